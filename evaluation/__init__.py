@@ -1,0 +1,1 @@
+"""Measures of generated videos: any generator's videos in, numbers out."""

@@ -1,0 +1,1 @@
+"""Feature networks: uint8 clips in, features out."""

@@ -1,0 +1,1 @@
+"""Latte: a latent diffusion Transformer for video (arXiv:2401.03048)."""

@@ -1,0 +1,1 @@
+"""Videos: reading, choosing and preparing them."""
