@@ -1,0 +1,195 @@
+"""Clips → features: a map over the plan. Each clip is decoded once, whatever the networks.
+
+Rows are stored under what they were made of, so batch size, workers, processes and crashes cannot
+change a result: they change only which rows are computed when.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from evaluation.networks.registry import Extractor
+from evaluation.statistics import RunningStatistics
+from evaluation.store import FeatureStore, content_key
+from latte.data.clips import Clip
+from latte.data.errors import BrokenVideoError, InputError
+from latte.data.loading import Preparation, clip_identity, frame_size, load_clip
+from latte.data.workers import map_in_order
+
+ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run is carried out. None of it can move a number."""
+
+    store: Path
+    device: str = "cpu"
+    batch_size: int = 8  # clips decoded before the network runs
+    workers: int = 2  # decoding processes; 0 decodes in this one
+    timeout: float = 120.0  # seconds that one video may take before it counts as broken
+    skip_broken: bool = False
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A network and the place of its features."""
+
+    extractor: Extractor
+    store: FeatureStore
+
+    @classmethod
+    def open(cls, extractor: Extractor, root: Path) -> "StoredNetwork":
+        """Open the store of this network with these weights, as it is run on this device."""
+        space = {
+            "network": extractor.spec.name,
+            "version": extractor.spec.version,
+            "weights_sha256": extractor.weights.sha256,
+            "run": extractor.path_taken,
+            "device": str(extractor.device).partition(":")[0],
+            "precision": "float32",
+        }
+        return cls(extractor, FeatureStore.open(root, space))
+
+    def features(self, keys: Sequence[bytes]) -> np.ndarray:
+        """All rows at once, float32: (clips, D), or (clips · frames, D) of a frame network."""
+        rows = self.store.rows(keys)
+        return rows.reshape(-1, rows.shape[-1])
+
+    def statistics(self, keys: Sequence[bytes]) -> RunningStatistics:
+        """Mean and covariance of the rows, streamed in the order of the plan."""
+        statistics = RunningStatistics(self.extractor.spec.num_features)
+        for start in range(0, len(keys), ROWS_AT_ONCE):
+            statistics.add(self.features(keys[start : start + ROWS_AT_ONCE]))
+        return statistics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extraction:
+    """Where the features of a plan's clips are, and which clips could not be read."""
+
+    keys: tuple[bytes, ...]  # one for each clip, in the order of the plan
+    broken: tuple[tuple[str, str], ...]  # (video name, sentence)
+    decoded: int  # clips that were not in the store
+
+
+def extract(
+    clips: Sequence[Clip],
+    networks: Sequence[StoredNetwork],
+    preparation: Preparation,
+    options: RunOptions,
+    *,
+    label: str,
+) -> Extraction:
+    """Fill the stores with the features of these clips; what is there already is not made again.
+
+    Raises:
+        InputError: clips of different sizes, or features that are not finite.
+        BrokenVideoError: a video that cannot be read, unless `options.skip_broken`.
+    """
+    check_sizes(clips, preparation, label)
+    keys = _content_keys(clips, preparation, options)
+    missing = {
+        key: clip
+        for key, clip in zip(keys, clips, strict=True)
+        if any(key not in network.store for network in networks)
+    }
+    broken: list[tuple[str, str]] = []
+    if missing:
+        total = len(set(keys))
+        with tqdm(
+            total=total,
+            initial=total - len(missing),
+            desc=label,
+            unit="clip",
+            disable=not options.progress,
+            file=sys.stderr,
+            mininterval=0.5 if sys.stderr.isatty() else 15.0,
+        ) as bar:
+            try:
+                for batch in _batches(missing, preparation, options, broken):
+                    _run_networks(batch, networks)
+                    bar.update(len(batch))
+            finally:
+                for network in networks:
+                    network.store.flush()
+    return Extraction(
+        keys=tuple(keys), broken=tuple(broken), decoded=len(missing) - len(broken)
+    )
+
+
+def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> tuple[int, int]:
+    """Height and width that all clips of a set share."""
+    first = frame_size(clips[0], preparation)
+    for clip in clips:
+        size = frame_size(clip, preparation)
+        if size != first:
+            raise InputError(
+                f"{label}: {clips[0].video.name} is {first[1]}×{first[0]} but {clip.video.name} is "
+                f"{size[1]}×{size[0]}: a set has one size; bring them to it with "
+                "`latte-eval prepare`"
+            )
+    return first
+
+
+def _content_keys(
+    clips: Sequence[Clip], preparation: Preparation, options: RunOptions
+) -> list[bytes]:
+    # Hashing reads files and leaves Python's lock, so threads are enough.
+    with ThreadPoolExecutor(max_workers=max(1, options.workers)) as pool:
+        return list(
+            pool.map(lambda clip: content_key(clip_identity(clip, preparation)), clips)
+        )
+
+
+def _batches(
+    missing: dict[bytes, Clip],
+    preparation: Preparation,
+    options: RunOptions,
+    broken: list[tuple[str, str]],
+) -> Iterator[dict[bytes, np.ndarray]]:
+    """Decoded clips by key, `batch_size` at a time; broken ones go to `broken` or are raised."""
+    clips = list(missing.values())
+    frames = map_in_order(
+        load_clip,
+        [(clip, preparation) for clip in clips],
+        workers=min(options.workers, len(clips)),
+        timeout=options.timeout,
+        label=lambda task: task[0].video.name,
+    )
+    batch: dict[bytes, np.ndarray] = {}
+    with closing(frames):
+        for key, clip, decoded in zip(missing, clips, frames, strict=True):
+            if isinstance(decoded, BrokenVideoError):
+                if not options.skip_broken:
+                    raise decoded
+                broken.append((clip.video.name, str(decoded)))
+                continue
+            batch[key] = decoded
+            if len(batch) == options.batch_size:
+                yield batch
+                batch = {}
+    if batch:
+        yield batch
+
+
+def _run_networks(batch: dict[bytes, np.ndarray], networks: Sequence[StoredNetwork]) -> None:
+    for network in networks:
+        wanted = [key for key in batch if key not in network.store]
+        if not wanted:
+            continue
+        rows = network.extractor(np.stack([batch[key] for key in wanted]))
+        if not np.isfinite(rows).all():
+            raise InputError(
+                f"network {network.extractor.spec.name} gives features that are not finite with "
+                f"the weights {network.extractor.weights.path}: check that file"
+            )
+        for key, row in zip(wanted, rows, strict=True):
+            network.store.add(key, row)

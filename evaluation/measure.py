@@ -1,0 +1,291 @@
+"""Two sets of videos → one number with its interval: plan, extract, summarise, compare."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evaluation.extraction import RunOptions, StoredNetwork, check_sizes, extract
+from evaluation.metrics import frechet_distance, frechet_distance_from_features
+from evaluation.networks.registry import Extractor
+from evaluation.protocol import PRESETS, Protocol, differences, published_protocol
+from evaluation.result import Result, SetRecord, provenance
+from evaluation.store import content_key
+from evaluation.uncertainty import bootstrap_frechet
+from latte.data.clips import ClipPlan, Probed, Selection, plan_clips
+from latte.data.errors import InputError
+from latte.data.loading import Preparation, probe_in_workers
+from latte.data.sources import Video, VideoSet
+
+DDOF = {"n": 0, "n-1": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedSet:
+    """A set of videos with its clips chosen, not yet decoded."""
+
+    videos: VideoSet
+    selection: Selection
+    preparation: Preparation
+    label: str  # "real" or "fake"
+    path: str
+    plan: ClipPlan
+    probed: dict[str, Probed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredSet:
+    """A set whose features are in the store."""
+
+    keys: tuple[bytes, ...]
+    record: SetRecord
+    decoded: int  # clips that were not in the store before
+
+
+def plan_set(
+    videos: VideoSet,
+    selection: Selection,
+    preparation: Preparation,
+    options: RunOptions,
+    *,
+    label: str,
+    path: str,
+    at_least: int = 1,
+) -> PlannedSet:
+    """Choose a set's clips; fewer than `at_least` are an error that says where the others went."""
+    planned = PlannedSet(
+        videos=videos,
+        selection=selection,
+        preparation=preparation,
+        label=label,
+        path=path,
+        plan=ClipPlan(set_name=videos.name, clips=(), num_listed=0),
+        probed={},
+    )
+    planned = _choose(planned, options, known_broken=())
+    _check_count(planned.plan, at_least)
+    check_sizes(planned.plan.clips, preparation, path)
+    return planned
+
+
+def measure_set(
+    planned: PlannedSet, networks: Sequence[StoredNetwork], options: RunOptions, at_least: int = 1
+) -> MeasuredSet:
+    """Extract the features of a planned set; with `skip_broken` the next videos take the places
+    of those that turn out to be unreadable."""
+    known_broken: list[tuple[str, str]] = []
+    decoded = 0
+    while True:
+        plan = planned.plan
+        extraction = extract(
+            plan.clips, networks, planned.preparation, options, label=planned.label
+        )
+        decoded += extraction.decoded
+        if not extraction.broken:
+            break
+        known_broken += extraction.broken
+        planned = _choose(planned, options, known_broken=known_broken)
+        _check_count(planned.plan, at_least)
+    height, width = check_sizes(plan.clips, planned.preparation, planned.path)
+    record = SetRecord(
+        path=planned.path,
+        digest=content_key({"clips": sorted(key.hex() for key in extraction.keys)}).hex(),
+        num_listed=plan.num_listed,
+        num_clips=len(plan.clips),
+        height=height,
+        width=width,
+        too_short=plan.too_short,
+        broken=plan.broken,
+    )
+    return MeasuredSet(keys=extraction.keys, record=record, decoded=decoded)
+
+
+def effective_protocol(
+    protocol: Protocol, extractor: Extractor, *, num_real: int, num_fake: int
+) -> Protocol:
+    """The protocol as it was carried out: the clips there were, the weights that were used."""
+    return replace(
+        protocol,
+        num_real=num_real,
+        num_fake=num_fake,
+        network=extractor.spec.name,
+        output=extractor.spec.output,
+        weights=extractor.weights.label,
+    )
+
+
+def deviations(
+    protocol: Protocol, dataset: str | None, real: SetRecord, fake: SetRecord
+) -> tuple[str, ...]:
+    """What is not as the preset of this name asks on this data set, a phrase each."""
+    found: list[str] = []
+    if protocol.name in PRESETS:
+        published = published_protocol(dataset, PRESETS[protocol.name])
+        found += differences(protocol.moving_fields(), published.moving_fields())
+    for record, label in ((real, "real"), (fake, "fake")):
+        if record.height != protocol.size or record.width != protocol.size:
+            found.append(
+                f"{label} frames {record.width}×{record.height} instead of "
+                f"{protocol.size}×{protocol.size}"
+            )
+    return tuple(found)
+
+
+def frechet_result(
+    real: MeasuredSet,
+    fake: MeasuredSet,
+    network: StoredNetwork,
+    protocol: Protocol,
+    *,
+    resamples: int,
+    started: float,
+    dataset: str | None,
+    model: str,
+    details: Mapping[str, Any] | None = None,
+) -> Result:
+    """The Fréchet distance of two measured sets, with a bootstrap 95 % interval.
+
+    Raises:
+        InputError: a set has fewer than two clips: a covariance needs two.
+    """
+    spec = network.extractor.spec
+    for measured in (real, fake):
+        if len(measured.keys) < 2:
+            raise InputError(
+                f"{measured.record.path}: a Fréchet distance needs at least 2 clips of each set, "
+                f"this one has {len(measured.keys)}: give more videos"
+            )
+    ddof = DDOF[protocol.covariance]
+    value = _distance(network, real.keys, fake.keys, ddof)
+    interval = None
+    if resamples:
+        bounds = bootstrap_frechet(
+            network.features(real.keys),
+            network.features(fake.keys),
+            resamples=resamples,
+            seed=protocol.seed,
+            ddof=ddof,
+            value=value,
+        )
+        interval = (bounds.low, bounds.high)
+    effective = effective_protocol(
+        protocol, network.extractor, num_real=len(real.keys), num_fake=len(fake.keys)
+    )
+    return Result(
+        metric=f"{'FVD' if spec.unit == 'clip' else 'FID'}{spec.metric_suffix}",
+        value=value,
+        interval=interval,
+        level=0.95,
+        higher_is_better=False,
+        num_real=len(real.keys),
+        num_fake=len(fake.keys),
+        num_frames=protocol.num_frames,
+        network=spec.name,
+        weights_sha256=network.extractor.weights.sha256,
+        weights_published=network.extractor.weights.published,
+        fingerprint=effective.fingerprint,
+        protocol=protocol.name,
+        protocol_fields=effective.moving_fields(),
+        deviations=deviations(effective, dataset, real.record, fake.record),
+        dataset=dataset,
+        model=model,
+        real=real.record,
+        fake=fake.record,
+        seconds=round(time.monotonic() - started, 3),
+        details={
+            "interval": f"bootstrap, {resamples} resamples" if resamples else None,
+            "network_run": network.extractor.path_taken,
+            "probe_difference": network.extractor.probe_difference,
+            "decoded_clips": real.decoded + fake.decoded,
+            **(details or {}),
+        },
+        **provenance(str(network.extractor.device)),
+    )
+
+
+def notes(result: Result, *, num_features: int) -> Iterator[str]:
+    """What a careful reader would want to know before quoting the number, a sentence each."""
+    if result.deviations:
+        yield f"not as {result.protocol} asks: {'; '.join(result.deviations)}"
+    for record, label in ((result.real, "real"), (result.fake, "generated")):
+        if record.too_short:
+            yield f"{_count(record.too_short)} too short and left out: {_some(record.too_short)}"
+        if record.broken:
+            yield f"{_count(record.broken)} broken and left out: {_some(record.broken)}"
+        if record.num_clips <= num_features:
+            yield (
+                f"{record.num_clips} {label} clips are few for {num_features} features: the "
+                "covariance is singular and the value far above its limit for many clips"
+            )
+    if result.real.digest == result.fake.digest:
+        yield "the two sets are the same clips"
+
+
+def say(message: str) -> None:
+    """A note beside the result: on stderr, so that stdout holds the result alone."""
+    print(f"note: {message}", file=sys.stderr)
+
+
+def model_name(path: Path) -> str:
+    """What to call the videos of this path in a table."""
+    return path.resolve().name or str(path)
+
+
+def _choose(
+    planned: PlannedSet, options: RunOptions, *, known_broken: Sequence[tuple[str, str]]
+) -> PlannedSet:
+    def probe(videos: Iterable[Video]) -> Iterator[Probed]:
+        listed = list(videos)
+        known = [video for video in listed if video.name in planned.probed]
+        for video in known:
+            yield planned.probed[video.name]
+        for probed in probe_in_workers(
+            listed[len(known) :], workers=options.workers, timeout=options.timeout
+        ):
+            planned.probed[probed[0].name] = probed
+            yield probed
+
+    plan = plan_clips(
+        planned.videos,
+        planned.selection,
+        probe,
+        skip_broken=options.skip_broken,
+        known_broken=known_broken,
+    )
+    return replace(planned, plan=plan)
+
+
+def _check_count(plan: ClipPlan, at_least: int) -> None:
+    if len(plan.clips) >= at_least:
+        return
+    left_out = [*plan.too_short, *plan.broken]
+    where = f" (left out: {_some(left_out)})" if left_out else ""
+    raise InputError(
+        f"{plan.set_name}: {at_least} videos were asked for, but only {len(plan.clips)} can be "
+        f"used{where}: add videos or lower --num-videos"
+    )
+
+
+def _distance(
+    network: StoredNetwork, real: Sequence[bytes], fake: Sequence[bytes], ddof: int
+) -> float:
+    """Through streamed statistics, or through the few rows themselves where that is smaller."""
+    if min(len(real), len(fake)) <= network.extractor.spec.num_features:
+        return frechet_distance_from_features(
+            network.features(real), network.features(fake), ddof=ddof
+        )
+    first, second = network.statistics(real), network.statistics(fake)
+    return frechet_distance(
+        first.mean, first.covariance(ddof), second.mean, second.covariance(ddof)
+    )
+
+
+def _count(names: Sequence[str]) -> str:
+    return "1 video is" if len(names) == 1 else f"{len(names)} videos are"
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more

@@ -1,0 +1,215 @@
+"""A number with all that made it, as one line of a JSON Lines file."""
+
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from latte.data.errors import InputError
+
+REQUIRED = ("metric", "value", "num_real", "num_fake", "network", "fingerprint", "protocol")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetRecord:
+    """One of the two sets that were measured."""
+
+    path: str  # as the user gave it, or the data set's name
+    digest: str  # hash over the content, frames and preparation of every clip
+    num_listed: int  # videos found
+    num_clips: int  # clips measured
+    height: int  # of the frames that the network got
+    width: int
+    too_short: tuple[str, ...] = ()  # left out as the protocol asks
+    broken: tuple[str, ...] = ()  # left out because --skip-broken allowed it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A measured value, its interval, its protocol and its provenance."""
+
+    metric: str  # "FVD", "FVD-shapes", …: networks that do not compare have names of their own
+    value: float
+    interval: tuple[float, float] | None
+    level: float  # of the interval
+    higher_is_better: bool
+    num_real: int
+    num_fake: int
+    num_frames: int
+    network: str
+    weights_sha256: str
+    weights_published: bool
+    fingerprint: str
+    protocol: str
+    protocol_fields: Mapping[str, Any]
+    deviations: tuple[str, ...]  # from the protocol as published, a phrase each
+    dataset: str | None
+    model: str  # what was measured
+    real: SetRecord
+    fake: SetRecord
+    seconds: float
+    details: Mapping[str, Any] = field(default_factory=dict)
+    date: str = ""
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    host: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One line of JSON; NaN never gets this far."""
+        return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
+
+    def sentence(self) -> str:
+        """The line that a person reads.
+
+        For example `FVD 123.4 ± 5.6 (95 %), 2048 clips × 16 frames, stylegan-v, i3d 1a2b3c4d…`.
+        """
+        if self.num_real == self.num_fake:
+            clips = f"{self.num_fake} clips"
+        else:
+            clips = f"{self.num_real} real and {self.num_fake} generated clips"
+        changed = f" with {len(self.deviations)} deviations" if len(self.deviations) > 1 else ""
+        changed = " with 1 deviation" if len(self.deviations) == 1 else changed
+        return (
+            f"{self.metric} {format_value(self.value, self.interval)}"
+            f"{f' ({self.level:.0%})'.replace('%', ' %') if self.interval else ''}, "
+            f"{clips} × {self.num_frames} frames, {self.protocol}{changed}, "
+            f"{self.network} {self.weights_sha256[:8]}…"
+        )
+
+
+def format_value(value: float, interval: tuple[float, float] | None = None) -> str:
+    """`123.4 ± 5.6`: the digits that matter, and no fewer decimals than the half width needs.
+
+    >>> format_value(123.44, (118.0, 129.2))
+    '123.4 ± 5.6'
+    >>> format_value(0.037597812)
+    '0.0376'
+    """
+    decimals = _decimals(value)
+    text = f"{value:.{decimals}f}"
+    if interval is None:
+        return text
+    half = (interval[1] - interval[0]) / 2
+    if half > 0:
+        decimals = max(decimals, _decimals(half) - 2)
+    return f"{value:.{decimals}f} ± {half:.{decimals}f}"
+
+
+def _decimals(value: float) -> int:
+    """Decimals that show the digits which matter: four of a large number, three of a small one."""
+    magnitude = abs(value)
+    if magnitude >= 100:
+        return 1
+    if magnitude >= 1:
+        return 2
+    if magnitude == 0:
+        return 1
+    return min(2 - int(f"{magnitude:e}".split("e")[1]), 12)
+
+
+def append_result(path: Path, result: Result) -> None:
+    """Add a line to a results file; what is there stays, whatever happens.
+
+    Raises:
+        InputError: the file cannot be written, or its last line is not whole.
+    """
+    line = (result.to_json() + "\n").encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(
+            f"{path}: the result cannot be written ({error.strerror}); choose another file with "
+            "--out. The features are kept: the same command takes seconds"
+        ) from None
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a results file that cannot be written before hours of work, not after.
+
+    Raises:
+        InputError: it is a folder, or it is not a file of results, or it may not be written.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: --out takes a file such as results.jsonl")
+    parent = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
+    if not os.access(path if path.exists() else parent, os.W_OK) or not parent.is_dir():
+        raise InputError(f"{path} cannot be written: choose another file with --out")
+    if path.exists():
+        read_results(path)
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """The records of a results file, in its order.
+
+    Raises:
+        InputError: no such file, or a line that is not a result, by its number.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such results file; `latte-eval fvd` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a results file ({error})") from None
+    records = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"{path}, line {number}: not JSON ({error.msg}); remove or mend that line"
+            ) from None
+        lacking = [key for key in REQUIRED if not isinstance(record, dict) or key not in record]
+        if lacking:
+            raise InputError(
+                f"{path}, line {number}: not a result of latte-eval (it lacks "
+                f"{', '.join(lacking)}); remove or mend that line"
+            )
+        records.append(record)
+    return records
+
+
+def provenance(device: str) -> dict[str, Any]:
+    """`date`, `command`, `versions` and `host` of this run."""
+    import torch
+
+    from latte.data.video import decoder_version
+
+    packages = ["latte-eval", "torch", "torchvision", "numpy", "scipy", "pillow"]
+    versions = {name: _version(name) for name in packages}
+    versions |= {"python": platform.python_version(), "decoder": decoder_version()}
+    host: dict[str, Any] = {
+        "name": platform.node(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "device": device,
+    }
+    if device.startswith("cuda"):
+        host["device_name"] = torch.cuda.get_device_name(device)
+    command = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(command),
+        "versions": versions,
+        "host": host,
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,93 @@
+"""`latte-eval fvd` from files to a line in the results file."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.extraction import RunOptions, StoredNetwork
+from evaluation.measure import frechet_result, measure_set, notes, plan_set, say
+from evaluation.networks.registry import build
+from evaluation.protocol import Protocol
+from evaluation.result import Result, append_result, check_writable
+from latte.data.errors import InputError
+from latte.data.sources import VideoSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class FvdRequest:
+    """What to measure, and where the result goes."""
+
+    real: VideoSet
+    real_path: str
+    fake: VideoSet
+    fake_path: str
+    protocol: Protocol
+    weights: Path | None
+    at_least: int  # clips that each set must have
+    dataset: str | None
+    model: str
+    resamples: int
+    out: Path
+
+
+def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
+    """Measure, write the result, and say on stderr what is not as the protocol asks.
+
+    What can fail early fails early: the results file, the weights and both plans are looked at
+    before the first clip is decoded.
+    """
+    started = time.monotonic()
+    protocol = request.protocol
+    check_writable(request.out)
+    extractor = build(
+        protocol.network, request.weights, options.device, batch_size=options.batch_size
+    )
+    spec = extractor.spec
+    if spec.unit != "clip":
+        raise InputError(f"network {spec.name} looks at single frames: an FVD needs one of clips")
+    if protocol.output != spec.output:
+        raise InputError(
+            f"network {spec.name} gives {spec.output}, not {protocol.output}: set output="
+            f"{spec.output}"
+        )
+    if protocol.num_frames < spec.min_frames:
+        raise InputError(
+            f"network {spec.name} needs clips of at least {spec.min_frames} frames, not "
+            f"{protocol.num_frames}: raise --num-frames"
+        )
+    network = StoredNetwork.open(extractor, options.store)
+    preparation = protocol.preparation()
+    planned_real = plan_set(
+        request.real,
+        protocol.real_selection(),
+        preparation,
+        options,
+        label="real",
+        path=request.real_path,
+        at_least=request.at_least,
+    )
+    planned_fake = plan_set(
+        request.fake,
+        protocol.fake_selection(),
+        preparation,
+        options,
+        label="fake",
+        path=request.fake_path,
+        at_least=request.at_least,
+    )
+    real = measure_set(planned_real, [network], options, request.at_least)
+    fake = measure_set(planned_fake, [network], options, request.at_least)
+    result = frechet_result(
+        real,
+        fake,
+        network,
+        protocol,
+        resamples=request.resamples,
+        started=started,
+        dataset=request.dataset,
+        model=request.model,
+    )
+    append_result(request.out, result)
+    for note in notes(result, num_features=spec.num_features):
+        say(note)
+    return result

@@ -1,0 +1,149 @@
+"""Features on disk: each clip's row under the hash of everything that made it.
+
+    STORE/<space>/space.json                which network, weights and arithmetic
+    STORE/<space>/<checksum>.safetensors    some rows: `keys` (n, 32) uint8, `features` (n, …) float32
+
+A row's key is a hash of the video's content, the frames and their preparation, so a row is found
+again by any plan, run or model that needs it; extracting again can only make the same row. Files
+are written whole (temporary file, then rename) and named by a checksum of their content, which is
+compared when they are read: a killed run leaves whole files, and several runs may share a store.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+MAX_PENDING_ROWS = 256
+MAX_PENDING_SECONDS = 10.0
+
+
+def default_store() -> Path:
+    """`$LATTE_STORE`, else the user's cache folder."""
+    if "LATTE_STORE" in os.environ:
+        return Path(os.environ["LATTE_STORE"])
+    import pooch
+
+    return Path(pooch.os_cache("latte-eval")) / "features"
+
+
+def content_key(fields: Mapping[str, Any]) -> bytes:
+    """32 bytes that stand for these fields."""
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+@dataclass
+class FeatureStore:
+    """The rows of one feature space (one network with its weights), on disk and in the making."""
+
+    folder: Path
+    _where: dict[bytes, tuple[Path, int]] = field(default_factory=dict)
+    _pending: dict[bytes, np.ndarray] = field(default_factory=dict)
+    _last_write: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def open(cls, root: Path, space: Mapping[str, Any]) -> "FeatureStore":
+        """Open the folder of a feature space, making it if need be; damaged files are set aside."""
+        folder = root / content_key(space).hex()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        description = folder / "space.json"
+        if not description.exists():
+            _write_whole(description, (json.dumps(dict(space), indent=1) + "\n").encode())
+        store = cls(folder)
+        for path in sorted(folder.glob("*.safetensors")):
+            for row, key in enumerate(_read_keys(path)):
+                store._where.setdefault(key, (path, row))
+        return store
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._where or key in self._pending
+
+    def add(self, key: bytes, row: np.ndarray) -> None:
+        """Keep a row, float32; it is on disk after the next `flush`, within seconds by itself."""
+        if key in self:
+            return
+        self._pending[key] = np.asarray(row, np.float32)
+        waited = time.monotonic() - self._last_write
+        if len(self._pending) >= MAX_PENDING_ROWS or waited > MAX_PENDING_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending, as one file."""
+        self._last_write = time.monotonic()
+        if not self._pending:
+            return
+        keys = np.stack([np.frombuffer(key, np.uint8) for key in self._pending])
+        rows = np.stack(list(self._pending.values()))
+        checksum = _checksum(keys, rows)
+        path = self.folder / f"{checksum[:32]}.safetensors"
+        data = save({"keys": keys, "features": rows}, metadata={"sha256": checksum})
+        _write_whole(path, data)
+        for row, key in enumerate(self._pending):
+            self._where[key] = (path, row)
+        self._pending.clear()
+
+    def rows(self, keys: Sequence[bytes]) -> np.ndarray:
+        """The rows of these keys, in this order: (len(keys), …) float32."""
+        places: dict[Path, list[tuple[int, int]]] = {}
+        found: list[np.ndarray | None] = [None] * len(keys)
+        for position, key in enumerate(keys):
+            if key in self._pending:
+                found[position] = self._pending[key]
+            else:
+                path, row = self._where[key]
+                places.setdefault(path, []).append((position, row))
+        for path, wanted in places.items():
+            with safe_open(path, framework="numpy") as file:
+                features = file.get_tensor("features")
+            for position, row in wanted:
+                found[position] = features[row].copy()
+        return np.stack([row for row in found if row is not None])
+
+
+def _read_keys(path: Path) -> list[bytes]:
+    """The keys of a file whose checksum holds; a damaged file is set aside and has none."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            keys, features = file.get_tensor("keys"), file.get_tensor("features")
+            if file.metadata().get("sha256") == _checksum(keys, features):
+                return [key.tobytes() for key in keys]
+    except (SafetensorError, KeyError, AttributeError, ValueError):
+        pass
+    damaged = path.with_suffix(".damaged")
+    path.replace(damaged)
+    print(
+        f"note: {damaged} is damaged and set aside; its features are extracted again",
+        file=sys.stderr,
+    )
+    return []
+
+
+def _checksum(keys: np.ndarray, features: np.ndarray) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(keys).tobytes())
+    digest.update(np.ascontiguousarray(features).tobytes())
+    return digest.hexdigest()
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,69 @@
+"""What the three commands share: how they end. Imports nothing heavy."""
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from types import FrameType
+from typing import Any, NoReturn
+
+from latte.data.errors import InputError
+
+BAD_INPUT = 2
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+STOPPED = "stopped; what was finished is kept, and the same command goes on from there"
+
+
+def run_app(app: Callable[..., Any], name: str) -> NoReturn:
+    """Run a command line; end with 0 (done), 2 (bad input, or stopped by the user) or 1 (fault).
+
+    What the user can mend is one sentence on stderr, without a traceback.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        result = app(standalone_mode=False, prog_name=name)
+    except InputError as error:
+        _fail(f"error: {error}")
+    except KeyboardInterrupt:
+        _fail(STOPPED)
+    except BrokenPipeError:
+        # The reader of our output went away (`… | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        _fail(
+            f"error: {(error.strerror or str(error)).lower()}{where}: what was finished is kept; "
+            "make room or choose another folder, and give the same command again"
+        )
+    except Exception as error:
+        # Typer carries a copy of click: its usage errors know how to show themselves.
+        if not hasattr(error, "show") or not hasattr(error, "exit_code"):
+            raise
+        error.show()
+        sys.exit(BAD_INPUT)
+    if result == INTERRUPTED:
+        _fail(STOPPED)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """ "did you mean …?" where a known name is near, else all known names."""
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"known: {', '.join(known)}"
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    """A polite kill ends like Ctrl-C: what is computed is written first."""
+    raise KeyboardInterrupt
+
+
+def _fail(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(BAD_INPUT)

@@ -1,0 +1,85 @@
+"""One planned clip → the uint8 frames that a network sees, and the hash of all that made them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from latte.data.clips import Clip, Probed
+from latte.data.sources import Video
+from latte.data.transforms import RECIPES, jpeg_round_trip
+from latte.data.video import VideoInfo, decoder_version
+from latte.data.workers import map_in_order
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """What happens to the frames of a video file before they are measured.
+
+    Frame folders and arrays have been through their preparation when they were written: nothing is
+    done to them again.
+    """
+
+    recipe: str  # "none", or a name of latte.data.transforms.RECIPES
+    size: int  # of the square frames that the recipe makes
+    storage: str  # "lossless", or "jpeg-75": through a JPEG of quality 75, as frames on disk went
+
+
+def load_clip(task: tuple[Clip, Preparation]) -> np.ndarray:
+    """Decode and prepare one clip: uint8 (T, H, W, 3).
+
+    Raises:
+        BrokenVideoError: a frame cannot be decoded.
+    """
+    clip, preparation = task
+    frames = clip.video.read(clip.frames)
+    if clip.video.prepared:
+        return frames
+    if preparation.recipe != "none":
+        frames = RECIPES[preparation.recipe](frames, preparation.size)
+    if preparation.storage == "jpeg-75":
+        frames = jpeg_round_trip(frames, 75)
+    return frames
+
+
+def clip_identity(clip: Clip, preparation: Preparation) -> dict[str, Any]:
+    """All that decides a clip's pixels: content, frames, and for video files how they were made."""
+    identity: dict[str, Any] = {
+        "content": clip.video.digest(clip.frames),
+        "frames": list(clip.frames),
+    }
+    if not clip.video.prepared:
+        identity |= {"preparation": asdict(preparation), "decoder": decoder_version()}
+    return identity
+
+
+def frame_size(clip: Clip, preparation: Preparation) -> tuple[int, int]:
+    """Height and width of the frames that `load_clip` gives."""
+    if clip.video.prepared or preparation.recipe == "none":
+        return clip.info.height, clip.info.width
+    return preparation.size, preparation.size
+
+
+def probe_in_workers(
+    videos: Iterable[Video], *, workers: int, timeout: float
+) -> Iterator[Probed]:
+    """Sizes and lengths of videos, in order; a decoder that dies costs its video alone."""
+    listed = list(videos)
+    # Frame folders and arrays are no danger to this process, and quicker to look at here.
+    dangerous = any(not video.prepared for video in listed)
+    infos = map_in_order(
+        _probe, listed, workers=workers if dangerous else 0, timeout=timeout, label=_name
+    )
+    try:
+        yield from zip(listed, infos, strict=False)
+    finally:
+        infos.close()
+
+
+def _probe(video: Video) -> VideoInfo:
+    return video.probe()
+
+
+def _name(video: Video) -> str:
+    return video.name
