@@ -1,0 +1,112 @@
+"""One look for every figure: colours that all eyes tell apart, the same for a method everywhere."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+
+INK = "#24292f"  # lines and text; becomes the page's own text colour inside a report
+FAINT = "#57606a"
+GRID = "#d8dee4"
+
+# Okabe and Ito (2008), told apart by people with any of the common colour deficiencies. Black is
+# left to the text, and yellow is too faint on white.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A7A7A")
+# No horizontal lines: an interval would be lost among them.
+HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+PAPER_METHODS = (
+    "Latte+IMG",
+    "Latte",
+    "StyleGAN-V",
+    "PVDM",
+    "DIGAN",
+    "LVDM",
+    "MoCoGAN-HD",
+    "MoStGAN-V",
+    "VideoGPT",
+    "VDT",
+    "W.A.L.T",
+    "MoCoGAN",
+    "ModelScope",
+    "VideoCrafter",
+    "CogVideo",
+    "HiGen",
+    "OpenSoraPlan",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """How a method is drawn: colour, and a hatch and marker that tell it in grey as well."""
+
+    colour: str
+    hatch: str
+    marker: str
+
+
+# 7 colours and 6 hatches have no common divisor: 42 pairs, and neighbours differ in both.
+_STYLES = tuple(
+    Style(
+        colour=COLOURS[index % len(COLOURS)],
+        hatch=HATCHES[index % len(HATCHES)],
+        marker=MARKERS[index % len(MARKERS)],
+    )
+    for index in range(len(COLOURS) * len(HATCHES))
+)
+
+
+def styles_for(names: Iterable[str]) -> Mapping[str, Style]:
+    """A style for each name, in the order given: make it once for all figures of a report.
+
+    As many names as there are styles (42) are told apart; further ones begin again.
+    """
+    return {name: _STYLES[index % len(_STYLES)] for index, name in enumerate(dict.fromkeys(names))}
+
+
+def style_of(name: str, styles: Mapping[str, Style] | None = None) -> Style:
+    """The style of a name: the report's, else the paper's methods' own, else one by its hash."""
+    known = _PAPER if styles is None else styles
+    if name in known:
+        return known[name]
+    digest = hashlib.sha256(name.encode()).digest()
+    return _STYLES[int.from_bytes(digest[:4], "big") % len(_STYLES)]
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Matplotlib as this project uses it, whatever the user's own settings are."""
+    settings: dict[str, Any] = {
+        "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+        "font.size": 10,
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.edgecolor": INK,
+        "axes.labelcolor": INK,
+        "axes.titlecolor": INK,
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "text.color": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "grid.color": GRID,
+        "grid.linewidth": 0.8,
+        "hatch.linewidth": 0.7,
+        "legend.frameon": False,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "latte-eval",
+        "savefig.dpi": 200,
+    }
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings)
+        yield
+
+
+_PAPER = styles_for(PAPER_METHODS)
