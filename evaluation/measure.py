@@ -4,16 +4,19 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from evaluation.extraction import RunOptions, StoredNetwork, check_sizes, extract
-from evaluation.metrics import frechet_distance, frechet_distance_from_features
+from evaluation.metrics import (
+    frechet_distance,
+    frechet_distance_from_features,
+    inception_score,
+)
 from evaluation.networks.registry import Extractor
 from evaluation.protocol import PRESETS, Protocol, differences, published_protocol
 from evaluation.result import Result, SetRecord, provenance
 from evaluation.store import content_key
-from evaluation.uncertainty import bootstrap_frechet
+from evaluation.uncertainty import Interval, bootstrap_frechet, bootstrap_inception_score
 from latte.data.clips import ClipPlan, Probed, Selection, plan_clips
 from latte.data.errors import InputError
 from latte.data.loading import Preparation, probe_in_workers
@@ -117,33 +120,35 @@ def effective_protocol(
 
 
 def deviations(
-    protocol: Protocol, dataset: str | None, real: SetRecord, fake: SetRecord
+    protocol: Protocol, dataset: str | None, records: Sequence[SetRecord]
 ) -> tuple[str, ...]:
     """What is not as the preset of this name asks on this data set, a phrase each."""
     found: list[str] = []
     if protocol.name in PRESETS:
         published = published_protocol(dataset, PRESETS[protocol.name])
         found += differences(protocol.moving_fields(), published.moving_fields())
-    for record, label in ((real, "real"), (fake, "fake")):
+    for record in records:
         if record.height != protocol.size or record.width != protocol.size:
             found.append(
-                f"{label} frames {record.width}×{record.height} instead of "
+                f"frames of {record.path} {record.width}×{record.height} instead of "
                 f"{protocol.size}×{protocol.size}"
             )
     return tuple(found)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What a result says beside its number: who was measured, by which protocol, since when."""
+
+    protocol: Protocol
+    dataset: str | None
+    model: str
+    resamples: int  # of the bootstrap interval; 0 for none
+    started: float  # time.monotonic() when the work began
+
+
 def frechet_result(
-    real: MeasuredSet,
-    fake: MeasuredSet,
-    network: StoredNetwork,
-    protocol: Protocol,
-    *,
-    resamples: int,
-    started: float,
-    dataset: str | None,
-    model: str,
-    details: Mapping[str, Any] | None = None,
+    real: MeasuredSet, fake: MeasuredSet, network: StoredNetwork, comparison: Comparison
 ) -> Result:
     """The Fréchet distance of two measured sets, with a bootstrap 95 % interval.
 
@@ -157,51 +162,89 @@ def frechet_result(
                 f"{measured.record.path}: a Fréchet distance needs at least 2 clips of each set, "
                 f"this one has {len(measured.keys)}: give more videos"
             )
-    ddof = DDOF[protocol.covariance]
+    ddof = DDOF[comparison.protocol.covariance]
     value = _distance(network, real.keys, fake.keys, ddof)
     interval = None
-    if resamples:
-        bounds = bootstrap_frechet(
+    if comparison.resamples:
+        interval = bootstrap_frechet(
             network.features(real.keys),
             network.features(fake.keys),
-            resamples=resamples,
-            seed=protocol.seed,
+            resamples=comparison.resamples,
+            seed=comparison.protocol.seed,
             ddof=ddof,
             value=value,
         )
-        interval = (bounds.low, bounds.high)
+    metric = "FVD" if spec.unit == "clip" else "FID"
+    return _result(metric, value, interval, real, fake, network, comparison)
+
+
+def inception_result(
+    fake: MeasuredSet, network: StoredNetwork, comparison: Comparison, splits: int = 10
+) -> Result:
+    """The Inception Score of a measured set by the network's own classifier; higher is better."""
+    probabilities = network.extractor.probabilities(network.features(fake.keys))
+    value, deviation = inception_score(probabilities, splits)
+    interval = None
+    if comparison.resamples:
+        interval = bootstrap_inception_score(
+            probabilities,
+            splits=splits,
+            resamples=comparison.resamples,
+            seed=comparison.protocol.seed,
+            value=value,
+        )
+    details = {"splits": splits, "std_over_splits": deviation}
+    return _result("IS", value, interval, None, fake, network, comparison, details)
+
+
+def _result(
+    metric: str,
+    value: float,
+    interval: Interval | None,
+    real: MeasuredSet | None,
+    fake: MeasuredSet,
+    network: StoredNetwork,
+    comparison: Comparison,
+    details: Mapping[str, Any] | None = None,
+) -> Result:
+    extractor = network.extractor
+    num_real = len(real.keys) if real else 0
     effective = effective_protocol(
-        protocol, network.extractor, num_real=len(real.keys), num_fake=len(fake.keys)
-    )
-    return Result(
-        metric=f"{'FVD' if spec.unit == 'clip' else 'FID'}{spec.metric_suffix}",
-        value=value,
-        interval=interval,
-        level=0.95,
-        higher_is_better=False,
-        num_real=len(real.keys),
+        comparison.protocol,
+        extractor,
+        num_real=num_real or comparison.protocol.num_real,
         num_fake=len(fake.keys),
-        num_frames=protocol.num_frames,
-        network=spec.name,
-        weights_sha256=network.extractor.weights.sha256,
-        weights_published=network.extractor.weights.published,
+    )
+    records = [measured.record for measured in (real, fake) if measured]
+    return Result(
+        metric=f"{metric}{extractor.spec.metric_suffix}",
+        value=value,
+        interval=(interval.low, interval.high) if interval else None,
+        level=interval.level if interval else 0.95,
+        higher_is_better=metric == "IS",
+        num_real=num_real,
+        num_fake=len(fake.keys),
+        num_frames=comparison.protocol.num_frames,
+        network=extractor.spec.name,
+        weights_sha256=extractor.weights.sha256,
+        weights_published=extractor.weights.published,
         fingerprint=effective.fingerprint,
-        protocol=protocol.name,
+        protocol=comparison.protocol.name,
         protocol_fields=effective.moving_fields(),
-        deviations=deviations(effective, dataset, real.record, fake.record),
-        dataset=dataset,
-        model=model,
-        real=real.record,
+        deviations=deviations(effective, comparison.dataset, records),
+        dataset=comparison.dataset,
+        model=comparison.model,
+        real=real.record if real else None,
         fake=fake.record,
-        seconds=round(time.monotonic() - started, 3),
+        seconds=round(time.monotonic() - comparison.started, 3),
         details={
-            "interval": f"bootstrap, {resamples} resamples" if resamples else None,
-            "network_run": network.extractor.path_taken,
-            "probe_difference": network.extractor.probe_difference,
-            "decoded_clips": real.decoded + fake.decoded,
+            "interval": f"{interval.method}" if interval else None,
+            "network_run": extractor.path_taken,
+            "probe_difference": extractor.probe_difference,
+            "decoded_clips": sum(measured.decoded for measured in (real, fake) if measured),
             **(details or {}),
         },
-        **provenance(str(network.extractor.device)),
+        **provenance(str(extractor.device)),
     )
 
 
@@ -210,6 +253,8 @@ def notes(result: Result, *, num_features: int) -> Iterator[str]:
     if result.deviations:
         yield f"not as {result.protocol} asks: {'; '.join(result.deviations)}"
     for record, label in ((result.real, "real"), (result.fake, "generated")):
+        if record is None:
+            continue
         if record.too_short:
             yield f"{_count(record.too_short)} too short and left out: {_some(record.too_short)}"
         if record.broken:
@@ -219,18 +264,13 @@ def notes(result: Result, *, num_features: int) -> Iterator[str]:
                 f"{record.num_clips} {label} clips are few for {num_features} features: the "
                 "covariance is singular and the value far above its limit for many clips"
             )
-    if result.real.digest == result.fake.digest:
+    if result.real and result.real.digest == result.fake.digest:
         yield "the two sets are the same clips"
 
 
 def say(message: str) -> None:
     """A note beside the result: on stderr, so that stdout holds the result alone."""
     print(f"note: {message}", file=sys.stderr)
-
-
-def model_name(path: Path) -> str:
-    """What to call the videos of this path in a table."""
-    return path.resolve().name or str(path)
 
 
 def _choose(

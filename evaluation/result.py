@@ -52,7 +52,7 @@ class Result:
     deviations: tuple[str, ...]  # from the protocol as published, a phrase each
     dataset: str | None
     model: str  # what was measured
-    real: SetRecord
+    real: SetRecord | None  # None: the metric looks at the generated set alone
     fake: SetRecord
     seconds: float
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Result:
 
         For example `FVD 123.4 ± 5.6 (95 %), 2048 clips × 16 frames, stylegan-v, i3d 1a2b3c4d…`.
         """
-        if self.num_real == self.num_fake:
+        if self.num_real in (0, self.num_fake):
             clips = f"{self.num_fake} clips"
         else:
             clips = f"{self.num_real} real and {self.num_fake} generated clips"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.extraction import RunOptions, StoredNetwork
-from evaluation.measure import frechet_result, measure_set, notes, plan_set, say
+from evaluation.measure import Comparison, frechet_result, measure_set, notes, plan_set, say
 from evaluation.networks.registry import build
 from evaluation.protocol import Protocol
 from evaluation.result import Result, append_result, check_writable
@@ -77,16 +77,14 @@ def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
     )
     real = measure_set(planned_real, [network], options, request.at_least)
     fake = measure_set(planned_fake, [network], options, request.at_least)
-    result = frechet_result(
-        real,
-        fake,
-        network,
-        protocol,
-        resamples=request.resamples,
-        started=started,
+    comparison = Comparison(
+        protocol=protocol,
         dataset=request.dataset,
         model=request.model,
+        resamples=request.resamples,
+        started=started,
     )
+    result = frechet_result(real, fake, network, comparison)
     append_result(request.out, result)
     for note in notes(result, num_features=spec.num_features):
         say(note)

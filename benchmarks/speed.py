@@ -1,0 +1,203 @@
+"""`latte-bench speed`: what the project promises about time and memory, measured.
+
+Ratios come from one run on one machine; absolute times say on which machine they were taken. These
+are figures to look at, not tests: nothing fails here when a machine is busy.
+"""
+
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from evaluation.extraction import RunOptions, StoredNetwork
+from evaluation.measure import measure_set, plan_set
+from evaluation.networks.i3d import I3D, fold_batch_norms
+from evaluation.networks.registry import build
+from evaluation.protocol import SHAPES
+from evaluation.uncertainty import bootstrap_frechet
+from latte.data.shapes import ShapesVideo
+from latte.data.sources import VideoSet
+from latte.data.video import VideoInfo
+
+MEGABYTE = 1024.0  # in the kilobytes that getrusage counts in
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured promise."""
+
+    what: str
+    measured: float
+    unit: str
+    promise: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnlargedVideo:
+    """A 32×32 video with its pixels repeated: the traffic of 256×256 frames without any files."""
+
+    video: ShapesVideo
+    factor: int = 8
+    prepared: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.video.name
+
+    def probe(self) -> VideoInfo:
+        """Length and enlarged size."""
+        info = self.video.probe()
+        return VideoInfo(
+            num_frames=info.num_frames,
+            height=info.height * self.factor,
+            width=info.width * self.factor,
+        )
+
+    def read(self, frames: Sequence[int]) -> np.ndarray:
+        """uint8 (T, H · factor, W · factor, 3)."""
+        return self.video.read(frames).repeat(self.factor, axis=1).repeat(self.factor, axis=2)
+
+    def digest(self, frames: Sequence[int]) -> str:
+        """The original's: the enlarged pixels hold no more."""
+        return f"{self.factor}×{self.video.digest(frames)}"
+
+
+def help_seconds(command: str, runs: int = 5) -> float:
+    """Median wall time of `python -m MODULE --help`."""
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", command, "--help"], capture_output=True, check=True)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def demo_seconds() -> float:
+    """Wall time of `latte-bench demo` with an empty store."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "benchmarks", "demo", "--out", folder]
+        subprocess.run(command, capture_output=True, check=True)
+        return time.perf_counter() - started
+
+
+def peak_megabytes(num_clips: int) -> tuple[float, float]:
+    """Peak memory of extracting clips of 16 × 256 × 256, in a process of its own.
+
+    Returns:
+        The main process's peak, and the largest decoding process's, in MB.
+    """
+    command = [sys.executable, "-m", "benchmarks.speed", "extract", str(num_clips)]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    main, workers = done.stdout.split()[-2:]
+    return float(main), float(workers)
+
+
+def extract_enlarged(num_clips: int) -> None:
+    """Extract features of `num_clips` clips of 256×256 frames and print the peak memory."""
+    videos = tuple(
+        EnlargedVideo(video=ShapesVideo(index=i, split="test")) for i in range(num_clips)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        options = RunOptions(store=Path(folder), workers=2, progress=False)
+        network = StoredNetwork.open(build("shapes"), options.store)
+        planned = plan_set(
+            VideoSet(name="enlarged", videos=videos),
+            replace(SHAPES, num_real=num_clips).real_selection(),
+            SHAPES.preparation(),
+            options,
+            label="real",
+            path="enlarged",
+        )
+        measured = measure_set(planned, [network], options)
+        network.statistics(measured.keys)
+    main = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / MEGABYTE
+    print(main, workers)
+
+
+def i3d_seconds(clips: int = 3) -> tuple[float, float]:
+    """Seconds for a clip of 16×224×224 through I3D: as written, and with batch norms folded.
+
+    The best of a few clips each, taken in turn, so that a busy machine slows both alike.
+    """
+    torch.manual_seed(0)
+    plain = I3D().eval()
+    folded = fold_batch_norms(plain)
+    clip = torch.rand(1, 3, 16, 224, 224) * 2 - 1
+    best = {"plain": float("inf"), "folded": float("inf")}
+    with torch.inference_mode():
+        for _ in range(clips):
+            for name, network in (("plain", plain), ("folded", folded)):
+                started = time.perf_counter()
+                network(clip)
+                best[name] = min(best[name], time.perf_counter() - started)
+    return best["plain"], best["folded"]
+
+
+def bootstrap_seconds(count: int = 2048, num_features: int = 400) -> float:
+    """Seconds for 1,000 resamples of two sets of features."""
+    random = np.random.default_rng(0)
+    features = random.standard_normal((2, count, num_features)).astype(np.float32)
+    started = time.perf_counter()
+    bootstrap_frechet(features[0], features[1], resamples=1000)
+    return time.perf_counter() - started
+
+
+def measure_all(num_clips: int, with_demo: bool) -> list[Figure]:
+    """Every promise, measured one after the other."""
+    figures = [
+        Figure(f"`{name} --help`", help_seconds(module), "s", "< 1 s")
+        for name, module in (
+            ("latte-eval", "evaluation"),
+            ("latte-bench", "benchmarks"),
+            ("latte", "latte"),
+        )
+    ]
+    plain, folded = i3d_seconds()
+    bootstrap = bootstrap_seconds()
+    main, worker = peak_megabytes(num_clips)
+    figures += [
+        Figure("I3D, one clip, as written", plain, "s"),
+        Figure("I3D, one clip, batch norms folded", folded, "s"),
+        Figure("I3D, folded: times faster", plain / folded, "×"),
+        Figure("bootstrap, 1000 × (2048 × 400)", bootstrap, "s"),
+        Figure("bootstrap: clips through I3D in the same time", bootstrap / folded, "clips"),
+        Figure(f"peak memory, {num_clips} clips of 16×256×256", main, "MB", "< 2000 MB"),
+        Figure("peak memory of a decoding process", worker, "MB"),
+    ]
+    if with_demo:
+        figures.append(Figure("`latte-bench demo`", demo_seconds(), "s", "< 180 s"))
+    return figures
+
+
+def run(*, out: Path, num_clips: int = 2048, with_demo: bool = True) -> None:
+    """Measure, write `speed.md` and `speed.csv` into `out`, and print the table."""
+    figures = measure_all(num_clips, with_demo)
+    frame = pd.DataFrame(
+        [(f.what, f"{f.measured:.3g}", f.unit, f.promise) for f in figures],
+        columns=["what", "measured", "unit", "promise"],
+    )
+    where = (
+        f"{platform.platform()}, {torch.get_num_threads()} threads, Python "
+        f"{platform.python_version()}, torch {torch.__version__}"
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    text = f"# Speed and memory\n\n{frame.to_markdown(index=False)}\n\nMeasured on {where}.\n"
+    (out / "speed.md").write_text(text, encoding="utf-8")
+    frame.to_csv(out / "speed.csv", index=False)
+    print(text)
+
+
+if __name__ == "__main__" and sys.argv[1:2] == ["extract"]:
+    extract_enlarged(int(sys.argv[2]))

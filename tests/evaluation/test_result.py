@@ -1,0 +1,103 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from evaluation.result import (
+    Result,
+    SetRecord,
+    append_result,
+    check_writable,
+    format_value,
+    read_results,
+)
+from latte.data.errors import InputError
+
+SET = SetRecord(path="real", digest="ab", num_listed=9, num_clips=8, height=256, width=256)
+RESULT = Result(
+    metric="FVD",
+    value=123.44,
+    interval=(118.0, 129.2),
+    level=0.95,
+    higher_is_better=False,
+    num_real=8,
+    num_fake=8,
+    num_frames=16,
+    network="i3d",
+    weights_sha256="1a2b3c4d5e6f",
+    weights_published=True,
+    fingerprint="0123456789abcdef",
+    protocol="stylegan-v",
+    protocol_fields={"real_stride": 1},
+    deviations=(),
+    dataset=None,
+    model="ours",
+    real=SET,
+    fake=SET,
+    seconds=1.5,
+)
+
+
+def test_the_line_a_person_reads():
+    assert RESULT.sentence() == (
+        "FVD 123.4 ± 5.6 (95 %), 8 clips × 16 frames, stylegan-v, i3d 1a2b3c4d…"
+    )
+    changed = replace(RESULT, num_real=4, deviations=("a",), interval=None)
+    assert changed.sentence() == (
+        "FVD 123.4, 4 real and 8 generated clips × 16 frames, stylegan-v with 1 deviation, "
+        "i3d 1a2b3c4d…"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "text"),
+    [
+        (2886.94, None, "2886.9"),
+        (12.345, None, "12.35"),
+        (0.037597812, None, "0.0376"),
+        (0.0, None, "0.0"),
+        (123.456, (123.41, 123.51), "123.46 ± 0.05"),
+        (21.530979, (20.0, 23.0), "21.53 ± 1.50"),
+        (3e-13, None, "0.000000000000"),
+    ],
+)
+def test_values_show_the_digits_that_matter(value, interval, text):
+    assert format_value(value, interval) == text
+
+
+def test_results_are_added_line_by_line_and_read_back(tmp_path):
+    path = tmp_path / "new folder" / "results.jsonl"
+    append_result(path, RESULT)
+    append_result(path, replace(RESULT, value=1.0))
+    assert [record["value"] for record in read_results(path)] == [123.44, 1.0]
+    assert read_results(path)[0] == json.loads(RESULT.to_json())
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [("{oops", "line 2: not JSON"), ("[1]", "line 2: not a result"), ('{"a": 1}', "it lacks")],
+)
+def test_a_broken_line_is_named_and_stops_a_run_before_it_starts(tmp_path, line, complaint):
+    path = tmp_path / "results.jsonl"
+    append_result(path, RESULT)
+    before = path.read_text() + line + "\n"
+    path.write_text(before)
+    with pytest.raises(InputError, match=complaint):
+        check_writable(path)
+    assert path.read_text() == before
+
+
+def test_a_results_file_that_cannot_be_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is a folder"):
+        check_writable(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        check_writable(tmp_path / "file" / "results.jsonl")
+    with pytest.raises(InputError, match="no such results file"):
+        read_results(tmp_path / "none.jsonl")
+
+
+def test_a_value_that_is_not_a_number_is_never_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        append_result(tmp_path / "results.jsonl", replace(RESULT, value=float("nan")))
+    assert not (tmp_path / "results.jsonl").exists()
