@@ -1,0 +1,192 @@
+"""Videos as the rows of one array file, uint8 (N, T, H, W, 3)."""
+
+import hashlib
+import struct
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+from safetensors import SafetensorError, safe_open
+
+from latte.data.errors import BrokenVideoError, InputError
+from latte.data.video import VideoInfo
+
+ARRAY_SUFFIXES = frozenset({".npy", ".npz", ".safetensors"})
+_SHAPE = "uint8 (N, T, H, W, 3)"
+_LIKELY_KEYS = ("videos", "arr_0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayVideo:
+    """One row of an array file."""
+
+    name: str
+    path: Path
+    row: int
+    prepared: bool = True
+
+    def probe(self) -> VideoInfo:
+        num_frames, height, width = self._array().shape[1:4]
+        return VideoInfo(num_frames=num_frames, height=height, width=width)
+
+    def read(self, frames: Sequence[int]) -> np.ndarray:
+        array = self._array()
+        if max(frames) >= array.shape[1]:
+            raise BrokenVideoError(
+                f"{self.path}: frame {max(frames)} of row {self.row} is wanted but the array has "
+                f"{array.shape[1]} frames; give longer videos"
+            )
+        return np.ascontiguousarray(array.row(self.row)[list(frames)])
+
+    def digest(self, frames: Sequence[int]) -> str:
+        """Of these frames' pixels and shape: each byte of a file is hashed at most once a clip."""
+        clip = self.read(frames)
+        digest = hashlib.sha256(repr(clip.shape).encode())
+        digest.update(clip.data)
+        return digest.hexdigest()
+
+    def _array(self) -> "_Rows":
+        status = self.path.stat()
+        return _open_rows(self.path, status.st_size, status.st_mtime_ns)
+
+
+def open_array(path: Path) -> list[ArrayVideo]:
+    """The rows of an array file as videos; row 7 of 100 is called "07".
+
+    `.npy`, `.safetensors` and uncompressed `.npz` are read row by row; a compressed `.npz` is
+    unpacked into memory, once in each process. A file with several arrays needs one that is called
+    "videos" or "arr_0".
+
+    Raises:
+        InputError: damaged, pickled, of another type or shape, or without rows.
+    """
+    status = path.stat()
+    count = _open_rows(path, status.st_size, status.st_mtime_ns).shape[0]
+    digits = len(str(count - 1))
+    return [ArrayVideo(name=f"{row:0{digits}d}", path=path, row=row) for row in range(count)]
+
+
+class _Rows:
+    """An array, or a part of a file that is read row by row."""
+
+    def __init__(self, source: Any, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self._source = source
+
+    def row(self, index: int) -> np.ndarray:
+        return np.asarray(self._source[index])
+
+
+@lru_cache(maxsize=4)
+def _open_rows(path: Path, size: int, modified: int) -> _Rows:
+    """Size and time of change are part of the key: a file that was replaced is opened anew."""
+    del size, modified
+    openers = {".npy": _open_npy, ".npz": _open_npz, ".safetensors": _open_safetensors}
+    try:
+        source, dtype, shape = openers[path.suffix.lower()](path)
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, SafetensorError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise InputError(f"{path}: {error.strerror.lower()}; check the file") from error
+        raise InputError(
+            f"{path}: not a readable {path.suffix} file ({error or 'it ends too early'}); write it "
+            "again"
+        ) from error
+    if dtype != "uint8" or len(shape) != 5 or shape[-1] != 3 or 0 in shape:
+        raise InputError(f"{path}: holds {dtype} {shape}, not {_SHAPE}; {_fix(dtype, shape)}")
+    return _Rows(source, shape)
+
+
+def _open_npy(path: Path) -> tuple[Any, str, tuple[int, ...]]:
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty; write it again")
+    with path.open("rb") as file:
+        _refuse_objects(path, _npy_header(file)[2])
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array, str(array.dtype), array.shape
+
+
+def _open_npz(path: Path) -> tuple[Any, str, tuple[int, ...]]:
+    with zipfile.ZipFile(path) as archive:
+        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        member = archive.getinfo(members[_pick(path, list(members))])
+        with archive.open(member) as file:
+            shape, fortran_order, dtype = _npy_header(file)
+            start = file.tell()
+        _refuse_objects(path, dtype)
+        if member.compress_type != zipfile.ZIP_STORED:
+            with archive.open(member) as file:
+                array = npy_format.read_array(file, allow_pickle=False)
+            return array, str(dtype), shape
+    with path.open("rb") as file:
+        # The length of the local header's variable part is not in the directory.
+        file.seek(member.header_offset + 26)
+        start += member.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
+    if dtype.itemsize * int(np.prod(shape)) == 0:
+        return None, str(dtype), shape
+    array = np.memmap(
+        path, dtype, mode="r", offset=start, shape=shape, order="F" if fortran_order else "C"
+    )
+    return array, str(dtype), shape
+
+
+def _open_safetensors(path: Path) -> tuple[Any, str, tuple[int, ...]]:
+    file = safe_open(str(path), framework="numpy")
+    part = file.get_slice(_pick(path, list(file.keys())))
+    names = {"U8": "uint8", "F32": "float32", "F16": "float16", "I64": "int64"}
+    return part, names.get(part.get_dtype(), part.get_dtype()), tuple(part.get_shape())
+
+
+def _npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    read = {
+        (1, 0): npy_format.read_array_header_1_0,
+        (2, 0): npy_format.read_array_header_2_0,
+    }
+    version = npy_format.read_magic(file)
+    if version not in read:
+        raise ValueError(f"npy format {version[0]}.{version[1]}")
+    shape, fortran_order, dtype = read[version](file)
+    return shape, fortran_order, dtype
+
+
+def _refuse_objects(path: Path, dtype: np.dtype) -> None:
+    if dtype.hasobject:
+        raise InputError(
+            f"{path}: holds pickled Python objects, which are not loaded because they can run "
+            f"code; save one array, {_SHAPE}"
+        )
+
+
+def _pick(path: Path, keys: list[str]) -> str:
+    if len(keys) == 1:
+        return keys[0]
+    for key in _LIKELY_KEYS:
+        if key in keys:
+            return key
+    found = ", ".join(sorted(keys)[:5]) or "none"
+    raise InputError(
+        f"{path}: has {len(keys)} arrays ({found}), none called {' or '.join(_LIKELY_KEYS)}; save "
+        "the videos as `videos`"
+    )
+
+
+def _fix(dtype: str, shape: tuple[int, ...]) -> str:
+    if 0 in shape:
+        return "it is empty: write it again"
+    if len(shape) == 4 and shape[-1] == 3:
+        return "add the axis that counts videos: array[None]"
+    if len(shape) == 5 and shape[-1] != 3 and shape[2] == 3:
+        return "the channels come last: array.transpose(0, 1, 3, 4, 2)"
+    if len(shape) == 5 and shape[-1] != 3 and shape[1] == 3:
+        return "the channels come last: array.transpose(0, 2, 3, 4, 1)"
+    if dtype != "uint8" and dtype.startswith(("float", "F", "BF")):
+        return "scale to 0 … 255, round and convert to uint8"
+    if dtype != "uint8":
+        return "convert to uint8, 0 … 255"
+    return "videos are RGB frames, channels last"

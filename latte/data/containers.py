@@ -1,0 +1,180 @@
+"""What a video file's container says: how many frames, how large, whether it is whole.
+
+Nothing is decoded here: the packets are only listed, which takes milliseconds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+
+from latte.data.errors import BrokenVideoError
+
+# Containers whose packets carry true presentation times. AVI and MPEG streams do not: with
+# B-frames, the times that FFmpeg makes up for them lead to wrong frames after a jump.
+_TIMED_CONTAINERS = frozenset({"mov", "mp4", "matroska", "webm"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """The first video stream of a file."""
+
+    num_frames: int  # packets that give a picture
+    height: int
+    width: int
+    times: tuple[int, ...]  # presentation time of each frame, ascending, if there are entries
+    # Frames where decoding may begin and gives the same frames as from the start. Empty where that
+    # is not sure: then decoding has to begin at the first frame.
+    entries: tuple[int, ...]
+
+
+def scan(path: Path) -> Stream:
+    """List the packets of a video file.
+
+    Raises:
+        BrokenVideoError: unreadable, no video in it, cut short, or far fewer frames than claimed.
+    """
+    try:
+        shortfall = missing_bytes(path)
+        if shortfall:
+            raise BrokenVideoError(
+                f"{path}: the file is cut short ({shortfall} bytes are missing at its end); "
+                "copy or download it again"
+            )
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise BrokenVideoError(f"{path}: the file holds no video stream; remove it")
+            stream = container.streams.video[0]
+            packets = [
+                (packet.pts, packet.is_keyframe)
+                for packet in container.demux(stream)
+                if packet.size and not packet.is_discard
+            ]
+            claimed = stream.frames
+            height, width = stream.codec_context.height, stream.codec_context.width
+            timed = bool(_TIMED_CONTAINERS & set(container.format.name.split(",")))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise unreadable(path, error) from error
+    if not packets or height < 1 or width < 1:
+        raise BrokenVideoError(f"{path}: no frame can be found in the file; copy it again")
+    if not nearly_all(len(packets), claimed):
+        raise BrokenVideoError(
+            f"{path}: the file says {claimed} frames but holds {len(packets)}: it is damaged; "
+            "copy or download it again"
+        )
+    times: tuple[int, ...] = ()
+    entries: tuple[int, ...] = ()
+    if timed and _groups_are_closed(packets):
+        times = tuple(sorted(pts for pts, _ in packets))
+        entries = tuple(place for place, (_, is_key) in enumerate(packets) if is_key)
+    return Stream(num_frames=len(packets), height=height, width=width, times=times, entries=entries)
+
+
+def nearly_all(found: int, claimed: int) -> bool:
+    """Whether a file holds the frames it claims.
+
+    Writers of AVI files miscount by one or two, so that 2 frames or 2 % may be missing.
+    """
+    return found >= claimed - max(2, claimed // 50)
+
+
+def unreadable(path: Path, error: Exception) -> BrokenVideoError:
+    """The sentence for a file that FFmpeg refuses."""
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return BrokenVideoError(f"{path}: {(error.strerror or str(error)).lower()}")
+    if path.stat().st_size == 0:
+        return BrokenVideoError(f"{path}: the file is empty; copy or download it again")
+    return BrokenVideoError(
+        f"{path}: not a video that can be decoded ({first_line(error)}); "
+        "replace it, or leave it out with --skip-broken"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a decoder's message, without its time stamp and source position."""
+    lines = str(error).strip().splitlines()
+    line = lines[0] if lines else type(error).__name__
+    return line.rpartition(".cc:")[2].lstrip("0123456789: ") or line
+
+
+def _groups_are_closed(packets: list[tuple[int | None, bool]]) -> bool:
+    """Whether each key frame parts the video: all before it are shown before, all after it after.
+
+    Where it is not so (open groups of pictures), a decoder that starts at the key frame counts
+    frames from the wrong place: decord gives other frames than asked, without a word.
+    """
+    times = [pts for pts, _ in packets if pts is not None]
+    if len(times) < len(packets) or len(set(times)) < len(times) or not packets[0][1]:
+        return False
+    latest_before = -(2**63)
+    keys = []
+    for time, (_, key) in zip(times, packets, strict=True):
+        if key:
+            if time < latest_before:
+                return False
+            keys.append(time)
+        elif keys and time < keys[-1]:
+            return False
+        latest_before = max(latest_before, time)
+    return True
+
+
+def missing_bytes(path: Path) -> int:
+    """Bytes that the container's outermost boxes promise beyond the end of the file."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] == b"RIFF":
+            end = 8 + int.from_bytes(head[4:8], "little")
+        elif head[:4] == b"\x1a\x45\xdf\xa3":
+            end = max(_matroska_ends(file, size), default=0)
+        elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+            end = max(_box_ends(file, size), default=0)
+        else:
+            end = 0
+    # A RIFF size that is off by its padding byte is common and harmless.
+    return end - size if end > size + 1 else 0
+
+
+def _box_ends(file: BinaryIO, size: int) -> Iterator[int]:
+    """Ends of the top-level boxes of an MP4 or QuickTime file (ISO/IEC 14496-12, 4.2)."""
+    start = 0
+    while start + 8 <= size:
+        file.seek(start)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 0:  # to the end of the file
+            return
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if length < 8:
+            return
+        start += length
+        yield start
+
+
+def _matroska_ends(file: BinaryIO, size: int) -> Iterator[int]:
+    """Ends of the top-level elements of a Matroska or WebM file (RFC 8794)."""
+    start = 0
+    while start < size:
+        file.seek(start)
+        head = file.read(12)
+        id_length = _vint_length(head[0])
+        if len(head) <= id_length or not id_length:
+            return
+        length = _vint_length(head[id_length])
+        data = head[id_length : id_length + length]
+        if not length or len(data) < length:
+            return
+        value = int.from_bytes(data, "big") & ((1 << 7 * length) - 1)
+        if value == (1 << 7 * length) - 1:  # unknown: a live recording, which ends where it ends
+            return
+        start += id_length + length + value
+        yield start
+
+
+def _vint_length(byte: int) -> int:
+    """Length of a variable-size integer from its first byte; 0 if there is none."""
+    return 9 - byte.bit_length() if byte else 0

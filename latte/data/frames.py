@@ -1,0 +1,149 @@
+"""A video as a folder of images, one each frame."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from latte.data.errors import BrokenVideoError
+from latte.data.video import VideoInfo
+
+FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameFolder:
+    """One folder of JPEG or PNG images, in the natural order of their names: 2.jpg before 10.jpg.
+
+    All have to be 8-bit RGB of one size: what else they might mean is not guessed.
+    """
+
+    name: str
+    path: Path
+    prepared: bool = True
+
+    def probe(self) -> VideoInfo:
+        """The number of images, and the size of the first."""
+        files = self._files()
+        width, height = _open(files[0]).size
+        return VideoInfo(num_frames=len(files), height=height, width=width)
+
+    def read(self, frames: Sequence[int]) -> np.ndarray:
+        images: list[np.ndarray] = []
+        for file in self._chosen(frames):
+            image = _decode(file)
+            if images and image.shape != images[0].shape:
+                raise BrokenVideoError(
+                    f"{file}: its size {_size(image)} differs from {_size(images[0])} of the "
+                    "frames before; make the frames of a video one size"
+                )
+            images.append(image)
+        return np.stack(images)
+
+    def digest(self, frames: Sequence[int]) -> str:
+        """Of the names and bytes of these frames' files."""
+        digest = hashlib.sha256()
+        for file in self._chosen(frames):
+            try:
+                content = file.read_bytes()
+            except OSError as error:
+                raise _unusable(file, error) from error
+            digest.update(f"{file.name}\0{len(content)}\0".encode())
+            digest.update(content)
+        return digest.hexdigest()
+
+    def _files(self) -> list[Path]:
+        try:
+            files = [
+                file
+                for file in self.path.iterdir()
+                if file.suffix.lower() in FRAME_SUFFIXES and not file.name.startswith(".")
+            ]
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        if not files:
+            raise BrokenVideoError(f"{self.path}: no frames in it; fill it or remove it")
+        return sorted(files, key=lambda file: (natural_key(file.name), file.name))
+
+    def _chosen(self, frames: Sequence[int]) -> list[Path]:
+        files = self._files()
+        if max(frames) >= len(files):
+            raise BrokenVideoError(
+                f"{self.path}: frame {max(frames)} is wanted but it holds {len(files)} frames; "
+                "give a longer video, or leave it out with --skip-broken"
+            )
+        return [files[index] for index in frames]
+
+
+def natural_key(name: str) -> tuple[tuple[str, int], ...]:
+    """Orders names by their text and the value of their numbers.
+
+    >>> sorted(["f10.jpg", "f2.jpg"], key=natural_key)
+    ['f2.jpg', 'f10.jpg']
+    """
+    return tuple(
+        (text, int(digits) if digits else -1)
+        for text, digits in re.findall(r"([^0-9]*)([0-9]*)", name)
+    )
+
+
+def _open(file: Path) -> Image.Image:
+    """An image whose header has been read and is that of an 8-bit RGB image."""
+    try:
+        image: Image.Image = Image.open(file)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise _unusable(file, error) from error
+    if image.mode != "RGB" or _bits(image) != 8:
+        raise BrokenVideoError(
+            f"{file}: a frame has to be 8-bit RGB, not {_describe(image)}; convert it first (what "
+            "its other channels or levels mean is for you to decide)"
+        )
+    return image
+
+
+def _decode(file: Path) -> np.ndarray:
+    with _open(file) as image:
+        try:
+            return np.asarray(image, dtype=np.uint8)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise _unusable(file, error) from error
+
+
+def _bits(image: Image.Image) -> int:
+    """Bits of each sample in the file. PIL cuts RGB of 16 bits to 8 without a word."""
+    raw_mode = image.tile[0][3] if image.tile else ""
+    raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) else raw_mode
+    return 16 if "16" in str(raw_mode) else 8
+
+
+def _describe(image: Image.Image) -> str:
+    kinds = {
+        "1": "black and white",
+        "L": "grey",
+        "LA": "grey with alpha",
+        "P": "palette colours",
+        "RGBA": "RGBA",
+        "CMYK": "CMYK",
+    }
+    if _bits(image) == 16 or image.mode.startswith("I"):
+        return "RGB of 16 bits" if image.mode == "RGB" else "16-bit"
+    return kinds.get(image.mode, f"mode {image.mode}")
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[1]}×{image.shape[0]}"
+
+
+def _unusable(path: Path, error: Exception) -> BrokenVideoError:
+    if isinstance(error, UnidentifiedImageError):
+        reason = "it is not an image"
+    else:
+        reason = getattr(error, "strerror", None) or str(error)
+    return BrokenVideoError(
+        f"{path}: cannot be read as a frame ({reason}); replace it, or leave the video out with "
+        "--skip-broken"
+    )

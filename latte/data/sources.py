@@ -1,0 +1,201 @@
+"""What a set of videos is: a folder of video files or of frame folders, or one array file."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from latte.data.arrays import ARRAY_SUFFIXES, ArrayVideo, open_array
+from latte.data.errors import BrokenVideoError, InputError
+from latte.data.frames import FRAME_SUFFIXES, FrameFolder
+from latte.data.video import VIDEO_SUFFIXES, VideoInfo, probe_file, read_file
+
+__all__ = ["ArrayVideo", "FileVideo", "FrameFolder", "Video", "VideoSet", "open_video_set"]
+
+
+class Video(Protocol):
+    """One video, of whatever kind: small, frozen, and fit to travel to another process."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its set."""
+
+    @property
+    def prepared(self) -> bool:
+        """Whether its frames already are what a preparation made: none is applied again."""
+
+    def probe(self) -> VideoInfo:
+        """Length and size; nothing is decoded that need not be."""
+
+    def read(self, frames: Sequence[int]) -> np.ndarray:
+        """Chosen frames in the order asked for: uint8 (T, H, W, 3), RGB."""
+
+    def digest(self, frames: Sequence[int]) -> str:
+        """SHA-256 (hex) of the content from which these frames come."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileVideo:
+    """One video file."""
+
+    name: str
+    path: Path
+    prepared: bool = False
+
+    def probe(self) -> VideoInfo:
+        return probe_file(self.path)
+
+    def read(self, frames: Sequence[int]) -> np.ndarray:
+        return read_file(self.path, frames)
+
+    def digest(self, frames: Sequence[int]) -> str:
+        """Of the whole file: any byte of it may bear on any frame."""
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise BrokenVideoError(
+                f"{self.path}: cannot be read ({error.strerror}); check it, or leave it out with "
+                "--skip-broken"
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSet:
+    """Videos, sorted by name, and where they come from (for messages)."""
+
+    name: str
+    videos: tuple[Video, ...]
+    root: str
+
+
+def open_video_set(path: Path) -> VideoSet:
+    """The videos at a path, found by looking at names alone.
+
+    A folder of video files, or of frame folders, either with or without one level of folders
+    between (classes, or the parts of a long video); one video file; or one array file
+    (`.npy`, `.npz`, `.safetensors`) of uint8 (N, T, H, W, 3). Empty folders, hidden files and
+    files of other kinds are passed over.
+
+    Raises:
+        InputError: nothing there, no video in it, or kinds that do not belong together.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the path")
+    videos: Sequence[Video]
+    if path.is_dir():
+        videos = _videos_in_folder(path)
+    elif path.suffix.lower() in ARRAY_SUFFIXES:
+        videos = open_array(path)
+    elif path.suffix.lower() in VIDEO_SUFFIXES:
+        videos = [FileVideo(name=path.stem, path=path)]
+    else:
+        raise InputError(
+            f"{path}: not a set of videos; give a folder of videos ({_listing(VIDEO_SUFFIXES)}), "
+            f"a folder of frame folders ({_listing(FRAME_SUFFIXES)}), or an array "
+            f"({_listing(ARRAY_SUFFIXES)})"
+        )
+    return VideoSet(
+        name=path.resolve().name,
+        videos=tuple(sorted(videos, key=lambda video: video.name)),
+        root=str(path),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Folder:
+    """What lies directly in one folder."""
+
+    path: Path
+    folders: tuple[Path, ...]
+    videos: tuple[Path, ...]
+    images: int
+    others: Counter[str]
+
+    @classmethod
+    def look(cls, path: Path) -> "_Folder":
+        folders, videos, images = [], [], 0
+        others: Counter[str] = Counter()
+        for entry in sorted(path.iterdir()):
+            suffix = entry.suffix.lower()
+            if entry.name.startswith("."):
+                continue
+            # Suffixes first: a folder of frames may hold millions, and asking costs a system call.
+            if suffix in FRAME_SUFFIXES:
+                images += 1
+            elif entry.is_dir():
+                folders.append(entry)
+            elif suffix in VIDEO_SUFFIXES:
+                videos.append(entry)
+            else:
+                others[suffix or "without suffix"] += 1
+        return cls(
+            path=path, folders=tuple(folders), videos=tuple(videos), images=images, others=others
+        )
+
+    def describe(self) -> str:
+        found = [f"{count} {suffix}" for suffix, count in sorted(self.others.items())]
+        if self.images:
+            found.append(f"{self.images} images")
+        if self.folders:
+            found.append(f"{len(self.folders)} folders without videos or frames")
+        return ", ".join(found) or "nothing"
+
+
+def _videos_in_folder(path: Path) -> list[Video]:
+    top = _Folder.look(path)
+    if top.images:
+        raise InputError(
+            f"{path}: holds {top.images} images directly; give the folder above it (each folder in "
+            "it is one video), or put the frames of each video into a folder of its own"
+        )
+    files: list[Path] = list(top.videos)
+    frames: list[Path] = []
+    for folder in map(_Folder.look, top.folders):
+        files += folder.videos
+        if folder.images:
+            frames.append(folder.path)
+        else:
+            frames += [part for part in folder.folders if _Folder.look(part).images]
+    if files and frames:
+        raise InputError(
+            f"{path}: holds both video files ({_inside(path, files[0])}) and frame folders "
+            f"({_inside(path, frames[0])}); give a folder with one kind"
+        )
+    if not files and not frames:
+        raise InputError(f"{path}: no videos in it, but {top.describe()}; {_advice(top)}")
+    if frames:
+        return [FrameFolder(name=_inside(path, folder), path=folder) for folder in frames]
+    return [
+        FileVideo(name=name, path=file)
+        for name, file in zip(_file_names(path, files), files, strict=True)
+    ]
+
+
+def _file_names(root: Path, files: Sequence[Path]) -> list[str]:
+    """Names below the root, without suffixes unless two would be the same."""
+    names = [_inside(root, file.with_suffix("")) for file in files]
+    if len(set(names)) < len(names):
+        return [_inside(root, file) for file in files]
+    return names
+
+
+def _inside(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _advice(folder: _Folder) -> str:
+    if set(folder.others) & ARRAY_SUFFIXES:
+        return "to use an array file give its own path"
+    return (
+        f"give a folder of videos ({_listing(VIDEO_SUFFIXES)}) or of frame folders "
+        f"({_listing(FRAME_SUFFIXES)})"
+    )
+
+
+def _listing(suffixes: frozenset[str]) -> str:
+    return " ".join(sorted(suffixes))

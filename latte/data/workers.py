@@ -1,0 +1,259 @@
+"""A map over tasks in processes of our own: a task that kills or hangs its process costs itself.
+
+The pools of the standard library lose all work when one process dies, and cannot stop a task that
+hangs. Decoders do both, on broken files.
+"""
+
+import contextlib
+import multiprocessing
+import pickle
+import signal
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
+
+from latte.data.errors import BrokenVideoError, InputError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_READY = "ready"  # what a process says once it can take tasks
+
+
+def map_in_order(
+    function: Callable[[T], R],
+    tasks: Iterable[T],
+    *,
+    workers: int,
+    timeout: float = 120.0,
+    lookahead: int | None = None,
+    label: Callable[[T], str] = str,
+) -> Generator[R | BrokenVideoError, None, None]:
+    """Yield `function(task)` for each task, in the order of the tasks.
+
+    A BrokenVideoError of one task is yielded in its place, not raised; so is the death of its
+    process, or its taking longer than `timeout` seconds. Any other exception ends the map. Closing
+    the generator, or Ctrl-C, ends all processes at once. Neither `workers` nor `lookahead` can
+    change what is yielded.
+
+    Args:
+        function: importable by name (processes are spawned); its results can be pickled.
+        workers: number of processes; 0 works in this process, where nothing guards against
+            crashes and hangs.
+        timeout: seconds that one task may take.
+        lookahead: tasks that may be under way or done ahead of the consumer.
+        label: names a task in messages.
+    """
+    if workers < 0:
+        raise InputError(f"workers: {workers} is not a number of processes; give 0 or more")
+    if workers == 0:
+        yield from _map_here(function, tasks)
+        return
+    crew = _Crew(function, workers, timeout, label)
+    try:
+        yield from crew.run(tasks, lookahead or 2 * workers + 2)
+    finally:
+        crew.stop()
+
+
+def _map_here(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R | BrokenVideoError]:
+    for task in tasks:
+        result: R | BrokenVideoError
+        try:
+            result = function(task)
+        except BrokenVideoError as error:
+            result = error
+        yield result
+
+
+class _Worker:
+    """One process and the pipe to it."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, remote = context.Pipe()
+        self.process = context.Process(target=_work, args=(remote, function), daemon=True)
+        self.process.start()
+        remote.close()
+        self.ready = False
+        self.index: int | None = None  # of the task under way
+        self.name = ""
+        self.deadline = float("inf")
+
+    def give(self, index: int, name: str, task: Any, timeout: float) -> None:
+        self.index, self.name = index, name
+        self.deadline = time.monotonic() + timeout
+        # A process that is already dead is noticed, like any other, when its pipe is read.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send(task)
+
+    def end(self, *, grace: float = 0.0) -> int | None:
+        """Kill the process, if it lives on after `grace` seconds, and return how it ended."""
+        self.process.join(grace)
+        self.process.kill()
+        self.process.join()
+        code = self.process.exitcode
+        self.process.close()
+        self.connection.close()
+        return code
+
+
+class _Crew:
+    """Workers, the tasks they are at, and the results not yet handed over."""
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        size: int,
+        timeout: float,
+        label: Callable[[Any], str],
+    ) -> None:
+        self.function = function
+        self.size = size
+        self.timeout = timeout
+        self.label = label
+        self.workers: list[_Worker] = []
+        self.results: dict[int, Any] = {}
+
+    def run(self, tasks: Iterable[Any], lookahead: int) -> Iterator[Any]:
+        """Yield results in order; at most `lookahead` tasks are begun and not yet handed over."""
+        pending = enumerate(tasks)
+        queue: deque[tuple[int, Any]] = deque()
+        begun = yielded = 0
+        while True:
+            while begun - yielded < lookahead and (item := next(pending, None)) is not None:
+                queue.append(item)
+                begun += 1
+            if begun == yielded:
+                return
+            self._hand_out(queue)
+            while yielded not in self.results:
+                self._wait()
+                self._hand_out(queue)
+            result = self.results.pop(yielded)
+            yielded += 1
+            yield result
+
+    def stop(self) -> None:
+        """End all processes at once."""
+        for worker in self.workers:
+            with contextlib.suppress(ValueError):  # one that has ended already
+                worker.process.kill()
+        for worker in self.workers:
+            with contextlib.suppress(ValueError):
+                worker.end()
+        self.workers.clear()
+
+    def _hand_out(self, queue: deque[tuple[int, Any]]) -> None:
+        """Give waiting tasks to idle processes; start processes while there are too few."""
+        free = sum(worker.index is None for worker in self.workers)
+        for _ in range(min(self.size - len(self.workers), len(queue) - free)):
+            with _interrupts_blocked():
+                self.workers.append(_Worker(self.function))
+        for worker in self.workers:
+            if queue and worker.ready and worker.index is None:
+                index, task = queue.popleft()
+                worker.give(index, self.label(task), task, self.timeout)
+
+    def _wait(self) -> None:
+        """Take in what processes have to say, until one says something or outlasts its time."""
+        deadline = min(worker.deadline for worker in self.workers)
+        patience = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
+        spoken = wait([worker.connection for worker in self.workers], patience)
+        now = time.monotonic()
+        for worker in list(self.workers):
+            if worker.connection in spoken:
+                self._listen(worker)
+            elif worker.deadline <= now:
+                worker.end()
+                self._lose(worker, f"took longer than {self.timeout:g} s and was stopped")
+
+    def _listen(self, worker: _Worker) -> None:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            # It is dying by itself: its own exit code says why.
+            ending = _ending(worker.end(grace=10.0))
+            if not worker.ready:
+                raise RuntimeError(
+                    f"a worker process ended before its first task ({ending}); its own message "
+                    "is above; --workers 0 works without processes"
+                ) from None
+            self._lose(worker, f"ended its process ({ending})")
+            return
+        if message == _READY:
+            worker.ready = True
+            return
+        kind, value = message
+        if kind == "fault":
+            error, trace = value
+            error.add_note(f"in the process that worked on {worker.name}:\n{trace}")
+            raise error
+        assert worker.index is not None
+        self.results[worker.index] = value
+        worker.index, worker.deadline = None, float("inf")
+
+    def _lose(self, worker: _Worker, what: str) -> None:
+        """Put the loss of a process down to its task; another takes its place when needed."""
+        self.workers.remove(worker)
+        if worker.index is not None:
+            self.results[worker.index] = BrokenVideoError(
+                f"{worker.name}: decoding it {what}; the file may be damaged: replace it, or "
+                "leave it out with --skip-broken"
+            )
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C reaches the whole terminal group: a process begun here does not see it, we do."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # unblocks the signal if it has to start by itself
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
+    """What a process does: one task after the other, until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # If the consumer is gone there is nobody left to tell.
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        connection.send(_READY)
+        while True:
+            outcome = _outcome(function, connection.recv())
+            try:
+                connection.send(outcome)
+            except (TypeError, AttributeError, pickle.PicklingError) as error:
+                connection.send(_fault(error))
+
+
+def _outcome(function: Callable[[Any], Any], task: Any) -> tuple[str, Any]:
+    try:
+        return "result", function(task)
+    except BrokenVideoError as error:
+        return "result", BrokenVideoError(str(error))
+    except Exception as error:
+        return _fault(error)
+
+
+def _fault(error: Exception) -> tuple[str, Any]:
+    """An error as it travels: of a type that surely can be unpickled, with its trace."""
+    if isinstance(error, InputError):
+        return "fault", (InputError(str(error)), traceback.format_exc())
+    summary = f"{type(error).__name__}: {error}"
+    return "fault", (RuntimeError(summary), traceback.format_exc())
