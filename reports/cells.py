@@ -135,6 +135,7 @@ class Layout:
     caption: str
     label_heading: str
     headings: tuple[str, ...]
+    words: tuple[bool, ...]  # for each column: texts, which stand on the left, instead of numbers
     sections: tuple[Section, ...]
     footnotes: tuple[tuple[str, str], ...]  # (letter, text), in the order of the letters
     remarks: tuple[str, ...] = ()  # sentences under the footnotes

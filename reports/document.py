@@ -17,7 +17,14 @@ from matplotlib.figure import Figure
 
 from reports.contact_sheet import Strip, contact_sheet, png_bytes, strip_image
 from reports.figures import figure_svg, inline_svg
-from reports.markup import escape_html, escape_markdown, provenance_html
+from reports.markup import (
+    escape_html,
+    escape_markdown,
+    html_text,
+    markdown_text,
+    provenance_html,
+    provenance_markdown,
+)
 from reports.tables import Table
 
 
@@ -65,15 +72,10 @@ class Paragraph(TextBlock):
     text: str
 
     def markdown(self, anchor: str) -> str:
-        parts = self.text.split("`")
-        if len(parts) % 2 == 0:
-            return escape_markdown(self.text)
-        escaped = [escape_markdown(part) if i % 2 == 0 else part for i, part in enumerate(parts)]
-        return "`".join(escaped)
+        return markdown_text(self.text)
 
     def html(self, anchor: str) -> str:
-        with_code = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape_html(self.text))
-        return f"<p>{with_code}</p>"
+        return f"<p>{html_text(self.text)}</p>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +208,7 @@ class Provenance(TextBlock):
     lines: tuple[str, ...]
 
     def markdown(self, anchor: str) -> str:
-        return "\n".join(f"- {escape_markdown(line)}" for line in self.lines)
+        return provenance_markdown(self.lines)
 
     def html(self, anchor: str) -> str:
         return provenance_html(self.lines)
@@ -277,11 +279,11 @@ def _pictures(blocks: Sequence[tuple[str, Block]]) -> dict[str, bytes]:
 
 def _picture_markdown(file_name: str, description: str, caption: str) -> str:
     picture = f"![{escape_markdown(description)}](<{file_name}>)"
-    return f"{picture}\n\n*{escape_markdown(caption)}*" if caption else picture
+    return f"{picture}\n\n*{markdown_text(caption)}*" if caption else picture
 
 
 def _caption_html(caption: str) -> str:
-    return f"<figcaption>{escape_html(caption)}</figcaption>" if caption else ""
+    return f"<figcaption>{html_text(caption)}</figcaption>" if caption else ""
 
 
 def _image_html(image: np.ndarray, description: str) -> str:

@@ -18,10 +18,10 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from reports.cells import decimals_of
 from reports.markup import escape_html
-from reports.styles import INK, Style, figure_style, style_of
+from reports.styles import GRID, INK, Style, figure_style, style_of
 
 Order = Literal["given", "ascending", "descending"]
-WIDTH = 6.6  # inches: a text column, and readable on a narrow screen
+WIDTH = 5.6  # inches: its text stays readable when it is scaled down to a narrow screen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +118,18 @@ def figure_svg(figure: Figure) -> str:
 
 
 def inline_svg(figure: Figure, description: str) -> str:
-    """The figure as an `<svg>` element for a page: no background, text in the page's colour."""
+    """The figure as an `<svg>` element for a page.
+
+    It has no background and takes the page's own colours of
+    text (`currentColor`) and of lines (`--line`).
+    """
     buffer = io.StringIO()
     with figure_style():
         figure.savefig(
             buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
         )
     svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor").replace(GRID, "var(--line)")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape_html(description)}" ', 1)
 

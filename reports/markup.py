@@ -93,6 +93,31 @@ def escape_html(text: str) -> str:
     return html_module.escape(text, quote=True)
 
 
+def markdown_text(text: str) -> str:
+    """A sentence as Markdown, on one line: a part between backticks is code."""
+    parts = one_line(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape_markdown(text)
+    return "`".join(part if i % 2 else escape_markdown(part) for i, part in enumerate(parts))
+
+
+def latex_text(text: str) -> str:
+    """A sentence as LaTeX: a part between backticks is code."""
+    parts = one_line(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape_latex(text)
+    escaped = [escape_latex(part) for part in parts]
+    return "".join(rf"\texttt{{{x}}}" if i % 2 else x for i, x in enumerate(escaped))
+
+
+def html_text(text: str) -> str:
+    """A sentence as HTML: a part between backticks is code."""
+    parts = escape_html(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape_html(text)
+    return "".join(f"<code>{x}</code>" if i % 2 else x for i, x in enumerate(parts))
+
+
 def table_markdown(layout: Layout) -> str:
     """A GitHub-flavoured Markdown table; sections begin with a row that holds their title."""
     rows: list[list[str]] = []
@@ -107,19 +132,19 @@ def table_markdown(layout: Layout) -> str:
         rows,
         headers=[escape_markdown(heading) for heading in (layout.label_heading, *layout.headings)],
         tablefmt="pipe",
-        colalign=["left", *(["right"] * len(layout.headings))],
+        colalign=["left", *("left" if words else "right" for words in layout.words)],
         disable_numparse=True,
     )
-    head = [f"**{escape_markdown(layout.title)}**"]
+    head = [f"**{escape_markdown(_title(layout))}**"]
     if layout.caption:
-        head.append(escape_markdown(layout.caption))
-    notes = [escape_markdown(remark) for remark in layout.remarks]
-    notes += [f"{_superscript([x])} {escape_markdown(note)}" for x, note in layout.footnotes]
+        head.append(markdown_text(layout.caption))
+    notes = [markdown_text(remark) for remark in layout.remarks]
+    notes += [f"{_superscript([x])} {markdown_text(note)}" for x, note in layout.footnotes]
     parts = [" ".join(head), table]
     if notes:
         parts.append("  \n".join(notes))
     if layout.provenance:
-        parts.append("\n".join(f"- {escape_markdown(line)}" for line in layout.provenance))
+        parts.append(provenance_markdown(layout.provenance))
     return "\n\n".join(parts) + "\n"
 
 
@@ -138,14 +163,15 @@ def table_latex(layout: Layout) -> str:
         for line in section.lines:
             label = escape_latex(line.label) + _latex_letters(line.letters)
             body.append(" & ".join([label, *(_cell_latex(cell) for cell in line.cells)]) + r" \\")
-    caption = escape_latex(f"{layout.title} {layout.caption}".strip())
+    caption = f"{escape_latex(_title(layout))} {latex_text(layout.caption)}".strip()
+    alignment = "l" + "".join("l" if words else "r" for words in layout.words)
     lines = [
         *_LATEX_HEAD.splitlines(),
         *(f"% {one_line(line)}" for line in layout.provenance),
         r"\begin{table}[t]",
         r"\centering",
         rf"\caption{{{caption}}}",
-        rf"\begin{{tabular}}{{l{'r' * len(layout.headings)}}}",
+        rf"\begin{{tabular}}{{{alignment}}}",
         r"\toprule",
         rf"{headings} \\",
         r"\midrule",
@@ -161,7 +187,10 @@ def table_latex(layout: Layout) -> str:
 def table_html(layout: Layout, anchor: str) -> str:
     """A figure with a table that scrolls within itself, footnotes that are linked, provenance."""
     headings = [f'<th scope="col">{_sort_button(layout.label_heading)}</th>']
-    headings += [f'<th scope="col">{_sort_button(heading)}</th>' for heading in layout.headings]
+    headings += [
+        f'<th scope="col"{_class(words)}>{_sort_button(heading)}</th>'
+        for heading, words in zip(layout.headings, layout.words, strict=True)
+    ]
     bodies = []
     for section in layout.sections:
         rows = []
@@ -173,18 +202,21 @@ def table_html(layout: Layout, anchor: str) -> str:
             )
         for line in section.lines:
             label = escape_html(line.label) + _html_letters(line.letters, anchor)
-            cells = "".join(_cell_html(cell, anchor) for cell in line.cells)
+            cells = "".join(
+                _cell_html(cell, words, anchor)
+                for cell, words in zip(line.cells, layout.words, strict=True)
+            )
             rows.append(f'<tr><th scope="row">{label}</th>{cells}</tr>')
         bodies.append("<tbody>\n" + "\n".join(rows) + "\n</tbody>")
-    notes = [f"<p>{escape_html(remark)}</p>" for remark in layout.remarks]
+    notes = [f"<p>{html_text(remark)}</p>" for remark in layout.remarks]
     notes += [
-        f'<p id="{escape_html(anchor)}-{letter}"><sup>{letter}</sup> {escape_html(note)}</p>'
+        f'<p id="{escape_html(anchor)}-{letter}"><sup>{letter}</sup> {html_text(note)}</p>'
         for letter, note in layout.footnotes
     ]
-    caption = f" {escape_html(layout.caption)}" if layout.caption else ""
+    caption = f" {html_text(layout.caption)}" if layout.caption else ""
     parts = [
         '<figure class="table">',
-        f"<figcaption><strong>{escape_html(layout.title)}</strong>{caption}</figcaption>",
+        f"<figcaption><strong>{escape_html(_title(layout))}</strong>{caption}</figcaption>",
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape_html(layout.title)}">',
         f"<table>\n<thead><tr>{''.join(headings)}</tr></thead>",
         *bodies,
@@ -197,10 +229,25 @@ def table_html(layout: Layout, anchor: str) -> str:
     return "\n".join([*parts, "</figure>"])
 
 
+def provenance_markdown(lines: Iterable[str]) -> str:
+    """Provenance lines as a list."""
+    return "\n".join(f"- {markdown_text(line)}" for line in lines)
+
+
 def provenance_html(lines: Iterable[str]) -> str:
     """Provenance lines, folded away."""
-    items = "".join(f"<li>{escape_html(line)}</li>" for line in lines)
+    items = "".join(f"<li>{html_text(line)}</li>" for line in lines)
     return f'<details class="provenance"><summary>Provenance</summary><ul>{items}</ul></details>'
+
+
+def _title(layout: Layout) -> str:
+    """The title as a sentence where a caption follows."""
+    ends = layout.title.endswith((".", "?", "!", ":"))
+    return layout.title + ("." if layout.caption and not ends else "")
+
+
+def _class(words: bool) -> str:
+    return ' class="words"' if words else ""
 
 
 def _superscript(letters: Sequence[str]) -> str:
@@ -228,8 +275,8 @@ def _latex_letters(letters: Sequence[str]) -> str:
 
 
 def _latex_notes(layout: Layout) -> list[str]:
-    notes = [escape_latex(remark) for remark in layout.remarks]
-    notes += [rf"\textsuperscript{{{x}}} {escape_latex(note)}" for x, note in layout.footnotes]
+    notes = [latex_text(remark) for remark in layout.remarks]
+    notes += [rf"\textsuperscript{{{x}}} {latex_text(note)}" for x, note in layout.footnotes]
     if not notes:
         return []
     return [
@@ -240,7 +287,7 @@ def _latex_notes(layout: Layout) -> list[str]:
     ]
 
 
-def _cell_html(cell: CellView, anchor: str) -> str:
+def _cell_html(cell: CellView, words: bool, anchor: str) -> str:
     text = escape_html(cell.number)
     if cell.half_width is not None:
         text += f'<span class="half"> ± {escape_html(cell.half_width)}</span>'
@@ -250,7 +297,7 @@ def _cell_html(cell: CellView, anchor: str) -> str:
     if cell.dagger:
         text += f"<sup>{DAGGER}</sup>"
     value = "" if cell.sort_value is None else f' data-value="{cell.sort_value!r}"'
-    return f"<td{value}>{text}{_html_letters(cell.letters, anchor)}</td>"
+    return f"<td{_class(words)}{value}>{text}{_html_letters(cell.letters, anchor)}</td>"
 
 
 def _html_letters(letters: Sequence[str], anchor: str) -> str:

@@ -15,8 +15,8 @@ GRID = "#d8dee4"
 # Okabe and Ito (2008), told apart by people with any of the common colour deficiencies. Black is
 # left to the text, and yellow is too faint on white.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A7A7A")
-# No horizontal lines: an interval would be lost among them.
-HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo")
+# Few strokes: neither horizontal lines, which hide an interval, nor dots, which make files large.
+HATCHES = ("", "//", "\\\\", "xx", "||", "/")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 PAPER_METHODS = (
@@ -97,7 +97,7 @@ def figure_style() -> Iterator[None]:
         "ytick.color": INK,
         "grid.color": GRID,
         "grid.linewidth": 0.8,
-        "hatch.linewidth": 0.7,
+        "hatch.linewidth": 0.5,
         "legend.frameon": False,
         "svg.fonttype": "path",
         "svg.hashsalt": "latte-eval",

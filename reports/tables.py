@@ -134,6 +134,7 @@ class Table:
             caption=self.caption,
             label_heading=self.label_heading,
             headings=tuple(column.heading for column in self.columns),
+            words=tuple(_holds_words(self.rows, column) for column in self.columns),
             sections=tuple(sections),
             footnotes=letters.footnotes(),
             remarks=((MEASURED,) if mixed else ()) + self.remarks,
@@ -157,7 +158,8 @@ def table_from_frame(
 
     Args:
         frame: columns `row` and `column` say which cell; `value`, and where they are known `low`
-            and `high` (the interval), `note` (a footnote) and `reason` (why there is no value).
+            and `high` (the interval), `note` (a footnote), `reason` (why there is no value) and
+            `comparable` (False: shown, but not ranked, like a reference).
         directions: the table's columns in their order, each with what is better.
         row: the frame's column that names the rows, which keep the frame's order.
         column: the frame's column that names the columns; others than `directions` are left out.
@@ -252,6 +254,11 @@ def _ranks(rows: Sequence[Row], column: Column) -> dict[int, Rank]:
     return {index: names[value] for index, value in values.items() if value in names}
 
 
+def _holds_words(rows: Sequence[Row], column: Column) -> bool:
+    cells = [row.cells[column.key] for row in rows]
+    return any(cell.text for cell in cells) and all(cell.value is None for cell in cells)
+
+
 def _view(cell: Cell, rank: Rank | None, mixed: bool, letters: _Letters) -> CellView:
     notes = ((cell.reason,) if cell.is_empty and cell.reason else ()) + cell.notes
     return CellView(
@@ -287,4 +294,5 @@ def _measured_cell(record: Mapping[Any, Any]) -> Cell:
         high=high,
         notes=(str(record["note"]),) if known("note") else (),
         reason=reason if value is None else None,
+        comparable=bool(record["comparable"]) if known("comparable") else True,
     )
