@@ -1,0 +1,133 @@
+"""Fréchet distance of two Gaussians, from their moments or from the features themselves.
+
+The only difficult term is tr (Σ1 Σ2)^½. With any factors Σi = Fi Fiᵀ it is the sum of the singular
+values of F1ᵀ F2: no square root of a matrix, no complex parts, and nothing is squared that has to
+be rooted again, so singular covariances cost no precision.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluation.metrics.inputs import Array, as_feature_pair
+from latte.data.errors import InputError
+
+ROWS_AT_ONCE = 4096  # of the triangular factor; bounds memory only
+TOLERANCE = 1e-6  # relative: float32 statistics of others are symmetric and positive to this
+
+
+def frechet_distance(mu1: ArrayLike, sigma1: ArrayLike, mu2: ArrayLike, sigma2: ArrayLike) -> float:
+    """Squared Fréchet distance of two Gaussians; lower is better, 0 when they are equal.
+
+    |mu1 − mu2|² + tr(Σ1 + Σ2 − 2 (Σ1 Σ2)^½)        [Dowson & Landau, 1982]
+
+    Args:
+        mu1, mu2: means, (D,).
+        sigma1, sigma2: covariances, (D, D), symmetric and positive semi-definite; they may be
+            singular. Over N or over N − 1 is the caller's choice, the same for both.
+
+    Returns:
+        The distance, at least 0. Rounding is about 1e-14 of tr(Σ1 + Σ2).
+
+    Raises:
+        InputError: shapes that do not fit, values that are not finite, or a matrix that is not
+            symmetric and positive semi-definite.
+    """
+    mean1, factor1 = _moments(mu1, sigma1, "first")
+    mean2, factor2 = _moments(mu2, sigma2, "second")
+    if mean1.shape != mean2.shape:
+        raise InputError(
+            f"the first mean has {mean1.size} features but the second {mean2.size}: compare "
+            "statistics of one network"
+        )
+    return distance_of_factors(mean1, factor1, mean2, factor2)
+
+
+def frechet_distance_from_features(x: ArrayLike, y: ArrayLike, *, ddof: int = 0) -> float:
+    """Squared Fréchet distance of the Gaussians fitted to two sets of features; lower is better.
+
+    The covariances are not formed: the centred rows are a factor already (the smaller Gram matrix,
+    where there are fewer rows than features), or a triangular one stands for them. More precise
+    than `frechet_distance`, and exact where the covariances are singular.
+
+    Args:
+        x, y: (N, D) and (M, D), any floating type; computed in float64.
+        ddof: 0 divides the covariances by N, 1 by N − 1. Papers differ.
+
+    Raises:
+        InputError: shapes that do not fit, a row that is not finite (named by its number), or too
+            few rows.
+    """
+    first, second = as_feature_pair(x, y, ddof=ddof)
+    return distance_of_factors(
+        first.mean(axis=0),
+        rows_factor(first - first.mean(axis=0), len(first) - ddof),
+        second.mean(axis=0),
+        rows_factor(second - second.mean(axis=0), len(second) - ddof),
+    )
+
+
+def rows_factor(centred: Array, divisor: float) -> Array:
+    """F (K, D), K ≤ D, with FᵀF = centredᵀ centred / divisor."""
+    num_features = centred.shape[1]
+    factor = centred
+    if len(centred) > num_features:
+        factor = np.empty((0, num_features))
+        for rows in _blocks(centred):
+            factor = np.asarray(np.linalg.qr(np.concatenate([factor, rows]), mode="r"))
+    return factor / np.sqrt(divisor)
+
+
+def distance_of_factors(mean1: Array, factor1: Array, mean2: Array, factor2: Array) -> float:
+    """|mean1 − mean2|² + |F1|² + |F2|² − 2 Σ singular values of F1 F2ᵀ, at least 0.
+
+    Args:
+        mean1, mean2: (D,).
+        factor1, factor2: (K1, D) and (K2, D) with Σi = Fiᵀ Fi.
+    """
+    shift = mean1 - mean2
+    cross = np.linalg.svd(factor1 @ factor2.T, compute_uv=False).sum()
+    distance = shift @ shift + np.vdot(factor1, factor1) + np.vdot(factor2, factor2) - 2 * cross
+    # Equal Gaussians leave a rounding error of either sign; a distance has none.
+    return max(0.0, float(distance))
+
+
+def _moments(mu: ArrayLike, sigma: ArrayLike, which: str) -> tuple[Array, Array]:
+    """The mean, and a factor of the covariance."""
+    mean = np.asarray(mu, dtype=np.float64)
+    covariance = np.asarray(sigma, dtype=np.float64)
+    if mean.ndim != 1 or not mean.size or covariance.shape != (mean.size, mean.size):
+        raise InputError(
+            f"the {which} mean has shape {mean.shape} and its covariance {covariance.shape}: a "
+            "Fréchet distance needs (D,) and (D, D)"
+        )
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise InputError(
+            f"the {which} mean or covariance is not finite: check the features it was made of"
+        )
+    asymmetry = float(np.abs(covariance - covariance.T).max())
+    if asymmetry > TOLERANCE * float(np.abs(covariance).max()):
+        raise InputError(f"the {which} covariance is not symmetric: it is not a covariance")
+    return mean, _covariance_factor(covariance, which)
+
+
+def _covariance_factor(sigma: Array, which: str) -> Array:
+    """F (K, D) with FᵀF = sigma, without the directions that are rounding errors of zero.
+
+    An eigenvalue below D · ε · the largest one cannot be told from zero. Its root could: with
+    N < D, hundreds of them would add up to 1e-6 of the trace.
+    """
+    values, vectors = np.linalg.eigh(sigma)  # ascending; reads the lower triangle alone
+    if values[0] < -TOLERANCE * max(values[-1], -values[0]):
+        raise InputError(
+            f"the {which} covariance has the negative eigenvalue {values[0]:.3g}: it is not a "
+            "covariance"
+        )
+    kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
+    return np.ascontiguousarray((vectors[:, kept] * np.sqrt(values[kept])).T)
+
+
+def _blocks(rows: Array) -> Iterator[Array]:
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield rows[start : start + ROWS_AT_ONCE]

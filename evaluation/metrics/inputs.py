@@ -1,0 +1,56 @@
+"""What every metric asks of its features before it computes anything."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latte.data.errors import InputError
+
+Array = NDArray[np.float64]
+
+
+def as_features(features: ArrayLike, label: str = "features") -> Array:
+    """The features as float64 (N, D).
+
+    Args:
+        features: (N, D), N and D at least 1, finite.
+        label: what to call them in a message, such as "real features".
+
+    Raises:
+        InputError: another number of axes, no rows, or a row that is not finite (the first such
+            row is named, counted from 0).
+    """
+    array = np.asarray(features, dtype=np.float64)
+    if array.ndim != 2 or 0 in array.shape:
+        raise InputError(
+            f"{label} have shape {array.shape}: a metric needs a table of (samples, features) "
+            "with at least one of each"
+        )
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"{label} are not finite in {np.count_nonzero(~finite)} of {len(array)} rows, first in "
+            f"row {int(np.argmin(finite))}: leave that sample out or check the network's weights"
+        )
+    return array
+
+
+def as_feature_pair(
+    x: ArrayLike, y: ArrayLike, *, ddof: int = 0, labels: tuple[str, str] = ("x", "y")
+) -> tuple[Array, Array]:
+    """Two tables of features that can be compared: float64 (N, D) and (M, D).
+
+    Raises:
+        InputError: as `as_features`; different D; too few rows for a covariance over N − ddof.
+    """
+    first, second = as_features(x, labels[0]), as_features(y, labels[1])
+    if first.shape[1] != second.shape[1]:
+        raise InputError(
+            f"{labels[0]} have {first.shape[1]} features but {labels[1]} {second.shape[1]}: "
+            "compare features of one network"
+        )
+    for array, label in ((first, labels[0]), (second, labels[1])):
+        if len(array) <= ddof:
+            raise InputError(
+                f"{label} have {len(array)} rows: a covariance over N − {ddof} needs more"
+            )
+    return first, second

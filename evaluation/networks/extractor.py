@@ -1,0 +1,113 @@
+"""A network that is ready to be used: uint8 clips in, float32 features out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from evaluation.networks.spec import NetworkSpec
+from evaluation.networks.weights import LocatedWeights
+from latte.data.errors import InputError
+
+Forward = Callable[[Tensor], Tensor]  # uint8 (n, T, H, W, 3) → float32 (n, …, D), same device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How a network is run, and how that was checked."""
+
+    forward: Forward
+    path_taken: str  # "torchscript as published", "own network" or "own network, folded"
+    probe_difference: float | None = None  # largest relative difference on the probe clips
+    classifier: tuple[Tensor, Tensor] | None = None  # weight (K, D) and bias (K,) of the logits
+
+
+class Extractor:
+    """Clips in, features out.
+
+    in      uint8 (N, T, H, W, 3), RGB, T ≥ spec.min_frames; any size, resized inside
+    out     float32 (N, D); of a frame network (N, T, D)
+
+    On a CPU the network always sees `spec.cpu_chunk` clips at once, the last chunk filled up with
+    zeros, so a row has the same bits whatever else is in the call. On a GPU it sees `batch_size`
+    clips; rows there may differ in the last bits between batch sizes.
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: NetworkSpec,
+        weights: LocatedWeights,
+        device: torch.device,
+        run: Run,
+        batch_size: int = 8,
+    ) -> None:
+        self.spec = spec
+        self.weights = weights
+        self.device = device
+        self.path_taken = run.path_taken
+        self.probe_difference = run.probe_difference
+        self._forward = run.forward
+        self._classifier = run.classifier
+        self._chunk = spec.cpu_chunk if device.type == "cpu" else batch_size
+
+    def __call__(self, clips: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+        """Features of the clips.
+
+        Raises:
+            InputError: not uint8 (N, T, H, W, 3), or too few frames.
+        """
+        tensor = torch.as_tensor(clips)
+        self._check(tensor)
+        rows = [
+            self._run_chunk(tensor[start : start + self._chunk])
+            for start in range(0, len(tensor), self._chunk)
+        ]
+        if rows:
+            return np.concatenate(rows)
+        frames = (tensor.shape[1],) if self.spec.unit == "frame" else ()
+        return np.empty((0, *frames, self.spec.num_features), dtype=np.float32)
+
+    def probabilities(self, features: ArrayLike) -> NDArray[np.float64]:
+        """Class probabilities of features, (…, D) → float64 (…, K)."""
+        logits = np.asarray(features, dtype=np.float64)
+        if self._classifier is not None:
+            weight, bias = (part.detach().cpu().double().numpy() for part in self._classifier)
+            logits = logits @ weight.T + bias
+        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+
+    def _run_chunk(self, clips: Tensor) -> NDArray[np.float32]:
+        count = len(clips)
+        if count < self._chunk:
+            filling = clips.new_zeros((self._chunk - count, *clips.shape[1:]))
+            clips = torch.cat([clips, filling])
+        features = run_exactly(self._forward, clips.to(self.device))
+        return np.asarray(features[:count].float().cpu().numpy())
+
+    def _check(self, clips: Tensor) -> None:
+        if clips.ndim != 5 or clips.shape[-1] != 3 or clips.dtype != torch.uint8:
+            raise InputError(
+                f"clips are {str(clips.dtype).removeprefix('torch.')} {tuple(clips.shape)}: a "
+                "network takes uint8 (clips, frames, height, width, 3)"
+            )
+        if clips.shape[1] < self.spec.min_frames:
+            raise InputError(
+                f"network {self.spec.name} needs clips of at least {self.spec.min_frames} frames, "
+                f"these have {clips.shape[1]}: raise --num-frames"
+            )
+
+
+def run_exactly(forward: Forward, clips: Tensor) -> Tensor:
+    """Run without gradients, in full float32, by algorithms that do not vary from run to run."""
+    with (
+        torch.inference_mode(),
+        torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        ),
+        torch.jit.optimized_execution(False),
+    ):
+        return forward(clips)

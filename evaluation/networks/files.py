@@ -1,0 +1,164 @@
+"""Weights from a file that others made. Nothing in it is executed while it is read."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from latte.data.errors import InputError
+
+COUNTER = "num_batches_tracked"  # of a batch norm: never used in inference, often left out
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether the file is a TorchScript archive: code and constants beside the tensors."""
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return False
+    return any(name.endswith("/constants.pkl") for name in names)
+
+
+def open_torchscript(path: Path, device: torch.device) -> Any:
+    """The scripted module, in evaluation mode.
+
+    Raises:
+        InputError: the file cannot be read, or holds weights that are not finite.
+    """
+    try:
+        module = torch.jit.load(str(path), map_location=device).eval()
+    except Exception as error:  # a foreign file can fail in any way
+        raise InputError(
+            f"{path}: cannot be opened as TorchScript ({first_line(error)}): fetch it again"
+        ) from None
+    check_finite(module.state_dict(), path)
+    return module
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file or of a `torch.save`d state dict, on the CPU.
+
+    Raises:
+        InputError: not such a file, damaged, a pickle that holds more than tensors, or values that
+            are not finite.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            found: Any = load_file(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as error:
+        raise InputError(
+            f"{path}: cannot be read as safetensors ({first_line(error)}): fetch it again"
+        ) from None
+    except Exception as error:  # a foreign file can fail in any way
+        raise InputError(_unreadable(path, error)) from None
+    if not isinstance(found, dict) or not found:
+        raise InputError(f"{path}: holds a {type(found).__name__}, not a state dict of tensors")
+    for name, tensor in found.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise InputError(
+                f"{path}: holds a {type(tensor).__name__} called {name!r}: save the network's "
+                "state_dict() by itself"
+            )
+    check_finite(found, path)
+    return found
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Copy the tensors into the model; their names may share a prefix, such as "module.".
+
+    Raises:
+        InputError: names or shapes differ; the first ones are named.
+    """
+    wanted = _without_counters(model.state_dict())
+    prefix = common_prefix(tensors, wanted)
+    found = _without_counters(
+        {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    )
+    differences = [f"{name} is missing" for name in wanted if name not in found]
+    differences += [f"{name} is not known" for name in found if name not in wanted]
+    differences += [
+        f"{name} is {tuple(found[name].shape)}, not {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in found and found[name].shape != wanted[name].shape
+    ]
+    if differences:
+        more = f" (and {len(differences) - 3} more)" if len(differences) > 3 else ""
+        raise InputError(
+            f"{path}: is not a file of weights for {type(model).__name__}: "
+            f"{'; '.join(differences[:3])}{more}"
+        )
+    # Not strict, because of the counters alone.
+    model.load_state_dict({name: found[name].float() for name in wanted}, strict=False)
+
+
+def fill_if_same(model: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
+    """Fill the model if every name and shape of it is there, up to a prefix; other names may be."""
+    wanted = _without_counters(model.state_dict())
+    prefix = common_prefix(tensors, wanted)
+    found = {name: tensors.get(prefix + name) for name in wanted}
+    matching = {
+        name: tensor.float()
+        for name, tensor in found.items()
+        if tensor is not None and tensor.shape == wanted[name].shape
+    }
+    if len(matching) < len(wanted):
+        return False
+    model.load_state_dict(matching, strict=False)
+    return True
+
+
+def common_prefix(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """What stands before the wanted names in the found ones; "" where they do not match at all."""
+    counts: dict[str, int] = {"": 0}
+    for name in found:
+        # Every ending of the name that begins after a dot may be a wanted one.
+        starts = [0, *(place + 1 for place, sign in enumerate(name) if sign == ".")]
+        for start in starts:
+            if name[start:] in wanted:
+                counts[name[:start]] = counts.get(name[:start], 0) + 1
+    return max(counts, key=lambda prefix: counts[prefix])
+
+
+def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse NaN and infinity in weights.
+
+    Raises:
+        InputError: naming the first such tensor.
+    """
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{path}: {name} holds values that are not finite: fetch it again")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a message that may be long."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)}
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    message = str(error)
+    if "GLOBAL" in message or "Unsupported" in message:
+        return (
+            f"{path}: is a pickle that holds more than tensors, which could run any code, and is "
+            "not opened: where you trust it, load it with torch.load(…, weights_only=False), save "
+            "its state_dict() with torch.save, and give that file"
+        )
+    return (
+        f"{path}: is not a file of weights, or a damaged one: give a TorchScript file, a saved "
+        "state dict or a .safetensors file"
+    )

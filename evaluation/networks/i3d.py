@@ -1,0 +1,177 @@
+"""I3D: the network behind the Fréchet video distance."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+FRAME_SIZE = 224
+
+
+class I3D(nn.Module):
+    """Inflated 3-D Inception, Kinetics-400 logits (Carreira & Zisserman, 2017).
+
+    in      (N, 3, T, 224, 224) float32 in [-1, 1], T >= 10
+    out     (N, 400) float32 logits, averaged over time
+    source  TF-Hub i3d-kinetics-400/1, parameters named as in i3d_pretrained_400.pt
+
+    For inference alone: it has no dropout and is in evaluation mode from the start.
+    `batch_norm_eps` is 1e-3 in the original and 1e-5 in some copies, which moves every FVD.
+    """
+
+    def __init__(self, batch_norm_eps: float = 1e-3) -> None:
+        super().__init__()
+        eps = batch_norm_eps
+        self.logits = Logits(1024, 400)
+        self.Conv3d_1a_7x7 = Unit(3, 64, kernel=7, stride=2, eps=eps)
+        self.Conv3d_2b_1x1 = Unit(64, 64, kernel=1, eps=eps)
+        self.Conv3d_2c_3x3 = Unit(64, 192, kernel=3, eps=eps)
+        self.Mixed_3b = Mixed(192, (64, 96, 128, 16, 32, 32), eps=eps)
+        self.Mixed_3c = Mixed(256, (128, 128, 192, 32, 96, 64), eps=eps)
+        self.Mixed_4b = Mixed(480, (192, 96, 208, 16, 48, 64), eps=eps)
+        self.Mixed_4c = Mixed(512, (160, 112, 224, 24, 64, 64), eps=eps)
+        self.Mixed_4d = Mixed(512, (128, 128, 256, 24, 64, 64), eps=eps)
+        self.Mixed_4e = Mixed(512, (112, 144, 288, 32, 64, 64), eps=eps)
+        self.Mixed_4f = Mixed(528, (256, 160, 320, 32, 128, 128), eps=eps)
+        self.Mixed_5b = Mixed(832, (256, 160, 320, 32, 128, 128), eps=eps)
+        self.Mixed_5c = Mixed(832, (384, 192, 384, 48, 128, 128), eps=eps)
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.Conv3d_1a_7x7(x)  # (N, 64, T/2, 112, 112)
+        x = max_pool_same(x, kernel=(1, 3, 3), stride=(1, 2, 2))  # (N, 64, T/2, 56, 56)
+        x = self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x))  # (N, 192, T/2, 56, 56)
+        x = max_pool_same(x, kernel=(1, 3, 3), stride=(1, 2, 2))  # (N, 192, T/2, 28, 28)
+        x = self.Mixed_3c(self.Mixed_3b(x))  # (N, 480, T/2, 28, 28)
+        x = max_pool_same(x, kernel=(3, 3, 3), stride=(2, 2, 2))  # (N, 480, T/4, 14, 14)
+        x = self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))  # (N, 512, T/4, 14, 14)
+        x = self.Mixed_4f(self.Mixed_4e(x))  # (N, 832, T/4, 14, 14)
+        x = max_pool_same(x, kernel=(2, 2, 2), stride=(2, 2, 2))  # (N, 832, T/8, 7, 7)
+        x = self.Mixed_5c(self.Mixed_5b(x))  # (N, 1024, T/8, 7, 7)
+        x = functional.avg_pool3d(x, (2, 7, 7), stride=1)  # (N, 1024, T/8 - 1, 1, 1)
+        return self.logits(x).flatten(2).mean(dim=2)  # (N, 400)
+
+
+class Unit(nn.Module):
+    """Convolution with TensorFlow's "SAME" padding, batch norm, ReLU."""
+
+    def __init__(
+        self, inputs: int, outputs: int, *, kernel: int, stride: int = 1, eps: float
+    ) -> None:
+        super().__init__()
+        self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride=stride, bias=False)
+        self.bn = nn.BatchNorm3d(outputs, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding = same_padding(x.shape[2:], self.conv3d.kernel_size, self.conv3d.stride)
+        if all(before == after for before, after in padding):
+            # The convolution pads by itself: the same numbers without a copy.
+            x = functional.conv3d(
+                x,
+                self.conv3d.weight,
+                self.conv3d.bias,
+                self.conv3d.stride,
+                [before for before, _ in padding],
+            )
+        else:
+            x = self.conv3d(pad(x, padding))
+        return functional.relu(self.bn(x), inplace=True)
+
+
+class Mixed(nn.Module):
+    """Inception block: four branches side by side, concatenated along the channels."""
+
+    def __init__(self, inputs: int, outputs: Sequence[int], *, eps: float) -> None:
+        super().__init__()
+        b0, b1a, b1b, b2a, b2b, b3b = outputs
+        self.b0 = Unit(inputs, b0, kernel=1, eps=eps)
+        self.b1a = Unit(inputs, b1a, kernel=1, eps=eps)
+        self.b1b = Unit(b1a, b1b, kernel=3, eps=eps)
+        self.b2a = Unit(inputs, b2a, kernel=1, eps=eps)
+        self.b2b = Unit(b2a, b2b, kernel=3, eps=eps)
+        self.b3b = Unit(inputs, b3b, kernel=1, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = max_pool_same(x, kernel=(3, 3, 3), stride=(1, 1, 1))
+        branches = [self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)]
+        return torch.cat(branches, dim=1)
+
+
+class Logits(nn.Module):
+    """1×1×1 convolution with a bias, without batch norm or activation."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv3d = nn.Conv3d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv3d(x)
+
+
+def preprocess(clips: Tensor) -> Tensor:
+    """uint8 (N, T, H, W, 3) → float32 (N, 3, T, 224, 224) in [-1, 1].
+
+    Frame by frame bilinear, without antialiasing and without keeping the aspect, on the values 0
+    to 255: the resizing inside the published TorchScript file.
+    """
+    count, frames, height, width, channels = clips.shape
+    x = clips.permute(0, 1, 4, 2, 3).to(torch.float32)  # (N, T, 3, H, W)
+    if (height, width) != (FRAME_SIZE, FRAME_SIZE):
+        x = functional.interpolate(
+            x.reshape(count * frames, channels, height, width),
+            size=(FRAME_SIZE, FRAME_SIZE),
+            mode="bilinear",
+            align_corners=False,
+        ).unflatten(0, (count, frames))
+    return (x / 255 * 2 - 1).transpose(1, 2).contiguous()
+
+
+def fold_batch_norms(model: I3D) -> I3D:
+    """A faster copy with the same outputs to rounding: batch norms inside the convolutions.
+
+    Its memory format is channels-last, which is what the CPU and tensor cores like.
+    """
+    folded = copy.deepcopy(model)
+    for unit in folded.modules():
+        if isinstance(unit, Unit):
+            unit.conv3d = _folded_convolution(unit.conv3d, unit.bn)
+            unit.bn = nn.Identity()
+    return folded.to(memory_format=torch.channels_last_3d).requires_grad_(False)
+
+
+def same_padding(
+    sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Zeros before and after each axis, as TensorFlow's "SAME" has them: the odd one at the end."""
+    padding = []
+    for size, k, s in zip(sizes, kernel, stride, strict=True):
+        total = max(k - (size % s or s), 0)
+        padding.append((total // 2, total - total // 2))
+    return padding
+
+
+def pad(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
+    """`x` (N, C, T, H, W) with zeros before and after T, H and W."""
+    # torch wants the last axis first.
+    return functional.pad(x, [zeros for axis in reversed(padding) for zeros in axis])
+
+
+def max_pool_same(x: Tensor, *, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
+    """Max pooling over windows that TensorFlow's "SAME" padding has filled with zeros, not −∞."""
+    return functional.max_pool3d(
+        pad(x, same_padding(x.shape[2:], kernel, stride)), tuple(kernel), tuple(stride)
+    )
+
+
+def _folded_convolution(conv: nn.Conv3d, bn: nn.BatchNorm3d) -> nn.Conv3d:
+    """conv → bn in one convolution with a bias; the factors are made in float64."""
+    scale = bn.weight.double() / torch.sqrt(bn.running_var.double() + bn.eps)
+    folded = nn.Conv3d(
+        conv.in_channels, conv.out_channels, conv.kernel_size, stride=conv.stride, bias=True
+    )
+    weight = conv.weight.double() * scale.reshape(-1, 1, 1, 1, 1)
+    bias = bn.bias.double() - bn.running_mean.double() * scale
+    folded.load_state_dict({"weight": weight.float(), "bias": bias.float()})
+    return folded.to(conv.weight.device)
