@@ -58,10 +58,7 @@ def read_file(path: Path, frames: Sequence[int]) -> np.ndarray:
         raise _missing(path, wanted[-1], stream.num_frames)
     decoded = list(_decode(path, stream, wanted))
     if len(decoded) < len(wanted):
-        raise BrokenVideoError(
-            f"{path}: frame {wanted[len(decoded)]} of {stream.num_frames} cannot be decoded: the "
-            "file is damaged; copy it again, or leave it out with --skip-broken"
-        )
+        raise _undecodable(path, wanted[len(decoded)], stream.num_frames)
     place = {index: row for row, index in enumerate(wanted)}
     return np.stack([decoded[place[index]] for index in frames])
 
@@ -77,8 +74,8 @@ def iterate_file(path: Path) -> Iterator[np.ndarray]:
     for frame in _decode(path, stream, None):
         yield frame
         count += 1
-    if not nearly_all(count, stream.num_frames):
-        raise _missing(path, count, count)
+    if count == 0 or not nearly_all(count, stream.num_frames):
+        raise _undecodable(path, count, stream.num_frames)
 
 
 def write_video(path: Path, clip: np.ndarray, *, fps: float, lossless: bool = True) -> None:
@@ -124,4 +121,11 @@ def _missing(path: Path, index: int, count: int) -> BrokenVideoError:
     return BrokenVideoError(
         f"{path}: frame {index} is wanted but the file has {count} frames; give a longer video, "
         "copy it again if it is damaged, or leave it out with --skip-broken"
+    )
+
+
+def _undecodable(path: Path, index: int, count: int) -> BrokenVideoError:
+    return BrokenVideoError(
+        f"{path}: frame {index} of {count} cannot be decoded: the file is damaged; copy it again, "
+        "or leave it out with --skip-broken"
     )

@@ -255,5 +255,8 @@ def _fault(error: Exception) -> tuple[str, Any]:
     """An error as it travels: of a type that surely can be unpickled, with its trace."""
     if isinstance(error, InputError):
         return "fault", (InputError(str(error)), traceback.format_exc())
+    if isinstance(error, OSError) and error.errno is not None:
+        told = OSError(error.errno, error.strerror, error.filename)
+        return "fault", (told, traceback.format_exc())
     summary = f"{type(error).__name__}: {error}"
     return "fault", (RuntimeError(summary), traceback.format_exc())

@@ -1,0 +1,337 @@
+"""The data sets that papers measure on: what each is, where it is looked for, how to get it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from latte.data.command_line import nearest
+from latte.data.errors import InputError
+from latte.data.layouts import (
+    Layout,
+    candidate_roots,
+    find_root,
+    find_split,
+    find_whole,
+    open_splits,
+    open_whole,
+    ucf_list,
+)
+from latte.data.sources import VideoSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """One data set. Counts are of the published lists, None where none can be relied on."""
+
+    name: str
+    title: str
+    num_classes: int | None
+    fps: float | None
+    splits: Mapping[str, int | None]  # expected number of videos
+    fvd_split: str  # what papers take as real videos when they measure FVD
+    layouts: str
+    how_to_get: str
+    layout: Layout | None  # None: made on the fly
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetStatus:
+    """Whether a data set is there."""
+
+    name: str
+    title: str
+    found: str | None  # its folder
+    looked: tuple[str, ...]
+    counts: dict[str, int]  # videos found in each split
+    expected: dict[str, int | None]
+    problem: str | None  # a sentence about what is there but cannot be used
+    layouts: str
+    how_to_get: str
+
+    def text(self) -> str:
+        """Several lines for a person."""
+        lines = [f"{self.name}: {self.title}"]
+        if self.found:
+            lines.append(f"  found   {self.found}")
+            lines += [f"  {split:<22} {self._count(split)}" for split in self.counts]
+        else:
+            lines.append(f"  not found, looked for {', '.join(self.looked)}")
+        if self.problem:
+            lines.append(f"  problem {self.problem}")
+        if not self.found or self.problem:
+            lines += [f"  layout  {self.layouts}", f"  get it  {self.how_to_get}"]
+        return "\n".join(lines)
+
+    def _count(self, split: str) -> str:
+        count, expected = self.counts[split], self.expected.get(split)
+        if expected is None or expected == count:
+            return f"{count} videos"
+        return f"{count} videos (published: {expected})"
+
+
+UCF101 = Dataset(
+    name="ucf101",
+    title="UCF101, human actions, 320×240",
+    num_classes=101,
+    fps=25.0,
+    splits=MappingProxyType(
+        {
+            "train+test": 13320,
+            "train": 9537,
+            "test": 3783,
+            "train2": 9586,
+            "test2": 3734,
+            "train3": 9624,
+            "test3": 3696,
+        }
+    ),
+    fvd_split="train+test",
+    layouts=(
+        "ucf101/UCF-101/<class>/*.avi with ucf101/ucfTrainTestlist/ for the splits; or "
+        "ucf101/{train,test}/<class>/*.avi; or all .avi, or a frame folder each, in ucf101/"
+    ),
+    how_to_get=(
+        "UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip from "
+        "https://www.crcv.ucf.edu/data/UCF101.php"
+    ),
+    layout=Layout(
+        folders=("ucf101", "UCF101", "UCF-101", "ucf-101"),
+        splits=("{split}",),
+        whole=("UCF-101", "videos", "."),
+    ),
+)
+
+FACEFORENSICS = Dataset(
+    name="faceforensics",
+    title="FaceForensics (2018), faces cropped by its masks, 256×256",
+    num_classes=None,
+    fps=30.0,
+    splits=MappingProxyType({"train": 704, "val": 150, "test": 150}),
+    fvd_split="train",
+    layouts=(
+        "faceforensics/{train,test}/videos/*.mp4 (preprocess_ffs as Latte publishes it); or "
+        "faceforensics/{train,test}/ of videos or frame folders; or the train split alone in "
+        "faceforensics/"
+    ),
+    how_to_get=(
+        "ask its authors at https://github.com/ondyari/FaceForensics, then crop with "
+        "StyleGAN-V's preprocess_ffs.py; or the copy linked from the Latte repository"
+    ),
+    layout=Layout(
+        folders=("faceforensics", "FaceForensics", "ffs", "preprocess_ffs"),
+        splits=(
+            "{split}/videos",
+            "preprocess_ffs/{split}/videos",
+            "{split}",
+            "preprocess_ffs/{split}",
+        ),
+        whole=("videos", "."),
+    ),
+)
+
+SKYTIMELAPSE = Dataset(
+    name="skytimelapse",
+    title="Sky Time-lapse (MDGAN), frames of 640×360",
+    num_classes=None,
+    fps=25.0,
+    splits=MappingProxyType({"train": None, "test": None}),
+    fvd_split="train",
+    layouts=(
+        "skytimelapse/sky_{train,test}/<id>/<id>_<k>/*.jpg; or {train,val}/ or {train,test}/ with "
+        "frame folders at either level; or the train split alone in skytimelapse/"
+    ),
+    how_to_get="sky_timelapse.zip from https://github.com/weixiong-ur/mdgan",
+    layout=Layout(
+        folders=("skytimelapse", "sky_timelapse", "sky-timelapse", "SkyTimelapse", "sky"),
+        splits=("sky_{split}", "{split}", "sky_timelapse/sky_{split}", "sky_timelapse/{split}"),
+        whole=(".",),
+        aliases=(("test", "val"),),
+    ),
+)
+
+TAICHI_HD = Dataset(
+    name="taichi-hd",
+    title="Taichi-HD (first order motion model), 256×256",
+    num_classes=None,
+    fps=None,
+    splits=MappingProxyType({"train": 3049, "test": 285}),
+    fvd_split="train",
+    layouts=(
+        "taichi-hd/frames/{train,test}/<video>/*.png or *.jpg (taichi-256 as Latte publishes it); "
+        "or taichi-hd/{train,test}/ of videos or frame folders; or the train split alone in "
+        "taichi-hd/"
+    ),
+    how_to_get=(
+        "cut from YouTube with the script at "
+        "https://github.com/AliaksandrSiarohin/video-preprocessing (videos vanish, counts shrink); "
+        "or the copy linked from the Latte repository"
+    ),
+    layout=Layout(
+        folders=("taichi-hd", "taichi_hd", "Taichi-HD", "taichi-256", "taichi256", "taichi"),
+        splits=("frames/{split}", "{split}", "taichi-256/frames/{split}", "taichi-256/{split}"),
+        whole=("frames", "."),
+    ),
+)
+
+SHAPES = Dataset(
+    name="shapes",
+    title="shapes, the embedded data set: moving shapes, 32×32",
+    num_classes=10,
+    fps=8.0,
+    splits=MappingProxyType({"train": 10_000, "test": 2_048}),
+    fvd_split="train",
+    layouts="none: made on the fly",
+    how_to_get="comes with the package",
+    layout=None,
+)
+
+DATASETS: Mapping[str, Dataset] = MappingProxyType(
+    {each.name: each for each in (UCF101, FACEFORENSICS, SKYTIMELAPSE, TAICHI_HD, SHAPES)}
+)
+
+
+def dataset(name: str) -> Dataset:
+    """A data set by name.
+
+    Raises:
+        InputError: unknown; the message has the nearest names.
+    """
+    if name not in DATASETS:
+        raise InputError(f'no data set "{name}"; {nearest(name, list(DATASETS))}')
+    return DATASETS[name]
+
+
+def open_dataset(name: str, *, data_root: Path, split: str | None = None) -> VideoSet:
+    """The videos of one split (by default the one that FVD papers take as real).
+
+    Splits are joined by `+`: "train+test". A data set without split folders is taken to be the
+    split that FVD is measured on, except UCF101, whose own lists part it.
+
+    Raises:
+        InputError: unknown name or split, or not found; the message says where it was looked for.
+    """
+    known = dataset(name)
+    split = split or known.fvd_split
+    parts = split.split("+")
+    allowed = [part for part in known.splits if "+" not in part]
+    for part in parts:
+        if part not in allowed or parts.count(part) > 1:
+            raise InputError(
+                f'{name}: no split "{part}"; choose {", ".join(allowed)}, or several with +'
+            )
+    if known.layout is None:
+        from latte.data.shapes import shapes_video_set
+
+        return shapes_video_set(split)
+    root = find_root(known.layout, data_root)
+    if root is None:
+        looked = ", ".join(str(path) for path in candidate_roots(known.layout, data_root))
+        raise InputError(
+            f"{name}: not found, looked for {looked}; give --data-root or $LATTE_DATA, the folder "
+            f"that holds it. Layout: {known.layouts}. Get it: {known.how_to_get}"
+        )
+    return _open_at(known, known.layout, root, parts)
+
+
+def class_names(videos: VideoSet) -> tuple[str, ...]:
+    """The classes of a set in the order of their labels: sorted by name, as Latte numbers them."""
+    found = {_class_of(video.name) for video in videos.videos}
+    return tuple(sorted(name for name in found if name is not None))
+
+
+def class_labels(videos: VideoSet) -> dict[str, int]:
+    """The label of each video, by the video's name: 0 … number of classes − 1.
+
+    A class is UCF101's part of a file name (`v_<class>_g01_c01`), else the folder of the video.
+    Videos without either are left out.
+    """
+    labels = {name: label for label, name in enumerate(class_names(videos))}
+    classes = {video.name: _class_of(video.name) for video in videos.videos}
+    return {name: labels[each] for name, each in classes.items() if each is not None}
+
+
+def dataset_status(data_root: Path) -> list[DatasetStatus]:
+    """For each data set: whether it is there, and how many videos in each split."""
+    return [_status(known, data_root) for known in DATASETS.values()]
+
+
+def _status(known: Dataset, data_root: Path) -> DatasetStatus:
+    found: str | None = "embedded"
+    looked: tuple[str, ...] = ()
+    problem: str | None = None
+    counts = {split: count for split, count in known.splits.items() if count is not None}
+    if known.layout is not None:
+        root = find_root(known.layout, data_root)
+        looked = tuple(str(path) for path in candidate_roots(known.layout, data_root))
+        found = str(root) if root else None
+        counts, problem = _counts(known, data_root) if root else ({}, None)
+    return DatasetStatus(
+        name=known.name,
+        title=known.title,
+        found=found,
+        looked=looked,
+        counts=counts,
+        expected=dict(known.splits),
+        problem=problem,
+        layouts=known.layouts,
+        how_to_get=known.how_to_get,
+    )
+
+
+def _counts(known: Dataset, data_root: Path) -> tuple[dict[str, int], str | None]:
+    """Videos in each split that is there; a sentence if there is none."""
+    counts, problems = {}, []
+    for split in known.splits:
+        try:
+            counts[split] = len(open_dataset(known.name, data_root=data_root, split=split).videos)
+        except InputError as error:
+            problems.append(str(error))
+    return counts, None if counts else problems[0]
+
+
+def _open_at(known: Dataset, layout: Layout, root: Path, parts: list[str]) -> VideoSet:
+    name = f"{known.name} {'+'.join(parts)}"
+    folders = [(part, find_split(layout, root, part)) for part in parts]
+    present = [(part, folder) for part, folder in folders if folder is not None]
+    if len(present) == len(parts):
+        return open_splits(name, present)
+    missing = next(part for part, folder in folders if folder is None)
+    has_splits = any(find_split(layout, root, split) for split in known.splits)
+    whole = None if has_splits else find_whole(layout, root)
+    if whole is not None and known.name == UCF101.name:
+        return _ucf_part(open_whole(name, whole), root, parts)
+    if whole is not None and parts == [known.fvd_split]:
+        return open_whole(name, whole)
+    raise InputError(
+        f"{known.name}: no split {missing} in {root}; the layouts it may have: {known.layouts}"
+    )
+
+
+def _ucf_part(videos: VideoSet, root: Path, parts: list[str]) -> VideoSet:
+    """The videos on UCF101's lists of the splits; all of them for train and test together."""
+    if set(parts) in ({"train", "test"}, {"train2", "test2"}, {"train3", "test3"}):
+        return videos
+    listed: set[str] = set()
+    for part in parts:
+        match = re.fullmatch(r"(train|test)([23]?)", part)
+        assert match is not None
+        listed |= ucf_list(root, match[1], int(match[2] or 1))
+    chosen = tuple(
+        video for video in videos.videos if video.name.rpartition("/")[2].lower() in listed
+    )
+    if not chosen:
+        raise InputError(
+            f"{videos.root}: none of its {len(videos.videos)} videos is on UCF101's list of "
+            f"{'+'.join(parts)}; keep the names v_<class>_g01_c01"
+        )
+    return replace(videos, videos=chosen)
+
+
+def _class_of(name: str) -> str | None:
+    match = re.search(r"(?:^|/)v_(\w+?)_g\d+_c\d+$", name)
+    if match:
+        return match[1]
+    folders = name.split("/")[:-1]
+    return folders[-1] if folders and folders[-1] not in ("train", "test") else None

@@ -1,0 +1,217 @@
+"""Videos → folders of square frames, as the published preparations make them.
+
+What is written reads back to the very bytes that the recipe gives in memory: `jpg` to
+`jpeg_round_trip(recipe(clip))`, `png` to `recipe(clip)`.
+"""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from latte.data.command_line import nearest
+from latte.data.errors import BrokenVideoError, InputError
+from latte.data.sources import FileVideo, Video, open_video_set
+from latte.data.transforms import RECIPES, encode_image
+from latte.data.video import decoder_version, iterate_file
+from latte.data.workers import map_in_order
+
+FORMATS = ("jpg", "png")
+SETTINGS_FILE = ".prepared.json"
+PARTIAL_FOLDER = ".partial"
+_FRAMES_AT_ONCE = 16  # read from frame folders and arrays
+_TIMEOUT = 6 * 3600.0  # seconds for one video, which may be hours long
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareReport:
+    """What a preparation did."""
+
+    source: str
+    target: str
+    made: int  # videos prepared now
+    kept: int  # videos that an earlier run had finished
+    broken: tuple[str, ...]  # one sentence for each video left out
+
+    def sentence(self) -> str:
+        """For the person who waits."""
+        text = f"{self.target}: {self.made} videos prepared"
+        if self.kept:
+            text += f", {self.kept} already there"
+        if self.broken:
+            text += f", {len(self.broken)} broken ones left out:"
+        return "\n  ".join([text, *self.broken])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    video: Video
+    folder: Path  # to make
+    partial: Path  # where it is made
+    recipe: str
+    size: int
+    image_format: str
+
+
+def prepare_folder(
+    source: Path,
+    target: Path,
+    *,
+    recipe: str,
+    size: int,
+    image_format: str,
+    workers: int,
+    progress: bool = True,
+    skip_broken: bool = False,
+) -> PrepareReport:
+    """Write every frame of every video in `source` as `target/<video>/000000.jpg` and so on.
+
+    A video's folder appears when it is complete, so that a run that was stopped goes on with the
+    videos it has not finished. Classes stay folders; `#` in names becomes `_`, as in the official
+    tools. Neither `workers` nor a restart can change a byte.
+
+    Args:
+        recipe: "stylegan-v" or "latte" (latte.data.transforms.RECIPES).
+        size: side of the square frames, pixels.
+        image_format: "jpg" (quality 75, 4:2:0) or "png".
+        skip_broken: leave out and report what cannot be decoded, instead of stopping there.
+
+    Raises:
+        InputError: bad arguments, no videos, or a target that holds something else.
+        BrokenVideoError: a video cannot be decoded; those finished before it are kept.
+    """
+    _check(recipe, size, image_format)
+    videos = open_video_set(source).videos
+    folders = _folders(source, target, videos)
+    _claim(target, {"recipe": recipe, "size": size, "format": image_format})
+    partial = target / PARTIAL_FOLDER
+    shutil.rmtree(partial, ignore_errors=True)
+    tasks = [
+        _Task(
+            video=video,
+            folder=folder,
+            partial=partial / f"{index:06d}",
+            recipe=recipe,
+            size=size,
+            image_format=image_format,
+        )
+        for index, (video, folder) in enumerate(zip(videos, folders, strict=True))
+        if not folder.exists()
+    ]
+    try:
+        broken = _run(tasks, min(workers, len(tasks)), progress, skip_broken)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return PrepareReport(
+        source=str(source),
+        target=str(target),
+        made=len(tasks) - len(broken),
+        kept=len(videos) - len(tasks),
+        broken=tuple(broken),
+    )
+
+
+def _run(tasks: list[_Task], workers: int, progress: bool, skip_broken: bool) -> list[str]:
+    """Prepare the videos; the sentences of those left out."""
+    outcomes = map_in_order(_prepare, tasks, workers=workers, timeout=_TIMEOUT, label=_name)
+    broken = []
+    with (
+        closing(outcomes),
+        tqdm(total=len(tasks), unit="video", desc="prepare", disable=not progress) as bar,
+    ):
+        for outcome in outcomes:
+            if isinstance(outcome, BrokenVideoError):
+                if not skip_broken:
+                    raise outcome
+                broken.append(str(outcome))
+            bar.update()
+    return broken
+
+
+def _prepare(task: _Task) -> int:
+    """Prepare one video, one frame in memory at a time; the number of its frames."""
+    task.partial.mkdir(parents=True)
+    count = 0
+    for frame in _all_frames(task.video):
+        square = RECIPES[task.recipe](frame[None], task.size)[0]
+        content = encode_image(square, task.image_format)
+        (task.partial / f"{count:06d}.{task.image_format}").write_bytes(content)
+        count += 1
+    task.folder.parent.mkdir(parents=True, exist_ok=True)
+    task.partial.rename(task.folder)
+    return count
+
+
+def _all_frames(video: Video) -> Iterator[np.ndarray]:
+    if isinstance(video, FileVideo):
+        yield from iterate_file(video.path)
+        return
+    num_frames = video.probe().num_frames
+    for start in range(0, num_frames, _FRAMES_AT_ONCE):
+        yield from video.read(range(start, min(start + _FRAMES_AT_ONCE, num_frames)))
+
+
+def _name(task: _Task) -> str:
+    return task.video.name
+
+
+def _check(recipe: str, size: int, image_format: str) -> None:
+    if recipe not in RECIPES:
+        raise InputError(f'no recipe "{recipe}"; {nearest(recipe, list(RECIPES))}')
+    if image_format not in FORMATS:
+        raise InputError(f'no format "{image_format}"; choose {" or ".join(FORMATS)}')
+    if size < 1:
+        raise InputError(f"size {size}: frames have at least one pixel")
+
+
+def _folders(source: Path, target: Path, videos: tuple[Video, ...]) -> list[Path]:
+    """The folder of each video, after making sure that no two share one."""
+    if target.resolve() == source.resolve():
+        raise InputError(f"{target}: the source and the target are the same folder; choose another")
+    names = [video.name.replace("#", "_") for video in videos]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"{source}: two videos would both become {twice[0]} (# is written as _); rename one"
+        )
+    return [target / name for name in names]
+
+
+def _claim(target: Path, settings: dict[str, str | int]) -> None:
+    """Mark the target with what it is made by, or refuse one that was made otherwise."""
+    settings = settings | {"decoder": decoder_version()}
+    mark = target / SETTINGS_FILE
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target}: is a file; choose a folder to prepare into")
+    if mark.exists():
+        _compare(target, mark, settings)
+        return
+    if target.exists() and any(not entry.name.startswith(".") for entry in target.iterdir()):
+        raise InputError(
+            f"{target}: is not empty and was not begun by `prepare`; choose another folder"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    draft = mark.with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    draft.replace(mark)
+
+
+def _compare(target: Path, mark: Path, settings: dict[str, str | int]) -> None:
+    try:
+        before = json.loads(mark.read_text(encoding="utf-8"))
+    except ValueError:
+        before = {}
+    for key, value in settings.items():
+        if not isinstance(before, dict) or before.get(key) != value:
+            was = before.get(key) if isinstance(before, dict) else None
+            raise InputError(
+                f"{target}: was begun with {key} {was}, not {value}; choose another folder, or "
+                "remove this one to make it anew"
+            )
