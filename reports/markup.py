@@ -9,6 +9,7 @@ from tabulate import tabulate
 from reports.cells import DAGGER, CellView, Layout
 
 _LATEX = {
+    "\0": "{}",  # between hyphens, which would become a dash
     "\\": r"\textbackslash{}",
     "&": r"\&",
     "%": r"\%",
@@ -85,7 +86,8 @@ def escape_latex(text: str) -> str:
     >>> escape_latex("100 % of a_b ± 2")
     '100 \\\\% of a\\\\_b $\\\\pm$ 2'
     """
-    return "".join(_LATEX.get(character, character) for character in one_line(text))
+    text = re.sub("-(?=-)", "-\0", one_line(text))
+    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def escape_html(text: str) -> str:

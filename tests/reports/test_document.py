@@ -1,0 +1,181 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reports.contact_sheet import Strip
+from reports.document import (
+    Block,
+    Code,
+    Details,
+    FigureBlock,
+    Heading,
+    ImageBlock,
+    Paragraph,
+    Provenance,
+    Report,
+    StripsBlock,
+    TableBlock,
+)
+from reports.figures import Bar, bar_chart
+from reports.tables import Cell, Column, Row, Table
+
+VOID = {"meta", "img", "br", "link", "input"}
+NASTY = "<script>alert(1)</script> & \"{{body}}\" '*x*'"
+
+
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+
+
+def chart() -> FigureBlock:
+    figure = bar_chart(
+        [Bar(label=NASTY, value=1.0), Bar(label="b", value=2.0)], title="t", axis="x"
+    )
+    return FigureBlock(figure=figure, description=NASTY, caption=NASTY)
+
+
+def table(title: str = NASTY) -> TableBlock:
+    return TableBlock(
+        table=Table(
+            title=title,
+            columns=(
+                Column(key="x", title=NASTY, direction="lower"),
+                Column(key="y", title="said"),
+            ),
+            rows=(
+                Row(
+                    label=NASTY, cells={"x": Cell(value=1.0, notes=(NASTY,)), "y": Cell(text=NASTY)}
+                ),
+                Row(
+                    label="b",
+                    section=NASTY,
+                    cells={"x": Cell(reason=NASTY), "y": Cell(text="yes")},
+                ),
+            ),
+            remarks=(NASTY,),
+            provenance=(NASTY,),
+        )
+    )
+
+
+def report(*blocks: Block) -> Report:
+    strips = (Strip(label=NASTY, pictures=picture()[None], note=NASTY),)
+    return Report(
+        title=NASTY,
+        lead=NASTY,
+        blocks=(
+            Heading(text=NASTY),
+            Heading(text="small", level=3),
+            Paragraph(text=f"{NASTY} run `a <b>`"),
+            table(),
+            chart(),
+            chart(),
+            ImageBlock(image=picture(), description=NASTY, caption=NASTY),
+            StripsBlock(strips=strips, description=NASTY, caption=NASTY, name="sheet"),
+            Code(text=f"```\n{NASTY}"),
+            Details(summary=NASTY, blocks=(Paragraph(text=NASTY), table("folded"), chart())),
+            Provenance(lines=(NASTY,)),
+            *blocks,
+        ),
+    )
+
+
+class Page(HTMLParser):
+    """Checks that every tag is closed in order, and collects tags, ids and references."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_escapes_everything() -> None:
+    html = report().html()
+    page = Page(html)
+    assert page.tags.count("script") == 1
+    assert "alert(1)</script>" not in html
+    assert "{{" not in html.replace("{{body}}", "")
+    assert html.count("<main>") == 1
+
+
+def test_the_page_asks_for_nothing_from_outside() -> None:
+    page = Page(report().html())
+    for name, value in page.attributes:
+        if name in ("src", "href", "xlink:href"):
+            assert value.startswith(("data:", "#")), value
+    assert ("content", "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+            "script-src 'unsafe-inline'") in page.attributes  # fmt: skip
+    assert "link" not in page.tags
+
+
+def test_ids_are_unique_and_every_reference_leads_somewhere() -> None:
+    html = report().html()
+    page = Page(html)
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    targets = {value[1:] for n, value in page.attributes if n.endswith("href") and value[0] == "#"}
+    targets |= set(re.findall(r"url\(#([^)]+)\)", html))
+    assert targets
+    assert targets <= set(ids)
+
+
+def test_the_page_follows_light_and_dark_and_the_printer() -> None:
+    html = report().html()
+    assert "@media (prefers-color-scheme: dark)" in html
+    assert "@media print" in html
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+
+
+def test_every_file_that_the_markdown_refers_to_is_written(tmp_path: Path) -> None:
+    paths = report().write(tmp_path / "new")
+    assert [path.name for path in paths[:2]] == ["report.md", "report.html"]
+    text = paths[0].read_text(encoding="utf-8")
+    referred = set(re.findall(r"\]\(<([^>]+)>\)", text))
+    assert referred == {path.name for path in paths[2:]}
+    assert "sheet.png" in referred
+    assert all((tmp_path / "new" / name).stat().st_size > 0 for name in referred)
+
+
+def test_markdown_escapes_what_html_in_it_would_run() -> None:
+    text = report().markdown()
+    assert "<script>" not in re.sub(r"````.*?````", "", text, flags=re.DOTALL)
+    assert text.startswith("# &lt;script>")
+
+
+def test_code_keeps_its_fence_around_backticks() -> None:
+    assert Code(text="a\n```\nb").markdown("x") == "````\na\n```\nb\n````"
+
+
+def test_two_pictures_of_one_name_are_refused() -> None:
+    blocks = tuple(ImageBlock(image=picture(), description="d", name="same") for _ in range(2))
+    with pytest.raises(ValueError, match=r"two pictures of the report are called same\.png"):
+        Report(title="t", blocks=blocks).pictures()
+
+
+def test_a_heading_above_the_title_is_refused() -> None:
+    with pytest.raises(ValueError, match="level 2 or 3, got 1"):
+        Heading(text="t", level=1)
+
+
+def test_the_same_blocks_give_the_same_page() -> None:
+    assert report().html() == report().html()

@@ -1,0 +1,303 @@
+import itertools
+import math
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.tables import Cell, Column, Row, Table, table_from_frame, write_table
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+def example_table() -> Table:
+    """Ranks, intervals, marks, shared footnotes, empty cells and odd characters at once."""
+    published = {"mark": "published"}
+    other = {
+        "notes": ("Protocol differs: real_stride 1 instead of 3.",),
+        "comparable": False,
+    }
+    return Table(
+        title="Distances | of 100 % of *methods*",
+        caption="Lower is better & `a_b` is code; ± is half an interval.",
+        columns=(
+            Column(key="sky", title="Sky_Timelapse", direction="lower"),
+            Column(key="ucf", title="UCF101", direction="lower"),
+            Column(key="is", title="IS", direction="higher"),
+        ),
+        rows=(
+            Row(
+                label="A & B",
+                cells={
+                    "sky": Cell(value=34.0, text="34.00", **published),
+                    "ucf": Cell(reason="Not reported."),
+                    "is": Cell(value=60.55, text="60.55", **published),
+                },
+            ),
+            Row(
+                label="C#1 <x>",
+                cells={
+                    "sky": Cell(value=59.82, text="59.82", **published),
+                    "ucf": Cell(value=1431.0, text="1431.0", notes=("As in v1.",), **published),
+                    "is": Cell(value=73.31, text="73.31", **published),
+                },
+            ),
+            Row(
+                label="my_model",
+                section="Measured here",
+                cells={
+                    "sky": Cell(value=12.3456, low=11.9, high=12.9, **other),
+                    "ucf": Cell(value=477.973, low=470.0, high=486.0),
+                    "is": Cell(reason="Not reported."),
+                },
+            ),
+            Row(
+                label="it's {mine}",
+                section="Measured here",
+                cells={
+                    "sky": Cell(value=11.5, **other),
+                    "ucf": Cell(value=501.5, low=490.0, high=512.0, notes=("As in v1.",)),
+                    "is": Cell(value=0.0375978, low=0.03, high=0.045),
+                },
+            ),
+        ),
+        remarks=("Left out: 2 results.",),
+        provenance=("published: arXiv:2401.03048v3", "command: `latte-eval fvd --name my_model`"),
+    )
+
+
+@pytest.mark.parametrize("ending", ["md", "csv", "tex", "html"])
+def test_the_example_table_is_written_as_before(ending: str) -> None:
+    table = example_table()
+    written = {
+        "md": table.markdown,
+        "csv": table.csv,
+        "tex": table.latex,
+        "html": table.html,
+    }[ending]()
+    assert written == (SNAPSHOTS / f"example.{ending}").read_text(encoding="utf-8")
+
+
+def ranks_of(cells: list[Cell], direction: str = "lower") -> list[str | None]:
+    table = Table(
+        title="t",
+        columns=(Column(key="x", title="x", direction=direction),),
+        rows=tuple(Row(label=f"r{i}", cells={"x": cell}) for i, cell in enumerate(cells)),
+    )
+    lines = itertools.chain.from_iterable(s.lines for s in table.layout().sections)
+    return [line.cells[0].rank for line in lines]
+
+
+def test_best_and_second_follow_the_direction() -> None:
+    cells = [Cell(value=x) for x in (3.0, 1.0, 2.0)]
+    assert ranks_of(cells) == [None, "best", "second"]
+    assert ranks_of(cells, "higher") == ["best", None, "second"]
+
+
+def test_equal_values_share_their_rank() -> None:
+    assert ranks_of([Cell(value=x) for x in (1.0, 2.0, 1.0, 3.0)]) == [
+        "best",
+        "second",
+        "best",
+        None,
+    ]
+
+
+def test_a_value_that_does_not_compare_is_never_ranked_and_takes_no_rank() -> None:
+    cells = [Cell(value=1.0, comparable=False), Cell(value=2.0), Cell(value=3.0)]
+    assert ranks_of(cells) == [None, "best", "second"]
+
+
+def test_a_lone_value_is_not_the_best_of_anything() -> None:
+    assert ranks_of([Cell(value=1.0), Cell(reason="none"), Cell(value=2.0, comparable=False)]) == [
+        None,
+        None,
+        None,
+    ]
+
+
+def test_a_column_without_direction_ranks_nothing_and_has_no_arrow() -> None:
+    table = Table(
+        title="t",
+        columns=(Column(key="x", title="Layers"),),
+        rows=(
+            Row(label="a", cells={"x": Cell(value=1.0)}),
+            Row(label="b", cells={"x": Cell(value=2.0)}),
+        ),
+    )
+    assert table.layout().headings == ("Layers",)
+    assert all(line.cells[0].rank is None for s in table.layout().sections for line in s.lines)
+
+
+def test_measured_cells_are_marked_only_beside_published_ones() -> None:
+    def daggers(marks: list[str]) -> list[bool]:
+        table = Table(
+            title="t",
+            columns=(Column(key="x", title="x"),),
+            rows=tuple(
+                Row(label=f"r{i}", cells={"x": Cell(value=1.0, mark=mark)})
+                for i, mark in enumerate(marks)
+            ),
+        )
+        return [line.cells[0].dagger for s in table.layout().sections for line in s.lines]
+
+    assert daggers(["measured", "measured"]) == [False, False]
+    assert daggers(["published", "published"]) == [False, False]
+    assert daggers(["published", "measured"]) == [False, True]
+
+
+def test_equal_footnotes_share_a_letter_in_the_order_of_first_use() -> None:
+    layout = example_table().layout()
+    assert [letter for letter, _ in layout.footnotes] == ["a", "b", "c"]
+    letters = [cell.letters for s in layout.sections for line in s.lines for cell in line.cells]
+    assert letters == [
+        (), ("a",), (),
+        (), ("b",), (),
+        ("c",), (), ("a",),
+        ("c",), ("b",), (),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cell", "number", "half"),
+    [
+        (Cell(value=34.0, text="34.00"), "34.00", None),
+        (Cell(value=123.44, low=118.0, high=129.2), "123.4", "5.6"),
+        (Cell(value=0.037597812), "0.0376", None),
+        (Cell(value=2886.94), "2886.9", None),
+        (Cell(value=100.0, low=99.99, high=100.01), "100.00", "0.01"),
+        (Cell(value=0.0, low=-0.5, high=0.5), "0.0", "0.5"),
+        (Cell(value=34.0, text="34.00", low=33.0, high=35.0), "34.00", "1.00"),
+        (Cell(text="yes"), "yes", None),
+        (Cell(reason="too few videos"), "–", None),
+    ],
+)
+def test_numbers_show_the_digits_that_matter(cell: Cell, number: str, half: str | None) -> None:
+    assert (cell.number, cell.half_width) == (number, half)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"value": math.nan}, "finite numbers"),
+        ({"value": 1.0, "low": 0.0, "high": math.inf}, "finite numbers"),
+        ({"value": 1.0, "low": 0.5}, "an interval has two ends"),
+        ({"value": 1.0, "low": 2.0, "high": 1.0}, "above its high end"),
+        ({}, "needs the reason"),
+    ],
+)
+def test_a_cell_that_says_nothing_sound_is_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Cell(**arguments)
+
+
+def test_a_table_with_rows_that_do_not_fit_is_refused() -> None:
+    column = Column(key="x", title="x")
+    row = Row(label="a", cells={"x": Cell(value=1.0)})
+    with pytest.raises(ValueError, match="has no columns"):
+        Table(title="t", columns=(), rows=())
+    with pytest.raises(ValueError, match="a column twice"):
+        Table(title="t", columns=(column, column), rows=())
+    with pytest.raises(ValueError, match="two rows for 'a'"):
+        Table(title="t", columns=(column,), rows=(row, row))
+    with pytest.raises(ValueError, match="but the columns are x"):
+        Table(title="t", columns=(column,), rows=(Row(label="b", cells={}),))
+
+
+def test_the_frame_holds_the_values_and_nan_where_a_cell_is_empty() -> None:
+    frame = example_table().frame()
+    assert list(frame.columns) == ["sky", "ucf", "is"]
+    assert frame.loc["my_model", "sky"] == 12.3456
+    assert np.isnan(frame.loc["A & B", "ucf"])
+
+
+def test_the_csv_reads_back_with_every_digit_and_every_reason(tmp_path: Path) -> None:
+    paths = write_table(example_table(), tmp_path / "new", "example")
+    assert [path.name for path in paths] == ["example.md", "example.csv", "example.tex"]
+    frame = pd.read_csv(paths[1]).set_index(["row", "column"])
+    assert frame.loc[("my_model", "sky"), "value"] == 12.3456
+    assert frame.loc[("my_model", "sky"), "low"] == 11.9
+    assert frame.loc[("my_model", "is"), "reason"] == "Not reported."
+    assert not frame.loc[("my_model", "sky"), "comparable"]
+
+
+def test_markdown_has_the_same_number_of_cells_in_every_line() -> None:
+    lines = [line for line in example_table().markdown().splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 4 + 1  # heading, rule, rows, one section title
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {5}
+
+
+def test_latex_is_balanced_and_has_the_same_number_of_cells_in_every_row() -> None:
+    latex = example_table().latex()
+    code = "\n".join(line for line in latex.splitlines() if not line.startswith("%"))
+    depth = 0
+    for brace in re.findall(r"(?<!\\)[{}]", code):
+        depth += 1 if brace == "{" else -1
+        assert depth >= 0
+    assert depth == 0
+    rows = [
+        line for line in code.splitlines() if line.endswith(r"\\") and "multicolumn" not in line
+    ]
+    assert len(rows) == 5
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {3}
+    begun, ended = (re.findall(rf"\\{word}{{(\w+)}}", code) for word in ("begin", "end"))
+    assert sorted(begun) == sorted(ended) == ["minipage", "table", "tabular"]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles(tmp_path: Path) -> None:
+    document = (
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs}\n"
+        "\\begin{document}\n" + example_table().latex() + "\\end{document}\n"
+    )
+    (tmp_path / "table.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def tidy_frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            ("second draw", "FVD-shapes", 1.25, 1.0, 1.5, "", "", True),
+            ("blur", "FVD-shapes", 20.0, 18.0, 22.0, "σ 1 px", "", True),
+            ("real", "FVD-shapes", np.nan, np.nan, np.nan, "", "the reference", True),
+            ("real", "IS-shapes", 9.0, np.nan, np.nan, "", "", False),
+            ("blur", "IS-shapes", 5.0, 4.0, 6.0, "", "", True),
+            ("blur", "other", 5.0, 4.0, 6.0, "", "", True),
+        ],
+        columns=["generator", "metric", "value", "low", "high", "note", "reason", "comparable"],
+    )
+
+
+def test_a_tidy_frame_becomes_a_table() -> None:
+    table = table_from_frame(
+        tidy_frame(),
+        title="t",
+        directions={"IS-shapes": "higher", "FVD-shapes": "lower"},
+        row="generator",
+    )
+    assert table.label_heading == "Generator"
+    assert [column.heading for column in table.columns] == ["IS-shapes ↑", "FVD-shapes ↓"]
+    assert [row.label for row in table.rows] == ["second draw", "blur", "real"]
+    draw, blur, real = (row.cells for row in table.rows)
+    assert draw["FVD-shapes"] == Cell(value=1.25, low=1.0, high=1.5)
+    assert draw["IS-shapes"].reason == "not measured"
+    assert blur["FVD-shapes"].notes == ("σ 1 px",)
+    assert real["FVD-shapes"].reason == "the reference"
+    assert real["IS-shapes"] == Cell(value=9.0, comparable=False)
+
+
+def test_a_frame_that_is_not_one_value_a_cell_is_refused() -> None:
+    frame = tidy_frame()
+    directions = {"FVD-shapes": "lower"}
+    with pytest.raises(ValueError, match="two values for blur, FVD-shapes"):
+        table_from_frame(
+            pd.concat([frame, frame.iloc[[1]]]), title="t", directions=directions, row="generator"
+        )
+    with pytest.raises(ValueError, match="no column model"):
+        table_from_frame(frame, title="t", directions=directions, row="model")
