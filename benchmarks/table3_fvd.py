@@ -242,7 +242,8 @@ def _measured_cell(item: Measured, dataset: str) -> Cell:
 
 def differing_fields(record: Mapping[str, Any], dataset: str) -> list[str]:
     """A phrase for everything in which a result was not made as the published column's were."""
-    from evaluation.protocol import LABELS, differences, published_protocol
+    from evaluation.presets import published_protocol
+    from evaluation.protocol import LABELS, differences
 
     reference = published_protocol(dataset).moving_fields()
     fields = {key: value for key, value in record["protocol_fields"].items() if key not in LABELS}

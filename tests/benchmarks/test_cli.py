@@ -1,0 +1,123 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import cli
+
+
+def run_cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["latte-bench", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize("name", ["table3", "fvd"])
+def test_table3_and_its_alias_write_three_documents_and_say_where(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(monkeypatch, name, "--out", str(tmp_path / "new")) == 0
+    printed = capsys.readouterr().out
+    for ending in ("md", "csv", "tex"):
+        path = tmp_path / "new" / f"table3.{ending}"
+        assert path.stat().st_size > 0
+        assert str(path) in printed
+    assert "| Latte+IMG " in printed
+
+
+def test_documents_go_to_a_folder_of_the_runners_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_cli(monkeypatch, "fvd") == 0
+    assert (tmp_path / "results" / "table3" / "table3.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["tabel3"],
+            "error: no table, figure or benchmark is called 'tabel3': did you mean table3?",
+        ),
+        (
+            ["zzz"],
+            "error: no table, figure or benchmark is called 'zzz': known: table3, demo, speed",
+        ),
+        (["table3", "--results", "no.jsonl"], "error: no.jsonl: no such results file; "),
+    ],
+)
+def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_cli(monkeypatch, *arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(sentence)
+    assert captured.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_out_that_is_a_file_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine", encoding="utf-8")
+    for out in (file, file / "below"):
+        assert run_cli(monkeypatch, "table3", "--out", str(out)) == 2
+        assert capsys.readouterr().err == (
+            f"error: {file} is a file, not a folder: choose another --out\n"
+        )
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
+def test_the_demo_gets_its_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import demo
+
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(demo, "run", lambda **options: seen.update(options))
+    arguments = ["--num-videos", "64", "--workers", "0", "--seed", "3", "--store", "kept"]
+    assert run_cli(monkeypatch, "demo", "--out", str(tmp_path), *arguments) == 0
+    assert seen == {
+        "out": tmp_path,
+        "num_videos": 64,
+        "workers": 0,
+        "seed": 3,
+        "device": "cpu",
+        "store": Path("kept"),
+    }
+
+
+def test_a_fault_of_ours_is_not_made_into_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks import table3_fvd
+
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(table3_fvd, "run", fail)
+    monkeypatch.setattr(sys, "argv", ["latte-bench", "table3", "--out", str(tmp_path)])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['latte-bench', '--help']\n"
+        "from benchmarks.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'torch', 'matplotlib', 'pandas', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    for name in ("table3", "demo", "speed"):
+        assert f"  {name} " in done.stdout
