@@ -26,6 +26,9 @@ Frames = Iterator[np.ndarray]
 Decode = Callable[[Path, Stream, list[int] | None], Frames]
 
 NAMES = ("decord", "pyav")
+# decord takes the padded length of a row, divided by the width, for the number of channels: in
+# narrow frames, depending on the machine, it finds four. PyAV decodes these everywhere.
+DECORD_MIN_WIDTH = 64
 
 
 def chosen_decoder() -> str:
@@ -54,7 +57,8 @@ def decoder_version() -> str:
 
 def decode(path: Path, stream: Stream, frames: list[int] | None) -> Frames:
     """Frames of a file with the decoder in use; see `Decode`."""
-    decoder: Decode = decode_decord if chosen_decoder() == "decord" else decode_pyav
+    decord_can = stream.width >= DECORD_MIN_WIDTH
+    decoder: Decode = decode_decord if chosen_decoder() == "decord" and decord_can else decode_pyav
     return decoder(path, stream, frames)
 
 

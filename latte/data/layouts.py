@@ -78,7 +78,9 @@ def open_whole(name: str, folder: Path) -> VideoSet:
 
 
 def ucf_list(root: Path, split: str, number: int) -> set[str]:
-    """Names (`v_archery_g08_c01`, lower case: folders and files disagree on it) in UCF101's own list of a split.
+    """Names (`v_archery_g08_c01`) in UCF101's own list of a split.
+
+    In lower case, on which its files and folders disagree.
 
     Raises:
         InputError: the lists are nowhere near the videos.

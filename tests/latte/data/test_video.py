@@ -1,0 +1,241 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from latte.data.errors import BrokenVideoError, InputError
+from latte.data.video import (
+    VideoInfo,
+    decoder_version,
+    iterate_file,
+    probe_file,
+    read_file,
+    write_video,
+)
+
+CLIPS = Path(__file__).parents[2] / "data"
+INFOS = {
+    "closed_groups.mp4": (40, 96, 128),
+    "open_groups.mp4": (40, 96, 128),
+    "b_frames.avi": (40, 96, 128),
+    "no_frame_count.mkv": (48, 72, 128),
+    "short.webm": (20, 96, 128),
+}
+
+
+@pytest.fixture(params=["decord", "pyav"], autouse=True)
+def decoder(request, monkeypatch):
+    if request.param == "decord":
+        pytest.importorskip("decord")
+    monkeypatch.setenv("LATTE_DECODER", request.param)
+    return request.param
+
+
+def decoded_from_the_start(path):
+    """Slow oracle: every frame in turn, as FFmpeg gives them."""
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+@pytest.mark.parametrize("name", INFOS)
+def test_length_and_size_are_what_the_file_holds(name):
+    num_frames, height, width = INFOS[name]
+    assert probe_file(CLIPS / name) == VideoInfo(num_frames=num_frames, height=height, width=width)
+
+
+@pytest.mark.parametrize("name", INFOS)
+def test_chosen_frames_are_those_of_decoding_from_the_start(name):
+    every = decoded_from_the_start(CLIPS / name).astype(int)
+    random = np.random.default_rng(0)
+    choices = [[0], [len(every) - 1], list(range(3, 19, 3))]
+    choices += [sorted(random.choice(len(every), 5, replace=False).tolist()) for _ in range(12)]
+    for frames in choices:
+        clip = read_file(CLIPS / name, frames)
+        assert clip.dtype == np.uint8
+        # Neighbouring frames differ by far more than decoders do.
+        assert np.abs(clip - every[frames]).max() <= 2
+
+
+@pytest.mark.parametrize("name", INFOS)
+def test_chosen_frames_are_bit_for_bit_those_of_iterating(name):
+    every = np.stack(list(iterate_file(CLIPS / name)))
+    assert len(every) == INFOS[name][0]
+    frames = [17, 2, 2, 19]
+    np.testing.assert_array_equal(read_file(CLIPS / name, frames), every[frames])
+
+
+def test_decoders_agree_on_h264(monkeypatch):
+    clips = []
+    for name in ("decord", "pyav"):
+        pytest.importorskip("decord")
+        monkeypatch.setenv("LATTE_DECODER", name)
+        clips.append(read_file(CLIPS / "no_frame_count.mkv", range(0, 48, 5)))
+    np.testing.assert_array_equal(*clips)
+
+
+def test_a_frame_beyond_the_end_is_named():
+    with pytest.raises(BrokenVideoError, match=r"short\.webm: frame 20 is wanted .* 20 frames"):
+        read_file(CLIPS / "short.webm", [3, 20])
+
+
+@pytest.mark.parametrize("name", INFOS)
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_file_that_is_cut_short_is_refused(tmp_path, name, share):
+    content = (CLIPS / name).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(content[: int(len(content) * share)])
+    for use in (
+        probe_file,
+        lambda path: read_file(path, [0]),
+        lambda path: next(iterate_file(path)),
+    ):
+        with pytest.raises(BrokenVideoError, match="cut short") as caught:
+            use(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_file_whose_data_are_overwritten_is_refused(tmp_path):
+    content = bytearray((CLIPS / "closed_groups.mp4").read_bytes())
+    content[8000:14000] = b"\x55" * 6000
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(content)
+    with pytest.raises(BrokenVideoError, match=r"damaged\.mp4"):
+        list(iterate_file(path))
+
+
+def test_an_avi_that_lost_most_of_its_frames_is_refused(tmp_path):
+    content = bytearray((CLIPS / "b_frames.avi").read_bytes())
+    content[9000:] = bytes(len(content) - 9000)
+    path = tmp_path / "damaged.avi"
+    path.write_bytes(content)
+    with pytest.raises(BrokenVideoError, match=r"says 40 frames but holds \d+: it is damaged"):
+        probe_file(path)
+
+
+def write_text(path):
+    path.write_text("this is no video\n" * 50)
+
+
+def write_nothing(path):
+    path.touch()
+
+
+def write_picture(path):
+    Image.new("RGB", (64, 48)).save(path, format="JPEG")
+
+
+def write_noise(path):
+    path.write_bytes(np.random.default_rng(0).bytes(5000))
+
+
+@pytest.mark.parametrize("write", [write_text, write_nothing, write_noise])
+def test_what_is_no_video_is_refused_in_one_sentence(tmp_path, write, capfd):
+    path = tmp_path / "clip.mp4"
+    write(path)
+    for use in (probe_file, lambda path: read_file(path, [0])):
+        with pytest.raises(BrokenVideoError) as caught:
+            use(path)
+        message = str(caught.value)
+        assert message.startswith(str(path))
+        assert "\n" not in message
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(BrokenVideoError, match="no such file"):
+        probe_file(tmp_path / "none.mp4")
+
+
+def test_a_file_with_sound_alone_is_refused(tmp_path):
+    path = tmp_path / "sound.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+    with pytest.raises(BrokenVideoError, match="no video stream"):
+        probe_file(path)
+
+
+def test_the_decoder_writes_nothing_on_the_terminal_for_a_bad_file(tmp_path, capfd):
+    path = tmp_path / "clip.mp4"
+    write_picture(path)
+    with pytest.raises(BrokenVideoError):
+        read_file(path, [0, 1])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_lossless_files_come_back_bit_for_bit(tmp_path):
+    clip = np.random.default_rng(0).integers(0, 256, (5, 30, 37, 3), dtype=np.uint8)
+    write_video(tmp_path / "clip.mkv", clip, fps=29.97)
+    assert probe_file(tmp_path / "clip.mkv") == VideoInfo(num_frames=5, height=30, width=37)
+    np.testing.assert_array_equal(read_file(tmp_path / "clip.mkv", range(5)), clip)
+
+
+@pytest.mark.parametrize("width", [16, 32, 48, 62, 64, 66, 84, 86])
+def test_h264_files_of_any_width_come_back_nearly_the_same(tmp_path, width):
+    rows, columns = np.mgrid[0:32, 0:width]
+    clip = np.stack(
+        [np.stack([rows * 6, columns * 2, rows + columns + t], -1) for t in range(12)]
+    ).astype(np.uint8)
+    write_video(tmp_path / "clip.mp4", clip, fps=8, lossless=False)
+    back = read_file(tmp_path / "clip.mp4", range(12))
+    assert np.abs(back.astype(int) - clip).mean() < 4
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [
+        np.zeros((4, 8, 8, 3), np.float32),
+        np.zeros((4, 8, 8), np.uint8),
+        np.zeros((4, 8, 8, 4), np.uint8),
+        np.zeros((0, 8, 8, 3), np.uint8),
+    ],
+)
+def test_what_is_no_clip_is_not_written(tmp_path, clip):
+    with pytest.raises(InputError, match=r"give uint8 \(T, H, W, 3\)"):
+        write_video(tmp_path / "clip.mkv", clip, fps=8)
+    assert not (tmp_path / "clip.mkv").exists()
+
+
+def test_h264_refuses_odd_sides(tmp_path):
+    with pytest.raises(InputError, match="even sides, not 7×8"):
+        write_video(tmp_path / "clip.mp4", np.zeros((4, 8, 7, 3), np.uint8), fps=8, lossless=False)
+
+
+def test_the_version_names_the_decoder(decoder):
+    name, version = decoder_version().split()
+    assert name == decoder
+    assert version[0].isdigit()
+
+
+def test_an_unknown_decoder_is_refused(monkeypatch):
+    monkeypatch.setenv("LATTE_DECODER", "opencv")
+    with pytest.raises(InputError, match=r"opencv.*decord or pyav"):
+        decoder_version()
+
+
+def test_without_decord_pyav_decodes():
+    script = (
+        "import sys, importlib.util\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *rest: None if name == 'decord' else find(name)\n"
+        "from pathlib import Path\n"
+        "from latte.data.video import decoder_version, read_file\n"
+        "print(decoder_version().split()[0], read_file(Path(sys.argv[1]), [5]).shape,\n"
+        "      'decord' in sys.modules)\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "LATTE_DECODER"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(CLIPS / "short.webm")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "pyav (1, 96, 128, 3) False\n"

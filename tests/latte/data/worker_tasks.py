@@ -1,0 +1,48 @@
+"""Tasks for worker processes, which import them by name."""
+
+import os
+import signal
+import time
+
+import numpy as np
+
+from latte.data.errors import BrokenVideoError, InputError
+
+
+def square(task):
+    return task * task
+
+
+def process_id(task):
+    return os.getpid()
+
+
+def large_array(task):
+    return np.full((64, 128, 128, 3), task, dtype=np.uint8)
+
+
+def act(task):
+    """Do what the task's name says."""
+    match task:
+        case "exit":
+            os._exit(7)
+        case "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "hang":
+            time.sleep(3600)
+        case "broken":
+            raise BrokenVideoError("this video is broken")
+        case "input":
+            raise InputError("this folder is empty")
+        case "bug":
+            raise KeyError("a fault of ours")
+        case "disk":
+            raise OSError(28, "No space left on device", "features")
+        case "unpicklable":
+            return lambda: None
+    return task
+
+
+def print_process_id_and_hang(task):
+    os.write(1, f"{os.getpid()}\n".encode())
+    time.sleep(3600)
