@@ -144,7 +144,7 @@ def published_rows() -> list[Row]:
 
 def measured_rows(cells: Mapping[tuple[str, str], Measured]) -> list[Row]:
     """One row for each model, in the order of the results."""
-    missing = Cell(reason="not measured")
+    missing = Cell(reason="Not measured.")
     return [
         Row(
             label=model,

@@ -137,7 +137,7 @@ class Layout:
     headings: tuple[str, ...]
     words: tuple[bool, ...]  # for each column: texts, which stand on the left, instead of numbers
     sections: tuple[Section, ...]
-    footnotes: tuple[tuple[str, str], ...]  # (letter, text), in the order of the letters
+    footnotes: tuple[tuple[str, str], ...]  # (mark, text): the dagger, then letters in order
     remarks: tuple[str, ...] = ()  # sentences under the footnotes
     provenance: tuple[str, ...] = field(default=())
 

@@ -57,6 +57,7 @@ _LATEX = {
 }
 # T1 has the straight quotes and the accents; both packages come with every LaTeX.
 _LATEX_HEAD = "% \\usepackage[T1]{fontenc}\n% \\usepackage{booktabs}"
+SENTENCE = 24  # characters from which on a cell of words gets room to wrap
 _SUPERSCRIPTS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 
 
@@ -140,8 +141,8 @@ def table_markdown(layout: Layout) -> str:
     head = [f"**{escape_markdown(_title(layout))}**"]
     if layout.caption:
         head.append(markdown_text(layout.caption))
-    notes = [markdown_text(remark) for remark in layout.remarks]
-    notes += [f"{_superscript([x])} {markdown_text(note)}" for x, note in layout.footnotes]
+    notes = [f"{_superscript([x])} {markdown_text(note)}" for x, note in layout.footnotes]
+    notes += [markdown_text(remark) for remark in layout.remarks]
     parts = [" ".join(head), table]
     if notes:
         parts.append("  \n".join(notes))
@@ -163,7 +164,7 @@ def table_latex(layout: Layout) -> str:
                 rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escape_latex(section.title)}}}}} \\"
             )
         for line in section.lines:
-            label = escape_latex(line.label) + _latex_letters(line.letters)
+            label = escape_latex(line.label) + _latex_marks(line.letters)
             body.append(" & ".join([label, *(_cell_latex(cell) for cell in line.cells)]) + r" \\")
     caption = f"{escape_latex(_title(layout))} {latex_text(layout.caption)}".strip()
     alignment = "l" + "".join("l" if words else "r" for words in layout.words)
@@ -173,7 +174,8 @@ def table_latex(layout: Layout) -> str:
         r"\begin{table}[t]",
         r"\centering",
         rf"\caption{{{caption}}}",
-        rf"\begin{{tabular}}{{{alignment}}}",
+        r"\small",
+        rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         r"\toprule",
         rf"{headings} \\",
         r"\midrule",
@@ -188,10 +190,11 @@ def table_latex(layout: Layout) -> str:
 
 def table_html(layout: Layout, anchor: str) -> str:
     """A figure with a table that scrolls within itself, footnotes that are linked, provenance."""
+    kinds = _column_classes(layout)
     headings = [f'<th scope="col">{_sort_button(layout.label_heading)}</th>']
     headings += [
-        f'<th scope="col"{_class(words)}>{_sort_button(heading)}</th>'
-        for heading, words in zip(layout.headings, layout.words, strict=True)
+        f'<th scope="col"{kind}>{_sort_button(heading)}</th>'
+        for heading, kind in zip(layout.headings, kinds, strict=True)
     ]
     bodies = []
     for section in layout.sections:
@@ -203,18 +206,17 @@ def table_html(layout: Layout, anchor: str) -> str:
                 f"{escape_html(section.title)}</th></tr>"
             )
         for line in section.lines:
-            label = escape_html(line.label) + _html_letters(line.letters, anchor)
+            label = escape_html(line.label) + _html_marks(line.letters, anchor)
             cells = "".join(
-                _cell_html(cell, words, anchor)
-                for cell, words in zip(line.cells, layout.words, strict=True)
+                _cell_html(cell, kind, anchor) for cell, kind in zip(line.cells, kinds, strict=True)
             )
             rows.append(f'<tr><th scope="row">{label}</th>{cells}</tr>')
         bodies.append("<tbody>\n" + "\n".join(rows) + "\n</tbody>")
-    notes = [f"<p>{html_text(remark)}</p>" for remark in layout.remarks]
-    notes += [
-        f'<p id="{escape_html(anchor)}-{letter}"><sup>{letter}</sup> {html_text(note)}</p>'
-        for letter, note in layout.footnotes
+    notes = [
+        f'<p id="{escape_html(anchor)}-{mark}"><sup>{mark}</sup> {html_text(note)}</p>'
+        for mark, note in layout.footnotes
     ]
+    notes += [f"<p>{html_text(remark)}</p>" for remark in layout.remarks]
     caption = f" {html_text(layout.caption)}" if layout.caption else ""
     parts = [
         '<figure class="table">',
@@ -248,8 +250,15 @@ def _title(layout: Layout) -> str:
     return layout.title + ("." if layout.caption and not ends else "")
 
 
-def _class(words: bool) -> str:
-    return ' class="words"' if words else ""
+def _column_classes(layout: Layout) -> list[str]:
+    """For each column an attribute: nothing for numbers, `words`, or `words long` for sentences."""
+    classes = []
+    for column, words in enumerate(layout.words):
+        lines = [line for section in layout.sections for line in section.lines]
+        longest = max((len(line.cells[column].number) for line in lines), default=0)
+        kind = "words long" if longest > SENTENCE else "words"
+        classes.append(f' class="{kind}"' if words else "")
+    return classes
 
 
 def _superscript(letters: Sequence[str]) -> str:
@@ -268,17 +277,19 @@ def _cell_latex(cell: CellView) -> str:
     text = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(
         cell.rank or "", text
     )
-    dagger = (r"\dag",) if cell.dagger else ()
-    return text + _latex_letters((*dagger, *cell.letters))
+    return text + _latex_marks((DAGGER,) * cell.dagger + cell.letters)
 
 
-def _latex_letters(letters: Sequence[str]) -> str:
-    return rf"\textsuperscript{{{','.join(letters)}}}" if letters else ""
+def _latex_marks(marks: Sequence[str]) -> str:
+    return rf"\textsuperscript{{{','.join(map(escape_latex, marks))}}}" if marks else ""
 
 
 def _latex_notes(layout: Layout) -> list[str]:
-    notes = [latex_text(remark) for remark in layout.remarks]
-    notes += [rf"\textsuperscript{{{x}}} {latex_text(note)}" for x, note in layout.footnotes]
+    notes = [
+        rf"\textsuperscript{{{escape_latex(mark)}}} {latex_text(note)}"
+        for mark, note in layout.footnotes
+    ]
+    notes += [latex_text(remark) for remark in layout.remarks]
     if not notes:
         return []
     return [
@@ -289,22 +300,21 @@ def _latex_notes(layout: Layout) -> list[str]:
     ]
 
 
-def _cell_html(cell: CellView, words: bool, anchor: str) -> str:
+def _cell_html(cell: CellView, kind: str, anchor: str) -> str:
     text = escape_html(cell.number)
     if cell.half_width is not None:
         text += f'<span class="half"> ± {escape_html(cell.half_width)}</span>'
     text = {"best": f"<strong>{text}</strong>", "second": f"<u>{text}</u>"}.get(
         cell.rank or "", text
     )
-    if cell.dagger:
-        text += f"<sup>{DAGGER}</sup>"
+    marks = (DAGGER,) * cell.dagger + cell.letters
     value = "" if cell.sort_value is None else f' data-value="{cell.sort_value!r}"'
-    return f"<td{_class(words)}{value}>{text}{_html_letters(cell.letters, anchor)}</td>"
+    return f"<td{kind}{value}>{text}{_html_marks(marks, anchor)}</td>"
 
 
-def _html_letters(letters: Sequence[str], anchor: str) -> str:
-    links = ",".join(f'<a href="#{escape_html(anchor)}-{x}">{x}</a>' for x in letters)
-    return f"<sup>{links}</sup>" if links else ""
+def _html_marks(marks: Sequence[str], anchor: str) -> str:
+    links = ",".join(f'<a href="#{escape_html(anchor)}-{mark}">{mark}</a>' for mark in marks)
+    return f'<sup class="marks">{links}</sup>' if links else ""
 
 
 def _sort_button(heading: str) -> str:

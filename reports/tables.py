@@ -30,7 +30,7 @@ from reports.cells import (
 
 __all__ = ["Cell", "Column", "Row", "Table", "table_from_frame", "write_table"]
 
-MEASURED = f"{DAGGER} measured here; the other figures are as published."
+MEASURED = "Measured here; the other figures are as published."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +136,8 @@ class Table:
             headings=tuple(column.heading for column in self.columns),
             words=tuple(_holds_words(self.rows, column) for column in self.columns),
             sections=tuple(sections),
-            footnotes=letters.footnotes(),
-            remarks=((MEASURED,) if mixed else ()) + self.remarks,
+            footnotes=(((DAGGER, MEASURED),) if mixed else ()) + letters.footnotes(),
+            remarks=self.remarks,
             provenance=self.provenance,
         )
 
@@ -179,7 +179,7 @@ def table_from_frame(
     cells: dict[str, dict[str, Cell]] = {}
     for record in used.to_dict("records"):
         cells.setdefault(str(record[row]), {})[record[column]] = _measured_cell(record)
-    missing = Cell(reason="not measured")
+    missing = Cell(reason="Not measured.")
     return Table(
         title=title,
         columns=tuple(Column(key=k, title=k, direction=d) for k, d in directions.items()),
@@ -287,7 +287,7 @@ def _measured_cell(record: Mapping[Any, Any]) -> Cell:
     value, low, high = (
         float(record[key]) if known(key) else None for key in ("value", "low", "high")
     )
-    reason = str(record["reason"]) if known("reason") else "not measured"
+    reason = str(record["reason"]) if known("reason") else "Not measured."
     return Cell(
         value=value,
         low=low,

@@ -150,7 +150,7 @@ def test_each_model_has_one_row_and_says_what_was_not_measured(tmp_path: Path) -
     rows = [row for row in table.rows if row.section]
     assert [row.label for row in rows] == ["b", "a"]
     assert [cell.reason for cell in rows[0].cells.values()] == [
-        "not measured", None, None, "not measured",
+        "Not measured.", None, None, "Not measured.",
     ]  # fmt: skip
 
 

@@ -152,7 +152,7 @@ def test_measured_cells_are_marked_only_beside_published_ones() -> None:
 
 def test_equal_footnotes_share_a_letter_in_the_order_of_first_use() -> None:
     layout = example_table().layout()
-    assert [letter for letter, _ in layout.footnotes] == ["a", "b", "c"]
+    assert [mark for mark, _ in layout.footnotes] == ["†", "a", "b", "c"]
     letters = [cell.letters for s in layout.sections for line in s.lines for cell in line.cells]
     assert letters == [
         (), ("a",), (),
@@ -286,7 +286,7 @@ def test_a_tidy_frame_becomes_a_table() -> None:
     assert [row.label for row in table.rows] == ["second draw", "blur", "real"]
     draw, blur, real = (row.cells for row in table.rows)
     assert draw["FVD-shapes"] == Cell(value=1.25, low=1.0, high=1.5)
-    assert draw["IS-shapes"].reason == "not measured"
+    assert draw["IS-shapes"].reason == "Not measured."
     assert blur["FVD-shapes"].notes == ("σ 1 px",)
     assert real["FVD-shapes"].reason == "the reference"
     assert real["IS-shapes"] == Cell(value=9.0, comparable=False)
