@@ -218,7 +218,11 @@ def _legend(
     if len(families) < 2 or all(bar.label.startswith(bar.family or "") for bar in bars):
         return
     handles = [_handle(family, style_of(family, styles), log) for family in families]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(4, len(handles)))
+    for columns in range(min(4, len(handles)), 0, -1):
+        legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns)
+        if columns == 1 or legend.get_window_extent().width < figure.bbox.width:
+            break
+        legend.remove()
 
 
 def _handle(family: str, style: Style, log: bool) -> Artist:

@@ -107,6 +107,19 @@ def test_a_family_has_one_colour_and_one_legend_entry_outside_the_axes(log: bool
         assert colours[1] == colours[3] == styles["blur"].colour.lower()
 
 
+def test_a_legend_takes_as_many_lines_as_it_needs_to_stay_inside_the_figure() -> None:
+    names = [f"a family with a long name, number {i}" for i in range(5)]
+    bars = [Bar(label=f"{i}", value=1.0 + i, family=name) for i, name in enumerate(names)]
+    figure = bar_chart(bars, title="t", axis="x")
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    extent = legend.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= figure.bbox.x1
+    assert extent.y0 >= 0
+    assert len(legend.get_texts()) == 5
+
+
 def test_no_legend_repeats_what_the_labels_say() -> None:
     assert not bar_chart(BARS, title="t", axis="x").legends
 
