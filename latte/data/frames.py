@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,8 @@ class FrameFolder:
     def probe(self) -> VideoInfo:
         """The number of images, and the size of the first."""
         files = self._files()
-        width, height = _open(files[0]).size
+        with _open(files[0]) as image:
+            width, height = image.size
         return VideoInfo(num_frames=len(files), height=height, width=width)
 
     def read(self, frames: Sequence[int]) -> np.ndarray:
@@ -91,26 +93,24 @@ def natural_key(name: str) -> tuple[tuple[str, int], ...]:
     )
 
 
-def _open(file: Path) -> Image.Image:
+@contextmanager
+def _open(file: Path) -> Iterator[Image.Image]:
     """An image whose header has been read and is that of an 8-bit RGB image."""
     try:
-        image: Image.Image = Image.open(file)
+        with Image.open(file) as image:
+            if image.mode != "RGB" or _bits(image) != 8:
+                raise BrokenVideoError(
+                    f"{file}: a frame has to be 8-bit RGB, not {_describe(image)}; convert it "
+                    "first (what its other channels or levels mean is for you to decide)"
+                )
+            yield image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _unusable(file, error) from error
-    if image.mode != "RGB" or _bits(image) != 8:
-        raise BrokenVideoError(
-            f"{file}: a frame has to be 8-bit RGB, not {_describe(image)}; convert it first (what "
-            "its other channels or levels mean is for you to decide)"
-        )
-    return image
 
 
 def _decode(file: Path) -> np.ndarray:
     with _open(file) as image:
-        try:
-            return np.asarray(image, dtype=np.uint8)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise _unusable(file, error) from error
+        return np.asarray(image, dtype=np.uint8)
 
 
 def _bits(image: Image.Image) -> int:

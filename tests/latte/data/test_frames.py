@@ -1,0 +1,170 @@
+import hashlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latte.data.errors import BrokenVideoError
+from latte.data.frames import FrameFolder, natural_key
+from latte.data.video import VideoInfo
+
+
+def picture(seed, height=12, width=20, channels=3):
+    shape = (height, width, channels) if channels > 1 else (height, width)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five frames with numbers that are not padded, and files that are no frames."""
+    for index in (0, 1, 2, 10, 11):
+        Image.fromarray(picture(index)).save(tmp_path / f"frame{index}.png")
+    (tmp_path / "notes.txt").write_text("no frame")
+    (tmp_path / ".hidden.png").write_bytes(b"no frame")
+    return FrameFolder(name="video", path=tmp_path)
+
+
+def test_length_and_size_come_from_the_names_and_the_first_header(folder):
+    assert folder.probe() == VideoInfo(num_frames=5, height=12, width=20)
+
+
+def test_frames_are_in_the_order_of_their_numbers(folder):
+    clip = folder.read([0, 3, 4, 3])
+    np.testing.assert_array_equal(clip, [picture(index) for index in (0, 10, 11, 10)])
+    assert clip.dtype == np.uint8
+
+
+def test_natural_order_keeps_text_apart_from_numbers():
+    names = ["b1", "a10", "a2", "a", "a02", "10", "9"]
+    assert sorted(names, key=lambda name: (natural_key(name), name)) == [
+        "9",
+        "10",
+        "a",
+        "a02",
+        "a2",
+        "a10",
+        "b1",
+    ]
+
+
+def test_only_the_frames_that_are_asked_for_are_opened(folder):
+    (folder.path / "frame1.png").write_bytes(b"damaged")
+    np.testing.assert_array_equal(folder.read([0, 2]), [picture(0), picture(2)])
+
+
+def test_the_digest_is_of_the_names_and_bytes_of_these_frames_alone(folder):
+    before = folder.digest([0, 2])
+    assert before == folder.digest([0, 2])
+    assert before != folder.digest([0, 1])
+    (folder.path / "frame11.png").write_bytes(b"another frame")
+    assert folder.digest([0, 2]) == before
+    Image.fromarray(picture(99)).save(folder.path / "frame2.png")
+    assert folder.digest([0, 2]) != before
+    expected = hashlib.sha256()
+    for name in ("frame0.png", "frame2.png"):
+        content = (folder.path / name).read_bytes()
+        expected.update(f"{name}\0{len(content)}\0".encode() + content)
+    assert folder.digest([0, 2]) == expected.hexdigest()
+
+
+def test_a_frame_beyond_the_end_is_refused(folder):
+    for use in (folder.read, folder.digest):
+        with pytest.raises(BrokenVideoError, match="frame 5 is wanted but it holds 5 frames"):
+            use([0, 5])
+
+
+def test_an_empty_or_missing_folder_is_refused(tmp_path):
+    with pytest.raises(BrokenVideoError, match="no frames in it"):
+        FrameFolder(name="video", path=tmp_path).probe()
+    with pytest.raises(BrokenVideoError, match="No such file"):
+        FrameFolder(name="video", path=tmp_path / "none").probe()
+
+
+def save_grey(path):
+    Image.fromarray(picture(0, channels=1)).save(path)
+
+
+def save_rgba(path):
+    Image.fromarray(picture(0, channels=4)).save(path)
+
+
+def save_palette(path):
+    Image.fromarray(picture(0)).quantize(16).save(path)
+
+
+def save_16_bit_grey(path):
+    Image.fromarray(np.arange(240, dtype=np.uint16).reshape(12, 20) * 200).save(path)
+
+
+def save_16_bit_rgb(path):
+    """PIL cannot write it: a PNG by hand."""
+    import struct
+    import zlib
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = b"".join(b"\0" + bytes(20 * 6) for _ in range(12))
+    header = struct.pack(">IIBBBBB", 20, 12, 16, 2, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("save", "what"),
+    [
+        (save_grey, "grey"),
+        (save_rgba, "RGBA"),
+        (save_palette, "palette colours"),
+        (save_16_bit_grey, "16-bit"),
+        (save_16_bit_rgb, "RGB of 16 bits"),
+    ],
+)
+def test_frames_that_are_not_8_bit_rgb_are_refused_not_converted(folder, save, what):
+    save(folder.path / "frame0.png")
+    for use in (folder.probe, lambda: folder.read([0])):
+        with pytest.raises(BrokenVideoError, match=f"8-bit RGB, not {what}") as caught:
+            use()
+        assert str(folder.path / "frame0.png") in str(caught.value)
+
+
+def test_cmyk_is_refused(folder):
+    Image.fromarray(picture(0, channels=4), mode=None).convert("RGB").convert("CMYK").save(
+        folder.path / "frame0.jpg"
+    )
+    (folder.path / "frame0.png").unlink()
+    with pytest.raises(BrokenVideoError, match="not CMYK"):
+        folder.read([0])
+
+
+def test_mixed_sizes_are_refused(folder):
+    Image.fromarray(picture(0, width=22)).save(folder.path / "frame2.png")
+    with pytest.raises(BrokenVideoError, match=r"frame2\.png: its size 22×12 differs from 20×12"):
+        folder.read([0, 1, 2])
+
+
+def test_a_jpeg_called_png_is_read_by_its_content(folder):
+    Image.fromarray(picture(7)).save(folder.path / "frame0.png", format="JPEG")
+    with Image.open(folder.path / "frame0.png") as image:
+        expected = np.asarray(image)
+    np.testing.assert_array_equal(folder.read([0])[0], expected)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_truncated_image_is_refused(tmp_path, suffix):
+    path = tmp_path / f"0.{suffix}"
+    Image.fromarray(picture(0, 60, 60)).save(path)
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(BrokenVideoError, match=r"cannot be read as a frame \(.*truncated"):
+        FrameFolder(name="video", path=tmp_path).read([0])
+
+
+def test_what_is_no_image_is_refused(folder):
+    (folder.path / "frame0.png").write_text("no image")
+    with pytest.raises(BrokenVideoError, match=r"frame0\.png: .*it is not an image"):
+        folder.probe()
