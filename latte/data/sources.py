@@ -1,6 +1,7 @@
 """What a set of videos is: a folder of video files or of frame folders, or one array file."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,21 +121,26 @@ class _Folder:
     def look(cls, path: Path) -> "_Folder":
         folders, videos, images = [], [], 0
         others: Counter[str] = Counter()
-        for entry in sorted(path.iterdir()):
-            suffix = entry.suffix.lower()
-            if entry.name.startswith("."):
-                continue
-            # Suffixes first: a folder of frames may hold millions, and asking costs a system call.
-            if suffix in FRAME_SUFFIXES:
-                images += 1
-            elif entry.is_dir():
-                folders.append(entry)
-            elif suffix in VIDEO_SUFFIXES:
-                videos.append(entry)
-            else:
-                others[suffix or "without suffix"] += 1
+        # A set of frame folders may hold millions of files: no object and no system call for each.
+        with os.scandir(path) as entries:
+            for entry in entries:
+                suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.append(path / entry.name)
+                elif suffix in FRAME_SUFFIXES:
+                    images += 1
+                elif suffix in VIDEO_SUFFIXES:
+                    videos.append(path / entry.name)
+                else:
+                    others[suffix or "without suffix"] += 1
         return cls(
-            path=path, folders=tuple(folders), videos=tuple(videos), images=images, others=others
+            path=path,
+            folders=tuple(sorted(folders)),
+            videos=tuple(sorted(videos)),
+            images=images,
+            others=others,
         )
 
     def describe(self) -> str:

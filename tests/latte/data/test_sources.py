@@ -1,0 +1,135 @@
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latte.data.errors import BrokenVideoError, InputError
+from latte.data.sources import ArrayVideo, FileVideo, FrameFolder, open_video_set
+
+CLIPS = Path(__file__).parents[2] / "data"
+
+
+def put(path, content=b"0"):
+    """Names alone decide what a set is: nothing is opened."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def names(path):
+    return [video.name for video in open_video_set(path).videos]
+
+
+def test_a_folder_of_video_files_is_a_set_sorted_by_name(tmp_path):
+    for name in ("b.mp4", "a.avi", "c.MKV", "d.webm", "e.mov", "readme.txt", ".hidden.mp4"):
+        put(tmp_path / name)
+    videos = open_video_set(tmp_path)
+    assert [video.name for video in videos.videos] == ["a", "b", "c", "d", "e"]
+    assert videos.name == tmp_path.name
+    assert videos.root == str(tmp_path)
+    assert videos.videos[0] == FileVideo(name="a", path=tmp_path / "a.avi")
+    assert not videos.videos[0].prepared
+
+
+def test_class_folders_are_part_of_the_names(tmp_path):
+    for name in ("walk/1.avi", "jump/1.avi", "jump/2.avi"):
+        put(tmp_path / name)
+    assert names(tmp_path) == ["jump/1", "jump/2", "walk/1"]
+
+
+def test_names_keep_their_suffix_where_they_would_be_the_same(tmp_path):
+    for name in ("a.mp4", "a.avi", "b.mp4"):
+        put(tmp_path / name)
+    assert names(tmp_path) == ["a.avi", "a.mp4", "b.mp4"]
+
+
+def test_a_folder_of_frame_folders_is_a_set(tmp_path):
+    for name in ("x.1/0.jpg", "x.1/1.jpg", "w/0.PNG", "empty.txt"):
+        put(tmp_path / name)
+    (tmp_path / "nothing").mkdir()
+    videos = open_video_set(tmp_path).videos
+    assert videos == (
+        FrameFolder(name="w", path=tmp_path / "w"),
+        FrameFolder(name="x.1", path=tmp_path / "x.1"),
+    )
+    assert videos[0].prepared
+
+
+def test_frame_folders_may_lie_two_levels_deep(tmp_path):
+    for name in ("id/id_2/0.jpg", "id/id_1/0.jpg", "other/other_1/0.jpg"):
+        put(tmp_path / name)
+    (tmp_path / "gone").mkdir()
+    assert names(tmp_path) == ["id/id_1", "id/id_2", "other/other_1"]
+
+
+def test_an_array_file_is_a_set(tmp_path):
+    np.save(tmp_path / "clips.npy", np.zeros((2, 3, 4, 5, 3), np.uint8))
+    videos = open_video_set(tmp_path / "clips.npy").videos
+    assert videos == tuple(
+        ArrayVideo(name=str(row), path=tmp_path / "clips.npy", row=row) for row in range(2)
+    )
+
+
+def test_a_video_file_is_a_set_of_one():
+    (video,) = open_video_set(CLIPS / "short.webm").videos
+    assert video.probe().num_frames == 20
+    assert video.read([0, 19]).shape == (2, 96, 128, 3)
+
+
+def test_the_digest_of_a_video_file_is_that_of_the_file():
+    (video,) = open_video_set(CLIPS / "short.webm").videos
+    expected = hashlib.sha256((CLIPS / "short.webm").read_bytes()).hexdigest()
+    assert video.digest([0]) == video.digest([3, 4]) == expected
+
+
+def test_a_file_that_vanished_is_a_broken_video(tmp_path):
+    shutil.copy(CLIPS / "short.webm", tmp_path)
+    (video,) = open_video_set(tmp_path).videos
+    (tmp_path / "short.webm").unlink()
+    for use in (video.probe, lambda: video.read([0]), lambda: video.digest([0])):
+        with pytest.raises(BrokenVideoError, match=r"(?i)no such file"):
+            use()
+
+
+def test_a_missing_path_is_refused(tmp_path):
+    with pytest.raises(InputError, match="none: no such file or folder"):
+        open_video_set(tmp_path / "none")
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no videos in it, but nothing"):
+        open_video_set(tmp_path)
+
+
+def test_a_folder_without_videos_says_what_is_in_it(tmp_path):
+    for name in ("a.txt", "b.txt", "c.json", "folder/d.txt", "README"):
+        put(tmp_path / name)
+    with pytest.raises(InputError, match=r"but 1 \.json, 2 \.txt, 1 without suffix, 1 folders"):
+        open_video_set(tmp_path)
+
+
+def test_a_folder_with_an_array_says_to_give_the_array(tmp_path):
+    put(tmp_path / "clips.npy")
+    with pytest.raises(InputError, match=r"1 \.npy; to use an array file give its own path"):
+        open_video_set(tmp_path)
+
+
+def test_a_folder_of_images_is_not_guessed_to_be_one_video(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "0.png")
+    with pytest.raises(InputError, match="holds 1 images directly; give the folder above"):
+        open_video_set(tmp_path)
+
+
+def test_files_and_frame_folders_do_not_mix(tmp_path):
+    put(tmp_path / "a.mp4")
+    put(tmp_path / "b/0.jpg")
+    with pytest.raises(InputError, match=r"both video files \(a\.mp4\) and frame folders \(b\)"):
+        open_video_set(tmp_path)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    put(tmp_path / "clip.txt")
+    with pytest.raises(InputError, match=r"clip\.txt: not a set of videos"):
+        open_video_set(tmp_path / "clip.txt")
