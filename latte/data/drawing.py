@@ -1,8 +1,8 @@
 """Anti-aliased shapes as arrays, the same to the last bit on every machine.
 
-Only +, −, ×, ÷, √, |·|, floor, min and max are used, which IEEE 754 defines to the last bit, each in
-a numpy call of its own, which no compiler can fuse with the next. Sines therefore are a polynomial
-of ours and not the C library's. What is drawn depends on no other frame or pixel.
+Only +, −, ×, ÷, √, |·|, floor, min and max are used, which IEEE 754 defines to the last bit, each
+in a numpy call of its own, which no compiler can fuse with the next. Sines therefore are a
+polynomial of ours and not the C library's. What is drawn depends on no other frame or pixel.
 
 Coordinates: the frame is the unit square, x to the right, y downwards. A shape's own coordinates
 have its centre at 0, v upwards, and reach a radius of about 1.

@@ -12,16 +12,14 @@ with IEEE 754 floats every byte is the same.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
 from latte.data.drawing import Array, Pose, background, cosine, paint, reflect, sine, to_uint8
 from latte.data.errors import BrokenVideoError, InputError
+from latte.data.sources import VideoSet
 from latte.data.video import VideoInfo
-
-if TYPE_CHECKING:
-    from latte.data.sources import VideoSet
 
 Split = Literal["train", "test"]
 Motion = Literal["bouncing", "orbiting", "pulsing", "swinging", "spinning"]
@@ -164,7 +162,7 @@ def shapes_video_set(
     num_videos: int | None = None,
     num_frames: int = 64,
     start: int = 0,
-) -> "VideoSet":
+) -> VideoSet:
     """The videos `start` … `start + num_videos − 1` of a split; of each split for "train+test".
 
     By default a train split of 10,000 and a test split of 2,048 videos.
@@ -172,8 +170,6 @@ def shapes_video_set(
     Raises:
         InputError: there is no such split, or a number is out of range.
     """
-    from latte.data.sources import VideoSet
-
     parts = split.split("+")
     unknown = [part for part in parts if part not in SPLITS]
     if unknown or len(set(parts)) != len(parts):

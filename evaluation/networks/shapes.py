@@ -1,0 +1,221 @@
+"""The embedded networks: small, trained on moving shapes, shipped with the package.
+
+`ShapesVideoNet` sees a clip and names its class: a shape and a motion. `ShapesFrameNet` sees one
+frame, which shows no motion, and names the shape and whether the ground is light or dark. What is
+measured with them is called FVD-shapes, FID-shapes and IS-shapes, and compares with nothing else.
+
+In both: frames uint8 (or float) (N, T, H, W, 3), RGB, 0 … 255 → features float32 of mean 0 and
+standard deviation 1 on the data set's train split → 10 logits. Frames of another size than 32×32
+are resized inside, bilinearly with antialiasing, whatever their aspect ratio. No layer looks at
+another clip of the batch.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from latte.data.errors import InputError
+from latte.data.shapes import CLASS_NAMES, SHAPES
+
+NUM_FEATURES = 64
+INPUT_SIZE = 32  # pixels
+MIN_FRAMES = 8  # of a clip: fewer leave nothing to the last layers
+NUM_BANDS = 3  # of the features: contrast at 1, 2 and 4 pixels; the others are learned
+CONTRAST_FLOOR = 0.5 / 127.5  # half a grey level
+VERSION = "1"  # of the architecture and of the features' meaning
+VIDEO_CLASS_NAMES = CLASS_NAMES
+FRAME_CLASS_NAMES = tuple(
+    f"{shape} on {ground} ground" for shape in SHAPES for ground in ("light", "dark")
+)
+ASSETS = Path(__file__).parent / "assets"
+VIDEO_FILE, FRAME_FILE = ASSETS / "shapes_video.safetensors", ASSETS / "shapes_frame.safetensors"
+
+
+class ShapesVideoNet(nn.Module):
+    """Clips of T ≥ 8 frames (trained on 16) → features (N, 64) → logits of VIDEO_CLASS_NAMES."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            [
+                nn.Conv3d(3, 24, 3, stride=(1, 2, 2), padding=1),
+                nn.Conv3d(24, 48, 3, stride=2, padding=1),
+                nn.Conv3d(48, 64, 3, stride=2, padding=1),
+                nn.Conv3d(64, 96, 3, stride=(2, 1, 1), padding=1),
+            ]
+        )
+        self.project = nn.Linear(24 + 48 + 64 + 96 * 4 * 4, NUM_FEATURES - NUM_BANDS)
+        self.normalise = _Normalise()
+        self.head = nn.Linear(NUM_FEATURES, len(VIDEO_CLASS_NAMES))
+
+    def features(self, clips: Tensor) -> Tensor:
+        """(N, T, H, W, 3), 0 … 255 → (N, 64).
+
+        Raises:
+            InputError: the clips have fewer than 8 frames.
+        """
+        if clips.ndim == 5 and clips.shape[1] < MIN_FRAMES:
+            raise InputError(
+                f"clips of {clips.shape[1]} frames are too short for the shapes network; "
+                f"give at least {MIN_FRAMES}"
+            )
+        x = _as_input(clips)  # (N, T, 3, 32, 32)
+        learned = self.project(_stage_means(self.stages, x.transpose(1, 2)))
+        return self.normalise(torch.cat([learned, _contrast_bands(x)], dim=-1))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """(N, T, H, W, 3), 0 … 255 → logits (N, 10)."""
+        return self.head(self.features(clips))
+
+
+class ShapesFrameNet(nn.Module):
+    """Frames, each by itself → features (N, T, 64) → logits (N, T, 10) of FRAME_CLASS_NAMES."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            [
+                nn.Conv2d(3, 24, 3, stride=2, padding=1),
+                nn.Conv2d(24, 48, 3, stride=2, padding=1),
+                nn.Conv2d(48, 64, 3, stride=1, padding=1),
+                nn.Conv2d(64, 96, 3, stride=2, padding=1),
+            ]
+        )
+        self.project = nn.Linear(24 + 48 + 64 + 96 * 4 * 4, NUM_FEATURES - NUM_BANDS)
+        self.normalise = _Normalise()
+        self.head = nn.Linear(NUM_FEATURES, len(FRAME_CLASS_NAMES))
+
+    def features(self, clips: Tensor) -> Tensor:
+        """(N, T, H, W, 3), 0 … 255 → (N, T, 64)."""
+        x = _as_input(clips).flatten(0, 1)  # (N·T, 3, 32, 32)
+        learned = self.project(_stage_means(self.stages, x))
+        features = self.normalise(torch.cat([learned, _contrast_bands(x[:, None])], dim=-1))
+        return features.unflatten(0, clips.shape[:2])
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """(N, T, H, W, 3), 0 … 255 → logits (N, T, 10)."""
+        return self.head(self.features(clips))
+
+
+class _Normalise(nn.Module):
+    """To mean 0 and standard deviation 1; the moments are set after training."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(NUM_FEATURES))
+        self.register_buffer("std", torch.ones(NUM_FEATURES))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.std
+
+
+def load_shapes_video_net(path: Path | None = None) -> ShapesVideoNet:
+    """The trained video network, ready for inference; from the file that ships by default.
+
+    Raises:
+        InputError: the file is not there, damaged, or of another network.
+    """
+    return _load(ShapesVideoNet(), path or VIDEO_FILE)
+
+
+def load_shapes_frame_net(path: Path | None = None) -> ShapesFrameNet:
+    """The trained frame network, ready for inference; from the file that ships by default.
+
+    Raises:
+        InputError: the file is not there, damaged, or of another network.
+    """
+    return _load(ShapesFrameNet(), path or FRAME_FILE)
+
+
+def save_network(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
+    """Write a network in half precision, with its name, version and `metadata` in the header."""
+    tensors = {name: value.half().contiguous() for name, value in model.state_dict().items()}
+    header = {"network": type(model).__name__, "version": VERSION} | metadata
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata=header)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What the file's header says: network, version, command, steps, seed, accuracy.
+
+    Raises:
+        InputError: the file is not there or damaged.
+    """
+    return _read(path)[0]
+
+
+def _as_input(clips: Tensor) -> Tensor:
+    """(N, T, H, W, 3), 0 … 255 → float32 (N, T, 3, 32, 32) in [−1, 1]."""
+    if clips.ndim != 5 or clips.shape[-1] != 3:
+        raise InputError(
+            f"the shapes networks take clips (N, T, H, W, 3); these are {tuple(clips.shape)}"
+        )
+    x = clips.permute(0, 1, 4, 2, 3).float()
+    if x.shape[-2:] != (INPUT_SIZE, INPUT_SIZE):
+        frames = F.interpolate(
+            x.flatten(0, 1), (INPUT_SIZE, INPUT_SIZE), mode="bilinear", antialias=True
+        )
+        x = frames.unflatten(0, clips.shape[:2])
+    return x / 127.5 - 1
+
+
+def _stage_means(stages: nn.ModuleList, x: Tensor) -> Tensor:
+    """The mean activation of each stage but the last, and the last in 4×4 places: (N, D)."""
+    means = []
+    for stage in stages[:-1]:
+        x = F.silu(stage(x))
+        means.append(x.flatten(2).mean(2))
+    x = F.silu(stages[-1](x))
+    last = x if x.ndim == 4 else x.mean(2)  # (N, C, 4, 4), over time
+    return torch.cat([*means, last.flatten(1)], dim=1)
+
+
+def _contrast_bands(x: Tensor) -> Tensor:
+    """Logarithm of the mean absolute Laplacian at three scales: (N, T, 3, H, W) → (N, 3).
+
+    A classifier may look past grain and softness; people do not. Noise raises these and blur
+    lowers them, at every strength, and the logarithm keeps strong ones from drowning the rest.
+    """
+    frames, bands = x.flatten(0, 1), []
+    for _ in range(NUM_BANDS):
+        inner = frames[..., 1:-1, 1:-1]
+        across = frames[..., 1:-1, :-2] + frames[..., 1:-1, 2:]
+        down = frames[..., :-2, 1:-1] + frames[..., 2:, 1:-1]
+        contrast = (inner - (across + down) / 4).abs().mean((1, 2, 3))
+        bands.append(torch.log(contrast.unflatten(0, x.shape[:2]).mean(1) + CONTRAST_FLOOR))
+        frames = F.avg_pool2d(frames, 2)
+    return torch.stack(bands, dim=1)
+
+
+def _load(model: Any, path: Path) -> Any:
+    metadata, tensors = _read(path)
+    wanted = type(model).__name__
+    found = metadata.get("network", "another network")
+    if found != wanted or metadata.get("version") != VERSION:
+        raise InputError(
+            f"{path}: holds {found} version {metadata.get('version', '?')}, not {wanted} version "
+            f"{VERSION}; make it with python -m evaluation.networks.train_shapes"
+        )
+    try:
+        model.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise InputError(f"{path}: not the weights of {wanted}: {first}") from None
+    return model.eval().requires_grad_(False)
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read as safetensors: {error}") from None
