@@ -3,6 +3,7 @@
 Nothing is decoded here: the packets are only listed, which takes milliseconds.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ _TIMED_CONTAINERS = frozenset({"mov", "mp4", "matroska", "webm"})
 class Stream:
     """The first video stream of a file."""
 
-    num_frames: int  # packets that give a picture
+    codec: str
+    num_packets: int
+    num_frames: int  # packets that are shown: an edit list may leave out the first or the last
     height: int
     width: int
     times: tuple[int, ...]  # presentation time of each frame, ascending, if there are entries
@@ -46,18 +49,22 @@ def scan(path: Path) -> Stream:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise BrokenVideoError(f"{path}: the file holds no video stream; remove it")
+            if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+                raise BrokenVideoError(f"{path}: the file is a picture, not a video; remove it")
             stream = container.streams.video[0]
             packets = [
-                (packet.pts, packet.is_keyframe)
+                (packet.pts, packet.is_keyframe, packet.is_discard)
                 for packet in container.demux(stream)
-                if packet.size and not packet.is_discard
+                if packet.size
             ]
             claimed = stream.frames
-            height, width = stream.codec_context.height, stream.codec_context.width
+            context = stream.codec_context
+            codec, height, width = context.name, context.height, context.width
             timed = bool(_TIMED_CONTAINERS & set(container.format.name.split(",")))
     except (OSError, ValueError, RuntimeError) as error:
         raise unreadable(path, error) from error
-    if not packets or height < 1 or width < 1:
+    shown = [(pts, is_key) for pts, is_key, is_discarded in packets if not is_discarded]
+    if not shown or height < 1 or width < 1:
         raise BrokenVideoError(f"{path}: no frame can be found in the file; copy it again")
     if not nearly_all(len(packets), claimed):
         raise BrokenVideoError(
@@ -66,10 +73,18 @@ def scan(path: Path) -> Stream:
         )
     times: tuple[int, ...] = ()
     entries: tuple[int, ...] = ()
-    if timed and _groups_are_closed(packets):
-        times = tuple(sorted(pts for pts, _ in packets))
-        entries = tuple(place for place, (_, is_key) in enumerate(packets) if is_key)
-    return Stream(num_frames=len(packets), height=height, width=width, times=times, entries=entries)
+    if timed and len(shown) == len(packets) and _groups_are_closed(shown):
+        times = tuple(sorted(pts for pts, _ in shown))
+        entries = tuple(place for place, (_, is_key) in enumerate(shown) if is_key)
+    return Stream(
+        codec=codec,
+        num_packets=len(packets),
+        num_frames=len(shown),
+        height=height,
+        width=width,
+        times=times,
+        entries=entries,
+    )
 
 
 def nearly_all(found: int, claimed: int) -> bool:
@@ -93,10 +108,12 @@ def unreadable(path: Path, error: Exception) -> BrokenVideoError:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a decoder's message, without its time stamp and source position."""
-    lines = str(error).strip().splitlines()
+    """A decoder's message without its error number, time stamp, file and source position."""
+    lines = (getattr(error, "strerror", None) or str(error)).strip().splitlines()
     line = lines[0] if lines else type(error).__name__
-    return line.rpartition(".cc:")[2].lstrip("0123456789: ") or line
+    line = line.rpartition(".cc:")[2].lstrip("0123456789: ") or line
+    line = re.sub(r"^Check failed: .* vs\. \S+\) *", "", line) or line
+    return line[:1].lower() + line[1:]
 
 
 def _groups_are_closed(packets: list[tuple[int | None, bool]]) -> bool:

@@ -70,11 +70,8 @@ def decode_decord(path: Path, stream: Stream, frames: list[int] | None) -> Frame
     order from the first frame, which is always right.
     """
     reader = _decord().VideoReader(str(path), num_threads=1)
-    if len(reader) != stream.num_frames:
-        raise RuntimeError(
-            f"decord counts {len(reader)} frames where the container has {stream.num_frames}; "
-            "LATTE_DECODER=pyav may read it"
-        )
+    if len(reader) != stream.num_packets:
+        raise RuntimeError(f"it counts {len(reader)} frames where there are {stream.num_packets}")
     if frames is not None and stream.entries:
         yield from reader.get_batch(frames).asnumpy()
         return

@@ -112,8 +112,8 @@ def _decode(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np
         # decord and FFmpeg have exceptions of many families; all mean that this file is at fault.
         hint = "; LATTE_DECODER=pyav may read it" if chosen_decoder() == "decord" else ""
         raise BrokenVideoError(
-            f"{path}: {chosen_decoder()} cannot decode it ({first_line(error)}){hint}; replace "
-            "it, or leave it out with --skip-broken"
+            f"{path}: {chosen_decoder()} cannot decode its {stream.codec} video "
+            f"({first_line(error)}){hint}; replace it, or leave it out with --skip-broken"
         ) from error
 
 

@@ -117,16 +117,40 @@ def test_an_avi_that_lost_most_of_its_frames_is_refused(tmp_path):
         probe_file(path)
 
 
+@pytest.fixture
+def edited(tmp_path):
+    """The clip with an edit list, as a cut without re-encoding leaves it: 8 frames are hidden."""
+    path = tmp_path / "edited.mp4"
+    with (
+        av.open(str(CLIPS / "closed_groups.mp4")) as source,
+        av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as target,
+    ):
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        hidden = int(8 / 25 / stream.time_base)
+        for packet in source.demux(stream):
+            if packet.size:
+                packet.pts -= hidden
+                packet.dts -= hidden
+                packet.stream = copy
+                target.mux(packet)
+    return path
+
+
+def test_frames_that_an_edit_list_hides_do_not_count(edited):
+    every = decoded_from_the_start(CLIPS / "closed_groups.mp4")[8:]
+    assert probe_file(edited).num_frames == 32
+    np.testing.assert_array_equal(list(iterate_file(edited)), every)
+    for frames in ([0, 5, 6], [31], [3, 14, 25]):
+        np.testing.assert_array_equal(read_file(edited, frames), every[frames])
+
+
 def write_text(path):
     path.write_text("this is no video\n" * 50)
 
 
 def write_nothing(path):
     path.touch()
-
-
-def write_picture(path):
-    Image.new("RGB", (64, 48)).save(path, format="JPEG")
 
 
 def write_noise(path):
@@ -162,11 +186,24 @@ def test_a_file_with_sound_alone_is_refused(tmp_path):
         probe_file(path)
 
 
-def test_the_decoder_writes_nothing_on_the_terminal_for_a_bad_file(tmp_path, capfd):
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_called_mp4_is_refused(tmp_path, kind, capfd):
     path = tmp_path / "clip.mp4"
-    write_picture(path)
-    with pytest.raises(BrokenVideoError):
-        read_file(path, [0, 1])
+    Image.new("RGB", (64, 48)).save(path, format=kind)
+    with pytest.raises(BrokenVideoError, match=r"clip\.mp4"):
+        read_file(path, [0])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_codec_that_the_decoder_lacks_is_named(decoder, capfd):
+    path = CLIPS / "av1.mp4"
+    assert probe_file(path) == VideoInfo(num_frames=6, height=64, width=96)
+    if decoder == "pyav":
+        assert read_file(path, [0, 5]).shape == (2, 64, 96, 3)
+        return
+    message = r"decord cannot decode its \S*av1\S* video .*LATTE_DECODER=pyav may read it"
+    with pytest.raises(BrokenVideoError, match=message):
+        read_file(path, [0])
     assert capfd.readouterr() == ("", "")
 
 
