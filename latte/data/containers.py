@@ -59,7 +59,7 @@ def scan(path: Path) -> Stream:
             ]
             claimed = stream.frames
             context = stream.codec_context
-            codec, height, width = context.name, context.height, context.width
+            codec, height, width = context.codec.canonical_name, context.height, context.width
             timed = bool(_TIMED_CONTAINERS & set(container.format.name.split(",")))
     except (OSError, ValueError, RuntimeError) as error:
         raise unreadable(path, error) from error
@@ -112,7 +112,7 @@ def first_line(error: Exception) -> str:
     lines = (getattr(error, "strerror", None) or str(error)).strip().splitlines()
     line = lines[0] if lines else type(error).__name__
     line = line.rpartition(".cc:")[2].lstrip("0123456789: ") or line
-    line = re.sub(r"^Check failed: .* vs\. \S+\) *", "", line) or line
+    line = re.sub(r"^Check failed: .* vs\. \S+\) *(ERROR )?", "", line) or line
     return line[:1].lower() + line[1:]
 
 
