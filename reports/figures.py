@@ -18,7 +18,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from reports.cells import decimals_of
 from reports.markup import escape_html
-from reports.styles import GRID, INK, Style, figure_style, style_of
+from reports.styles import GRID, INK, Style, figure_style, styles_for
 
 Order = Literal["given", "ascending", "descending"]
 WIDTH = 5.6  # inches: its text stays readable when it is scaled down to a narrow screen
@@ -69,7 +69,7 @@ def bar_chart(
         axis: what the axis measures, with unit and direction.
         order: as given, or sorted by value.
         log: a logarithmic axis; None takes one where positive values span a factor of 50.
-        styles: of families by name, from `styles_for`; the paper's methods have theirs.
+        styles: of families by name, from `styles_for`: give the same to all figures of a report.
 
     Raises:
         ValueError: no bars, or a logarithmic axis for values that are not positive.
@@ -78,6 +78,7 @@ def bar_chart(
         raise ValueError(f"figure {title!r} has no bars")
     if log and min(bar.value for bar in bars) <= 0:
         raise ValueError(f"figure {title!r}: a logarithmic axis needs positive values")
+    styles = {**styles_for(_family(bar) for bar in bars), **(styles or {})}
     bars = _sorted(bars, order)
     log = _spans_decades(bars) if log is None else log
     with figure_style():
@@ -86,11 +87,11 @@ def bar_chart(
         axes = figure.add_subplot()
         _set_axis(axes, bars, log)
         for place, bar in enumerate(bars):
-            _draw_bar(axes, place, bar, log, style_of(bar.family or bar.label, styles))
+            _draw_bar(axes, place, bar, log, styles[_family(bar)])
         axes.set_yticks(range(len(bars)), [_plain(bar.label) for bar in bars])
         axes.set_ylim(len(bars) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(_plain(axis) + (" (logarithmic)" if log else ""))
+        axes.set_xlabel(_plain(axis) + (", logarithmic axis" if log else ""))
         figure.suptitle(_plain(title), x=0.01, ha="left", fontsize=11, fontweight="bold")
         _legend(figure, bars, log, styles)
     return figure
@@ -101,7 +102,7 @@ def bar_data(bars: Sequence[Bar]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "label": [bar.label for bar in bars],
-            "family": [bar.family or bar.label for bar in bars],
+            "family": [_family(bar) for bar in bars],
             "value": [bar.value for bar in bars],
             "low": [bar.low for bar in bars],
             "high": [bar.high for bar in bars],
@@ -145,6 +146,10 @@ def write_figure(figure: Figure, data: pd.DataFrame, folder: Path, name: str) ->
     return paths
 
 
+def _family(bar: Bar) -> str:
+    return bar.family or bar.label
+
+
 def _sorted(bars: Sequence[Bar], order: Order) -> list[Bar]:
     if order == "given":
         return list(bars)
@@ -181,7 +186,7 @@ def _draw_bar(axes: Any, place: int, bar: Bar, log: bool, style: Style) -> None:
     left = axes.get_xlim()[0]
     if log:
         axes.plot([left, bar.value], [place, place], color=style.colour, linewidth=1.4, alpha=0.55)
-        axes.plot(bar.value, place, **_marker(style), zorder=4)
+        axes.plot(bar.value, place, **_marker(style))
     else:
         axes.barh(
             place,
@@ -198,7 +203,7 @@ def _draw_bar(axes: Any, place: int, bar: Bar, log: bool, style: Style) -> None:
         axes.hlines(place, low, bar.high, color=INK, linewidth=1.3, zorder=3)
         for x in (low, bar.high):
             if x > left:
-                axes.vlines(x, place - 0.13, place + 0.13, color=INK, linewidth=1.3, zorder=3)
+                axes.vlines(x, place - 0.17, place + 0.17, color=INK, linewidth=1.3, zorder=3)
         end = max(end, bar.high)
     axes.annotate(
         bar.value_label,
@@ -210,15 +215,13 @@ def _draw_bar(axes: Any, place: int, bar: Bar, log: bool, style: Style) -> None:
     )
 
 
-def _legend(
-    figure: Figure, bars: Sequence[Bar], log: bool, styles: Mapping[str, Style] | None
-) -> None:
+def _legend(figure: Figure, bars: Sequence[Bar], log: bool, styles: Mapping[str, Style]) -> None:
     """Families under the axes, where a legend hides nothing; none where labels say it all."""
     families = list(dict.fromkeys(bar.family for bar in bars if bar.family))
     if len(families) < 2 or all(bar.label.startswith(bar.family or "") for bar in bars):
         return
-    handles = [_handle(family, style_of(family, styles), log) for family in families]
-    for columns in range(min(4, len(handles)), 0, -1):
+    handles = [_handle(family, styles[family], log) for family in families]
+    for columns in range(min(6, len(handles)), 0, -1):
         legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns)
         if columns == 1 or legend.get_window_extent().width < figure.bbox.width:
             break
@@ -234,7 +237,7 @@ def _handle(family: str, style: Style, log: bool) -> Artist:
 def _marker(style: Style) -> dict[str, Any]:
     return {
         "marker": style.marker,
-        "markersize": 7,
+        "markersize": 6.5,
         "markerfacecolor": style.colour,
         "markeredgecolor": INK,
         "markeredgewidth": 0.7,

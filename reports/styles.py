@@ -1,9 +1,9 @@
 """One look for every figure: colours that all eyes tell apart, the same for a method everywhere."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -58,23 +58,19 @@ _STYLES = tuple(
     )
     for index in range(len(COLOURS) * len(HATCHES))
 )
+_PAPER = dict(zip(PAPER_METHODS, _STYLES, strict=False))
 
 
 def styles_for(names: Iterable[str]) -> Mapping[str, Style]:
-    """A style for each name, in the order given: make it once for all figures of a report.
+    """A style for each name: make it once for all figures of a report.
 
-    As many names as there are styles (42) are told apart; further ones begin again.
+    The paper's methods have the same style everywhere; other names take the styles that are left,
+    in the order given. As many names as there are styles (42) are told apart.
     """
-    return {name: _STYLES[index % len(_STYLES)] for index, name in enumerate(dict.fromkeys(names))}
-
-
-def style_of(name: str, styles: Mapping[str, Style] | None = None) -> Style:
-    """The style of a name: the report's, else the paper's methods' own, else one by its hash."""
-    known = _PAPER if styles is None else styles
-    if name in known:
-        return known[name]
-    digest = hashlib.sha256(name.encode()).digest()
-    return _STYLES[int.from_bytes(digest[:4], "big") % len(_STYLES)]
+    names = list(dict.fromkeys(names))
+    fixed = {name: _PAPER[name] for name in names if name in _PAPER}
+    free = cycle([style for style in _STYLES if style not in fixed.values()])
+    return {name: fixed[name] if name in fixed else next(free) for name in names}
 
 
 @contextmanager
@@ -107,6 +103,3 @@ def figure_style() -> Iterator[None]:
         mpl.rcdefaults()
         mpl.rcParams.update(settings)
         yield
-
-
-_PAPER = styles_for(PAPER_METHODS)

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from reports.figures import Bar, bar_chart, bar_data, figure_svg, inline_svg, write_figure
-from reports.styles import COLOURS, INK, PAPER_METHODS, style_of, styles_for
+from reports.styles import COLOURS, INK, PAPER_METHODS, styles_for
 
 BARS = [
     Bar(label="blur 1", value=3.0, low=2.5, high=3.4, family="blur"),
@@ -180,15 +180,25 @@ def test_a_chart_that_cannot_be_drawn_is_refused() -> None:
         bar_chart([Bar(label="a", value=0.0)], title="t", axis="x", log=True)
 
 
-def test_a_name_has_one_style_everywhere_and_42_are_told_apart() -> None:
-    names = [f"method {i}" for i in range(42)]
-    styles = styles_for(names)
+def test_42_names_are_told_apart_and_more_begin_again() -> None:
+    styles = styles_for(f"method {i}" for i in range(43))
     assert len({(s.colour, s.hatch) for s in styles.values()}) == 42
-    assert style_of("Latte") == style_of("Latte")
-    assert style_of("unheard of") == style_of("unheard of")
-    assert style_of("method 3", styles) == styles["method 3"]
-    paper = [style_of(name) for name in PAPER_METHODS]
-    assert len({(s.colour, s.marker) for s in paper}) == len(PAPER_METHODS)
+    assert styles["method 42"] == styles["method 0"]
+
+
+def test_the_papers_methods_look_the_same_in_whatever_company() -> None:
+    alone = {name: styles_for([name])[name] for name in PAPER_METHODS}
+    together = styles_for(["mine", *reversed(PAPER_METHODS), "yours"])
+    assert {name: together[name] for name in PAPER_METHODS} == alone
+    assert len(set(map(repr, together.values()))) == len(PAPER_METHODS) + 2
+
+
+def test_a_chart_takes_the_styles_of_its_report() -> None:
+    styles = styles_for(["something else", "noise", "blur"])
+    figure = bar_chart(BARS, title="t", axis="x", log=False, styles=styles, order="ascending")
+    colours = [to_hex(b.get_facecolor()) for c in figure.axes[0].containers for b in c]
+    expected = [styles[name].colour.lower() for name in ("noise", "blur", "blur")]
+    assert colours == expected
 
 
 def test_neighbouring_styles_differ_in_colour_and_in_what_grey_shows() -> None:
