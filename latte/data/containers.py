@@ -22,7 +22,7 @@ _TIMED_CONTAINERS = frozenset({"mov", "mp4", "matroska", "webm"})
 class Stream:
     """The first video stream of a file."""
 
-    codec: str
+    codec: str  # as FFmpeg names its decoder
     num_packets: int
     num_frames: int  # packets that are shown: an edit list may leave out the first or the last
     height: int
@@ -59,7 +59,7 @@ def scan(path: Path) -> Stream:
             ]
             claimed = stream.frames
             context = stream.codec_context
-            codec, height, width = context.codec.canonical_name, context.height, context.width
+            codec, height, width = context.name, context.height, context.width
             timed = bool(_TIMED_CONTAINERS & set(container.format.name.split(",")))
     except (OSError, ValueError, RuntimeError) as error:
         raise unreadable(path, error) from error
