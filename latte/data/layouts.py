@@ -53,22 +53,27 @@ def find_whole(layout: Layout, root: Path) -> Path | None:
 
 
 def open_splits(name: str, folders: Sequence[tuple[str, Path]]) -> VideoSet:
-    """One set of one or more splits; of more than one, each video's name begins with its split."""
+    """One set of one or more splits.
+
+    Names do not tell the split, unless two splits have videos of one name: protocols that take the
+    first videos by name mean those of all splits together.
+    """
     sets = [(split, open_video_set(folder)) for split, folder in folders]
-    if len(sets) == 1:
-        return replace(sets[0][1], name=name)
-    videos = [
-        renamed(video, f"{split}/{video.name}") for split, part in sets for video in part.videos
-    ]
+    videos = [video for _, part in sets for video in part.videos]
+    if len({video.name for video in videos}) < len(videos):
+        videos = [
+            _renamed(video, f"{split}/{video.name}")
+            for split, part in sets
+            for video in part.videos
+        ]
     return VideoSet(
         name=name,
         videos=tuple(sorted(videos, key=lambda video: video.name)),
-        root=", ".join(str(folder) for _, folder in folders),
+        root=", ".join(part.root for _, part in sets),
     )
 
 
-def renamed(video: Any, name: str) -> Video:
-    """The same video under another name."""
+def _renamed(video: Any, name: str) -> Video:
     return replace(video, name=name)
 
 

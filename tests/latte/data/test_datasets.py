@@ -94,10 +94,16 @@ def test_ucf101_with_other_names_than_on_its_lists_is_refused(tmp_path):
         open_dataset("ucf101", data_root=tmp_path, split="test")
 
 
-def test_split_folders_are_joined_with_the_split_in_the_names(tmp_path):
+def test_split_folders_are_joined_in_the_order_of_the_names(tmp_path):
+    put(tmp_path, "ucf101/train/Archery/a.avi", "ucf101/train/Archery/c.avi")
+    put(tmp_path, "ucf101/test/Archery/b.avi")
+    assert names("ucf101", tmp_path) == ["Archery/a", "Archery/b", "Archery/c"]
+    assert names("ucf101", tmp_path, "train") == ["Archery/a", "Archery/c"]
+
+
+def test_videos_of_one_name_in_two_splits_are_told_apart(tmp_path):
     put(tmp_path, "ucf101/train/Archery/a.avi", "ucf101/test/Archery/a.avi")
     assert names("ucf101", tmp_path) == ["test/Archery/a", "train/Archery/a"]
-    assert names("ucf101", tmp_path, "train") == ["Archery/a"]
 
 
 LAYOUTS = [
