@@ -92,7 +92,8 @@ def write_video(path: Path, clip: np.ndarray, *, fps: float, lossless: bool = Tr
             f"{path}: H.264 needs even sides, not {width}×{height}; crop, or write lossless .mkv"
         )
     codec, pixels = ("ffv1", "bgr0") if lossless else ("libx264", "yuv420p")
-    with av.open(str(path), "w") as container:
+    # Matroska otherwise gives every file a random number, and so the same clip another hash.
+    with av.open(str(path), "w", options={"fflags": "bitexact"}) as container:
         stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(10_000))
         stream.height, stream.width, stream.pix_fmt = height, width, pixels
         stream.codec_context.thread_count = 1  # the same bytes on every machine

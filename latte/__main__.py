@@ -1,0 +1,3 @@
+from latte.cli import main
+
+main()

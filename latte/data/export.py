@@ -1,0 +1,104 @@
+"""A set of videos to disk: lossless or H.264 files, frame folders, or one array."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from latte.data.errors import InputError
+from latte.data.sources import Video, VideoSet
+from latte.data.video import write_video
+
+FORMATS = ("mkv", "png", "npy", "mp4")
+
+
+def export_videos(
+    videos: VideoSet, target: Path, *, file_format: str, fps: float, progress: bool = True
+) -> None:
+    """Write every frame of every video.
+
+    mkv (FFV1) and png (a folder of frames for each video) keep every bit, mp4 (H.264) does not:
+    `target` is a folder, in which "test/000003" becomes test_000003. npy: `target` is one file,
+    uint8 (N, T, H, W, 3). What has its final name is complete; writing again gives the same files.
+
+    Raises:
+        InputError: an unknown format, a target that does not fit it, or a folder that holds
+            something else.
+    """
+    if file_format not in FORMATS:
+        raise InputError(f'no format "{file_format}"; choose {", ".join(FORMATS)}')
+    if (file_format == "npy") != (target.suffix == ".npy"):
+        raise InputError(
+            f"{target}: npy writes one file, which ends in .npy; the other formats write a folder"
+        )
+    names = [_file_name(video, file_format) for video in videos.videos]
+    if file_format == "npy":
+        _prepare_file(target)
+    else:
+        _prepare_folder(target, names)
+    with tqdm(videos.videos, desc=str(target), unit="video", disable=not progress) as bar:
+        if file_format == "npy":
+            _write_array(bar, len(names), target)
+            return
+        for video, name in zip(bar, names, strict=True):
+            _write_one(_read_all(video), target, name, file_format, fps)
+
+
+def _write_one(clip: np.ndarray, folder: Path, name: str, file_format: str, fps: float) -> None:
+    final, partial = folder / name, folder / f".partial.{file_format}"
+    if file_format != "png":
+        write_video(partial, clip, fps=fps, lossless=file_format == "mkv")
+        partial.replace(final)
+        return
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    for index, frame in enumerate(clip):
+        Image.fromarray(frame).save(partial / f"{index:06d}.png")
+    shutil.rmtree(final, ignore_errors=True)
+    partial.rename(final)
+
+
+def _write_array(videos: "tqdm[Video]", count: int, target: Path) -> None:
+    """A row at a time, so that memory does not grow with the number of videos."""
+    partial = target.with_name(f".partial-{target.name}")
+    array: np.memmap | None = None
+    for row, video in enumerate(videos):
+        clip = _read_all(video)
+        if array is None:
+            shape = (count, *clip.shape)
+            array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        array[row] = clip
+    if array is not None:
+        array.flush()
+        partial.replace(target)
+
+
+def _prepare_file(target: Path) -> None:
+    if target.is_dir():
+        raise InputError(f"{target}: is a folder, but npy writes one file; choose another name")
+    target.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _prepare_folder(target: Path, names: list[str]) -> None:
+    """Make the folder; refuse one in which other videos would be measured with these."""
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target}: is a file, but a folder is to be written; choose another name")
+    target.mkdir(parents=True, exist_ok=True)
+    entries = {entry.name for entry in target.iterdir() if not entry.name.startswith(".")}
+    others = sorted(entries - set(names))
+    if others:
+        raise InputError(
+            f"{target}: already holds {others[0]}, which is none of these videos; choose an empty "
+            "or new folder"
+        )
+
+
+def _file_name(video: Video, file_format: str) -> str:
+    name = video.name.replace("/", "_")
+    return name if file_format == "png" else f"{name}.{file_format}"
+
+
+def _read_all(video: Video) -> np.ndarray:
+    return video.read(range(video.probe().num_frames))
