@@ -8,6 +8,7 @@ and grows with the strength of a distortion; the findings in the report say whet
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from evaluation.measure import (
     plan_set,
 )
 from evaluation.networks.registry import build
-from evaluation.protocol import SHAPES, Protocol
+from evaluation.presets import SHAPES
+from evaluation.protocol import Protocol
 from evaluation.result import Result
 from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
@@ -61,12 +63,12 @@ def generator_videos(generator: Generator, first: int, count: int) -> VideoSet:
     """The "generated" videos: test videos from number `first` on, distorted."""
     drawn = shapes_video_set("test", num_videos=first + count).videos[first:]
     if generator.distortion is None:
-        return VideoSet(name=generator.label, videos=drawn)
+        return VideoSet(name=generator.label, videos=drawn, root=generator.label)
     distorted = tuple(
         DistortedVideo(video=video, distortion=generator.distortion, strength=generator.strength)
         for video in drawn
     )
-    return VideoSet(name=generator.label, videos=distorted)
+    return VideoSet(name=generator.label, videos=distorted, root=generator.label)
 
 
 def measure_generators(
@@ -87,7 +89,6 @@ def measure_generators(
             protocol.preparation(),
             options,
             label=videos.name,
-            path=videos.name,
             at_least=count,
         )
         return measure_set(planned, networks, options)
@@ -119,9 +120,7 @@ def measure_generators(
         fake = measured(videos)
         results += [
             frechet_result(real, fake, video_network, comparison),
-            frechet_result(
-                real, fake, frame_network, replace(comparison, protocol=frame_protocol)
-            ),
+            frechet_result(real, fake, frame_network, replace(comparison, protocol=frame_protocol)),
             inception_result(fake, video_network, comparison),
         ]
     return results, sets
@@ -168,7 +167,7 @@ def findings(frame: pd.DataFrame) -> list[Finding]:
         found.append(
             Finding(
                 f"FVD-shapes grows with the strength of {family}",
-                all(low < high for low, high in zip(values, values[1:], strict=False)),
+                all(low < high for low, high in pairwise(values)),
                 " < ".join(f"{number:.3g}" for number in values),
             )
         )

@@ -1,4 +1,4 @@
-"""The demo's document: the table, the chart, the clips, and what was expected beside what was seen."""
+"""The demo's document: table, chart, clips, and what was expected beside what was seen."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ LEAD = (
 CAPTION = (
     "Distances from the real videos (lower is better) and Inception Scores (higher is better), "
     "each with a bootstrap 95 % interval. These metrics use small networks that come with the "
-    "package: they have names of their own and do not compare with metrics of I3D, Inception or C3D."
+    "package: they have names of their own and do not compare with those of I3D, Inception or C3D."
 )
 
 
@@ -104,9 +104,10 @@ def write_demo_report(
 
 def demo_table(frame: pd.DataFrame, results: Sequence[Result], seconds: float) -> Table:
     """Generators × metrics, the real videos' own Inception Score as a reference."""
+    reference = frame.generator == "real videos"
     frame = frame.assign(
-        comparable=frame.generator != "real videos",
-        note=np.where(frame.generator == "real videos", "the real videos themselves, not ranked", ""),
+        comparable=~reference,
+        note=np.where(reference, "the real videos themselves, not ranked", ""),
     )
     rows = [*(generator.label for generator in GENERATORS), "real videos"]
     ordered = frame.set_index("generator").loc[rows].reset_index()

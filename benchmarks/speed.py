@@ -23,7 +23,7 @@ from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.measure import measure_set, plan_set
 from evaluation.networks.i3d import I3D, fold_batch_norms
 from evaluation.networks.registry import build
-from evaluation.protocol import SHAPES
+from evaluation.presets import SHAPES
 from evaluation.uncertainty import bootstrap_frechet
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet
@@ -112,12 +112,11 @@ def extract_enlarged(num_clips: int) -> None:
         options = RunOptions(store=Path(folder), workers=2, progress=False)
         network = StoredNetwork.open(build("shapes"), options.store)
         planned = plan_set(
-            VideoSet(name="enlarged", videos=videos),
+            VideoSet(name="enlarged", videos=videos, root="enlarged"),
             replace(SHAPES, num_real=num_clips).real_selection(),
             SHAPES.preparation(),
             options,
             label="real",
-            path="enlarged",
         )
         measured = measure_set(planned, [network], options)
         network.statistics(measured.keys)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Measure generated videos: a number, how it was made, and its uncertainty.",
@@ -110,9 +111,9 @@ def fvd(
     name: Annotated[
         str | None, typer.Option(help="Name of the model, for tables. [default: of --fake]")
     ] = None,
-    out: Annotated[
-        Path, typer.Option(help="Results file; a line is added to it.")
-    ] = Path("results.jsonl"),
+    out: Annotated[Path, typer.Option(help="Results file; a line is added to it.")] = Path(
+        "results.jsonl"
+    ),
     as_json: AsJson = False,
     device: Annotated[
         str, typer.Option(help="cpu, cuda or cuda:N. [auto: cuda where there is one]")
@@ -121,9 +122,7 @@ def fvd(
         int, typer.Option(min=1, help="Clips decoded at a time; moves no number.")
     ] = 8,
     workers: Workers = None,
-    timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds that one video may take.")
-    ] = 120.0,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one video may take.")] = 120.0,
     resamples: Annotated[
         int, typer.Option(min=0, help="Of the bootstrap interval; 0 for none.")
     ] = 1000,
@@ -135,7 +134,9 @@ def fvd(
     data_root: DataRoot = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
 ) -> None:
-    """Fréchet video distance of generated videos from real ones; lower is better.
+    """Measure the Fréchet video distance of generated videos from real ones.
+
+    Lower is better.
 
     latte-eval fvd --dataset ucf101 --fake samples/ucf101
 
@@ -155,14 +156,12 @@ def fvd(
         skip_broken=skip_broken,
         progress=not quiet,
     )
-    real_set, real_path = _real_videos(dataset, real, data_root, chosen)
-    fake_set, fake_path = _fake_videos(dataset, fake)
+    real_set = _real_videos(dataset, real, data_root, chosen)
+    fake_set = _fake_videos(dataset, fake)
     result = run_fvd(
         FvdRequest(
             real=real_set,
-            real_path=real_path,
             fake=fake_set,
-            fake_path=fake_path,
             protocol=chosen,
             weights=weights,
             at_least=num_videos or 1,
@@ -192,7 +191,10 @@ def clips(
     skip_broken: SkipBroken = False,
     data_root: DataRoot = None,
 ) -> None:
-    """Print the clip plan: which frames of which videos would be measured. Decodes nothing."""
+    """Print which frames of which videos would be measured.
+
+    Decodes nothing.
+    """
     from evaluation.extraction import RunOptions
     from evaluation.measure import plan_set
     from evaluation.store import default_store
@@ -203,13 +205,13 @@ def clips(
     )
     sets = []
     if dataset or real:
-        sets.append(("real", *_real_videos(dataset, real, data_root, chosen)))
+        sets.append(("real", _real_videos(dataset, real, data_root, chosen)))
     if fake:
-        sets.append(("fake", *_fake_videos(dataset, fake)))
+        sets.append(("fake", _fake_videos(dataset, fake)))
     if not sets:
         raise InputError("no videos: give --dataset NAME, --real PATH or --fake PATH")
     rows: list[dict[str, Any]] = []
-    for label, videos, path in sets:
+    for label, videos in sets:
         selection = chosen.real_selection() if label == "real" else chosen.fake_selection()
         planned = plan_set(
             videos,
@@ -217,7 +219,6 @@ def clips(
             chosen.preparation(),
             options,
             label=label,
-            path=path,
             at_least=num_videos or 1,
         )
         rows += [
@@ -252,8 +253,10 @@ def prepare(
     skip_broken: SkipBroken = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Turn videos into folders of square frames, as StyleGAN-V or Latte do. Goes on where it was
-    interrupted."""
+    """Turn videos into folders of square frames, as StyleGAN-V or Latte do.
+
+    Goes on where it was interrupted.
+    """
     from latte.data.prepare import prepare_folder
 
     report = prepare_folder(
@@ -271,7 +274,7 @@ def prepare(
 
 @app.command()
 def datasets(data_root: DataRoot = None, as_json: AsJson = False) -> None:
-    """Show each data set: found or not, where it was looked for, how many videos, how to get it."""
+    """Show each data set: found or not, and how to get it."""
     from dataclasses import asdict
 
     from latte.data.datasets import dataset_status
@@ -285,7 +288,7 @@ def datasets(data_root: DataRoot = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def networks(as_json: AsJson = False) -> None:
-    """Show each feature network, its features and its weight files."""
+    """Show each feature network and its weight files."""
     from evaluation.networks.registry import NETWORKS
 
     rows = [
@@ -313,7 +316,7 @@ def protocols_list() -> None:
     """Name, fingerprint and description of each preset."""
     from tabulate import tabulate
 
-    from evaluation.protocol import PRESETS
+    from evaluation.presets import PRESETS
 
     rows = [(preset.name, preset.fingerprint, preset.description) for preset in PRESETS.values()]
     typer.echo(tabulate(rows, headers=["protocol", "fingerprint", "what it is"]))
@@ -325,7 +328,8 @@ def protocols_show(
     settings: Settings = None,
 ) -> None:
     """Print every field as a TOML file, which --protocol reads back."""
-    from evaluation.protocol import load_protocol, override, to_toml
+    from evaluation.presets import load_protocol
+    from evaluation.protocol import override, to_toml
 
     typer.echo(to_toml(override(load_protocol(name), settings or [])), nl=False)
 
@@ -338,7 +342,7 @@ def protocols_diff(
     """Print the fields in which two protocols differ."""
     from tabulate import tabulate
 
-    from evaluation.protocol import load_protocol
+    from evaluation.presets import load_protocol
 
     one, two = load_protocol(first), load_protocol(second)
     left, right = one.moving_fields(), two.moving_fields()
@@ -362,7 +366,8 @@ def _protocol(
     from dataclasses import replace
 
     from evaluation.networks.registry import network as network_spec
-    from evaluation.protocol import load_protocol, override
+    from evaluation.presets import load_protocol
+    from evaluation.protocol import override
 
     embedded = "shapes" in (dataset, network)
     protocol = load_protocol(name or ("shapes" if embedded else "stylegan-v"))
@@ -381,7 +386,7 @@ def _protocol(
 
 def _real_videos(
     dataset: str | None, real: Path | None, data_root: Path | None, protocol: "Protocol"
-) -> "tuple[VideoSet, str]":
+) -> "VideoSet":
     from latte.data.datasets import dataset as known_dataset
     from latte.data.datasets import open_dataset
     from latte.data.sources import open_video_set
@@ -389,15 +394,14 @@ def _real_videos(
     if dataset is not None:
         known = known_dataset(dataset)
     if real is not None:
-        return open_video_set(real), str(real)
+        return open_video_set(real)
     if dataset is None:
         raise InputError("no real videos: give --dataset NAME or --real PATH")
     split = known.fvd_split if protocol.split == "published" else protocol.split
-    root = _data_root(data_root)
-    return open_dataset(dataset, data_root=root, split=split), f"{dataset} ({split})"
+    return open_dataset(dataset, data_root=_data_root(data_root), split=split)
 
 
-def _fake_videos(dataset: str | None, fake: Path | None) -> "tuple[VideoSet, str]":
+def _fake_videos(dataset: str | None, fake: Path | None) -> "VideoSet":
     from latte.data.sources import open_video_set
 
     if fake is None and dataset is None:
@@ -405,7 +409,7 @@ def _fake_videos(dataset: str | None, fake: Path | None) -> "tuple[VideoSet, str
     path = fake or Path("samples") / str(dataset)
     if fake is None and not path.exists():
         raise InputError(f"{path}: no generated videos there; give --fake PATH")
-    return open_video_set(path), str(path)
+    return open_video_set(path)
 
 
 def _data_root(given: Path | None) -> Path:
@@ -421,11 +425,6 @@ def _device(name: str) -> str:
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"--device {name} cannot be used here: {reason}; try cpu") from None
     return name
 
 

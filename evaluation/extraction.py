@@ -120,9 +120,7 @@ def extract(
             finally:
                 for network in networks:
                     network.store.flush()
-    return Extraction(
-        keys=tuple(keys), broken=tuple(broken), decoded=len(missing) - len(broken)
-    )
+    return Extraction(keys=tuple(keys), broken=tuple(broken), decoded=len(missing) - len(broken))
 
 
 def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> tuple[int, int]:
@@ -144,9 +142,7 @@ def _content_keys(
 ) -> list[bytes]:
     # Hashing reads files and leaves Python's lock, so threads are enough.
     with ThreadPoolExecutor(max_workers=max(1, options.workers)) as pool:
-        return list(
-            pool.map(lambda clip: content_key(clip_identity(clip, preparation)), clips)
-        )
+        return list(pool.map(lambda clip: content_key(clip_identity(clip, preparation)), clips))
 
 
 def _batches(

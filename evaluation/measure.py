@@ -13,7 +13,8 @@ from evaluation.metrics import (
     inception_score,
 )
 from evaluation.networks.registry import Extractor
-from evaluation.protocol import PRESETS, Protocol, differences, published_protocol
+from evaluation.presets import PRESETS, published_protocol
+from evaluation.protocol import Protocol, differences
 from evaluation.result import Result, SetRecord, provenance
 from evaluation.store import content_key
 from evaluation.uncertainty import Interval, bootstrap_frechet, bootstrap_inception_score
@@ -33,7 +34,6 @@ class PlannedSet:
     selection: Selection
     preparation: Preparation
     label: str  # "real" or "fake"
-    path: str
     plan: ClipPlan
     probed: dict[str, Probed]
 
@@ -54,7 +54,6 @@ def plan_set(
     options: RunOptions,
     *,
     label: str,
-    path: str,
     at_least: int = 1,
 ) -> PlannedSet:
     """Choose a set's clips; fewer than `at_least` are an error that says where the others went."""
@@ -63,13 +62,12 @@ def plan_set(
         selection=selection,
         preparation=preparation,
         label=label,
-        path=path,
-        plan=ClipPlan(set_name=videos.name, clips=(), num_listed=0),
+        plan=ClipPlan(root=videos.root, clips=(), num_listed=0),
         probed={},
     )
     planned = _choose(planned, options, known_broken=())
     _check_count(planned.plan, at_least)
-    check_sizes(planned.plan.clips, preparation, path)
+    check_sizes(planned.plan.clips, preparation, videos.root)
     return planned
 
 
@@ -91,9 +89,9 @@ def measure_set(
         known_broken += extraction.broken
         planned = _choose(planned, options, known_broken=known_broken)
         _check_count(planned.plan, at_least)
-    height, width = check_sizes(plan.clips, planned.preparation, planned.path)
+    height, width = check_sizes(plan.clips, planned.preparation, planned.videos.root)
     record = SetRecord(
-        path=planned.path,
+        path=planned.videos.root,
         digest=content_key({"clips": sorted(key.hex() for key in extraction.keys)}).hex(),
         num_listed=plan.num_listed,
         num_clips=len(plan.clips),
@@ -303,7 +301,7 @@ def _check_count(plan: ClipPlan, at_least: int) -> None:
     left_out = [*plan.too_short, *plan.broken]
     where = f" (left out: {_some(left_out)})" if left_out else ""
     raise InputError(
-        f"{plan.set_name}: {at_least} videos were asked for, but only {len(plan.clips)} can be "
+        f"{plan.root}: {at_least} videos were asked for, but only {len(plan.clips)} can be "
         f"used{where}: add videos or lower --num-videos"
     )
 

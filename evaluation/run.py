@@ -18,9 +18,7 @@ class FvdRequest:
     """What to measure, and where the result goes."""
 
     real: VideoSet
-    real_path: str
     fake: VideoSet
-    fake_path: str
     protocol: Protocol
     weights: Path | None
     at_least: int  # clips that each set must have
@@ -63,7 +61,6 @@ def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
         preparation,
         options,
         label="real",
-        path=request.real_path,
         at_least=request.at_least,
     )
     planned_fake = plan_set(
@@ -72,7 +69,6 @@ def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
         preparation,
         options,
         label="fake",
-        path=request.fake_path,
         at_least=request.at_least,
     )
     real = measure_set(planned_real, [network], options, request.at_least)

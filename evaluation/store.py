@@ -1,7 +1,7 @@
 """Features on disk: each clip's row under the hash of everything that made it.
 
-    STORE/<space>/space.json                which network, weights and arithmetic
-    STORE/<space>/<checksum>.safetensors    some rows: `keys` (n, 32) uint8, `features` (n, …) float32
+    STORE/<space>/space.json               which network, weights and arithmetic
+    STORE/<space>/<checksum>.safetensors   rows: `keys` (n, 32) uint8, `features` (n, …) float32
 
 A row's key is a hash of the video's content, the frames and their preparation, so a row is found
 again by any plan, run or model that needs it; extracting again can only make the same row. Files

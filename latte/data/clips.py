@@ -1,4 +1,4 @@
-"""Which frames of which videos: decided by a seed, from names and lengths, before anything is decoded.
+"""Which frames of which videos: decided by a seed before anything is decoded.
 
 Every choice is a hash of the seed and the video's name. So it is the same on every machine and in
 every version of every library; one more video in a folder changes only the choices about that
@@ -57,7 +57,7 @@ class Clip:
 class ClipPlan:
     """The clips of one set, and what was left out on the way to them."""
 
-    set_name: str
+    root: str  # where the set's videos come from, for messages
     clips: tuple[Clip, ...]
     num_listed: int  # videos in the set
     too_short: tuple[str, ...] = ()  # "name (n frames)", discarded as the protocol asks
@@ -129,7 +129,7 @@ def plan_clips(
     if not clips:
         raise InputError(_nothing_left(videos, selection, too_short, broken))
     return ClipPlan(
-        set_name=videos.name,
+        root=videos.root,
         clips=tuple(clips),
         num_listed=len(videos.videos),
         too_short=tuple(too_short),
@@ -161,7 +161,7 @@ def _too_short(
     videos: VideoSet, video: Video, info: VideoInfo, selection: Selection
 ) -> BrokenVideoError:
     return BrokenVideoError(
-        f"{videos.name}: {video.name} has {info.num_frames} frames, but {selection.num_frames} "
+        f"{videos.root}: {video.name} has {info.num_frames} frames, but {selection.num_frames} "
         f"frames at stride {selection.stride} need {selection.min_frames}; give longer videos, "
         "a smaller --num-frames, or --skip-broken to leave it out"
     )
@@ -179,7 +179,7 @@ def _nothing_left(
     if broken:
         reasons.append(f"{len(broken)} broken ({broken[0]}" + (", …)" if broken[1:] else ")"))
     return (
-        f"{videos.name}: none of its {len(videos.videos)} videos can be used: "
+        f"{videos.root}: none of its {len(videos.videos)} videos can be used: "
         f"{'; '.join(reasons) or 'it has no videos'}; give videos of at least "
         f"{selection.min_frames} frames"
     )

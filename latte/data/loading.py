@@ -61,9 +61,7 @@ def frame_size(clip: Clip, preparation: Preparation) -> tuple[int, int]:
     return preparation.size, preparation.size
 
 
-def probe_in_workers(
-    videos: Iterable[Video], *, workers: int, timeout: float
-) -> Iterator[Probed]:
+def probe_in_workers(videos: Iterable[Video], *, workers: int, timeout: float) -> Iterator[Probed]:
     """Sizes and lengths of videos, in order; a decoder that dies costs its video alone."""
     listed = list(videos)
     # Frame folders and arrays are no danger to this process, and quicker to look at here.
