@@ -1,5 +1,6 @@
 """Weights from a file that others made. Nothing in it is executed while it is read."""
 
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +55,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             found: Any = load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings(action="ignore"):  # of a pickle it is about to refuse
+                found = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise InputError(
             f"{path}: cannot be read as safetensors ({first_line(error)}): fetch it again"
@@ -151,8 +153,10 @@ def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    message = str(error)
-    if "GLOBAL" in message or "Unsupported" in message:
+    with path.open("rb") as file:
+        head = file.read(2)
+    # Tensors alone are pickled by protocol 2; a newer one was written by something else.
+    if "GLOBAL" in str(error) or b"\x80\x02" < head <= b"\x80\x0f":
         return (
             f"{path}: is a pickle that holds more than tensors, which could run any code, and is "
             "not opened: where you trust it, load it with torch.load(…, weights_only=False), save "

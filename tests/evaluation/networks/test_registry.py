@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+import torch
+
+from evaluation.networks import registry, shapes
+from evaluation.networks.i3d import I3D, preprocess
+from evaluation.networks.registry import NETWORKS, build, network
+from latte.data.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def i3d(state_dict_file):
+    return build("i3d", state_dict_file)
+
+
+@pytest.fixture(scope="module")
+def shapes_files(tmp_path_factory):
+    """Untrained embedded networks, so that no trained file is needed."""
+    folder = tmp_path_factory.mktemp("shapes")
+    torch.manual_seed(0)
+    files = {}
+    for name, model in (
+        ("shapes", shapes.ShapesVideoNet()),
+        ("shapes-frame", shapes.ShapesFrameNet()),
+    ):
+        files[name] = folder / f"{name}.safetensors"
+        shapes.save_network(model, files[name], {})
+    return files
+
+
+def test_every_network_says_what_it_takes_and_gives():
+    for name, spec in NETWORKS.items():
+        assert spec.name == name
+        assert bool(spec.weight_files) != bool(spec.bundled)
+        assert spec.metric_suffix == ("-shapes" if spec.bundled else "")
+        assert spec.min_frames >= 1
+    assert set(NETWORKS) == {"i3d", "i3d-videogpt", "shapes", "shapes-frame"}
+
+
+def test_an_unknown_network_is_refused_with_the_nearest_name():
+    with pytest.raises(InputError, match="unknown network 'i3d-videogtp': did you mean i3d-video"):
+        network("i3d-videogtp")
+
+
+def test_i3d_gives_the_golden_logits(i3d, golden, golden_clips):
+    features = i3d(golden_clips)
+    assert features.dtype == np.float32
+    assert np.abs(features - golden["logits"]).max() <= 2e-5 * np.abs(golden["logits"]).max()
+
+
+def test_the_folded_network_is_used_after_it_agreed_on_the_probe(i3d):
+    assert i3d.path_taken == "own network, folded"
+    assert 0 < i3d.probe_difference < 1e-5
+
+
+def test_the_two_i3ds_differ_by_their_epsilon(state_dict_file, golden, golden_clips):
+    features = build("i3d-videogpt", state_dict_file)(golden_clips[:1])
+    expected = golden["logits_eps_1e-5"]
+    assert np.abs(features - expected[:1]).max() <= 2e-5 * np.abs(expected).max()
+
+
+def test_a_folding_that_went_wrong_is_not_used(
+    state_dict, state_dict_file, small_clips, monkeypatch
+):
+    def wrong(model):
+        broken = I3D()
+        broken.load_state_dict(state_dict)
+        broken.logits.conv3d.bias.data += 1
+        return broken
+
+    monkeypatch.setattr("evaluation.networks.i3d_run.fold_batch_norms", wrong)
+    extractor = build("i3d", state_dict_file)
+    assert extractor.path_taken == "own network"
+    assert extractor.probe_difference > 1e-2
+    model = I3D()
+    model.load_state_dict(state_dict)
+    with torch.inference_mode():
+        expected = model(preprocess(torch.from_numpy(small_clips[:1])))
+    assert np.array_equal(extractor(small_clips[:1]), expected.numpy())
+
+
+def test_rows_of_i3d_have_the_same_bits_in_any_grouping(i3d, small_clips):
+    parts = [i3d(small_clips[2:]), i3d(small_clips[:2])]
+    assert np.array_equal(i3d(small_clips), np.concatenate(parts[::-1]))
+
+
+@pytest.mark.parametrize("name", ["shapes", "shapes-frame"])
+def test_rows_of_the_embedded_networks_have_the_same_bits_in_any_grouping(name, shapes_files):
+    clips = np.random.default_rng(0).integers(0, 256, (19, 16, 32, 32, 3), dtype=np.uint8)
+    whole = build(name, shapes_files[name], batch_size=16)(clips)
+    for pieces in ([1, 4, 5], [8, 16], range(1, 19)):
+        extractor = build(name, shapes_files[name], batch_size=3)
+        parts = [extractor(part) for part in np.split(clips, list(pieces))]
+        assert np.array_equal(whole, np.concatenate(parts))
+
+
+def test_embedded_networks_describe_clips_and_frames(shapes_files):
+    clips = np.zeros((3, 16, 32, 32, 3), dtype=np.uint8)
+    of_clips = build("shapes", shapes_files["shapes"])
+    of_frames = build("shapes-frame", shapes_files["shapes-frame"])
+    assert of_clips(clips).shape == (3, 64)
+    assert of_frames(clips).shape == (3, 16, 64)
+    assert of_clips(clips[:0]).shape == (0, 64)
+    assert of_frames(clips[:0]).shape == (0, 16, 64)
+    assert of_frames.probabilities(of_frames(clips)).shape == (3, 16, 10)
+
+
+def test_probabilities_are_the_softmax_of_the_networks_own_logits(shapes_files):
+    clips = np.random.default_rng(0).integers(0, 256, (5, 16, 32, 32, 3), dtype=np.uint8)
+    extractor = build("shapes", shapes_files["shapes"])
+    model = shapes.load_shapes_video_net(shapes_files["shapes"])
+    expected = model(torch.from_numpy(clips)).double().softmax(dim=1)
+    found = extractor.probabilities(extractor(clips))
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-12)
+
+
+def test_probabilities_of_i3d_are_the_softmax_of_its_features(i3d):
+    features = np.array([[0.0] * 399 + [np.log(401)], [1000.0] + [0.0] * 399])
+    assert i3d.probabilities(features)[0, -1] == pytest.approx(401 / 800)
+    assert i3d.probabilities(features)[1, 0] == 1
+
+
+@pytest.mark.parametrize(
+    ("clips", "message"),
+    [
+        (np.zeros((1, 9, 8, 8, 3), np.uint8), "at least 10 frames, these have 9"),
+        (np.zeros((1, 16, 8, 8, 3), np.float32), "float32"),
+        (np.zeros((16, 8, 8, 3), np.uint8), r"\(16, 8, 8, 3\)"),
+        (np.zeros((1, 3, 16, 8, 8), np.uint8), r"\(1, 3, 16, 8, 8\)"),
+    ],
+)
+def test_clips_of_another_kind_are_refused(i3d, clips, message):
+    with pytest.raises(InputError, match=message):
+        i3d(clips)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense"])
+def test_a_device_that_is_not_there_is_refused(device, shapes_files):
+    with pytest.raises(InputError, match=f"device {device} cannot be used here"):
+        build("shapes", shapes_files["shapes"], device)
+
+
+def test_weights_may_be_named_as_text(shapes_files):
+    extractor = build("shapes", str(shapes_files["shapes"]))
+    assert extractor.weights.path == shapes_files["shapes"]
+    assert not extractor.weights.published
+
+
+def test_each_embedded_network_is_of_the_version_its_spec_says():
+    assert {NETWORKS[name].version for name in ("shapes", "shapes-frame")} == {int(shapes.VERSION)}
+    assert registry.I3D_EPSILON.keys() <= NETWORKS.keys()

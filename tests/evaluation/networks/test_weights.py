@@ -1,0 +1,248 @@
+import hashlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from evaluation.networks.registry import NETWORKS
+from evaluation.networks.spec import NetworkSpec, WeightFile
+from evaluation.networks.weights import Digest, default_folder, digest, locate_weights
+from latte.data.errors import InputError
+
+CONTENT = b"weights " * 40_000
+BLOB = hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()
+PAGE = b"\n<!DOCTYPE html><html><body>Sign in to download</body></html>"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where weights are looked for; nothing of the user's own."""
+    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "weights"))
+    return tmp_path / "weights"
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Address of a server that has `CONTENT`, and pages that are not."""
+    answers = {
+        "/file.pt": (200, CONTENT),
+        "/page": (200, PAGE),
+        "/other": (200, b"something else"),
+        "/empty": (200, b""),
+        "/cut": (200, CONTENT[:100_000]),
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = answers.get(self.path, (404, b"not here"))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body) + (self.path == "/cut")))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def spec_of(url="http://127.0.0.1:9/file.pt", blob=BLOB, sha256=None):
+    file = WeightFile(file_name="file.pt", url=url, git_blob_sha1=blob, sha256=sha256)
+    return NetworkSpec(
+        name="net",
+        title="a network",
+        unit="clip",
+        output="logits",
+        num_features=4,
+        min_frames=1,
+        cpu_chunk=1,
+        metric_suffix="",
+        version=1,
+        weight_files=(file, WeightFile(file_name="second.pt", url=url, git_blob_sha1=BLOB)),
+    )
+
+
+def write(path, content=CONTENT):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_file_is_hashed_as_sha256_and_as_git_names_it(tmp_path):
+    assert digest(write(tmp_path / "file", b"hello\n")) == Digest(
+        sha256="5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
+        git_blob_sha1="ce013625030ba8dba906f756967f9e9ca394464a",  # git hash-object
+    )
+
+
+def test_a_download_is_verified_and_kept(server, folder, capsys):
+    located = locate_weights(spec_of(f"{server}/file.pt"))
+    assert located.path == folder / "file.pt"
+    assert located.path.read_bytes() == CONTENT
+    assert located.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert (located.published, located.label) == (True, "file.pt")
+    assert f"fetching file.pt from {server}/file.pt" in capsys.readouterr().err
+    # From now on no server is needed, and nothing else was left in the folder.
+    assert locate_weights(spec_of()) == located
+    assert [path.name for path in folder.iterdir()] == ["file.pt"]
+
+
+def test_several_processes_may_download_at_once(server, folder):
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(locate_weights, [spec_of(f"{server}/file.pt")] * 8))
+    assert {located.path for located in found} == {folder / "file.pt"}
+    assert [path.name for path in folder.iterdir()] == ["file.pt"]
+    assert (folder / "file.pt").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        ("page", "the answer was a web page, not the file"),
+        ("other", "the answer was another file (git blob SHA-1"),
+        ("empty", "the answer was empty"),
+        ("missing", "404"),
+        ("cut", "IncompleteRead"),
+    ],
+)
+@pytest.mark.filterwarnings(
+    # pooch leaves a connection that breaks off to the garbage collector.
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+def test_a_download_that_is_not_the_file_leaves_nothing_behind(server, folder, page, reason):
+    with pytest.raises(InputError) as caught:
+        locate_weights(spec_of(f"{server}/{page}"))
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert reason in lines[0]
+    assert list(folder.iterdir()) == []
+
+
+def test_without_a_connection_three_lines_say_what_from_where_and_where_to(folder):
+    with pytest.raises(InputError) as caught:
+        locate_weights(spec_of())  # nobody listens on port 9
+    what, source, target = str(caught.value).splitlines()
+    assert what == (
+        f"network net needs file.pt (git blob SHA-1 {BLOB}), and fetching it failed: no connection"
+    )
+    assert source == "download it from http://127.0.0.1:9/file.pt"
+    assert target.startswith(f"put it at {folder / 'file.pt'}, or name it with --weights")
+    assert "--network shapes" in target
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_the_same_three_lines(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATTE_WEIGHTS", str(write(tmp_path / "file") / "below"))
+    with pytest.raises(InputError, match="fetching it failed: not a directory\n"):
+        locate_weights(spec_of())
+
+
+def test_any_of_the_published_files_in_the_folder_will_do(folder):
+    located = locate_weights_after_writing(folder / "second.pt")
+    assert located.label == "second.pt"
+    write(folder / "file.pt")
+    assert locate_weights(spec_of()).label == "file.pt"
+
+
+def locate_weights_after_writing(path):
+    write(path)
+    return locate_weights(spec_of())
+
+
+def test_a_published_name_with_another_content_is_refused(folder):
+    path = write(folder / "file.pt", b"other weights")
+    with pytest.raises(InputError, match=r"file\.pt: is not the published file\.pt \(git blob SHA"):
+        locate_weights(spec_of())
+    assert path.exists()
+
+
+def test_a_sha256_that_differs_is_refused_too(folder):
+    write(folder / "file.pt")
+    with pytest.raises(InputError, match=r"SHA-256 .*…, not 000000000000…"):
+        locate_weights(spec_of(blob=None, sha256="0" * 64))
+
+
+def test_a_file_without_a_published_hash_is_taken_and_marked(folder):
+    write(folder / "file.pt", b"any")
+    located = locate_weights(spec_of(blob=None))
+    assert not located.published
+    assert located.label == f"sha256:{hashlib.sha256(b'any').hexdigest()}"
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_file_that_is_named_may_have_any_content_and_says_so(tmp_path, monkeypatch, by_variable):
+    mine, theirs = write(tmp_path / "mine.pt", b"mine"), write(tmp_path / "theirs.pt")
+    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "nowhere"))
+    for path, published in ((mine, False), (theirs, True)):
+        if by_variable:
+            monkeypatch.setenv("LATTE_WEIGHTS", str(path))
+        located = locate_weights(spec_of(), None if by_variable else path)
+        assert (located.path, located.published) == (path, published)
+        assert located.label == ("file.pt" if published else f"sha256:{located.sha256}")
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LATTE_WEIGHTS", "~/kept")
+    write(tmp_path / "kept" / "file.pt")
+    assert locate_weights(spec_of()).path == tmp_path / "kept" / "file.pt"
+    assert locate_weights(spec_of(), Path("~/kept/file.pt")).published
+
+
+def test_paths_that_are_not_there_or_are_folders_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"gone\.pt: no such file of weights for net"):
+        locate_weights(spec_of(), tmp_path / "gone.pt")
+    with pytest.raises(InputError, match="is a folder, not a file of weights"):
+        locate_weights(spec_of(), tmp_path)
+    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "gone.safetensors"))
+    with pytest.raises(InputError, match=r"gone\.safetensors: no such file"):
+        locate_weights(spec_of())
+
+
+def test_networks_that_ship_ignore_the_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATTE_WEIGHTS", str(write(tmp_path / "i3d.pt")))
+    file = write(tmp_path / "bundled.safetensors", b"bundled")
+    spec = NetworkSpec(
+        name="own",
+        title="",
+        unit="clip",
+        output="pooled",
+        num_features=1,
+        min_frames=1,
+        cpu_chunk=1,
+        metric_suffix="-own",
+        version=1,
+        bundled=file,
+    )
+    located = locate_weights(spec)
+    assert (located.path, located.published, located.label) == (file, True, "bundled")
+    file.unlink()
+    with pytest.raises(InputError, match="are missing: install it again"):
+        locate_weights(spec)
+
+
+def test_by_default_files_are_kept_in_the_users_cache(monkeypatch):
+    monkeypatch.delenv("LATTE_WEIGHTS", raising=False)
+    assert default_folder().name == "weights"
+    assert "latte-eval" in default_folder().parts
+
+
+def test_published_hashes_have_the_length_of_a_git_name():
+    for spec in NETWORKS.values():
+        for file in spec.weight_files:
+            assert len(bytes.fromhex(file.git_blob_sha1)) == 20
+            assert file.url.startswith("https://")
+            assert file.note
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such bits")
+def test_a_download_can_be_read_by_others(server, folder):
+    path = locate_weights(spec_of(f"{server}/file.pt")).path
+    assert path.stat().st_mode & 0o777 == 0o644
