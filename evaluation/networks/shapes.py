@@ -10,6 +10,7 @@ are resized inside, bilinearly with antialiasing, whatever their aspect ratio. N
 another clip of the batch.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ VIDEO_CLASS_NAMES = CLASS_NAMES
 FRAME_CLASS_NAMES = tuple(
     f"{shape} on {ground} ground" for shape in SHAPES for ground in ("light", "dark")
 )
+HEADER_KEY = "latte-eval"  # of the JSON object in a file's header
 ASSETS = Path(__file__).parent / "assets"
 VIDEO_FILE, FRAME_FILE = ASSETS / "shapes_video.safetensors", ASSETS / "shapes_frame.safetensors"
 
@@ -138,9 +140,10 @@ def load_shapes_frame_net(path: Path | None = None) -> ShapesFrameNet:
 def save_network(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
     """Write a network in half precision, with its name, version and `metadata` in the header."""
     tensors = {name: value.half().contiguous() for name, value in model.state_dict().items()}
-    header = {"network": type(model).__name__, "version": VERSION} | metadata
+    facts = {"network": type(model).__name__, "version": VERSION} | metadata
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata=header)
+    # One entry: safetensors writes several in random order, and the same network in other bytes.
+    save_file(tensors, path, metadata={HEADER_KEY: json.dumps(facts)})
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -216,6 +219,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             names = file.keys()
-            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError) as error:
+            facts = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
+            return facts, {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: cannot be read as safetensors: {error}") from None

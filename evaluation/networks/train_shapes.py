@@ -39,6 +39,7 @@ NUM_FRAMES = 16  # of a clip
 MAX_START = 48  # clips begin at frames 0 … 48, as in videos of 64 frames
 LEARNING_RATE = 2e-3
 SCENE_WEIGHT = 0.5  # of the scene's squared error beside the cross-entropy
+NUM_SCENES = 1000  # over which what is told about a scene is scaled to mean 0 and deviation 1
 NUM_NORMALISE = 2000  # clips over which the features get mean 0 and standard deviation 1
 NUM_TEST = 2048
 
@@ -126,7 +127,7 @@ def train(task: Task, *, steps: int, seed: int) -> nn.Module:
     random = np.random.default_rng(seed)
     model = task.network()
     _normalise_batches(model)
-    first = draw_batch(task, "train", range(1000), [0] * 1000)
+    first = draw_batch(task, "train", range(NUM_SCENES), [0] * NUM_SCENES)
     scene_mean, scene_std = first.scenes.mean(0), first.scenes.std(0)
     scene_head = nn.Linear(NUM_FEATURES, len(scene_mean))
     parameters = [*model.parameters(), *scene_head.parameters()]
