@@ -52,9 +52,9 @@ def bootstrap_frechet(
     The distance is quadratic where two sets are alike. A resample then has the noise of the sample
     in it besides its own, and spreads up to √3 times too far: with T = linear + quadratic, its
     variance is V(linear) + 3 V(quadratic). V(quadratic) is measured (see `_quadratic_variance`)
-    and taken off once. Simulated intervals then cover the expected value 95 to 99 times of 100, those
-    of a plain bootstrap 96 to 100 times, and with it taken off twice, as would be right for an
-    exactly quadratic distance, 86 to 98 times (docs/metrics.md).
+    and taken off once. Simulated intervals then cover the expected value 95 to 99 times of 100,
+    those of a plain bootstrap 96 to 100 times, and with it taken off twice, as would be right for
+    an exactly quadratic distance, 86 to 98 times (docs/metrics.md).
 
     Args:
         x, y: features, (N, D) and (M, D).
