@@ -29,6 +29,7 @@ class Runners(TyperGroup):
 app = typer.Typer(
     cls=Runners,
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Tables and figures of the paper beside measured results, a demo, and the speed.",
@@ -90,8 +91,8 @@ def demo(
         int, typer.Option(min=2, help="Clips of each set; fewer are faster and less certain.")
     ] = 512,
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that make the videos; moves no number.")
-    ] = 2,
+        int, typer.Option(min=0, help="Processes that make the videos; 0 makes them here.")
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     store: Annotated[

@@ -178,11 +178,11 @@ def run(
     *,
     out: Path,
     num_videos: int = 512,
-    workers: int = 2,
+    workers: int = 0,
     seed: int = 0,
     device: str = "cpu",
     store: Path | None = None,
-    resamples: int = 1000,
+    resamples: int = 500,
 ) -> None:
     """Measure every generator, write the report into `out`, print the table and the path."""
     from benchmarks.demo_report import write_demo_report

@@ -291,7 +291,7 @@ def networks(as_json: AsJson = False) -> None:
     """Show each feature network and its weight files."""
     from evaluation.networks.registry import NETWORKS
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": spec.name,
             "title": spec.title,
@@ -306,9 +306,8 @@ def networks(as_json: AsJson = False) -> None:
         return
     from tabulate import tabulate
 
-    for row in rows:
-        row["weights"] = " or ".join(row["weights"])
-    typer.echo(tabulate(rows, headers="keys"))
+    table = [[*list(row.values())[:-1], " or ".join(row["weights"])] for row in rows]
+    typer.echo(tabulate(table, headers=list(rows[0])))
 
 
 @protocols_app.command("list")

@@ -171,6 +171,7 @@ def frechet_result(
             seed=comparison.protocol.seed,
             ddof=ddof,
             value=value,
+            rows_per_draw=comparison.protocol.num_frames if spec.unit == "frame" else 1,
         )
     metric = "FVD" if spec.unit == "clip" else "FID"
     return _result(metric, value, interval, real, fake, network, comparison)
@@ -189,7 +190,6 @@ def inception_result(
             splits=splits,
             resamples=comparison.resamples,
             seed=comparison.protocol.seed,
-            value=value,
         )
     details = {"splits": splits, "std_over_splits": deviation}
     return _result("IS", value, interval, None, fake, network, comparison, details)
@@ -236,7 +236,7 @@ def _result(
         fake=fake.record,
         seconds=round(time.monotonic() - comparison.started, 3),
         details={
-            "interval": f"{interval.method}" if interval else None,
+            "interval": interval.method if interval else None,
             "network_run": extractor.path_taken,
             "probe_difference": extractor.probe_difference,
             "decoded_clips": sum(measured.decoded for measured in (real, fake) if measured),

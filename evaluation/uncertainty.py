@@ -39,6 +39,7 @@ def bootstrap_frechet(
     ddof: int = 0,
     level: float = 0.95,
     value: float | None = None,
+    rows_per_draw: int = 1,
     progress: Progress | None = None,
 ) -> Interval:
     """Interval of a Fréchet distance: rows of both sets are drawn again with replacement.
@@ -63,6 +64,8 @@ def bootstrap_frechet(
         ddof: as of the value.
         level: the part of the resamples inside.
         value: the measured distance, if it is known already.
+        rows_per_draw: neighbouring rows that are drawn together, because they are not independent:
+            the frames of a clip.
         progress: called with 1 after each resample.
 
     Raises:
@@ -71,9 +74,11 @@ def bootstrap_frechet(
     first, second = as_feature_pair(x, y, ddof=ddof)
     if resamples < 4:
         raise InputError(f"a bootstrap of this distance needs at least 4 resamples: {resamples}")
+    if len(first) % rows_per_draw or len(second) % rows_per_draw:
+        raise ValueError(f"{len(first)} and {len(second)} rows are no groups of {rows_per_draw}")
     if value is None:
         value = frechet_distance_from_features(first, second, ddof=ddof)
-    draws = _Draws.of(first, second, seed=seed, ddof=ddof)
+    draws = _Draws.of(first, second, seed=seed, ddof=ddof, rows_per_draw=rows_per_draw)
     distances = np.array(list(_each(draws.distance, resamples, progress)))
     mixtures = np.array(list(_each(draws.mixed_distance, min(resamples // 2, PAIRS), None)))
     shrink = _shrink(distances, mixtures)
@@ -137,14 +142,17 @@ class _Draws:
     second: Tensor
     seed: int
     ddof: int
+    rows_per_draw: int
 
     @classmethod
-    def of(cls, first: Array, second: Array, *, seed: int, ddof: int) -> "_Draws":
+    def of(
+        cls, first: Array, second: Array, *, seed: int, ddof: int, rows_per_draw: int
+    ) -> "_Draws":
         # Moved near zero together, so that sums of squares lose nothing; no distance changes.
         centre = first.mean(axis=0)
         # Clones, because the bits of a product may depend on where in memory its factors begin.
         rows = [torch.from_numpy(part - centre).clone() for part in (first, second)]
-        return cls(rows[0], rows[1], seed, ddof)
+        return cls(rows[0], rows[1], seed, ddof, rows_per_draw)
 
     def distance(self, index: int) -> float:
         """Fréchet distance of resample `index` of both sets."""
@@ -157,7 +165,13 @@ class _Draws:
 
     def _counts(self, index: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng((self.seed, index))
-        return _draw_counts(random, len(self.first)), _draw_counts(random, len(self.second))
+        first, second = (
+            _draw_counts(random, len(rows) // self.rows_per_draw).repeat_interleave(
+                self.rows_per_draw
+            )
+            for rows in (self.first, self.second)
+        )
+        return first, second
 
     def _distance_of(self, counts1: Tensor, counts2: Tensor) -> float:
         return _distance(

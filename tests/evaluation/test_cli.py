@@ -1,27 +1,47 @@
 """`latte-eval` as a user meets it: what it prints, writes, and how it ends."""
 
 import json
-import os
+import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from evaluation.cli import main
 from evaluation.presets import PRESETS
 from evaluation.result import read_results
 from latte.data.shapes import shapes_clips
 
 
-def latte_eval(*arguments, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "evaluation", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"LATTE_STORE": str(cwd / "store")} | environment,
-    )
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def latte_eval(monkeypatch, capsys):
+    """Run the command line in this process: quicker than a new one for each of many cases."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments, cwd: Path, **environment: str) -> Done:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["latte-eval", *map(str, arguments)])
+        for name, value in ({"LATTE_STORE": str(cwd / "store")} | environment).items():
+            monkeypatch.setenv(name, value)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +56,7 @@ def sets(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def fvd(sets):
+def fvd(sets, latte_eval):
     def run(*arguments, **environment):
         command = ["fvd", "--real", "real.npy", "--network", "shapes", "--workers", 0]
         return latte_eval(*command, *arguments, cwd=sets, **environment)
@@ -44,7 +64,7 @@ def fvd(sets):
     return run
 
 
-def one_sentence(done: subprocess.CompletedProcess[str], *, contains: str) -> None:
+def one_sentence(done: Done, *, contains: str) -> None:
     """Bad input: exit code 2, one sentence on stderr, nothing on stdout, no traceback."""
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
@@ -121,7 +141,7 @@ def test_frame_folders_and_lossless_videos_give_the_number_of_the_array(sets, fv
     assert values[0] == values[1] == values[2]
 
 
-def test_the_plan_can_be_seen_without_decoding(sets):
+def test_the_plan_can_be_seen_without_decoding(sets, latte_eval):
     done = latte_eval("clips", "--real", "real.npy", "--protocol", "shapes", cwd=sets)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -130,7 +150,7 @@ def test_the_plan_can_be_seen_without_decoding(sets):
     assert "0…15 by 1" in lines[0]
 
 
-def test_protocols_are_listed_shown_and_compared(tmp_path):
+def test_protocols_are_listed_shown_and_compared(tmp_path, latte_eval):
     listed = latte_eval("protocols", "list", cwd=tmp_path).stdout
     assert all(name in listed for name in PRESETS)
     shown = latte_eval("protocols", "show", "latte", cwd=tmp_path).stdout
@@ -142,17 +162,17 @@ def test_protocols_are_listed_shown_and_compared(tmp_path):
     assert "covariance" not in differs
 
 
-def test_every_command_is_in_the_help(tmp_path):
+def test_every_command_is_in_the_help(tmp_path, latte_eval):
     shown = latte_eval("--help", cwd=tmp_path)
     assert shown.returncode == 0
     for command in ("fvd", "clips", "prepare", "datasets", "networks", "protocols"):
         assert f"\n  {command} " in shown.stdout
     options = latte_eval("fvd", "--help", cwd=tmp_path).stdout
-    for option in (
+    wanted = (
         "dataset data-root real fake protocol network weights num-videos num-frames seed device "
         "batch-size workers out json set store skip-broken resamples name timeout"
-    ).split():
-        assert f"--{option}" in options
+    )
+    assert [name for name in wanted.split() if f"--{name} " not in options] == []
 
 
 @pytest.mark.parametrize(
@@ -188,7 +208,7 @@ def test_arrays_of_the_wrong_kind_are_refused(sets, fvd, tmp_path):
     one_sentence(fvd("--fake", tmp_path / "grey.npy", *out), contains="(2, 16, 32, 32)")
 
 
-def test_a_text_file_called_mp4_is_named_and_can_be_skipped(sets, tmp_path):
+def test_a_text_file_called_mp4_is_named_and_can_be_skipped(sets, tmp_path, latte_eval):
     from latte.data.video import write_video
 
     folder = tmp_path / "videos"
@@ -207,7 +227,9 @@ def test_a_text_file_called_mp4_is_named_and_can_be_skipped(sets, tmp_path):
     assert len(json.loads(skipped.stdout)["fake"]["broken"]) == 1
 
 
-def test_missing_weights_say_what_from_where_and_where_to_in_three_lines(sets, tmp_path):
+def test_missing_weights_say_what_from_where_and_where_to_in_three_lines(
+    sets, tmp_path, latte_eval
+):
     done = latte_eval(
         *("fvd", "--real", "real.npy", "--fake", "good.npy", "--out", tmp_path / "r.jsonl"),
         cwd=sets,
@@ -219,3 +241,33 @@ def test_missing_weights_say_what_from_where_and_where_to_in_three_lines(sets, t
     assert "https://" in done.stderr
     assert str(tmp_path / "weights") in done.stderr
     assert "--network shapes" in done.stderr
+
+
+def test_ctrl_c_keeps_what_was_finished_and_the_next_run_goes_on(sets, fvd, tmp_path, monkeypatch):
+    from evaluation.networks.extractor import Extractor
+
+    call, clips_seen = Extractor.__call__, []
+
+    def interrupted(self, clips):
+        if len(clips_seen) == 2:
+            raise KeyboardInterrupt
+        clips_seen.append(len(clips))
+        return call(self, clips)
+
+    store = {"LATTE_STORE": str(tmp_path / "store")}
+    command = ("--fake", "good.npy", "--batch-size", 4, "--json", "--out", tmp_path / "r.jsonl")
+    monkeypatch.setattr(Extractor, "__call__", interrupted)
+    stopped = fvd(*command, **store)
+    assert stopped.returncode == 2
+    assert "stopped" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    monkeypatch.undo()
+    monkeypatch.chdir(sets)
+    resumed = json.loads(fvd(*command, **store).stdout)
+    assert resumed["details"]["decoded_clips"] == 48 - 8
+
+
+def test_the_installed_command_is_the_same(tmp_path):
+    command = [sys.executable, "-m", "evaluation", "protocols", "show", "nothing"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    one_sentence(Done(done.returncode, done.stdout, done.stderr), contains="unknown protocol")

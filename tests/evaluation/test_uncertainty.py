@@ -14,7 +14,7 @@ def features(rows, columns, seed, shift=0.0):
 
 
 def draws_of(x, y, seed, ddof=0):
-    return uncertainty._Draws.of(x, y, seed=seed, ddof=ddof)
+    return uncertainty._Draws.of(x, y, seed=seed, ddof=ddof, rows_per_draw=1)
 
 
 def resampled_naively(x, y, index, seed):
@@ -187,3 +187,15 @@ def test_what_cannot_be_resampled_is_refused():
         bootstrap_frechet(x, x * np.nan)
     with pytest.raises(InputError, match="at least one resample"):
         bootstrap_inception_score(probabilities(10, 3), resamples=0)
+
+
+def test_rows_that_are_not_independent_are_drawn_together():
+    random = np.random.default_rng(0)
+    clips = random.standard_normal((2, 60, 3))
+    frames = np.repeat(clips, 8, axis=1)  # eight equal frames of each clip say nothing new
+    by_clip = bootstrap_frechet(*clips, resamples=100)
+    together = bootstrap_frechet(*frames, resamples=100, rows_per_draw=8)
+    alone = bootstrap_frechet(*frames, resamples=100)
+    assert together.low == pytest.approx(by_clip.low)
+    assert together.high == pytest.approx(by_clip.high)
+    assert alone.high - alone.low < 0.6 * (by_clip.high - by_clip.low)
