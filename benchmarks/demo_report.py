@@ -71,7 +71,7 @@ def write_demo_report(
                 figure=chart,
                 description="Bar chart of FVD-shapes with 95 % intervals for each generator.",
                 caption="FVD-shapes of each generator; whiskers are 95 % intervals.",
-                name="chart",
+                name="fvd_shapes",
             ),
             Heading(text="The clips"),
             StripsBlock(

@@ -83,13 +83,10 @@ def read_measured(path: Path) -> list[Measured]:
     Raises:
         InputError: no such file, or a line that is not a result, by its number.
     """
-    from evaluation.result import read_results
+    from evaluation.result import numbered_results
 
-    records = read_results(path)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    numbers = [number for number, line in enumerate(lines, 1) if line.strip()]
     found = []
-    for number, record in zip(numbers, records, strict=True):
+    for number, record in numbered_results(path):
         where = f"{path}, line {number}"
         if record["metric"] == METRIC:
             _check(where, record)

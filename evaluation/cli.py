@@ -25,46 +25,61 @@ protocols_app = typer.Typer(no_args_is_help=True, help="Protocols: list, show, c
 app.add_typer(protocols_app, name="protocols")
 
 Dataset = Annotated[
-    str | None, typer.Option(help="Real videos: a data set by name (see `latte-eval datasets`).")
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Real videos: a data set by name (see `latte-eval datasets`)."
+    ),
 ]
 DataRoot = Annotated[
-    Path | None, typer.Option(help="Folder of the data sets. [default: $LATTE_DATA, else ./data]")
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Folder of the data sets. [default: $LATTE_DATA, else ./data]"
+    ),
 ]
 Real = Annotated[
     Path | None,
     typer.Option(
+        metavar="PATH",
         help="Real videos instead of --dataset: a folder of videos or of frame folders, or one "
-        ".npy, .npz or .safetensors of uint8 (N, T, H, W, 3)."
+        ".npy, .npz or .safetensors of uint8 (N, T, H, W, 3).",
     ),
 ]
 Fake = Annotated[
     Path | None,
-    typer.Option(help="Generated videos, likewise. [default: ./samples/<dataset>]"),
+    typer.Option(metavar="PATH", help="Generated videos, likewise. [default: ./samples/<dataset>]"),
 ]
 ProtocolOption = Annotated[
     str | None,
     typer.Option(
-        help="Preset or .toml file. [default: stylegan-v; shapes for --dataset/--network shapes]"
+        metavar="NAME|FILE",
+        help="Preset or .toml file. [default: stylegan-v; shapes for --dataset/--network shapes]",
     ),
 ]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Change one protocol field; repeatable."),
 ]
-Network = Annotated[str | None, typer.Option(help="Feature network. [default: the protocol's]")]
+Network = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Feature network. [default: the protocol's]")
+]
 NumVideos = Annotated[
-    int | None, typer.Option(min=1, help="Clips of each set. [default: the protocol's]")
+    int | None,
+    typer.Option(min=1, metavar="N", help="Clips of each set. [default: the protocol's]"),
 ]
 NumFrames = Annotated[
-    int | None, typer.Option(min=1, help="Frames of each clip. [default: the protocol's]")
+    int | None,
+    typer.Option(min=1, metavar="N", help="Frames of each clip. [default: the protocol's]"),
 ]
 Seed = Annotated[
-    int | None, typer.Option(min=0, help="Of every random choice. [default: the protocol's]")
+    int | None,
+    typer.Option(min=0, metavar="N", help="Of every random choice. [default: the protocol's]"),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(
-        min=0, help="Decoding processes; 0 decodes in this one. [default: cores, at most 8]"
+        min=0,
+        metavar="N",
+        help="Decoding processes; 0 decodes in this one. [default: cores, at most 8]",
     ),
 ]
 SkipBroken = Annotated[
@@ -103,32 +118,42 @@ def fvd(
     network: Network = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Weights of the network. [default: found in $LATTE_WEIGHTS, or fetched]"),
+        typer.Option(
+            metavar="FILE",
+            help="Weights of the network. [default: found in $LATTE_WEIGHTS, or fetched]",
+        ),
     ] = None,
     num_videos: NumVideos = None,
     num_frames: NumFrames = None,
     seed: Seed = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the model, for tables. [default: of --fake]")
+        str | None,
+        typer.Option(metavar="TEXT", help="Name of the model, for tables. [default: of --fake]"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Results file; a line is added to it.")] = Path(
-        "results.jsonl"
-    ),
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Results file; a line is added to it.")
+    ] = Path("results.jsonl"),
     as_json: AsJson = False,
     device: Annotated[
-        str, typer.Option(help="cpu, cuda or cuda:N. [auto: cuda where there is one]")
+        str,
+        typer.Option(metavar="NAME", help="cpu, cuda or cuda:N. [auto: cuda where there is one]"),
     ] = "auto",
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Clips decoded at a time; moves no number.")
+        int, typer.Option(min=1, metavar="N", help="Clips decoded at a time; moves no number.")
     ] = 8,
     workers: Workers = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one video may take.")] = 120.0,
+    timeout: Annotated[
+        float, typer.Option(min=1, metavar="S", help="Seconds that one video may take.")
+    ] = 120.0,
     resamples: Annotated[
-        int, typer.Option(min=0, help="Of the bootstrap interval; 0 for none.")
+        int, typer.Option(min=0, metavar="N", help="Of the bootstrap interval; 0 for none.")
     ] = 1000,
     store: Annotated[
         Path | None,
-        typer.Option(help="Features are kept here. [default: $LATTE_STORE, else the user's cache]"),
+        typer.Option(
+            metavar="DIR",
+            help="Features are kept here. [default: $LATTE_STORE, else the user's cache]",
+        ),
     ] = None,
     skip_broken: SkipBroken = False,
     data_root: DataRoot = None,

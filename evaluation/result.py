@@ -92,11 +92,12 @@ def format_value(value: float, interval: tuple[float, float] | None = None) -> s
     >>> format_value(0.037597812)
     '0.0376'
     """
-    decimals = _decimals(value)
-    text = f"{value:.{decimals}f}"
+    half = (interval[1] - interval[0]) / 2 if interval else 0.0
+    if 0 < max(abs(value), half) < 1e-4:
+        return f"{value:.1e} ± {half:.1e}" if interval else f"{value:.1e}"
+    decimals = min(_decimals(value), 6)
     if interval is None:
-        return text
-    half = (interval[1] - interval[0]) / 2
+        return f"{value:.{decimals}f}"
     if half > 0:
         decimals = max(decimals, _decimals(half) - 2)
     return f"{value:.{decimals}f} ± {half:.{decimals}f}"
@@ -111,7 +112,7 @@ def _decimals(value: float) -> int:
         return 2
     if magnitude == 0:
         return 1
-    return min(2 - int(f"{magnitude:e}".split("e")[1]), 12)
+    return 2 - int(f"{magnitude:e}".split("e")[1])
 
 
 def append_result(path: Path, result: Result) -> None:
@@ -155,30 +156,37 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: no such file, or a line that is not a result, by its number.
     """
+    return [record for _, record in numbered_results(path)]
+
+
+def numbered_results(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """`read_results`, each record with the number of its line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): a name may hold a separator that only that function knows.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
         raise InputError(f"{path}: no such results file; `latte-eval fvd` writes one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a results file ({error})") from None
-    records = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"{path}, line {number}: not JSON ({error.msg}); remove or mend that line"
-            ) from None
-        lacking = [key for key in REQUIRED if not isinstance(record, dict) or key not in record]
-        if lacking:
-            raise InputError(
-                f"{path}, line {number}: not a result of latte-eval (it lacks "
-                f"{', '.join(lacking)}); remove or mend that line"
-            )
-        records.append(record)
-    return records
+    return [
+        (number, _record(f"{path}, line {number}", line))
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+
+
+def _record(where: str, line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: not JSON ({error.msg}); remove or mend that line") from None
+    lacking = [key for key in REQUIRED if not isinstance(record, dict) or key not in record]
+    if lacking:
+        raise InputError(
+            f"{where}: not a result of latte-eval (it lacks {', '.join(lacking)}); remove or mend "
+            "that line"
+        )
+    return dict(record)
 
 
 def provenance(device: str) -> dict[str, Any]:

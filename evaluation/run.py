@@ -53,6 +53,11 @@ def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
             f"network {spec.name} needs clips of at least {spec.min_frames} frames, not "
             f"{protocol.num_frames}: raise --num-frames"
         )
+    if extractor.probe_difference is not None:
+        say(
+            f"{spec.name} runs as {extractor.path_taken}; probe clips differ by "
+            f"{extractor.probe_difference:.1e} of the largest feature between the two ways"
+        )
     network = StoredNetwork.open(extractor, options.store)
     preparation = protocol.preparation()
     planned_real = plan_set(

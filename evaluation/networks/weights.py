@@ -132,7 +132,7 @@ def _located(path: Path, found: Digest, *, label: str | None = None) -> LocatedW
         path=path,
         sha256=found.sha256,
         published=label is not None,
-        label=label or f"sha256:{found.sha256}",
+        label=label or f"sha256:{found.sha256[:16]}",
     )
 
 
