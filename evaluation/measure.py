@@ -20,6 +20,7 @@ from evaluation.store import content_key
 from evaluation.uncertainty import Interval, bootstrap_frechet, bootstrap_inception_score
 from latte.data.clips import ClipPlan, Probed, Selection, plan_clips
 from latte.data.errors import InputError
+from latte.data.frames import FrameFolder
 from latte.data.loading import Preparation, probe_in_workers
 from latte.data.sources import Video, VideoSet
 
@@ -97,6 +98,7 @@ def measure_set(
         num_clips=len(plan.clips),
         height=height,
         width=width,
+        storage=_storage(plan.clips[0].video, planned.preparation),
         too_short=plan.too_short,
         broken=plan.broken,
     )
@@ -131,6 +133,8 @@ def deviations(
                 f"frames of {record.path} {record.width}×{record.height} instead of "
                 f"{protocol.size}×{protocol.size}"
             )
+        if protocol.storage == "jpeg-75" and record.storage in ("png", "array", "lossless"):
+            found.append(f"frames of {record.path} stored as {record.storage} instead of jpeg-75")
     return tuple(found)
 
 
@@ -318,6 +322,13 @@ def _distance(
     return frechet_distance(
         first.mean, first.covariance(ddof), second.mean, second.covariance(ddof)
     )
+
+
+def _storage(video: Video, preparation: Preparation) -> str:
+    """What the frames went through before they were measured, as far as can be told."""
+    if not video.prepared:
+        return preparation.storage
+    return video.image_format if isinstance(video, FrameFolder) else "array"
 
 
 def _count(names: Sequence[str]) -> str:

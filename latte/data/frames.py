@@ -34,6 +34,11 @@ class FrameFolder:
             width, height = image.size
         return VideoInfo(num_frames=len(files), height=height, width=width)
 
+    @property
+    def image_format(self) -> str:
+        """ "jpg" or "png", of the first frame."""
+        return self._files()[0].suffix.lower().lstrip(".").replace("jpeg", "jpg")
+
     def read(self, frames: Sequence[int]) -> np.ndarray:
         images: list[np.ndarray] = []
         for file in self._chosen(frames):

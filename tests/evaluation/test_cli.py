@@ -141,6 +141,20 @@ def test_frame_folders_and_lossless_videos_give_the_number_of_the_array(sets, fv
     assert values[0] == values[1] == values[2]
 
 
+def test_how_frames_were_stored_is_recorded_and_a_deviation_where_the_protocol_differs(
+    fvd, tmp_path
+):
+    arguments = ("--fake", "good.npy", "--resamples", 0, "--json", "--out", tmp_path / "r.jsonl")
+    record = json.loads(fvd(*arguments, "--protocol", "stylegan-v").stdout)
+    assert record["fake"]["storage"] == "array"
+    assert "frames of good.npy stored as array instead of jpeg-75" in record["deviations"]
+    assert "frames of good.npy 32×32 instead of 256×256" in record["deviations"]
+    assert json.loads(fvd(*arguments).stdout)["deviations"] == [
+        "num_real 24 instead of 512",
+        "num_fake 24 instead of 512",
+    ]
+
+
 def test_the_plan_can_be_seen_without_decoding(sets, latte_eval):
     done = latte_eval("clips", "--real", "real.npy", "--protocol", "shapes", cwd=sets)
     assert done.returncode == 0, done.stderr

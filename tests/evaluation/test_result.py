@@ -13,7 +13,9 @@ from evaluation.result import (
 )
 from latte.data.errors import InputError
 
-SET = SetRecord(path="real", digest="ab", num_listed=9, num_clips=8, height=256, width=256)
+SET = SetRecord(
+    path="real", digest="ab", num_listed=9, num_clips=8, height=256, width=256, storage="jpg"
+)
 RESULT = Result(
     metric="FVD",
     value=123.44,
