@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from latte.data.command_line import nearest, run_app
+from latte.data.command_line import nearest, new_app, run_app
 from latte.data.errors import InputError
 
 
@@ -26,36 +26,16 @@ class Runners(TyperGroup):
         return command
 
 
-app = typer.Typer(
+app = new_app(
+    "latte-bench",
+    "Tables and figures of the paper beside measured results, a demo, and the speed.",
     cls=Runners,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Tables and figures of the paper beside measured results, a demo, and the speed.",
 )
 
 Out = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder for the documents. [default: results/NAME]"),
 ]
-
-
-def _version(value: bool) -> None:
-    if value:
-        from importlib.metadata import version
-
-        typer.echo(f"latte-bench {version('latte-eval')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    pass
 
 
 Results = Annotated[

@@ -1,111 +1,38 @@
 """`latte-eval`: measure generated videos. Heavy imports happen in the commands that need them."""
 
 import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from latte.data.command_line import run_app
+from evaluation.options import (
+    AsJson,
+    DataRoot,
+    Dataset,
+    Fake,
+    Network,
+    NumFrames,
+    NumVideos,
+    ProtocolOption,
+    Real,
+    Seed,
+    Settings,
+    SkipBroken,
+    Workers,
+    chosen_protocol,
+    data_root_or_default,
+    device_or_default,
+    fake_videos,
+    real_videos,
+    workers_or_default,
+)
+from latte.data.command_line import new_app, run_app
 from latte.data.errors import InputError
 
-if TYPE_CHECKING:
-    from evaluation.protocol import Protocol
-    from latte.data.sources import VideoSet
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Measure generated videos: a number, how it was made, and its uncertainty.",
-)
+app = new_app("latte-eval", "Measure generated videos: a number, how it was made, its uncertainty.")
 protocols_app = typer.Typer(no_args_is_help=True, help="Protocols: list, show, compare.")
 app.add_typer(protocols_app, name="protocols")
-
-Dataset = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Real videos: a data set by name (see `latte-eval datasets`)."
-    ),
-]
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR", help="Folder of the data sets. [default: $LATTE_DATA, else ./data]"
-    ),
-]
-Real = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="PATH",
-        help="Real videos instead of --dataset: a folder of videos or of frame folders, or one "
-        ".npy, .npz or .safetensors of uint8 (N, T, H, W, 3).",
-    ),
-]
-Fake = Annotated[
-    Path | None,
-    typer.Option(metavar="PATH", help="Generated videos, likewise. [default: ./samples/<dataset>]"),
-]
-ProtocolOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|FILE",
-        help="Preset or .toml file. [default: stylegan-v; shapes for --dataset/--network shapes]",
-    ),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Change one protocol field; repeatable."),
-]
-Network = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Feature network. [default: the protocol's]")
-]
-NumVideos = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Clips of each set. [default: the protocol's]"),
-]
-NumFrames = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Frames of each clip. [default: the protocol's]"),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(min=0, metavar="N", help="Of every random choice. [default: the protocol's]"),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        metavar="N",
-        help="Decoding processes; 0 decodes in this one. [default: cores, at most 8]",
-    ),
-]
-SkipBroken = Annotated[
-    bool,
-    typer.Option(
-        "--skip-broken", help="Leave out videos that are broken or too short, and list them."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
-
-
-def _version(value: bool) -> None:
-    if value:
-        from importlib.metadata import version
-
-        typer.echo(f"latte-eval {version('latte-eval')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    pass
 
 
 @app.command()
@@ -171,18 +98,18 @@ def fvd(
     from evaluation.run import FvdRequest, run_fvd
     from evaluation.store import default_store
 
-    chosen = _protocol(protocol, settings, dataset, network, num_videos, num_frames, seed)
+    chosen = chosen_protocol(protocol, settings, dataset, network, num_videos, num_frames, seed)
     options = RunOptions(
         store=store or default_store(),
-        device=_device(device),
+        device=device_or_default(device),
         batch_size=batch_size,
-        workers=_workers(workers),
+        workers=workers_or_default(workers),
         timeout=timeout,
         skip_broken=skip_broken,
         progress=not quiet,
     )
-    real_set = _real_videos(dataset, real, data_root, chosen)
-    fake_set = _fake_videos(dataset, fake)
+    real_set = real_videos(dataset, real, data_root, chosen)
+    fake_set = fake_videos(dataset, fake)
     result = run_fvd(
         FvdRequest(
             real=real_set,
@@ -224,15 +151,18 @@ def clips(
     from evaluation.measure import plan_set
     from evaluation.store import default_store
 
-    chosen = _protocol(protocol, settings, dataset, network, num_videos, num_frames, seed)
+    chosen = chosen_protocol(protocol, settings, dataset, network, num_videos, num_frames, seed)
     options = RunOptions(
-        store=default_store(), workers=_workers(workers), skip_broken=skip_broken, progress=False
+        store=default_store(),
+        workers=workers_or_default(workers),
+        skip_broken=skip_broken,
+        progress=False,
     )
     sets = []
     if dataset or real:
-        sets.append(("real", _real_videos(dataset, real, data_root, chosen)))
+        sets.append(("real", real_videos(dataset, real, data_root, chosen)))
     if fake:
-        sets.append(("fake", _fake_videos(dataset, fake)))
+        sets.append(("fake", fake_videos(dataset, fake)))
     if not sets:
         raise InputError("no videos: give --dataset NAME, --real PATH or --fake PATH")
     rows: list[dict[str, Any]] = []
@@ -290,7 +220,7 @@ def prepare(
         recipe=recipe,
         size=size,
         image_format=image_format,
-        workers=_workers(workers),
+        workers=workers_or_default(workers),
         skip_broken=skip_broken,
         progress=not quiet,
     )
@@ -304,7 +234,7 @@ def datasets(data_root: DataRoot = None, as_json: AsJson = False) -> None:
 
     from latte.data.datasets import dataset_status
 
-    statuses = dataset_status(_data_root(data_root))
+    statuses = dataset_status(data_root_or_default(data_root))
     if as_json:
         typer.echo(json.dumps([asdict(status) for status in statuses], default=str))
         return
@@ -375,81 +305,6 @@ def protocols_diff(
         typer.echo(tabulate(rows, headers=["field", one.name, two.name], disable_numparse=True))
     else:
         typer.echo(f"{first} and {second} are the same protocol ({one.fingerprint})")
-
-
-def _protocol(
-    name: str | None,
-    settings: list[str] | None,
-    dataset: str | None,
-    network: str | None,
-    num_videos: int | None,
-    num_frames: int | None,
-    seed: int | None,
-) -> "Protocol":
-    """The preset or file, with what the command line changes."""
-    from dataclasses import replace
-
-    from evaluation.networks.registry import network as network_spec
-    from evaluation.presets import load_protocol
-    from evaluation.protocol import override
-
-    embedded = "shapes" in (dataset, network)
-    protocol = load_protocol(name or ("shapes" if embedded else "stylegan-v"))
-    protocol = override(protocol, settings or [])
-    changes: dict[str, Any] = {}
-    if num_videos is not None:
-        changes |= {"num_real": num_videos, "num_fake": num_videos}
-    if num_frames is not None:
-        changes["num_frames"] = num_frames
-    if seed is not None:
-        changes["seed"] = seed
-    if network is not None:
-        changes |= {"network": network, "output": network_spec(network).output}
-    return replace(protocol, **changes)
-
-
-def _real_videos(
-    dataset: str | None, real: Path | None, data_root: Path | None, protocol: "Protocol"
-) -> "VideoSet":
-    from latte.data.datasets import dataset as known_dataset
-    from latte.data.datasets import open_dataset
-    from latte.data.sources import open_video_set
-
-    if dataset is not None:
-        known = known_dataset(dataset)
-    if real is not None:
-        return open_video_set(real)
-    if dataset is None:
-        raise InputError("no real videos: give --dataset NAME or --real PATH")
-    split = known.fvd_split if protocol.split == "published" else protocol.split
-    return open_dataset(dataset, data_root=_data_root(data_root), split=split)
-
-
-def _fake_videos(dataset: str | None, fake: Path | None) -> "VideoSet":
-    from latte.data.sources import open_video_set
-
-    if fake is None and dataset is None:
-        raise InputError("no generated videos: give --fake PATH")
-    path = fake or Path("samples") / str(dataset)
-    if fake is None and not path.exists():
-        raise InputError(f"{path}: no generated videos there; give --fake PATH")
-    return open_video_set(path)
-
-
-def _data_root(given: Path | None) -> Path:
-    return given or Path(os.environ.get("LATTE_DATA", "data"))
-
-
-def _workers(given: int | None) -> int:
-    return min(os.cpu_count() or 1, 8) if given is None else given
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ def published_protocol(dataset_name: str | None, protocol: Protocol = LATTE) -> 
     """The protocol as the papers' figures on this data set were made with it.
 
     A data set with fewer videos than the protocol takes gives all it has (FaceForensics: 704), and
-    the official Latte evaluation takes real clips of Taichi-HD at stride 6 (its issue 115).
+    the official Latte evaluation takes real clips of Taichi-HD at stride 6 (Vchitect/Latte#115).
     """
     if dataset_name is None:
         return protocol

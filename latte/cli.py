@@ -5,31 +5,9 @@ from typing import Annotated
 
 import typer
 
-from latte.data.command_line import run_app
+from latte.data.command_line import new_app, run_app
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Latte: video generation, and the data set that comes with it.",
-)
-
-
-def _version(value: bool) -> None:
-    if value:
-        from importlib.metadata import version
-
-        typer.echo(f"latte {version('latte-eval')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    pass
+app = new_app("latte", "Latte: video generation, and the data set that comes with it.")
 
 
 @app.command()

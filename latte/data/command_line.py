@@ -6,14 +6,47 @@ import signal
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
+from importlib.metadata import version
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
+
+import typer
 
 from latte.data.errors import InputError
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 STOPPED = "stopped; what was finished is kept, and the same command goes on from there"
+
+
+def new_app(name: str, help_text: str, **settings: Any) -> typer.Typer:
+    """A command line with `--version`; its commands are added by the caller."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help=help_text,
+        **settings,
+    )
+
+    def show_version(wanted: bool) -> None:
+        if wanted:
+            typer.echo(f"{name} {version('latte-eval')}")
+            raise typer.Exit
+
+    @app.callback()
+    def _root(
+        version: Annotated[
+            bool,
+            typer.Option(
+                "--version", callback=show_version, is_eager=True, help="Show the version."
+            ),
+        ] = False,
+    ) -> None:
+        pass
+
+    return app
 
 
 def run_app(app: Callable[..., Any], name: str) -> NoReturn:

@@ -1,0 +1,154 @@
+"""Options that commands of `latte-eval` share, and what they stand for when they are not given."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from evaluation.protocol import Protocol
+    from latte.data.sources import VideoSet
+
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Real videos: a data set by name (see `latte-eval datasets`)."
+    ),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Folder of the data sets. [default: $LATTE_DATA, else ./data]"
+    ),
+]
+Real = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Real videos instead of --dataset: a folder of videos or of frame folders, or one "
+        ".npy, .npz or .safetensors of uint8 (N, T, H, W, 3).",
+    ),
+]
+Fake = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Generated videos, likewise. [default: ./samples/<dataset>]"),
+]
+ProtocolOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Preset or .toml file. [default: stylegan-v; shapes for --dataset/--network shapes]",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change one protocol field; repeatable."),
+]
+Network = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Feature network. [default: the protocol's]")
+]
+NumVideos = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Clips of each set. [default: the protocol's]"),
+]
+NumFrames = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Frames of each clip. [default: the protocol's]"),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Of every random choice. [default: the protocol's]"),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Decoding processes; 0 decodes in this one. [default: cores, at most 8]",
+    ),
+]
+SkipBroken = Annotated[
+    bool,
+    typer.Option(
+        "--skip-broken", help="Leave out videos that are broken or too short, and list them."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+
+
+def chosen_protocol(
+    name: str | None,
+    settings: list[str] | None,
+    dataset: str | None,
+    network: str | None,
+    num_videos: int | None,
+    num_frames: int | None,
+    seed: int | None,
+) -> "Protocol":
+    """The preset or file, with what the command line changes."""
+    from dataclasses import replace
+
+    from evaluation.networks.registry import network as network_spec
+    from evaluation.presets import load_protocol
+    from evaluation.protocol import override
+
+    embedded = "shapes" in (dataset, network)
+    protocol = load_protocol(name or ("shapes" if embedded else "stylegan-v"))
+    protocol = override(protocol, settings or [])
+    changes: dict[str, Any] = {}
+    if num_videos is not None:
+        changes |= {"num_real": num_videos, "num_fake": num_videos}
+    if num_frames is not None:
+        changes["num_frames"] = num_frames
+    if seed is not None:
+        changes["seed"] = seed
+    if network is not None:
+        changes |= {"network": network, "output": network_spec(network).output}
+    return replace(protocol, **changes)
+
+
+def real_videos(
+    dataset: str | None, real: Path | None, data_root: Path | None, protocol: "Protocol"
+) -> "VideoSet":
+    from latte.data.datasets import dataset as known_dataset
+    from latte.data.datasets import open_dataset
+    from latte.data.sources import open_video_set
+
+    if dataset is not None:
+        known = known_dataset(dataset)
+    if real is not None:
+        return open_video_set(real)
+    if dataset is None:
+        raise InputError("no real videos: give --dataset NAME or --real PATH")
+    split = known.fvd_split if protocol.split == "published" else protocol.split
+    return open_dataset(dataset, data_root=data_root_or_default(data_root), split=split)
+
+
+def fake_videos(dataset: str | None, fake: Path | None) -> "VideoSet":
+    from latte.data.sources import open_video_set
+
+    if fake is None and dataset is None:
+        raise InputError("no generated videos: give --fake PATH")
+    path = fake or Path("samples") / str(dataset)
+    if fake is None and not path.exists():
+        raise InputError(f"{path}: no generated videos there; give --fake PATH")
+    return open_video_set(path)
+
+
+def data_root_or_default(given: Path | None) -> Path:
+    return given or Path(os.environ.get("LATTE_DATA", "data"))
+
+
+def workers_or_default(given: int | None) -> int:
+    return min(os.cpu_count() or 1, 8) if given is None else given
+
+
+def device_or_default(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
