@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from latte.data.clips import Offset, Order, Selection, ShortVideos
 from latte.data.command_line import nearest
@@ -25,31 +25,31 @@ LABELS = ("name", "description")  # said about a protocol; they move no number
 class Protocol:
     """How a number is made, from the choice of videos to the covariance.
 
-    The comment at a field is its meaning; `latte-eval protocols show NAME` prints both.
+    Each field carries its meaning, which `latte-eval protocols show NAME` prints beside the value.
     """
 
-    name: str
-    description: str
-    split: str  # real videos of a data set: "published" (as its FVDs are published), "train", …
-    num_real: int  # real clips at most, one from each video
-    num_fake: int  # generated clips at most, one from each video
-    num_frames: int  # kept in each clip
-    real_stride: int  # source frames per kept frame; papers differ
-    fake_stride: int  # the same for generated videos
-    real_order: Order  # the first videos by name, or a seeded random choice
-    fake_order: Order  # the same for generated videos
-    real_offset: Offset  # where a clip begins: the first frame, or a seeded place where it fits
-    fake_offset: Offset  # the same for generated videos
-    short_real: ShortVideos  # real videos that are too short: discard or error
-    seed: int  # of every random choice above
-    recipe: Recipe  # video files to square frames; frame folders and arrays are taken as they are
-    size: int  # of those frames, in pixels
-    storage: Storage  # what those frames go through before they are measured
-    network: str  # feature network, its own resizing included
-    weights: str  # published file by name, "bundled", or "sha256:…" of any other file
-    output: str  # the layer whose output are the features
-    covariance: Covariance  # divided by n, or by n − 1
-    precision: Literal["float32"]  # of the network's arithmetic; statistics are always float64
+    name: Annotated[str, "what it is called; moves no number"]
+    description: Annotated[str, "what it is; moves no number"]
+    split: Annotated[str, "real videos of a data set: published (as its FVDs are), train, test, …"]
+    num_real: Annotated[int, "real clips at most, one from each video"]
+    num_fake: Annotated[int, "generated clips at most, one from each video"]
+    num_frames: Annotated[int, "kept in each clip"]
+    real_stride: Annotated[int, "source frames per kept frame of real videos; papers differ"]
+    fake_stride: Annotated[int, "the same of generated videos"]
+    real_order: Annotated[Order, "sorted: the first real videos by name; random: a seeded choice"]
+    fake_order: Annotated[Order, "the same of generated videos"]
+    real_offset: Annotated[Offset, "first: real clips begin at frame 0; random: where they fit"]
+    fake_offset: Annotated[Offset, "the same of generated clips"]
+    short_real: Annotated[ShortVideos, "real videos that are too short: discard or error"]
+    seed: Annotated[int, "of every random choice above"]
+    recipe: Annotated[Recipe, "how video files become square frames; other frames stay as they are"]
+    size: Annotated[int, "of those frames, in pixels"]
+    storage: Annotated[Storage, "what those frames go through before they are measured"]
+    network: Annotated[str, "feature network, its own resizing included"]
+    weights: Annotated[str, "published file by name, bundled, or sha256:… of any other file"]
+    output: Annotated[str, "the layer whose output are the features"]
+    covariance: Annotated[Covariance, "divided by n, or by n − 1"]
+    precision: Annotated[Literal["float32"], "of the network; statistics are always float64"]
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -111,8 +111,15 @@ def override(protocol: Protocol, assignments: list[str]) -> Protocol:
 
 def to_toml(protocol: Protocol) -> str:
     """The protocol as a TOML file that `evaluation.presets.load_protocol` reads back."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in asdict(protocol).items()]
-    return "\n".join([f"# fingerprint {protocol.fingerprint}", *lines]) + "\n"
+    meanings = {
+        key: hint.__metadata__[0]
+        for key, hint in get_type_hints(Protocol, include_extras=True).items()
+    }
+    values = {key: json.dumps(value) for key, value in asdict(protocol).items()}
+    lines = [f"# fingerprint {protocol.fingerprint}"]
+    for key, value in values.items():
+        lines += ["", f"# {meanings[key]}", f"{key} = {value}"]
+    return "\n".join(lines) + "\n"
 
 
 def differences(fields_of: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:

@@ -49,6 +49,13 @@ def test_a_preset_written_as_toml_is_read_back_the_same(preset, tmp_path):
     assert load_protocol(str(path)) == preset
 
 
+def test_a_protocol_is_shown_with_the_meaning_of_every_field():
+    lines = to_toml(LATTE).splitlines()
+    for field in fields(Protocol):
+        (place,) = [i for i, line in enumerate(lines) if line.startswith(f"{field.name} = ")]
+        assert lines[place - 1].startswith("# ")
+
+
 def test_a_file_may_start_from_a_preset(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('base = "latte"\nname = "mine"\nreal_stride = 6\n')
