@@ -16,18 +16,12 @@ import pandas as pd
 
 from benchmarks.distortions import DistortedVideo
 from evaluation.extraction import RunOptions, StoredNetwork
-from evaluation.measure import (
-    Comparison,
-    MeasuredSet,
-    frechet_result,
-    inception_result,
-    measure_set,
-    plan_set,
-)
+from evaluation.measure import Comparison, frechet_result, inception_result
 from evaluation.networks.registry import build
 from evaluation.presets import SHAPES
 from evaluation.protocol import Protocol
 from evaluation.result import Result
+from evaluation.sets import MeasuredSet, measure_set, plan_set
 from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
 

@@ -20,10 +20,10 @@ import pandas as pd
 import torch
 
 from evaluation.extraction import RunOptions, StoredNetwork
-from evaluation.measure import measure_set, plan_set
 from evaluation.networks.i3d import I3D, fold_batch_norms
 from evaluation.networks.registry import build
 from evaluation.presets import SHAPES
+from evaluation.sets import measure_set, plan_set
 from evaluation.uncertainty import bootstrap_frechet
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet

@@ -118,7 +118,7 @@ def fvd(
             weights=weights,
             at_least=num_videos or 1,
             dataset=dataset,
-            model=name or fake_set.name,
+            model=name or (fake_set.stem if isinstance(fake_set, Path) else fake_set.name),
             resamples=resamples,
             out=out,
         ),
@@ -148,7 +148,7 @@ def clips(
     Decodes nothing.
     """
     from evaluation.extraction import RunOptions
-    from evaluation.measure import plan_set
+    from evaluation.sets import plan_set
     from evaluation.store import default_store
 
     chosen = chosen_protocol(protocol, settings, dataset, network, num_videos, num_frames, seed)
@@ -167,6 +167,8 @@ def clips(
         raise InputError("no videos: give --dataset NAME, --real PATH or --fake PATH")
     rows: list[dict[str, Any]] = []
     for label, videos in sets:
+        if isinstance(videos, Path):
+            raise InputError(f"{videos} is a statistics file: it has no clips to plan")
         selection = chosen.real_selection() if label == "real" else chosen.fake_selection()
         planned = plan_set(
             videos,

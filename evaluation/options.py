@@ -29,7 +29,7 @@ Real = Annotated[
     typer.Option(
         metavar="PATH",
         help="Real videos instead of --dataset: a folder of videos or of frame folders, or one "
-        ".npy, .npz or .safetensors of uint8 (N, T, H, W, 3).",
+        ".npy, .npz or .safetensors of uint8 (N, T, H, W, 3), or a file of statistics (mu, sigma).",
     ),
 ]
 Fake = Annotated[
@@ -112,41 +112,53 @@ def chosen_protocol(
 
 def real_videos(
     dataset: str | None, real: Path | None, data_root: Path | None, protocol: "Protocol"
-) -> "VideoSet":
-    from latte.data.datasets import dataset as known_dataset
-    from latte.data.datasets import open_dataset
-    from latte.data.sources import open_video_set
+) -> "VideoSet | Path":
+    """What `--real`, else `--dataset`, stands for; a path is that of a statistics file.
 
-    if dataset is not None:
-        known = known_dataset(dataset)
+    With both, the videos are those of `--real`, and the result is filed under the data set.
+    """
+    from latte.data import datasets
+
+    known = None if dataset is None else datasets.dataset(dataset)
     if real is not None:
-        return open_video_set(real)
-    if dataset is None:
+        return _open(real)
+    if known is None:
         raise InputError("no real videos: give --dataset NAME or --real PATH")
     split = known.fvd_split if protocol.split == "published" else protocol.split
-    return open_dataset(dataset, data_root=data_root_or_default(data_root), split=split)
+    root = data_root_or_default(data_root)
+    return datasets.open_dataset(known.name, data_root=root, split=split)
 
 
-def fake_videos(dataset: str | None, fake: Path | None) -> "VideoSet":
-    from latte.data.sources import open_video_set
-
+def fake_videos(dataset: str | None, fake: Path | None) -> "VideoSet | Path":
+    """What `--fake` stands for, by default `samples/<dataset>`."""
     if fake is None and dataset is None:
         raise InputError("no generated videos: give --fake PATH")
     path = fake or Path("samples") / str(dataset)
     if fake is None and not path.exists():
         raise InputError(f"{path}: no generated videos there; give --fake PATH")
-    return open_video_set(path)
+    return _open(path)
+
+
+def _open(path: Path) -> "VideoSet | Path":
+    """The videos at a path; the path itself if it is that of a statistics file."""
+    from evaluation.statistics_file import is_statistics_file
+    from latte.data.sources import open_video_set
+
+    return path if is_statistics_file(path) else open_video_set(path)
 
 
 def data_root_or_default(given: Path | None) -> Path:
+    """`--data-root`, else `$LATTE_DATA`, else `./data`."""
     return given or Path(os.environ.get("LATTE_DATA", "data"))
 
 
 def workers_or_default(given: int | None) -> int:
+    """`--workers`, else one for each core, at most 8."""
     return min(os.cpu_count() or 1, 8) if given is None else given
 
 
 def device_or_default(name: str) -> str:
+    """The device that `auto` stands for."""
     import torch
 
     if name == "auto":

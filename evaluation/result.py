@@ -27,7 +27,8 @@ class SetRecord:
     num_clips: int  # clips measured
     height: int  # of the frames that the network got
     width: int
-    storage: str  # "jpeg-75" or "lossless" as prepared here; "jpg", "png" or "array" as it came
+    storage: str  # "jpeg-75" or "lossless" as prepared here; "jpg", "png", "array" or
+    # "statistics" as it came
     too_short: tuple[str, ...] = ()  # left out as the protocol asks
     broken: tuple[str, ...] = ()  # left out because --skip-broken allowed it
 

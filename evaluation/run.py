@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.extraction import RunOptions, StoredNetwork
-from evaluation.measure import Comparison, frechet_result, measure_set, notes, plan_set, say
+from evaluation.measure import Comparison, frechet_result, notes, say
 from evaluation.networks.registry import build
 from evaluation.protocol import Protocol
 from evaluation.result import Result, append_result, check_writable
+from evaluation.sets import PlannedSet, measure_set, plan_set, statistics_set
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 
@@ -17,8 +18,8 @@ from latte.data.sources import VideoSet
 class FvdRequest:
     """What to measure, and where the result goes."""
 
-    real: VideoSet
-    fake: VideoSet
+    real: VideoSet | Path  # a path is that of a statistics file
+    fake: VideoSet | Path
     protocol: Protocol
     weights: Path | None
     at_least: int  # clips that each set must have
@@ -60,24 +61,24 @@ def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
         )
     network = StoredNetwork.open(extractor, options.store)
     preparation = protocol.preparation()
-    planned_real = plan_set(
-        request.real,
-        protocol.real_selection(),
-        preparation,
-        options,
-        label="real",
-        at_least=request.at_least,
+    # Both plans first: what is wrong with either set shows before hours of work on the other.
+    planned = [
+        statistics_set(videos, spec.num_features)
+        if isinstance(videos, Path)
+        else plan_set(
+            videos, selection, preparation, options, label=label, at_least=request.at_least
+        )
+        for videos, selection, label in (
+            (request.real, protocol.real_selection(), "real"),
+            (request.fake, protocol.fake_selection(), "fake"),
+        )
+    ]
+    real, fake = (
+        measure_set(chosen, [network], options, request.at_least)
+        if isinstance(chosen, PlannedSet)
+        else chosen
+        for chosen in planned
     )
-    planned_fake = plan_set(
-        request.fake,
-        protocol.fake_selection(),
-        preparation,
-        options,
-        label="fake",
-        at_least=request.at_least,
-    )
-    real = measure_set(planned_real, [network], options, request.at_least)
-    fake = measure_set(planned_fake, [network], options, request.at_least)
     comparison = Comparison(
         protocol=protocol,
         dataset=request.dataset,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from evaluation.extraction import RunOptions, StoredNetwork, extract
-from evaluation.measure import measure_set, plan_set
+from evaluation.sets import measure_set, plan_set
 from latte.data.clips import Selection, plan_clips, probe_here
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import Preparation

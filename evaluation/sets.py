@@ -1,0 +1,174 @@
+"""One set of videos on its way: clips chosen, then features in the store."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evaluation.extraction import RunOptions, StoredNetwork, check_sizes, extract
+from evaluation.result import SetRecord
+from evaluation.statistics import Statistics
+from evaluation.statistics_file import read_statistics
+from evaluation.store import content_key
+from latte.data.clips import ClipPlan, Probed, Selection, plan_clips
+from latte.data.errors import InputError
+from latte.data.frames import FrameFolder
+from latte.data.loading import Preparation, probe_in_workers
+from latte.data.sources import Video, VideoSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedSet:
+    """A set of videos with its clips chosen, not yet decoded."""
+
+    videos: VideoSet
+    selection: Selection
+    preparation: Preparation
+    label: str  # "real" or "fake"
+    plan: ClipPlan
+    probed: dict[str, Probed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredSet:
+    """A set whose features are in the store, or whose statistics were given."""
+
+    record: SetRecord
+    keys: tuple[bytes, ...] = ()  # of its features in the store
+    given: Statistics | None = None  # from a statistics file: there are no features
+    decoded: int = 0  # clips that were not in the store before
+
+    def statistics(self, network: StoredNetwork, ddof: int) -> Statistics:
+        """Mean and covariance over n − ddof of its features; as they were given, if they were."""
+        if self.given is not None:
+            return self.given
+        return network.statistics(self.keys).statistics(ddof)
+
+
+def plan_set(
+    videos: VideoSet,
+    selection: Selection,
+    preparation: Preparation,
+    options: RunOptions,
+    *,
+    label: str,
+    at_least: int = 1,
+) -> PlannedSet:
+    """Choose a set's clips; fewer than `at_least` are an error that says where the others went."""
+    planned = PlannedSet(
+        videos=videos,
+        selection=selection,
+        preparation=preparation,
+        label=label,
+        plan=ClipPlan(root=videos.root, clips=(), num_listed=0),
+        probed={},
+    )
+    planned = _choose(planned, options, known_broken=())
+    _check_count(planned.plan, at_least)
+    check_sizes(planned.plan.clips, preparation, videos.root)
+    return planned
+
+
+def measure_set(
+    planned: PlannedSet, networks: Sequence[StoredNetwork], options: RunOptions, at_least: int = 1
+) -> MeasuredSet:
+    """Extract the features of a planned set; with `skip_broken` the next videos take the places
+    of those that turn out to be unreadable."""
+    known_broken: list[tuple[str, str]] = []
+    decoded = 0
+    while True:
+        plan = planned.plan
+        extraction = extract(
+            plan.clips, networks, planned.preparation, options, label=planned.label
+        )
+        decoded += extraction.decoded
+        if not extraction.broken:
+            break
+        known_broken += extraction.broken
+        planned = _choose(planned, options, known_broken=known_broken)
+        _check_count(planned.plan, at_least)
+    height, width = check_sizes(plan.clips, planned.preparation, planned.videos.root)
+    record = SetRecord(
+        path=planned.videos.root,
+        digest=content_key({"clips": sorted(key.hex() for key in extraction.keys)}).hex(),
+        num_listed=plan.num_listed,
+        num_clips=len(plan.clips),
+        height=height,
+        width=width,
+        storage=_storage(plan.clips[0].video, planned.preparation),
+        too_short=plan.too_short,
+        broken=plan.broken,
+    )
+    return MeasuredSet(record=record, keys=extraction.keys, decoded=decoded)
+
+
+def statistics_set(path: Path, num_features: int) -> MeasuredSet:
+    """A set that is known by a statistics file alone.
+
+    Raises:
+        InputError: the file is damaged, or of features of another width.
+    """
+    statistics, digest = read_statistics(path)
+    width = len(statistics.mean)
+    if width != num_features:
+        raise InputError(
+            f"{path}: holds statistics of {width} features, the network has {num_features}: give "
+            "the --network that they were made with"
+        )
+    record = SetRecord(
+        path=str(path),
+        digest=digest,
+        num_listed=statistics.count,
+        num_clips=statistics.count,
+        height=0,
+        width=0,
+        storage="statistics",
+    )
+    return MeasuredSet(record=record, given=statistics)
+
+
+def _choose(
+    planned: PlannedSet, options: RunOptions, *, known_broken: Sequence[tuple[str, str]]
+) -> PlannedSet:
+    def probe(videos: Iterable[Video]) -> Iterator[Probed]:
+        listed = list(videos)
+        known = [video for video in listed if video.name in planned.probed]
+        for video in known:
+            yield planned.probed[video.name]
+        for probed in probe_in_workers(
+            listed[len(known) :], workers=options.workers, timeout=options.timeout
+        ):
+            planned.probed[probed[0].name] = probed
+            yield probed
+
+    plan = plan_clips(
+        planned.videos,
+        planned.selection,
+        probe,
+        skip_broken=options.skip_broken,
+        known_broken=known_broken,
+    )
+    return replace(planned, plan=plan)
+
+
+def _check_count(plan: ClipPlan, at_least: int) -> None:
+    if len(plan.clips) >= at_least:
+        return
+    left_out = [*plan.too_short, *plan.broken]
+    where = f" (left out: {some_of(left_out)})" if left_out else ""
+    raise InputError(
+        f"{plan.root}: {at_least} videos were asked for, but only {len(plan.clips)} can be "
+        f"used{where}: add videos or lower --num-videos"
+    )
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """The first few names, and how many more there are."""
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more
+
+
+def _storage(video: Video, preparation: Preparation) -> str:
+    """What the frames went through before they were measured, as far as can be told."""
+    if not video.prepared:
+        return preparation.storage
+    return video.image_format if isinstance(video, FrameFolder) else "array"
