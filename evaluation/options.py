@@ -92,12 +92,12 @@ def chosen_protocol(
     from dataclasses import replace
 
     from evaluation.networks.registry import network as network_spec
-    from evaluation.presets import load_protocol
+    from evaluation.presets import for_dataset, load_protocol
     from evaluation.protocol import override
 
     embedded = "shapes" in (dataset, network)
     protocol = load_protocol(name or ("shapes" if embedded else "stylegan-v"))
-    protocol = override(protocol, settings or [])
+    protocol = override(for_dataset(protocol, dataset), settings or [])
     changes: dict[str, Any] = {}
     if num_videos is not None:
         changes |= {"num_real": num_videos, "num_fake": num_videos}

@@ -68,21 +68,27 @@ PRESETS: Mapping[str, Protocol] = {
 }
 
 
+def for_dataset(protocol: Protocol, dataset_name: str | None) -> Protocol:
+    """A preset with what its source does differently on one data set.
+
+    The official Latte evaluation takes real clips of Taichi-HD at stride 6 (Vchitect/Latte#115).
+    """
+    if protocol == LATTE and dataset_name == "taichi-hd":
+        return replace(protocol, real_stride=6)
+    return protocol
+
+
 def published_protocol(dataset_name: str | None, protocol: Protocol = LATTE) -> Protocol:
     """The protocol as the papers' figures on this data set were made with it.
 
-    A data set with fewer videos than the protocol takes gives all it has (FaceForensics: 704), and
-    the official Latte evaluation takes real clips of Taichi-HD at stride 6 (Vchitect/Latte#115).
+    A data set with fewer videos than the protocol takes gives all it has (FaceForensics: 704).
     """
+    protocol = for_dataset(protocol, dataset_name)
     if dataset_name is None:
         return protocol
     known = dataset(dataset_name)
     count = known.splits[known.fvd_split]
-    if count is not None:
-        protocol = replace(protocol, num_real=min(protocol.num_real, count))
-    if protocol.name == LATTE.name and dataset_name == "taichi-hd":
-        protocol = replace(protocol, real_stride=6)
-    return protocol
+    return replace(protocol, num_real=min(protocol.num_real, count or protocol.num_real))
 
 
 def load_protocol(name_or_file: str) -> Protocol:

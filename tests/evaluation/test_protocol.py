@@ -2,7 +2,14 @@ from dataclasses import fields, replace
 
 import pytest
 
-from evaluation.presets import LATTE, PRESETS, STYLEGAN_V, load_protocol, published_protocol
+from evaluation.presets import (
+    LATTE,
+    PRESETS,
+    STYLEGAN_V,
+    for_dataset,
+    load_protocol,
+    published_protocol,
+)
 from evaluation.protocol import LABELS, Protocol, differences, override, to_toml
 from latte.data.errors import InputError
 
@@ -122,3 +129,10 @@ def test_published_figures_take_what_their_data_set_has():
     assert published_protocol("taichi-hd").real_stride == 6
     assert published_protocol("ucf101").real_stride == 3
     assert published_protocol("taichi-hd", STYLEGAN_V).real_stride == 1
+
+
+def test_a_preset_follows_its_source_on_each_data_set_and_a_changed_one_stays_as_it_is():
+    assert for_dataset(LATTE, "taichi-hd").real_stride == 6
+    assert for_dataset(LATTE, "faceforensics") == LATTE  # no cap on a larger copy
+    mine = replace(LATTE, name="mine")
+    assert for_dataset(mine, "taichi-hd") == mine
