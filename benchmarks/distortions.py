@@ -93,5 +93,35 @@ class DistortedVideo:
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class EnlargedVideo:
+    """A video with its pixels repeated: the traffic of large frames without any files."""
+
+    video: Video
+    factor: int = 8
+    prepared: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.video.name
+
+    def probe(self) -> VideoInfo:
+        """Length and enlarged size."""
+        info = self.video.probe()
+        return VideoInfo(
+            num_frames=info.num_frames,
+            height=info.height * self.factor,
+            width=info.width * self.factor,
+        )
+
+    def read(self, frames: Sequence[int]) -> np.ndarray:
+        """uint8 (T, H · factor, W · factor, 3)."""
+        return self.video.read(frames).repeat(self.factor, axis=1).repeat(self.factor, axis=2)
+
+    def digest(self, frames: Sequence[int]) -> str:
+        """The original's: the enlarged pixels hold no more."""
+        return f"{self.factor}×{self.video.digest(frames)}"
+
+
 def _to_uint8(clip: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(clip), 0, 255).astype(np.uint8)

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.distortions import EnlargedVideo
 from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.networks.i3d import I3D, fold_batch_norms
 from evaluation.networks.registry import build
@@ -27,7 +27,6 @@ from evaluation.sets import measure_set, plan_set
 from evaluation.uncertainty import bootstrap_frechet
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet
-from latte.data.video import VideoInfo
 
 MEGABYTE = 1024.0  # in the kilobytes that getrusage counts in
 
@@ -40,36 +39,6 @@ class Figure:
     measured: float
     unit: str
     promise: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnlargedVideo:
-    """A 32×32 video with its pixels repeated: the traffic of 256×256 frames without any files."""
-
-    video: ShapesVideo
-    factor: int = 8
-    prepared: bool = True
-
-    @property
-    def name(self) -> str:
-        return self.video.name
-
-    def probe(self) -> VideoInfo:
-        """Length and enlarged size."""
-        info = self.video.probe()
-        return VideoInfo(
-            num_frames=info.num_frames,
-            height=info.height * self.factor,
-            width=info.width * self.factor,
-        )
-
-    def read(self, frames: Sequence[int]) -> np.ndarray:
-        """uint8 (T, H · factor, W · factor, 3)."""
-        return self.video.read(frames).repeat(self.factor, axis=1).repeat(self.factor, axis=2)
-
-    def digest(self, frames: Sequence[int]) -> str:
-        """The original's: the enlarged pixels hold no more."""
-        return f"{self.factor}×{self.video.digest(frames)}"
 
 
 def help_seconds(command: str, runs: int = 5) -> float:
@@ -97,7 +66,9 @@ def peak_megabytes(num_clips: int) -> tuple[float, float]:
     Returns:
         The main process's peak, and the largest decoding process's, in MB.
     """
-    command = [sys.executable, "-m", "benchmarks.speed", "extract", str(num_clips)]
+    # Not `-m benchmarks.speed`: decoding processes would import that module, and torch with it.
+    code = f"from benchmarks.speed import extract_enlarged; extract_enlarged({num_clips})"
+    command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     main, workers = done.stdout.split()[-2:]
     return float(main), float(workers)
@@ -196,7 +167,3 @@ def run(*, out: Path, num_clips: int = 2048, with_demo: bool = True) -> None:
     (out / "speed.md").write_text(text, encoding="utf-8")
     frame.to_csv(out / "speed.csv", index=False)
     print(text)
-
-
-if __name__ == "__main__" and sys.argv[1:2] == ["extract"]:
-    extract_enlarged(int(sys.argv[2]))

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from benchmarks import speed
+from benchmarks.distortions import EnlargedVideo
 from latte.data.shapes import ShapesVideo
 
 
 def test_an_enlarged_video_repeats_pixels_and_keeps_its_digest_apart():
     video = ShapesVideo(index=0, split="test")
-    enlarged = speed.EnlargedVideo(video=video, factor=4)
+    enlarged = EnlargedVideo(video=video, factor=4)
     frames = enlarged.read(range(3))
     assert frames.shape == (3, 128, 128, 3)
     np.testing.assert_array_equal(frames[:, ::4, ::4], video.read(range(3)))
