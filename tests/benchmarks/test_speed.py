@@ -17,8 +17,7 @@ def test_an_enlarged_video_repeats_pixels_and_keeps_its_digest_apart():
 
 
 def test_memory_is_that_of_a_process_that_extracted():
-    main, worker = speed.peak_megabytes(num_clips=4)
-    assert main > worker > 20  # torch in one, numpy and the decoders in the other
+    assert speed.peak_megabytes(num_clips=4) > 100  # torch alone is more
 
 
 def test_the_table_is_written_and_printed(tmp_path, capsys, monkeypatch):
