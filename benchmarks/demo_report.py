@@ -33,8 +33,9 @@ LEAD = (
 )
 CAPTION = (
     "Distances from the real videos (lower is better) and Inception Scores (higher is better), "
-    "each with a bootstrap 95 % interval. These metrics use small networks that come with the "
-    "package: they have names of their own and do not compare with those of I3D, Inception or C3D."
+    "each ± half the width of its bootstrap 95 % interval (the chart shows both ends). These "
+    "metrics use small networks that come with the package: they have names of their own and do "
+    "not compare with those of I3D, Inception or C3D."
 )
 
 

@@ -233,7 +233,8 @@ def _measured_cell(item: Measured, dataset: str) -> Cell:
         low=low,
         high=high,
         notes=(note,) if differing else (),
-        comparable=not differing,
+        # The official tools draw without a seed: no figure of theirs belongs to one.
+        comparable=all(phrase.startswith("seed ") for phrase in differing),
     )
 
 

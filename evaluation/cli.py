@@ -66,7 +66,7 @@ def fvd(
         typer.Option(metavar="NAME", help="cpu, cuda or cuda:N. [auto: cuda where there is one]"),
     ] = "auto",
     batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Clips decoded at a time; moves no number.")
+        int, typer.Option(min=1, metavar="N", help="Clips at a time; on a CPU it moves no number.")
     ] = 8,
     workers: Workers = None,
     timeout: Annotated[
@@ -98,7 +98,9 @@ def fvd(
     from evaluation.run import FvdRequest, run_fvd
     from evaluation.store import default_store
 
-    chosen = chosen_protocol(protocol, settings, dataset, network, num_videos, num_frames, seed)
+    chosen = chosen_protocol(
+        protocol, settings, dataset, network, num_videos, num_frames, seed, real
+    )
     options = RunOptions(
         store=store or default_store(),
         device=device_or_default(device),
@@ -148,10 +150,12 @@ def clips(
     Decodes nothing.
     """
     from evaluation.extraction import RunOptions
-    from evaluation.sets import plan_set
+    from evaluation.sets import plan_set, some_of
     from evaluation.store import default_store
 
-    chosen = chosen_protocol(protocol, settings, dataset, network, num_videos, num_frames, seed)
+    chosen = chosen_protocol(
+        protocol, settings, dataset, network, num_videos, num_frames, seed, real
+    )
     options = RunOptions(
         store=default_store(),
         workers=workers_or_default(workers),
@@ -166,6 +170,7 @@ def clips(
     if not sets:
         raise InputError("no videos: give --dataset NAME, --real PATH or --fake PATH")
     rows: list[dict[str, Any]] = []
+    left_out: dict[str, list[str]] = {}
     for label, videos in sets:
         if isinstance(videos, Path):
             raise InputError(f"{videos} is a statistics file: it has no clips to plan")
@@ -182,8 +187,13 @@ def clips(
             {"set": label, "index": index, "video": clip.video.name, "frames": list(clip.frames)}
             for index, clip in enumerate(planned.plan.clips)
         ]
+        left_out[label] = [*planned.plan.too_short, *planned.plan.broken]
+        if left_out[label]:
+            typer.echo(f"note: {label}, left out: {some_of(left_out[label])}", err=True)
     if as_json:
-        typer.echo(json.dumps({"fingerprint": chosen.fingerprint, "clips": rows}))
+        typer.echo(
+            json.dumps({"fingerprint": chosen.fingerprint, "clips": rows, "left_out": left_out})
+        )
         return
     for row in rows:
         frames = row["frames"]

@@ -27,7 +27,7 @@ ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a run is carried out. None of it can move a number."""
+    """How a run is carried out. On a CPU none of it can move a number; a GPU moves last bits."""
 
     store: Path
     device: str = "cpu"
@@ -75,7 +75,7 @@ class StoredNetwork:
 class Extraction:
     """Where the features of a plan's clips are, and which clips could not be read."""
 
-    keys: tuple[bytes, ...]  # one for each clip, in the order of the plan
+    keys: tuple[bytes, ...]  # one for each clip that can be read, in the order of the plan
     broken: tuple[tuple[str, str], ...]  # (video name, sentence)
     decoded: int  # clips that were not in the store
 
@@ -95,13 +95,17 @@ def extract(
         BrokenVideoError: a video that cannot be read, unless `options.skip_broken`.
     """
     check_sizes(clips, preparation, label)
-    keys = _content_keys(clips, preparation, options)
-    missing = {
-        key: clip
-        for key, clip in zip(keys, clips, strict=True)
-        if any(key not in network.store for network in networks)
-    }
+    keys: list[bytes] = []
+    missing: dict[bytes, Clip] = {}
     broken: list[tuple[str, str]] = []
+    for clip, key in zip(clips, _content_keys(clips, preparation, options), strict=True):
+        if isinstance(key, BrokenVideoError):
+            _keep_or_raise(key, clip, options, broken)
+            continue
+        keys.append(key)
+        if any(key not in network.store for network in networks):
+            missing[key] = clip
+    unreadable = len(broken)
     if missing:
         total = len(set(keys))
         with tqdm(
@@ -120,7 +124,9 @@ def extract(
             finally:
                 for network in networks:
                     network.store.flush()
-    return Extraction(keys=tuple(keys), broken=tuple(broken), decoded=len(missing) - len(broken))
+    return Extraction(
+        keys=tuple(keys), broken=tuple(broken), decoded=len(missing) - (len(broken) - unreadable)
+    )
 
 
 def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> tuple[int, int]:
@@ -139,10 +145,16 @@ def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> 
 
 def _content_keys(
     clips: Sequence[Clip], preparation: Preparation, options: RunOptions
-) -> list[bytes]:
+) -> list[bytes | BrokenVideoError]:
+    def key(clip: Clip) -> bytes | BrokenVideoError:
+        try:
+            return content_key(clip_identity(clip, preparation))
+        except BrokenVideoError as error:
+            return error
+
     # Hashing reads files and leaves Python's lock, so threads are enough.
     with ThreadPoolExecutor(max_workers=max(1, options.workers)) as pool:
-        return list(pool.map(lambda clip: content_key(clip_identity(clip, preparation)), clips))
+        return list(pool.map(key, clips))
 
 
 def _batches(
@@ -164,9 +176,7 @@ def _batches(
     with closing(frames):
         for key, clip, decoded in zip(missing, clips, frames, strict=True):
             if isinstance(decoded, BrokenVideoError):
-                if not options.skip_broken:
-                    raise decoded
-                broken.append((clip.video.name, str(decoded)))
+                _keep_or_raise(decoded, clip, options, broken)
                 continue
             batch[key] = decoded
             if len(batch) == options.batch_size:
@@ -174,6 +184,14 @@ def _batches(
                 batch = {}
     if batch:
         yield batch
+
+
+def _keep_or_raise(
+    error: BrokenVideoError, clip: Clip, options: RunOptions, broken: list[tuple[str, str]]
+) -> None:
+    if not options.skip_broken:
+        raise error
+    broken.append((clip.video.name, str(error)))
 
 
 def _run_networks(batch: dict[bytes, np.ndarray], networks: Sequence[StoredNetwork]) -> None:

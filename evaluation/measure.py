@@ -17,8 +17,8 @@ from evaluation.presets import PRESETS, published_protocol
 from evaluation.protocol import Protocol, differences
 from evaluation.result import Result, SetRecord, provenance
 from evaluation.sets import MeasuredSet, some_of
+from evaluation.store import content_key
 from evaluation.uncertainty import Interval, bootstrap_frechet, bootstrap_inception_score
-from latte.data.errors import InputError
 
 DDOF = {"n": 0, "n-1": 1}
 
@@ -38,25 +38,44 @@ def effective_protocol(
 
 
 def deviations(
-    protocol: Protocol, dataset: str | None, records: Sequence[SetRecord]
+    carried_out: Protocol, asked_for: Protocol, dataset: str | None, records: Sequence[SetRecord]
 ) -> tuple[str, ...]:
-    """What is not as the preset of this name asks on this data set, a phrase each."""
+    """What is not as was asked for, nor as the preset of that name asks on this data set."""
+    references = [asked_for]
+    if carried_out.name in PRESETS:
+        references.insert(0, published_protocol(dataset, PRESETS[carried_out.name]))
+    fields = carried_out.moving_fields()
+    if dataset is None:
+        fields.pop("split")  # videos of no known data set are of no split
     found: list[str] = []
-    if protocol.name in PRESETS:
-        published = published_protocol(dataset, PRESETS[protocol.name])
-        found += differences(protocol.moving_fields(), published.moving_fields())
+    for reference in references:
+        wanted = {key: reference.moving_fields()[key] for key in fields}
+        differing = [key for key in fields if fields[key] != wanted[key]]
+        named = {phrase.split(" ")[0] for phrase in found}
+        found += differences(
+            {key: fields[key] for key in differing if key not in named},
+            {key: wanted[key] for key in differing if key not in named},
+        )
     for record in records:
-        if record.storage == "statistics":
-            found.append(f"statistics of {record.path} made in a way that is not known")
-            continue
-        if record.height != protocol.size or record.width != protocol.size:
-            found.append(
-                f"frames of {record.path} {record.width}×{record.height} instead of "
-                f"{protocol.size}×{protocol.size}"
-            )
-        if protocol.storage == "jpeg-75" and record.storage in ("png", "array", "lossless"):
-            found.append(f"frames of {record.path} stored as {record.storage} instead of jpeg-75")
+        found += _deviations_of_frames(carried_out, record)
     return tuple(found)
+
+
+def _deviations_of_frames(protocol: Protocol, record: SetRecord) -> Iterator[str]:
+    if record.storage == "statistics":
+        yield f"statistics of {record.path} made in a way that is not known"
+        if record.num_clips is None:
+            yield f"number of clips of {record.path} not known"
+        return
+    if record.height != protocol.size or record.width != protocol.size:
+        yield (
+            f"frames of {record.path} {record.width}×{record.height} instead of "
+            f"{protocol.size}×{protocol.size}"
+        )
+    if protocol.storage == "jpeg-75" and record.storage in ("png", "array", "lossless"):
+        yield f"frames of {record.path} stored as {record.storage} instead of jpeg-75"
+    if record.recipe not in (None, protocol.recipe):
+        yield f"frames of {record.path} prepared as {record.recipe} instead of {protocol.recipe}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,18 +92,8 @@ class Comparison:
 def frechet_result(
     real: MeasuredSet, fake: MeasuredSet, network: StoredNetwork, comparison: Comparison
 ) -> Result:
-    """The Fréchet distance of two measured sets, with a bootstrap 95 % interval.
-
-    Raises:
-        InputError: a set has fewer than two clips: a covariance needs two.
-    """
+    """The Fréchet distance of two measured sets, with a bootstrap 95 % interval."""
     spec = network.extractor.spec
-    for measured in (real, fake):
-        if measured.given is None and len(measured.keys) < 2:
-            raise InputError(
-                f"{measured.record.path}: a Fréchet distance needs at least 2 clips of each set, "
-                f"this one has {len(measured.keys)}: give more videos"
-            )
     ddof = DDOF[comparison.protocol.covariance]
     value = _distance(network, real, fake, ddof)
     interval = None
@@ -151,10 +160,10 @@ def _result(
         network=extractor.spec.name,
         weights_sha256=extractor.weights.sha256,
         weights_published=extractor.weights.published,
-        fingerprint=effective.fingerprint,
+        fingerprint=_fingerprint(effective, records),
         protocol=comparison.protocol.name,
         protocol_fields=effective.moving_fields(),
-        deviations=deviations(effective, comparison.dataset, records),
+        deviations=deviations(effective, comparison.protocol, comparison.dataset, records),
         dataset=comparison.dataset,
         model=comparison.model,
         real=real.record if real else None,
@@ -185,7 +194,7 @@ def notes(result: Result, *, num_features: int) -> Iterator[str]:
             yield f"{_count(record.too_short)} too short and left out: {some_of(record.too_short)}"
         if record.broken:
             yield f"{_count(record.broken)} broken and left out: {some_of(record.broken)}"
-        if record.num_clips <= num_features:
+        if record.num_clips is not None and record.num_clips <= num_features:
             yield (
                 f"{record.num_clips} {label} clips are few for {num_features} features: the "
                 "covariance is singular and the value far above its limit for many clips"
@@ -197,6 +206,14 @@ def notes(result: Result, *, num_features: int) -> Iterator[str]:
 def say(message: str) -> None:
     """A note beside the result: on stderr, so that stdout holds the result alone."""
     print(f"note: {message}", file=sys.stderr)
+
+
+def _fingerprint(protocol: Protocol, records: Sequence[SetRecord]) -> str:
+    """The protocol's, unless statistics were given: how those were made no protocol knows."""
+    given = [record.digest for record in records if record.storage == "statistics"]
+    if not given:
+        return protocol.fingerprint
+    return content_key({"protocol": protocol.fingerprint, "given": given}).hex()[:16]
 
 
 def _distance(network: StoredNetwork, real: MeasuredSet, fake: MeasuredSet, ddof: int) -> float:

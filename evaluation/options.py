@@ -87,6 +87,7 @@ def chosen_protocol(
     num_videos: int | None,
     num_frames: int | None,
     seed: int | None,
+    real: Path | None,
 ) -> "Protocol":
     """The preset or file, with what the command line changes."""
     from dataclasses import replace
@@ -105,6 +106,8 @@ def chosen_protocol(
         changes["num_frames"] = num_frames
     if seed is not None:
         changes["seed"] = seed
+    if real is not None:
+        changes["split"] = "given"  # whichever it is, it was not taken from a data set here
     if network is not None:
         changes |= {"network": network, "output": network_spec(network).output}
     return replace(protocol, **changes)

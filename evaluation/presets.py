@@ -115,7 +115,7 @@ def load_protocol(name_or_file: str) -> Protocol:
 
 
 def protocol_from_fields(table: Mapping[str, Any], *, where: str) -> Protocol:
-    """A protocol from a complete table of fields, or from `base` and the fields that differ."""
+    """A protocol from a complete table of fields, or from a `base` preset and what differs."""
     values = dict(table)
     base = values.pop("base", None)
     known = [field.name for field in fields(Protocol)]
@@ -123,7 +123,11 @@ def protocol_from_fields(table: Mapping[str, Any], *, where: str) -> Protocol:
         if key not in known:
             raise InputError(f"{where}: a protocol has no field {key!r}: {nearest(key, known)}")
     if base is not None:
-        return checked(lambda: replace(load_protocol(str(base)), **values), where)
+        if base not in PRESETS:
+            raise InputError(
+                f"{where}: base {base!r} is no preset: {nearest(str(base), list(PRESETS))}"
+            )
+        return checked(lambda: replace(PRESETS[base], **values), where)
     missing = [name for name in known if name not in values]
     if missing:
         raise InputError(

@@ -1,5 +1,6 @@
 """A number with all that made it, as one line of a JSON Lines file."""
 
+import errno
 import json
 import os
 import platform
@@ -23,12 +24,13 @@ class SetRecord:
 
     path: str  # as the user gave it, or the data set's name
     digest: str  # hash over the content, frames and preparation of every clip
-    num_listed: int  # videos found
-    num_clips: int  # clips measured
+    num_listed: int | None  # videos found
+    num_clips: int | None  # clips measured; None: a statistics file that does not say
     height: int  # of the frames that the network got
     width: int
     storage: str  # "jpeg-75" or "lossless" as prepared here; "jpg", "png", "array" or
     # "statistics" as it came
+    recipe: str | None = None  # of their crop and resize; None: they came without saying
     too_short: tuple[str, ...] = ()  # left out as the protocol asks
     broken: tuple[str, ...] = ()  # left out because --skip-broken allowed it
 
@@ -42,8 +44,8 @@ class Result:
     interval: tuple[float, float] | None
     level: float  # of the interval
     higher_is_better: bool
-    num_real: int
-    num_fake: int
+    num_real: int | None  # None: not known; 0: the metric looks at the generated set alone
+    num_fake: int | None
     num_frames: int
     network: str
     weights_sha256: str
@@ -64,18 +66,17 @@ class Result:
     host: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """One line of JSON; NaN never gets this far."""
-        return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
+        """One line of JSON, ASCII alone: names may hold bytes that no encoding knows."""
+        return json.dumps(asdict(self), allow_nan=False)
 
     def sentence(self) -> str:
         """The line that a person reads.
 
         For example `FVD 123.4 ± 5.6 (95 %), 2048 clips × 16 frames, stylegan-v, i3d 1a2b3c4d…`.
         """
-        if self.num_real in (0, self.num_fake):
-            clips = f"{self.num_fake} clips"
-        else:
-            clips = f"{self.num_real} real and {self.num_fake} generated clips"
+        real, fake = ("?" if n is None else n for n in (self.num_real, self.num_fake))
+        same = self.num_real in (0, self.num_fake)
+        clips = f"{fake} clips" if same else f"{real} real and {fake} generated clips"
         changed = f" with {len(self.deviations)} deviations" if len(self.deviations) > 1 else ""
         changed = " with 1 deviation" if len(self.deviations) == 1 else changed
         return (
@@ -89,20 +90,27 @@ class Result:
 def format_value(value: float, interval: tuple[float, float] | None = None) -> str:
     """`123.4 ± 5.6`: the digits that matter, and no fewer decimals than the half width needs.
 
+    An interval whose halves differ by more than a tenth is written with both its ends.
+
     >>> format_value(123.44, (118.0, 129.2))
     '123.4 ± 5.6'
+    >>> format_value(1.54, (0.45, 3.04))
+    '1.54 [0.45, 3.04]'
     >>> format_value(0.037597812)
     '0.0376'
     """
     half = (interval[1] - interval[0]) / 2 if interval else 0.0
-    if 0 < max(abs(value), half) < 1e-4:
-        return f"{value:.1e} ± {half:.1e}" if interval else f"{value:.1e}"
+    tiny = 0 < max(abs(value), half) < 1e-4
     decimals = min(_decimals(value), 6)
-    if interval is None:
-        return f"{value:.{decimals}f}"
     if half > 0:
         decimals = max(decimals, _decimals(half) - 2)
-    return f"{value:.{decimals}f} ± {half:.{decimals}f}"
+    form = ".1e" if tiny else f".{decimals}f"
+    if interval is None:
+        return f"{value:{form}}"
+    low, high = interval
+    if abs((high - value) - (value - low)) > 0.1 * (high - low):
+        return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+    return f"{value:{form}} ± {half:{form}}"
 
 
 def _decimals(value: float) -> int:
@@ -118,18 +126,26 @@ def _decimals(value: float) -> int:
 
 
 def append_result(path: Path, result: Result) -> None:
-    """Add a line to a results file; what is there stays, whatever happens.
+    """Add a line to a results file, whole or not at all; what is there stays, whatever happens.
 
     Raises:
-        InputError: the file cannot be written, or its last line is not whole.
+        InputError: the file cannot be written.
     """
-    line = (result.to_json() + "\n").encode()
+    text = result.to_json().encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        with path.open("a+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            unfinished = file.read(1) not in (b"", b"\n")  # an editor may have left it so
+            line = b"\n" * unfinished + text + b"\n"
+            try:
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
     except OSError as error:
         raise InputError(
             f"{path}: the result cannot be written ({error.strerror}); choose another file with "
@@ -141,10 +157,12 @@ def check_writable(path: Path) -> None:
     """Refuse a results file that cannot be written before hours of work, not after.
 
     Raises:
-        InputError: it is a folder, or it is not a file of results, or it may not be written.
+        InputError: it is no plain file, or not a file of results, or it may not be written.
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder: --out takes a file such as results.jsonl")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a plain file: --out takes one such as results.jsonl")
     parent = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
     if not os.access(path if path.exists() else parent, os.W_OK) or not parent.is_dir():
         raise InputError(f"{path} cannot be written: choose another file with --out")
@@ -209,10 +227,14 @@ def provenance(device: str) -> dict[str, Any]:
     }
     if device.startswith("cuda"):
         host["device_name"] = torch.cuda.get_device_name(device)
-    command = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    program = Path(sys.argv[0])
+    # `python -m evaluation` runs evaluation/__main__.py.
+    command = (
+        ["python", "-m", program.parent.name] if program.stem == "__main__" else [program.name]
+    )
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(command),
+        "command": shlex.join([*command, *sys.argv[1:]]),
         "versions": versions,
         "host": host,
     }

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.measure import Comparison, frechet_result, notes, say
-from evaluation.networks.registry import build
+from evaluation.networks.registry import NetworkSpec, build
 from evaluation.protocol import Protocol
 from evaluation.result import Result, append_result, check_writable
-from evaluation.sets import PlannedSet, measure_set, plan_set, statistics_set
+from evaluation.sets import MeasuredSet, PlannedSet, measure_set, plan_set, statistics_set
+from evaluation.uncertainty import MIN_RESAMPLES
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 
@@ -38,22 +39,16 @@ def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
     started = time.monotonic()
     protocol = request.protocol
     check_writable(request.out)
+    if 0 < request.resamples < MIN_RESAMPLES:
+        raise InputError(
+            f"--resamples {request.resamples}: an interval needs at least {MIN_RESAMPLES}, or 0 "
+            "for none"
+        )
     extractor = build(
         protocol.network, request.weights, options.device, batch_size=options.batch_size
     )
     spec = extractor.spec
-    if spec.unit != "clip":
-        raise InputError(f"network {spec.name} looks at single frames: an FVD needs one of clips")
-    if protocol.output != spec.output:
-        raise InputError(
-            f"network {spec.name} gives {spec.output}, not {protocol.output}: set output="
-            f"{spec.output}"
-        )
-    if protocol.num_frames < spec.min_frames:
-        raise InputError(
-            f"network {spec.name} needs clips of at least {spec.min_frames} frames, not "
-            f"{protocol.num_frames}: raise --num-frames"
-        )
+    _check_fits(protocol, spec)
     if extractor.probe_difference is not None:
         say(
             f"{spec.name} runs as {extractor.path_taken}; probe clips differ by "
@@ -63,7 +58,7 @@ def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
     preparation = protocol.preparation()
     # Both plans first: what is wrong with either set shows before hours of work on the other.
     planned = [
-        statistics_set(videos, spec.num_features)
+        statistics_set(videos, spec.num_features, request.at_least)
         if isinstance(videos, Path)
         else plan_set(
             videos, selection, preparation, options, label=label, at_least=request.at_least
@@ -73,6 +68,8 @@ def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
             (request.fake, protocol.fake_selection(), "fake"),
         )
     ]
+    for chosen in planned:
+        _check_two_clips(chosen)
     real, fake = (
         measure_set(chosen, [network], options, request.at_least)
         if isinstance(chosen, PlannedSet)
@@ -91,3 +88,27 @@ def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
     for note in notes(result, num_features=spec.num_features):
         say(note)
     return result
+
+
+def _check_fits(protocol: Protocol, spec: NetworkSpec) -> None:
+    """The network can do what the protocol asks of it."""
+    if spec.unit != "clip":
+        raise InputError(f"network {spec.name} looks at single frames: an FVD needs one of clips")
+    if protocol.output != spec.output:
+        raise InputError(
+            f"network {spec.name} gives {spec.output}, not {protocol.output}: set output="
+            f"{spec.output}"
+        )
+    if protocol.num_frames < spec.min_frames:
+        raise InputError(
+            f"network {spec.name} needs clips of at least {spec.min_frames} frames, not "
+            f"{protocol.num_frames}: raise --num-frames"
+        )
+
+
+def _check_two_clips(chosen: PlannedSet | MeasuredSet) -> None:
+    if isinstance(chosen, PlannedSet) and len(chosen.plan.clips) < 2:
+        raise InputError(
+            f"{chosen.videos.root}: a Fréchet distance needs at least 2 clips of each set, this "
+            "one has 1: give more videos"
+        )

@@ -95,20 +95,26 @@ def measure_set(
         height=height,
         width=width,
         storage=_storage(plan.clips[0].video, planned.preparation),
+        recipe=_recipe(planned),
         too_short=plan.too_short,
         broken=plan.broken,
     )
     return MeasuredSet(record=record, keys=extraction.keys, decoded=decoded)
 
 
-def statistics_set(path: Path, num_features: int) -> MeasuredSet:
+def statistics_set(path: Path, num_features: int, at_least: int = 1) -> MeasuredSet:
     """A set that is known by a statistics file alone.
 
     Raises:
-        InputError: the file is damaged, or of features of another width.
+        InputError: the file is damaged, of features of another width, or of too few clips.
     """
     statistics, digest = read_statistics(path)
     width = len(statistics.mean)
+    if 0 < statistics.count < at_least:
+        raise InputError(
+            f"{path}: {at_least} videos were asked for, but these are statistics of "
+            f"{statistics.count}: lower --num-videos"
+        )
     if width != num_features:
         raise InputError(
             f"{path}: holds statistics of {width} features, the network has {num_features}: give "
@@ -117,8 +123,8 @@ def statistics_set(path: Path, num_features: int) -> MeasuredSet:
     record = SetRecord(
         path=str(path),
         digest=digest,
-        num_listed=statistics.count,
-        num_clips=statistics.count,
+        num_listed=statistics.count or None,
+        num_clips=statistics.count or None,
         height=0,
         width=0,
         storage="statistics",
@@ -165,6 +171,14 @@ def some_of(names: Sequence[str], most: int = 5) -> str:
     """The first few names, and how many more there are."""
     more = f", and {len(names) - most} more" if len(names) > most else ""
     return "; ".join(names[:most]) + more
+
+
+def _recipe(planned: PlannedSet) -> str | None:
+    """How the frames were cropped and resized; None where nothing says it."""
+    if not planned.plan.clips[0].video.prepared:
+        return planned.preparation.recipe
+    stated = (planned.videos.preparation or {}).get("recipe")
+    return None if stated is None else str(stated)
 
 
 def _storage(video: Video, preparation: Preparation) -> str:

@@ -49,6 +49,11 @@ def read_statistics(path: Path) -> tuple[Statistics, str]:
         )
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise InputError(f"{path}: its statistics are not finite: make them again")
+    scale = np.abs(covariance).max()
+    if np.abs(covariance - covariance.T).max() > 1e-6 * scale:
+        raise InputError(f"{path}: sigma is not symmetric, so no covariance: make it again")
+    if np.linalg.eigvalsh(covariance).min() < -1e-6 * scale:
+        raise InputError(f"{path}: sigma has negative eigenvalues, so is no covariance")
     return Statistics(mean=mean, covariance=covariance, count=count), digest
 
 

@@ -9,12 +9,13 @@ are written whole (temporary file, then rename) and named by a checksum of their
 compared when they are read: a killed run leaves whole files, and several runs may share a store.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import sys
-import tempfile
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +25,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from latte.data.errors import InputError
+
 MAX_PENDING_ROWS = 256
 MAX_PENDING_SECONDS = 10.0
+UNFINISHED = ".writing-"
+LEFTOVER_SECONDS = 3600.0
 
 
 def default_store() -> Path:
@@ -54,12 +59,23 @@ class FeatureStore:
 
     @classmethod
     def open(cls, root: Path, space: Mapping[str, Any]) -> "FeatureStore":
-        """Open the folder of a feature space, making it if need be; damaged files are set aside."""
+        """Open the folder of a feature space, making it if need be; damaged files are set aside.
+
+        Raises:
+            InputError: the folder cannot be made or written.
+        """
         folder = root / content_key(space).hex()[:16]
-        folder.mkdir(parents=True, exist_ok=True)
         description = folder / "space.json"
-        if not description.exists():
-            _write_whole(description, (json.dumps(dict(space), indent=1) + "\n").encode())
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not description.exists():
+                _write_whole(description, (json.dumps(dict(space), indent=1) + "\n").encode())
+        except OSError as error:
+            raise InputError(
+                f"{root}: features cannot be kept there ({error.strerror}): choose another folder "
+                "with --store"
+            ) from None
+        _remove_old_leftovers(folder)
         store = cls(folder)
         for path in sorted(folder.glob("*.safetensors")):
             for row, key in enumerate(_read_keys(path)):
@@ -137,13 +153,24 @@ def _checksum(keys: np.ndarray, features: np.ndarray) -> str:
 
 def _write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    # Made by open(), not by tempfile: others who share the store may read what they could anyway.
+    temporary = path.parent / f"{UNFINISHED}{uuid.uuid4().hex}"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)
         raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _remove_old_leftovers(folder: Path) -> None:
+    """Remove what killed runs left half-written, but nothing that may still be being written."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                path.unlink()

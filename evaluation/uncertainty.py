@@ -16,6 +16,7 @@ from evaluation.metrics.inputs import Array, as_feature_pair
 from latte.data.errors import InputError
 
 Progress = Callable[[int], None]
+MIN_RESAMPLES = 4  # two pairs, to measure a variance from
 PAIRS = 250  # of resamples, from which the quadratic part is estimated
 SINGULAR = 1e-10  # smallest pivot of a Cholesky factor, relative to the largest, that is trusted
 
@@ -72,8 +73,10 @@ def bootstrap_frechet(
         InputError: features that no Fréchet distance takes, or fewer than four resamples.
     """
     first, second = as_feature_pair(x, y, ddof=ddof)
-    if resamples < 4:
-        raise InputError(f"a bootstrap of this distance needs at least 4 resamples: {resamples}")
+    if resamples < MIN_RESAMPLES:
+        raise InputError(
+            f"a bootstrap of this distance needs at least {MIN_RESAMPLES} resamples: {resamples}"
+        )
     if len(first) % rows_per_draw or len(second) % rows_per_draw:
         raise ValueError(f"{len(first)} and {len(second)} rows are no groups of {rows_per_draw}")
     if value is None:

@@ -16,6 +16,16 @@ from latte.data.errors import InputError
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # what typer makes of Ctrl-C
+MENDABLE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.ENAMETOOLONG,
+}
 STOPPED = "stopped; what was finished is kept, and the same command goes on from there"
 
 
@@ -54,7 +64,10 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
 
     What the user can mend is one sentence on stderr, without a traceback.
     """
-    signal.signal(signal.SIGTERM, _stop)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
     try:
         result = app(standalone_mode=False, prog_name=name)
     except InputError as error:
@@ -66,7 +79,7 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno not in MENDABLE:
             raise
         where = f" ({error.filename})" if error.filename else ""
         _fail(

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -72,6 +72,7 @@ class VideoSet:
     name: str
     videos: tuple[Video, ...]
     root: str
+    preparation: Mapping[str, object] | None = None  # how its frames were made, where that is said
 
 
 def open_video_set(path: Path) -> VideoSet:

@@ -102,6 +102,27 @@ def test_how_frames_were_stored_is_recorded_and_a_deviation_where_the_protocol_d
     ]
 
 
+def test_a_protocol_of_ones_own_is_held_to_what_it_asks(sets, fvd, latte_eval, tmp_path):
+    shown = latte_eval("protocols", "show", "shapes", cwd=sets).stdout
+    mine = shown.replace('name = "shapes"', 'name = "mine"').replace("bundled", "sha256:0000")
+    (tmp_path / "mine.toml").write_text(mine, encoding="utf-8")
+    arguments = ("--fake", "good.npy", "--resamples", 0, "--json", "--out", tmp_path / "r.jsonl")
+    done = fvd(*arguments, "--protocol", tmp_path / "mine.toml")
+    assert json.loads(done.stdout)["deviations"] == [
+        "num_real 24 instead of 512",
+        "num_fake 24 instead of 512",
+        "weights bundled instead of sha256:0000",
+    ]
+    assert "not as mine asks" in done.stderr
+
+
+def test_videos_given_by_path_are_not_taken_for_the_data_sets_own(fvd, tmp_path):
+    arguments = ("--fake", "good.npy", "--resamples", 0, "--json", "--out", tmp_path / "r.jsonl")
+    record = json.loads(fvd(*arguments, "--dataset", "shapes").stdout)
+    assert record["dataset"] == "shapes"
+    assert "split given instead of test" in record["deviations"]
+
+
 def test_the_plan_can_be_seen_without_decoding(sets, latte_eval):
     done = latte_eval("clips", "--real", "real.npy", "--protocol", "shapes", cwd=sets)
     assert done.returncode == 0, done.stderr
@@ -148,6 +169,8 @@ def test_every_command_is_in_the_help(tmp_path, latte_eval):
         (["--fake", "good.npy", "--network", "i3dd"], "did you mean i3d"),
         (["--fake", "good.npy", "--dataset", "ucf"], 'no data set "ucf"'),
         (["--fake", "good.npy", "--num-videos", "1"], "at least 2 clips"),
+        (["--fake", "good.npy", "--resamples", "3"], "at least 4"),
+        (["--fake", "good.npy", "--store", "real.npy"], "features cannot be kept there"),
         (["--fake", "good.npy", "--out", "store"], "is a folder"),
         (["--fake", "good.npy", "--weights", "real.npy"], "real.npy"),
         (["--fake", "good.npy", "--device", "cuda:99"], "cuda:99"),

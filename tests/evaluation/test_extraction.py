@@ -193,6 +193,18 @@ def test_a_skipped_video_is_replaced_by_the_next_and_listed(tmp_path):
     assert measured.decoded == 3
 
 
+def test_a_video_that_cannot_even_be_hashed_is_skipped_like_any_other(tmp_path, monkeypatch):
+    def digest(self, frames):
+        if self.index == 1:
+            raise BrokenVideoError(f"{self.name} is gone")
+        return str(self.index)
+
+    monkeypatch.setattr(NumberedVideo, "digest", digest)
+    with pytest.raises(BrokenVideoError, match="v001 is gone"):
+        features(numbered(0, 1, 2), tmp_path)
+    assert len(features(numbered(0, 1, 2), tmp_path, skip_broken=True)) == 2
+
+
 def test_too_few_videos_name_what_was_left_out(tmp_path):
     options = RunOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
     planned = plan_set(numbered(0, -1, 2), ALL, AS_IT_IS, options, label="real", at_least=3)

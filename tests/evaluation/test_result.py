@@ -1,5 +1,8 @@
+import errno
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -61,8 +64,8 @@ def test_the_line_a_person_reads():
         (123.456, (123.41, 123.51), "123.46 ± 0.05"),
         (21.530979, (20.0, 23.0), "21.53 ± 1.50"),
         (3e-13, None, "3.0e-13"),
-        (3e-13, (0.0, 2e-12), "3.0e-13 ± 1.0e-12"),
-        (3e-13, (0.0, 2.0), "0.000000 ± 1.000000"),
+        (1e-12, (0.0, 2e-12), "1.0e-12 ± 1.0e-12"),
+        (3e-13, (0.0, 2.0), "0.000000 [0.000000, 2.000000]"),
     ],
 )
 def test_values_show_the_digits_that_matter(value, interval, text):
@@ -105,3 +108,39 @@ def test_a_value_that_is_not_a_number_is_never_written(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         append_result(tmp_path / "results.jsonl", replace(RESULT, value=float("nan")))
     assert not (tmp_path / "results.jsonl").exists()
+
+
+def test_a_file_that_lacks_its_last_newline_loses_no_record(tmp_path):
+    path = tmp_path / "results.jsonl"
+    path.write_text(RESULT.to_json())
+    append_result(path, replace(RESULT, value=1.0))
+    assert [record["value"] for record in read_results(path)] == [123.44, 1.0]
+
+
+def test_a_disk_that_fills_up_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "results.jsonl"
+    append_result(path, RESULT)
+    before = path.read_bytes()
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("evaluation.result.os.fsync", full)
+    with pytest.raises(InputError, match=r"No space left on device.*--out"):
+        append_result(path, RESULT)
+    assert path.read_bytes() == before
+
+
+def test_a_name_that_no_encoding_knows_does_not_cost_the_result(tmp_path):
+    path = tmp_path / "results.jsonl"
+    append_result(path, replace(RESULT, model="bad\udcff\u2028name"))
+    assert read_results(path)[0]["model"] == "bad\udcff\u2028name"
+
+
+def test_a_device_is_no_results_file():
+    with pytest.raises(InputError, match="not a plain file"):
+        check_writable(Path(os.devnull))
+
+
+def test_skewed_intervals_show_both_ends():
+    assert format_value(1.54, (0.448, 3.04)) == "1.54 [0.45, 3.04]"

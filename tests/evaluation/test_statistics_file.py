@@ -45,6 +45,8 @@ def test_other_files_are_no_statistics(tmp_path):
     [
         ({"mu": MU, "sigma": np.eye(3)}, "do not fit"),
         ({"mu": MU * np.nan, "sigma": SIGMA}, "not finite"),
+        ({"mu": MU, "sigma": np.array([[1.0, 2.0], [0.0, 1.0]])}, "not symmetric"),
+        ({"mu": MU, "sigma": -np.eye(2)}, "negative eigenvalues"),
         ({"mu": np.array([object()]), "sigma": SIGMA}, "not a readable statistics file"),
     ],
 )
@@ -81,3 +83,13 @@ def test_statistics_of_another_network_are_refused(sets, fvd, tmp_path):
     done = fvd("--real", "other.npz", "--fake", "good.npy", "--out", tmp_path / "r.jsonl")
     assert done.returncode == 2
     assert "holds statistics of 2 features, the network has 64" in done.stderr
+
+
+def test_a_count_that_no_file_says_is_not_made_up(sets, fvd, tmp_path):
+    np.savez(sets / "uncounted.npz", mu=np.zeros(64), sigma=np.eye(64))
+    arguments = ("--fake", "good.npy", "--out", tmp_path / "r.jsonl", "--real", "uncounted.npz")
+    assert "? real and 24 generated clips" in fvd(*arguments).stdout
+    record = json.loads(fvd(*arguments, "--json").stdout)
+    assert record["num_real"] is None
+    by_videos = json.loads(fvd(*arguments[:-2], "--json").stdout)
+    assert record["fingerprint"] != by_videos["fingerprint"]

@@ -1,9 +1,11 @@
 import errno
+import os
 
 import numpy as np
 import pytest
 
 from evaluation.store import FeatureStore, content_key
+from latte.data.errors import InputError
 
 SPACE = {"network": "test", "version": 1}
 
@@ -70,7 +72,7 @@ def test_a_full_disk_leaves_no_half_file_and_loses_nothing(tmp_path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("evaluation.store.os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left.*safetensors"):
         store.flush()
     assert [path.name for path in store.folder.iterdir()] == ["space.json"]
     monkeypatch.undo()
@@ -84,3 +86,29 @@ def test_rows_of_any_shape_are_kept_as_they_are(tmp_path):
     store.add(key(0), row)
     store.flush()
     np.testing.assert_array_equal(store.rows([key(0)])[0], row)
+
+
+def test_a_store_that_cannot_be_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file: features cannot be kept there.*--store"):
+        FeatureStore.open(tmp_path / "file", SPACE)
+
+
+def test_others_may_read_what_is_stored(tmp_path):
+    store = filled(tmp_path, range(2))
+    store.flush()
+    (path,) = store.folder.glob("*.safetensors")
+    probe = tmp_path / "probe"
+    probe.write_text("")
+    assert path.stat().st_mode == probe.stat().st_mode
+
+
+def test_leftovers_of_killed_runs_are_removed_and_work_in_progress_is_not(tmp_path):
+    store = filled(tmp_path, range(2))
+    old, new = store.folder / ".writing-old", store.folder / ".writing-new"
+    for path in (old, new):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    FeatureStore.open(tmp_path, SPACE)
+    assert not old.exists()
+    assert new.exists()
