@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from latte.data.clips import Clip, Probed
+from latte.data.errors import BrokenVideoError
 from latte.data.sources import Video
 from latte.data.transforms import RECIPES, jpeg_round_trip
 from latte.data.video import VideoInfo, decoder_version
@@ -30,15 +31,21 @@ def load_clip(task: tuple[Clip, Preparation]) -> np.ndarray:
     """Decode and prepare one clip: uint8 (T, H, W, 3).
 
     Raises:
-        BrokenVideoError: a frame cannot be decoded.
+        BrokenVideoError: a frame cannot be decoded, or has another size than the video's header
+            or first frame says.
     """
     clip, preparation = task
     frames = clip.video.read(clip.frames)
-    if clip.video.prepared:
-        return frames
-    if preparation.recipe != "none":
+    if not clip.video.prepared and preparation.recipe != "none":
         frames = RECIPES[preparation.recipe](frames, preparation.size)
-    if preparation.storage == "jpeg-75":
+    height, width = frame_size(clip, preparation)
+    if frames.shape[1:3] != (height, width):
+        raise BrokenVideoError(
+            f"{clip.video.name}: its frames are {frames.shape[2]}×{frames.shape[1]}, but the video "
+            f"begins as {width}×{height}; make its frames one size, or leave it out with "
+            "--skip-broken"
+        )
+    if not clip.video.prepared and preparation.storage == "jpeg-75":
         frames = jpeg_round_trip(frames, 75)
     return frames
 

@@ -48,7 +48,8 @@ def read_file(path: Path, frames: Sequence[int]) -> np.ndarray:
     """Chosen frames of a video file, in the order asked for: uint8 (T, H, W, 3), RGB.
 
     Raises:
-        BrokenVideoError: not a video, cut short, damaged, or a frame that it does not have.
+        BrokenVideoError: not a video, cut short, damaged, of changing size, or without one of
+            these frames.
     """
     stream = scan(path)
     wanted = sorted(set(frames))
@@ -59,6 +60,12 @@ def read_file(path: Path, frames: Sequence[int]) -> np.ndarray:
     decoded = list(_decode(path, stream, wanted))
     if len(decoded) < len(wanted):
         raise _undecodable(path, wanted[len(decoded)], stream.num_frames)
+    sizes = {(image.shape[1], image.shape[0]): None for image in decoded}
+    if len(sizes) > 1:
+        raise BrokenVideoError(
+            f"{path}: its frames change from {' to '.join(f'{w}×{h}' for w, h in sizes)}; make "
+            "them one size, or leave the video out with --skip-broken"
+        )
     place = {index: row for row, index in enumerate(wanted)}
     return np.stack([decoded[place[index]] for index in frames])
 

@@ -1,0 +1,60 @@
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from latte.data.clips import Clip
+from latte.data.errors import BrokenVideoError
+from latte.data.frames import FrameFolder
+from latte.data.loading import Preparation, load_clip
+from latte.data.sources import FileVideo
+from latte.data.video import read_file
+
+AS_IT_IS = Preparation(recipe="none", size=32, storage="lossless")
+
+
+def clip_of(video, *frames):
+    return Clip(video=video, info=video.probe(), frames=frames)
+
+
+@pytest.fixture
+def growing_frames(tmp_path):
+    """Frame 0 is 32×32, the others are 48×40."""
+    for index in range(5):
+        size = (48, 40) if index else (32, 32)
+        Image.new("RGB", size).save(tmp_path / f"{index}.png")
+    return FrameFolder(name="growing", path=tmp_path)
+
+
+@pytest.fixture
+def growing_stream(tmp_path):
+    """An MPEG-2 stream, whose size may change on the way: 10 frames of 64×64, 10 of 128×96."""
+    path = tmp_path / "growing.mpg"
+    content = b""
+    for width, height in ((64, 64), (128, 96)):
+        with av.open(str(tmp_path / "part.m2v"), "w", format="mpeg2video") as container:
+            stream = container.add_stream("mpeg2video", rate=25)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            for _ in range(10):
+                image = np.full((height, width, 3), 99, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            container.mux(stream.encode())
+        content += (tmp_path / "part.m2v").read_bytes()
+    path.write_bytes(content)
+    return path
+
+
+def test_frames_of_another_size_than_planned_name_the_video_and_both_sizes(growing_frames):
+    assert load_clip((clip_of(growing_frames, 0), AS_IT_IS)).shape == (1, 32, 32, 3)
+    with pytest.raises(BrokenVideoError, match=r"growing: its frames are 48×40.*as 32×32"):
+        load_clip((clip_of(growing_frames, 1, 2), AS_IT_IS))
+
+
+def test_a_stream_that_changes_size_is_broken(growing_stream, monkeypatch):
+    monkeypatch.setenv("LATTE_DECODER", "pyav")
+    assert read_file(growing_stream, [0, 7]).shape == (2, 64, 64, 3)
+    with pytest.raises(BrokenVideoError, match=r"growing\.mpg: .*from 64×64 to 128×96"):
+        read_file(growing_stream, [15, 0])
+    video = FileVideo(name="growing", path=growing_stream)
+    with pytest.raises(BrokenVideoError, match=r"growing: its frames are 128×96.*as 64×64"):
+        load_clip((clip_of(video, 14, 15), AS_IT_IS))
