@@ -133,7 +133,6 @@ def append_result(path: Path, result: Result) -> None:
     """
     text = result.to_json().encode()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - 1, 0))
@@ -163,8 +162,12 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path} is a folder: --out takes a file such as results.jsonl")
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is not a plain file: --out takes one such as results.jsonl")
-    parent = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
-    if not os.access(path if path.exists() else parent, os.W_OK) or not parent.is_dir():
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(path if path.exists() else path.parent, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
         raise InputError(f"{path} cannot be written: choose another file with --out")
     if path.exists():
         read_results(path)

@@ -64,8 +64,8 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
 
     What the user can mend is one sentence on stderr, without a traceback.
     """
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
+    for kind in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, kind, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)
     try:

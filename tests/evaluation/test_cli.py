@@ -144,6 +144,13 @@ def test_protocols_are_listed_shown_and_compared(tmp_path, latte_eval):
     assert "covariance" not in differs
 
 
+def test_usage_errors_name_the_command_and_what_was_meant(tmp_path, latte_eval):
+    done = latte_eval("fvdd", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "latte-eval --help" in done.stderr
+    assert "Did you mean 'fvd'?" in done.stderr
+
+
 def test_every_command_is_in_the_help(tmp_path, latte_eval):
     shown = latte_eval("--help", cwd=tmp_path)
     assert shown.returncode == 0

@@ -74,6 +74,7 @@ def test_values_show_the_digits_that_matter(value, interval, text):
 
 def test_results_are_added_line_by_line_and_read_back(tmp_path):
     path = tmp_path / "new folder" / "results.jsonl"
+    check_writable(path)
     append_result(path, RESULT)
     append_result(path, replace(RESULT, value=1.0))
     assert [record["value"] for record in read_results(path)] == [123.44, 1.0]
