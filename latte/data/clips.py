@@ -148,7 +148,9 @@ def probe_here(videos: Iterable[Video]) -> Iterator[Probed]:
 
 def _draw(seed: int, what: str, name: str) -> int:
     """64 bits that depend on the seed, the purpose and the name alone."""
-    digest = hashlib.sha256(f"{seed}\0{what}\0{name}".encode()).digest()
+    # A name on disk need not be UTF-8: Python keeps its bytes as surrogates.
+    text = f"{seed}\0{what}\0{name}".encode(errors="surrogateescape")
+    digest = hashlib.sha256(text).digest()
     return int.from_bytes(digest[:8], "big")
 
 

@@ -69,7 +69,7 @@ def decode_decord(path: Path, stream: Stream, frames: list[int] | None) -> Frame
     the groups of pictures are closed and the times are true. Elsewhere it is made to decode in
     order from the first frame, which is always right.
     """
-    reader = _decord().VideoReader(str(path), num_threads=1)
+    reader = _decord_reader(path)
     if len(reader) != stream.num_packets:
         raise RuntimeError(f"it counts {len(reader)} frames where there are {stream.num_packets}")
     if frames is not None and stream.entries:
@@ -84,6 +84,16 @@ def decode_decord(path: Path, stream: Stream, frames: list[int] | None) -> Frame
             return
         if index in wanted:
             yield frame.asnumpy()
+
+
+def _decord_reader(path: Path) -> Any:
+    """decord takes UTF-8 names alone; a file with another name is read for it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open("rb") as file:
+            return _decord().VideoReader(file, num_threads=1)
+    return _decord().VideoReader(str(path), num_threads=1)
 
 
 def decode_pyav(path: Path, stream: Stream, frames: list[int] | None) -> Frames:

@@ -59,7 +59,8 @@ class FrameFolder:
                 content = file.read_bytes()
             except OSError as error:
                 raise _unusable(file, error) from error
-            digest.update(f"{file.name}\0{len(content)}\0".encode())
+            header = f"{file.name}\0{len(content)}\0".encode(errors="surrogateescape")
+            digest.update(header)
             digest.update(content)
         return digest.hexdigest()
 

@@ -1,15 +1,22 @@
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from latte.data.clips import Clip
+from latte.data.clips import Clip, Selection, plan_clips, probe_here
 from latte.data.errors import BrokenVideoError
 from latte.data.frames import FrameFolder
-from latte.data.loading import Preparation, load_clip
-from latte.data.sources import FileVideo
+from latte.data.loading import Preparation, clip_identity, load_clip
+from latte.data.sources import FileVideo, open_video_set
 from latte.data.video import read_file
 
+CLIPS = Path(__file__).parents[2] / "data"
 AS_IT_IS = Preparation(recipe="none", size=32, storage="lossless")
 
 
@@ -58,3 +65,35 @@ def test_a_stream_that_changes_size_is_broken(growing_stream, monkeypatch):
     video = FileVideo(name="growing", path=growing_stream)
     with pytest.raises(BrokenVideoError, match=r"growing: its frames are 128×96.*as 64×64"):
         load_clip((clip_of(video, 14, 15), AS_IT_IS))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+@pytest.mark.parametrize("decoder", ["decord", "pyav"])
+@pytest.mark.parametrize("order", ["sorted", "random"])
+@pytest.mark.parametrize("offset", ["first", "random"])
+def test_a_name_that_is_not_utf8_is_a_name_like_any_other(
+    tmp_path, monkeypatch, decoder, order, offset
+):
+    pytest.importorskip(decoder.replace("pyav", "av"))
+    monkeypatch.setenv("LATTE_DECODER", decoder)
+    name = os.fsdecode(b"caf\xe9.mp4")
+    shutil.copy(CLIPS / "closed_groups.mp4", tmp_path / name)
+    selection = Selection(
+        num_videos=1,
+        num_frames=4,
+        stride=2,
+        order=order,
+        offset=offset,
+        short_videos="error",
+        seed=0,
+    )
+    (clip,) = plan_clips(open_video_set(tmp_path), selection, probe_here).clips
+    expected = read_file(CLIPS / "closed_groups.mp4", clip.frames)
+    np.testing.assert_array_equal(load_clip((clip, AS_IT_IS)), expected)
+    assert json.dumps(clip_identity(clip, AS_IT_IS)).encode()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+def test_frames_with_names_that_are_not_utf8_have_a_digest(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / os.fsdecode(b"\xe9.png"))
+    assert len(FrameFolder(name="video", path=tmp_path).digest([0])) == 64
