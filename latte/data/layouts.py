@@ -106,5 +106,5 @@ def ucf_list(root: Path, split: str, number: int) -> set[str]:
     raise InputError(
         f"{root}: the split {split} needs {split}list{number:02d}.txt, looked for in "
         f"{', '.join(str(place) for place in places[:2])} and beside it; unpack UCF101's "
-        "ucfTrainTestlist there, or take --split train+test"
+        "ucfTrainTestlist there, or take --set split=train+test"
     )

@@ -83,7 +83,7 @@ def test_ucf101_lists_and_files_may_disagree_on_capitals(tmp_path):
 
 def test_ucf101_without_lists_says_what_is_missing(tmp_path):
     put_ucf(tmp_path, "ucf101/UCF-101/")
-    with pytest.raises(InputError, match=r"needs testlist02\.txt.*--split train\+test"):
+    with pytest.raises(InputError, match=r"needs testlist02\.txt.*--set split=train\+test"):
         open_dataset("ucf101", data_root=tmp_path, split="test2")
 
 
