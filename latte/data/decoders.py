@@ -50,9 +50,13 @@ def chosen_decoder() -> str:
 
 
 def decoder_version() -> str:
-    """Name and version of the decoder in use, as a result records them: "decord 0.6.0"."""
-    name = chosen_decoder()
-    return f"{name} {version('av' if name == 'pyav' else name)}"
+    """Names and versions of all that decoding rests on, as a result records them.
+
+    "decord 0.6.0, pyav 18.1.0", because PyAV lists the packets and decodes what decord gets wrong;
+    or "pyav 18.1.0".
+    """
+    pyav = f"pyav {version('av')}"
+    return f"decord {version('decord')}, {pyav}" if chosen_decoder() == "decord" else pyav
 
 
 def decode(path: Path, stream: Stream, frames: list[int] | None) -> Frames:
