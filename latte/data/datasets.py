@@ -17,8 +17,11 @@ from latte.data.layouts import (
     open_splits,
     open_whole,
     ucf_list,
+    with_short_names,
 )
 from latte.data.sources import VideoSet
+
+_UCF_NAME = re.compile(r"v_(\w+?)_g\d+_c\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,12 +299,13 @@ def _open_at(known: Dataset, layout: Layout, root: Path, parts: list[str]) -> Vi
     folders = [(part, find_split(layout, root, part)) for part in parts]
     present = [(part, folder) for part, folder in folders if folder is not None]
     if len(present) == len(parts):
-        return open_splits(name, present)
+        videos = open_splits(name, present)
+        return with_short_names(videos, _UCF_NAME) if known.name == UCF101.name else videos
     missing = next(part for part, folder in folders if folder is None)
     has_splits = any(find_split(layout, root, split) for split in known.splits)
     whole = None if has_splits else find_whole(layout, root)
     if whole is not None and known.name == UCF101.name:
-        return _ucf_part(open_whole(name, whole), root, parts)
+        return _ucf_part(with_short_names(open_whole(name, whole), _UCF_NAME), root, parts)
     if whole is not None and parts == [known.fvd_split]:
         return open_whole(name, whole)
     raise InputError(
@@ -330,7 +334,7 @@ def _ucf_part(videos: VideoSet, root: Path, parts: list[str]) -> VideoSet:
 
 
 def _class_of(name: str) -> str | None:
-    match = re.search(r"(?:^|/)v_(\w+?)_g\d+_c\d+$", name)
+    match = _UCF_NAME.fullmatch(name.rpartition("/")[2])
     if match:
         return match[1]
     folders = name.split("/")[:-1]

@@ -1,5 +1,7 @@
 """Where the videos of a data set lie: the layouts in which people have them on disk."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,7 +72,22 @@ def open_splits(name: str, folders: Sequence[tuple[str, Path]]) -> VideoSet:
         name=name,
         videos=tuple(sorted(videos, key=lambda video: video.name)),
         root=", ".join(part.root for _, part in sets),
+        preparation=sets[0][1].preparation if len(sets) == 1 else None,
     )
+
+
+def with_short_names(videos: VideoSet, pattern: re.Pattern[str]) -> VideoSet:
+    """Videos called by the last part of their names where it matches and no two share it.
+
+    Names decide order and offsets: so they do not depend on the folders in which videos lie.
+    """
+    short = [video.name.rpartition("/")[2] for video in videos.videos]
+    counts = Counter(short)
+    renamed = [
+        _renamed(video, name) if counts[name] == 1 and pattern.fullmatch(name) else video
+        for video, name in zip(videos.videos, short, strict=True)
+    ]
+    return replace(videos, videos=tuple(sorted(renamed, key=lambda video: video.name)))
 
 
 def _renamed(video: Any, name: str) -> Video:

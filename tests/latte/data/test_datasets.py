@@ -30,6 +30,7 @@ def ucf(class_name, group, clip=1):
 
 
 UCF_FILES = [ucf(name, group) for name in ("Archery", "BabyCrawling") for group in (1, 8, 15)]
+UCF_NAMES = [name.partition("/")[2] for name in UCF_FILES]
 
 
 def put_ucf(root, folder):
@@ -57,13 +58,13 @@ def put_ucf_lists(root):
 def test_ucf101_is_parted_by_its_own_lists(tmp_path, folder, lists):
     put_ucf(tmp_path, folder)
     put_ucf_lists(tmp_path / lists)
-    assert names("ucf101", tmp_path) == UCF_FILES
-    assert names("ucf101", tmp_path, "train+test") == UCF_FILES
+    assert names("ucf101", tmp_path) == UCF_NAMES
+    assert names("ucf101", tmp_path, "train+test") == UCF_NAMES
     for number, group in (("", 1), ("2", 8), ("3", 15)):
         test = names("ucf101", tmp_path, f"test{number}")
-        assert test == [ucf("Archery", group), ucf("BabyCrawling", group)]
+        assert test == [name for name in UCF_NAMES if f"_g{group:02d}_" in name]
         train = names("ucf101", tmp_path, f"train{number}")
-        assert sorted(test + train) == UCF_FILES
+        assert sorted(test + train) == UCF_NAMES
 
 
 def test_ucf101_flattened_is_parted_by_its_lists(tmp_path):
@@ -73,12 +74,44 @@ def test_ucf101_flattened_is_parted_by_its_lists(tmp_path):
     assert names("ucf101", tmp_path, "test") == ["v_Archery_g01_c01", "v_BabyCrawling_g01_c01"]
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "ucf101/UCF-101/{class_name}/{name}.avi",
+        "ucf101/{name}.avi",
+        "ucf101/{name}/000000.jpg",
+        "ucf101/{class_name}/{name}/000000.jpg",
+        "ucf101/{split}/{class_name}/{name}.avi",
+        "ucf101/{split}/{name}/000000.jpg",
+    ],
+)
+def test_ucf101_has_the_same_names_and_labels_in_every_layout(tmp_path, place):
+    for file in UCF_FILES:
+        class_name, _, name = file.partition("/")
+        split = "test" if "_g01_" in name else "train"
+        put(tmp_path, place.format(class_name=class_name, name=name, split=split))
+    videos = open_dataset("ucf101", data_root=tmp_path)
+    assert [video.name for video in videos.videos] == UCF_NAMES
+    assert class_labels(videos) == {name: int("_Baby" in name) for name in UCF_NAMES}
+
+
+def test_ucf101_keeps_folders_in_names_that_would_be_the_same(tmp_path):
+    put(tmp_path, *(f"ucf101/{name}.avi" for name in ("a/v_A_g01_c01", "b/v_A_g01_c01")))
+    put(tmp_path, "ucf101/a/v_A_g01_c02.avi", "ucf101/a/other.avi")
+    assert names("ucf101", tmp_path) == [
+        "a/other",
+        "a/v_A_g01_c01",
+        "b/v_A_g01_c01",
+        "v_A_g01_c02",
+    ]
+
+
 def test_ucf101_lists_and_files_may_disagree_on_capitals(tmp_path):
     put(tmp_path, "ucf101/UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi")
     lists = tmp_path / "ucf101/ucfTrainTestlist"
     lists.mkdir()
     (lists / "testlist01.txt").write_text("HandstandPushups/v_HandstandPushups_g01_c01.avi\n")
-    assert names("ucf101", tmp_path, "test") == ["HandstandPushups/v_HandStandPushups_g01_c01"]
+    assert names("ucf101", tmp_path, "test") == ["v_HandStandPushups_g01_c01"]
 
 
 def test_ucf101_without_lists_says_what_is_missing(tmp_path):
@@ -155,7 +188,7 @@ def test_a_folder_without_splits_is_no_test_split(tmp_path):
 
 def test_the_data_root_may_be_the_data_set_itself(tmp_path):
     put_ucf(tmp_path, "UCF-101/")
-    assert names("ucf101", tmp_path / "UCF-101") == UCF_FILES
+    assert names("ucf101", tmp_path / "UCF-101") == UCF_NAMES
 
 
 def test_a_data_set_that_is_not_there_says_where_it_was_looked_for_and_how_to_get_it(tmp_path):
@@ -188,7 +221,7 @@ def test_labels_are_the_places_of_the_sorted_classes(tmp_path):
     put_ucf(tmp_path, "ucf101/UCF-101/")
     videos = open_dataset("ucf101", data_root=tmp_path)
     assert class_names(videos) == ("Archery", "BabyCrawling")
-    assert class_labels(videos) == {name: int(name.startswith("Baby")) for name in UCF_FILES}
+    assert class_labels(videos) == {name: int("_Baby" in name) for name in UCF_NAMES}
 
 
 def test_labels_of_flattened_files_come_from_their_names(tmp_path):
