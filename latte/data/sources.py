@@ -72,6 +72,8 @@ class VideoSet:
     name: str
     videos: tuple[Video, ...]
     root: str
+    # What the folder says of how `prepare` made it ("recipe", "size", "format", "decoder").
+    preparation: Mapping[str, object] | None = field(default=None, hash=False)
     preparation: Mapping[str, object] | None = None  # how its frames were made, where that is said
 
 
@@ -105,7 +107,21 @@ def open_video_set(path: Path) -> VideoSet:
         name=path.resolve().name,
         videos=tuple(sorted(videos, key=lambda video: video.name)),
         root=str(path),
+        preparation=_stated_preparation(path),
     )
+
+
+def _stated_preparation(path: Path) -> dict[str, object] | None:
+    """What `prepare` wrote into this folder; None where it did not, or the file is damaged."""
+    try:
+        stated = json.loads((path / SETTINGS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(stated, dict):
+        return None
+    size = stated.get("size")
+    whole = isinstance(stated.get("recipe"), str) and type(size) is int and size > 0
+    return stated if whole and isinstance(stated.get("format"), str) else None
 
 
 @dataclass(frozen=True, kw_only=True)
