@@ -18,13 +18,12 @@ from tqdm import tqdm
 
 from latte.data.command_line import nearest
 from latte.data.errors import BrokenVideoError, InputError
-from latte.data.sources import FileVideo, Video, open_video_set
+from latte.data.sources import SETTINGS_FILE, FileVideo, Video, open_video_set
 from latte.data.transforms import RECIPES, encode_image
 from latte.data.video import decoder_version, iterate_file
 from latte.data.workers import map_in_order
 
 FORMATS = ("jpg", "png")
-SETTINGS_FILE = ".prepared.json"
 PARTIAL_FOLDER = ".partial"
 _FRAMES_AT_ONCE = 16  # read from frame folders and arrays
 _TIMEOUT = 6 * 3600.0  # seconds for one video, which may be hours long

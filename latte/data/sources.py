@@ -1,10 +1,11 @@
 """What a set of videos is: a folder of video files or of frame folders, or one array file."""
 
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from latte.data.frames import FRAME_SUFFIXES, FrameFolder
 from latte.data.video import VIDEO_SUFFIXES, VideoInfo, probe_file, read_file
 
 __all__ = ["ArrayVideo", "FileVideo", "FrameFolder", "Video", "VideoSet", "open_video_set"]
+
+SETTINGS_FILE = ".prepared.json"  # in a folder that `prepare` made: how
 
 
 class Video(Protocol):
@@ -74,7 +77,6 @@ class VideoSet:
     root: str
     # What the folder says of how `prepare` made it ("recipe", "size", "format", "decoder").
     preparation: Mapping[str, object] | None = field(default=None, hash=False)
-    preparation: Mapping[str, object] | None = None  # how its frames were made, where that is said
 
 
 def open_video_set(path: Path) -> VideoSet:

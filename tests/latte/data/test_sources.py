@@ -1,4 +1,5 @@
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from latte.data.datasets import open_dataset
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.sources import ArrayVideo, FileVideo, FrameFolder, open_video_set
 
@@ -133,3 +135,44 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     put(tmp_path / "clip.txt")
     with pytest.raises(InputError, match=r"clip\.txt: not a set of videos"):
         open_video_set(tmp_path / "clip.txt")
+
+
+STATED = {"recipe": "latte", "size": 64, "format": "png", "decoder": "pyav 18.1.0"}
+
+
+def test_a_prepared_folder_says_how_it_was_made(tmp_path):
+    put(tmp_path / "a/0.png")
+    assert open_video_set(tmp_path).preparation is None
+    put(tmp_path / ".prepared.json", json.dumps(STATED).encode())
+    assert open_video_set(tmp_path).preparation == STATED
+    assert hash(open_video_set(tmp_path)) == hash(open_video_set(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b"null",
+        b"{}",
+        *(
+            json.dumps(STATED | change).encode()
+            for change in ({"recipe": 1}, {"size": "64"}, {"size": True}, {"format": None})
+        ),
+    ],
+)
+def test_a_damaged_word_on_the_preparation_is_passed_over(tmp_path, damaged):
+    put(tmp_path / "a/0.png")
+    put(tmp_path / ".prepared.json", damaged)
+    assert open_video_set(tmp_path).preparation is None
+
+
+def test_a_prepared_split_of_a_data_set_says_how_it_was_made(tmp_path):
+    for split in ("train", "test"):
+        put(tmp_path / f"sky/{split}/{split}/0.png")
+        put(tmp_path / f"sky/{split}/.prepared.json", json.dumps(STATED).encode())
+    assert open_dataset("skytimelapse", data_root=tmp_path).preparation == STATED
+    both = open_dataset("skytimelapse", data_root=tmp_path, split="train+test")
+    assert both.preparation is None
