@@ -1,13 +1,16 @@
 """A set of videos to disk: lossless or H.264 files, frame folders, or one array."""
 
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from latte.data.errors import InputError
+from latte.data.errors import InputError, named
 from latte.data.sources import Video, VideoSet
 from latte.data.video import write_video
 
@@ -47,32 +50,55 @@ def export_videos(
 
 
 def _write_one(clip: np.ndarray, folder: Path, name: str, file_format: str, fps: float) -> None:
-    final, partial = folder / name, folder / f".partial.{file_format}"
+    final, partial = folder / name, folder / f".partial-{os.getpid()}.{file_format}"
     if file_format != "png":
-        write_video(partial, clip, fps=fps, lossless=file_format == "mkv")
-        partial.replace(final)
+        with _temporary(partial):
+            write_video(partial, clip, fps=fps, lossless=file_format == "mkv")
+            partial.replace(final)
         return
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    for index, frame in enumerate(clip):
-        Image.fromarray(frame).save(partial / f"{index:06d}.png")
-    shutil.rmtree(final, ignore_errors=True)
-    partial.rename(final)
+    with _temporary(partial):
+        partial.mkdir()
+        for index, frame in enumerate(clip):
+            file = partial / f"{index:06d}.png"
+            with named(file):
+                Image.fromarray(frame).save(file)
+        shutil.rmtree(final, ignore_errors=True)
+        partial.rename(final)
 
 
 def _write_array(videos: "tqdm[Video]", count: int, target: Path) -> None:
     """A row at a time, so that memory does not grow with the number of videos."""
-    partial = target.with_name(f".partial-{target.name}")
-    array: np.memmap | None = None
-    for row, video in enumerate(videos):
-        clip = _read_all(video)
-        if array is None:
-            shape = (count, *clip.shape)
-            array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        array[row] = clip
-    if array is not None:
-        array.flush()
+    partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
+    # Written, not mapped: where the disk is full a map kills the process.
+    with _temporary(partial), partial.open("wb") as file:
+        shape: tuple[int, ...] | None = None
+        for video in videos:
+            clip = _read_all(video)
+            if shape is None:
+                shape = clip.shape
+                header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+                np.lib.format.write_array_header_1_0(file, header)
+            if clip.shape != shape:
+                raise InputError(
+                    f"{target}: {video.name} is {clip.shape}, the videos before it {shape}; an "
+                    "array has one shape: choose mkv or png"
+                )
+            file.write(np.ascontiguousarray(clip).data)
+        file.close()
         partial.replace(target)
+
+
+@contextmanager
+def _temporary(partial: Path) -> Iterator[None]:
+    """A file or folder that is gone afterwards, whatever happens, unless it was renamed."""
+    try:
+        with named(partial):
+            yield
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
 
 
 def _prepare_file(target: Path) -> None:

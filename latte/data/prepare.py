@@ -6,10 +6,11 @@ What is written reads back to the very bytes that the recipe gives in memory: `j
 
 import json
 import os
+import platform
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +18,14 @@ import numpy as np
 from tqdm import tqdm
 
 from latte.data.command_line import nearest
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import BrokenVideoError, InputError, named
 from latte.data.sources import SETTINGS_FILE, FileVideo, Video, open_video_set
 from latte.data.transforms import RECIPES, encode_image
 from latte.data.video import decoder_version, iterate_file
 from latte.data.workers import map_in_order
 
 FORMATS = ("jpg", "png")
-PARTIAL_FOLDER = ".partial"
+PARTIAL_PREFIX = f".partial-{platform.node()}-"  # and the process id: runs may share a target
 _FRAMES_AT_ONCE = 16  # read from frame folders and arrays
 _TIMEOUT = 6 * 3600.0  # seconds for one video, which may be hours long
 
@@ -57,6 +58,8 @@ class _Task:
     recipe: str
     size: int
     image_format: str
+    target: Path
+    settings: dict[str, str | int]  # that the target is marked with
 
 
 def prepare_folder(
@@ -89,9 +92,16 @@ def prepare_folder(
     _check(recipe, size, image_format)
     videos = open_video_set(source).videos
     folders = _folders(source, target, videos)
-    _claim(target, {"recipe": recipe, "size": size, "format": image_format})
-    partial = target / PARTIAL_FOLDER
-    shutil.rmtree(partial, ignore_errors=True)
+    settings: dict[str, str | int] = {
+        "recipe": recipe,
+        "size": size,
+        "format": image_format,
+        "decoder": decoder_version(),
+    }
+    _check_target(target, settings)
+    existed = target.exists()
+    partial = target / f"{PARTIAL_PREFIX}{os.getpid()}"
+    _remove_left_over(target)
     tasks = [
         _Task(
             video=video,
@@ -100,6 +110,8 @@ def prepare_folder(
             recipe=recipe,
             size=size,
             image_format=image_format,
+            target=target,
+            settings=settings,
         )
         for index, (video, folder) in enumerate(zip(videos, folders, strict=True))
         if not folder.exists()
@@ -108,6 +120,9 @@ def prepare_folder(
         broken = _run(tasks, min(workers, len(tasks)), progress, skip_broken)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if not existed:
+            with suppress(OSError):  # it is there and holds something
+                target.rmdir()
     return PrepareReport(
         source=str(source),
         target=str(target),
@@ -136,16 +151,27 @@ def _run(tasks: list[_Task], workers: int, progress: bool, skip_broken: bool) ->
 
 def _prepare(task: _Task) -> int:
     """Prepare one video, one frame in memory at a time; the number of its frames."""
-    task.partial.mkdir(parents=True)
-    count = 0
-    for frame in _all_frames(task.video):
-        square = RECIPES[task.recipe](frame[None], task.size)[0]
-        content = encode_image(square, task.image_format)
-        (task.partial / f"{count:06d}.{task.image_format}").write_bytes(content)
-        count += 1
-    task.folder.parent.mkdir(parents=True, exist_ok=True)
-    task.partial.rename(task.folder)
-    return count
+    try:
+        task.partial.mkdir(parents=True)
+        count = 0
+        for frame in _all_frames(task.video):
+            square = RECIPES[task.recipe](frame[None], task.size)[0]
+            content = encode_image(square, task.image_format)
+            file = task.partial / f"{count:06d}.{task.image_format}"
+            with named(file):
+                file.write_bytes(content)
+            count += 1
+        _mark(task.target, task.settings)
+        task.folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            task.partial.rename(task.folder)
+        except OSError:
+            if not task.folder.is_dir():
+                raise
+            # Another run into this target was quicker, and made the same.
+        return count
+    finally:
+        shutil.rmtree(task.partial, ignore_errors=True)
 
 
 def _all_frames(video: Video) -> Iterator[np.ndarray]:
@@ -183,9 +209,8 @@ def _folders(source: Path, target: Path, videos: tuple[Video, ...]) -> list[Path
     return [target / name for name in names]
 
 
-def _claim(target: Path, settings: dict[str, str | int]) -> None:
-    """Mark the target with what it is made by, or refuse one that was made otherwise."""
-    settings = settings | {"decoder": decoder_version()}
+def _check_target(target: Path, settings: dict[str, str | int]) -> None:
+    """Refuse a target that was made otherwise, or holds something else."""
     mark = target / SETTINGS_FILE
     if target.exists() and not target.is_dir():
         raise InputError(f"{target}: is a file; choose a folder to prepare into")
@@ -196,10 +221,44 @@ def _claim(target: Path, settings: dict[str, str | int]) -> None:
         raise InputError(
             f"{target}: is not empty and was not begun by `prepare`; choose another folder"
         )
-    target.mkdir(parents=True, exist_ok=True)
+
+
+def _remove_left_over(target: Path) -> None:
+    """Remove what runs on this machine that were killed have left half made."""
+    for folder in target.glob(f"{PARTIAL_PREFIX}*"):
+        number = folder.name.removeprefix(PARTIAL_PREFIX)
+        if number.isdecimal() and not _runs_elsewhere(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs_elsewhere(process: int) -> bool:
+    """Whether another process has this id; taken for granted where asking would end it."""
+    if process == os.getpid():
+        return False
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _mark(target: Path, settings: dict[str, str | int]) -> None:
+    """Say in the target what it is made by, once a video is: a failed run claims nothing."""
+    mark = target / SETTINGS_FILE
+    if mark.exists():
+        _compare(target, mark, settings)  # another run may have begun it since
+        return
     draft = mark.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    draft.replace(mark)
+    try:
+        with named(draft):
+            draft.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        draft.replace(mark)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _compare(target: Path, mark: Path, settings: dict[str, str | int]) -> None:

@@ -1,4 +1,9 @@
+import errno
+import os
+import platform
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -84,8 +89,6 @@ def test_a_run_that_was_stopped_goes_on(source, tmp_path):
     prepare(source, tmp_path / "whole")
     prepare(source, target)
     shutil.rmtree(target / "short_1")
-    (target / ".partial/000001").mkdir(parents=True)
-    (target / ".partial/000001/000000.jpg").write_bytes(b"half a frame")
     kept = (target / "b_frames/000000.jpg").stat().st_mtime_ns
     report = prepare(source, target)
     assert (report.made, report.kept) == (1, 2)
@@ -109,7 +112,8 @@ def test_a_video_appears_only_when_it_is_complete(source, tmp_path, monkeypatch)
     monkeypatch.setattr(module, "encode_image", stop_at_the_thirtieth)
     with pytest.raises(KeyboardInterrupt):
         prepare(source, tmp_path / "target")
-    assert list(contents(tmp_path / "target")) == [".prepared.json"]
+    assert not (tmp_path / "target/short_1").exists()
+    assert not any(".partial" in name for name in contents(tmp_path / "target"))
 
 
 def test_class_folders_stay(tmp_path):
@@ -136,7 +140,45 @@ def test_a_broken_video_is_named_and_what_is_finished_is_kept(source, tmp_path):
     with pytest.raises(BrokenVideoError, match=r"c_broken\.mp4"):
         prepare(source, tmp_path / "target")
     assert (tmp_path / "target/b_frames").is_dir()
-    assert not (tmp_path / "target/.partial").exists()
+    assert not list((tmp_path / "target").glob(".partial*"))
+
+
+def test_a_run_that_makes_nothing_claims_nothing(tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/broken.mp4").write_text("no video")
+    with pytest.raises(BrokenVideoError):
+        prepare(tmp_path / "source", tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+def test_two_runs_into_one_target_leave_each_other_alone(source, tmp_path):
+    here = f".partial-{platform.node()}-"
+    others = [tmp_path / f"target/{name}/000000" for name in (f"{here}1", ".partial-elsewhere-9")]
+    for other in others:
+        other.mkdir(parents=True)
+    assert prepare(source, tmp_path / "target").made == 3
+    assert all(other.exists() for other in others)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="whether a process lives cannot be asked there")
+def test_what_a_killed_run_left_half_made_is_removed(source, tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f"target/.partial-{platform.node()}-{ended.pid}/000001"
+    left.mkdir(parents=True)
+    prepare(source, tmp_path / "target")
+    assert not left.parent.exists()
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing_behind(source, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        prepare(source, tmp_path / "target")
+    assert caught.value.filename.endswith("000000.jpg")
+    assert not (tmp_path / "target").exists()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
