@@ -179,7 +179,8 @@ def _nothing_left(
             + (", …)" if len(too_short) > 1 else ")")
         )
     if broken:
-        reasons.append(f"{len(broken)} broken ({broken[0]}" + (", …)" if broken[1:] else ")"))
+        first = broken[0].partition(";")[0]  # what to do about it is to leave it out: it is
+        reasons.append(f"{len(broken)} broken ({first}" + (", …)" if broken[1:] else ")"))
     return (
         f"{videos.root}: none of its {len(videos.videos)} videos can be used: "
         f"{'; '.join(reasons) or 'it has no videos'}; give videos of at least "

@@ -98,7 +98,10 @@ def nearly_all(found: int, claimed: int) -> bool:
 def unreadable(path: Path, error: Exception) -> BrokenVideoError:
     """The sentence for a file that FFmpeg refuses."""
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-        return BrokenVideoError(f"{path}: {(error.strerror or str(error)).lower()}")
+        reason = f"{(error.strerror or str(error)).lower()}; check it"
+        if path.is_symlink() and not path.exists():
+            reason = f"a link to {path.readlink()}, which is not there; put the file there"
+        return BrokenVideoError(f"{path}: {reason}, or leave it out with --skip-broken")
     if path.stat().st_size == 0:
         return BrokenVideoError(f"{path}: the file is empty; copy or download it again")
     return BrokenVideoError(

@@ -168,7 +168,7 @@ class _Folder:
             found.append(f"{self.images} images")
         if self.folders:
             found.append(f"{len(self.folders)} folders without videos or frames")
-        return ", ".join(found) or "nothing"
+        return ", ".join(found)
 
 
 def _videos_in_folder(path: Path) -> list[Video]:
@@ -192,7 +192,9 @@ def _videos_in_folder(path: Path) -> list[Video]:
             f"({_inside(path, frames[0])}); give a folder with one kind"
         )
     if not files and not frames:
-        raise InputError(f"{path}: no videos in it, but {top.describe()}; {_advice(top)}")
+        found = top.describe()
+        what = f"no videos in it, but {found}" if found else "it is empty"
+        raise InputError(f"{path}: {what}; {_advice(top)}")
     if frames:
         return [FrameFolder(name=_inside(path, folder), path=folder) for folder in frames]
     return [

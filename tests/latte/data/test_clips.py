@@ -146,4 +146,11 @@ def test_nothing_usable_is_one_sentence_with_the_reasons():
         plan_clips(videos(3, 4), selection, probe_here)
 
 
+def test_nothing_usable_does_not_advise_to_leave_out_what_is_left_out():
+    with pytest.raises(InputError) as caught:
+        plan_clips(videos(3, 4), EVERY_VIDEO, probe_here, skip_broken=True)
+    assert "2 broken (set: v000 has 3 frames" in str(caught.value)
+    assert "--skip-broken" not in str(caught.value)
+
+
 PINNED_PLAN = [("v000", 67), ("v007", 68), ("v006", 93)]

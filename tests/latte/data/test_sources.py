@@ -101,7 +101,7 @@ def test_a_missing_path_is_refused(tmp_path):
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no videos in it, but nothing"):
+    with pytest.raises(InputError, match="it is empty; give a folder of videos"):
         open_video_set(tmp_path)
 
 
@@ -176,3 +176,10 @@ def test_a_prepared_split_of_a_data_set_says_how_it_was_made(tmp_path):
     assert open_dataset("skytimelapse", data_root=tmp_path).preparation == STATED
     both = open_dataset("skytimelapse", data_root=tmp_path, split="train+test")
     assert both.preparation is None
+
+
+def test_a_link_to_nowhere_says_so_and_what_to_do(tmp_path):
+    (tmp_path / "a.mp4").symlink_to("gone.mp4")
+    (video,) = open_video_set(tmp_path).videos
+    with pytest.raises(BrokenVideoError, match=r"a link to gone\.mp4, which.*; put the file there"):
+        video.probe()
