@@ -87,11 +87,17 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
             "make room or choose another folder, and give the same command again"
         )
     except Exception as error:
-        # Typer carries a copy of click: its usage errors know how to show themselves.
-        if not hasattr(error, "show") or not hasattr(error, "exit_code"):
+        # Typer carries a copy of click: its usage errors are known by what they can do.
+        if not (
+            hasattr(error, "format_message") and hasattr(error, "ctx") and hasattr(error, "show")
+        ):
             raise
-        error.show()
-        sys.exit(BAD_INPUT)
+        message = error.format_message().rstrip(".")
+        if "\n" in message:  # a group without a command: its help
+            error.show()
+            sys.exit(BAD_INPUT)
+        path = error.ctx.command_path if error.ctx else name
+        _fail(f"error: {message} (`{path} --help` lists what there is)")
     if result == INTERRUPTED:
         _fail(STOPPED)
     sys.exit(result if isinstance(result, int) else 0)
