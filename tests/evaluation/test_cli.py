@@ -144,11 +144,16 @@ def test_protocols_are_listed_shown_and_compared(tmp_path, latte_eval):
     assert "covariance" not in differs
 
 
-def test_usage_errors_name_the_command_and_what_was_meant(tmp_path, latte_eval):
-    done = latte_eval("fvdd", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "latte-eval --help" in done.stderr
-    assert "Did you mean 'fvd'?" in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "contains"),
+    [
+        (["fvdd"], "Did you mean 'fvd'? (`latte-eval --help`"),
+        (["fvd", "--reel", "x"], "No such option: --reel"),
+        (["fvd", "--num-videos", "x"], "Invalid value for '--num-videos'"),
+    ],
+)
+def test_a_mistyped_command_line_is_one_sentence(tmp_path, latte_eval, arguments, contains):
+    one_sentence(latte_eval(*arguments, cwd=tmp_path), contains=contains)
 
 
 def test_every_command_is_in_the_help(tmp_path, latte_eval):
