@@ -105,7 +105,7 @@ def extract(
         keys.append(key)
         if any(key not in network.store for network in networks):
             missing[key] = clip
-    unreadable = len(broken)
+    decoded = 0
     if missing:
         total = len(set(keys))
         with tqdm(
@@ -121,12 +121,11 @@ def extract(
                 for batch in _batches(missing, preparation, options, broken):
                     _run_networks(batch, networks)
                     bar.update(len(batch))
+                    decoded += len(batch)
             finally:
                 for network in networks:
                     network.store.flush()
-    return Extraction(
-        keys=tuple(keys), broken=tuple(broken), decoded=len(missing) - (len(broken) - unreadable)
-    )
+    return Extraction(keys=tuple(keys), broken=tuple(broken), decoded=decoded)
 
 
 def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> tuple[int, int]:

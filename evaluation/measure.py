@@ -48,14 +48,13 @@ def deviations(
     if dataset is None:
         fields.pop("split")  # videos of no known data set are of no split
     found: list[str] = []
+    named: set[str] = set()
     for reference in references:
-        wanted = {key: reference.moving_fields()[key] for key in fields}
-        differing = [key for key in fields if fields[key] != wanted[key]]
-        named = {phrase.split(" ")[0] for phrase in found}
-        found += differences(
-            {key: fields[key] for key in differing if key not in named},
-            {key: wanted[key] for key in differing if key not in named},
-        )
+        wanted = reference.moving_fields()
+        for key, value in fields.items():
+            if value != wanted[key] and key not in named:
+                named.add(key)
+                found += differences({key: value}, {key: wanted[key]})
     for record in records:
         found += _deviations_of_frames(carried_out, record)
     return tuple(found)

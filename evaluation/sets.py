@@ -12,7 +12,7 @@ from evaluation.store import content_key
 from latte.data.clips import ClipPlan, Probed, Selection, plan_clips
 from latte.data.errors import InputError
 from latte.data.frames import FrameFolder
-from latte.data.loading import Preparation, probe_in_workers
+from latte.data.loading import Preparation, frame_size, probe_in_workers
 from latte.data.sources import Video, VideoSet
 
 
@@ -86,7 +86,7 @@ def measure_set(
         known_broken += extraction.broken
         planned = _choose(planned, options, known_broken=known_broken)
         _check_count(planned.plan, at_least)
-    height, width = check_sizes(plan.clips, planned.preparation, planned.videos.root)
+    height, width = frame_size(plan.clips[0], planned.preparation)  # of all: extract checks it
     record = SetRecord(
         path=planned.videos.root,
         digest=content_key({"clips": sorted(key.hex() for key in extraction.keys)}).hex(),

@@ -6,7 +6,7 @@ video; and it does not depend on the order in which videos are looked at.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -135,15 +135,6 @@ def plan_clips(
         too_short=tuple(too_short),
         broken=tuple(broken),
     )
-
-
-def probe_here(videos: Iterable[Video]) -> Iterator[Probed]:
-    """Probe videos one after the other in this process."""
-    for video in videos:
-        try:
-            yield video, video.probe()
-        except BrokenVideoError as error:
-            yield video, error
 
 
 def _draw(seed: int, what: str, name: str) -> int:

@@ -11,7 +11,7 @@ from evaluation.presets import PRESETS
 from evaluation.result import read_results
 
 
-def one_sentence(done, *, contains: str) -> None:
+def check_one_sentence(done, *, contains: str) -> None:
     """Bad input: exit code 2, one sentence on stderr, nothing on stdout, no traceback."""
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
@@ -153,7 +153,7 @@ def test_protocols_are_listed_shown_and_compared(tmp_path, latte_eval):
     ],
 )
 def test_a_mistyped_command_line_is_one_sentence(tmp_path, latte_eval, arguments, contains):
-    one_sentence(latte_eval(*arguments, cwd=tmp_path), contains=contains)
+    check_one_sentence(latte_eval(*arguments, cwd=tmp_path), contains=contains)
 
 
 def test_every_command_is_in_the_help(tmp_path, latte_eval):
@@ -192,7 +192,7 @@ def test_every_command_is_in_the_help(tmp_path, latte_eval):
 def test_bad_input_gets_one_sentence_and_exit_code_2(sets, fvd, tmp_path, arguments, contains):
     (sets / "store").mkdir(exist_ok=True)
     arguments = [*arguments, *(() if "--out" in arguments else ("--out", tmp_path / "r.jsonl"))]
-    one_sentence(fvd(*arguments), contains=contains)
+    check_one_sentence(fvd(*arguments), contains=contains)
     assert not (tmp_path / "r.jsonl").exists()
 
 
@@ -200,8 +200,8 @@ def test_arrays_of_the_wrong_kind_are_refused(sets, fvd, tmp_path):
     np.save(tmp_path / "float.npy", np.zeros((2, 16, 32, 32, 3), np.float32))
     np.save(tmp_path / "grey.npy", np.zeros((2, 16, 32, 32), np.uint8))
     out = ("--out", tmp_path / "r.jsonl")
-    one_sentence(fvd("--fake", tmp_path / "float.npy", *out), contains="float32")
-    one_sentence(fvd("--fake", tmp_path / "grey.npy", *out), contains="(2, 16, 32, 32)")
+    check_one_sentence(fvd("--fake", tmp_path / "float.npy", *out), contains="float32")
+    check_one_sentence(fvd("--fake", tmp_path / "grey.npy", *out), contains="(2, 16, 32, 32)")
 
 
 def test_a_text_file_called_mp4_is_named_and_can_be_skipped(sets, tmp_path, latte_eval):
@@ -216,7 +216,7 @@ def test_a_text_file_called_mp4_is_named_and_can_be_skipped(sets, tmp_path, latt
         *("fvd", "--real", sets / "real.npy", "--fake", folder, "--network", "shapes"),
         *("--out", tmp_path / "r.jsonl", "--num-videos", 4, "--workers", 1, "--resamples", 0),
     ]
-    one_sentence(latte_eval(*command, cwd=tmp_path), contains="0a.mp4")
+    check_one_sentence(latte_eval(*command, cwd=tmp_path), contains="0a.mp4")
     skipped = latte_eval(*command, "--skip-broken", "--json", cwd=tmp_path)
     assert skipped.returncode == 0, skipped.stderr
     assert "0a.mp4" in skipped.stderr
@@ -233,7 +233,7 @@ def test_missing_weights_say_what_from_where_and_where_to_in_three_lines(
         https_proxy="http://127.0.0.1:9",  # nobody answers there
         http_proxy="http://127.0.0.1:9",
     )
-    one_sentence(done, contains="i3d_torchscript.pt")
+    check_one_sentence(done, contains="i3d_torchscript.pt")
     assert "https://" in done.stderr
     assert str(tmp_path / "weights") in done.stderr
     assert "--network shapes" in done.stderr
@@ -266,4 +266,4 @@ def test_ctrl_c_keeps_what_was_finished_and_the_next_run_goes_on(sets, fvd, tmp_
 def test_the_installed_command_is_the_same(tmp_path):
     command = [sys.executable, "-m", "evaluation", "protocols", "show", "nothing"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    one_sentence(done, contains="unknown protocol")
+    check_one_sentence(done, contains="unknown protocol")

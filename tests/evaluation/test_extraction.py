@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,12 +13,14 @@ import pytest
 
 from evaluation.extraction import RunOptions, StoredNetwork, extract
 from evaluation.sets import measure_set, plan_set
-from latte.data.clips import Selection, plan_clips, probe_here
+from latte.data.clips import Selection, plan_clips
 from latte.data.errors import BrokenVideoError, InputError
-from latte.data.loading import Preparation
+from latte.data.loading import Preparation, probe_in_workers
 from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
 from latte.data.video import VideoInfo
+
+probe_here = partial(probe_in_workers, workers=0, timeout=60)
 
 AS_IT_IS = Preparation(recipe="none", size=8, storage="lossless")
 ALL = Selection(

@@ -1,12 +1,16 @@
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
 
-from latte.data.clips import Selection, candidates, clip_frames, plan_clips, probe_here
+from latte.data.clips import Selection, candidates, clip_frames, plan_clips
 from latte.data.errors import BrokenVideoError, InputError
+from latte.data.loading import probe_in_workers
 from latte.data.sources import VideoSet
 from latte.data.video import VideoInfo
+
+probe_here = partial(probe_in_workers, workers=0, timeout=60)
 
 EVERY_VIDEO = Selection(
     num_videos=100,

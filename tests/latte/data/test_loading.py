@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import av
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latte.data.clips import Clip, Selection, plan_clips, probe_here
+from latte.data.clips import Clip, Selection, plan_clips
 from latte.data.errors import BrokenVideoError
 from latte.data.frames import FrameFolder
-from latte.data.loading import Preparation, clip_identity, load_clip
+from latte.data.loading import Preparation, clip_identity, load_clip, probe_in_workers
 from latte.data.sources import FileVideo, open_video_set
 from latte.data.video import read_file
+
+probe_here = partial(probe_in_workers, workers=0, timeout=60)
 
 CLIPS = Path(__file__).parents[2] / "data"
 AS_IT_IS = Preparation(recipe="none", size=32, storage="lossless")
