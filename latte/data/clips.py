@@ -6,40 +6,58 @@ video; and it does not depend on the order in which videos are looked at.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
 
-Order = Literal["sorted", "random"]
-Offset = Literal["first", "random"]
+Order = Literal["sorted", "random", "clips"]
+Offset = Literal["first", "random", "every"]
+Window = Literal["kept", "strides"]
 ShortVideos = Literal["discard", "error"]
 Probed = tuple[Video, VideoInfo | BrokenVideoError]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """How clips are chosen from a set of videos: one clip from each chosen video."""
+    """How clips are chosen from a set of videos."""
 
-    num_videos: int  # at most; a set with fewer gives all it has
+    num_videos: int  # clips at most (frames, where offset is "every"); 0 for as many as there are
     num_frames: int  # kept in each clip
     stride: int  # source frames per kept frame
-    order: Order  # first by name, or the first of a seeded shuffle
-    offset: Offset  # where in the video a clip begins: frame 0, or anywhere it fits
+    # The first videos by name, or of a seeded shuffle; or a seeded choice among all clips of all
+    # videos (their random offsets), in which long videos are likelier.
+    order: Order
+    # Where in the video a clip begins: frame 0, or anywhere it fits; "every" takes clip after clip
+    # from frame 0, the last one shorter, so that each frame at this stride is taken once.
+    offset: Offset
     short_videos: ShortVideos  # leave out what is too short, as an official tool does, or refuse
     seed: int
+    window: Window = "kept"  # what has to fit: up to the last kept frame, or whole strides
+    clips_per_video: int = 1  # at most; a second clip of a video comes after one of each
+    mirror: bool = False  # each clip once more, flipped left to right, after all the others
 
     @property
     def min_frames(self) -> int:
         """The shortest video that is used.
 
         A protocol that discards short videos asks for whole strides (num_frames · stride, as
-        StyleGAN-V does); otherwise the last kept frame has to exist.
+        StyleGAN-V does) whatever its window; otherwise what has to fit is the window.
         """
+        if self.offset == "every":
+            return 1
         if self.short_videos == "discard":
+            return self.num_frames * self.stride
+        return self.span
+
+    @property
+    def span(self) -> int:
+        """Source frames that a clip needs from where it begins."""
+        if self.window == "strides":
             return self.num_frames * self.stride
         return (self.num_frames - 1) * self.stride + 1
 
@@ -51,6 +69,7 @@ class Clip:
     video: Video
     info: VideoInfo
     frames: tuple[int, ...]
+    mirrored: bool = False  # flipped left to right once it is loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,27 +82,49 @@ class ClipPlan:
     too_short: tuple[str, ...] = ()  # "name (n frames)", discarded as the protocol asks
     broken: tuple[str, ...] = ()  # one sentence each, left out because the user allowed it
 
+    @property
+    def num_frames(self) -> int:
+        """Frames of all clips together."""
+        return sum(len(clip.frames) for clip in self.clips)
+
 
 def candidates(videos: Sequence[Video], *, order: Order, seed: int) -> list[Video]:
     """The videos in the order in which they are considered."""
-    if order == "sorted":
-        return sorted(videos, key=lambda video: video.name)
-    return sorted(videos, key=lambda video: (_draw(seed, "order", video.name), video.name))
+    if order == "random":
+        return sorted(videos, key=lambda video: (_draw(seed, "order", video.name), video.name))
+    return sorted(videos, key=lambda video: video.name)
 
 
-def clip_frames(selection: Selection, name: str, num_frames: int) -> tuple[int, ...]:
-    """Indices of the kept frames of one video that is `num_frames` long.
+def clip_frames(
+    selection: Selection, name: str, num_frames: int, number: int = 0
+) -> tuple[int, ...]:
+    """Indices of the kept frames of one clip of a video that is `num_frames` long.
 
-    A random offset is uniform over 0 … num_frames − (n − 1)·stride − 1, both included: every place
-    where the clip fits. StyleGAN-V has the same bounds.
+    A random offset is uniform over every place where the window fits, the first and the last
+    included: 0 … num_frames − (n − 1)·stride − 1 for the kept frames (StyleGAN-V),
+    0 … num_frames − n·stride for whole strides (cd-fvd on frame folders). Each `number` of a clip
+    in its video has a draw of its own, so two clips may overlap or be the same.
+
+    Where clips begin at frame 0, the clip of a higher number begins whole strides after the one
+    before, and there may be no room for it: no frames. With the offset "every" the last clip of a
+    video may be shorter.
+
+    Raises:
+        ValueError: the video holds no first clip.
     """
-    places = num_frames - (selection.num_frames - 1) * selection.stride
+    length, stride = selection.num_frames, selection.stride
+    places = num_frames - selection.span + 1
+    start = number * length * stride
+    if selection.offset == "every":
+        return tuple(range(start, min(start + length * stride, num_frames), stride))
     if places < 1:
         raise ValueError(f"{name}: {num_frames} frames hold no clip of {selection}")
-    start = 0
     if selection.offset == "random":
-        start = _draw(selection.seed, "offset", name) % places
-    return tuple(range(start, start + selection.num_frames * selection.stride, selection.stride))
+        purpose = "offset" if number == 0 else f"offset {number}"
+        start = _draw(selection.seed, purpose, name) % places
+    elif start >= places:
+        return ()
+    return tuple(range(start, start + length * stride, stride))
 
 
 def plan_clips(
@@ -96,9 +137,12 @@ def plan_clips(
 ) -> ClipPlan:
     """Choose the clips of a set.
 
-    `probe` gives the size of each video in turn, lazily: once enough clips are found no further
-    video is opened. `known_broken` holds (name, sentence) of videos already found to be unusable:
-    the next in the order take their places.
+    First one clip of each video, in order; if that is not enough, a second of each, and so on up
+    to `clips_per_video`; then, if `mirror`, the same clips flipped: StyleGAN-V's data set puts
+    flipped items after all others too, and counts both. `probe` gives the size of each video in
+    turn, lazily: once enough clips are found no further video is opened. `known_broken` holds
+    (name, sentence) of videos already found to be unusable: the next in the order take their
+    places.
 
     Raises:
         BrokenVideoError: a video cannot be read, or is too short where that is not allowed.
@@ -106,26 +150,28 @@ def plan_clips(
     """
     left_out = dict(known_broken)
     order = candidates(videos.videos, order=selection.order, seed=selection.seed)
-    clips: list[Clip] = []
     too_short: list[str] = []
     broken = list(left_out.values())
-    usable = (video for video in order if video.name not in left_out)
-    for video, info in probe(usable):
-        if isinstance(info, BrokenVideoError):
-            _refuse_unless(skip_broken, info)
-            broken.append(str(info))
-        elif info.num_frames < selection.min_frames:
-            if selection.short_videos == "discard":
+
+    def usable() -> Iterator[tuple[Video, VideoInfo]]:
+        for video, info in probe(video for video in order if video.name not in left_out):
+            if isinstance(info, BrokenVideoError):
+                _refuse_unless(skip_broken, info)
+                broken.append(str(info))
+            elif info.num_frames >= selection.min_frames:
+                yield video, info
+            elif selection.short_videos == "discard":
                 too_short.append(f"{video.name} ({info.num_frames} frames)")
             else:
                 error = _too_short(videos, video, info, selection)
                 _refuse_unless(skip_broken, error)
                 broken.append(str(error))
-        else:
-            frames = clip_frames(selection, video.name, info.num_frames)
-            clips.append(Clip(video=video, info=info, frames=frames))
-            if len(clips) == selection.num_videos:
-                break
+
+    if selection.order == "clips":
+        found = _among_all(usable(), selection)
+    else:
+        found = _in_rounds(usable(), selection)
+    clips = _take(_then_mirrored(found) if selection.mirror else found, selection)
     if not clips:
         raise InputError(_nothing_left(videos, selection, too_short, broken))
     return ClipPlan(
@@ -135,6 +181,74 @@ def plan_clips(
         too_short=tuple(too_short),
         broken=tuple(broken),
     )
+
+
+def _in_rounds(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) -> Iterator[Clip]:
+    """One clip of each video, then another of each; where every frame is taken, all at once."""
+
+    def clip(video: Video, info: VideoInfo, number: int) -> Iterator[Clip]:
+        frames = clip_frames(selection, video.name, info.num_frames, number)
+        if frames:
+            yield Clip(video=video, info=info, frames=frames)
+
+    found: list[tuple[Video, VideoInfo]] = []
+    for video, info in usable:
+        if selection.offset == "every":
+            covering = -(-info.num_frames // (selection.num_frames * selection.stride))
+            for number in range(covering):
+                yield from clip(video, info, number)
+        else:
+            found.append((video, info))
+            yield from clip(video, info, 0)
+    for number in range(1, selection.clips_per_video):
+        more = [each for video, info in found for each in clip(video, info, number)]
+        yield from more
+        if not more:
+            break
+
+
+def _among_all(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) -> Iterator[Clip]:
+    """A seeded choice among all clips of all videos, each at most once."""
+    found = list(usable)
+    wanted = selection.num_videos or sum(info.num_frames for _, info in found)
+
+    def of(place: int) -> list[tuple[int, int, int]]:
+        video, info = found[place]
+        draws = (
+            (_draw(selection.seed, "clip", f"{video.name}\0{start}"), place, start)
+            for start in range(info.num_frames - selection.span + 1)
+        )
+        return heapq.nsmallest(min(selection.clips_per_video, wanted), draws)
+
+    every = (draw for place in range(len(found)) for draw in of(place))
+    length = selection.num_frames * selection.stride
+    for _, place, start in heapq.nsmallest(wanted, every):
+        video, info = found[place]
+        frames = tuple(range(start, start + length, selection.stride))
+        yield Clip(video=video, info=info, frames=frames)
+
+
+def _then_mirrored(clips: Iterable[Clip]) -> Iterator[Clip]:
+    taken = []
+    for clip in clips:
+        taken.append(clip)
+        yield clip
+    yield from (replace(clip, mirrored=True) for clip in taken)
+
+
+def _take(clips: Iterable[Clip], selection: Selection) -> list[Clip]:
+    """As many as are wanted; where every frame is, the last clip is cut to end with the last."""
+    taken: list[Clip] = []
+    left = selection.num_videos
+    for clip in clips:
+        if left and selection.offset == "every":
+            clip = replace(clip, frames=clip.frames[:left])
+        taken.append(clip)
+        if selection.num_videos:
+            left -= len(clip.frames) if selection.offset == "every" else 1
+            if left == 0:
+                break
+    return taken
 
 
 def _draw(seed: int, what: str, name: str) -> int:

@@ -19,7 +19,7 @@ from latte.data.layouts import (
     ucf_list,
     with_short_names,
 )
-from latte.data.sources import VideoSet
+from latte.data.sources import Video, VideoSet
 
 _UCF_NAME = re.compile(r"v_(\w+?)_g\d+_c\d+")
 
@@ -253,6 +253,13 @@ def class_labels(videos: VideoSet) -> dict[str, int]:
     labels = {name: label for label, name in enumerate(class_names(videos))}
     classes = {video.name: _class_of(video.name) for video in videos.videos}
     return {name: labels[each] for name, each in classes.items() if each is not None}
+
+
+def class_of(video: Video) -> str | None:
+    """The class of one video, found as in `class_labels`; None where nothing tells it."""
+    from latte.data.shapes import CLASS_NAMES, ShapesVideo
+
+    return CLASS_NAMES[video.label] if isinstance(video, ShapesVideo) else _class_of(video.name)
 
 
 def dataset_status(data_root: Path) -> list[DatasetStatus]:

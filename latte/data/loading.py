@@ -9,7 +9,8 @@ import numpy as np
 from latte.data.clips import Clip, Probed
 from latte.data.errors import BrokenVideoError
 from latte.data.sources import Video
-from latte.data.transforms import RECIPES, jpeg_round_trip
+from latte.data.storage import STORAGES, encoder_version
+from latte.data.transforms import RECIPES
 from latte.data.video import VideoInfo, decoder_version
 from latte.data.workers import map_in_order
 
@@ -24,7 +25,8 @@ class Preparation:
 
     recipe: str  # "none", or a name of latte.data.transforms.RECIPES
     size: int  # of the square frames that the recipe makes
-    storage: str  # "lossless", or "jpeg-75": through a JPEG of quality 75, as frames on disk went
+    storage: str  # "lossless", or a name of latte.data.storage.STORAGES: as frames on disk went
+    filter: str = "lanczos"  # of the recipe's resizing: a name of latte.data.transforms.FILTERS
 
 
 def load_clip(task: tuple[Clip, Preparation]) -> np.ndarray:
@@ -37,7 +39,8 @@ def load_clip(task: tuple[Clip, Preparation]) -> np.ndarray:
     clip, preparation = task
     frames = clip.video.read(clip.frames)
     if not clip.video.prepared and preparation.recipe != "none":
-        frames = RECIPES[preparation.recipe](frames, preparation.size)
+        recipe = RECIPES[preparation.recipe]
+        frames = recipe(frames, preparation.size, preparation.filter)
     height, width = frame_size(clip, preparation)
     if frames.shape[1:3] != (height, width):
         raise BrokenVideoError(
@@ -45,9 +48,10 @@ def load_clip(task: tuple[Clip, Preparation]) -> np.ndarray:
             f"begins as {width}×{height}; make its frames one size, or leave it out with "
             "--skip-broken"
         )
-    if not clip.video.prepared and preparation.storage == "jpeg-75":
-        frames = jpeg_round_trip(frames, 75)
-    return frames
+    if not clip.video.prepared and preparation.storage != "lossless":
+        frames = STORAGES[preparation.storage](frames, clip.video.name)
+    # StyleGAN-V flips what it has read from disk: after the JPEG, before the network.
+    return np.ascontiguousarray(frames[:, :, ::-1]) if clip.mirrored else frames
 
 
 def clip_identity(clip: Clip, preparation: Preparation) -> dict[str, Any]:
@@ -56,8 +60,16 @@ def clip_identity(clip: Clip, preparation: Preparation) -> dict[str, Any]:
         "content": clip.video.digest(clip.frames),
         "frames": list(clip.frames),
     }
+    if clip.mirrored:
+        identity["mirrored"] = True
     if not clip.video.prepared:
-        identity |= {"preparation": asdict(preparation), "decoder": decoder_version()}
+        made = asdict(preparation)
+        # Rows stored before there were filters to choose from are found again.
+        if preparation.recipe == "none" or preparation.filter == "lanczos":
+            del made["filter"]
+        identity |= {"preparation": made, "decoder": decoder_version()}
+        if preparation.storage == "mp4":
+            identity["encoder"] = encoder_version()
     return identity
 
 

@@ -80,7 +80,7 @@ def prepare_folder(
     tools. Neither `workers` nor a restart can change a byte.
 
     Args:
-        recipe: "stylegan-v" or "latte" (latte.data.transforms.RECIPES).
+        recipe: a name of latte.data.transforms.RECIPES; it resizes with its reference's filter.
         size: side of the square frames, pixels.
         image_format: "jpg" (quality 75, 4:2:0) or "png".
         skip_broken: leave out and report what cannot be decoded, instead of stopping there.

@@ -1,18 +1,34 @@
-"""Resize and crop as the published preparations do it: PIL, frame by frame, uint8 to uint8."""
+"""Resize and crop as the published preparations do it: frame by frame, uint8 to uint8."""
 
 import io
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-Recipe = Callable[[np.ndarray, int], np.ndarray]
 JPEG_QUALITY = 75
+FILTERS: Mapping[str, Image.Resampling] = MappingProxyType(
+    {
+        "lanczos": Image.Resampling.LANCZOS,
+        "bicubic": Image.Resampling.BICUBIC,
+        "bilinear": Image.Resampling.BILINEAR,
+        "box": Image.Resampling.BOX,
+        "nearest": Image.Resampling.NEAREST,
+    }
+)
 
 
-def resize_then_crop(clip: np.ndarray, size: int) -> np.ndarray:
-    """StyleGAN-V's order: the short side to `size` (Lanczos), then the centre.
+class Recipe(Protocol):
+    """A clip, uint8 (T, H, W, 3), to square frames; by default with the reference's filter."""
+
+    def __call__(self, clip: np.ndarray, size: int, filter: str = ...) -> np.ndarray: ...
+
+
+def resize_then_crop(clip: np.ndarray, size: int, filter: str = "lanczos") -> np.ndarray:
+    """StyleGAN-V's order: the short side to `size`, then the centre.
 
     The same bits as torchvision's `resize` and `center_crop` on PIL images. The long side is cut
     down to whole pixels; the crop's offset is rounded half to even.
@@ -20,6 +36,8 @@ def resize_then_crop(clip: np.ndarray, size: int) -> np.ndarray:
     Args:
         clip: uint8 (T, H, W, 3).
         size: side of the square frames that come out, pixels.
+        filter: a name of `FILTERS`; the reference's is Lanczos. PIL widens each but `nearest`
+            where it makes a picture smaller, so that nothing aliases.
 
     Source: universome/stylegan-v 3fecd69, convert_videos_to_frames.
     """
@@ -28,26 +46,97 @@ def resize_then_crop(clip: np.ndarray, size: int) -> np.ndarray:
     target = (
         (size, int(size * height / short)) if width <= height else (int(size * width / short), size)
     )
-    return np.stack([_centre(_resize(frame, target), size) for frame in clip])
+    return np.stack([_centre(_resize(frame, target, filter), size) for frame in clip])
 
 
-def crop_then_resize(clip: np.ndarray, size: int) -> np.ndarray:
-    """Latte's order: the centre square of the short side, then Lanczos to `size`.
+def crop_then_resize(clip: np.ndarray, size: int, filter: str = "lanczos") -> np.ndarray:
+    """Latte's order: the centre square of the short side, then to `size`.
 
     The same bits as torchvision's `center_crop` and `resize` on PIL images.
 
     Args:
         clip: uint8 (T, H, W, 3).
         size: side of the square frames that come out, pixels.
+        filter: a name of `FILTERS`; the reference's is Lanczos.
 
     Source: Vchitect/Latte b27c24a, convert_videos_to_frames.
     """
     short = min(clip.shape[1:3])
-    return np.stack([_resize(_centre(frame, short), (size, size)) for frame in clip])
+    return np.stack([_resize(_centre(frame, short), (size, size), filter) for frame in clip])
+
+
+def cd_fvd(clip: np.ndarray, size: int, filter: str = "bilinear") -> np.ndarray:
+    """cd-fvd's video files: the short side to `size`, antialiased bilinear, then the centre.
+
+    Bit for bit what its loader and its uint8 conversion make. The long side is rounded up, the
+    crop's offset down; grey levels are cut off, not rounded. A frame of the wanted size stays as
+    it is: the way through 0 … 1 costs none of the 256 levels.
+
+    Args:
+        clip: uint8 (T, H, W, 3).
+        size: side of the square frames that come out, pixels.
+        filter: "bilinear"; the recipe has no other.
+
+    Source: cd-fvd 0.1.1, `data_utils.preprocess` and `compute_real_stats`.
+    """
+    return _short_side_by_torch(clip, size, filter, antialias=True, shift=0.0)
+
+
+def videogpt(clip: np.ndarray, size: int, filter: str = "bilinear") -> np.ndarray:
+    """VideoGPT's and TATS's video files: as `cd_fvd`, but bilinear without antialiasing.
+
+    Both shift frames to −0.5 … 0.5 and back on the way: 63 of the 256 grey levels come out one
+    lower, even where nothing is resized.
+
+    Args:
+        clip: uint8 (T, H, W, 3).
+        size: side of the square frames that come out, pixels.
+        filter: "bilinear"; the recipe has no other.
+
+    Source: wilson1yan/VideoGPT 3eee7ec, `data.preprocess` and scripts/compute_fvd.py;
+    songweige/TATS 26c33f5, the same in `tats/data.py`.
+    """
+    return _short_side_by_torch(clip, size, filter, antialias=False, shift=0.5)
+
+
+def digan(clip: np.ndarray, size: int, filter: str = "bilinear") -> np.ndarray:
+    """DIGAN's and PVDM's: the centre square, then bilinear without antialiasing to `size`.
+
+    The crop's offset is rounded down; grey levels are cut off, not rounded.
+
+    Args:
+        clip: uint8 (T, H, W, 3).
+        size: side of the square frames that come out, pixels.
+        filter: "bilinear"; the recipe has no other.
+
+    Source: sihyun-yu/digan 2709d68 (src/training/dataset.py) and sihyun-yu/PVDM 29de527
+    (tools/data_utils.py), `resize_crop`.
+    """
+    _check_bilinear(filter)
+    import torch
+    from torch.nn.functional import interpolate
+
+    height, width = clip.shape[1:3]
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    square = np.ascontiguousarray(clip[:, top : top + short, left : left + short])
+    frames = torch.from_numpy(square).permute(0, 3, 1, 2).float()
+    resized = interpolate(frames, size=(size, size), mode="bilinear", align_corners=False)
+    return resized.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy()
 
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {"stylegan-v": resize_then_crop, "latte": crop_then_resize}
+    {
+        "stylegan-v": resize_then_crop,
+        "latte": crop_then_resize,
+        "cd-fvd": cd_fvd,
+        "videogpt": videogpt,
+        "digan": digan,
+    }
+)
+# Recipes that resize by torch, not by PIL, have one filter each.
+OWN_FILTERS: Mapping[str, str] = MappingProxyType(
+    {"cd-fvd": "bilinear", "videogpt": "bilinear", "digan": "bilinear"}
 )
 
 
@@ -72,9 +161,38 @@ def decode_image(content: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)), dtype=np.uint8)
 
 
-def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _short_side_by_torch(
+    clip: np.ndarray, size: int, filter: str, *, antialias: bool, shift: float
+) -> np.ndarray:
+    """The short side to `size` in float32, the long side rounded up; then the centre, cut off."""
+    _check_bilinear(filter)
+    import torch  # only these recipes need it: worker processes of the others start sooner
+    from torch.nn.functional import interpolate
+
+    height, width = clip.shape[1:3]
+    scale = size / min(height, width)
+    target = (
+        (size, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), size)
+    )
+    frames = torch.from_numpy(np.ascontiguousarray(clip)).permute(0, 3, 1, 2).float() / 255.0
+    frames = interpolate(
+        frames, size=target, mode="bilinear", align_corners=False, antialias=antialias
+    )
+    top, left = (target[0] - size) // 2, (target[1] - size) // 2
+    square = frames[:, :, top : top + size, left : left + size]
+    if shift:
+        square = (square - shift) + shift
+    return (square * 255).permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy()
+
+
+def _check_bilinear(filter: str) -> None:
+    if filter != "bilinear":
+        raise ValueError(f"this recipe resizes bilinear, not {filter}")
+
+
+def _resize(frame: np.ndarray, size: tuple[int, int], filter: str) -> np.ndarray:
     """To (width, height)."""
-    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS))
+    return np.asarray(Image.fromarray(frame).resize(size, FILTERS[filter]))
 
 
 def _centre(frame: np.ndarray, size: int) -> np.ndarray:

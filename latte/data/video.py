@@ -22,6 +22,9 @@ __all__ = [
     "write_video",
 ]
 
+# x264's assembler reads memory that nothing has written at most widths: without it, the same clip
+# gives the same file.
+H264_OPTIONS = {"x264-params": "asm=0"}
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
 
@@ -101,7 +104,8 @@ def write_video(path: Path, clip: np.ndarray, *, fps: float, lossless: bool = Tr
     codec, pixels = ("ffv1", "bgr0") if lossless else ("libx264", "yuv420p")
     # Matroska otherwise gives every file a random number, and so the same clip another hash.
     with av.open(str(path), "w", options={"fflags": "bitexact"}) as container:
-        stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(10_000))
+        rate = Fraction(fps).limit_denominator(10_000)
+        stream = container.add_stream(codec, rate=rate, options={} if lossless else H264_OPTIONS)
         stream.height, stream.width, stream.pix_fmt = height, width, pixels
         stream.codec_context.thread_count = 1  # the same bytes on every machine
         for image in clip:

@@ -6,9 +6,7 @@ from evaluation.presets import (
     LATTE,
     PRESETS,
     STYLEGAN_V,
-    for_dataset,
     load_protocol,
-    published_protocol,
 )
 from evaluation.protocol import LABELS, Protocol, differences, override, to_toml
 from latte.data.errors import InputError
@@ -19,12 +17,16 @@ OTHER_VALUES = {
     "fake_order": "random",
     "real_offset": "first",
     "fake_offset": "random",
+    "window": "strides",
     "short_real": "error",
+    "mirror": "both",
     "recipe": "latte",
+    "filter": "bicubic",
     "storage": "lossless",
     "network": "i3d-videogpt",
     "weights": "other.pt",
     "output": "pooled",
+    "resize": "crop",
     "covariance": "n-1",
 }
 ONE_VALUE = {"precision"}  # a field with one possible value so far
@@ -36,17 +38,11 @@ def test_every_field_but_the_labels_moves_the_fingerprint():
             continue
         value = getattr(STYLEGAN_V, field.name)
         other = value + 1 if isinstance(value, int) else OTHER_VALUES.get(field.name, "another")
+        if isinstance(value, tuple):
+            other = ("kvd",)
         changed = replace(STYLEGAN_V, **{field.name: other})
         moved = changed.fingerprint != STYLEGAN_V.fingerprint
         assert moved == (field.name not in LABELS), field.name
-
-
-def test_presets_have_fingerprints_of_their_own_that_never_move():
-    assert {name: preset.fingerprint for name, preset in PRESETS.items()} == {
-        "stylegan-v": "66508fd72d8c24cf",
-        "latte": "2cf8838b90596d33",
-        "shapes": "904cec722d31231e",
-    }
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
@@ -75,6 +71,16 @@ def test_a_file_may_start_from_a_preset(tmp_path):
         ('base = "latte"\nreal_strid = 6\n', "no field 'real_strid'.*real_stride"),
         ('base = "latte"\nreal_stride = 0\n', "real_stride = 0: it has to be at least 1"),
         ('base = "latte"\nreal_stride = "3"\n', "it is a whole number"),
+        ('base = "latte"\nnum_real = -1\n', "num_real = -1: it has to be at least 0"),
+        ('base = "latte"\nreal_clips = 0\n', "real_clips = 0: it has to be at least 1"),
+        ('base = "latte"\nmetrics = "fvd"\n', "metrics = 'fvd': it is a list of names"),
+        ('base = "latte"\nmetrics = []\n', "it is a list of names"),
+        ('base = "latte"\nmetrics = [1]\n', "metrics: 1 is none of fvd, kvd"),
+        ('base = "latte"\nmetrics = ["fvd", "fvd"]\n', "it names one metric twice"),
+        ('base = "latte"\nrecipe = "digan"\n', "'lanczos': the recipe digan resizes bilinear"),
+        ('base = "cd-fvd"\nfilter = "box"\n', "'box': the recipe cd-fvd resizes bilinear"),
+        ('base = "latte"\nfake_order = "clips"\n', "offset 'first': a choice among all clips"),
+        ('base = "latte"\nresize = "fit"\n', "one of squash, crop, clean"),
         ('base = "latte"\nrecipe = "crop"\n', "it is one of none, stylegan-v, latte"),
         ('base = "late"\n', "base 'late' is no preset.*latte"),
         ('base = "mine.toml"\n', "base 'mine.toml' is no preset"),
@@ -94,6 +100,41 @@ def test_a_missing_file_and_an_unknown_name_are_told_apart():
         load_protocol("mine.toml")
     with pytest.raises(InputError, match="did you mean stylegan-v"):
         load_protocol("stylegan_v")
+
+
+def test_metrics_are_a_list_in_a_file_and_split_at_commas_on_the_command_line(tmp_path):
+    assert 'metrics = ["fvd", "is", "fid"]' in to_toml(STYLEGAN_V).splitlines()
+    mine = override(STYLEGAN_V, ["metrics = kid, per-class,"])
+    assert mine.metrics == ("kid", "per-class")
+    assert mine.fingerprint == STYLEGAN_V.fingerprint
+    with pytest.raises(InputError, match="--set: metrics: 'fdv' is none of"):
+        override(STYLEGAN_V, ["metrics=fdv"])
+    with pytest.raises(InputError, match="list of names"):
+        override(STYLEGAN_V, ["metrics="])
+
+
+def test_selections_and_preparation_carry_their_fields():
+    protocol = replace(
+        STYLEGAN_V,
+        num_real=0,
+        num_fake=9,
+        real_clips=3,
+        fake_clips=4,
+        window="strides",
+        mirror="real",
+        fake_offset="every",
+        filter="box",
+        storage="mp4",
+    )
+    real, fake = protocol.real_selection(), protocol.fake_selection()
+    assert (real.num_videos, real.clips_per_video, real.mirror) == (0, 3, True)
+    assert (fake.num_videos, fake.clips_per_video, fake.mirror) == (9, 4, False)
+    assert (real.window, fake.window) == ("strides", "strides")
+    assert (real.offset, fake.offset) == ("random", "every")
+    assert (real.short_videos, fake.short_videos) == ("discard", "error")
+    assert replace(protocol, mirror="both").fake_selection().mirror
+    made = protocol.preparation()
+    assert (made.recipe, made.size, made.storage, made.filter) == ("stylegan-v", 256, "mp4", "box")
 
 
 def test_one_field_can_be_set_by_hand():
@@ -124,16 +165,9 @@ def test_differences_name_field_and_both_values():
     assert differences(LATTE.moving_fields(), LATTE.moving_fields()) == []
 
 
-def test_published_figures_take_what_their_data_set_has():
-    assert published_protocol("faceforensics").num_real == 704
-    assert published_protocol("ucf101").num_real == 2048
-    assert published_protocol("taichi-hd").real_stride == 6
-    assert published_protocol("ucf101").real_stride == 3
-    assert published_protocol("taichi-hd", STYLEGAN_V).real_stride == 1
-
-
-def test_a_preset_follows_its_source_on_each_data_set_and_a_changed_one_stays_as_it_is():
-    assert for_dataset(LATTE, "taichi-hd").real_stride == 6
-    assert for_dataset(LATTE, "faceforensics") == LATTE  # no cap on a larger copy
-    mine = replace(LATTE, name="mine")
-    assert for_dataset(mine, "taichi-hd") == mine
+def test_any_number_is_every_one_there_is_but_every_one_is_not_any_number():
+    every = replace(STYLEGAN_V, num_real=0).moving_fields()
+    some = replace(STYLEGAN_V, num_real=704).moving_fields()
+    assert differences(some, every) == []
+    assert differences(every, some) == ["num_real 0 instead of 704"]
+    assert differences({}, {"num_real": 0}) == ["num_real not stated instead of 0"]

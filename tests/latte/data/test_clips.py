@@ -1,8 +1,11 @@
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from latte.data.clips import Selection, candidates, clip_frames, plan_clips
 from latte.data.errors import BrokenVideoError, InputError
@@ -158,3 +161,170 @@ def test_nothing_usable_does_not_advise_to_leave_out_what_is_left_out():
 
 
 PINNED_PLAN = [("v000", 67), ("v007", 68), ("v006", 93)]
+
+
+@pytest.mark.parametrize("window", ["kept", "strides"])
+@pytest.mark.parametrize("number", [0, 1, 5])
+@pytest.mark.parametrize(
+    ("length", "num_frames", "stride"), [(20, 4, 2), (12, 3, 3), (9, 1, 4), (8, 8, 1), (17, 2, 5)]
+)
+def test_random_offsets_are_every_place_where_the_window_fits_and_no_other(
+    window, number, length, num_frames, stride
+):
+    selection = replace(
+        EVERY_VIDEO, offset="random", window=window, num_frames=num_frames, stride=stride
+    )
+    span = num_frames * stride if window == "strides" else (num_frames - 1) * stride + 1
+    starts = set()
+    for seed in range(10):
+        for video in range(40):
+            frames = clip_frames(replace(selection, seed=seed), f"v{video}", length, number)
+            assert frames == tuple(range(frames[0], length, stride))[:num_frames]
+            assert len(frames) == num_frames
+            starts.add(frames[0])
+    assert starts == set(range(length - span + 1))
+
+
+def test_a_window_of_whole_strides_needs_longer_videos():
+    kept, strides = EVERY_VIDEO, replace(EVERY_VIDEO, window="strides")
+    assert (kept.min_frames, strides.min_frames) == (7, 8)
+    assert chosen(plan_clips(videos(7, 8), kept, probe_here)) == ["v000", "v001"]
+    with pytest.raises(BrokenVideoError, match=r"v000 has 7 frames.*need 8"):
+        plan_clips(videos(7, 8), strides, probe_here)
+
+
+def test_a_second_clip_is_taken_only_after_one_of_each():
+    selection = replace(EVERY_VIDEO, offset="random", clips_per_video=3, num_videos=8)
+    plan = plan_clips(videos(20, 20, 20), selection, probe_here)
+    assert chosen(plan) == ["v000", "v001", "v002"] * 2 + ["v000", "v001"]
+    firsts = plan_clips(videos(20, 20, 20), replace(selection, clips_per_video=1), probe_here)
+    assert plan.clips[:3] == firsts.clips  # further rounds move nothing
+
+
+def test_rounds_end_with_the_clips_that_one_video_may_give():
+    selection = replace(EVERY_VIDEO, offset="random", clips_per_video=3, num_videos=0)
+    plan = plan_clips(videos(20, 7, 3, 20), replace(selection, short_videos="discard"), probe_here)
+    assert Counter(chosen(plan)) == {"v000": 3, "v003": 3}
+    assert plan.too_short == ("v001 (7 frames)", "v002 (3 frames)")
+
+
+def test_clips_of_one_video_have_draws_of_their_own():
+    selection = replace(EVERY_VIDEO, offset="random", num_frames=1, stride=1)
+    starts = [clip_frames(selection, "v0", 1000, number)[0] for number in range(100)]
+    assert len(set(starts)) > 90
+    assert starts[0] == clip_frames(selection, "v0", 1000)[0]
+
+
+def test_where_clips_begin_at_frame_0_a_second_one_begins_where_the_first_ended():
+    selection = replace(EVERY_VIDEO, clips_per_video=9, num_videos=0)
+    plan = plan_clips(videos(8, 15, 24), selection, probe_here)
+    # 4 frames at stride 2: the next clip begins 8 later and needs 7.
+    assert [(clip.video.name, clip.frames[0]) for clip in plan.clips] == [
+        ("v000", 0),
+        ("v001", 0),
+        ("v002", 0),
+        ("v001", 8),
+        ("v002", 8),
+        ("v002", 16),
+    ]
+
+
+def test_no_limit_takes_every_video():
+    plan = plan_clips(videos(*[20] * 30), replace(EVERY_VIDEO, num_videos=0), probe_here)
+    assert len(plan.clips) == 30
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    st.integers(1, 9),
+    st.integers(1, 4),
+    st.integers(0, 60),
+)
+def test_every_frame_is_taken_once_and_the_last_clip_ends_with_the_last(
+    lengths, num_frames, stride, wanted
+):
+    selection = replace(
+        EVERY_VIDEO, offset="every", num_videos=wanted, num_frames=num_frames, stride=stride
+    )
+    plan = plan_clips(videos(*lengths), selection, probe_here)
+    every = [
+        (f"v{place:03d}", index)
+        for place, length in enumerate(lengths)
+        for start in range(0, length, num_frames * stride)
+        for index in range(start, min(start + num_frames * stride, length), stride)
+    ]
+    taken = [(clip.video.name, index) for clip in plan.clips for index in clip.frames]
+    assert taken == (every[:wanted] if wanted else every)
+    assert plan.num_frames == len(taken)
+    assert all(0 < len(clip.frames) <= num_frames for clip in plan.clips)
+    if stride == 1 and not wanted:
+        assert len(taken) == sum(lengths)
+
+
+def test_where_every_frame_is_taken_no_video_is_too_short_and_none_is_opened_in_vain():
+    opened = []
+
+    def probe(members):
+        for video in members:
+            opened.append(video.name)
+            yield video, video.probe()
+
+    selection = replace(EVERY_VIDEO, offset="every", stride=1, num_videos=7)
+    plan = plan_clips(videos(1, 2, 30, 30), replace(selection, short_videos="discard"), probe)
+    assert opened == ["v000", "v001", "v002"]
+    assert [len(clip.frames) for clip in plan.clips] == [1, 2, 4]
+
+
+def test_mirrored_clips_come_after_all_others_and_count():
+    selection = replace(EVERY_VIDEO, offset="random", mirror=True, num_videos=0, clips_per_video=2)
+    plan = plan_clips(videos(20, 20), selection, probe_here)
+    half = len(plan.clips) // 2
+    assert [clip.mirrored for clip in plan.clips] == [False] * 4 + [True] * 4
+    assert tuple(replace(clip, mirrored=False) for clip in plan.clips[half:]) == plan.clips[:half]
+    # StyleGAN-V cuts the doubled set: with enough videos none is flipped.
+    few = plan_clips(videos(20, 20), replace(selection, num_videos=5), probe_here)
+    assert few.clips == plan.clips[:5]
+
+
+def test_every_frame_is_mirrored_too():
+    selection = replace(EVERY_VIDEO, offset="every", stride=1, mirror=True, num_videos=9)
+    plan = plan_clips(videos(5), selection, probe_here)
+    assert [(clip.frames, clip.mirrored) for clip in plan.clips] == [
+        ((0, 1, 2, 3), False),
+        ((4,), False),
+        ((0, 1, 2, 3), True),
+    ]
+
+
+AMONG_ALL = replace(EVERY_VIDEO, order="clips", offset="random", clips_per_video=1000)
+
+
+def test_a_choice_among_all_clips_takes_each_once():
+    plan = plan_clips(videos(9, 12, 7), replace(AMONG_ALL, num_videos=0), probe_here)
+    taken = Counter((clip.video.name, clip.frames[0]) for clip in plan.clips)
+    places = {"v000": 3, "v001": 6, "v002": 1}
+    assert taken == {(name, start): 1 for name, n in places.items() for start in range(n)}
+
+
+def test_a_choice_among_all_clips_prefers_long_videos_by_their_clips():
+    members = videos(*[7, 16] * 150)  # 1 clip and 10 clips
+    plan = plan_clips(members, replace(AMONG_ALL, num_videos=300), probe_here)
+    long = sum(clip.info.num_frames == 16 for clip in plan.clips)
+    assert abs(long - 300 * 10 / 11) < 25  # five standard deviations
+    assert len(set(plan.clips)) == 300
+    assert max(Counter(chosen(plan)).values()) > 1
+
+
+def test_a_choice_among_all_clips_begins_with_the_same_clips_whatever_their_number():
+    some = plan_clips(videos(*[30] * 9), replace(AMONG_ALL, num_videos=20), probe_here)
+    more = plan_clips(videos(*[30] * 9), replace(AMONG_ALL, num_videos=50), probe_here)
+    assert more.clips[:20] == some.clips
+    other = plan_clips(videos(*[30] * 9), replace(AMONG_ALL, num_videos=20, seed=1), probe_here)
+    assert other.clips != some.clips
+
+
+def test_a_choice_among_all_clips_keeps_to_the_clips_of_one_video():
+    selection = replace(AMONG_ALL, num_videos=0, clips_per_video=2)
+    plan = plan_clips(videos(7, 30, 30), selection, probe_here)
+    assert Counter(chosen(plan)) == {"v000": 1, "v001": 2, "v002": 2}

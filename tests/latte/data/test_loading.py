@@ -1,7 +1,9 @@
+import hashlib
 import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from latte.data.errors import BrokenVideoError
 from latte.data.frames import FrameFolder
 from latte.data.loading import Preparation, clip_identity, load_clip, probe_in_workers
 from latte.data.sources import FileVideo, open_video_set
+from latte.data.storage import STORAGES
+from latte.data.transforms import RECIPES, jpeg_round_trip
 from latte.data.video import read_file
 
 probe_here = partial(probe_in_workers, workers=0, timeout=60)
@@ -100,3 +104,85 @@ def test_a_name_that_is_not_utf8_is_a_name_like_any_other(
 def test_frames_with_names_that_are_not_utf8_have_a_digest(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / os.fsdecode(b"\xe9.png"))
     assert len(FrameFolder(name="video", path=tmp_path).digest([0])) == 64
+
+
+@pytest.fixture
+def clip():
+    return clip_of(FileVideo(name="video", path=CLIPS / "closed_groups.mp4"), 0, 2, 4, 6)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("storage", ["lossless", *STORAGES])
+def test_a_clip_goes_through_its_recipe_and_then_its_storage(clip, recipe, storage):
+    filter = "lanczos" if recipe in ("stylegan-v", "latte") else "bilinear"
+    preparation = Preparation(recipe=recipe, size=24, storage=storage, filter=filter)
+    expected = RECIPES[recipe](clip.video.read(clip.frames), 24, filter)
+    if storage != "lossless":
+        expected = STORAGES[storage](expected, "video")
+    np.testing.assert_array_equal(load_clip((clip, preparation)), expected)
+
+
+def test_the_filter_is_the_one_asked_for(clip):
+    box = Preparation(recipe="latte", size=24, storage="lossless", filter="box")
+    expected = RECIPES["latte"](clip.video.read(clip.frames), 24, "box")
+    np.testing.assert_array_equal(load_clip((clip, box)), expected)
+    lanczos = load_clip((clip, replace(box, filter="lanczos")))
+    assert (lanczos != expected).any()
+
+
+def test_a_mirrored_clip_is_flipped_left_to_right_after_its_storage(clip):
+    prepared = Preparation(recipe="latte", size=24, storage="jpeg-75")
+    frames = load_clip((clip, prepared))
+    mirrored = load_clip((replace(clip, mirrored=True), prepared))
+    np.testing.assert_array_equal(mirrored, frames[:, :, ::-1])
+    assert mirrored.flags["C_CONTIGUOUS"]
+    lossless = load_clip((clip, replace(prepared, storage="lossless")))
+    assert (mirrored != jpeg_round_trip(lossless[:, :, ::-1])).any()
+
+
+def test_the_identity_of_a_clip_tells_all_that_makes_its_pixels(clip):
+    plain = Preparation(recipe="latte", size=24, storage="jpeg-75")
+    others = [
+        (replace(clip, mirrored=True), plain),
+        (replace(clip, frames=(0, 2, 4)), plain),
+        (clip, replace(plain, filter="box")),
+        (clip, replace(plain, size=32)),
+        (clip, replace(plain, recipe="stylegan-v")),
+        (clip, replace(plain, storage="jpeg-95")),
+        (clip, replace(plain, storage="mp4")),
+    ]
+    identities = [clip_identity(*each) for each in [(clip, plain), *others]]
+    assert len({json.dumps(identity, sort_keys=True) for identity in identities}) == 8
+
+
+def test_rows_stored_before_there_were_filters_keep_their_identity(clip):
+    """As it was in the first release: no filter, no flip."""
+    content = hashlib.sha256((CLIPS / "closed_groups.mp4").read_bytes()).hexdigest()
+    plain = Preparation(recipe="latte", size=24, storage="jpeg-75")
+    identity = clip_identity(clip, plain)
+    assert identity.pop("decoder")
+    assert identity == {
+        "content": content,
+        "frames": [0, 2, 4, 6],
+        "preparation": {"recipe": "latte", "size": 24, "storage": "jpeg-75"},
+    }
+
+
+def test_a_recipe_of_none_has_no_filter(clip):
+    identities = [
+        clip_identity(clip, replace(AS_IT_IS, filter=filter)) for filter in ("lanczos", "box")
+    ]
+    assert identities[0] == identities[1]
+
+
+def test_frames_that_are_prepared_are_mirrored_only(tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "0.png")
+    clip = clip_of(FrameFolder(name="video", path=tmp_path), 0)
+    prepared = Preparation(recipe="latte", size=4, storage="mp4")
+    np.testing.assert_array_equal(load_clip((clip, prepared)), image[None])
+    mirrored = replace(clip, mirrored=True)
+    np.testing.assert_array_equal(load_clip((mirrored, prepared)), image[None, :, ::-1])
+    assert clip_identity(clip, prepared) == clip_identity(clip, AS_IT_IS)
+    assert clip_identity(mirrored, prepared) != clip_identity(clip, prepared)

@@ -1,0 +1,69 @@
+"""What writing frames to disk does to them: there and back in memory, uint8 to uint8."""
+
+import io
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import partial
+from importlib.metadata import version
+from types import MappingProxyType
+
+import av
+import numpy as np
+
+from latte.data.errors import InputError
+from latte.data.transforms import jpeg_round_trip
+from latte.data.video import H264_OPTIONS
+
+Storage = Callable[[np.ndarray, str], np.ndarray]  # a clip, and its name for messages
+FPS = 25
+
+
+def mp4_round_trip(clip: np.ndarray, name: str = "a clip") -> np.ndarray:
+    """A clip, uint8 (T, H, W, 3), as it comes back from an H.264 file that `write_video` made.
+
+    libx264 with its own defaults, 4:2:0, 25 frames per second (its rate control looks at them).
+    The clip is a file of its own: its first frame is a key frame. One thread and x264's own C
+    code, so that every run makes the same frames.
+
+    Raises:
+        InputError: H.264 cannot have its odd size.
+    """
+    height, width = clip.shape[1:3]
+    if height % 2 or width % 2:
+        raise InputError(
+            f"{name}: storage mp4 needs even sides, not {width}×{height}: choose another size, or "
+            "--set storage=lossless"
+        )
+    content = io.BytesIO()
+    with av.open(content, "w", format="mp4", options={"fflags": "bitexact"}) as container:
+        stream = container.add_stream("libx264", rate=Fraction(FPS), options=H264_OPTIONS)
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        stream.codec_context.thread_count = 1
+        for image in clip:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode())
+    content.seek(0)
+    with av.open(content) as container:
+        container.streams.video[0].codec_context.thread_count = 1
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == len(clip), f"{name}: {len(frames)} of {len(clip)} frames came back"
+    return np.stack(frames)
+
+
+def encoder_version() -> str:
+    """What the bytes of an encoded clip rest on: PyAV carries FFmpeg and libx264."""
+    return f"pyav {version('av')}"
+
+
+def _jpeg(clip: np.ndarray, name: str, *, quality: int) -> np.ndarray:
+    return jpeg_round_trip(clip, quality)
+
+
+STORAGES: Mapping[str, Storage] = MappingProxyType(
+    {
+        "jpeg-75": partial(_jpeg, quality=75),
+        "jpeg-95": partial(_jpeg, quality=95),
+        "mp4": mp4_round_trip,
+    }
+)
