@@ -131,6 +131,57 @@ def test_symmetric_not_negative_and_the_same_in_every_rotation(seed, columns, ro
     ) == pytest.approx(value, rel=1e-9, abs=1e-9)
 
 
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10_000), columns=st.integers(1, 12), rows=st.integers(1, 40))
+def test_identical_sets_are_at_zero_in_any_order(seed, columns, rows):
+    x = features(rows, columns, seed) + 10
+    reordered = np.random.default_rng(seed).permutation(x)
+    scale = 1 + x.var(axis=0).sum()
+    assert frechet_distance_from_features(x, reordered) <= 1e-12 * scale
+    if rows > 1:
+        mu, sigma = x.mean(axis=0), np.cov(x, rowvar=False, ddof=0).reshape(columns, columns)
+        assert frechet_distance(mu, sigma, mu, sigma) <= 1e-12 * scale
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10_000), columns=st.integers(1, 12), singular=st.booleans())
+def test_gaussians_with_common_axes_match_the_closed_form(seed, columns, singular):
+    random = np.random.default_rng(seed)
+    basis = np.linalg.qr(random.standard_normal((columns, columns)))[0]
+    deviations = random.uniform(0.1, 3, (2, columns))
+    if singular:
+        deviations[random.random((2, columns)) < 0.4] = 0
+    means = random.standard_normal((2, columns))
+    sigmas = [basis * deviation**2 @ basis.T for deviation in deviations]
+    expected = ((means[0] - means[1]) ** 2).sum() + ((deviations[0] - deviations[1]) ** 2).sum()
+    value = frechet_distance(means[0], sigmas[0], means[1], sigmas[1])
+    assert value == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10_000), columns=st.integers(1, 8), scale=st.floats(0.01, 100))
+def test_a_scale_costs_its_square_and_a_shift_its_squared_length(seed, columns, scale):
+    x, y = features(20, columns, seed), features(15, columns, seed + 1)
+    shift = np.random.default_rng(seed).standard_normal(columns) * scale
+    value = frechet_distance_from_features(x, y)
+    scaled = frechet_distance_from_features(scale * x, scale * y)
+    assert scaled == pytest.approx(scale**2 * value, rel=1e-8, abs=1e-12)
+    variance = x.var(axis=0).sum()
+    assert frechet_distance_from_features(x, x + shift) == pytest.approx(
+        shift @ shift, rel=1e-9, abs=1e-11 * variance
+    )
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10_000), columns=st.integers(1, 8))
+def test_its_root_keeps_the_triangle_inequality(seed, columns):
+    x, y, z = (features(20, columns, seed + i, scale=1 + i) for i in range(3))
+    xy, yz, xz = (
+        np.sqrt(frechet_distance_from_features(a, b)) for a, b in ((x, y), (y, z), (x, z))
+    )
+    assert xz <= (xy + yz) * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_features_that_are_not_finite_are_refused_by_row(bad):
     x = features(20, 4, 0)
