@@ -1,0 +1,176 @@
+"""`latte-bench coverage`: do intervals cover what they say? Simulated, where the truth is known.
+
+Two Gaussian sets are drawn again and again. Their Fréchet distance is known exactly, and its
+expected value at that number of samples from thousands of draws.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from evaluation.metrics import frechet_distance_from_features
+from evaluation.metrics.inputs import Array
+from evaluation.uncertainty import (
+    Interval,
+    bootstrap_frechet,
+    extrapolate_frechet,
+    half_sample_frechet,
+    jackknife_frechet,
+)
+
+DEGREES = 5  # of Student's t, for the heavy tails
+Method = Callable[[Array, Array, int], Interval]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two distributions, and how many samples are drawn from each.
+
+    Standard deviations fall from 1 to 0.2 over the features; the second set is scaled, and shifted
+    by a vector of length `shift`.
+    """
+
+    features: int
+    rows: int
+    other_rows: int
+    scale: float = 1.0
+    shift: float = 0.0
+    heavy: bool = False  # Student's t instead of Gaussian
+
+    @property
+    def truth(self) -> float:
+        """The distance of the distributions."""
+        spread = float(((self._deviations * (self.scale - 1)) ** 2).sum())
+        return spread + self.shift**2
+
+    def draw(self, random: np.random.Generator) -> tuple[Array, Array]:
+        """One sample of both, (rows, features) and (other_rows, features)."""
+        x, y = (
+            self._noise(random, (rows, self.features)) * self._deviations
+            for rows in (self.rows, self.other_rows)
+        )
+        return x, y * self.scale + self.shift / np.sqrt(self.features)
+
+    def __str__(self) -> str:
+        tails = ", t" if self.heavy else ""
+        return f"{self.scale:g}, {self.shift:g}{tails}"
+
+    @property
+    def _deviations(self) -> Array:
+        return np.linspace(1, 0.2, self.features)
+
+    def _noise(self, random: np.random.Generator, shape: tuple[int, int]) -> Array:
+        if self.heavy:
+            return random.standard_t(DEGREES, shape) * np.sqrt((DEGREES - 2) / DEGREES)
+        return random.standard_normal(shape)
+
+
+CASES = (
+    # Those on which the methods were developed.
+    Case(8, 256, 256),
+    Case(8, 256, 256, 1.0, 0.3),
+    Case(8, 256, 256, 1.1, 0.6),
+    Case(8, 256, 256, 1.0, 0.5, heavy=True),
+    Case(16, 128, 128, 1.0, 0.5),
+    Case(32, 256, 1000, 1.0, 0.5),
+    Case(64, 256, 256, 1.1, 1.0),
+    Case(64, 256, 256),
+    Case(64, 48, 48, 1.1, 1.0),
+    # Those on which they were only tried.
+    Case(8, 48, 48),
+    Case(8, 128, 128, 1.0, 1.0),
+    Case(12, 1000, 1000),
+    Case(12, 100, 400, 1.2, 0.2),
+    Case(24, 500, 500, 0.9, 0.3),
+    Case(24, 128, 128, 1.0, 0.0, heavy=True),
+    Case(48, 1000, 300, 1.0, 0.4),
+    Case(48, 64, 64),
+    Case(64, 512, 512, 1.05, 0.5),
+)
+
+
+def methods(resamples: int) -> dict[str, Method]:
+    """Intervals by name."""
+    return {
+        "half samples": lambda x, y, seed: half_sample_frechet(
+            x, y, resamples=resamples, seed=seed
+        ),
+        "bootstrap": lambda x, y, seed: bootstrap_frechet(x, y, resamples=resamples, seed=seed),
+        "jackknife": lambda x, y, seed: jackknife_frechet(x, y, seed=seed),
+    }
+
+
+def cover(case: Case, *, repetitions: int, resamples: int, reference: int, seed: int) -> dict:
+    """One row of the table: how often each interval covers, of 100, and how wide it is.
+
+    Widths are relative to the middle 95 % of the value itself.
+    """
+    random = np.random.default_rng((seed, case.features, case.rows))
+    values = np.array(
+        [frechet_distance_from_features(*case.draw(random)) for _ in range(reference)]
+    )
+    expected, width = values.mean(), float(np.diff(np.quantile(values, [0.025, 0.975]))[0])
+    samples = [case.draw(random) for _ in range(repetitions)]
+    row: dict = {
+        "D": case.features,
+        "N, M": f"{case.rows}, {case.other_rows}",
+        "scale, shift": str(case),
+    }
+    for name, method in methods(resamples).items():
+        found = [method(x, y, number) for number, (x, y) in enumerate(samples)]
+        row[name] = 100 * np.mean([i.low <= expected <= i.high for i in found])
+        row[f"{name}: width"] = np.mean([i.high - i.low for i in found]) / width
+    limits = [extrapolate_frechet(x, y, seed=number) for number, (x, y) in enumerate(samples)]
+    truth = case.truth
+    row["truth"], row["FD"] = truth, expected
+    row["FD∞"] = np.mean([limit.value for limit in limits])
+    row["FD∞ covers"] = 100 * np.mean(
+        [limit.interval.low <= truth <= limit.interval.high for limit in limits]
+    )
+    row["nearer than FD"] = 100 * np.mean(
+        [abs(limit.value - truth) < abs(limit.measured - truth) for limit in limits]
+    )
+    row["reliable"] = "yes" if limits[0].reliable else "no"
+    return row
+
+
+def run(
+    *,
+    out: Path,
+    repetitions: int = 300,
+    resamples: int = 400,
+    reference: int = 3000,
+    seed: int = 0,
+    cases: tuple[Case, ...] = CASES,
+) -> None:
+    """Simulate, write `coverage.md` and `coverage.csv` into `out`, and print the tables."""
+    started = time.perf_counter()
+    frame = pd.DataFrame(
+        [
+            cover(
+                case, repetitions=repetitions, resamples=resamples, reference=reference, seed=seed
+            )
+            for case in cases
+        ]
+    )
+    split = list(frame.columns).index("truth")
+    places = list(frame.columns[:3])
+    intervals, limits = frame.iloc[:, :split], frame[places + list(frame.columns[split:])]
+    text = (
+        "# Coverage of 95 % intervals\n\n"
+        f"Of 100, from {repetitions} repetitions (± {100 * (0.95 * 0.05 / repetitions) ** 0.5:.1f} "
+        f"where 95 is right), {resamples} resamples, seed {seed}. Width: against the middle "
+        f"95 % of the value itself. Expected values from {reference} draws.\n\n"
+        f"{intervals.to_markdown(index=False, floatfmt='.4g')}\n\n"
+        "## The limit for many samples\n\n"
+        f"{limits.to_markdown(index=False, floatfmt='.4g')}\n\n"
+        f"Simulated in {time.perf_counter() - started:.0f} s.\n"
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "coverage.md").write_text(text, encoding="utf-8")
+    frame.to_csv(out / "coverage.csv", index=False)
+    print(text)

@@ -1,0 +1,264 @@
+"""Fréchet distances of weighted rows, from sums instead of from copies of the rows.
+
+A resample is one weight for each row: how often it was drawn, or 1 and 0 for kept and left out.
+All that the distance needs are the weighted sums of the rows and of their outer products. The sums
+over all rows are made once; a resample adds (w − 1) of each row whose weight is not 1, or w of each
+whose weight is not 0, whichever are fewer, in blocks of 256 rows. Its memory is O(D² + 256 D).
+With N ≤ D rows the outer products would be the larger matrices: there the inner products of the
+rows of both sets, (N, M), are made once, and a resample weights those.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from evaluation.metrics.inputs import Array, as_feature_pair
+from evaluation.uncertainty.interval import one_core
+from latte.data.errors import InputError
+
+BLOCK_ROWS = 256
+PANEL = 100  # columns, at least, of a part of a product of which symmetry gives most of the rest
+SINGULAR = 1e-10  # smallest pivot of a Cholesky factor, relative to the largest, that is trusted
+
+
+@dataclass(frozen=True)
+class Moments:
+    """All that a Fréchet distance needs of a weighted set."""
+
+    mean: Tensor  # (D,)
+    trace: float  # of the covariance
+    factor: Tensor  # F (K, D), FᵀF the covariance
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of which many weighted versions are wanted."""
+
+    rows: Tensor  # (N, D) float64, their mean taken off, so that sums of squares lose nothing
+    centre: Tensor  # (D,), the mean taken off
+    rows_per_draw: int = 1  # neighbouring rows that have one weight
+
+    @classmethod
+    def of(cls, features: Array, rows_per_draw: int = 1) -> "Table":
+        """A table of features, (N, D), N a multiple of `rows_per_draw`."""
+        if rows_per_draw < 1 or len(features) % rows_per_draw:
+            raise ValueError(f"{len(features)} rows are no groups of {rows_per_draw}")
+        centre = features.mean(axis=0)
+        # A clone, because the bits of a product may depend on where in memory its factors begin.
+        rows = torch.from_numpy(features - centre).clone()
+        return cls(rows, torch.from_numpy(centre).clone(), rows_per_draw)
+
+    @property
+    def num_draws(self) -> int:
+        """Independent pieces: clips, whether one or many rows came of each."""
+        return len(self.rows) // self.rows_per_draw
+
+    @cached_property
+    def squares(self) -> Tensor:
+        """|row|², (N,)."""
+        return self.rows.square().sum(dim=1)
+
+    @cached_property
+    def outer(self) -> Tensor:
+        """Σ row rowᵀ over all rows, (D, D)."""
+        with one_core():
+            return self._outer(torch.ones(len(self.rows), dtype=torch.float64))
+
+    def spread(self, draw_weights: Tensor) -> Tensor:
+        """A weight for each row from one for each draw, (num_draws,) → (N,)."""
+        if self.rows_per_draw == 1:
+            return draw_weights
+        return draw_weights.repeat_interleave(self.rows_per_draw)
+
+    def moments(self, weights: Tensor, ddof: int = 0) -> Moments:
+        """Moments of the rows, each counted `weights` times, (N,)."""
+        if not self.is_tall(weights):
+            return self._moments(weights, None, ddof)
+        changes = weights - 1
+        if int(changes.count_nonzero()) < int(weights.count_nonzero()):
+            return self._moments(weights, self.outer + self._outer(changes), ddof)
+        return self._moments(weights, self._outer(weights), ddof)
+
+    def split(self, kept: Tensor, others: Tensor, ddof: int = 0) -> tuple[Moments, Moments]:
+        """Moments of two disjoint parts (weights 1 and 0) at the price of one."""
+        if not (self.is_tall(kept) and self.is_tall(others)):
+            return self.moments(kept, ddof), self.moments(others, ddof)
+        outer = self._outer(kept)
+        rest = self.outer - outer
+        left = 1 - kept - others
+        if bool(left.any()):
+            rest -= self._outer(left)
+        return self._moments(kept, outer, ddof), self._moments(others, rest, ddof)
+
+    def is_tall(self, weights: Tensor) -> bool:
+        """Whether more rows than features are left."""
+        return int(weights.count_nonzero()) > self.rows.shape[1]
+
+    def mean_and_trace(self, weights: Tensor, ddof: int) -> tuple[Tensor, float]:
+        """Mean less the centre, (D,), and trace of the covariance."""
+        count = float(weights.sum())
+        mean = weights @ self.rows / count
+        scatter = float(weights @ self.squares) - count * float(mean @ mean)
+        return mean, scatter / (count - ddof)
+
+    def _moments(self, weights: Tensor, outer: Tensor | None, ddof: int) -> Moments:
+        count = float(weights.sum())
+        mean, trace = self.mean_and_trace(weights, ddof)
+        factor = None
+        if outer is not None:
+            factor = cholesky(outer - count * torch.outer(mean, mean))
+        if factor is None:
+            factor = self._weighted(weights, mean)
+        return Moments(mean + self.centre, trace, factor / (count - ddof) ** 0.5)
+
+    def _outer(self, weights: Tensor) -> Tensor:
+        """Σ weight row rowᵀ, (D, D), over the rows whose weight is not 0."""
+        num_features = self.rows.shape[1]
+        total = torch.zeros(num_features, num_features, dtype=torch.float64)
+        panels = min(4, max(1, num_features // PANEL))
+        edges = [num_features * panel // panels for panel in range(panels + 1)]
+        for index in weights.nonzero().squeeze(1).split(BLOCK_ROWS):
+            rows = self.rows[index]
+            weighted = rows * weights[index].unsqueeze(1)
+            for start, stop in pairwise(edges):  # the half above the diagonal, and little more
+                total[start:stop, start:].addmm_(rows[:, start:stop].T, weighted[:, start:])
+        return total.triu() + total.triu(1).T
+
+    def _weighted(self, weights: Tensor, mean: Tensor) -> Tensor:
+        """The rows' own factor: √weight (row − mean), or the triangular one where they are many.
+
+        For few rows, and for scatters too near to singular for a Cholesky factor, where this is
+        slower, and exact.
+        """
+        drawn = weights.nonzero().squeeze(1)
+        num_features = self.rows.shape[1]
+        factor = torch.empty(0, num_features, dtype=torch.float64)
+        for index in drawn.split(max(BLOCK_ROWS, num_features)):
+            rows = (self.rows[index] - mean) * weights[index].sqrt().unsqueeze(1)
+            factor = torch.cat([factor, rows])
+            if len(factor) > num_features:
+                factor = torch.linalg.qr(factor, mode="r").R
+        return factor
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two tables whose weighted versions are compared."""
+
+    first: Table
+    second: Table
+    ddof: int = 0
+
+    @classmethod
+    def of(cls, x: ArrayLike, y: ArrayLike, *, ddof: int = 0, rows_per_draw: int = 1) -> "Pair":
+        """Both tables, once they are seen to be comparable (InputError)."""
+        first, second = as_feature_pair(x, y, ddof=ddof)
+        return cls(Table.of(first, rows_per_draw), Table.of(second, rows_per_draw), ddof)
+
+    @cached_property
+    def inner(self) -> Tensor | None:
+        """Inner products of the rows of both, (N, M); None where there are far more than D."""
+        count, num_features = self.first.rows.shape
+        if max(count, len(self.second.rows)) > 2 * num_features:
+            return None
+        with one_core():
+            return self.first.rows @ self.second.rows.T
+
+    def distance(self, weights1: Tensor, weights2: Tensor) -> float:
+        """Fréchet distance of both, a weight for each row: (N,) and (M,)."""
+        few = not (self.first.is_tall(weights1) or self.second.is_tall(weights2))
+        if few and self.inner is not None:
+            return self._distance_of_few(self.inner, weights1, weights2)
+        return distance(
+            self.first.moments(weights1, self.ddof), self.second.moments(weights2, self.ddof)
+        )
+
+    def split_distances(
+        self, parts1: tuple[Tensor, Tensor], parts2: tuple[Tensor, Tensor]
+    ) -> tuple[float, float]:
+        """Distances of the first parts of both and of their second parts; 1 and 0 for each row."""
+        if self.inner is not None and not any(map(self.first.is_tall, parts1)):
+            return self.distance(parts1[0], parts2[0]), self.distance(parts1[1], parts2[1])
+        kept1, others1 = self.first.split(*parts1, self.ddof)
+        kept2, others2 = self.second.split(*parts2, self.ddof)
+        return distance(kept1, kept2), distance(others1, others2)
+
+    def prepare(self) -> None:
+        """Make what all resamples share, before threads ask for it at once."""
+        _ = self.inner
+        for table in (self.first, self.second):
+            _ = table.squares
+            if len(table.rows) > table.rows.shape[1]:
+                _ = table.outer
+
+    def _distance_of_few(self, inner: Tensor, weights1: Tensor, weights2: Tensor) -> float:
+        """The same where no set has more rows than features: the factors are the rows.
+
+        F1 F2ᵀ = √W1 (X − 1 mean1ᵀ) (Y − 1 mean2ᵀ)ᵀ √W2, of which X Yᵀ is known.
+        """
+        count1, count2 = float(weights1.sum()), float(weights2.sum())
+        along1, along2 = weights1 @ inner / count1, inner @ weights2 / count2  # (M,) and (N,)
+        both = weights1 @ along2 / count1
+        drawn1, drawn2 = weights1.nonzero().squeeze(1), weights2.nonzero().squeeze(1)
+        cross = inner[drawn1][:, drawn2] - along1[drawn2] - along2[drawn1].unsqueeze(1) + both
+        cross *= weights1[drawn1].sqrt().unsqueeze(1) * weights2[drawn2].sqrt()
+        nuclear = float(torch.linalg.svdvals(cross).sum())
+        mean1, trace1 = self.first.mean_and_trace(weights1, self.ddof)
+        mean2, trace2 = self.second.mean_and_trace(weights2, self.ddof)
+        shift = mean1 + self.first.centre - mean2 - self.second.centre
+        nuclear /= ((count1 - self.ddof) * (count2 - self.ddof)) ** 0.5
+        return max(0.0, float(shift @ shift) + trace1 + trace2 - 2 * nuclear)
+
+
+def distance(first: Moments, second: Moments) -> float:
+    """Fréchet distance from means and factors, as in `evaluation.metrics.frechet`."""
+    shift = first.mean - second.mean
+    cross = float(torch.linalg.svdvals(first.factor @ second.factor.T).sum())
+    return max(0.0, float(shift @ shift) + first.trace + second.trace - 2 * cross)
+
+
+def cholesky(scatter: Tensor) -> Tensor | None:
+    """F (D, D) with FᵀF = scatter; None where the matrix is too near to singular for it."""
+    factor, fault = torch.linalg.cholesky_ex(scatter, upper=True)
+    pivots = factor.diagonal() ** 2
+    return None if fault or pivots.min() <= SINGULAR * pivots.max() else factor
+
+
+def draw_counts(random: np.random.Generator, count: int) -> Tensor:
+    """How often each of `count` is drawn in `count` draws with replacement, (count,)."""
+    drawn = random.integers(0, count, count)
+    return torch.from_numpy(np.bincount(drawn, minlength=count).astype(np.float64))
+
+
+def subset(random: np.random.Generator, count: int, size: int) -> Tensor:
+    """1 for `size` of `count`, chosen without replacement, 0 for the others, (count,)."""
+    return indicator(random.permutation(count)[:size], count)
+
+
+def halves(random: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
+    """Two disjoint halves of `count` at random; one is in neither where the number is odd."""
+    order = random.permutation(count)
+    half = count // 2
+    return indicator(order[:half], count), indicator(order[half : 2 * half], count)
+
+
+def indicator(chosen: np.ndarray, count: int) -> Tensor:
+    """1 at the chosen numbers, 0 elsewhere, (count,)."""
+    weights = np.zeros(count)
+    weights[chosen] = 1
+    return torch.from_numpy(weights)
+
+
+def require_draws(pair: Pair, wanted: int, purpose: str) -> None:
+    """Raises InputError where a set has fewer independent pieces than a method needs."""
+    for table, label in ((pair.first, "x"), (pair.second, "y")):
+        if table.num_draws < wanted:
+            raise InputError(
+                f"{purpose} needs at least {wanted} clips in each set, but {label} have "
+                f"{table.num_draws}: add videos or ask for no interval"
+            )
