@@ -28,7 +28,8 @@ class Run:
 class Extractor:
     """Clips in, features out.
 
-    in      uint8 (N, T, H, W, 3), RGB, T ≥ spec.min_frames; any size, resized inside
+    in      uint8 (N, T, H, W, 3), RGB, T from spec.min_frames to spec.max_frames; any size,
+            resized inside
     out     float32 (N, D); of a frame network (N, T, D)
 
     On a CPU the network always sees `spec.cpu_chunk` clips at once, the last chunk filled up with
@@ -71,8 +72,27 @@ class Extractor:
         frames = (tensor.shape[1],) if self.spec.unit == "frame" else ()
         return np.empty((0, *frames, self.spec.num_features), dtype=np.float32)
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether `probabilities` can be had of the features."""
+        return self.spec.output in ("probabilities", "logits") or self._classifier is not None
+
     def probabilities(self, features: ArrayLike) -> NDArray[np.float64]:
-        """Class probabilities of features, (…, D) → float64 (…, K)."""
+        """Class probabilities of features, (…, D) → float64 (…, K).
+
+        The softmax of the logits, made with the network's own classifier where the features come
+        before it; the features themselves where they are probabilities already.
+
+        Raises:
+            InputError: the network, or its file of weights, has no classifier.
+        """
+        if self.spec.output == "probabilities":
+            return np.asarray(features, dtype=np.float64)
+        if not self.has_classes:
+            raise InputError(
+                f"{self.spec.name} with {self.weights.path.name} has no classes, only features: "
+                "an Inception Score needs a network with a classifier, such as c3d"
+            )
         logits = np.asarray(features, dtype=np.float64)
         if self._classifier is not None:
             weight, bias = (part.detach().cpu().double().numpy() for part in self._classifier)
@@ -94,10 +114,19 @@ class Extractor:
                 f"clips are {str(clips.dtype).removeprefix('torch.')} {tuple(clips.shape)}: a "
                 "network takes uint8 (clips, frames, height, width, 3)"
             )
-        if clips.shape[1] < self.spec.min_frames:
+        spec, frames = self.spec, clips.shape[1]
+        if spec.max_frames is not None and not spec.min_frames <= frames <= spec.max_frames:
+            lengths = str(spec.min_frames)
+            if spec.max_frames > spec.min_frames:
+                lengths += f" to {spec.max_frames}"
             raise InputError(
-                f"network {self.spec.name} needs clips of at least {self.spec.min_frames} frames, "
-                f"these have {clips.shape[1]}: raise --num-frames"
+                f"network {spec.name} takes clips of {lengths} frames, these have {frames}: give "
+                f"--num-frames {spec.max_frames}"
+            )
+        if frames < spec.min_frames:
+            raise InputError(
+                f"network {spec.name} needs clips of at least {spec.min_frames} frames, "
+                f"these have {frames}: raise --num-frames"
             )
 
 

@@ -1,6 +1,7 @@
 """I3D: the network behind the Fréchet video distance."""
 
 import copy
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,7 +15,7 @@ class I3D(nn.Module):
     """Inflated 3-D Inception, Kinetics-400 logits (Carreira & Zisserman, 2017).
 
     in      (N, 3, T, 224, 224) float32 in [-1, 1], T >= 10
-    out     (N, 400) float32 logits, averaged over time
+    out     (N, 400) float32 logits, averaged over time; of `pooled`, the (N, 1024) before them
     source  TF-Hub i3d-kinetics-400/1, parameters named as in i3d_pretrained_400.pt
 
     For inference alone: it has no dropout and is in evaluation mode from the start.
@@ -40,6 +41,13 @@ class I3D(nn.Module):
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.logits(self._average(x)).flatten(2).mean(dim=2)  # (N, 400)
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """(N, 1024): the averages that the logits are made of, averaged over time."""
+        return self._average(x).flatten(2).mean(dim=2)
+
+    def _average(self, x: Tensor) -> Tensor:
         x = self.Conv3d_1a_7x7(x)  # (N, 64, T/2, 112, 112)
         x = max_pool_same(x, kernel=(1, 3, 3), stride=(1, 2, 2))  # (N, 64, T/2, 56, 56)
         x = self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x))  # (N, 192, T/2, 56, 56)
@@ -50,8 +58,7 @@ class I3D(nn.Module):
         x = self.Mixed_4f(self.Mixed_4e(x))  # (N, 832, T/4, 14, 14)
         x = max_pool_same(x, kernel=(2, 2, 2), stride=(2, 2, 2))  # (N, 832, T/8, 7, 7)
         x = self.Mixed_5c(self.Mixed_5b(x))  # (N, 1024, T/8, 7, 7)
-        x = functional.avg_pool3d(x, (2, 7, 7), stride=1)  # (N, 1024, T/8 - 1, 1, 1)
-        return self.logits(x).flatten(2).mean(dim=2)  # (N, 400)
+        return functional.avg_pool3d(x, (2, 7, 7), stride=1)  # (N, 1024, T/8 - 1, 1, 1)
 
 
 class Unit(nn.Module):
@@ -116,16 +123,27 @@ def preprocess(clips: Tensor) -> Tensor:
     Frame by frame bilinear, without antialiasing and without keeping the aspect, on the values 0
     to 255: the resizing inside the published TorchScript file.
     """
-    count, frames, height, width, channels = clips.shape
-    x = clips.permute(0, 1, 4, 2, 3).to(torch.float32)  # (N, T, 3, H, W)
-    if (height, width) != (FRAME_SIZE, FRAME_SIZE):
-        x = functional.interpolate(
-            x.reshape(count * frames, channels, height, width),
-            size=(FRAME_SIZE, FRAME_SIZE),
-            mode="bilinear",
-            align_corners=False,
-        ).unflatten(0, (count, frames))
+    x = _resized(clips.permute(0, 1, 4, 2, 3).to(torch.float32), (FRAME_SIZE, FRAME_SIZE))
     return (x / 255 * 2 - 1).transpose(1, 2).contiguous()
+
+
+def preprocess_crop(clips: Tensor) -> Tensor:
+    """uint8 (N, T, H, W, 3) → float32 (N, 3, T, 224, 224) in [-1, 1], keeping the aspect.
+
+    The short side comes to 224 and the long one to a whole number of pixels, rounded up; bilinear,
+    without antialiasing, on values 0 to 1; then the middle is cut out, the odd pixel at the end.
+    Source: `preprocess_single` in VideoGPT's fvd.py and in common_metrics_on_video_quality.
+    """
+    height, width = clips.shape[2:4]
+    scale = FRAME_SIZE / min(height, width)
+    if height < width:
+        size = (FRAME_SIZE, math.ceil(width * scale))
+    else:
+        size = (math.ceil(height * scale), FRAME_SIZE)
+    x = _resized(clips.permute(0, 1, 4, 2, 3).to(torch.float32) / 255, size)
+    top, left = (size[0] - FRAME_SIZE) // 2, (size[1] - FRAME_SIZE) // 2
+    x = x[..., top : top + FRAME_SIZE, left : left + FRAME_SIZE]
+    return ((x - 0.5) * 2).transpose(1, 2).contiguous()
 
 
 def fold_batch_norms(model: I3D) -> I3D:
@@ -163,6 +181,16 @@ def max_pool_same(x: Tensor, *, kernel: Sequence[int], stride: Sequence[int]) ->
     return functional.max_pool3d(
         pad(x, same_padding(x.shape[2:], kernel, stride)), tuple(kernel), tuple(stride)
     )
+
+
+def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, T, 3, H, W) → (N, T, 3, *size), bilinear; untouched where it has that size."""
+    if tuple(x.shape[-2:]) == size:
+        return x
+    resized = functional.interpolate(
+        x.flatten(0, 1), size=size, mode="bilinear", align_corners=False
+    )
+    return resized.unflatten(0, x.shape[:2])
 
 
 def _folded_convolution(conv: nn.Conv3d, bn: nn.BatchNorm3d) -> nn.Conv3d:

@@ -24,6 +24,7 @@ from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES, SHAPES
 
 NUM_FEATURES = 64
+NUM_CLASSES = len(CLASS_NAMES)  # of both networks
 INPUT_SIZE = 32  # pixels
 MIN_FRAMES = 8  # of a clip: fewer leave nothing to the last layers
 NUM_BANDS = 3  # of the features: contrast at 1, 2 and 4 pixels; the others are learned

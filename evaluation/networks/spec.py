@@ -1,8 +1,11 @@
 """What is known of a network before anything is loaded. Imports nothing heavy."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+
+from latte.data.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,22 +15,75 @@ class WeightFile:
     file_name: str  # as people have it on disk
     url: str  # answers with the file itself
     git_blob_sha1: str | None = None  # SHA-1 of "blob <size>\0" + content, as git names a file
-    sha256: str | None = None
+    sha256: str | None = None  # of the content: all 64 digits, or as many first ones as are known
     note: str = ""  # what it holds
+
+    @property
+    def has_hash(self) -> bool:
+        """Whether anything is published that its content can be compared with."""
+        return bool(self.sha256 or self.git_blob_sha1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """A feature network: what goes in, what comes out, where its weights are."""
+    """A feature network: what goes in, what comes out, where its weights are.
+
+    Where there are several outputs or ways of resizing, `output` and `resize` are the chosen ones;
+    the first of each is the default.
+
+    >>> spec = NetworkSpec(
+    ...     name="net", title="", unit="clip", outputs={"logits": 400, "pooled": 1024},
+    ...     resizes=("squash",), min_frames=10, cpu_chunk=1, metric_suffix="", version=1,
+    ... )
+    >>> spec.output, spec.num_features
+    ('logits', 400)
+    >>> spec.choose(output="pooled").num_features
+    1024
+    """
 
     name: str
     title: str
     unit: Literal["clip", "frame"]  # what one row of features describes
-    output: str  # the layer whose output are the features
-    num_features: int
+    outputs: Mapping[str, int] = field(hash=False)  # layer → number of features
+    resizes: tuple[str, ...]  # how frames of another size can be brought to the network's own
     min_frames: int  # of a clip
+    max_frames: int | None = None  # of a clip; None: any number
     cpu_chunk: int  # clips that the network sees at once on a CPU, always
     metric_suffix: str  # "-shapes": an FVD with this network is called FVD-shapes
     version: int  # raised by every change that moves its numbers
     weight_files: tuple[WeightFile, ...] = ()  # any of them will do; the first one is fetched
     bundled: Path | None = None  # weights that ship with the package
+    output: str = ""  # the layer whose output are the features
+    resize: str = ""
+
+    def __post_init__(self) -> None:
+        # The dataclass is frozen, for everybody but itself.
+        object.__setattr__(self, "output", self.output or next(iter(self.outputs)))
+        object.__setattr__(self, "resize", self.resize or self.resizes[0])
+        assert self.output in self.outputs
+        assert self.resize in self.resizes
+
+    @property
+    def num_features(self) -> int:
+        """Of the chosen output."""
+        return self.outputs[self.output]
+
+    def choose(self, output: str | None = None, resize: str | None = None) -> "NetworkSpec":
+        """The same network with another output or resizing; None is the default.
+
+        Raises:
+            InputError: the network has none of this name; those that it has are named.
+        """
+        return replace(
+            self,
+            output=_one_of(output, tuple(self.outputs), f"network {self.name} has no output"),
+            resize=_one_of(resize, self.resizes, f"network {self.name} cannot resize as"),
+        )
+
+
+def _one_of(wanted: str | None, possible: tuple[str, ...], complaint: str) -> str:
+    if wanted is None:
+        return possible[0]
+    if wanted not in possible:
+        raise InputError(f"{complaint} {wanted!r}: choose {' or '.join(possible)}")
+    return wanted

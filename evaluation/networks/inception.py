@@ -1,0 +1,192 @@
+"""Inception-v3 as the Fréchet inception distance knows it."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+FRAME_SIZE = 299
+NUM_FEATURES = 2048
+NUM_CLASSES = 1008
+
+
+class Inception(nn.Module):
+    """Inception-v3 of TensorFlow's archive of 2015-12-05 (Szegedy et al., 2016): pooled features.
+
+    in      (N, 3, 299, 299) float32, RGB in [-1, 1]
+    out     (N, 2048) float32, the "pool3" layer
+    source  the graph that TTUR's FID runs; parameters named as in pytorch-fid's
+            pt_inception-2015-12-05-6726825d.pth
+
+    It is not torchvision's: average pools leave the padding out of the mean, the last block pools
+    by maximum, and the weights are others. `fc` gives the logits of 1008 classes and is not
+    needed for features: files without it are common, and `classifier=False` is for them. For
+    inference alone: in evaluation mode from the start.
+    """
+
+    def __init__(self, *, classifier: bool = True) -> None:
+        super().__init__()
+        self.Conv2d_1a_3x3 = Unit(3, 32, 3, stride=2)
+        self.Conv2d_2a_3x3 = Unit(32, 32, 3)
+        self.Conv2d_2b_3x3 = Unit(32, 64, 3, padding=1)
+        self.Conv2d_3b_1x1 = Unit(64, 80, 1)
+        self.Conv2d_4a_3x3 = Unit(80, 192, 3)
+        self.Mixed_5b = BlockA(192, pooled=32)
+        self.Mixed_5c = BlockA(256, pooled=64)
+        self.Mixed_5d = BlockA(288, pooled=64)
+        self.Mixed_6a = BlockB(288)
+        self.Mixed_6b = BlockC(768, inner=128)
+        self.Mixed_6c = BlockC(768, inner=160)
+        self.Mixed_6d = BlockC(768, inner=160)
+        self.Mixed_6e = BlockC(768, inner=192)
+        self.Mixed_7a = BlockD(768)
+        self.Mixed_7b = BlockE(1280, max_pool=False)
+        self.Mixed_7c = BlockE(2048, max_pool=True)
+        self.fc = nn.Linear(NUM_FEATURES, NUM_CLASSES) if classifier else None
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))  # (N, 32, 147, 147)
+        x = functional.max_pool2d(self.Conv2d_2b_3x3(x), 3, stride=2)  # (N, 64, 73, 73)
+        x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x))  # (N, 192, 71, 71)
+        x = functional.max_pool2d(x, 3, stride=2)  # (N, 192, 35, 35)
+        x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x)))  # (N, 288, 35, 35)
+        x = self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x)))  # (N, 768, 17, 17)
+        x = self.Mixed_6e(self.Mixed_6d(x))  # (N, 768, 17, 17)
+        x = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))  # (N, 2048, 8, 8)
+        return x.mean(dim=(2, 3))  # (N, 2048)
+
+
+class Unit(nn.Module):
+    """Convolution, batch norm, ReLU."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int | tuple[int, int],
+        *,
+        stride: int = 1,
+        padding: int | tuple[int, int] = 0,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding, bias=False)
+        self.bn = nn.BatchNorm2d(outputs, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.bn(self.conv(x)), inplace=True)
+
+
+class BlockA(nn.Module):
+    """35×35: convolutions of 1, 5 and twice 3 pixels, and a pool, side by side."""
+
+    def __init__(self, inputs: int, *, pooled: int) -> None:
+        super().__init__()
+        self.branch1x1 = Unit(inputs, 64, 1)
+        self.branch5x5_1 = Unit(inputs, 48, 1)
+        self.branch5x5_2 = Unit(48, 64, 5, padding=2)
+        self.branch3x3dbl_1 = Unit(inputs, 64, 1)
+        self.branch3x3dbl_2 = Unit(64, 96, 3, padding=1)
+        self.branch3x3dbl_3 = Unit(96, 96, 3, padding=1)
+        self.branch_pool = Unit(inputs, pooled, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        five = self.branch5x5_2(self.branch5x5_1(x))
+        twice = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
+        return torch.cat([self.branch1x1(x), five, twice, self.branch_pool(_mean_pool(x))], dim=1)
+
+
+class BlockB(nn.Module):
+    """35×35 → 17×17."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.branch3x3 = Unit(inputs, 384, 3, stride=2)
+        self.branch3x3dbl_1 = Unit(inputs, 64, 1)
+        self.branch3x3dbl_2 = Unit(64, 96, 3, padding=1)
+        self.branch3x3dbl_3 = Unit(96, 96, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        twice = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
+        pooled = functional.max_pool2d(x, 3, stride=2)
+        return torch.cat([self.branch3x3(x), twice, pooled], dim=1)
+
+
+class BlockC(nn.Module):
+    """17×17: convolutions of 7 pixels, across and down in turn."""
+
+    def __init__(self, inputs: int, *, inner: int) -> None:
+        super().__init__()
+        self.branch1x1 = Unit(inputs, 192, 1)
+        self.branch7x7_1 = Unit(inputs, inner, 1)
+        self.branch7x7_2 = Unit(inner, inner, (1, 7), padding=(0, 3))
+        self.branch7x7_3 = Unit(inner, 192, (7, 1), padding=(3, 0))
+        self.branch7x7dbl_1 = Unit(inputs, inner, 1)
+        self.branch7x7dbl_2 = Unit(inner, inner, (7, 1), padding=(3, 0))
+        self.branch7x7dbl_3 = Unit(inner, inner, (1, 7), padding=(0, 3))
+        self.branch7x7dbl_4 = Unit(inner, inner, (7, 1), padding=(3, 0))
+        self.branch7x7dbl_5 = Unit(inner, 192, (1, 7), padding=(0, 3))
+        self.branch_pool = Unit(inputs, 192, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        once = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
+        twice = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
+        twice = self.branch7x7dbl_5(self.branch7x7dbl_4(twice))
+        return torch.cat([self.branch1x1(x), once, twice, self.branch_pool(_mean_pool(x))], dim=1)
+
+
+class BlockD(nn.Module):
+    """17×17 → 8×8."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.branch3x3_1 = Unit(inputs, 192, 1)
+        self.branch3x3_2 = Unit(192, 320, 3, stride=2)
+        self.branch7x7x3_1 = Unit(inputs, 192, 1)
+        self.branch7x7x3_2 = Unit(192, 192, (1, 7), padding=(0, 3))
+        self.branch7x7x3_3 = Unit(192, 192, (7, 1), padding=(3, 0))
+        self.branch7x7x3_4 = Unit(192, 192, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        three = self.branch3x3_2(self.branch3x3_1(x))
+        seven = self.branch7x7x3_2(self.branch7x7x3_1(x))
+        seven = self.branch7x7x3_4(self.branch7x7x3_3(seven))
+        return torch.cat([three, seven, functional.max_pool2d(x, 3, stride=2)], dim=1)
+
+
+class BlockE(nn.Module):
+    """8×8: convolutions that fan out into one across and one down.
+
+    `max_pool`: the second of these blocks pools by maximum, an oddity of this graph alone.
+    """
+
+    def __init__(self, inputs: int, *, max_pool: bool) -> None:
+        super().__init__()
+        self.max_pool = max_pool
+        self.branch1x1 = Unit(inputs, 320, 1)
+        self.branch3x3_1 = Unit(inputs, 384, 1)
+        self.branch3x3_2a = Unit(384, 384, (1, 3), padding=(0, 1))
+        self.branch3x3_2b = Unit(384, 384, (3, 1), padding=(1, 0))
+        self.branch3x3dbl_1 = Unit(inputs, 448, 1)
+        self.branch3x3dbl_2 = Unit(448, 384, 3, padding=1)
+        self.branch3x3dbl_3a = Unit(384, 384, (1, 3), padding=(0, 1))
+        self.branch3x3dbl_3b = Unit(384, 384, (3, 1), padding=(1, 0))
+        self.branch_pool = Unit(inputs, 192, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        once = self.branch3x3_1(x)
+        twice = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
+        pooled = functional.max_pool2d(x, 3, 1, padding=1) if self.max_pool else _mean_pool(x)
+        branches = [
+            self.branch1x1(x),
+            self.branch3x3_2a(once),
+            self.branch3x3_2b(once),
+            self.branch3x3dbl_3a(twice),
+            self.branch3x3dbl_3b(twice),
+            self.branch_pool(pooled),
+        ]
+        return torch.cat(branches, dim=1)
+
+
+def _mean_pool(x: Tensor) -> Tensor:
+    """3×3 average of the pixels that are there: TensorFlow does not count the padding."""
+    return functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
