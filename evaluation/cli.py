@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from evaluation.compare_command import compare_results
+from evaluation.metric_commands import HELP, measure
 from evaluation.options import (
     AsJson,
     DataRoot,
     Dataset,
+    Device,
     Fake,
     Network,
     NumFrames,
@@ -19,114 +22,37 @@ from evaluation.options import (
     Seed,
     Settings,
     SkipBroken,
+    Weights,
     Workers,
     chosen_protocol,
     data_root_or_default,
     device_or_default,
     fake_videos,
     real_videos,
+    weights_by_network,
     workers_or_default,
 )
+from evaluation.power_command import power
+from evaluation.stats_commands import stats_export, stats_import, stats_show
 from latte.data.command_line import new_app, run_app
 from latte.data.errors import InputError
 
 app = new_app("latte-eval", "Measure generated videos: a number, how it was made, its uncertainty.")
 protocols_app = typer.Typer(no_args_is_help=True, help="Protocols: list, show, compare.")
 app.add_typer(protocols_app, name="protocols")
+networks_app = typer.Typer(help="Feature networks: list them, check their weights.")
+app.add_typer(networks_app, name="networks")
+stats_app = typer.Typer(no_args_is_help=True, help="Statistics of a set as one file.")
+app.add_typer(stats_app, name="stats")
 
 
-@app.command()
-def fvd(
-    dataset: Dataset = None,
-    real: Real = None,
-    fake: Fake = None,
-    protocol: ProtocolOption = None,
-    settings: Settings = None,
-    network: Network = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Weights of the network. [default: found in $LATTE_WEIGHTS, or fetched]",
-        ),
-    ] = None,
-    num_videos: NumVideos = None,
-    num_frames: NumFrames = None,
-    seed: Seed = None,
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Name of the model, for tables. [default: of --fake]"),
-    ] = None,
-    out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Results file; a line is added to it.")
-    ] = Path("results.jsonl"),
-    as_json: AsJson = False,
-    device: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="cpu, cuda or cuda:N. [auto: cuda where there is one]"),
-    ] = "auto",
-    batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Clips at a time; on a CPU it moves no number.")
-    ] = 8,
-    workers: Workers = None,
-    timeout: Annotated[
-        float, typer.Option(min=1, metavar="S", help="Seconds that one video may take.")
-    ] = 120.0,
-    resamples: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Of the bootstrap interval; 0 for none.")
-    ] = 1000,
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Features are kept here. [default: $LATTE_STORE, else the user's cache]",
-        ),
-    ] = None,
-    skip_broken: SkipBroken = False,
-    data_root: DataRoot = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
-) -> None:
-    """Measure the Fréchet video distance of generated videos from real ones.
-
-    Lower is better.
-
-    latte-eval fvd --dataset ucf101 --fake samples/ucf101
-
-    latte-eval fvd --real real/ --fake fake/ --protocol shapes
-    """
-    from evaluation.extraction import RunOptions
-    from evaluation.run import FvdRequest, run_fvd
-    from evaluation.store import default_store
-
-    chosen = chosen_protocol(
-        protocol, settings, dataset, network, num_videos, num_frames, seed, real
-    )
-    options = RunOptions(
-        store=store or default_store(),
-        device=device_or_default(device),
-        batch_size=batch_size,
-        workers=workers_or_default(workers),
-        timeout=timeout,
-        skip_broken=skip_broken,
-        progress=not quiet,
-    )
-    real_set = real_videos(dataset, real, data_root, chosen)
-    fake_set = fake_videos(dataset, fake)
-    result = run_fvd(
-        FvdRequest(
-            real=real_set,
-            fake=fake_set,
-            protocol=chosen,
-            weights=weights,
-            at_least=num_videos or 1,
-            dataset=dataset,
-            model=name or (fake_set.stem if isinstance(fake_set, Path) else fake_set.name),
-            resamples=resamples,
-            out=out,
-        ),
-        options,
-    )
-    typer.echo(result.to_json() if as_json else result.sentence())
+for _name, _help in HELP.items():
+    app.command(_name, help=_help)(measure)
+app.command("power")(power)
+app.command("compare")(compare_results)
+stats_app.command("export")(stats_export)
+stats_app.command("import")(stats_import)
+stats_app.command("show")(stats_show)
 
 
 @app.command()
@@ -253,9 +179,11 @@ def datasets(data_root: DataRoot = None, as_json: AsJson = False) -> None:
     typer.echo("\n\n".join(status.text() for status in statuses))
 
 
-@app.command()
-def networks(as_json: AsJson = False) -> None:
-    """Show each feature network and its weight files."""
+@networks_app.callback(invoke_without_command=True)
+def networks(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show each feature network and its weight files, or check them: networks verify."""
+    if context.invoked_subcommand is not None:
+        return
     from evaluation.networks.registry import NETWORKS
 
     rows: list[dict[str, Any]] = [
@@ -275,6 +203,59 @@ def networks(as_json: AsJson = False) -> None:
 
     table = [[*list(row.values())[:-1], " or ".join(row["weights"])] for row in rows]
     typer.echo(tabulate(table, headers=list(rows[0])))
+
+
+@networks_app.command("verify")
+def networks_verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="[default: every network]")
+    ] = None,
+    weights: Weights = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Files that some answers are made from (see docs/networks.md)."
+        ),
+    ] = None,
+    device: Device = "auto",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out what takes minutes on a CPU.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check weight files against published outputs: expected, got, difference, verdict.
+
+    latte-eval networks verify i3d --weights i3d_torchscript.pt
+    """
+    from dataclasses import asdict
+
+    from evaluation.networks.known_answers import all_passed, table, verify
+    from evaluation.networks.registry import NETWORKS
+
+    chosen = names or list(NETWORKS)
+    files = weights_by_network(weights, chosen[0])
+    place = device_or_default(device)
+    checks, missing = {}, {}
+    for name in chosen:
+        try:
+            checks[name] = verify(name, files.get(name), place, quick=quick, data=data)
+        except InputError as error:
+            if names:
+                raise
+            missing[name] = str(error)  # whoever asks for all has some of the files
+        if name in checks and not as_json:
+            typer.echo(f"{name}\n{table(checks[name])}\n")
+    if as_json:
+        found = {name: [asdict(check) for check in each] for name, each in checks.items()}
+        typer.echo(json.dumps({"checks": found, "missing": missing}))
+    for name, reason in missing.items():
+        typer.echo(f"note: {name} not checked: {reason}", err=True)
+    wrong = [name for name, each in checks.items() if not all_passed(each)]
+    if wrong:
+        raise InputError(
+            f"{', '.join(wrong)}: the file of weights does not give what was published: fetch it "
+            "again, and compare its hash"
+        )
 
 
 @protocols_app.command("list")

@@ -4,6 +4,7 @@ Rows are stored under what they were made of, so batch size, workers, processes 
 change a result: they change only which rows are computed when.
 """
 
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,8 @@ class StoredNetwork:
             "network": extractor.spec.name,
             "version": extractor.spec.version,
             "weights_sha256": extractor.weights.sha256,
+            "output": extractor.spec.output,
+            "resize": extractor.spec.resize,
             "run": extractor.path_taken,
             "device": str(extractor.device).partition(":")[0],
             "precision": "float32",
@@ -59,9 +62,22 @@ class StoredNetwork:
         return cls(extractor, FeatureStore.open(root, space))
 
     def features(self, keys: Sequence[bytes]) -> np.ndarray:
-        """All rows at once, float32: (clips, D), or (clips · frames, D) of a frame network."""
+        """All rows at once, float32: (clips, D), or (frames of all clips, D) of a frame network."""
+        return np.concatenate([np.atleast_2d(row) for row in self.store.rows(keys)])
+
+    def frame_features(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Rows of a frame network, clip by clip: (clips, T, D) float32.
+
+        Raises:
+            InputError: clips of different lengths.
+        """
         rows = self.store.rows(keys)
-        return rows.reshape(-1, rows.shape[-1])
+        if len({len(row) for row in rows}) > 1:
+            raise InputError(
+                "clips of different lengths have no common frame positions: use a protocol whose "
+                "offsets are first or random"
+            )
+        return np.stack(rows)
 
     def statistics(self, keys: Sequence[bytes]) -> RunningStatistics:
         """Mean and covariance of the rows, streamed in the order of the plan."""
@@ -194,8 +210,11 @@ def _keep_or_raise(
 
 
 def _run_networks(batch: dict[bytes, np.ndarray], networks: Sequence[StoredNetwork]) -> None:
-    for network in networks:
-        wanted = [key for key in batch if key not in network.store]
+    lengths = {len(clip) for clip in batch.values()}  # where every frame is taken, the last differ
+    for network, length in itertools.product(networks, sorted(lengths)):
+        wanted = [
+            key for key, clip in batch.items() if len(clip) == length and key not in network.store
+        ]
         if not wanted:
             continue
         rows = network.extractor(np.stack([batch[key] for key in wanted]))

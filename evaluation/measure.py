@@ -6,73 +6,93 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from evaluation.catalogue import Metric, for_metric, metric, title
 from evaluation.extraction import StoredNetwork
-from evaluation.metrics import (
-    frechet_distance,
-    frechet_distance_from_features,
-    inception_score,
-)
-from evaluation.networks.registry import Extractor
+from evaluation.networks.registry import Extractor, network
 from evaluation.presets import PRESETS, published_protocol
 from evaluation.protocol import Protocol, differences
-from evaluation.result import Result, SetRecord, provenance
+from evaluation.result import Result, SetRecord, format_value, provenance
 from evaluation.sets import MeasuredSet, some_of
+from evaluation.statistics_file import Side
+from evaluation.statistics_origin import deviations_of_statistics, follows_protocol
 from evaluation.store import content_key
-from evaluation.uncertainty import Interval, bootstrap_frechet, bootstrap_inception_score
+from evaluation.values import Sets, Value, values
 
-DDOF = {"n": 0, "n-1": 1}
+OF_REAL_VIDEOS = (
+    "split",
+    "num_real",
+    "real_stride",
+    "real_order",
+    "real_offset",
+    "real_clips",
+    "short_real",
+)
+WORTH_SAYING = 0.1  # part of a value that comes from too few clips
 
 
 def effective_protocol(
     protocol: Protocol, extractor: Extractor, *, num_real: int, num_fake: int
 ) -> Protocol:
     """The protocol as it was carried out: the clips there were, the weights that were used."""
+    spec = extractor.spec
+    fields: dict[str, Any] = {"output": spec.output, "resize": spec.resize}
     return replace(
         protocol,
         num_real=num_real,
         num_fake=num_fake,
-        network=extractor.spec.name,
-        output=extractor.spec.output,
+        network=spec.name,
         weights=extractor.weights.label,
+        **fields,
     )
 
 
 def deviations(
-    carried_out: Protocol, asked_for: Protocol, dataset: str | None, records: Sequence[SetRecord]
+    carried_out: Protocol,
+    asked_for: Protocol,
+    chosen: Metric,
+    dataset: str | None,
+    measured: Mapping[Side, MeasuredSet],
 ) -> tuple[str, ...]:
     """What is not as was asked for, nor as the preset of that name asks on this data set."""
     references = [asked_for]
     if carried_out.name in PRESETS:
-        references.insert(0, published_protocol(dataset, PRESETS[carried_out.name]))
+        preset = published_protocol(dataset, PRESETS[carried_out.name])
+        references.insert(0, for_metric(preset, chosen))
     fields = carried_out.moving_fields()
     if dataset is None:
         fields.pop("split")  # videos of no known data set are of no split
+    if not chosen.needs_real:
+        fields = {key: fields[key] for key in fields if key not in OF_REAL_VIDEOS}
     found: list[str] = []
     named: set[str] = set()
     for reference in references:
         wanted = reference.moving_fields()
         for key, value in fields.items():
-            if value != wanted[key] and key not in named:
-                named.add(key)
-                found += differences({key: value}, {key: wanted[key]})
-    for record in records:
-        found += _deviations_of_frames(carried_out, record)
+            phrases = differences({key: value}, {key: wanted[key]}) if key not in named else []
+            named.update(key for _ in phrases)
+            found += phrases
+    for side, each in measured.items():
+        found += _deviations_of_set(carried_out, each, side)
     return tuple(found)
 
 
-def _deviations_of_frames(protocol: Protocol, record: SetRecord) -> Iterator[str]:
-    if record.storage == "statistics":
-        yield f"statistics of {record.path} made in a way that is not known"
+def _deviations_of_set(protocol: Protocol, measured: MeasuredSet, side: Side) -> Iterator[str]:
+    record = measured.record
+    if measured.given is not None:
+        yield from deviations_of_statistics(measured.given, protocol, side)
         if record.num_clips is None:
             yield f"number of clips of {record.path} not known"
-        return
-    if record.height != protocol.size or record.width != protocol.size:
+        if measured.given.origin is None or measured.given.origin.record is None:
+            return
+        record = replace(measured.given.origin.record, path=record.path)
+    square = (protocol.size, protocol.size)
+    if protocol.recipe != "none" and (record.height, record.width) != square:
         yield (
             f"frames of {record.path} {record.width}×{record.height} instead of "
             f"{protocol.size}×{protocol.size}"
         )
-    if protocol.storage == "jpeg-75" and record.storage in ("png", "array", "lossless"):
-        yield f"frames of {record.path} stored as {record.storage} instead of jpeg-75"
+    if protocol.storage != "lossless" and record.storage in ("png", "array", "lossless"):
+        yield f"frames of {record.path} stored as {record.storage} instead of {protocol.storage}"
     if record.recipe not in (None, protocol.recipe):
         yield f"frames of {record.path} prepared as {record.recipe} instead of {protocol.recipe}"
 
@@ -88,81 +108,72 @@ class Comparison:
     started: float  # time.monotonic() when the work began
 
 
-def frechet_result(
-    real: MeasuredSet, fake: MeasuredSet, network: StoredNetwork, comparison: Comparison
-) -> Result:
-    """The Fréchet distance of two measured sets, with a bootstrap 95 % interval."""
-    spec = network.extractor.spec
-    ddof = DDOF[comparison.protocol.covariance]
-    value = _distance(network, real, fake, ddof)
-    interval = None
-    if comparison.resamples and real.keys and fake.keys:
-        interval = bootstrap_frechet(
-            network.features(real.keys),
-            network.features(fake.keys),
-            resamples=comparison.resamples,
-            seed=comparison.protocol.seed,
-            ddof=ddof,
-            value=value,
-            rows_per_draw=comparison.protocol.num_frames if spec.unit == "frame" else 1,
-        )
-    metric = "FVD" if spec.unit == "clip" else "FID"
-    return _result(metric, value, interval, real, fake, network, comparison)
-
-
-def inception_result(
-    fake: MeasuredSet, network: StoredNetwork, comparison: Comparison, splits: int = 10
-) -> Result:
-    """The Inception Score of a measured set by the network's own classifier; higher is better."""
-    probabilities = network.extractor.probabilities(network.features(fake.keys))
-    value, deviation = inception_score(probabilities, splits)
-    interval = None
-    if comparison.resamples:
-        interval = bootstrap_inception_score(
-            probabilities,
-            splits=splits,
-            resamples=comparison.resamples,
-            seed=comparison.protocol.seed,
-        )
-    details = {"splits": splits, "std_over_splits": deviation}
-    return _result("IS", value, interval, None, fake, network, comparison, details)
-
-
-def _result(
-    metric: str,
-    value: float,
-    interval: Interval | None,
+def results_of(
+    chosen: Metric,
     real: MeasuredSet | None,
     fake: MeasuredSet,
-    network: StoredNetwork,
+    stored: StoredNetwork,
     comparison: Comparison,
-    details: Mapping[str, Any] | None = None,
+) -> list[Result]:
+    """The numbers of a metric with their intervals, protocol and provenance.
+
+    Raises:
+        InputError: sets that this metric cannot be computed from.
+    """
+    real = real if chosen.needs_real else None
+    sets = Sets(
+        real=real,
+        fake=fake,
+        network=stored,
+        protocol=comparison.protocol,
+        resamples=comparison.resamples,
+    )
+    return [_result(chosen, value, sets, comparison) for value in values(chosen, sets)]
+
+
+def frechet_result(
+    real: MeasuredSet, fake: MeasuredSet, stored: StoredNetwork, comparison: Comparison
 ) -> Result:
-    extractor = network.extractor
+    """The Fréchet distance of two measured sets: FVD, or FID with a network of frames."""
+    name = "fvd" if stored.extractor.spec.unit == "clip" else "fid"
+    return results_of(metric(name), real, fake, stored, comparison)[0]
+
+
+def inception_result(fake: MeasuredSet, stored: StoredNetwork, comparison: Comparison) -> Result:
+    """The Inception Score of a measured set by the network's own classifier; higher is better."""
+    return results_of(metric("is"), None, fake, stored, comparison)[0]
+
+
+def _result(chosen: Metric, value: Value, sets: Sets, comparison: Comparison) -> Result:
+    extractor = sets.network.extractor
+    real, fake = sets.real, sets.fake
     num_real, num_fake = real.record.num_clips if real else 0, fake.record.num_clips
     effective = effective_protocol(
         comparison.protocol,
         extractor,
-        num_real=num_real or comparison.protocol.num_real,
-        num_fake=num_fake or comparison.protocol.num_fake,
+        num_real=_counted(real, comparison.protocol.real_offset) or comparison.protocol.num_real,
+        num_fake=_counted(fake, comparison.protocol.fake_offset) or comparison.protocol.num_fake,
     )
-    records = [measured.record for measured in (real, fake) if measured]
+    measured: dict[Side, MeasuredSet] = {"real": real} if real else {}
+    measured["fake"] = fake
+    interval = value.interval
     return Result(
-        metric=f"{metric}{extractor.spec.metric_suffix}",
-        value=value,
+        metric=title(value.title, extractor.spec),
+        value=value.value,
         interval=(interval.low, interval.high) if interval else None,
         level=interval.level if interval else 0.95,
-        higher_is_better=metric == "IS",
+        higher_is_better=chosen.higher_is_better,
         num_real=num_real,
         num_fake=num_fake,
         num_frames=comparison.protocol.num_frames,
         network=extractor.spec.name,
         weights_sha256=extractor.weights.sha256,
         weights_published=extractor.weights.published,
-        fingerprint=_fingerprint(effective, records),
+        fingerprint=_fingerprint(effective, chosen, measured),
         protocol=comparison.protocol.name,
         protocol_fields=effective.moving_fields(),
-        deviations=deviations(effective, comparison.protocol, comparison.dataset, records),
+        parameters=dict(chosen.parameters),
+        deviations=deviations(effective, comparison.protocol, chosen, comparison.dataset, measured),
         dataset=comparison.dataset,
         model=comparison.model,
         real=real.record if real else None,
@@ -172,20 +183,26 @@ def _result(
             "interval": interval.method if interval else None,
             "network_run": extractor.path_taken,
             "probe_difference": extractor.probe_difference,
-            "decoded_clips": sum(measured.decoded for measured in (real, fake) if measured),
-            **(details or {}),
+            "decoded_clips": sum(each.decoded for each in measured.values()),
+            "space": sets.network.store.folder.name,
+            **value.details,
         },
         **provenance(str(extractor.device)),
     )
 
 
-def notes(result: Result, *, num_features: int) -> Iterator[str]:
-    """What a careful reader would want to know before quoting the number, a sentence each."""
-    if result.deviations:
-        yield f"not as {result.protocol} asks: {'; '.join(result.deviations)}"
-    for record, label in ((result.real, "real"), (result.fake, "generated")):
-        if record is None:
-            continue
+def _counted(measured: MeasuredSet | None, offset: str) -> int | None:
+    """Clips of a set, or its frames where every one was to be taken; None where nothing says."""
+    if measured is None or offset != "every":
+        return measured.record.num_clips if measured else None
+    if measured.given is not None:
+        return measured.given.statistics.count or None
+    return sum(len(clip.frames) for clip in measured.clips)
+
+
+def notes_on_sets(records: Sequence[SetRecord]) -> Iterator[str]:
+    """What was left out of the sets that were measured, a sentence each."""
+    for record in records:
         if record.storage == "statistics":
             yield f"{record.path} is a statistics file, without rows to draw again: no interval"
             continue
@@ -193,13 +210,47 @@ def notes(result: Result, *, num_features: int) -> Iterator[str]:
             yield f"{_count(record.too_short)} too short and left out: {some_of(record.too_short)}"
         if record.broken:
             yield f"{_count(record.broken)} broken and left out: {some_of(record.broken)}"
-        if record.num_clips is not None and record.num_clips <= num_features:
-            yield (
-                f"{record.num_clips} {label} clips are few for {num_features} features: the "
-                "covariance is singular and the value far above its limit for many clips"
-            )
-    if result.real and result.real.digest == result.fake.digest:
+    if len(records) == 2 and records[0].digest == records[1].digest:
         yield "the two sets are the same clips"
+
+
+def notes(result: Result, chosen: Metric, *, num_features: int) -> Iterator[str]:
+    """What a careful reader would want to know before quoting the number, a sentence each."""
+    if result.deviations:
+        yield f"not as {result.protocol} asks: {'; '.join(result.deviations)}"
+    if chosen.name in ("fvd", "fid"):
+        yield from _notes_on_size(result, num_features)
+
+
+def _notes_on_size(result: Result, num_features: int) -> Iterator[str]:
+    """Too few clips for so many features, with what that is about to cost."""
+    frames = result.num_frames if _unit(result) == "frame" else 1
+    for count, label in ((result.num_real, "real"), (result.num_fake, "generated")):
+        if count is not None and count * frames <= num_features:
+            yield (
+                f"{count * frames} {label} {_unit(result)}s are few for {num_features} "
+                "features: the covariance is singular and the value far above its limit for many"
+            )
+    limit = result.details.get("infinite")
+    if not limit or result.value <= 0:
+        return
+    share = 1 - limit["value"] / result.value
+    shown = format_value(limit["value"], (limit["interval"][0], limit["interval"][1]))
+    if not limit["reliable"]:
+        yield (
+            f"how much of {result.metric} is due to the number of clips cannot be told from so "
+            f"few (extrapolated: {shown})"
+        )
+    elif share > WORTH_SAYING:
+        yield (
+            f"about {share:.0%} of {result.metric} is due to the number of clips: extrapolated to "
+            f"infinitely many it is {shown}"
+        )
+
+
+def _unit(result: Result) -> str:
+    """What one row of features describes: "clip" or "frame"."""
+    return network(result.network).unit
 
 
 def say(message: str) -> None:
@@ -207,23 +258,23 @@ def say(message: str) -> None:
     print(f"note: {message}", file=sys.stderr)
 
 
-def _fingerprint(protocol: Protocol, records: Sequence[SetRecord]) -> str:
-    """The protocol's, unless statistics were given: how those were made no protocol knows."""
-    given = [record.digest for record in records if record.storage == "statistics"]
-    if not given:
+def _fingerprint(protocol: Protocol, chosen: Metric, measured: Mapping[Side, MeasuredSet]) -> str:
+    """The protocol's; with a metric's parameters or given statistics, of those as well.
+
+    Statistics that follow the protocol are as good as its clips. How others were made, it does
+    not know.
+    """
+    given = [
+        each.record.digest
+        for side, each in measured.items()
+        if each.given is not None and not follows_protocol(each.given, protocol, side)
+    ]
+    if not given and not chosen.parameters:
         return protocol.fingerprint
-    return content_key({"protocol": protocol.fingerprint, "given": given}).hex()[:16]
-
-
-def _distance(network: StoredNetwork, real: MeasuredSet, fake: MeasuredSet, ddof: int) -> float:
-    """Through streamed statistics, or through the few rows themselves where that is smaller."""
-    few = min(len(real.keys), len(fake.keys)) <= network.extractor.spec.num_features
-    if real.keys and fake.keys and few:
-        return frechet_distance_from_features(
-            network.features(real.keys), network.features(fake.keys), ddof=ddof
-        )
-    first, second = real.statistics(network, ddof), fake.statistics(network, ddof)
-    return frechet_distance(first.mean, first.covariance, second.mean, second.covariance)
+    made_of: dict[str, Any] = {"protocol": protocol.fingerprint, "given": given}
+    if chosen.parameters:
+        made_of |= {"metric": chosen.name, "parameters": dict(chosen.parameters)}
+    return content_key(made_of).hex()[:16]
 
 
 def _count(names: Sequence[str]) -> str:

@@ -50,6 +50,14 @@ Settings = Annotated[
 Network = Annotated[
     str | None, typer.Option(metavar="NAME", help="Feature network. [default: the protocol's]")
 ]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NETWORK=]FILE",
+        help="Weights of the network; repeatable where there are several networks. "
+        "[default: found in $LATTE_WEIGHTS, or fetched]",
+    ),
+]
 NumVideos = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Clips of each set. [default: the protocol's]"),
@@ -70,6 +78,32 @@ Workers = Annotated[
         help="Decoding processes; 0 decodes in this one. [default: cores, at most 8]",
     ),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Name of the model, for tables. [default: of --fake]"),
+]
+Out = Annotated[Path, typer.Option(metavar="FILE", help="Results file; a line is added to it.")]
+Device = Annotated[
+    str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:N. [auto: cuda where there is one]")
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Clips at a time; on a CPU it moves no number.")
+]
+Timeout = Annotated[
+    float, typer.Option(min=1, metavar="S", help="Seconds that one video may take.")
+]
+Resamples = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", help="Samples drawn again for an interval; 0: no intervals."),
+]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Features are kept here. [default: $LATTE_STORE, else the user's cache]",
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 SkipBroken = Annotated[
     bool,
     typer.Option(
@@ -95,8 +129,9 @@ def chosen_protocol(
     from evaluation.networks.registry import network as network_spec
     from evaluation.presets import for_dataset, load_protocol
     from evaluation.protocol import override
+    from evaluation.statistics_file import stated_split
 
-    embedded = "shapes" in (dataset, network)
+    embedded = dataset == "shapes" or (network or "").startswith("shapes")
     protocol = load_protocol(name or ("shapes" if embedded else "stylegan-v"))
     protocol = override(for_dataset(protocol, dataset), settings or [])
     changes: dict[str, Any] = {}
@@ -107,9 +142,11 @@ def chosen_protocol(
     if seed is not None:
         changes["seed"] = seed
     if real is not None:
-        changes["split"] = "given"  # whichever it is, it was not taken from a data set here
+        # Whichever it is, it was not taken from a data set here, unless statistics say so.
+        changes["split"] = stated_split(real) or "given"
     if network is not None:
-        changes |= {"network": network, "output": network_spec(network).output}
+        spec = network_spec(network)
+        changes |= {"network": network, "output": spec.output, "resize": spec.resize}
     return replace(protocol, **changes)
 
 
@@ -153,6 +190,18 @@ def _open(path: Path) -> "VideoSet | Path":
 def data_root_or_default(given: Path | None) -> Path:
     """`--data-root`, else `$LATTE_DATA`, else `./data`."""
     return given or Path(os.environ.get("LATTE_DATA", "data"))
+
+
+def weights_by_network(given: list[str] | None, default: str) -> dict[str, Path]:
+    """Files by network; one without a name is that of the default network."""
+    from evaluation.networks.registry import NETWORKS
+
+    files: dict[str, Path] = {}
+    for text in given or []:
+        name, separator, path = text.partition("=")
+        named = bool(separator) and name in NETWORKS
+        files[name if named else default] = Path(path if named else text)
+    return files
 
 
 def workers_or_default(given: int | None) -> int:

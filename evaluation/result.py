@@ -59,6 +59,7 @@ class Result:
     real: SetRecord | None  # None: the metric looks at the generated set alone
     fake: SetRecord
     seconds: float
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # of the metric: its kernel, k, …
     details: Mapping[str, Any] = field(default_factory=dict)
     date: str = ""
     command: str = ""

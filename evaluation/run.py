@@ -1,114 +1,212 @@
-"""`latte-eval fvd` from files to a line in the results file."""
+"""From two sets of videos to lines in the results file: every metric asked for, in one pass."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from evaluation.catalogue import Metric, for_metric, metric
 from evaluation.extraction import RunOptions, StoredNetwork
-from evaluation.measure import Comparison, frechet_result, notes, say
+from evaluation.measure import Comparison, notes, notes_on_sets, results_of, say
 from evaluation.networks.registry import NetworkSpec, build
 from evaluation.protocol import Protocol
 from evaluation.result import Result, append_result, check_writable
 from evaluation.sets import MeasuredSet, PlannedSet, measure_set, plan_set, statistics_set
+from evaluation.statistics_origin import check_network
 from evaluation.uncertainty import MIN_RESAMPLES
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 
+Layer = tuple[str, str, str]  # network, output and resizing: what one pass of clips goes through
+
 
 @dataclass(frozen=True, kw_only=True)
-class FvdRequest:
-    """What to measure, and where the result goes."""
+class MeasureRequest:
+    """What to measure, and where the results go."""
 
-    real: VideoSet | Path  # a path is that of a statistics file
+    metrics: tuple[str, ...]
+    real: VideoSet | Path | None  # a path is that of a statistics file; None: not needed
     fake: VideoSet | Path
     protocol: Protocol
-    weights: Path | None
-    at_least: int  # clips that each set must have
-    dataset: str | None
+    weights: Mapping[str, Path] = field(default_factory=dict)  # files by network, where given
+    at_least: int = 1  # clips that each set must have
+    dataset: str | None = None
     model: str
-    resamples: int
+    resamples: int = 400
     out: Path
 
 
-def run_fvd(request: FvdRequest, options: RunOptions) -> Result:
-    """Measure, write the result, and say on stderr what is not as the protocol asks.
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A metric, the protocol as it takes it, and its network."""
 
-    What can fail early fails early: the results file, the weights and both plans are looked at
-    before the first clip is decoded.
+    metric: Metric
+    protocol: Protocol
+    network: StoredNetwork
+
+
+def run_metrics(request: MeasureRequest, options: RunOptions) -> Iterator[Result]:
+    """Measure, write each result as it is made, and say on stderr what is not as asked for.
+
+    Each clip is decoded once and seen once by each network. What can fail early fails early: the
+    results file, the weights of every metric and both plans are looked at before the first clip
+    is decoded.
     """
     started = time.monotonic()
-    protocol = request.protocol
     check_writable(request.out)
     if 0 < request.resamples < MIN_RESAMPLES:
         raise InputError(
             f"--resamples {request.resamples}: an interval needs at least {MIN_RESAMPLES}, or 0 "
             "for none"
         )
+    tasks = open_tasks(request, options)
+    real, fake = measured_sets(request, tasks, options)
+    for note in notes_on_sets([each.record for each in (real, fake) if each]):
+        say(note)
+    said: set[str] = set()  # several metrics deviate alike
+    for task in tasks:
+        comparison = Comparison(
+            protocol=task.protocol,
+            dataset=request.dataset,
+            model=request.model,
+            resamples=request.resamples,
+            started=started,
+        )
+        for result in results_of(task.metric, real, fake, task.network, comparison):
+            append_result(request.out, result)
+            num_features = task.network.extractor.spec.num_features
+            for note in notes(result, task.metric, num_features=num_features):
+                if note not in said:
+                    say(note)
+                said.add(note)
+            yield result
+
+
+def open_tasks(request: MeasureRequest, options: RunOptions) -> list[Task]:
+    """Every metric with its network ready to be used; each network is opened once."""
+    opened: dict[Layer, StoredNetwork] = {}
+    tasks = []
+    for name in request.metrics:
+        chosen = metric(name)
+        protocol = for_metric(request.protocol, chosen)
+        layer = (protocol.network, protocol.output, protocol.resize)
+        if layer not in opened:
+            opened[layer] = _open(layer, request, options)
+        spec = opened[layer].extractor.spec
+        _check_fits(chosen, protocol, spec)
+        tasks.append(Task(metric=chosen, protocol=protocol, network=opened[layer]))
+    return tasks
+
+
+def _open(layer: Layer, request: MeasureRequest, options: RunOptions) -> StoredNetwork:
+    name, output, resize = layer
     extractor = build(
-        protocol.network, request.weights, options.device, batch_size=options.batch_size
+        name,
+        request.weights.get(name),
+        options.device,
+        batch_size=options.batch_size,
+        output=output,
+        resize=resize,
     )
-    spec = extractor.spec
-    _check_fits(protocol, spec)
     if extractor.probe_difference is not None:
         say(
-            f"{spec.name} runs as {extractor.path_taken}; probe clips differ by "
+            f"{name} runs as {extractor.path_taken}; probe clips differ by "
             f"{extractor.probe_difference:.1e} of the largest feature between the two ways"
         )
-    network = StoredNetwork.open(extractor, options.store)
-    preparation = protocol.preparation()
+    return StoredNetwork.open(extractor, options.store)
+
+
+def measured_sets(
+    request: MeasureRequest, tasks: Sequence[Task], options: RunOptions
+) -> tuple[MeasuredSet | None, MeasuredSet]:
+    """Both sets through all networks; the real ones only through those that need them."""
+    needs_real = [task for task in tasks if task.metric.needs_real]
+    if needs_real and request.real is None:
+        raise InputError("no real videos: give --dataset NAME or --real PATH")
     # Both plans first: what is wrong with either set shows before hours of work on the other.
-    planned = [
-        statistics_set(videos, spec.num_features, request.at_least)
-        if isinstance(videos, Path)
-        else plan_set(
-            videos, selection, preparation, options, label=label, at_least=request.at_least
-        )
-        for videos, selection, label in (
-            (request.real, protocol.real_selection(), "real"),
-            (request.fake, protocol.fake_selection(), "fake"),
-        )
-    ]
-    for chosen in planned:
-        _check_two_clips(chosen)
-    real, fake = (
-        measure_set(chosen, [network], options, request.at_least)
-        if isinstance(chosen, PlannedSet)
-        else chosen
-        for chosen in planned
+    real = _planned(request, request.real, needs_real, options, "real") if needs_real else None
+    fake = _planned(request, request.fake, tasks, options, "fake")
+    return (
+        _extracted(real, needs_real, options, request.at_least) if real else None,
+        _extracted(fake, tasks, options, request.at_least),
     )
-    comparison = Comparison(
-        protocol=protocol,
-        dataset=request.dataset,
-        model=request.model,
-        resamples=request.resamples,
-        started=started,
-    )
-    result = frechet_result(real, fake, network, comparison)
-    append_result(request.out, result)
-    for note in notes(result, num_features=spec.num_features):
-        say(note)
-    return result
 
 
-def _check_fits(protocol: Protocol, spec: NetworkSpec) -> None:
-    """The network can do what the protocol asks of it."""
-    if spec.unit != "clip":
-        raise InputError(f"network {spec.name} looks at single frames: an FVD needs one of clips")
-    if protocol.output != spec.output:
+def _planned(
+    request: MeasureRequest,
+    videos: VideoSet | Path | None,
+    tasks: Sequence[Task],
+    options: RunOptions,
+    label: str,
+) -> PlannedSet | MeasuredSet:
+    assert videos is not None
+    protocol = request.protocol
+    if isinstance(videos, Path):
+        given = statistics_set(videos, request.at_least)
+        assert given.given is not None
+        for task in tasks:
+            check_network(given.given, task.network.extractor)
+        return given
+    chosen = plan_set(
+        videos,
+        protocol.real_selection() if label == "real" else protocol.fake_selection(),
+        protocol.preparation(),
+        options,
+        label=label,
+        at_least=request.at_least,
+    )
+    for task in tasks:
+        _check_clips(chosen, task)
+    return chosen
+
+
+def _check_clips(chosen: PlannedSet, task: Task) -> None:
+    """There are enough clips, and each is as long as the network needs."""
+    clips, spec = chosen.plan.clips, task.network.extractor.spec
+    if len(clips) < 2 and task.metric.needs_real and spec.unit == "clip":
         raise InputError(
-            f"network {spec.name} gives {spec.output}, not {protocol.output}: set output="
-            f"{spec.output}"
+            f"{chosen.videos.root}: a {task.metric.titles[0]} needs at least 2 clips of each set, "
+            "this one has 1: give more videos"
         )
-    if protocol.num_frames < spec.min_frames:
+    lengths = {len(clip.frames): clip.video.name for clip in reversed(clips)}
+    for length in (min(lengths), max(lengths)):
+        complaint = _length_complaint(spec, length)
+        if complaint:
+            raise InputError(f"{lengths[length]}: {complaint}")
+
+
+def _extracted(
+    chosen: PlannedSet | MeasuredSet, tasks: Sequence[Task], options: RunOptions, at_least: int
+) -> MeasuredSet:
+    if isinstance(chosen, MeasuredSet):
+        return chosen
+    networks = {id(task.network): task.network for task in tasks}
+    return measure_set(chosen, list(networks.values()), options, at_least)
+
+
+def _check_fits(chosen: Metric, protocol: Protocol, spec: NetworkSpec) -> None:
+    """The network can do what the metric and the protocol ask of it."""
+    unit = "frame" if chosen.looks == "frames" else "clip"
+    if spec.unit != unit:
         raise InputError(
+            f"network {spec.name} looks at {spec.unit}s, but {chosen.titles[0]} is of {unit}s: "
+            f"give another --network (see `latte-eval networks`)"
+        )
+    complaint = _length_complaint(spec, protocol.num_frames)
+    if complaint and "every" not in (protocol.real_offset, protocol.fake_offset):
+        raise InputError(complaint)
+
+
+def _length_complaint(spec: NetworkSpec, num_frames: int) -> str | None:
+    """What is wrong with clips of so many frames for a network, or None."""
+    if num_frames < spec.min_frames:
+        return (
             f"network {spec.name} needs clips of at least {spec.min_frames} frames, not "
-            f"{protocol.num_frames}: raise --num-frames"
+            f"{num_frames}: raise --num-frames"
         )
-
-
-def _check_two_clips(chosen: PlannedSet | MeasuredSet) -> None:
-    if isinstance(chosen, PlannedSet) and len(chosen.plan.clips) < 2:
-        raise InputError(
-            f"{chosen.videos.root}: a Fréchet distance needs at least 2 clips of each set, this "
-            "one has 1: give more videos"
+    if spec.max_frames is not None and num_frames > spec.max_frames:
+        return (
+            f"network {spec.name} takes clips of {spec.max_frames} frames, not {num_frames}: lower "
+            "--num-frames"
         )
+    return None

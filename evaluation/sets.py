@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.extraction import RunOptions, StoredNetwork, check_sizes, extract
+from evaluation.protocol import Covariance
 from evaluation.result import SetRecord
 from evaluation.statistics import Statistics
-from evaluation.statistics_file import read_statistics
+from evaluation.statistics_file import StatisticsFile, read_statistics_file
+from evaluation.statistics_origin import DDOF, record_of_statistics, statistics_over
 from evaluation.store import content_key
-from latte.data.clips import ClipPlan, Probed, Selection, plan_clips
+from latte.data.clips import Clip, ClipPlan, Probed, Selection, plan_clips
 from latte.data.errors import InputError
 from latte.data.frames import FrameFolder
 from latte.data.loading import Preparation, frame_size, probe_in_workers
@@ -33,15 +35,22 @@ class MeasuredSet:
     """A set whose features are in the store, or whose statistics were given."""
 
     record: SetRecord
-    keys: tuple[bytes, ...] = ()  # of its features in the store
-    given: Statistics | None = None  # from a statistics file: there are no features
+    clips: tuple[Clip, ...] = ()
+    keys: tuple[bytes, ...] = ()  # of their features in the store, in the same order
+    given: StatisticsFile | None = None  # there are no features then
     decoded: int = 0  # clips that were not in the store before
 
-    def statistics(self, network: StoredNetwork, ddof: int) -> Statistics:
-        """Mean and covariance over n − ddof of its features; as they were given, if they were."""
+    @property
+    def frames_per_clip(self) -> int | None:
+        """Frames of every clip; None where clips differ, or there are none."""
+        lengths = {len(clip.frames) for clip in self.clips}
+        return lengths.pop() if len(lengths) == 1 else None
+
+    def statistics(self, network: StoredNetwork, covariance: Covariance) -> Statistics:
+        """Mean and covariance of its features, as they are in the store or were given."""
         if self.given is not None:
-            return self.given
-        return network.statistics(self.keys).statistics(ddof)
+            return statistics_over(self.given, covariance)
+        return network.statistics(self.keys).statistics(DDOF[covariance])
 
 
 def plan_set(
@@ -87,9 +96,12 @@ def measure_set(
         planned = _choose(planned, options, known_broken=known_broken)
         _check_count(planned.plan, at_least)
     height, width = frame_size(plan.clips[0], planned.preparation)  # of all: extract checks it
+    digest = content_key({"clips": sorted(key.hex() for key in extraction.keys)}).hex()
+    for network in networks:
+        network.store.remember(digest, extraction.keys)
     record = SetRecord(
         path=planned.videos.root,
-        digest=content_key({"clips": sorted(key.hex() for key in extraction.keys)}).hex(),
+        digest=digest,
         num_listed=plan.num_listed,
         num_clips=len(plan.clips),
         height=height,
@@ -99,37 +111,23 @@ def measure_set(
         too_short=plan.too_short,
         broken=plan.broken,
     )
-    return MeasuredSet(record=record, keys=extraction.keys, decoded=decoded)
+    return MeasuredSet(record=record, clips=plan.clips, keys=extraction.keys, decoded=decoded)
 
 
-def statistics_set(path: Path, num_features: int, at_least: int = 1) -> MeasuredSet:
+def statistics_set(path: Path, at_least: int = 1) -> MeasuredSet:
     """A set that is known by a statistics file alone.
 
     Raises:
-        InputError: the file is damaged, of features of another width, or of too few clips.
+        InputError: the file is damaged, or of too few clips.
     """
-    statistics, digest = read_statistics(path)
-    width = len(statistics.mean)
-    if 0 < statistics.count < at_least:
+    file = read_statistics_file(path)
+    record = record_of_statistics(file)
+    if record.num_clips is not None and record.num_clips < at_least:
         raise InputError(
             f"{path}: {at_least} videos were asked for, but these are statistics of "
-            f"{statistics.count}: lower --num-videos"
+            f"{record.num_clips}: lower --num-videos"
         )
-    if width != num_features:
-        raise InputError(
-            f"{path}: holds statistics of {width} features, the network has {num_features}: give "
-            "the --network that they were made with"
-        )
-    record = SetRecord(
-        path=str(path),
-        digest=digest,
-        num_listed=statistics.count or None,
-        num_clips=statistics.count or None,
-        height=0,
-        width=0,
-        storage="statistics",
-    )
-    return MeasuredSet(record=record, given=statistics)
+    return MeasuredSet(record=record, given=file)
 
 
 def _choose(

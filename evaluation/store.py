@@ -2,6 +2,7 @@
 
     STORE/<space>/space.json               which network, weights and arithmetic
     STORE/<space>/<checksum>.safetensors   rows: `keys` (n, 32) uint8, `features` (n, …) float32
+    STORE/sets/<digest>.keys               the keys of a measured set, in the order of its clips
 
 A row's key is a hash of the video's content, the frames and their preparation, so a row is found
 again by any plan, run or model that needs it; extracting again can only make the same row. Files
@@ -31,6 +32,7 @@ MAX_PENDING_ROWS = 256
 MAX_PENDING_SECONDS = 10.0
 UNFINISHED = ".writing-"
 LEFTOVER_SECONDS = 3600.0
+KEY_BYTES = 32
 
 
 def default_store() -> Path:
@@ -95,22 +97,25 @@ class FeatureStore:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending, as one file."""
+        """Write what is pending: a file for each shape, since clips may differ in length."""
         self._last_write = time.monotonic()
-        if not self._pending:
-            return
-        keys = np.stack([np.frombuffer(key, np.uint8) for key in self._pending])
-        rows = np.stack(list(self._pending.values()))
-        checksum = _checksum(keys, rows)
-        path = self.folder / f"{checksum[:32]}.safetensors"
-        data = save({"keys": keys, "features": rows}, metadata={"sha256": checksum})
-        _write_whole(path, data)
-        for row, key in enumerate(self._pending):
-            self._where[key] = (path, row)
+        shapes = {row.shape for row in self._pending.values()}
+        for shape in sorted(shapes):
+            self._write({key: row for key, row in self._pending.items() if row.shape == shape})
         self._pending.clear()
 
-    def rows(self, keys: Sequence[bytes]) -> np.ndarray:
-        """The rows of these keys, in this order: (len(keys), …) float32."""
+    def _write(self, rows: Mapping[bytes, np.ndarray]) -> None:
+        keys = np.stack([np.frombuffer(key, np.uint8) for key in rows])
+        features = np.stack(list(rows.values()))
+        checksum = _checksum(keys, features)
+        path = self.folder / f"{checksum[:32]}.safetensors"
+        data = save({"keys": keys, "features": features}, metadata={"sha256": checksum})
+        _write_whole(path, data)
+        for row, key in enumerate(rows):
+            self._where[key] = (path, row)
+
+    def rows(self, keys: Sequence[bytes]) -> list[np.ndarray]:
+        """The rows of these keys, in this order: each (D,) or, of frames, (T, D), float32."""
         places: dict[Path, list[tuple[int, int]]] = {}
         found: list[np.ndarray | None] = [None] * len(keys)
         for position, key in enumerate(keys):
@@ -124,7 +129,32 @@ class FeatureStore:
                 features = file.get_tensor("features")
             for position, row in wanted:
                 found[position] = features[row].copy()
-        return np.stack([row for row in found if row is not None])
+        return [row for row in found if row is not None]
+
+    def remember(self, digest: str, keys: Sequence[bytes]) -> None:
+        """Keep which rows make the set of this digest, for commands that compare results later."""
+        path = _set_file(self.folder.parent, digest)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            if not path.exists():
+                _write_whole(path, b"".join(keys))
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be written ({error.strerror}): choose another folder with --store"
+            ) from None
+
+    def recall(self, digest: str) -> list[bytes] | None:
+        """The keys of a set; None if it is not known, or a row of it is not here."""
+        try:
+            content = _set_file(self.folder.parent, digest).read_bytes()
+        except OSError:
+            return None
+        keys = [content[start : start + KEY_BYTES] for start in range(0, len(content), KEY_BYTES)]
+        return keys if keys and all(key in self for key in keys) else None
+
+
+def _set_file(root: Path, digest: str) -> Path:
+    return root / "sets" / f"{digest}.keys"
 
 
 def _read_keys(path: Path) -> list[bytes]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from evaluation.networks.i3d import I3D, Mixed, Unit
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def formula_uniform(name, shape, seed=0):
@@ -42,15 +42,6 @@ def formula_clips(count, frames, height, width, seed=0):
     n, t, y, x, c = np.ogrid[:count, :frames, :height, :width, :3]
     waves = np.sin(0.11 * x * (c + 1) + 0.07 * y * (1 + n) + 0.3 * t + seed + n)
     return np.floor(127.5 + 127.5 * waves).astype(np.uint8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The larger networks crawl where several threads share one busy core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

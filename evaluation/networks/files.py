@@ -2,7 +2,7 @@
 
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,15 @@ def open_torchscript(path: Path, device: torch.device) -> Any:
     return module
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
+def read_state_dict(
+    path: Path, *, inside: Sequence[str] = (), mapped: bool = False
+) -> dict[str, Tensor]:
     """The tensors of a safetensors file or of a `torch.save`d state dict, on the CPU.
+
+    Args:
+        path: the file.
+        inside: keys under which a checkpoint may hold its state dict; the first that is there.
+        mapped: leave the tensors on the disk until they are used, where the format allows it.
 
     Raises:
         InputError: not such a file, damaged, a pickle that holds more than tensors, or values that
@@ -56,13 +63,20 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             found: Any = load_file(path)
         else:
             with warnings.catch_warnings(action="ignore"):  # of a pickle it is about to refuse
-                found = torch.load(path, map_location="cpu", weights_only=True)
+                found = torch.load(
+                    path,
+                    map_location="cpu",
+                    weights_only=True,
+                    mmap=mapped and zipfile.is_zipfile(path),
+                )
     except SafetensorError as error:
         raise InputError(
             f"{path}: cannot be read as safetensors ({first_line(error)}): fetch it again"
         ) from None
     except Exception as error:  # a foreign file can fail in any way
-        raise InputError(_unreadable(path, error)) from None
+        raise InputError(_unreadable(path, error, inside)) from None
+    if isinstance(found, dict):
+        found = next((found[key] for key in inside if key in found), found)
     if not isinstance(found, dict) or not found:
         raise InputError(f"{path}: holds a {type(found).__name__}, not a state dict of tensors")
     for name, tensor in found.items():
@@ -75,8 +89,13 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return found
 
 
-def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+def fill(
+    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, *, in_place: bool = False
+) -> None:
     """Copy the tensors into the model; their names may share a prefix, such as "module.".
+
+    `in_place` makes the tensors themselves the model's, which saves the memory of a copy; the
+    model may then be on the meta device.
 
     Raises:
         InputError: names or shapes differ; the first ones are named.
@@ -100,7 +119,9 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
             f"{'; '.join(differences[:3])}{more}"
         )
     # Not strict, because of the counters alone.
-    model.load_state_dict({name: found[name].float() for name in wanted}, strict=False)
+    model.load_state_dict(
+        {name: found[name].float() for name in wanted}, strict=False, assign=in_place
+    )
 
 
 def fill_if_same(model: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
@@ -152,15 +173,16 @@ def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)}
 
 
-def _unreadable(path: Path, error: Exception) -> str:
+def _unreadable(path: Path, error: Exception, inside: Sequence[str]) -> str:
     with path.open("rb") as file:
         head = file.read(2)
     # Tensors alone are pickled by protocol 2; a newer one was written by something else.
     if "GLOBAL" in str(error) or b"\x80\x02" < head <= b"\x80\x0f":
+        what = f"what is under {' or '.join(map(repr, inside))}" if inside else "its state_dict()"
         return (
             f"{path}: is a pickle that holds more than tensors, which could run any code, and is "
             "not opened: where you trust it, load it with torch.load(…, weights_only=False), save "
-            "its state_dict() with torch.save, and give that file"
+            f"{what} with torch.save, and give that file"
         )
     return (
         f"{path}: is not a file of weights, or a damaged one: give a TorchScript file, a saved "

@@ -1,9 +1,11 @@
 """Where weights come from: a file that is named, a folder, the package, or the network.
 
 A file that carries a published name has the published content, or is refused: a number made with
-other weights must not look like one made with these.
+other weights must not look like one made with these. Where no hash is published, the SHA-256 of
+the first use is kept beside the file (`FILE.sha256`, as `sha256sum` writes it) and compared later.
 """
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -45,7 +47,8 @@ class Digest:
             (file.git_blob_sha1, self.git_blob_sha1),
         ]
         pairs = [(wanted, found) for wanted, found in known if wanted]
-        return bool(pairs) and all(wanted == found for wanted, found in pairs)
+        # Some files carry but the first digits of their SHA-256, as a part of their name.
+        return bool(pairs) and all(found.startswith(wanted) for wanted, found in pairs)
 
 
 def locate_weights(spec: NetworkSpec, given: Path | None = None) -> LocatedWeights:
@@ -119,12 +122,40 @@ def _published(path: Path, file: WeightFile) -> LocatedWeights:
     found = digest(path)
     if found.is_of(file):
         return _located(path, found, label=file.file_name)
-    if file.sha256 or file.git_blob_sha1:
+    if file.has_hash:
         raise InputError(
             f"{path}: is not the published {file.file_name} ({_differs(file, found)}): delete it "
             "to have it fetched again, or name it with --weights if you mean it"
         )
+    changed = _changed(path, found)
+    if changed:
+        raise InputError(
+            f"{path}: {changed}: delete both to start again, or name it with --weights if you "
+            "mean it"
+        )
     return _located(path, found)
+
+
+def _changed(path: Path, found: Digest) -> str | None:
+    """Half a sentence if the file is not that of its first use; the first use is written down."""
+    record = path.with_name(f"{path.name}.sha256")
+    try:
+        first, _, _ = record.read_text(encoding="utf-8").partition(" ")
+    except FileNotFoundError:
+        print(
+            f"note: no hash of {path.name} is published; its SHA-256 {found.sha256} goes into "
+            f"{record.name} and is compared from now on",
+            file=sys.stderr,
+        )
+        with contextlib.suppress(OSError):  # a folder that others fill may not be ours to write to
+            record.write_text(f"{found.sha256}  {path.name}\n", encoding="utf-8")
+        return None
+    if first == found.sha256:
+        return None
+    return (
+        f"is not the file of its first use (SHA-256 {found.sha256[:12]}…, but {record.name} says "
+        f"{first[:12]}…)"
+    )
 
 
 def _located(path: Path, found: Digest, *, label: str | None = None) -> LocatedWeights:
@@ -151,6 +182,8 @@ def _fetch(spec: NetworkSpec, file: WeightFile, folder: Path) -> LocatedWeights:
             download(file.url, str(part), None)
             found = digest(part)
             fault = _fault(part, file, found)
+            if fault is None and not file.has_hash:
+                fault = _changed(target, found)
             if fault:
                 raise InputError(_instructions(spec, file, target, fault))
             part.chmod(0o644)  # a temporary file is for its owner alone
@@ -170,7 +203,7 @@ def _fault(path: Path, file: WeightFile, found: Digest) -> str | None:
         return "the answer was empty"
     if head.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
         return "the answer was a web page, not the file"
-    if (file.sha256 or file.git_blob_sha1) and not found.is_of(file):
+    if file.has_hash and not found.is_of(file):
         return f"the answer was another file ({_differs(file, found)})"
     return None
 
@@ -178,6 +211,8 @@ def _fault(path: Path, file: WeightFile, found: Digest) -> str | None:
 def _instructions(spec: NetworkSpec, file: WeightFile, target: Path, reason: str) -> str:
     """Three lines: what, from where, where to put it."""
     blob = f" (git blob SHA-1 {file.git_blob_sha1})" if file.git_blob_sha1 else ""
+    if file.sha256:
+        blob = f" (SHA-256 {file.sha256}{'' if len(file.sha256) == 64 else '…'})"
     return (
         f"network {spec.name} needs {file.file_name}{blob}, and fetching it failed: {reason}\n"
         f"download it from {file.url}\n"

@@ -66,7 +66,9 @@ class MeanNetwork:
     seen: int = 0
     stop_after: int | None = None
     spec: object = field(
-        default_factory=lambda: SimpleNamespace(name="mean", version=1, num_features=4)
+        default_factory=lambda: SimpleNamespace(
+            name="mean", version=1, num_features=4, output="mean", resize="none"
+        )
     )
     weights: object = field(
         default_factory=lambda: SimpleNamespace(sha256="00", path=Path("mean.pt"))
@@ -239,7 +241,7 @@ def test_features_that_are_not_finite_are_refused_and_not_stored(tmp_path):
 
 def test_two_networks_share_one_decode(tmp_path):
     first, second = MeanNetwork(), MeanNetwork()
-    second.spec = SimpleNamespace(name="other", version=1, num_features=4)
+    second.spec = SimpleNamespace(**vars(MeanNetwork().spec) | {"name": "other"})
     options = RunOptions(store=tmp_path, workers=0, progress=False)
     networks = [StoredNetwork.open(network, tmp_path) for network in (first, second)]
     plan = plan_clips(numbered(0, 1, 2), ALL, probe_here)

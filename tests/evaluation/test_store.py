@@ -25,14 +25,14 @@ def test_rows_come_back_in_the_order_asked_for(tmp_path):
     store = filled(tmp_path, range(5))
     store.flush()
     store.add(key(5), np.full(3, 5))  # not on disk yet
-    assert store.rows([key(5), key(0), key(3)])[:, 0].tolist() == [5, 0, 3]
+    assert [row[0] for row in store.rows([key(5), key(0), key(3)])] == [5, 0, 3]
 
 
 def test_rows_are_found_by_the_next_run(tmp_path):
     filled(tmp_path, range(3)).flush()
     filled(tmp_path, range(2, 6)).flush()
     store = FeatureStore.open(tmp_path, SPACE)
-    assert store.rows([key(i) for i in range(6)])[:, 0].tolist() == list(range(6))
+    assert [row[0] for row in store.rows([key(i) for i in range(6)])] == list(range(6))
     assert key(6) not in store
 
 
@@ -55,7 +55,7 @@ def test_a_damaged_file_is_set_aside_and_its_rows_are_made_again(tmp_path, capsy
     assert "set aside" in capsys.readouterr().err
     again.add(key(0), np.full(3, 7))
     again.flush()
-    assert FeatureStore.open(tmp_path, SPACE).rows([key(0)])[0, 0] == 7
+    assert FeatureStore.open(tmp_path, SPACE).rows([key(0)])[0][0] == 7
 
 
 def test_what_is_pending_goes_to_disk_by_itself(tmp_path, monkeypatch):
@@ -112,3 +112,28 @@ def test_leftovers_of_killed_runs_are_removed_and_work_in_progress_is_not(tmp_pa
     FeatureStore.open(tmp_path, SPACE)
     assert not old.exists()
     assert new.exists()
+
+
+def test_rows_of_different_lengths_live_in_one_store(tmp_path):
+    store = FeatureStore.open(tmp_path, SPACE)
+    for i, length in enumerate((4, 2, 4, 1)):
+        store.add(key(i), np.full((length, 3), i, np.float32))
+    store.flush()
+    again = FeatureStore.open(tmp_path, SPACE)
+    assert [row.shape for row in again.rows([key(3), key(0), key(1)])] == [(1, 3), (4, 3), (2, 3)]
+    assert [row[0, 0] for row in again.rows([key(2), key(1)])] == [2, 1]
+
+
+def test_a_set_is_remembered_in_its_order_and_forgotten_with_its_rows(tmp_path):
+    store = FeatureStore.open(tmp_path, SPACE)
+    for i in range(3):
+        store.add(key(i), np.full(2, i, np.float32))
+    store.flush()
+    order = [key(2), key(0), key(1)]
+    store.remember("abc", order)
+    again = FeatureStore.open(tmp_path, SPACE)
+    assert again.recall("abc") == order
+    assert again.recall("other") is None
+    for path in again.folder.glob("*.safetensors"):
+        path.unlink()
+    assert FeatureStore.open(tmp_path, SPACE).recall("abc") is None

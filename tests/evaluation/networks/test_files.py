@@ -182,3 +182,28 @@ def test_a_scripted_network_fills_ours_only_if_nothing_is_missing():
 def test_torchscript_is_told_from_a_state_dict_by_its_content(state_dict_file, detector_file):
     assert files.is_torchscript(detector_file())
     assert not files.is_torchscript(state_dict_file)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_state_dict_is_found_inside_a_checkpoint(zipped, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    content = {"epoch": 3, "second": {"w": torch.ones(2)}, "first": {"w": torch.zeros(2)}}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    found = files.read_state_dict(path, inside=("first", "second"), mapped=True)
+    assert torch.equal(found["w"], torch.zeros(2))
+    with pytest.raises(InputError, match="holds a int called 'epoch'"):
+        files.read_state_dict(path)
+    with pytest.raises(InputError, match="holds a int, not a state dict"):
+        files.read_state_dict(path, inside=("epoch",))
+
+
+def test_tensors_can_become_a_models_own(tmp_path):
+    tensors = {"weight": torch.rand(2, 3), "bias": torch.rand(2)}
+    with torch.device("meta"):
+        model = torch.nn.Linear(3, 2)
+    files.fill(model, tensors, tmp_path, in_place=True)
+    assert model.weight.data_ptr() == tensors["weight"].data_ptr()
+    copied = torch.nn.Linear(3, 2)
+    files.fill(copied, tensors, tmp_path)
+    assert torch.equal(copied.weight, tensors["weight"])
+    assert copied.weight.data_ptr() != tensors["weight"].data_ptr()

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from evaluation.networks.i3d import (
     max_pool_same,
     pad,
     preprocess,
+    preprocess_crop,
     same_padding,
 )
 
@@ -28,6 +31,17 @@ def test_reproduces_the_reference_implementation_plain_and_folded(
     assert plain.shape == (2, 400)
     assert relative_difference(plain, golden[name]) < 2e-5
     assert relative_difference(folded, golden[name]) < 2e-5
+
+
+def test_pooled_features_are_what_the_logits_are_made_of(state_dict, golden):
+    model = I3D()
+    model.load_state_dict(state_dict)
+    x = torch.rand(1, 3, 18, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        pooled, logits = model.pooled(x), model(x)
+        expected = pooled @ model.logits.conv3d.weight.flatten(1).T + model.logits.conv3d.bias
+    assert pooled.shape == (1, 1024)
+    assert relative_difference(expected, logits.numpy()) < 1e-6
 
 
 def test_tensors_are_named_and_shaped_as_in_the_public_weight_file(golden_keys):
@@ -96,3 +110,36 @@ def test_black_and_white_are_the_ends_of_the_range():
     x = preprocess(ends)
     assert x[0].unique().tolist() == [-1]
     assert x[1].unique().tolist() == [1]
+
+
+def cropped_slowly(frame):
+    """One frame uint8 (H, W, 3) → (3, 224, 224), step by step as VideoGPT's code does it."""
+    height, width = frame.shape[:2]
+    x = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255
+    scale = 224 / min(height, width)
+    size = (224, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), 224)
+    x = torch.nn.functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    top, left = (x.shape[2] - 224) // 2, (x.shape[3] - 224) // 2
+    return (x[0, :, top : top + 224, left : left + 224] - 0.5) * 2
+
+
+@pytest.mark.parametrize(
+    "size", [(48, 64), (64, 48), (50, 50), (300, 261), (224, 225), (224, 224), (25, 25)]
+)
+def test_cropping_keeps_the_aspect_and_takes_the_middle(size):
+    clips = np.random.default_rng(0).integers(0, 256, (2, 3, *size, 3), dtype=np.uint8)
+    x = preprocess_crop(torch.from_numpy(clips))
+    assert x.shape == (2, 3, 3, 224, 224)
+    torch.testing.assert_close(x[1, :, 2], cropped_slowly(clips[1, 2]), atol=1e-5, rtol=0)
+
+
+def test_cropping_drops_the_odd_column_at_the_end():
+    clips = np.zeros((1, 1, 224, 227, 3), np.uint8)
+    clips[..., 1:225, :] = 255  # 227 − 224 = 3: one column before, two after
+    assert preprocess_crop(torch.from_numpy(clips)).unique().tolist() == [1]
+
+
+def test_black_and_white_are_the_ends_of_the_cropped_range_too():
+    for value, expected in ((0, -1.0), (255, 1.0)):
+        x = preprocess_crop(torch.full((1, 1, 30, 40, 3), value, dtype=torch.uint8))
+        torch.testing.assert_close(x, torch.full_like(x, expected), atol=1e-6, rtol=0)

@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from evaluation.networks.i3d import I3D, preprocess, preprocess_crop
+from evaluation.networks.i3d_run import open_published
 from evaluation.networks.registry import build
 from latte.data.errors import InputError
 
@@ -119,3 +121,77 @@ def test_torchscript_with_weights_that_are_not_finite_is_refused(tmp_path):
     torch.jit.script(module).save(str(path))
     with pytest.raises(InputError, match="scale holds values that are not finite"):
         build("i3d", path)
+
+
+def cropped_and_published(path, clips):
+    """Our crop, and the file as it is on values that are in their range already."""
+    module = torch.jit.load(str(path))
+    with torch.inference_mode():
+        x = preprocess_crop(torch.from_numpy(clips))
+        return module(x, rescale=False, resize=False, return_features=True).numpy()
+
+
+@pytest.mark.parametrize(
+    ("settings", "path_taken"),
+    [
+        ({}, "own network, folded"),
+        ({"same_names": False}, "torchscript as published"),
+        ({"batch_norm_eps": 1e-5}, "torchscript as published"),
+        # How the file resizes does not matter where it does not.
+        ({"align_corners": True}, "own network, folded"),
+    ],
+)
+def test_cropped_frames_go_into_the_file_or_into_its_equal(
+    detector_file, small_clips, settings, path_taken
+):
+    path = detector_file(**settings)
+    extractor = build("i3d", path, resize="crop")
+    assert extractor.path_taken == path_taken
+    assert (extractor.spec.resize, extractor.spec.output) == ("crop", "logits")
+    expected = cropped_and_published(path, small_clips[:1])
+    assert relative_difference(extractor(small_clips[:1]), expected) < 1e-5
+    # 64 × 48 squashed is another picture.
+    assert relative_difference(expected, as_published(path, small_clips[:1])) > 1e-3
+
+
+def test_pooled_features_come_from_our_network_once_it_has_reproduced_the_file(
+    detector_file, state_dict, small_clips
+):
+    extractor = build("i3d", detector_file(), output="pooled")
+    assert extractor.path_taken == "own network, folded"
+    assert 0 < extractor.probe_difference < 1e-5
+    model = I3D()
+    model.load_state_dict(state_dict)
+    with torch.inference_mode():
+        x = preprocess(torch.from_numpy(small_clips[:1]))
+        pooled, logits = model.pooled(x), model(x)
+    found = extractor(small_clips[:1])
+    assert found.shape == (1, extractor.spec.num_features) == (1, 1024)
+    assert relative_difference(found, pooled.numpy()) < 1e-5
+    classes = logits.double().softmax(dim=1).numpy()
+    np.testing.assert_allclose(extractor.probabilities(found), classes, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"same_names": False}, "its tensors have other names"),
+        ({"batch_norm_eps": 1e-5}, r"its logits differ from our network's by \d\.\de-0\d"),
+    ],
+)
+def test_pooled_features_are_refused_where_our_network_is_not_the_files_equal(
+    detector_file, settings, reason
+):
+    with pytest.raises(InputError, match=rf"{reason}.*use output logits, or give i3d_pretrained"):
+        build("i3d", detector_file(**settings), output="pooled")
+
+
+def test_frames_that_are_prepared_go_into_the_file_as_they_are(detector_file, state_dict_file):
+    path = detector_file()
+    x = torch.rand(1, 3, 10, 224, 224, generator=torch.Generator().manual_seed(0))
+    module = torch.jit.load(str(path))
+    with torch.inference_mode():
+        expected = module(x, rescale=False, resize=False, return_features=True)
+        assert torch.equal(open_published(path, torch.device("cpu"))(x), expected)
+    with pytest.raises(InputError, match="is not TorchScript: give i3d_torchscript"):
+        open_published(state_dict_file, torch.device("cpu"))

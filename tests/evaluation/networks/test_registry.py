@@ -1,10 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from evaluation.networks import registry, shapes
-from evaluation.networks.i3d import I3D, preprocess
+from evaluation.networks.extractor import Extractor, Run
+from evaluation.networks.i3d import I3D, preprocess, preprocess_crop
 from evaluation.networks.registry import NETWORKS, build, network
+from evaluation.networks.weights import LocatedWeights
 from latte.data.errors import InputError
 
 
@@ -32,9 +36,21 @@ def test_every_network_says_what_it_takes_and_gives():
     for name, spec in NETWORKS.items():
         assert spec.name == name
         assert bool(spec.weight_files) != bool(spec.bundled)
-        assert spec.metric_suffix == ("-shapes" if spec.bundled else "")
+        assert (spec.metric_suffix == "-shapes") == bool(spec.bundled)
         assert spec.min_frames >= 1
-    assert set(NETWORKS) == {"i3d", "i3d-videogpt", "shapes", "shapes-frame"}
+        assert spec.output == next(iter(spec.outputs))
+        assert spec.num_features == spec.outputs[spec.output]
+        assert spec.resize == spec.resizes[0]
+        assert spec.max_frames is None or spec.max_frames >= spec.min_frames
+    assert set(NETWORKS) == {
+        "i3d",
+        "i3d-videogpt",
+        "videomae",
+        "c3d",
+        "inception",
+        "shapes",
+        "shapes-frame",
+    }
 
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():
@@ -151,3 +167,69 @@ def test_weights_may_be_named_as_text(shapes_files):
 def test_each_embedded_network_is_of_the_version_its_spec_says():
     assert {NETWORKS[name].version for name in ("shapes", "shapes-frame")} == {int(shapes.VERSION)}
     assert registry.I3D_EPSILON.keys() <= NETWORKS.keys()
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"output": "pool"}, "network i3d has no output 'pool': choose logits or pooled"),
+        ({"resize": "clean"}, "network i3d cannot resize as 'clean': choose squash or crop"),
+    ],
+)
+def test_an_output_or_resizing_that_a_network_has_not_is_refused(choice, message):
+    with pytest.raises(InputError, match=message):
+        build("i3d", "no such file", **choice)  # said before any file is looked for
+
+
+def test_choosing_an_output_and_a_resizing_changes_the_spec_alone():
+    spec = network("i3d")
+    chosen = spec.choose("pooled", "crop")
+    assert (chosen.output, chosen.num_features, chosen.resize) == ("pooled", 1024, "crop")
+    assert (spec.output, spec.num_features, spec.resize) == ("logits", 400, "squash")
+    assert chosen.choose() == spec
+    assert spec.choose("logits", "squash") == spec
+
+
+def test_pooled_features_and_crops_of_a_state_dict(state_dict, state_dict_file, small_clips):
+    extractor = build("i3d-videogpt", state_dict_file, output="pooled", resize="crop")
+    assert extractor.path_taken == "own network, folded"
+    model = I3D(1e-5)
+    model.load_state_dict(state_dict)
+    with torch.inference_mode():
+        expected = model.pooled(preprocess_crop(torch.from_numpy(small_clips[:1]))).numpy()
+    found = extractor(small_clips[:1])
+    assert found.shape == (1, 1024)
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert extractor(small_clips[:0]).shape == (0, 1024)
+
+
+@pytest.mark.parametrize("name", ["shapes", "shapes-frame"])
+def test_logits_of_the_embedded_networks_are_an_output_too(name, shapes_files):
+    clips = np.random.default_rng(0).integers(0, 256, (3, 16, 32, 32, 3), dtype=np.uint8)
+    pooled = build(name, shapes_files[name])
+    logits = build(name, shapes_files[name], output="logits")
+    assert logits(clips).shape == (*pooled(clips).shape[:-1], 10)
+    assert logits(clips[:0]).shape[-1] == logits.spec.num_features == 10
+    assert pooled.has_classes
+    assert logits.has_classes
+    found = logits.probabilities(logits(clips))
+    np.testing.assert_allclose(found, pooled.probabilities(pooled(clips)), rtol=1e-4)
+
+
+def test_features_that_are_probabilities_already_stay_as_they_are(shapes_files):
+    extractor = build("shapes", shapes_files["shapes"])
+    extractor.spec = network("c3d")
+    rows = np.array([[0.25, 0.75], [1, 0]], dtype=np.float32)
+    assert np.array_equal(extractor.probabilities(rows), rows)
+
+
+def test_a_network_without_classes_says_so():
+    extractor = Extractor(
+        spec=network("inception"),
+        weights=LocatedWeights(path=Path("w.pt"), sha256="", published=False, label=""),
+        device=torch.device("cpu"),
+        run=Run(forward=lambda clips: clips, path_taken="own network"),
+    )
+    assert not extractor.has_classes
+    with pytest.raises(InputError, match=r"inception with w\.pt has no classes"):
+        extractor.probabilities(np.zeros((1, 2048)))

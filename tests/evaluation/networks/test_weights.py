@@ -60,8 +60,8 @@ def spec_of(url="http://127.0.0.1:9/file.pt", blob=BLOB, sha256=None):
         name="net",
         title="a network",
         unit="clip",
-        output="logits",
-        num_features=4,
+        outputs={"logits": 4},
+        resizes=("squash",),
         min_frames=1,
         cpu_chunk=1,
         metric_suffix="",
@@ -176,6 +176,51 @@ def test_a_file_without_a_published_hash_is_taken_and_marked(folder):
     assert located.label == f"sha256:{hashlib.sha256(b'any').hexdigest()[:16]}"
 
 
+def test_the_first_digits_of_a_sha256_will_do(folder):
+    digits = hashlib.sha256(CONTENT).hexdigest()[:8]
+    write(folder / "file.pt")
+    assert locate_weights(spec_of(blob=None, sha256=digits)).published
+    other = ("0" if digits[0] != "0" else "1") + digits[1:]
+    with pytest.raises(InputError, match=f"SHA-256 {digits}.*…, not {other}…"):
+        locate_weights(spec_of(blob=None, sha256=other))
+
+
+def test_where_no_hash_is_published_the_first_use_is_remembered(folder, capsys):
+    path = write(folder / "file.pt", b"any")
+    spec, sha256 = spec_of(blob=None), hashlib.sha256(b"any").hexdigest()
+    locate_weights(spec)
+    assert f"no hash of file.pt is published; its SHA-256 {sha256}" in capsys.readouterr().err
+    # As `sha256sum -c file.pt.sha256` reads it.
+    assert (folder / "file.pt.sha256").read_text() == f"{sha256}  file.pt\n"
+    assert locate_weights(spec).sha256 == sha256
+    assert capsys.readouterr().err == ""
+    path.write_bytes(b"other")
+    with pytest.raises(InputError, match=r"is not the file of its first use \(SHA-256 .*: delete"):
+        locate_weights(spec)
+    assert locate_weights(spec, path).path == path  # named, any content will do
+
+
+def test_a_download_is_compared_with_its_first_use(server, folder):
+    spec = spec_of(f"{server}/file.pt", blob=None)
+    path = locate_weights(spec).path
+    assert sorted(each.name for each in folder.iterdir()) == ["file.pt", "file.pt.sha256"]
+    path.unlink()
+    (folder / "file.pt.sha256").write_text("0" * 64 + "  file.pt\n")
+    with pytest.raises(InputError, match="failed: is not the file of its first use"):
+        locate_weights(spec)
+    assert [each.name for each in folder.iterdir()] == ["file.pt.sha256"]
+
+
+def test_a_folder_that_cannot_be_written_to_remembers_nothing(folder, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError
+
+    write(folder / "file.pt", b"any")
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert locate_weights(spec_of(blob=None)).sha256 == hashlib.sha256(b"any").hexdigest()
+    assert [each.name for each in folder.iterdir()] == ["file.pt"]
+
+
 @pytest.mark.parametrize("by_variable", [False, True])
 def test_a_file_that_is_named_may_have_any_content_and_says_so(tmp_path, monkeypatch, by_variable):
     mine, theirs = write(tmp_path / "mine.pt", b"mine"), write(tmp_path / "theirs.pt")
@@ -213,8 +258,8 @@ def test_networks_that_ship_ignore_the_variable(tmp_path, monkeypatch):
         name="own",
         title="",
         unit="clip",
-        output="pooled",
-        num_features=1,
+        outputs={"pooled": 1},
+        resizes=("squash",),
         min_frames=1,
         cpu_chunk=1,
         metric_suffix="-own",
@@ -237,7 +282,8 @@ def test_by_default_files_are_kept_in_the_users_cache(monkeypatch):
 def test_published_hashes_have_the_length_of_a_git_name():
     for spec in NETWORKS.values():
         for file in spec.weight_files:
-            assert len(bytes.fromhex(file.git_blob_sha1)) == 20
+            assert file.git_blob_sha1 is None or len(bytes.fromhex(file.git_blob_sha1)) == 20
+            assert file.sha256 is None or len(bytes.fromhex(file.sha256)) in (4, 32)
             assert file.url.startswith("https://")
             assert file.note
 

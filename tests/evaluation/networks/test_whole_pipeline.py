@@ -7,7 +7,7 @@ from PIL import Image
 
 from evaluation.extraction import RunOptions
 from evaluation.presets import LATTE, STYLEGAN_V
-from evaluation.run import FvdRequest, run_fvd
+from evaluation.run import MeasureRequest, run_metrics
 from latte.data.sources import open_video_set
 
 NUM_VIDEOS = 24
@@ -35,20 +35,20 @@ def measure(state_dict_file, tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
 
     def fvd(real, fake, protocol):
-        return run_fvd(
-            FvdRequest(
-                real=open_video_set(real),
-                fake=open_video_set(fake),
-                protocol=protocol,
-                weights=state_dict_file,
-                at_least=NUM_VIDEOS,
-                dataset=None,
-                model="formula",
-                resamples=100,
-                out=root / "results.jsonl",
-            ),
-            RunOptions(store=root / "store", workers=0, progress=False),
+        request = MeasureRequest(
+            metrics=("fvd",),
+            real=open_video_set(real),
+            fake=open_video_set(fake),
+            protocol=protocol,
+            weights={"i3d": state_dict_file},
+            at_least=NUM_VIDEOS,
+            model="formula",
+            resamples=100,
+            out=root / "results.jsonl",
         )
+        options = RunOptions(store=root / "store", workers=0, progress=False)
+        (result,) = run_metrics(request, options)
+        return result
 
     return fvd
 

@@ -1,0 +1,200 @@
+"""`latte-eval fvd`, `fid`, …, `all`: one command for each metric, all with the same options."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import typer
+
+from evaluation.options import (
+    AsJson,
+    BatchSize,
+    DataRoot,
+    Dataset,
+    Device,
+    Fake,
+    Name,
+    Network,
+    NumFrames,
+    NumVideos,
+    Out,
+    ProtocolOption,
+    Quiet,
+    Real,
+    Resamples,
+    Seed,
+    Settings,
+    SkipBroken,
+    Store,
+    Timeout,
+    Weights,
+    Workers,
+    chosen_protocol,
+    device_or_default,
+    fake_videos,
+    real_videos,
+    weights_by_network,
+    workers_or_default,
+)
+from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from evaluation.result import Result
+
+EVERY_METRIC = "all"
+# The same names as `evaluation.catalogue.METRICS`, which is too heavy to import for a help text.
+HELP: Mapping[str, str] = MappingProxyType(
+    {
+        "fvd": """Measure the Fréchet video distance of generated videos from real ones.
+
+Lower is better.
+
+latte-eval fvd --dataset ucf101 --fake samples/ucf101
+
+latte-eval fvd --real real/ --fake fake/ --protocol shapes""",
+        "fid": """Measure the Fréchet inception distance of the frames of the clips.
+
+Lower is better. --protocol stylegan-v-fid50k takes every frame, as fid50k_full does.""",
+        "kvd": """Measure the kernel video distance: squared MMD with a polynomial kernel.
+
+Lower is better; without the bias of FVD for few clips.""",
+        "kid": """Measure the kernel inception distance of the frames of the clips.
+
+Lower is better; the mean over 100 subsets of 1000 frames.""",
+        "jedi": """Measure JEDi's distance on the features of any network of clips.
+
+Lower is better; biased MMD with a polynomial kernel of degree 2, times 100.""",
+        "is": """Measure the Inception Score of generated clips by C3D trained on UCF-101.
+
+Higher is better. Needs no real videos.""",
+        "precision-recall": """Measure which share of generated clips looks real, and the reverse.
+
+Higher is better; nearest neighbours among features, k = 3.""",
+        "density-coverage": """Measure density and coverage: precision and recall for outliers.
+
+Higher is better; nearest neighbours among features, k = 5.""",
+        "per-class": """Measure FVD of each class by itself, and its mean over the classes.
+
+Lower is better. Classes are the folders of the videos.""",
+        "per-position": """Measure FID of first frames, of second frames, …: where clips go wrong.
+
+Lower is better.""",
+        EVERY_METRIC: """Measure every metric that the protocol names, in one pass over the videos.
+
+Each clip is decoded once, each network sees it once. --set metrics=fvd,is names others.""",
+    }
+)
+
+
+def measure(
+    context: typer.Context,
+    dataset: Dataset = None,
+    real: Real = None,
+    fake: Fake = None,
+    protocol: ProtocolOption = None,
+    settings: Settings = None,
+    network: Network = None,
+    weights: Weights = None,
+    num_videos: NumVideos = None,
+    num_frames: NumFrames = None,
+    seed: Seed = None,
+    name: Name = None,
+    out: Out = Path("results.jsonl"),
+    as_json: AsJson = False,
+    device: Device = "auto",
+    batch_size: BatchSize = 8,
+    workers: Workers = None,
+    timeout: Timeout = 120.0,
+    resamples: Resamples = 400,
+    store: Store = None,
+    skip_broken: SkipBroken = False,
+    data_root: DataRoot = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what the command is called after."""
+    from evaluation.catalogue import for_metric, metric
+    from evaluation.extraction import RunOptions
+    from evaluation.networks.registry import network as network_spec
+    from evaluation.run import MeasureRequest, run_metrics
+    from evaluation.store import default_store
+
+    chosen = chosen_protocol(
+        protocol, settings, dataset, network, num_videos, num_frames, seed, real
+    )
+    command = str(context.info_name)
+    several = command == EVERY_METRIC
+    metrics = chosen.metrics if several else (command,)
+    if not metrics:
+        raise InputError(f"protocol {chosen.name} names no metrics: give --set metrics=fvd,is")
+    if network is not None and not several:
+        # An explicit network is what was asked for, not a hint.
+        looks = metric(command).looks
+        unit = network_spec(network).unit
+        if (looks == "frames") != (unit == "frame"):
+            raise InputError(
+                f"network {network} looks at {unit}s, which {command} does not: give another "
+                "--network (see `latte-eval networks`)"
+            )
+    default = chosen.network if several else for_metric(chosen, metric(command)).network
+    needs_real = any(metric(each).needs_real for each in metrics)
+    fake_set = fake_videos(dataset, fake)
+    request = MeasureRequest(
+        metrics=tuple(metrics),
+        real=real_videos(dataset, real, data_root, chosen) if needs_real else None,
+        fake=fake_set,
+        protocol=chosen,
+        weights=weights_by_network(weights, default),
+        at_least=num_videos or 1,
+        dataset=dataset,
+        model=name or (fake_set.stem if isinstance(fake_set, Path) else fake_set.name),
+        resamples=resamples,
+        out=out,
+    )
+    options = RunOptions(
+        store=store or default_store(),
+        device=device_or_default(device),
+        batch_size=batch_size,
+        workers=workers_or_default(workers),
+        timeout=timeout,
+        skip_broken=skip_broken,
+        progress=not quiet,
+    )
+    results = []
+    for result in run_metrics(request, options):
+        results.append(result)
+        if not as_json:
+            typer.echo(result.sentence())
+            typer.echo(breakdown(result), nl=False)
+    if as_json:
+        typer.echo(_one_object(results))
+
+
+def _one_object(results: "list[Result]") -> str:
+    """One JSON object: the result, or `results` where a command gives several."""
+    if len(results) == 1:
+        return results[0].to_json()
+    return json.dumps({"results": [json.loads(result.to_json()) for result in results]})
+
+
+def breakdown(result: "Result") -> str:
+    """The parts of a number that is a mean of others: a table, or nothing."""
+    from tabulate import tabulate
+
+    from evaluation.result import format_value
+
+    classes, positions = result.details.get("classes"), result.details.get("positions")
+    if classes:
+        rows: list[tuple[object, ...]] = [
+            (name, "–" if part["value"] is None else format_value(part["value"]), *counts)
+            for name, part in classes.items()
+            for counts in [(part["num_real"], part["num_fake"])]
+        ]
+        headers = ["class", "FVD", "real clips", "generated clips"]
+    elif positions:
+        rows = [(index, format_value(value)) for index, value in enumerate(positions)]
+        headers = ["frame", "FID"]
+    else:
+        return ""
+    return tabulate(rows, headers=headers, disable_numparse=True, colalign=("right",)) + "\n"

@@ -1,0 +1,285 @@
+"""The day somebody has the published files, this must simply work: tried with formula weights."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from evaluation.metrics import inception_score
+from evaluation.networks import known_answers, known_inputs
+from evaluation.networks.known_answers import ANSWERS, KnownAnswer, all_passed, table, verify
+from evaluation.networks.known_inputs import (
+    BlackAgainstWhite,
+    CdFvdExample,
+    CifarImages,
+    NoiseAgainstNoise,
+    measured,
+    noise,
+)
+from evaluation.networks.registry import NETWORKS
+from latte.data.errors import InputError
+
+BLACK = BlackAgainstWhite(num_frames=11, num_clips=3, frame_size=20)
+NOISE = NoiseAgainstNoise(num_clips=3, num_frames=10)
+
+
+def frechet(x, y, ddof):
+    """By covariances and the eigenvalues of their product."""
+    first, second = (np.cov(rows, rowvar=False, ddof=ddof) for rows in (x, y))
+    roots = np.sqrt(np.linalg.eigvals(first @ second).real.clip(0)).sum()
+    means = np.square(x.mean(0) - y.mean(0)).sum()
+    return float(means + np.trace(first) + np.trace(second) - 2 * roots)
+
+
+def answer(inputs, expected, **more):
+    settings = {
+        "network": "i3d",
+        "resize": "crop",
+        "what": type(inputs).__name__,
+        "tolerance": 1e-3,
+        "source": "a paper",
+        "torchscript_only": True,
+    }
+    return KnownAnswer(inputs=inputs, expected=expected, **settings | more)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_network_is_opened_once():
+    """Networks are the same in all of these tests, and slow to open."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(known_answers, "build", functools.cache(known_answers.build))
+        yield
+
+
+@pytest.fixture(scope="module")
+def published_logits(detector_file):
+    """The scripted network on values that are in their range already, as the sources call it."""
+    module = torch.jit.load(str(detector_file()))
+
+    def logits(x):
+        with torch.inference_mode():
+            return module(x, rescale=False, resize=False, return_features=True).double().numpy()
+
+    return logits
+
+
+@pytest.fixture(scope="module")
+def formula_answers(published_logits):
+    """What the formula's weights give for inputs as those of the published answers."""
+    black, white = (published_logits(torch.full((1, 3, 11, 224, 224), v)) for v in (-1.0, 1.0))
+    clips = [
+        np.random.RandomState(seed).rand(3, 10, 224, 224, 3).astype(np.float32) for seed in (1, 2)
+    ]
+    rows = [published_logits(torch.from_numpy(each).permute(0, 4, 1, 2, 3)) for each in clips]
+    return (
+        answer(BLACK, float(np.square(black - white).sum())),
+        answer(NOISE, frechet(*rows, ddof=1), slow=True),
+    )
+
+
+@pytest.fixture(scope="module")
+def checks(detector_file, formula_answers):
+    return verify("i3d", detector_file(), answers=formula_answers)
+
+
+def of(checks, inputs):
+    return next(check for check in checks if check.what == type(inputs).__name__)
+
+
+def test_a_file_that_gives_the_known_answers_passes(checks, formula_answers):
+    for known in formula_answers:
+        check = of(checks, known.inputs)
+        assert check.passed is True
+        assert check.got == pytest.approx(known.expected, rel=1e-4)
+        assert check.difference == pytest.approx(abs(check.got / known.expected - 1))
+        assert (check.expected, check.tolerance, check.source) == (known.expected, 1e-3, "a paper")
+    probe = next(check for check in checks if "probe" in check.what)
+    assert probe.passed is True
+    assert "own network, folded" in probe.note
+    assert all_passed(checks)
+
+
+def test_a_file_that_does_not_give_them_fails(detector_file, formula_answers):
+    off = [dataclasses.replace(a, expected=a.expected * 1.002) for a in formula_answers[:1]]
+    checks = verify("i3d", detector_file(), answers=off)
+    assert of(checks, BLACK).passed is False
+    assert not all_passed(checks)
+    assert "FAILED" in table(checks)
+
+
+def test_the_same_tensors_with_another_epsilon_are_found_out(detector_file, formula_answers):
+    path = detector_file(batch_norm_eps=1e-5)
+    checks = verify("i3d", path, answers=formula_answers[:1])
+    assert of(checks, BLACK).passed is False
+    probe = next(check for check in checks if "probe" in check.what)
+    assert probe.passed is None  # the file itself runs
+    assert "torchscript as published" in probe.note
+
+
+def test_quick_leaves_the_slow_ones_out(detector_file, formula_answers):
+    checks = verify("i3d", detector_file(), quick=True, answers=formula_answers[1:])
+    left_out = of(checks, NOISE)
+    assert (left_out.passed, left_out.got, left_out.note) == (None, None, "left out by --quick")
+    assert all_passed(checks)
+
+
+def test_answers_of_the_torchscript_file_are_not_asked_of_a_state_dict(
+    state_dict_file, formula_answers
+):
+    known = dataclasses.replace(formula_answers[0], network="i3d-videogpt")
+    checks = verify("i3d-videogpt", state_dict_file, answers=[known])
+    assert of(checks, BLACK).note == "published for the TorchScript file"
+    assert all(check.passed is not False for check in checks)
+
+
+def test_noise_in_parts_is_the_noise_of_the_whole():
+    whole = np.random.RandomState(3).rand(7, 2, 6, 6, 3).astype(np.float32)
+    parts = list(noise(3, 7, 2, size=6))
+    assert [len(part) for part in parts] == [4, 3]
+    assert np.array_equal(torch.cat(parts).permute(0, 2, 3, 4, 1), whole)
+
+
+def test_every_published_answer_is_of_a_network_and_a_resizing_that_exist():
+    for known in ANSWERS:
+        assert known.resize in NETWORKS[known.network].resizes
+        assert known.expected > 0
+        assert 0 < known.tolerance < 1e-2
+        assert known.source
+    black = {
+        known.inputs.num_frames: known.expected
+        for known in ANSWERS
+        if isinstance(known.inputs, BlackAgainstWhite)
+    }
+    assert sorted(black) == list(range(10, 31))
+    assert (black[10], black[30]) == (569.2296, 151.25648496845326)
+    assert [a.inputs for a in ANSWERS if isinstance(a.inputs, NoiseAgainstNoise)] == [
+        NoiseAgainstNoise(num_clips=128, num_frames=16, seeds=(1, 2))
+    ]
+
+
+@pytest.mark.parametrize("name", ["shapes", "shapes-frame"])
+def test_a_network_without_published_answers_says_so(name):
+    checks = verify(name)
+    assert all(check.passed is None for check in checks)
+    assert checks[0].note == "ships with latte-eval"
+    assert checks[-1].note == "no answer is published for this network"
+
+
+def test_the_table_and_json_hold_every_check(checks):
+    text = table(checks)
+    assert text.count("passed") == sum(check.passed is True for check in checks)
+    assert "published by:\n  a paper" in text
+    assert json.loads(json.dumps([dataclasses.asdict(check) for check in checks]))
+
+
+class Means:
+    """A network whose features are the mean colours of a clip, or of each frame."""
+
+    def __init__(self, unit, path, name="i3d-videogpt"):
+        self.unit, self.device = unit, torch.device("cpu")
+        self.weights = SimpleNamespace(path=path)
+        self.spec = SimpleNamespace(name=name, num_features=3)
+
+    def __call__(self, clips):
+        axes = (1, 2, 3) if self.unit == "clip" else (2, 3)
+        return np.asarray(clips).mean(axes).astype(np.float32)
+
+    def probabilities(self, features):
+        exponentials = np.exp(np.asarray(features, dtype=np.float64) / 32)
+        return exponentials / exponentials.sum(-1, keepdims=True)
+
+
+def test_cd_fvds_example_is_clips_against_statistics(tmp_path):
+    random = np.random.default_rng(0)
+    clips = random.integers(0, 256, (11, 16, 4, 4, 3), dtype=np.uint8)
+    other = random.normal(130, 4, (50, 3))
+    np.save(tmp_path / "clips.npy", clips)
+    np.savez(tmp_path / "i3d-videogpt.npz", mu=other.mean(0), sigma=np.cov(other.T, ddof=0))
+    rows = clips.mean((1, 2, 3))
+    found = measured(CdFvdExample(), Means("clip", tmp_path), tmp_path)
+    assert found == pytest.approx(frechet(rows, other, ddof=0), rel=1e-5)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an array"])
+def test_example_files_that_cannot_be_read_are_refused(content, tmp_path):
+    (tmp_path / "clips.npy").write_bytes(content)
+    with pytest.raises(InputError, match="holds mu and sigma, but they cannot be read so"):
+        measured(CdFvdExample(), Means("clip", tmp_path), tmp_path)
+
+
+@pytest.fixture
+def cifar(tmp_path, monkeypatch):
+    """Two files as CIFAR-10's, of 40 images, and their pixels (40, 32, 32, 3)."""
+    monkeypatch.setattr(known_inputs, "CIFAR_BYTES", (3073, 40))
+    monkeypatch.setattr(known_inputs, "FRAMES_AT_ONCE", 7)
+    images = []
+    for seed, name in enumerate((known_inputs.CIFAR_TRAIN, known_inputs.CIFAR_TEST)):
+        random = np.random.default_rng(seed)
+        shift = random.integers(0, 100, (40, 1, 1, 3))
+        pixels = (random.integers(0, 150, (40, 32, 32, 3)) + shift).astype(np.uint8)
+        labels = np.full((40, 1), 9, np.uint8)
+        planes = pixels.transpose(0, 3, 1, 2).reshape(40, -1)
+        np.concatenate([labels, planes], axis=1).tofile(tmp_path / name)
+        images.append(pixels)
+    return tmp_path, images
+
+
+def test_fid_and_is_of_cifar_images(cifar):
+    folder, (train, test) = cifar
+    network = Means("frame", folder)
+    x, y = train[:30].mean((1, 2)), test[:30].mean((1, 2))
+    fid = measured(CifarImages(metric="fid", num_images=30), network, folder)
+    assert fid == pytest.approx(frechet(x, y, ddof=1), rel=1e-5)
+    score = measured(CifarImages(metric="is", num_images=30), network, folder)
+    order = np.random.RandomState(2020).permutation(30)
+    expected, _ = inception_score(network.probabilities(x)[order], splits=10, shuffle_seed=None)
+    assert score == pytest.approx(expected, rel=1e-5)
+
+
+def test_files_that_are_not_cifars_are_refused(cifar):
+    folder, _ = cifar
+    (folder / known_inputs.CIFAR_TRAIN).write_bytes(b"\0" * 3073)
+    inputs = CifarImages(metric="is", num_images=30)
+    with pytest.raises(InputError, match="has 3073 bytes, not 122920"):
+        measured(inputs, Means("frame", folder), folder)
+    (folder / known_inputs.CIFAR_TRAIN).unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        measured(inputs, Means("frame", folder), folder)
+
+
+def test_answers_from_files_name_them_where_no_folder_is_given(state_dict_file):
+    example = answer(CdFvdExample(), 1.0, network="i3d-videogpt", torchscript_only=False)
+    checks = verify("i3d-videogpt", state_dict_file, answers=[example])
+    check = of(checks, CdFvdExample())
+    assert check.passed is None
+    assert check.note == "give --data FOLDER with clips.npy and i3d-videogpt.npz"
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+def test_content_is_compared_with_the_published_hash(genuine, tmp_path, monkeypatch):
+    file = NETWORKS["inception"].weight_files[1]
+    path = tmp_path / file.file_name
+    path.write_bytes(b"weights")
+    digits = hashlib.sha256(b"weights").hexdigest()[:8]
+    spec = dataclasses.replace(
+        NETWORKS["inception"],
+        weight_files=(dataclasses.replace(file, sha256=digits if genuine else "6726825d"),),
+    )
+    extractor = SimpleNamespace(spec=spec, weights=SimpleNamespace(path=path))
+    check = known_answers._integrity(extractor)
+    assert check.passed is genuine
+    assert check.got == f"SHA-256 {digits}"
+    assert check.source == file.url
+
+
+def test_content_under_another_name_is_recognised_or_only_shown(detector_file):
+    first = answer(CdFvdExample(), 1.0)
+    checks = verify("i3d", detector_file(), answers=[first])
+    assert checks[0].passed is None
+    assert "other than that of i3d_torchscript.pt and i3d_pretrained_400.pt" in checks[0].note
+    assert checks[0].got.startswith("SHA-256 ")

@@ -1,0 +1,183 @@
+"""Every metric as a command, and all of them in one pass."""
+
+import json
+
+import numpy as np
+import pytest
+
+from evaluation.catalogue import METRICS, for_metric, metric, title
+from evaluation.metric_commands import EVERY_METRIC, HELP
+from evaluation.networks.registry import network
+from evaluation.presets import PRESETS
+from evaluation.result import read_results
+from latte.data.errors import InputError
+from latte.data.shapes import CLASS_NAMES, shapes_clips
+from latte.data.video import write_video
+
+ON_SHAPES = {
+    "fvd": ["FVD-shapes"],
+    "fid": ["FID-shapes"],
+    "kvd": ["KVD-shapes"],
+    "kid": ["KID-shapes"],
+    "jedi": ["JEDi-shapes"],
+    "is": ["IS-shapes"],
+    "precision-recall": ["precision-shapes", "recall-shapes"],
+    "density-coverage": ["density-shapes", "coverage-shapes"],
+    "per-position": ["FID-shapes per position"],
+}
+
+
+@pytest.fixture
+def measure(sets, latte_eval, tmp_path):
+    def run(command, *arguments, out=tmp_path / "results.jsonl"):
+        common = ["--fake", "good.npy", "--workers", 0, "--out", out, "--resamples", 20]
+        return latte_eval(command, *common, "--protocol", "shapes", *arguments, cwd=sets)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def class_folders(tmp_path_factory):
+    """Lossless videos of three classes in folders, four of each, in two draws."""
+    root = tmp_path_factory.mktemp("classes")
+    for name, first in (("real", 0), ("fake", 40)):
+        for index, clip in enumerate(shapes_clips("test", range(first, first + 40))):
+            if index % 10 < 3:
+                folder = root / name / CLASS_NAMES[index % 10]
+                folder.mkdir(parents=True, exist_ok=True)
+                write_video(folder / f"{index}.mkv", clip, fps=8)
+    return root
+
+
+def results_of(done) -> list[dict]:
+    record = json.loads(done.stdout)
+    return record.get("results", [record])
+
+
+def test_help_names_the_metrics_of_the_catalogue():
+    assert set(HELP) == {*METRICS, EVERY_METRIC}
+
+
+@pytest.mark.parametrize("command", ON_SHAPES)
+def test_each_metric_is_a_command_with_intervals_and_parameters(measure, tmp_path, command):
+    real = [] if command == "is" else ["--real", "real.npy"]
+    done = measure(command, *real, "--json")
+    assert done.returncode == 0, done.stderr
+    results = results_of(done)
+    assert [result["metric"] for result in results] == ON_SHAPES[command]
+    assert read_results(tmp_path / "results.jsonl") == results
+    for result in results:
+        assert np.isfinite(result["value"])
+        assert result["parameters"] == dict(METRICS[command].parameters)
+        assert result["higher_is_better"] == METRICS[command].higher_is_better
+        if command != "per-position":
+            low, high = result["interval"]
+            assert low <= result["value"] <= high
+
+
+def test_all_measures_what_the_protocol_names_in_one_pass(measure, tmp_path):
+    store = ("--store", tmp_path / "store")
+    done = measure("all", "--real", "real.npy", "--json", *store)
+    assert done.returncode == 0, done.stderr
+    results = results_of(done)
+    wanted = [title for name in PRESETS["shapes"].metrics for title in ON_SHAPES[name]]
+    assert [result["metric"] for result in results] == wanted
+    assert {result["details"]["decoded_clips"] for result in results} <= {24, 48}
+    single = measure("kid", "--real", "real.npy", "--json", *store)
+    alone = results_of(single)[0]
+    assert alone["value"] == next(r["value"] for r in results if r["metric"] == "KID-shapes")
+    assert alone["details"]["decoded_clips"] == 0  # every row is in the store
+
+
+def test_a_person_reads_a_line_for_each_number(measure):
+    done = measure("precision-recall", "--real", "real.npy")
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["precision-shapes", "recall-shapes"]
+
+
+def test_the_numbers_do_not_depend_on_how_the_run_is_carried_out(sets, latte_eval, tmp_path):
+    def values(folder, *arguments):
+        done = latte_eval(
+            *("all", "--real", "real.npy", "--fake", "good.npy", "--protocol", "shapes"),
+            *("--out", tmp_path / folder / "r.jsonl", "--resamples", 20, "--json"),
+            *("--store", tmp_path / folder, *arguments),
+            cwd=sets,
+        )
+        assert done.returncode == 0, done.stderr
+        return [(r["metric"], r["value"], r["interval"]) for r in results_of(done)]
+
+    first = values("a", "--workers", 0, "--batch-size", 1)
+    assert first == values("b", "--workers", 2, "--batch-size", 7)
+
+
+def test_classes_are_measured_one_by_one(class_folders, latte_eval, tmp_path):
+    done = latte_eval(
+        *("per-class", "--real", "real", "--fake", "fake", "--network", "shapes"),
+        *("--out", tmp_path / "r.jsonl", "--workers", 0),
+        cwd=class_folders,
+    )
+    assert done.returncode == 0, done.stderr
+    result = read_results(tmp_path / "r.jsonl")[0]
+    classes = result["details"]["classes"]
+    assert set(classes) == set(CLASS_NAMES[:3])
+    assert result["value"] == pytest.approx(np.mean([c["value"] for c in classes.values()]))
+    assert all(c["num_real"] == c["num_fake"] == 4 for c in classes.values())
+    assert CLASS_NAMES[0] in done.stdout
+
+
+def test_a_frozen_video_goes_wrong_after_its_first_frame(sets, measure, tmp_path):
+    real = np.load(sets / "real.npy")
+    np.save(tmp_path / "frozen.npy", np.repeat(real[:, :1], 16, axis=1))
+    done = measure(
+        "per-position", "--real", "real.npy", "--fake", tmp_path / "frozen.npy", "--json"
+    )
+    positions = results_of(done)[0]["details"]["positions"]
+    assert len(positions) == 16
+    assert positions[0] < 1e-9 < 1e-3 < min(positions[1:])
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "contains"),
+    [
+        ("kvd", ["--real", "statistics.npz"], "a mean and a covariance"),
+        ("fvd", ["--real", "real.npy", "--network", "shapes-frame"], "looks at frames"),
+        ("fid", ["--real", "real.npy", "--network", "shapes"], "looks at clips"),
+        ("per-class", ["--real", "real.npy"], "has no class"),
+        ("kid", [], "no real videos"),
+        ("all", ["--real", "real.npy", "--set", "metrics=fvd,lpips"], "'lpips' is none of"),
+    ],
+)
+def test_what_a_metric_cannot_do_is_one_sentence(sets, measure, command, arguments, contains):
+    np.savez(sets / "statistics.npz", mu=np.zeros(64), sigma=np.eye(64))
+    done = measure(command, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert contains in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_each_metric_takes_the_network_of_its_reference():
+    chosen = {name: for_metric(PRESETS["stylegan-v"], metric(name)) for name in METRICS}
+    assert {name: protocol.network for name, protocol in chosen.items()} == {
+        "fvd": "i3d",
+        "fid": "inception",
+        "kvd": "i3d",
+        "kid": "inception",
+        "jedi": "i3d",
+        "is": "c3d",
+        "precision-recall": "i3d",
+        "density-coverage": "i3d",
+        "per-class": "i3d",
+        "per-position": "inception",
+    }
+    assert chosen["fvd"] == PRESETS["stylegan-v"]
+    fid = chosen["fid"]
+    assert (fid.resize, fid.output, fid.covariance) == ("clean", "pooled", "n-1")
+
+
+def test_another_network_makes_another_metric():
+    assert title("FVD", network("i3d")) == "FVD"
+    assert title("FVD", network("videomae")) == "FVD-VideoMAE"
+    assert title("JEDi", network("i3d")) == "JEDi-i3d"
+    with pytest.raises(InputError, match="did you mean"):
+        metric("fdv")
