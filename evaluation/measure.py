@@ -224,12 +224,14 @@ def notes(result: Result, chosen: Metric, *, num_features: int) -> Iterator[str]
 
 def _notes_on_size(result: Result, num_features: int) -> Iterator[str]:
     """Too few clips for so many features, with what that is about to cost."""
-    frames = result.num_frames if _unit(result) == "frame" else 1
-    for count, label in ((result.num_real, "real"), (result.num_fake, "generated")):
-        if count is not None and count * frames <= num_features:
+    for side, label in (("real", "real"), ("fake", "generated")):
+        count = result.protocol_fields[f"num_{side}"]
+        each = result.protocol_fields[f"{side}_offset"] == "every"  # frames are counted then
+        rows = count * (result.num_frames if _unit(result) == "frame" and not each else 1)
+        if 0 < rows <= num_features:
             yield (
-                f"{count * frames} {label} {_unit(result)}s are few for {num_features} "
-                "features: the covariance is singular and the value far above its limit for many"
+                f"{rows} {label} {_unit(result)}s are few for {num_features} features: the "
+                "covariance is singular and the value far above its limit for many"
             )
     limit = result.details.get("infinite")
     if not limit or result.value <= 0:

@@ -161,14 +161,16 @@ def measure(
         skip_broken=skip_broken,
         progress=not quiet,
     )
-    results = []
-    for result in run_metrics(request, options):
-        results.append(result)
-        if not as_json:
-            typer.echo(result.sentence())
-            typer.echo(breakdown(result), nl=False)
-    if as_json:
-        typer.echo(_one_object(results))
+    results: list[Result] = []
+    try:
+        for result in run_metrics(request, options):
+            results.append(result)
+            if not as_json:
+                typer.echo(result.sentence())
+                typer.echo(breakdown(result), nl=False)
+    finally:
+        if as_json and results:  # what was measured is not lost with a metric that cannot be
+            typer.echo(_one_object(results))
 
 
 def _one_object(results: "list[Result]") -> str:

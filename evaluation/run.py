@@ -64,6 +64,7 @@ def run_metrics(request: MeasureRequest, options: RunOptions) -> Iterator[Result
     for note in notes_on_sets([each.record for each in (real, fake) if each]):
         say(note)
     said: set[str] = set()  # several metrics deviate alike
+    failed: list[str] = []
     for task in tasks:
         comparison = Comparison(
             protocol=task.protocol,
@@ -72,7 +73,14 @@ def run_metrics(request: MeasureRequest, options: RunOptions) -> Iterator[Result
             resamples=request.resamples,
             started=started,
         )
-        for result in results_of(task.metric, real, fake, task.network, comparison):
+        try:
+            results = results_of(task.metric, real, fake, task.network, comparison)
+        except InputError as error:
+            if len(tasks) == 1:
+                raise
+            failed.append(f"{task.metric.name}: {error}")  # the others can still be had
+            continue
+        for result in results:
             append_result(request.out, result)
             num_features = task.network.extractor.spec.num_features
             for note in notes(result, task.metric, num_features=num_features):
@@ -80,6 +88,11 @@ def run_metrics(request: MeasureRequest, options: RunOptions) -> Iterator[Result
                     say(note)
                 said.add(note)
             yield result
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(tasks)} metrics could not be measured ({'; '.join(failed)}); "
+            f"the others are in {request.out}"
+        )
 
 
 def open_tasks(request: MeasureRequest, options: RunOptions) -> list[Task]:

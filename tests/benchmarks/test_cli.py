@@ -45,7 +45,7 @@ def test_documents_go_to_a_folder_of_the_runners_name(
         ),
         (
             ["zzz"],
-            "error: no table, figure or benchmark is called 'zzz': known: table3, demo, speed",
+            "error: no table, figure or benchmark is called 'zzz': known: table3, demo, ",
         ),
         (["table3", "--results", "no.jsonl"], "error: no.jsonl: no such results file; "),
     ],
@@ -96,6 +96,77 @@ def test_the_demo_gets_its_options(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     }
 
 
+def test_the_benchmarks_get_their_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import protocols, sensitivity
+
+    seen: list[dict[str, Any]] = []
+    for runner in (protocols, sensitivity):
+        monkeypatch.setattr(runner, "run", lambda **options: seen.append(options))
+    shared = ["--out", str(tmp_path), "--real", "a", "--num-videos", "64", "--workers", "0"]
+    shared += ["--store", "kept", "--device", "cuda:1"]
+    of_protocols = ["--fake", "b", "--base", "latte", "--set", "size=64", "--network", "i3d"]
+    assert run_cli(monkeypatch, "protocols", *shared, *of_protocols, "--weights", "w.pt") == 0
+    of_sensitivity = ["--metric", "fvd", "--metric", "is", "--draws", "4", "--seed", "3"]
+    weights = ["--weights", "w.pt", "--weights", "inception=f.pt"]
+    assert run_cli(monkeypatch, "sensitivity", *shared, *of_sensitivity, *weights) == 0
+    both = {
+        "out": tmp_path,
+        "real": Path("a"),
+        "num_videos": 64,
+        "workers": 0,
+        "store": Path("kept"),
+        "device": "cuda:1",
+    }
+    assert seen[0] == both | {
+        "fake": Path("b"),
+        "base": "latte",
+        "settings": ["size=64"],
+        "network_name": "i3d",
+        "weights": Path("w.pt"),
+    }
+    assert seen[1] == both | {
+        "network_name": None,
+        "weights": {"i3d": Path("w.pt"), "inception": Path("f.pt")},
+        "metrics": ["fvd", "is"],
+        "draws": 4,
+        "seed": 3,
+    }
+
+
+def test_coverage_gets_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import coverage
+
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(coverage, "run", lambda **options: seen.update(options))
+    assert run_cli(monkeypatch, "coverage", "--out", str(tmp_path)) == 0
+    assert seen == {"out": tmp_path}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["protocols", "--real", "."], "error: one set of videos is no pair: "),
+        (["protocols", "--real", "no", "--fake", "no"], "error: no: no such file or folder"),
+        (["protocols", "--base", "lattte"], "error: unknown protocol 'lattte': did you mean "),
+        (["sensitivity", "--metric", "fdv"], "error: unknown metric 'fdv': did you mean fvd"),
+        (["sensitivity", "--metric", "per-class"], "error: metric per-class is not followed here"),
+    ],
+)
+def test_what_a_benchmark_cannot_measure_is_one_sentence_and_leaves_nothing(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_cli(monkeypatch, *arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(sentence)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_fault_of_ours_is_not_made_into_bad_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,5 +190,5 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    for name in ("table3", "demo", "speed"):
+    for name in ("table3", "demo", "protocols", "sensitivity", "coverage", "speed"):
         assert f"  {name} " in done.stdout

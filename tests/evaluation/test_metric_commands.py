@@ -181,3 +181,17 @@ def test_another_network_makes_another_metric():
     assert title("JEDi", network("i3d")) == "JEDi-i3d"
     with pytest.raises(InputError, match="did you mean"):
         metric("fdv")
+
+
+def test_a_metric_that_cannot_be_does_not_cost_the_others(sets, latte_eval, tmp_path):
+    clips = np.load(sets / "real.npy")
+    np.save(tmp_path / "few.npy", clips[:6])
+    done = latte_eval(
+        *("all", "--real", "few.npy", "--fake", "few.npy", "--protocol", "shapes", "--json"),
+        *("--workers", 0, "--set", "metrics=fvd,is,kvd", "--out", tmp_path / "r.jsonl"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 2
+    assert "1 of 3 metrics could not be measured (is: " in done.stderr
+    assert [result["metric"] for result in results_of(done)] == ["FVD-shapes", "KVD-shapes"]
+    assert len(read_results(tmp_path / "r.jsonl")) == 2

@@ -153,6 +153,12 @@ def test_a_written_figure_comes_with_its_picture_and_its_numbers(tmp_path: Path)
         assert np.asarray(picture.convert("L")).std() > 10
 
 
+def test_a_figure_beside_a_table_of_its_numbers_writes_none_itself(tmp_path: Path) -> None:
+    paths = write_figure(bar_chart(BARS, title="t", axis="x"), None, tmp_path, "fvd")
+    assert [path.name for path in paths] == ["fvd.svg", "fvd.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fvd.png", "fvd.svg"]
+
+
 def test_labels_are_text_and_never_formulas() -> None:
     bars = [Bar(label="$x_1$ \\frac{", value=1.0), Bar(label="a$b", value=2.0)]
     figure = bar_chart(bars, title="$\\bad", axis="50 $")
