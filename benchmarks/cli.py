@@ -37,7 +37,15 @@ Out = Annotated[
     typer.Option(metavar="DIR", help="Folder for the documents. [default: results/NAME]"),
 ]
 
-
+Workers = Annotated[
+    int | None,
+    typer.Option(min=0, help="Processes that make the clips; 0 makes them here. [default: cores]"),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
+Store = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Features are kept here. [default: OUT/features]"),
+]
 Results = Annotated[
     list[Path] | None,
     typer.Option(
@@ -74,11 +82,8 @@ def demo(
         int, typer.Option(min=0, help="Processes that make the videos; 0 makes them here.")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
-    store: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Features are kept here. [default: OUT/features]"),
-    ] = None,
+    device: Device = "cpu",
+    store: Store = None,
 ) -> None:
     """Every metric on stand-in generators: a report in minutes.
 
@@ -94,6 +99,132 @@ def demo(
         device=device,
         store=store,
     )
+
+
+@app.command()
+def protocols(
+    real: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Real source videos: a folder of videos or of frame folders, or an array file; "
+            "frames are prepared anew whatever they are stored as. [default: shapes, 80×60]",
+        ),
+    ] = None,
+    fake: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Generated videos, likewise.")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Protocol that each choice starts from. [default: shapes; stylegan-v with --real]",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Change one of its fields; repeatable."),
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Network of clips. [default: the base's]")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Its weights.")] = None,
+    num_videos: Annotated[
+        int | None,
+        typer.Option(min=8, help="Clips of each set. [default: 256 of shapes; else the base's]"),
+    ] = None,
+    workers: Workers = None,
+    device: Device = "cpu",
+    store: Store = None,
+    out: Out = None,
+) -> None:
+    """How far each single choice of a protocol moves FVD.
+
+    Stride, resizing, storage, which and how many clips, layer, covariance, one at a time: a table
+    and a tornado chart. Needs nothing: about five minutes on two cores.
+
+    latte-bench protocols --real real_videos/ --fake my_videos/ --base latte
+    """
+    from benchmarks import protocols as runner
+    from evaluation.options import workers_or_default
+
+    runner.run(
+        out=_folder(out, "protocols"),
+        real=real,
+        fake=fake,
+        base=base,
+        settings=settings or [],
+        network_name=network,
+        weights=weights,
+        num_videos=num_videos,
+        workers=workers_or_default(workers),
+        device=device,
+        store=store,
+    )
+
+
+@app.command()
+def sensitivity(
+    real: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Real videos: a folder of videos or of frame folders, or an array file. "
+            "[default: shapes]",
+        ),
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Network of clips. [default: shapes; or i3d]")
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NETWORK=FILE", help="Weights of a network; repeatable."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this metric; repeatable. [default: all]"),
+    ] = None,
+    num_videos: Annotated[
+        int | None, typer.Option(min=20, help="Clips of each set. [default: 256, or what there is]")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=3, help="Undistorted sets that say what is usual.")] = 8,
+    workers: Workers = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    device: Device = "cpu",
+    store: Store = None,
+    out: Out = None,
+) -> None:
+    """Which metric sees what: distorted real videos by every metric.
+
+    Blur, noise, JPEG, … in space, freezing, shuffling, speed, … in time, at growing strength: from
+    which strength on each metric notices. Needs nothing: about five minutes on two cores.
+
+    latte-bench sensitivity --metric fvd --metric fid
+    """
+    from benchmarks import sensitivity as runner
+    from evaluation.options import weights_by_network, workers_or_default
+
+    runner.run(
+        out=_folder(out, "sensitivity"),
+        real=real,
+        network_name=network,
+        weights=weights_by_network(weights, network or ("shapes" if real is None else "i3d")),
+        metrics=metric or [],
+        num_videos=num_videos,
+        draws=draws,
+        workers=workers_or_default(workers),
+        seed=seed,
+        device=device,
+        store=store,
+    )
+
+
+@app.command()
+def coverage(out: Out = None) -> None:
+    """How often the 95 % intervals cover the value that they are about, in simulations."""
+    from benchmarks import coverage as runner
+
+    runner.run(out=_folder(out, "coverage"))
 
 
 @app.command()

@@ -1,21 +1,26 @@
 """Real videos made worse in one known way: generators that need no training.
 
 Each distortion takes uint8 (T, H, W, 3), a strength and a random stream of its own video, and gives
-uint8 of the same shape. A stronger one is never nearer to the original.
+uint8 of the same shape. A stronger one is never nearer to the original: what a weaker one changed
+stays changed, since the random stream does not depend on the strength.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from latte.data.sources import Video
+from latte.data.transforms import jpeg_round_trip
 from latte.data.video import VideoInfo
 
-Distortion = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+Distort = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+PATCHES = 8  # along each side of a frame
 
 
 def blur(clip: np.ndarray, sigma: float, random: np.random.Generator) -> np.ndarray:
@@ -29,10 +34,46 @@ def noise(clip: np.ndarray, sigma: float, random: np.random.Generator) -> np.nda
     return _to_uint8(clip + sigma * random.standard_normal(clip.shape))
 
 
+def jpeg(clip: np.ndarray, loss: float, random: np.random.Generator) -> np.ndarray:
+    """Each frame through JPEG of quality 100 − `loss`, 4:2:0; `loss` 0 leaves it as it is."""
+    return jpeg_round_trip(clip, 100 - round(loss)) if loss else clip
+
+
+def swapped_patches(clip: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
+    """This share of the patches of an 8×8 grid trade places in pairs, the same in every frame.
+
+    Nothing moves in time that did not move before. Pixels beyond the last whole patch stay.
+    """
+    height, width = (max(1, side // PATCHES) for side in clip.shape[1:3])
+    rows, columns = clip.shape[1] // height, clip.shape[2] // width
+    order = random.permutation(rows * columns)
+    swapped = clip.copy()
+    for pair in range(round(share * len(order)) // 2):
+        one, other = (
+            (slice(None), slice(y * height, (y + 1) * height), slice(x * width, (x + 1) * width))
+            for y, x in (divmod(int(place), columns) for place in order[2 * pair : 2 * pair + 2])
+        )
+        swapped[one], swapped[other] = clip[other], clip[one]
+    return swapped
+
+
 def wrong_colours(clip: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
     """Red, green and blue trade places; `share` 1 is the full exchange, 0 none."""
     exchanged = clip[..., [1, 2, 0]].astype(np.float64)
     return _to_uint8((1 - share) * clip + share * exchanged)
+
+
+def shaken(clip: np.ndarray, reach: float, random: np.random.Generator) -> np.ndarray:
+    """Each frame is shifted by itself, up to `reach` whole pixels each way; edges are repeated."""
+    height, width = clip.shape[1:3]
+    shifts = np.rint(reach * random.uniform(-1, 1, (len(clip), 2))).astype(int)
+    rows, columns = np.arange(height), np.arange(width)
+    return np.stack(
+        [
+            frame[np.clip(rows + down, 0, height - 1)][:, np.clip(columns + right, 0, width - 1)]
+            for frame, (down, right) in zip(clip, shifts, strict=True)
+        ]
+    )
 
 
 def frozen(clip: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
@@ -49,19 +90,72 @@ def shuffled(clip: np.ndarray, share: float, random: np.random.Generator) -> np.
     return clip[order]
 
 
+def disordered(clip: np.ndarray, reach: float, random: np.random.Generator) -> np.ndarray:
+    """Frames pass each other, but none one that is `reach` or more frames away.
+
+    Each frame is late by up to `reach`, at random; frames come in the order of their arrival. Up
+    to 1 nothing changes, with a large `reach` the whole clip is shuffled, and every pair that a
+    smaller one puts into the wrong order a larger one does too.
+    """
+    arrival = np.arange(len(clip)) + reach * random.uniform(0, 1, len(clip))
+    return clip[np.argsort(arrival, kind="stable")]
+
+
+def jittered(clip: np.ndarray, reach: float, random: np.random.Generator) -> np.ndarray:
+    """Time stumbles: each frame is replaced by one up to `reach` frames before or after it."""
+    jumps = np.rint(reach * random.uniform(-1, 1, len(clip))).astype(int)
+    return clip[np.clip(np.arange(len(clip)) + jumps, 0, len(clip) - 1)]
+
+
+def reversed_in_time(clip: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
+    """This share of the videos runs backwards; the same ones, and more, at a larger share."""
+    return clip[::-1] if random.uniform(0, 1) < share else clip
+
+
 def slowed(clip: np.ndarray, factor: float, random: np.random.Generator) -> np.ndarray:
     """Time runs `factor` times slower: frames are repeated, and the end is not reached."""
     return clip[(np.arange(len(clip)) / factor).astype(int)]
 
 
-DISTORTIONS: Mapping[str, Distortion] = {
-    "blur": blur,
-    "noise": noise,
-    "wrong colours": wrong_colours,
-    "frozen": frozen,
-    "shuffled": shuffled,
-    "slowed": slowed,
-}
+def as_it_is(clip: np.ndarray, factor: float, random: np.random.Generator) -> np.ndarray:
+    """For what is done before a clip is read."""
+    return clip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distortion:
+    """What is done to a clip, and what its strength means."""
+
+    distort: Distort
+    of: Literal["space", "time"]
+    strength: str  # what the strength is, with its unit
+    none: float = 0.0  # the strength at which nothing changes
+    skips: bool = False  # frame k is frame k · strength of the original
+
+
+DISTORTIONS: Mapping[str, Distortion] = MappingProxyType(
+    {
+        "blur": Distortion(distort=blur, of="space", strength="σ, pixels"),
+        "noise": Distortion(distort=noise, of="space", strength="σ, grey levels"),
+        "jpeg": Distortion(distort=jpeg, of="space", strength="100 − quality"),
+        "swapped patches": Distortion(
+            distort=swapped_patches, of="space", strength="share of 64 patches"
+        ),
+        "wrong colours": Distortion(
+            distort=wrong_colours, of="space", strength="share of the exchange"
+        ),
+        "shaken": Distortion(distort=shaken, of="time", strength="shift of a frame, pixels"),
+        "frozen": Distortion(distort=frozen, of="time", strength="share of the clip"),
+        "shuffled": Distortion(distort=shuffled, of="time", strength="share of the frames"),
+        "disordered": Distortion(distort=disordered, of="time", strength="reach, frames"),
+        "jittered": Distortion(distort=jittered, of="time", strength="reach, frames"),
+        "reversed": Distortion(distort=reversed_in_time, of="time", strength="share of the videos"),
+        "slowed": Distortion(distort=slowed, of="time", strength="times slower", none=1.0),
+        "sped up": Distortion(
+            distort=as_it_is, of="time", strength="times faster", none=1.0, skips=True
+        ),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,19 +172,30 @@ class DistortedVideo:
         return self.video.name
 
     def probe(self) -> VideoInfo:
-        """Length and size of the original."""
-        return self.video.probe()
+        """Length and size: those of the original, but a faster one is over sooner."""
+        info = self.video.probe()
+        if not DISTORTIONS[self.distortion].skips:
+            return info
+        last = int((info.num_frames - 1) / self.strength)
+        return VideoInfo(num_frames=last + 1, height=info.height, width=info.width)
 
     def read(self, frames: Sequence[int]) -> np.ndarray:
         """The distorted frames; the random stream depends on the video's name alone."""
         seed = hashlib.sha256(f"{self.distortion}\0{self.name}".encode()).digest()
         random = np.random.default_rng(int.from_bytes(seed[:8], "big"))
-        return DISTORTIONS[self.distortion](self.video.read(frames), self.strength, random)
+        clip = self.video.read(self._source(frames))
+        return DISTORTIONS[self.distortion].distort(clip, self.strength, random)
 
     def digest(self, frames: Sequence[int]) -> str:
         """Hash over the original's content and what is done to it."""
-        made_of = [self.video.digest(frames), self.distortion, self.strength]
+        made_of = [self.video.digest(self._source(frames)), self.distortion, self.strength]
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+
+    def _source(self, frames: Sequence[int]) -> Sequence[int]:
+        """The original's frames behind these."""
+        if not DISTORTIONS[self.distortion].skips:
+            return frames
+        return [int(frame * self.strength) for frame in frames]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +226,38 @@ class EnlargedVideo:
     def digest(self, frames: Sequence[int]) -> str:
         """The original's: the enlarged pixels hold no more."""
         return f"{self.factor}×{self.video.digest(frames)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WidenedVideo:
+    """A source video with a margin left and right, its edge columns repeated.
+
+    The centre square of its frames is the original, so that crop and resize have work to do.
+    """
+
+    video: Video
+    margin: int  # pixels on each side
+    prepared: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.video.name
+
+    def probe(self) -> VideoInfo:
+        """Length and widened size."""
+        info = self.video.probe()
+        return VideoInfo(
+            num_frames=info.num_frames, height=info.height, width=info.width + 2 * self.margin
+        )
+
+    def read(self, frames: Sequence[int]) -> np.ndarray:
+        """uint8 (T, H, margin + W + margin, 3)."""
+        sides = ((0, 0), (0, 0), (self.margin, self.margin), (0, 0))
+        return np.pad(self.video.read(frames), sides, mode="edge")
+
+    def digest(self, frames: Sequence[int]) -> str:
+        """The original's with the margin."""
+        return f"{self.margin}|{self.video.digest(frames)}"
 
 
 def _to_uint8(clip: np.ndarray) -> np.ndarray:

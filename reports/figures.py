@@ -88,11 +88,11 @@ def bar_chart(
         _set_axis(axes, bars, log)
         for place, bar in enumerate(bars):
             _draw_bar(axes, place, bar, log, styles[_family(bar)])
-        axes.set_yticks(range(len(bars)), [_plain(bar.label) for bar in bars])
+        axes.set_yticks(range(len(bars)), [plain_text(bar.label) for bar in bars])
         axes.set_ylim(len(bars) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(_plain(axis) + (", logarithmic axis" if log else ""))
-        figure.suptitle(_plain(title), x=0.01, ha="left", fontsize=11, fontweight="bold")
+        axes.set_xlabel(plain_text(axis) + (", logarithmic axis" if log else ""))
+        figure.suptitle(plain_text(title), x=0.01, ha="left", fontsize=11, fontweight="bold")
         _legend(figure, bars, log, styles)
     return figure
 
@@ -135,14 +135,20 @@ def inline_svg(figure: Figure, description: str) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape_html(description)}" ', 1)
 
 
-def write_figure(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> list[Path]:
-    """Write `name.svg`, `name.png` and the numbers behind it as `name.csv` into a folder."""
+def write_figure(figure: Figure, data: pd.DataFrame | None, folder: Path, name: str) -> list[Path]:
+    """Write `name.svg`, `name.png` and the numbers behind it as `name.csv` into a folder.
+
+    Args:
+        data: None where a table beside the figure has the numbers: no `name.csv` is written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.{ending}" for ending in ("svg", "png", "csv")]
+    paths = [folder / f"{name}.{ending}" for ending in ("svg", "png")]
     paths[0].write_text(figure_svg(figure), encoding="utf-8", newline="\n")
     with figure_style():
         figure.savefig(paths[1], format="png", metadata={"Software": None})
-    data.to_csv(paths[2], index=False, lineterminator="\n")
+    if data is not None:
+        paths.append(folder / f"{name}.csv")
+        data.to_csv(paths[-1], index=False, lineterminator="\n")
     return paths
 
 
@@ -230,8 +236,8 @@ def _legend(figure: Figure, bars: Sequence[Bar], log: bool, styles: Mapping[str,
 
 def _handle(family: str, style: Style, log: bool) -> Artist:
     if log:
-        return Line2D([], [], color=style.colour, **_marker(style), label=_plain(family))
-    return Patch(facecolor=style.colour, hatch=style.hatch, edgecolor=INK, label=_plain(family))
+        return Line2D([], [], color=style.colour, **_marker(style), label=plain_text(family))
+    return Patch(facecolor=style.colour, hatch=style.hatch, edgecolor=INK, label=plain_text(family))
 
 
 def _marker(style: Style) -> dict[str, Any]:
@@ -244,6 +250,6 @@ def _marker(style: Style) -> dict[str, Any]:
     }
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Text that matplotlib does not read as a formula."""
     return text.replace("$", r"\$")

@@ -1,0 +1,150 @@
+"""The documents of `latte-bench protocols`: a table of every choice, and a tornado chart."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.protocol_choices import differing
+from benchmarks.protocols import Measured
+from evaluation.protocol import Protocol
+from evaluation.result import Result
+from evaluation.uncertainty import Interval
+from reports.cells import Cell, Column, Row, decimals_of
+from reports.figures import write_figure
+from reports.styles import styles_for
+from reports.tables import Table, write_table
+from reports.tornado import Swing, percent, tornado_chart
+
+FAMILIES = {
+    "clips": "Which clips",
+    "time": "Time",
+    "frames": "Size and storage",
+    "network": "Network",
+    "statistics": "Statistics",
+}
+CAPTION = (
+    "The base protocol, and what it gives with one choice made in another way. ± is half the 95 % "
+    "interval. That of a change is of the difference: where both numbers come from the same "
+    "videos, what moves them alike cancels. “Beyond chance” says whether it leaves out 0."
+)
+
+
+def write_protocols(
+    out: Path, base: Protocol, result: Result, measured: Sequence[Measured], *, seconds: float
+) -> str:
+    """Write `protocols.md`, `.csv`, `.tex`, `.svg`, `.png` and `results.jsonl` into `out`.
+
+    Returns:
+        What the command prints: the table as Markdown, and where the files are.
+    """
+    table = protocols_table(base, result, measured, seconds=seconds)
+    paths = write_table(table, out, "protocols")
+    found = swings(result, measured)
+    if found and result.value > 0:
+        chart = tornado_chart(
+            found,
+            base=result.value,
+            title=f"How far one choice moves {result.metric}",
+            axis=f"{result.metric} (lower is better)",
+            base_label=f"base protocol {base.name}:",
+            styles=styles_for(FAMILIES.values()),
+        )
+        paths += write_figure(chart, None, out, "protocols")
+    results = [result, *(each.result for each in measured if each.result)]
+    (out / "results.jsonl").write_text(
+        "".join(each.to_json() + "\n" for each in results), encoding="utf-8"
+    )
+    lines = [table.markdown(), *(f"wrote {path}" for path in paths), f"{seconds:.0f} s in all"]
+    return "\n".join(lines)
+
+
+def protocols_table(
+    base: Protocol, result: Result, measured: Sequence[Measured], *, seconds: float
+) -> Table:
+    """One row for each choice, the base protocol first."""
+    low, high = result.interval or (None, None)
+    none = Cell(reason="The base protocol itself.")
+    first = Row(
+        label=f"base protocol: {base.name}",
+        cells={
+            "value": Cell(value=result.value, low=low, high=high),
+            "change": none,
+            "relative": none,
+            "clear": none,
+            "fields": none,
+        },
+    )
+    return Table(
+        title=f"How far one choice of the protocol moves {result.metric}",
+        caption=CAPTION,
+        label_heading="Choice",
+        columns=(
+            Column(key="value", title=result.metric),
+            Column(key="change", title="Change"),
+            Column(key="relative", title="Relative"),
+            Column(key="clear", title="Beyond chance"),
+            Column(key="fields", title="What differs"),
+        ),
+        rows=(first, *(_row(base, result, each) for each in measured)),
+        provenance=_provenance(result, seconds),
+    )
+
+
+def swings(result: Result, measured: Sequence[Measured]) -> list[Swing]:
+    """A bar for each choice that could be made; its whisker is the interval of the change."""
+    return [
+        Swing(
+            label=each.choice.label,
+            value=each.result.value,
+            low=result.value + each.change.low if each.change else None,
+            high=result.value + each.change.high if each.change else None,
+            family=FAMILIES[each.choice.family],
+        )
+        for each in measured
+        if each.result
+    ]
+
+
+def _row(base: Protocol, result: Result, each: Measured) -> Row:
+    fields = Cell(text=differing(base, each.choice))
+    section = FAMILIES[each.choice.family]
+    if each.result is None:
+        empty = Cell(reason=each.reason)
+        keys = ("value", "change", "relative", "clear")
+        cells = {**dict.fromkeys(keys, empty), "fields": fields}
+        return Row(label=each.choice.label, section=section, cells=cells)
+    value, change = each.result.value, each.change
+    low, high = each.result.interval or (None, None)
+    relative = percent(value / result.value - 1) if result.value > 0 else None
+    clear = None if change is None else "no" if change.low <= 0 <= change.high else "yes"
+    cells = {
+        "value": Cell(value=value, low=low, high=high),
+        "change": _change_cell(value - result.value, change),
+        "relative": Cell(text=relative, reason="The base protocol gives 0."),
+        "clear": Cell(text=clear, reason="No intervals were asked for."),
+        "fields": fields,
+    }
+    return Row(label=each.choice.label, section=section, cells=cells, notes=each.notes)
+
+
+def _change_cell(difference: float, change: Interval | None) -> Cell:
+    """With its sign, and no more decimals than its interval leaves a meaning."""
+    if change is None:
+        return Cell(value=difference, text=f"{difference:+.{decimals_of(difference)}f}")
+    decimals = decimals_of((change.high - change.low) / 2 or difference)
+    text = f"{difference:+.{decimals}f}"
+    return Cell(value=difference, low=change.low, high=change.high, text=text)
+
+
+def _provenance(result: Result, seconds: float) -> tuple[str, ...]:
+    assert result.real is not None
+    assert result.fake is not None
+    return (
+        f"command: `{result.command}`",
+        f"real videos: {result.real.path}; generated videos: {result.fake.path}",
+        f"clips: {result.num_real} real and {result.num_fake} generated of {result.num_frames} "
+        "frames under the base protocol",
+        f"fingerprint of the base protocol as carried out: {result.fingerprint}",
+        "versions: " + ", ".join(f"{name} {number}" for name, number in result.versions.items()),
+        "host: " + ", ".join(f"{name} {value}" for name, value in result.host.items()),
+        f"date: {result.date}; {seconds:.0f} s in all",
+    )
