@@ -216,6 +216,16 @@ PRESETS: Mapping[str, Protocol] = {
 }
 
 
+# What StyleGAN-V calls its metrics, for those who have the names from there.
+ALIASES: Mapping[str, str] = {
+    "fvd2048_16f": "stylegan-v",
+    "fvd2048_128f": "stylegan-v-128f",
+    "fvd2048_128f_subsample8f": "stylegan-v-128f-subsample8f",
+    "fid50k_full": "stylegan-v-fid50k",
+    "isv2048_ucf": "stylegan-v",
+}
+
+
 def for_dataset(protocol: Protocol, dataset_name: str | None) -> Protocol:
     """A preset with what its source does differently on one data set.
 
@@ -242,13 +252,14 @@ def published_protocol(dataset_name: str | None, protocol: Protocol = LATTE) -> 
 
 
 def load_protocol(name_or_file: str) -> Protocol:
-    """A preset by name, or a protocol from a TOML file.
+    """A preset by its name or that of StyleGAN-V's metric, or a protocol from a TOML file.
 
     Raises:
         InputError: no such preset or file, or a field that is unknown, missing or impossible.
     """
-    if name_or_file in PRESETS:
-        return PRESETS[name_or_file]
+    preset = PRESETS.get(ALIASES.get(name_or_file, name_or_file))
+    if preset is not None:
+        return preset
     path = Path(name_or_file)
     if path.suffix != ".toml" and not path.is_file():
         raise InputError(

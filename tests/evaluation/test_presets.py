@@ -4,11 +4,13 @@ import pytest
 
 from evaluation.networks.registry import network
 from evaluation.presets import (
+    ALIASES,
     CD_FVD,
     LATTE,
     PRESETS,
     STYLEGAN_V,
     for_dataset,
+    load_protocol,
     published_protocol,
 )
 from evaluation.protocol import differences
@@ -147,3 +149,9 @@ FINGERPRINTS = {
     "common-metrics": "4e46aa3c0b2dd700",
     "shapes": "ea40932136f85953",
 }
+
+
+def test_the_metrics_of_stylegan_v_have_their_published_names():
+    assert {name: load_protocol(name).name for name in ALIASES} == dict(ALIASES)
+    assert "is" in load_protocol("isv2048_ucf").metrics
+    assert load_protocol("fid50k_full").metrics == ("fid",)
