@@ -78,6 +78,14 @@ def locate_weights(spec: NetworkSpec, given: Path | None = None) -> LocatedWeigh
     return _fetch(spec, spec.weight_files[0], folder)
 
 
+def is_here(spec: NetworkSpec) -> bool:
+    """Whether `locate_weights` would find this network's weights without fetching any."""
+    if spec.bundled is not None:
+        return True
+    folder = Path(os.environ.get(VARIABLE) or default_folder()).expanduser()
+    return any((folder / file.file_name).is_file() for file in spec.weight_files)
+
+
 def default_folder() -> Path:
     """Where downloads are kept when `$LATTE_WEIGHTS` says nothing."""
     return Path(pooch.os_cache("latte-eval")) / "weights"
