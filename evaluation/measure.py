@@ -200,17 +200,24 @@ def _counted(measured: MeasuredSet | None, offset: str) -> int | None:
     return sum(len(clip.frames) for clip in measured.clips)
 
 
-def notes_on_sets(records: Sequence[SetRecord]) -> Iterator[str]:
+def notes_on_sets(sets: Sequence[MeasuredSet]) -> Iterator[str]:
     """What was left out of the sets that were measured, a sentence each."""
-    for record in records:
-        if record.storage == "statistics":
+    for measured in sets:
+        record = measured.record
+        if measured.given is not None:
             yield f"{record.path} is a statistics file, without rows to draw again: no interval"
             continue
         if record.too_short:
             yield f"{_count(record.too_short)} too short and left out: {some_of(record.too_short)}"
         if record.broken:
             yield f"{_count(record.broken)} broken and left out: {some_of(record.broken)}"
-    if len(records) == 2 and records[0].digest == records[1].digest:
+        videos = len({clip.video.name for clip in measured.clips})
+        if videos < len(measured.clips):
+            yield (
+                f"{len(measured.clips)} clips of {videos} videos of {record.path} count as "
+                "independent: intervals are too narrow"
+            )
+    if len(sets) == 2 and sets[0].record.digest == sets[1].record.digest:
         yield "the two sets are the same clips"
 
 

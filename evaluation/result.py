@@ -91,7 +91,8 @@ class Result:
 def format_value(value: float, interval: tuple[float, float] | None = None) -> str:
     """`123.4 ± 5.6`: the digits that matter, and no fewer decimals than the half width needs.
 
-    An interval whose halves differ by more than a tenth is written with both its ends.
+    An interval whose halves differ by more than a tenth is written with both its ends, and so is
+    one that ends above 0 where ± would seem to reach below.
 
     >>> format_value(123.44, (118.0, 129.2))
     '123.4 ± 5.6'
@@ -109,7 +110,7 @@ def format_value(value: float, interval: tuple[float, float] | None = None) -> s
     if interval is None:
         return f"{value:{form}}"
     low, high = interval
-    if abs((high - value) - (value - low)) > 0.1 * (high - low):
+    if abs((high - value) - (value - low)) > 0.1 * (high - low) or (low >= 0 and half > value):
         return f"{value:{form}} [{low:{form}}, {high:{form}}]"
     return f"{value:{form}} ± {half:{form}}"
 

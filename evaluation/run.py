@@ -61,7 +61,7 @@ def run_metrics(request: MeasureRequest, options: RunOptions) -> Iterator[Result
         )
     tasks = open_tasks(request, options)
     real, fake = measured_sets(request, tasks, options)
-    for note in notes_on_sets([each.record for each in (real, fake) if each]):
+    for note in notes_on_sets([each for each in (real, fake) if each]):
         say(note)
     said: set[str] = set()  # several metrics deviate alike
     failed: list[str] = []

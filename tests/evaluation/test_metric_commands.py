@@ -195,3 +195,10 @@ def test_a_metric_that_cannot_be_does_not_cost_the_others(sets, latte_eval, tmp_
     assert "1 of 3 metrics could not be measured (is: " in done.stderr
     assert [result["metric"] for result in results_of(done)] == ["FVD-shapes", "KVD-shapes"]
     assert len(read_results(tmp_path / "r.jsonl")) == 2
+
+
+def test_several_clips_of_a_video_are_said_to_depend_on_each_other(measure, tmp_path):
+    done = measure("fvd", "--real", "real.npy", "--set", "mirror=both", "--num-videos", 48)
+    assert done.returncode == 0, done.stderr
+    assert "48 clips of 24 videos of real.npy count as independent" in done.stderr
+    assert read_results(tmp_path / "results.jsonl")[0]["num_real"] == 48
