@@ -167,7 +167,12 @@ def title(name: str, spec: NetworkSpec) -> str:
 
 
 def _with(protocol: Protocol, name: str) -> Protocol:
+    """The protocol with another network, its output and resizing kept where that one has them."""
     spec = network(name)
+    spec = spec.choose(
+        protocol.output if protocol.output in spec.outputs else None,
+        protocol.resize if protocol.resize in spec.resizes else None,
+    )
     weights = spec.weight_files[0].file_name if spec.weight_files else "bundled"
     fields: dict[str, Any] = {"output": spec.output, "resize": spec.resize, "weights": weights}
     return replace(protocol, network=name, **fields)

@@ -11,7 +11,7 @@ from evaluation.extraction import StoredNetwork
 from evaluation.networks.registry import Extractor, network
 from evaluation.presets import PRESETS, published_protocol
 from evaluation.protocol import Protocol, differences
-from evaluation.result import Result, SetRecord, format_value, provenance
+from evaluation.result import Result, format_value, provenance
 from evaluation.sets import MeasuredSet, some_of
 from evaluation.statistics_file import Side
 from evaluation.statistics_origin import deviations_of_statistics, follows_protocol

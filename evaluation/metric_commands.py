@@ -41,6 +41,7 @@ from evaluation.options import (
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
+    from evaluation.protocol import Protocol
     from evaluation.result import Result
 
 EVERY_METRIC = "all"
@@ -114,35 +115,18 @@ def measure(
     quiet: Quiet = False,
 ) -> None:
     """Measure what the command is called after."""
-    from evaluation.catalogue import for_metric, metric
     from evaluation.extraction import RunOptions
-    from evaluation.networks.registry import network as network_spec
     from evaluation.run import MeasureRequest, run_metrics
     from evaluation.store import default_store
 
     chosen = chosen_protocol(
         protocol, settings, dataset, network, num_videos, num_frames, seed, real
     )
-    command = str(context.info_name)
-    several = command == EVERY_METRIC
-    metrics = chosen.metrics if several else (command,)
-    if not metrics:
-        raise InputError(f"protocol {chosen.name} names no metrics: give --set metrics=fvd,is")
-    if network is not None and not several:
-        # An explicit network is what was asked for, not a hint.
-        looks = metric(command).looks
-        unit = network_spec(network).unit
-        if (looks == "frames") != (unit == "frame"):
-            raise InputError(
-                f"network {network} looks at {unit}s, which {command} does not: give another "
-                "--network (see `latte-eval networks`)"
-            )
-    default = chosen.network if several else for_metric(chosen, metric(command)).network
-    needs_real = any(metric(each).needs_real for each in metrics)
+    metrics, default = _metrics(str(context.info_name), chosen, network)
     fake_set = fake_videos(dataset, fake)
     request = MeasureRequest(
-        metrics=tuple(metrics),
-        real=real_videos(dataset, real, data_root, chosen) if needs_real else None,
+        metrics=metrics,
+        real=None if _needs_no_real(metrics) else real_videos(dataset, real, data_root, chosen),
         fake=fake_set,
         protocol=chosen,
         weights=weights_by_network(weights, default),
@@ -171,6 +155,36 @@ def measure(
     finally:
         if as_json and results:  # what was measured is not lost with a metric that cannot be
             typer.echo(_one_object(results))
+
+
+def _metrics(
+    command: str, protocol: "Protocol", network: str | None
+) -> tuple[tuple[str, ...], str]:
+    """The metrics of a command, and the network that a file of weights without a name is of.
+
+    Raises:
+        InputError: the network that was asked for by name does not see what the metric looks at.
+    """
+    from evaluation.catalogue import for_metric, metric
+    from evaluation.networks.registry import network as network_spec
+
+    if command == EVERY_METRIC:
+        return protocol.metrics, protocol.network
+    chosen = metric(command)
+    if network is not None:
+        unit = network_spec(network).unit
+        if (chosen.looks == "frames") != (unit == "frame"):
+            raise InputError(
+                f"network {network} looks at {unit}s, which {command} does not: give another "
+                "--network (see `latte-eval networks`)"
+            )
+    return (command,), for_metric(protocol, chosen).network
+
+
+def _needs_no_real(metrics: tuple[str, ...]) -> bool:
+    from evaluation.catalogue import metric
+
+    return not any(metric(name).needs_real for name in metrics)
 
 
 def _one_object(results: "list[Result]") -> str:

@@ -9,6 +9,7 @@ from evaluation.catalogue import METRICS, for_metric, metric, title
 from evaluation.metric_commands import EVERY_METRIC, HELP
 from evaluation.networks.registry import network
 from evaluation.presets import PRESETS
+from evaluation.protocol import override
 from evaluation.result import read_results
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES, shapes_clips
@@ -100,7 +101,7 @@ def test_the_numbers_do_not_depend_on_how_the_run_is_carried_out(sets, latte_eva
         done = latte_eval(
             *("all", "--real", "real.npy", "--fake", "good.npy", "--protocol", "shapes"),
             *("--out", tmp_path / folder / "r.jsonl", "--resamples", 20, "--json"),
-            *("--store", tmp_path / folder, *arguments),
+            *("--store", tmp_path / folder, "--set", f"metrics={','.join(ON_SHAPES)}", *arguments),
             cwd=sets,
         )
         assert done.returncode == 0, done.stderr
@@ -173,6 +174,8 @@ def test_each_metric_takes_the_network_of_its_reference():
     assert chosen["fvd"] == PRESETS["stylegan-v"]
     fid = chosen["fid"]
     assert (fid.resize, fid.output, fid.covariance) == ("clean", "pooled", "n-1")
+    asked_for = override(PRESETS["stylegan-v"], ["resize=legacy-pytorch"])
+    assert for_metric(asked_for, metric("fid")).resize == "legacy-pytorch"
 
 
 def test_another_network_makes_another_metric():

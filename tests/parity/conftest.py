@@ -8,7 +8,7 @@ import pytest
 import scipy.linalg
 from tabulate import tabulate
 
-Measured = Callable[[str, str, float, float], None]
+CheckDifference = Callable[[str, str, float, float], None]
 ROWS = pytest.StashKey[list[tuple[str, str, str, str]]]()
 PEERS = ("cdfvd", "cleanfid", "prdc", "pytorch_fid", "sklearn", "torch_fidelity")
 
@@ -18,7 +18,7 @@ if any(importlib.util.find_spec(name) is None for name in PEERS):
 
 
 @pytest.fixture
-def measured(request) -> Measured:
+def check_difference(request) -> CheckDifference:
     """Note a difference for the table of docs/precision.md, and fail where it is too large."""
 
     def note(step: str, against: str, difference: float, limit: float) -> None:

@@ -54,18 +54,20 @@ def moments(rows: np.ndarray, ddof: int) -> tuple[np.ndarray, np.ndarray]:
         ("clean-fid", "cleanfid.fid", "frechet_distance"),
     ],
 )
-def test_frechet_of_moments(measured, shape, package, module, name):
+def test_frechet_of_moments(check_difference, shape, package, module, name):
     theirs = getattr(pytest.importorskip(module), name)
     x, y = (moments(rows, 1) for rows in pair(shape))
     expected = theirs(*x, *y)
     from_features = frechet_distance_from_features(*pair(shape), ddof=1)
     label = f"Fréchet distance, D {shape[2]}"
-    measured(label, package, relative(frechet_distance(*x, *y), expected), RELATIVE)
-    measured(f"{label}, from features", package, relative(from_features, expected), RELATIVE)
+    check_difference(label, package, relative(frechet_distance(*x, *y), expected), RELATIVE)
+    check_difference(
+        f"{label}, from features", package, relative(from_features, expected), RELATIVE
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_frechet_of_torch_fidelity(measured, shape):
+def test_frechet_of_torch_fidelity(check_difference, shape):
     theirs = pytest.importorskip("torch_fidelity.metric_fid")
     torch = pytest.importorskip("torch")
     x, y = pair(shape)
@@ -73,12 +75,12 @@ def test_frechet_of_torch_fidelity(measured, shape):
     expected = theirs.fid_statistics_to_metric(*statistics, verbose=False)[theirs.KEY_METRIC_FID]
     value = frechet_distance_from_features(x, y, ddof=1)
     label = f"Fréchet distance, D {shape[2]}, from features"
-    measured(label, "torch-fidelity", relative(value, expected), RELATIVE)
+    check_difference(label, "torch-fidelity", relative(value, expected), RELATIVE)
 
 
 @needs_disp
 @pytest.mark.parametrize("shape", SHAPES)
-def test_frechet_of_cd_fvd(measured, shape):
+def test_frechet_of_cd_fvd(check_difference, shape):
     theirs = pytest.importorskip("cdfvd.fvd")
     x, y = pair(shape)
     statistics = []
@@ -91,11 +93,11 @@ def test_frechet_of_cd_fvd(measured, shape):
     expected = model.compute_fvd_from_stats(*statistics)
     value = frechet_distance_from_features(x, y, ddof=0)
     label = f"Fréchet distance, D {shape[2]}, from features"
-    measured(label, "cd-fvd", relative(value, expected), RELATIVE)
+    check_difference(label, "cd-fvd", relative(value, expected), RELATIVE)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_mmd_and_jedi_of_scikit_learn(measured, shape):
+def test_mmd_and_jedi_of_scikit_learn(check_difference, shape):
     pairwise = pytest.importorskip("sklearn.metrics.pairwise")
     x, y = pair(shape)
 
@@ -108,7 +110,7 @@ def test_mmd_and_jedi_of_scikit_learn(measured, shape):
     xx, yy, xy = kernels()
     expected = mean_off_diagonal(xx) + mean_off_diagonal(yy) - 2 * xy.mean()
     label = f"D {shape[2]}"
-    measured(
+    check_difference(
         f"KVD, {label}",
         "DIGAN's formula with scikit-learn",
         relative(polynomial_mmd(x, y), expected),
@@ -116,7 +118,7 @@ def test_mmd_and_jedi_of_scikit_learn(measured, shape):
     )
     xx, yy, xy = kernels(degree=2, gamma=None, coef0=0)
     expected = 100 * (xx.mean() + yy.mean() - 2 * xy.mean())
-    measured(
+    check_difference(
         f"JEDi, {label}",
         "videojedi's formula with scikit-learn",
         relative(jedi_distance(x, y), expected),
@@ -125,7 +127,7 @@ def test_mmd_and_jedi_of_scikit_learn(measured, shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_kid_of_torch_fidelity(measured, shape):
+def test_kid_of_torch_fidelity(check_difference, shape):
     theirs = pytest.importorskip("torch_fidelity.metric_kid")
     torch = pytest.importorskip("torch")
     x, y = pair(shape)
@@ -139,17 +141,17 @@ def test_kid_of_torch_fidelity(measured, shape):
     whole = kid(x[:n], y[:n], kid_subsets=3, kid_subset_size=n)
     label = f"KID, D {shape[2]}"
     value = kernel_distance(x[:n], y[:n], num_subsets=3, subset_size=n)
-    measured(f"{label}, whole sets", "torch-fidelity", relative(value, whole), RELATIVE)
+    check_difference(f"{label}, whole sets", "torch-fidelity", relative(value, whole), RELATIVE)
 
     random = np.random.RandomState(2020)  # their draws
     draws = [(random.choice(len(x), 300, False), random.choice(len(y), 300, False)) for _ in "abc"]
     same = np.mean([polynomial_mmd(x[rows], y[columns]) for rows, columns in draws])
     expected = kid(x, y, kid_subsets=3, kid_subset_size=300, rng_seed=2020)
-    measured(f"{label}, subsets", "torch-fidelity", relative(same, expected), RELATIVE)
+    check_difference(f"{label}, subsets", "torch-fidelity", relative(same, expected), RELATIVE)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_kid_of_clean_fid(measured, shape):
+def test_kid_of_clean_fid(check_difference, shape):
     theirs = pytest.importorskip("cleanfid.fid")
     x, y = pair(shape)
     size = 300
@@ -162,16 +164,18 @@ def test_kid_of_clean_fid(measured, shape):
         rows = random.choice(len(x), size, replace=False)
         values.append(polynomial_mmd(x[rows], y[columns]))
     label = f"KID, D {shape[2]}"
-    measured(f"{label}, subsets", "clean-fid", relative(np.mean(values), expected), RELATIVE)
+    check_difference(
+        f"{label}, subsets", "clean-fid", relative(np.mean(values), expected), RELATIVE
+    )
 
     n = min(len(x), len(y))
     expected = theirs.kernel_distance(x[:n], y[:n], num_subsets=1, max_subset_size=n)
     value = kernel_distance(x[:n], y[:n], subset_size=n)
-    measured(f"{label}, whole sets", "clean-fid", relative(value, expected), RELATIVE)
+    check_difference(f"{label}, whole sets", "clean-fid", relative(value, expected), RELATIVE)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_precision_and_recall_of_torch_fidelity(measured, shape):
+def test_precision_and_recall_of_torch_fidelity(check_difference, shape):
     theirs = pytest.importorskip("torch_fidelity.metric_prc")
     torch = pytest.importorskip("torch")
     real, fake = pair(shape)
@@ -181,11 +185,11 @@ def test_precision_and_recall_of_torch_fidelity(measured, shape):
     for name, value in precision_recall(real, fake)._asdict().items():
         assert 0 < value < 1  # a value that says something
         difference = abs(value - expected[name])
-        measured(f"{name}, D {shape[2]}", "torch-fidelity", difference, RELATIVE)
+        check_difference(f"{name}, D {shape[2]}", "torch-fidelity", difference, RELATIVE)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_density_and_coverage_of_prdc(measured, shape):
+def test_density_and_coverage_of_prdc(check_difference, shape):
     theirs = pytest.importorskip("prdc")
     real, fake = pair(shape)
     expected = theirs.compute_prdc(real, fake, nearest_k=5)
@@ -193,11 +197,11 @@ def test_density_and_coverage_of_prdc(measured, shape):
     for name, value in values.items():
         assert 0 < value < 1
         label = f"{name}, D {shape[2]}, k = 5"
-        measured(label, "prdc", abs(value - expected[name]), RELATIVE)
+        check_difference(label, "prdc", abs(value - expected[name]), RELATIVE)
 
 
 @pytest.mark.parametrize(("rows", "classes"), [(2048, 101), (500, 1008)])
-def test_inception_score_of_torch_fidelity(measured, rows, classes):
+def test_inception_score_of_torch_fidelity(check_difference, rows, classes):
     theirs = pytest.importorskip("torch_fidelity.metric_isc")
     torch = pytest.importorskip("torch")
     logits = torch.from_numpy(3 * np.random.default_rng(0).standard_normal((rows, classes)))
@@ -206,7 +210,7 @@ def test_inception_score_of_torch_fidelity(measured, rows, classes):
     label = f"Inception Score, {classes} classes"
     their_mean = expected[theirs.KEY_METRIC_ISC_MEAN]
     their_deviation = expected[theirs.KEY_METRIC_ISC_STD]
-    measured(label, "torch-fidelity", relative(mean, their_mean), RELATIVE)
-    measured(
+    check_difference(label, "torch-fidelity", relative(mean, their_mean), RELATIVE)
+    check_difference(
         f"{label}, deviation", "torch-fidelity", relative(deviation, their_deviation), RELATIVE
     )

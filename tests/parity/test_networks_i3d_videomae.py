@@ -59,7 +59,7 @@ def their_transformer(**sizes):
     return finetune.VisionTransformer(**settings | sizes).eval()
 
 
-def test_videomae_with_random_weights(clips, tmp_path, measured):
+def test_videomae_with_random_weights(clips, tmp_path, check_difference):
     from cdfvd.third_party.VideoMAEv2.utils import preprocess_videomae
 
     torch.manual_seed(0)
@@ -76,8 +76,10 @@ def test_videomae_with_random_weights(clips, tmp_path, measured):
         found = run.forward(torch.from_numpy(clips))
         frames = preprocess(torch.from_numpy(clips)) - preprocess_videomae(clips)
     assert np.ptp(expected, axis=0).max() > 1e-3  # the two clips are told apart
-    measured("VideoMAE-v2, frames", "cd-fvd", float(frames.abs().max()), 1e-5)
-    measured("VideoMAE-v2, random weights", "cd-fvd", relative_difference(found, expected), 1e-4)
+    check_difference("VideoMAE-v2, frames", "cd-fvd", float(frames.abs().max()), 1e-5)
+    check_difference(
+        "VideoMAE-v2, random weights", "cd-fvd", relative_difference(found, expected), 1e-4
+    )
 
 
 def test_the_giants_tensors_are_named_and_shaped_as_theirs(monkeypatch):
@@ -94,7 +96,7 @@ def test_the_giants_tensors_are_named_and_shaped_as_theirs(monkeypatch):
 
 
 @pytest.mark.parametrize("output", ["logits", "pooled"])
-def test_i3d_with_random_weights(output, i3d_weights, clips, tmp_path, measured):
+def test_i3d_with_random_weights(output, i3d_weights, clips, tmp_path, check_difference):
     from cdfvd.third_party.i3d.pytorch_i3d import InceptionI3d
     from cdfvd.third_party.i3d.utils import preprocess_i3d
 
@@ -109,5 +111,5 @@ def test_i3d_with_random_weights(output, i3d_weights, clips, tmp_path, measured)
     found = build("i3d-videogpt", path, output=output)(clips)
     assert np.ptp(found, axis=0).max() > 1e-2 * np.abs(found).max()  # the clips are told apart
     if output == "logits":
-        measured("I3D, frames", "cd-fvd", float(frames.abs().max()), 1e-5)
-    measured(f"I3D, {output}", "cd-fvd", relative_difference(found, expected.numpy()), 1e-4)
+        check_difference("I3D, frames", "cd-fvd", float(frames.abs().max()), 1e-5)
+    check_difference(f"I3D, {output}", "cd-fvd", relative_difference(found, expected.numpy()), 1e-4)

@@ -79,17 +79,17 @@ def pytorch_fid_network(module, monkeypatch, weights, **options):
     return module.InceptionV3([3], **options).eval()
 
 
-def test_features_are_those_of_pytorch_fid(weights, clips, monkeypatch, measured):
+def test_features_are_those_of_pytorch_fid(weights, clips, monkeypatch, check_difference):
     module = pytest.importorskip("pytorch_fid.inception")
     network = pytorch_fid_network(module, monkeypatch, weights)
     with torch.inference_mode():
         expected = network(clips[0].permute(0, 3, 1, 2) / 255)[0].flatten(1)
     found = features(weights, clips, "legacy-pytorch")
     step = "FID's Inception, resize legacy-pytorch"
-    measured(step, "pytorch-fid 0.3.0", relative_difference(found, expected), 1e-4)
+    check_difference(step, "pytorch-fid 0.3.0", relative_difference(found, expected), 1e-4)
 
 
-def test_features_are_those_of_torch_fidelity(weights, clips, measured):
+def test_features_are_those_of_torch_fidelity(weights, clips, check_difference):
     module = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
     network = module.FeatureExtractorInceptionV3(
         "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(weights)
@@ -98,10 +98,10 @@ def test_features_are_those_of_torch_fidelity(weights, clips, measured):
         (expected,) = network(clips[0].permute(0, 3, 1, 2))
     found = features(weights, clips, "legacy-tensorflow")
     step = "FID's Inception, resize legacy-tensorflow"
-    measured(step, "torch-fidelity 0.4.0", relative_difference(found, expected), 1e-4)
+    check_difference(step, "torch-fidelity 0.4.0", relative_difference(found, expected), 1e-4)
 
 
-def test_unbiased_logits_are_those_of_torch_fidelity(weights, clips, measured):
+def test_unbiased_logits_are_those_of_torch_fidelity(weights, clips, check_difference):
     module = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
     network = module.FeatureExtractorInceptionV3(
         "inception-v3-compat", ["logits_unbiased"], feature_extractor_weights_path=str(weights)
@@ -112,7 +112,7 @@ def test_unbiased_logits_are_those_of_torch_fidelity(weights, clips, measured):
         (expected,) = network(clips[0].permute(0, 3, 1, 2))
         found = run.forward(clips)[0] @ weight.T + bias
     step = "FID's Inception, logits without bias"
-    measured(step, "torch-fidelity 0.4.0", relative_difference(found, expected), 1e-4)
+    check_difference(step, "torch-fidelity 0.4.0", relative_difference(found, expected), 1e-4)
 
 
 class Published(torch.nn.Module):
@@ -126,7 +126,7 @@ class Published(torch.nn.Module):
         return self.layers(x)
 
 
-def test_the_clean_mode_is_that_of_clean_fid(weights, clips, tensors, tmp_path, measured):
+def test_the_clean_mode_is_that_of_clean_fid(weights, clips, tensors, tmp_path, check_difference):
     torchscript = pytest.importorskip("cleanfid.inception_torchscript")
     resize = pytest.importorskip("cleanfid.resize").build_resizer("clean")
     layers = Inception(classifier=False)
@@ -141,10 +141,12 @@ def test_the_clean_mode_is_that_of_clean_fid(weights, clips, tensors, tmp_path, 
     step = "clean-fid's path around Inception, mode clean"
     both = (features(weights, clips, "clean"), features(path, clips, "clean"))
     difference = max(relative_difference(found, expected) for found in both)
-    measured(step, "clean-fid 0.1.35", difference, 1e-5)
+    check_difference(step, "clean-fid 0.1.35", difference, 1e-5)
 
 
-def test_the_legacy_pytorch_mode_is_that_of_clean_fid(weights, clips, monkeypatch, measured):
+def test_the_legacy_pytorch_mode_is_that_of_clean_fid(
+    weights, clips, monkeypatch, check_difference
+):
     module = pytest.importorskip("cleanfid.inception_pytorch")
     resize = pytest.importorskip("cleanfid.resize").build_resizer("legacy_pytorch")
     network = pytorch_fid_network(module, monkeypatch, weights, resize_input=False)
@@ -153,29 +155,29 @@ def test_the_legacy_pytorch_mode_is_that_of_clean_fid(weights, clips, monkeypatc
         expected = network(frames.permute(0, 3, 1, 2) / 255)[0].flatten(1)
     found = features(weights, clips, "legacy-pytorch")
     step = "FID's Inception, resize legacy-pytorch"
-    measured(step, "clean-fid 0.1.35", relative_difference(found, expected), 1e-4)
+    check_difference(step, "clean-fid 0.1.35", relative_difference(found, expected), 1e-4)
 
 
-def test_clean_resizing_is_clean_fids_bit_for_bit(measured):
+def test_clean_resizing_is_clean_fids_bit_for_bit(check_difference):
     resizer = pytest.importorskip("cleanfid.resize").build_resizer("clean")
     frames = [noise(*size) for size in SIZES]
     difference = max(
         np.abs(clean_resize(frame[None])[0] - resizer(frame)).max() for frame in frames
     )
-    measured("resize clean, bit for bit", "clean-fid 0.1.35", float(difference), 0)
+    check_difference("resize clean, bit for bit", "clean-fid 0.1.35", float(difference), 0)
 
 
-def test_torch_resizing_is_clean_fids_bit_for_bit(measured):
+def test_torch_resizing_is_clean_fids_bit_for_bit(check_difference):
     resizer = pytest.importorskip("cleanfid.resize").build_resizer("legacy_pytorch")
     frames = [noise(*size) for size in SIZES]
     difference = max(
         np.abs(torch_bilinear(as_tensor(frame))[0].permute(1, 2, 0).numpy() - resizer(frame)).max()
         for frame in frames
     )
-    measured("resize legacy-pytorch, bit for bit", "clean-fid 0.1.35", float(difference), 0)
+    check_difference("resize legacy-pytorch, bit for bit", "clean-fid 0.1.35", float(difference), 0)
 
 
-def test_tensorflow_resizing_is_torch_fidelitys(measured):
+def test_tensorflow_resizing_is_torch_fidelitys(check_difference):
     module = pytest.importorskip("torch_fidelity.interpolate_compat_tensorflow")
     resizer = module.interpolate_bilinear_2d_like_tensorflow1x
     inputs = [as_tensor(noise(*size)) for size in SIZES]
@@ -183,4 +185,4 @@ def test_tensorflow_resizing_is_torch_fidelitys(measured):
         relative_difference(tf1_bilinear(x), resizer(x, size=(299, 299), align_corners=False))
         for x in inputs
     )
-    measured("resize legacy-tensorflow", "torch-fidelity 0.4.0", difference, 1e-6)
+    check_difference("resize legacy-tensorflow", "torch-fidelity 0.4.0", difference, 1e-6)

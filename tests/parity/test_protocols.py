@@ -40,10 +40,10 @@ def difference(preprocess, clip, size):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("size", [17, 64, 128, 256])
-def test_cd_fvds_preparation_bit_for_bit(preprocess, measured, shape, size):
+def test_cd_fvds_preparation_bit_for_bit(preprocess, check_difference, shape, size):
     worst = difference(preprocess, random_clip(*shape), size)
     if shape == SHAPES[0] and size == 256:
-        measured("prepare: cd-fvd's resize and crop, grey levels", "cd-fvd 0.1.1", worst, 0)
+        check_difference("prepare: cd-fvd's resize and crop, grey levels", "cd-fvd 0.1.1", worst, 0)
     assert worst == 0
 
 

@@ -28,7 +28,9 @@ def imported(source: Path, out: Path, **options: object):
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
-def test_a_file_of_pytorch_fid_gives_the_distance_that_it_gives_there(tmp_path, measured, suffix):
+def test_a_file_of_pytorch_fid_gives_the_distance_that_it_gives_there(
+    tmp_path, check_difference, suffix
+):
     score = pytest.importorskip("pytorch_fid.fid_score")
     # `--save-stats` needs Inception's weights: this is the line that writes, on our features.
     assert "np.savez_compressed(paths[1], mu=m1, sigma=s1)" in inspect.getsource(
@@ -51,10 +53,10 @@ def test_a_file_of_pytorch_fid_gives_the_distance_that_it_gives_there(tmp_path, 
     )
     first, second = (statistics_over(file, "n-1") for file in files)
     ours = frechet_distance(first.mean, first.covariance, second.mean, second.covariance)
-    measured(f"imported statistics ({suffix})", "pytorch-fid", abs(ours / theirs - 1), 1e-6)
+    check_difference(f"imported statistics ({suffix})", "pytorch-fid", abs(ours / theirs - 1), 1e-6)
 
 
-def test_pytorch_fid_reads_the_npz_that_an_import_writes(tmp_path, measured):
+def test_pytorch_fid_reads_the_npz_that_an_import_writes(tmp_path, check_difference):
     score = pytest.importorskip("pytorch_fid.fid_score")
     rows = features(0)
     np.savez_compressed(
@@ -67,10 +69,10 @@ def test_pytorch_fid_reads_the_npz_that_an_import_writes(tmp_path, measured):
     ]
     for before, after in zip(*pairs, strict=True):
         assert before.tobytes() == after.tobytes()
-    measured("statistics file read by", "pytorch-fid", 0.0, 0.0)
+    check_difference("statistics file read by", "pytorch-fid", 0.0, 0.0)
 
 
-def test_the_features_of_clean_fid_become_its_statistics(tmp_path, measured):
+def test_the_features_of_clean_fid_become_its_statistics(tmp_path, check_difference):
     fid = pytest.importorskip("cleanfid.fid")
     source = inspect.getsource(fid.make_custom_stats)
     assert "np.savez_compressed(outf, mu=mu, sigma=sigma)" in source
@@ -94,4 +96,4 @@ def test_the_features_of_clean_fid_become_its_statistics(tmp_path, measured):
         )
     theirs = fid.fid_from_feats(*rows)
     difference = max(abs(distance / theirs - 1) for distance in distances)
-    measured("imported statistics", "clean-fid", difference, 1e-6)
+    check_difference("imported statistics", "clean-fid", difference, 1e-6)

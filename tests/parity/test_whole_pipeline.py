@@ -26,7 +26,7 @@ def their_evaluator(state_dict):
     return evaluator
 
 
-def test_cd_fvd_gives_our_number(their_evaluator, state_dict_file, make_clips, measured):
+def test_cd_fvd_gives_our_number(their_evaluator, state_dict_file, make_clips, check_difference):
     real, fake = (
         np.concatenate([make_clips(1, 16, 72, 96, seed + 1.7 * i) for i in range(NUM_CLIPS)])
         for seed in (0.0, 0.5)
@@ -35,4 +35,4 @@ def test_cd_fvd_gives_our_number(their_evaluator, state_dict_file, make_clips, m
     extractor = build("i3d-videogpt", state_dict_file)
     ours = frechet_distance_from_features(extractor(real), extractor(fake))
     assert ours > 1e-3
-    measured("FVD, clips to value", "cd-fvd compute_fvd", abs(ours / theirs - 1), 1e-4)
+    check_difference("FVD, clips to value", "cd-fvd compute_fvd", abs(ours / theirs - 1), 1e-4)
