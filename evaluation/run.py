@@ -11,7 +11,14 @@ from evaluation.measure import Comparison, notes, notes_on_sets, results_of, say
 from evaluation.networks.registry import NetworkSpec, build
 from evaluation.protocol import Protocol
 from evaluation.result import Result, append_result, check_writable
-from evaluation.sets import MeasuredSet, PlannedSet, measure_set, plan_set, statistics_set
+from evaluation.sets import (
+    MeasuredSet,
+    PlannedSet,
+    check_lengths,
+    measure_set,
+    plan_set,
+    statistics_set,
+)
 from evaluation.statistics_origin import check_network
 from evaluation.uncertainty import MIN_RESAMPLES
 from latte.data.errors import InputError
@@ -181,11 +188,7 @@ def _check_clips(chosen: PlannedSet, task: Task) -> None:
             f"{chosen.videos.root}: a {task.metric.titles[0]} needs at least 2 clips of each set, "
             "this one has 1: give more videos"
         )
-    lengths = {len(clip.frames): clip.video.name for clip in reversed(clips)}
-    for length in (min(lengths), max(lengths)):
-        complaint = _length_complaint(spec, length)
-        if complaint:
-            raise InputError(f"{lengths[length]}: {complaint}")
+    check_lengths(clips, spec)
 
 
 def _extracted(
@@ -205,21 +208,5 @@ def _check_fits(chosen: Metric, protocol: Protocol, spec: NetworkSpec) -> None:
             f"network {spec.name} looks at {spec.unit}s, but {chosen.titles[0]} is of {unit}s: "
             f"give another --network (see `latte-eval networks`)"
         )
-    complaint = _length_complaint(spec, protocol.num_frames)
-    if complaint and "every" not in (protocol.real_offset, protocol.fake_offset):
-        raise InputError(complaint)
-
-
-def _length_complaint(spec: NetworkSpec, num_frames: int) -> str | None:
-    """What is wrong with clips of so many frames for a network, or None."""
-    if num_frames < spec.min_frames:
-        return (
-            f"network {spec.name} needs clips of at least {spec.min_frames} frames, not "
-            f"{num_frames}: raise --num-frames"
-        )
-    if spec.max_frames is not None and num_frames > spec.max_frames:
-        return (
-            f"network {spec.name} takes clips of {spec.max_frames} frames, not {num_frames}: lower "
-            "--num-frames"
-        )
-    return None
+    if "every" not in (protocol.real_offset, protocol.fake_offset):
+        spec.check_length(protocol.num_frames)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.extraction import RunOptions, StoredNetwork, check_sizes, extract
+from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol import Covariance
 from evaluation.result import SetRecord
 from evaluation.statistics import Statistics
@@ -163,6 +164,13 @@ def _check_count(plan: ClipPlan, at_least: int) -> None:
         f"{plan.root}: {at_least} videos were asked for, but only {len(plan.clips)} can be "
         f"used{where}: add videos or lower --num-videos"
     )
+
+
+def check_lengths(clips: Sequence[Clip], spec: NetworkSpec) -> None:
+    """Refuse clips of lengths that a network does not take, before any is decoded."""
+    names = {len(clip.frames): clip.video.name for clip in reversed(clips)}
+    for length in (min(names), max(names)):
+        spec.check_length(length, names[length])
 
 
 def some_of(names: Sequence[str], most: int = 5) -> str:

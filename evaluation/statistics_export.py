@@ -14,7 +14,7 @@ from evaluation.networks.registry import build, network
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol import Protocol
 from evaluation.result import provenance
-from evaluation.sets import measure_set, plan_set
+from evaluation.sets import check_lengths, measure_set, plan_set
 from evaluation.statistics import RunningStatistics, Statistics
 from evaluation.statistics_file import (
     UNREADABLE,
@@ -68,7 +68,7 @@ def export_statistics(request: ExportRequest, options: RunOptions) -> Statistics
         label=side,
         at_least=request.at_least,
     )
-    _check_lengths(stored, [len(clip.frames) for clip in planned.plan.clips])
+    check_lengths(planned.plan.clips, stored.extractor.spec)
     measured = measure_set(planned, [stored], options, request.at_least)
     statistics = measured.statistics(stored, protocol.covariance)
     if statistics.count < 2:
@@ -220,17 +220,3 @@ def _open_network(request: ExportRequest, options: RunOptions) -> StoredNetwork:
         resize=protocol.resize,
     )
     return StoredNetwork.open(extractor, options.store)
-
-
-def _check_lengths(stored: StoredNetwork, lengths: list[int]) -> None:
-    spec = stored.extractor.spec
-    if min(lengths) < spec.min_frames:
-        raise InputError(
-            f"network {spec.name} needs clips of at least {spec.min_frames} frames, not "
-            f"{min(lengths)}: raise --num-frames"
-        )
-    if spec.max_frames is not None and max(lengths) > spec.max_frames:
-        raise InputError(
-            f"network {spec.name} takes clips of {spec.max_frames} frames, not {max(lengths)}: "
-            "lower --num-frames"
-        )

@@ -8,7 +8,6 @@ A file of theirs does not say how it was made, and a result that uses one says s
 import hashlib
 import json
 import os
-import uuid
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,7 +22,7 @@ from safetensors.numpy import save
 from evaluation.protocol import Covariance
 from evaluation.result import SetRecord
 from evaluation.statistics import Array, Statistics
-from evaluation.store import content_key
+from evaluation.store import content_key, write_whole
 from latte.data.errors import InputError
 
 SUFFIXES = (".npz", ".safetensors")
@@ -150,7 +149,12 @@ def write_statistics_file(path: Path, statistics: Statistics, origin: Origin) ->
         data = stream.getvalue()
     else:
         data = save(arrays, metadata={PROVENANCE: text})
-    _write_whole(path, data)
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); choose another --out"
+        ) from None
     digest = hashlib.sha256(data).hexdigest()
     return StatisticsFile(path=path, statistics=statistics, digest=digest, origin=origin)
 
@@ -285,19 +289,3 @@ def _checksum(mean: Array, covariance: Array, count: int) -> str:
     digest.update(np.ascontiguousarray(covariance).tobytes())
     digest.update(str(count).encode())
     return digest.hexdigest()
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.parent / f".writing-{uuid.uuid4().hex}"
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); choose another --out"
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -71,7 +71,7 @@ class FeatureStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not description.exists():
-                _write_whole(description, (json.dumps(dict(space), indent=1) + "\n").encode())
+                write_whole(description, (json.dumps(dict(space), indent=1) + "\n").encode())
         except OSError as error:
             raise InputError(
                 f"{root}: features cannot be kept there ({error.strerror}): choose another folder "
@@ -110,7 +110,7 @@ class FeatureStore:
         checksum = _checksum(keys, features)
         path = self.folder / f"{checksum[:32]}.safetensors"
         data = save({"keys": keys, "features": features}, metadata={"sha256": checksum})
-        _write_whole(path, data)
+        write_whole(path, data)
         for row, key in enumerate(rows):
             self._where[key] = (path, row)
 
@@ -137,7 +137,7 @@ class FeatureStore:
         try:
             path.parent.mkdir(exist_ok=True)
             if not path.exists():
-                _write_whole(path, b"".join(keys))
+                write_whole(path, b"".join(keys))
         except OSError as error:
             raise InputError(
                 f"{path}: cannot be written ({error.strerror}): choose another folder with --store"
@@ -181,7 +181,7 @@ def _checksum(keys: np.ndarray, features: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
     # Made by open(), not by tempfile: others who share the store may read what they could anyway.
     temporary = path.parent / f"{UNFINISHED}{uuid.uuid4().hex}"

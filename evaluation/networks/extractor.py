@@ -114,20 +114,7 @@ class Extractor:
                 f"clips are {str(clips.dtype).removeprefix('torch.')} {tuple(clips.shape)}: a "
                 "network takes uint8 (clips, frames, height, width, 3)"
             )
-        spec, frames = self.spec, clips.shape[1]
-        if spec.max_frames is not None and not spec.min_frames <= frames <= spec.max_frames:
-            lengths = str(spec.min_frames)
-            if spec.max_frames > spec.min_frames:
-                lengths += f" to {spec.max_frames}"
-            raise InputError(
-                f"network {spec.name} takes clips of {lengths} frames, these have {frames}: give "
-                f"--num-frames {spec.max_frames}"
-            )
-        if frames < spec.min_frames:
-            raise InputError(
-                f"network {spec.name} needs clips of at least {spec.min_frames} frames, "
-                f"these have {frames}: raise --num-frames"
-            )
+        self.spec.check_length(clips.shape[1])
 
 
 def run_exactly(forward: Forward, clips: Tensor) -> Tensor:
@@ -140,3 +127,9 @@ def run_exactly(forward: Forward, clips: Tensor) -> Tensor:
         torch.jit.optimized_execution(False),
     ):
         return forward(clips)
+
+
+def relative_difference(reference: Tensor, other: Tensor) -> float:
+    """Largest difference between two ways of running a network, of the largest output."""
+    largest = reference.abs().max().clamp_min(torch.finfo(torch.float32).tiny)
+    return float((reference - other).abs().max() / largest)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evaluation.networks import files
-from evaluation.networks.extractor import Forward, Run, run_exactly
+from evaluation.networks.extractor import Forward, Run, relative_difference, run_exactly
 from evaluation.networks.i3d import I3D, fold_batch_norms, preprocess, preprocess_crop
 from latte.data.errors import InputError
 
@@ -130,18 +130,13 @@ def _check_has(output: str, path: Path, reason: str) -> None:
 
 def _differences(reference: Forward, other: Forward, device: torch.device) -> list[float]:
     return [
-        _difference(run_exactly(reference, clip), run_exactly(other, clip))
+        relative_difference(run_exactly(reference, clip), run_exactly(other, clip))
         for clip in probe_clips(device)
     ]
 
 
 def _agree(differences: list[float]) -> bool:
     return all(each <= TOLERANCE for each in differences)  # which a NaN is not, wherever it stands
-
-
-def _difference(reference: Tensor, other: Tensor) -> float:
-    largest = reference.abs().max().clamp_min(torch.finfo(torch.float32).tiny)
-    return float((reference - other).abs().max() / largest)
 
 
 def _classifier(model: I3D, output: str) -> tuple[Tensor, Tensor] | None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evaluation.networks import files
-from evaluation.networks.extractor import Forward, Run, run_exactly
+from evaluation.networks.extractor import Forward, Run, relative_difference, run_exactly
 from evaluation.networks.inception import NUM_FEATURES, Inception
 from evaluation.networks.resizing import clean_resize, tf1_bilinear, torch_bilinear
 from latte.data.errors import InputError
@@ -84,7 +84,7 @@ def _published_or_own(path: Path, device: torch.device, resize: str) -> Run:
         return Run(forward=published, path_taken="torchscript as published")
     own = _frame_by_frame(_own(model.to(device), resize), device)
     differences = [
-        _difference(reference, run_exactly(own, clip))
+        relative_difference(reference, run_exactly(own, clip))
         for reference, clip in zip(expected, clips, strict=True)
     ]
     agrees = all(each <= TOLERANCE for each in differences)  # which a NaN is not
@@ -162,8 +162,3 @@ def _published(module: Any, path: Path, resize: str) -> FrameForward:
         return found.reshape(len(frames), NUM_FEATURES)
 
     return features
-
-
-def _difference(reference: Tensor, other: Tensor) -> float:
-    largest = reference.abs().max().clamp_min(torch.finfo(torch.float32).tiny)
-    return float((reference - other).abs().max() / largest)

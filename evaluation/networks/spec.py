@@ -68,6 +68,28 @@ class NetworkSpec:
         """Of the chosen output."""
         return self.outputs[self.output]
 
+    def check_length(self, num_frames: int, whose: str = "") -> None:
+        """Refuse clips of another length than the network takes.
+
+        Args:
+            num_frames: of a clip.
+            whose: name of its video, if it is known.
+
+        Raises:
+            InputError: too few or too many frames.
+        """
+        where = f"{whose}: " if whose else ""
+        if num_frames < self.min_frames:
+            raise InputError(
+                f"{where}network {self.name} needs clips of at least {self.min_frames} frames, "
+                f"these have {num_frames}: give --num-frames {self.min_frames} or more"
+            )
+        if self.max_frames is not None and num_frames > self.max_frames:
+            raise InputError(
+                f"{where}network {self.name} takes clips of {self.max_frames} frames, these have "
+                f"{num_frames}: give --num-frames {self.max_frames}"
+            )
+
     def choose(self, output: str | None = None, resize: str | None = None) -> "NetworkSpec":
         """The same network with another output or resizing; None is the default.
 
