@@ -31,7 +31,7 @@ def test_the_table_is_written_and_printed(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "speed.csv").read_text().splitlines()[1] == "a thing,1.23,s,< 2 s"
 
 
-@pytest.mark.parametrize("function", [speed.i3d_seconds, speed.bootstrap_seconds])
+@pytest.mark.parametrize("function", [speed.i3d_seconds, speed.interval_seconds])
 def test_times_are_positive(function):
     arguments = (1,) if function is speed.i3d_seconds else (64, 8)
     assert np.all(np.array(function(*arguments)) > 0)
