@@ -156,14 +156,17 @@ def for_metric(protocol: Protocol, chosen: Metric) -> Protocol:
 
 
 def title(name: str, spec: NetworkSpec) -> str:
-    """What a number is called: another network makes another metric of it.
+    """What a number is called: another network or layer makes another metric of it.
 
     JEDi alone is the distance on V-JEPA's features, so on any others it carries their name.
     """
-    if name == "JEDi" and not spec.metric_suffix:
-        return f"JEDi-{spec.name}"
+    suffix = spec.metric_suffix
+    if name == "JEDi" and not suffix:
+        suffix = f"-{spec.name}"
+    if spec.output != next(iter(spec.outputs)):
+        suffix += f"-{spec.output}"
     base, per, part = name.partition(" per ")
-    return f"{base}{spec.metric_suffix}{per}{part}"
+    return f"{base}{suffix}{per}{part}"
 
 
 def _with(protocol: Protocol, name: str) -> Protocol:

@@ -235,8 +235,11 @@ def networks_verify(
     from evaluation.networks.weights import is_here
 
     # Files of gigabytes are fetched for those who name the network, not for whoever asks for all.
-    chosen = names or [name for name, spec in NETWORKS.items() if is_here(spec)]
-    files = weights_by_network(weights, chosen[0])
+    files = weights_by_network(weights, names[0] if names else "")
+    if "" in files:
+        raise InputError(f"--weights {files['']}: of which network? Name it, or give NETWORK=FILE")
+    here = [name for name, spec in NETWORKS.items() if name in files or is_here(spec)]
+    chosen = names or here
     place = device_or_default(device)
     checks = {}
     for name in chosen:

@@ -24,6 +24,9 @@ NEEDED: Mapping[str, type | tuple[type, ...]] = {
 CHOOSE_REAL = ("num_frames", "window", "mirror", "seed", "recipe", "filter", "size", "storage")
 
 
+Way = tuple[str, str, str, str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A result and where it stands."""
@@ -43,11 +46,14 @@ class Entry:
         return str(self.record["metric"]), str(self.record.get("dataset") or given)
 
     @property
-    def way(self) -> tuple[str, str, str]:
-        """What has to be equal for two values to compare: fingerprint, weights, real clips."""
+    def way(self) -> Way:
+        """What has to be equal for two values to compare.
+
+        Fingerprint, weights, real clips, and what the generated frames went through.
+        """
         real = self.record.get("real") or {}
         keys = (self.record["fingerprint"], self.record.get("weights_sha256"), real.get("digest"))
-        return (str(keys[0]), str(keys[1] or ""), str(keys[2] or ""))
+        return (str(keys[0]), str(keys[1] or ""), str(keys[2] or ""), frames_of(self.record))
 
 
 def read_entries(paths: Sequence[Path]) -> list[Entry]:
@@ -94,8 +100,8 @@ def newest(entries: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
 
 def in_columns(entries: Sequence[Entry]) -> list[list[Entry]]:
     """Entries by column; those made as the column's first entry are its ranked ones."""
-    places: dict[tuple[str, str], dict[tuple[str, str, str], list[Entry]]] = {}
-    homes: dict[tuple[str, tuple[str, str, str]], tuple[str, str]] = {}
+    places: dict[tuple[str, str], dict[Way, list[Entry]]] = {}
+    homes: dict[tuple[str, Way], tuple[str, str]] = {}
     for entry in entries:
         home = entry.place
         if entry.record.get("dataset") is None and entry.way[2]:
@@ -134,9 +140,22 @@ def differing(record: Mapping[str, Any], reference: Mapping[str, Any]) -> list[s
     )
     if ours != theirs and not explained:
         found.append("other real clips")
+    ours, theirs = frames_of(record), frames_of(reference)
+    if ours != theirs:
+        found.append(f"generated frames {ours} instead of {theirs}")
     if not found:
         found.append("something that changes the fingerprint and that the records do not name")
     return found
+
+
+def frames_of(record: Mapping[str, Any]) -> str:
+    """What the generated frames are: lossless ones of one size, however they were stored, agree."""
+    fake = record.get("fake") or {}
+    storage = str(fake.get("storage") or "")
+    kept = "lossless" if storage in ("png", "array", "lossless") else storage
+    # JPEG frames that were made here and those that came so were both made for the same protocols.
+    kept = "jpg" if kept.startswith("jpeg-75") else kept
+    return f"{fake.get('width')}×{fake.get('height')} {kept}"
 
 
 def place_title(place: tuple[str, str]) -> str:

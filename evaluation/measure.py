@@ -58,11 +58,9 @@ def deviations(
     if carried_out.name in PRESETS:
         preset = published_protocol(dataset, PRESETS[carried_out.name])
         references.insert(0, for_metric(preset, chosen))
-    fields = carried_out.moving_fields()
+    fields = _fields(carried_out, chosen)
     if dataset is None:
-        fields.pop("split")  # videos of no known data set are of no split
-    if not chosen.needs_real:
-        fields = {key: fields[key] for key in fields if key not in OF_REAL_VIDEOS}
+        fields.pop("split", None)  # videos of no known data set are of no split
     found: list[str] = []
     named: set[str] = set()
     for reference in references:
@@ -91,7 +89,8 @@ def _deviations_of_set(protocol: Protocol, measured: MeasuredSet, side: Side) ->
             f"frames of {record.path} {record.width}×{record.height} instead of "
             f"{protocol.size}×{protocol.size}"
         )
-    if protocol.storage != "lossless" and record.storage in ("png", "array", "lossless"):
+    kept = {"jpeg-75": ("jpeg-75", "jpg"), "lossless": ("lossless", "png", "array")}
+    if record.storage not in kept.get(protocol.storage, (protocol.storage,)):
         yield f"frames of {record.path} stored as {record.storage} instead of {protocol.storage}"
     if record.recipe not in (None, protocol.recipe):
         yield f"frames of {record.path} prepared as {record.recipe} instead of {protocol.recipe}"
@@ -126,6 +125,7 @@ def results_of(
         fake=fake,
         network=stored,
         protocol=comparison.protocol,
+        parameters=chosen.parameters,
         resamples=comparison.resamples,
     )
     return [_result(chosen, value, sets, comparison) for value in values(chosen, sets)]
@@ -157,6 +157,7 @@ def _result(chosen: Metric, value: Value, sets: Sets, comparison: Comparison) ->
     measured: dict[Side, MeasuredSet] = {"real": real} if real else {}
     measured["fake"] = fake
     interval = value.interval
+    fields, parameters = _fields(effective, chosen), {**chosen.parameters, **value.parameters}
     return Result(
         metric=title(value.title, extractor.spec),
         value=value.value,
@@ -169,10 +170,10 @@ def _result(chosen: Metric, value: Value, sets: Sets, comparison: Comparison) ->
         network=extractor.spec.name,
         weights_sha256=extractor.weights.sha256,
         weights_published=extractor.weights.published,
-        fingerprint=_fingerprint(effective, chosen, measured),
+        fingerprint=_fingerprint(effective, parameters, chosen, measured),
         protocol=comparison.protocol.name,
-        protocol_fields=effective.moving_fields(),
-        parameters=dict(chosen.parameters),
+        protocol_fields=fields,
+        parameters=parameters,
         deviations=deviations(effective, comparison.protocol, chosen, comparison.dataset, measured),
         dataset=comparison.dataset,
         model=comparison.model,
@@ -225,6 +226,23 @@ def notes(result: Result, chosen: Metric, *, num_features: int) -> Iterator[str]
     """What a careful reader would want to know before quoting the number, a sentence each."""
     if result.deviations:
         yield f"not as {result.protocol} asks: {'; '.join(result.deviations)}"
+    if "no_interval" in result.details:
+        yield f"{result.metric} has no interval: {result.details['no_interval']}"
+    left_out = [
+        f"{name} ({part['reason']})"
+        for name, part in result.details.get("classes", {}).items()
+        if part["value"] is None
+    ]
+    if left_out:
+        yield f"the mean is over the other classes than {some_of(left_out)}"
+    if chosen.name == "is":
+        each = (result.num_fake or 0) / result.details["splits"]
+        classes = result.details["num_classes"]
+        if each < 2 * classes:
+            yield (
+                f"{each:g} clips in each split are few for {classes} classes: the score is below "
+                "its limit for many"
+            )
     if chosen.name in ("fvd", "fid"):
         yield from _notes_on_size(result, num_features)
 
@@ -243,16 +261,16 @@ def _notes_on_size(result: Result, num_features: int) -> Iterator[str]:
     limit = result.details.get("infinite")
     if not limit or result.value <= 0:
         return
-    share = 1 - limit["value"] / result.value
     shown = format_value(limit["value"], (limit["interval"][0], limit["interval"][1]))
     if not limit["reliable"]:
         yield (
             f"how much of {result.metric} is due to the number of clips cannot be told from so "
             f"few (extrapolated: {shown})"
         )
-    elif share > WORTH_SAYING:
+    elif limit["share"] > WORTH_SAYING:
         yield (
-            f"about {share:.0%} of {result.metric} is due to the number of clips: extrapolated to "
+            f"about {limit['share']:.0%} of {result.metric} is due to the number of clips, if they "
+            "are independent draws (less of it if they are balanced by class): extrapolated to "
             f"infinitely many it is {shown}"
         )
 
@@ -267,7 +285,21 @@ def say(message: str) -> None:
     print(f"note: {message}", file=sys.stderr)
 
 
-def _fingerprint(protocol: Protocol, chosen: Metric, measured: Mapping[Side, MeasuredSet]) -> str:
+def _fields(protocol: Protocol, chosen: Metric) -> dict[str, Any]:
+    """What made a number: of a metric without real videos, nothing about them."""
+    return {
+        key: value
+        for key, value in protocol.moving_fields().items()
+        if chosen.needs_real or key not in OF_REAL_VIDEOS
+    }
+
+
+def _fingerprint(
+    protocol: Protocol,
+    parameters: Mapping[str, Any],
+    chosen: Metric,
+    measured: Mapping[Side, MeasuredSet],
+) -> str:
     """The protocol's; with a metric's parameters or given statistics, of those as well.
 
     Statistics that follow the protocol are as good as its clips. How others were made, it does
@@ -278,11 +310,12 @@ def _fingerprint(protocol: Protocol, chosen: Metric, measured: Mapping[Side, Mea
         for side, each in measured.items()
         if each.given is not None and not follows_protocol(each.given, protocol, side)
     ]
-    if not given and not chosen.parameters:
+    if not given and not parameters:
         return protocol.fingerprint
-    made_of: dict[str, Any] = {"protocol": protocol.fingerprint, "given": given}
-    if chosen.parameters:
-        made_of |= {"metric": chosen.name, "parameters": dict(chosen.parameters)}
+    of_fields = content_key(_fields(protocol, chosen)).hex()[:16]
+    made_of: dict[str, Any] = {"protocol": of_fields, "given": given}
+    if parameters:
+        made_of |= {"metric": chosen.name, "parameters": dict(parameters)}
     return content_key(made_of).hex()[:16]
 
 

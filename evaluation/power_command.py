@@ -104,13 +104,14 @@ def power(
         skip_broken=skip_broken,
         progress=not quiet,
     )
-    tasks = open_tasks(request, options)
-    real_measured, fake_measured = measured_sets(request, tasks, options)
+    tasks, _ = open_tasks(request, options)
+    _, _, real_measured, fake_measured = measured_sets(request, tasks, options)
     sets = Sets(
         real=real_measured,
         fake=fake_measured,
         network=tasks[0].network,
         protocol=tasks[0].protocol,
+        parameters={},
         resamples=0,
     )
     x, y = sets.pair()

@@ -24,6 +24,8 @@ class SetRecord:
 
     path: str  # as the user gave it, or the data set's name
     digest: str  # hash over the content, frames and preparation of every clip
+    order: str = ""  # the same in the order in which the clips were taken
+    names: str = ""  # hash over the names of their videos in that order
     num_listed: int | None  # videos found
     num_clips: int | None  # clips measured; None: a statistics file that does not say
     height: int  # of the frames that the network got
@@ -75,17 +77,24 @@ class Result:
 
         For example `FVD 123.4 ± 5.6 (95 %), 2048 clips × 16 frames, stylegan-v, i3d 1a2b3c4d…`.
         """
-        real, fake = ("?" if n is None else n for n in (self.num_real, self.num_fake))
-        same = self.num_real in (0, self.num_fake)
-        clips = f"{fake} clips" if same else f"{real} real and {fake} generated clips"
         changed = f" with {len(self.deviations)} deviations" if len(self.deviations) > 1 else ""
         changed = " with 1 deviation" if len(self.deviations) == 1 else changed
         return (
             f"{self.metric} {format_value(self.value, self.interval)}"
             f"{f' ({self.level:.0%})'.replace('%', ' %') if self.interval else ''}, "
-            f"{clips} × {self.num_frames} frames, {self.protocol}{changed}, "
+            f"{self._samples()}, {self.protocol}{changed}, "
             f"{self.network} {self.weights_sha256[:8]}…"
         )
+
+    def _samples(self) -> str:
+        """How many clips or, where every frame was taken, frames there were."""
+        real, fake = ("?" if n is None else n for n in (self.num_real, self.num_fake))
+        if self.protocol_fields.get("fake_offset") == "every":
+            frames = [self.protocol_fields.get(key, "?") for key in ("num_real", "num_fake")]
+            return f"{frames[0]} real and {frames[1]} generated frames"
+        same = self.num_real in (0, self.num_fake)
+        clips = f"{fake} clips" if same else f"{real} real and {fake} generated clips"
+        return f"{clips} × {self.num_frames} frames"
 
 
 def format_value(value: float, interval: tuple[float, float] | None = None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from evaluation.catalogue import Metric, for_metric, metric
 from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.measure import Comparison, notes, notes_on_sets, results_of, say
-from evaluation.networks.registry import NetworkSpec, build
+from evaluation.networks.registry import NetworkSpec, build, network
 from evaluation.protocol import Protocol
 from evaluation.result import Result, append_result, check_writable
 from evaluation.sets import (
@@ -20,10 +20,10 @@ from evaluation.sets import (
     statistics_set,
 )
 from evaluation.statistics_origin import check_network
-from evaluation.uncertainty import MIN_RESAMPLES
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 
+FEWEST_RESAMPLES = 40  # intervals from fewer cover less than they say
 Layer = tuple[str, str, str]  # network, output and resizing: what one pass of clips goes through
 
 
@@ -61,17 +61,17 @@ def run_metrics(request: MeasureRequest, options: RunOptions) -> Iterator[Result
     """
     started = time.monotonic()
     check_writable(request.out)
-    if 0 < request.resamples < MIN_RESAMPLES:
+    if 0 < request.resamples < FEWEST_RESAMPLES:
         raise InputError(
-            f"--resamples {request.resamples}: an interval needs at least {MIN_RESAMPLES}, or 0 "
+            f"--resamples {request.resamples}: an interval needs at least {FEWEST_RESAMPLES}, or 0 "
             "for none"
         )
-    tasks = open_tasks(request, options)
-    real, fake = measured_sets(request, tasks, options)
+    tasks, failed = open_tasks(request, options)
+    tasks, unfit, real, fake = measured_sets(request, tasks, options)
+    failed += unfit
     for note in notes_on_sets([each for each in (real, fake) if each]):
         say(note)
     said: set[str] = set()  # several metrics deviate alike
-    failed: list[str] = []
     for task in tasks:
         comparison = Comparison(
             protocol=task.protocol,
@@ -83,7 +83,7 @@ def run_metrics(request: MeasureRequest, options: RunOptions) -> Iterator[Result
         try:
             results = results_of(task.metric, real, fake, task.network, comparison)
         except InputError as error:
-            if len(tasks) == 1:
+            if len(request.metrics) == 1:
                 raise
             failed.append(f"{task.metric.name}: {error}")  # the others can still be had
             continue
@@ -97,25 +97,36 @@ def run_metrics(request: MeasureRequest, options: RunOptions) -> Iterator[Result
             yield result
     if failed:
         raise InputError(
-            f"{len(failed)} of {len(tasks)} metrics could not be measured ({'; '.join(failed)}); "
-            f"the others are in {request.out}"
+            f"{len(failed)} of {len(request.metrics)} metrics could not be measured "
+            f"({'; '.join(failed)}); the others are in {request.out}"
         )
 
 
-def open_tasks(request: MeasureRequest, options: RunOptions) -> list[Task]:
-    """Every metric with its network ready to be used; each network is opened once."""
+def open_tasks(request: MeasureRequest, options: RunOptions) -> tuple[list[Task], list[str]]:
+    """Every metric with its network ready to be used, and why others cannot be measured.
+
+    Each network is opened once. One that cannot be had costs its metrics alone, which is said at
+    once, unless there are no others.
+    """
     opened: dict[Layer, StoredNetwork] = {}
-    tasks = []
+    tasks: list[Task] = []
+    failed: list[str] = []
     for name in request.metrics:
         chosen = metric(name)
         protocol = for_metric(request.protocol, chosen)
         layer = (protocol.network, protocol.output, protocol.resize)
-        if layer not in opened:
-            opened[layer] = _open(layer, request, options)
-        spec = opened[layer].extractor.spec
-        _check_fits(chosen, protocol, spec)
+        try:
+            _check_fits(chosen, protocol, network(layer[0]).choose(*layer[1:]))
+            if layer not in opened:
+                opened[layer] = _open(layer, request, options)
+        except InputError as error:
+            if len(request.metrics) == 1:
+                raise
+            failed.append(f"{name}: {error}")
+            continue
         tasks.append(Task(metric=chosen, protocol=protocol, network=opened[layer]))
-    return tasks
+    _say_what_is_left_out(tasks, failed)
+    return tasks, failed
 
 
 def _open(layer: Layer, request: MeasureRequest, options: RunOptions) -> StoredNetwork:
@@ -138,36 +149,56 @@ def _open(layer: Layer, request: MeasureRequest, options: RunOptions) -> StoredN
 
 def measured_sets(
     request: MeasureRequest, tasks: Sequence[Task], options: RunOptions
-) -> tuple[MeasuredSet | None, MeasuredSet]:
-    """Both sets through all networks; the real ones only through those that need them."""
+) -> tuple[list[Task], list[str], MeasuredSet | None, MeasuredSet]:
+    """Both sets through all networks; the real ones only through those that need them.
+
+    Returns:
+        The metrics that these sets serve, why others cannot be measured, and the sets.
+    """
     needs_real = [task for task in tasks if task.metric.needs_real]
     if needs_real and request.real is None:
         raise InputError("no real videos: give --dataset NAME or --real PATH")
     # Both plans first: what is wrong with either set shows before hours of work on the other.
-    real = _planned(request, request.real, needs_real, options, "real") if needs_real else None
-    fake = _planned(request, request.fake, tasks, options, "fake")
+    real = _planned(request, request.real, options, "real") if needs_real else None
+    fake = _planned(request, request.fake, options, "fake")
+    fit: list[Task] = []
+    unfit: list[str] = []
+    for task in tasks:
+        try:
+            if real is not None and task.metric.needs_real:
+                _check_set(real, task)
+            _check_set(fake, task)
+            fit.append(task)
+        except InputError as error:
+            if len(request.metrics) == 1:
+                raise
+            unfit.append(f"{task.metric.name}: {error}")
+    _say_what_is_left_out(fit, unfit)
+    needs_real = [task for task in fit if task.metric.needs_real]
     return (
-        _extracted(real, needs_real, options, request.at_least) if real else None,
-        _extracted(fake, tasks, options, request.at_least),
+        fit,
+        unfit,
+        _extracted(real, needs_real, options, request.at_least) if real and needs_real else None,
+        _extracted(fake, fit, options, request.at_least),
     )
 
 
+def _say_what_is_left_out(tasks: Sequence[Task], failed: Sequence[str]) -> None:
+    """At once, before hours of work on the others; an error where there are no others."""
+    if not tasks:
+        raise InputError(f"none of the metrics can be measured: {'; '.join(failed)}")
+    for reason in failed:
+        say(f"not measured is {reason}")
+
+
 def _planned(
-    request: MeasureRequest,
-    videos: VideoSet | Path | None,
-    tasks: Sequence[Task],
-    options: RunOptions,
-    label: str,
+    request: MeasureRequest, videos: VideoSet | Path | None, options: RunOptions, label: str
 ) -> PlannedSet | MeasuredSet:
     assert videos is not None
-    protocol = request.protocol
     if isinstance(videos, Path):
-        given = statistics_set(videos, request.at_least)
-        assert given.given is not None
-        for task in tasks:
-            check_network(given.given, task.network.extractor)
-        return given
-    chosen = plan_set(
+        return statistics_set(videos, request.at_least)
+    protocol = request.protocol
+    return plan_set(
         videos,
         protocol.real_selection() if label == "real" else protocol.fake_selection(),
         protocol.preparation(),
@@ -175,9 +206,14 @@ def _planned(
         label=label,
         at_least=request.at_least,
     )
-    for task in tasks:
+
+
+def _check_set(chosen: PlannedSet | MeasuredSet, task: Task) -> None:
+    """A set serves a metric: its clips, or the statistics that were given instead."""
+    if isinstance(chosen, PlannedSet):
         _check_clips(chosen, task)
-    return chosen
+    elif chosen.given is not None:
+        check_network(chosen.given, task.network.extractor)
 
 
 def _check_clips(chosen: PlannedSet, task: Task) -> None:
@@ -187,6 +223,12 @@ def _check_clips(chosen: PlannedSet, task: Task) -> None:
         raise InputError(
             f"{chosen.videos.root}: a {task.metric.titles[0]} needs at least 2 clips of each set, "
             "this one has 1: give more videos"
+        )
+    splits = task.metric.parameters.get("splits", 1)
+    if len(clips) < splits:
+        raise InputError(
+            f"{chosen.videos.root}: an {task.metric.titles[0]} of {splits} splits needs at least "
+            f"{splits} clips, this set has {len(clips)}: give more videos"
         )
     check_lengths(clips, spec)
 
@@ -207,6 +249,11 @@ def _check_fits(chosen: Metric, protocol: Protocol, spec: NetworkSpec) -> None:
         raise InputError(
             f"network {spec.name} looks at {spec.unit}s, but {chosen.titles[0]} is of {unit}s: "
             f"give another --network (see `latte-eval networks`)"
+        )
+    if chosen.looks != "classes" and spec.output == "probabilities":
+        raise InputError(
+            f"network {spec.name} gives class probabilities, from which {chosen.titles[0]} is not "
+            "made: give another --network (see `latte-eval networks`)"
         )
     if "every" not in (protocol.real_offset, protocol.fake_offset):
         spec.check_length(protocol.num_frames)

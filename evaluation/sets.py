@@ -73,7 +73,7 @@ def plan_set(
         probed={},
     )
     planned = _choose(planned, options, known_broken=())
-    _check_count(planned.plan, at_least)
+    _check_count(planned, at_least)
     check_sizes(planned.plan.clips, preparation, videos.root)
     return planned
 
@@ -95,14 +95,17 @@ def measure_set(
             break
         known_broken += extraction.broken
         planned = _choose(planned, options, known_broken=known_broken)
-        _check_count(planned.plan, at_least)
+        _check_count(planned, at_least)
     height, width = frame_size(plan.clips[0], planned.preparation)  # of all: extract checks it
-    digest = content_key({"clips": sorted(key.hex() for key in extraction.keys)}).hex()
+    keys = [key.hex() for key in extraction.keys]
+    order = content_key({"clips in order": keys}).hex()
     for network in networks:
-        network.store.remember(digest, extraction.keys)
+        network.store.remember(order, extraction.keys)
     record = SetRecord(
         path=planned.videos.root,
-        digest=digest,
+        digest=content_key({"clips": sorted(keys)}).hex(),
+        order=order,
+        names=content_key({"names": [_known(clip.video.name) for clip in plan.clips]}).hex(),
         num_listed=plan.num_listed,
         num_clips=len(plan.clips),
         height=height,
@@ -155,13 +158,16 @@ def _choose(
     return replace(planned, plan=plan)
 
 
-def _check_count(plan: ClipPlan, at_least: int) -> None:
-    if len(plan.clips) >= at_least:
+def _check_count(planned: PlannedSet, at_least: int) -> None:
+    plan = planned.plan
+    # Where every frame is taken, frames are what is counted.
+    found = plan.num_frames if planned.selection.offset == "every" else len(plan.clips)
+    if found >= at_least:
         return
     left_out = [*plan.too_short, *plan.broken]
     where = f" (left out: {some_of(left_out)})" if left_out else ""
     raise InputError(
-        f"{plan.root}: {at_least} videos were asked for, but only {len(plan.clips)} can be "
+        f"{plan.root}: {at_least} videos were asked for, but only {found} can be "
         f"used{where}: add videos or lower --num-videos"
     )
 
@@ -177,6 +183,11 @@ def some_of(names: Sequence[str], most: int = 5) -> str:
     """The first few names, and how many more there are."""
     more = f", and {len(names) - most} more" if len(names) > most else ""
     return "; ".join(names[:most]) + more
+
+
+def _known(name: str) -> str:
+    """A name on disk need not be text: what is not is kept as it is, escaped."""
+    return name.encode(errors="surrogateescape").hex()
 
 
 def _recipe(planned: PlannedSet) -> str | None:

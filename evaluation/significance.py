@@ -74,11 +74,13 @@ def interval_test(first: Mapping[str, Any], second: Mapping[str, Any]) -> Verdic
 
 
 def _standard_error(record: Mapping[str, Any]) -> float | None:
+    """From the longer side of the interval: the other may be cut off where the metric ends."""
     interval = record.get("interval")
     if not interval:
         return None
     quantile = NormalDist().inv_cdf(0.5 + float(record.get("level", 0.95)) / 2)
-    return (float(interval[1]) - float(interval[0])) / (2 * quantile)
+    value = float(record["value"])
+    return max(float(interval[1]) - value, value - float(interval[0])) / quantile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,12 @@ class PairTest:
             raise InputError(
                 f"--paired: {first['model']} has {len(a)} clips, {second['model']} has {len(b)}: "
                 "pairs need as many of both"
+            )
+        names = {str((record.get("fake") or {}).get("names")) for record in (first, second)}
+        if self.paired and len(names) > 1:
+            raise InputError(
+                f"--paired: the videos of {first['model']} and {second['model']} are called "
+                "differently, so what belongs together cannot be told: give pairs the same names"
             )
         return self._permuted(first, second, real, a, b)
 
@@ -161,13 +169,13 @@ class PairTest:
     def _rows(self, record: Mapping[str, Any], side: str) -> list[np.ndarray] | None:
         """Features of one of a result's sets; None where they are not in the store."""
         space = str((record.get("details") or {}).get("space") or "")
-        digest = str((record.get(side) or {}).get("digest") or "")
-        if not (HEXADECIMAL.fullmatch(space) and HEXADECIMAL.fullmatch(digest)):
+        order = str((record.get(side) or {}).get("order") or "")
+        if not (HEXADECIMAL.fullmatch(space) and HEXADECIMAL.fullmatch(order)):
             return None
         if space not in self._opened:
             self._opened[space] = _open(self.store, space)
         store = self._opened[space]
-        keys = store.recall(digest) if store else None
+        keys = store.recall(order) if store else None
         return store.rows(keys) if store and keys else None
 
 

@@ -220,9 +220,15 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Those of these arrays that are there; nothing is unpickled."""
     if path.suffix.lower() == ".npz":
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in names if name in archive.files}
-    with safe_open(path, framework="numpy") as file:
-        return {name: file.get_tensor(name) for name in names if name in file.keys()}  # noqa: SIM118
+            found = {name: archive[name] for name in names if name in archive.files}
+    else:
+        with safe_open(path, framework="numpy") as file:
+            known = set(file.keys())
+            found = {name: file.get_tensor(name) for name in names if name in known}
+    for name, array in found.items():
+        if np.iscomplexobj(array):
+            raise ValueError(f"{name} is complex: a root of a matrix went wrong where it was made")
+    return found
 
 
 def _provenance_text(path: Path) -> str | None:

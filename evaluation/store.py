@@ -2,7 +2,7 @@
 
     STORE/<space>/space.json               which network, weights and arithmetic
     STORE/<space>/<checksum>.safetensors   rows: `keys` (n, 32) uint8, `features` (n, …) float32
-    STORE/sets/<digest>.keys               the keys of a measured set, in the order of its clips
+    STORE/sets/<order>.keys                the keys of a measured set, in the order of its clips
 
 A row's key is a hash of the video's content, the frames and their preparation, so a row is found
 again by any plan, run or model that needs it; extracting again can only make the same row. Files
@@ -131,9 +131,9 @@ class FeatureStore:
                 found[position] = features[row].copy()
         return [row for row in found if row is not None]
 
-    def remember(self, digest: str, keys: Sequence[bytes]) -> None:
-        """Keep which rows make the set of this digest, for commands that compare results later."""
-        path = _set_file(self.folder.parent, digest)
+    def remember(self, order: str, keys: Sequence[bytes]) -> None:
+        """Keep which rows make a set, in order, for commands that compare results later."""
+        path = _set_file(self.folder.parent, order)
         try:
             path.parent.mkdir(exist_ok=True)
             if not path.exists():
@@ -143,18 +143,18 @@ class FeatureStore:
                 f"{path}: cannot be written ({error.strerror}): choose another folder with --store"
             ) from None
 
-    def recall(self, digest: str) -> list[bytes] | None:
+    def recall(self, order: str) -> list[bytes] | None:
         """The keys of a set; None if it is not known, or a row of it is not here."""
         try:
-            content = _set_file(self.folder.parent, digest).read_bytes()
+            content = _set_file(self.folder.parent, order).read_bytes()
         except OSError:
             return None
         keys = [content[start : start + KEY_BYTES] for start in range(0, len(content), KEY_BYTES)]
         return keys if keys and all(key in self for key in keys) else None
 
 
-def _set_file(root: Path, digest: str) -> Path:
-    return root / "sets" / f"{digest}.keys"
+def _set_file(root: Path, order: str) -> Path:
+    return root / "sets" / f"{order}.keys"
 
 
 def _read_keys(path: Path) -> list[bytes]:

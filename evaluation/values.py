@@ -27,6 +27,7 @@ from evaluation.sets import MeasuredSet
 from evaluation.statistics_origin import DDOF
 from evaluation.uncertainty import (
     Interval,
+    bias_share,
     bootstrap_inception_score,
     extrapolate_frechet,
     half_sample_frechet,
@@ -43,6 +44,8 @@ from latte.data.errors import InputError
 MOST_FEATURES_TO_RESAMPLE = 512  # one distance of wider covariances takes seconds
 CUTS, CUTS_OF_WIDE_FEATURES = 100, 10
 FEWEST_FOR_AN_INTERVAL = 4  # clips of each set
+TOO_FEW = f"fewer than {FEWEST_FOR_AN_INTERVAL} clips"
+UNEQUAL = "clips of different lengths cannot be drawn again as whole ones"
 FEWEST_TO_EXTRAPOLATE = 32  # clips of each set
 Pair = tuple[Interval | None, Interval | None]
 
@@ -55,6 +58,7 @@ class Value:
     value: float
     interval: Interval | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # besides those of the metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,7 @@ class Sets:
     fake: MeasuredSet
     network: StoredNetwork
     protocol: Protocol
+    parameters: Mapping[str, Any]  # of the metric
     resamples: int  # of intervals that draw samples again; 0 for no intervals at all
 
     @property
@@ -113,7 +118,10 @@ def _frechet(title: str, sets: Sets) -> list[Value]:
     value = frechet_of_sets(sets)
     interval, details = None, {}
     few = min(len(sets.real.keys), len(sets.fake.keys)) < FEWEST_FOR_AN_INTERVAL
-    if sets.resamples and sets.rows_per_draw and not few:
+    given = sets.real.given or sets.fake.given
+    if sets.resamples and not given and (few or not sets.rows_per_draw):
+        details = {"no_interval": TOO_FEW if few else UNEQUAL}
+    elif sets.resamples and not given:
         x, y = sets.pair()
         interval = _frechet_interval(sets, x, y, value)
         details = _infinite(sets, x, y, value)
@@ -170,6 +178,7 @@ def _infinite(sets: Sets, x: Array, y: Array, value: float) -> dict[str, Any]:
             "value": limit.value,
             "interval": [limit.interval.low, limit.interval.high],
             "reliable": limit.reliable,
+            "share": bias_share(limit),
             "method": limit.interval.method,
         }
     }
@@ -190,7 +199,13 @@ def _jedi(sets: Sets) -> list[Value]:
 
 def _kid(sets: Sets) -> list[Value]:
     x, y = sets.pair()
-    subsets = kernel_distances(x, y, seed=sets.protocol.seed)
+    subsets = kernel_distances(
+        x,
+        y,
+        num_subsets=sets.parameters["num_subsets"],
+        subset_size=sets.parameters["subset_size"],
+        seed=sets.protocol.seed,
+    )
     value = float(subsets.mean())
     details = {"std_over_subsets": float(subsets.std()), "subsets": len(subsets)}
     interval = _kernel_interval(sets, x, y, KID, value)
@@ -224,19 +239,19 @@ def _kernel_interval(
 
 
 def _precision_recall(sets: Sets) -> list[Value]:
-    x, y = sets.pair()
+    (x, y), k = sets.pair(), sets.parameters["k"]
     intervals: Pair = (None, None)
-    if sets.resamples:
-        intervals = jackknife_precision_recall(x, y, seed=sets.protocol.seed)
-    return _named(precision_recall(x, y)._asdict(), intervals)
+    if sets.resamples and min(len(x), len(y)) > k + 1:
+        intervals = jackknife_precision_recall(x, y, k, seed=sets.protocol.seed)
+    return _named(precision_recall(x, y, k)._asdict(), intervals)
 
 
 def _density_coverage(sets: Sets) -> list[Value]:
-    x, y = sets.pair()
+    (x, y), k = sets.pair(), sets.parameters["k"]
     intervals: Pair = (None, None)
-    if sets.resamples:
-        intervals = jackknife_density_coverage(x, y, seed=sets.protocol.seed)
-    return _named(density_coverage(x, y)._asdict(), intervals)
+    if sets.resamples and min(len(x), len(y)) > k + 1:
+        intervals = jackknife_density_coverage(x, y, k, seed=sets.protocol.seed)
+    return _named(density_coverage(x, y, k)._asdict(), intervals)
 
 
 def _named(numbers: Mapping[str, float], intervals: Pair) -> list[Value]:
@@ -246,15 +261,24 @@ def _named(numbers: Mapping[str, float], intervals: Pair) -> list[Value]:
     ]
 
 
-def _inception_score(sets: Sets, splits: int = 10) -> list[Value]:
+def _inception_score(sets: Sets) -> list[Value]:
+    splits, shuffle_seed = sets.parameters["splits"], sets.parameters["shuffle_seed"]
     probabilities = sets.network.extractor.probabilities(sets.features(sets.fake))
-    value, deviation = inception_score(probabilities, splits)
+    value, deviation = inception_score(probabilities, splits, shuffle_seed=shuffle_seed)
     interval = None
     if sets.resamples:
         interval = bootstrap_inception_score(
-            probabilities, splits=splits, resamples=sets.resamples, seed=sets.protocol.seed
+            probabilities,
+            splits=splits,
+            resamples=sets.resamples,
+            seed=sets.protocol.seed,
+            shuffle_seed=shuffle_seed,
         )
-    details = {"splits": splits, "std_over_splits": deviation}
+    details = {
+        "splits": splits,
+        "std_over_splits": deviation,
+        "num_classes": probabilities.shape[1],
+    }
     return [Value(title="IS", value=value, interval=interval, details=details)]
 
 
@@ -269,17 +293,27 @@ def _per_class(sets: Sets) -> list[Value]:
             "videos, and have to be called the same in both"
         )
     details = {
+        "no_interval": "it is a mean over classes, whose spread is in its details",
         "std_over_classes": float(np.std(distances)),
         "classes": {
             str(name): {
                 "value": group.value,
                 "num_real": group.num_real,
                 "num_fake": group.num_fake,
+                "reason": group.reason,
             }
             for name, group in groups.items()
         },
     }
-    return [Value(title="FVD per class", value=float(np.mean(distances)), details=details)]
+    measured = [str(name) for name, group in groups.items() if group.value is not None]
+    return [
+        Value(
+            title="FVD per class",
+            value=float(np.mean(distances)),
+            details=details,
+            parameters={"classes": measured},  # means over other classes do not compare
+        )
+    ]
 
 
 def _classes(chosen: MeasuredSet) -> list[str]:
@@ -302,7 +336,10 @@ def _per_position(sets: Sets) -> list[Value]:
         sets.network.frame_features(sets.fake.keys),
         ddof=sets.ddof,
     )
-    details = {"positions": [float(distance) for distance in distances]}
+    details = {
+        "no_interval": "it is a mean over positions of the same clips",
+        "positions": [float(distance) for distance in distances],
+    }
     return [Value(title="FID per position", value=float(distances.mean()), details=details)]
 
 

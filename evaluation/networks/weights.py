@@ -79,7 +79,7 @@ def locate_weights(spec: NetworkSpec, given: Path | None = None) -> LocatedWeigh
 
 
 def is_here(spec: NetworkSpec) -> bool:
-    """Whether `locate_weights` would find this network's weights without fetching any."""
+    """Whether this network's weights ship, or lie in the folder of weights by their name."""
     if spec.bundled is not None:
         return True
     folder = Path(os.environ.get(VARIABLE) or default_folder()).expanduser()

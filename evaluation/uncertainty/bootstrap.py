@@ -118,7 +118,7 @@ def bootstrap_inception_score(
     low, high = percentiles(scores, level)
     bias = float(scores.mean()) - value
     return Interval(
-        low=low - bias,
+        low=max(1.0, low - bias),  # as the score itself
         high=high - bias,
         level=level,
         method=f"bootstrap, {resamples} resamples, centred on the value",

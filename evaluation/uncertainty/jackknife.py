@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from evaluation.metrics.frechet import frechet_distance_from_features
 from evaluation.metrics.inputs import Array, as_features
@@ -121,6 +121,13 @@ def grouped_jackknife(
     return jackknife_interval(value, left_out, level)
 
 
+def some_draws(num_draws: int, most: int, seed: int, number: int) -> NDArray[np.int64]:
+    """Places of `most` draws at random, in order; of all of them where there are no more."""
+    if num_draws <= most:
+        return np.arange(num_draws)
+    return np.sort(np.random.default_rng((seed, number, most)).permutation(num_draws)[:most])
+
+
 def random_groups(num_draws: int, groups: int, seed: int, number: int) -> list[Array]:
     """Draws of each group, at random: sets are often sorted by class."""
     groups = min(groups, num_draws)
@@ -131,7 +138,11 @@ def random_groups(num_draws: int, groups: int, seed: int, number: int) -> list[A
 
 
 def jackknife_interval(
-    value: float, left_out: list[Array], level: float, floor: float = -np.inf
+    value: float,
+    left_out: list[Array],
+    level: float,
+    floor: float = -np.inf,
+    ceiling: float = np.inf,
 ) -> Interval:
     """The interval around a value, from its estimates with each group of each table left out."""
     variances = [(len(t) - 1) / len(t) * float(((t - t.mean()) ** 2).sum()) for t in left_out]
@@ -143,7 +154,7 @@ def jackknife_interval(
     counts = " + ".join(str(len(t)) for t in left_out)
     return Interval(
         low=max(floor, value - half),
-        high=value + half,
+        high=min(ceiling, value + half),
         level=level,
         method=f"jackknife, {counts} groups left out in turn, Student's t",
     )

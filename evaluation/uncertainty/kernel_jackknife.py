@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from evaluation.metrics.inputs import Array, as_feature_pair
 from evaluation.metrics.kernel import Kernel
 from evaluation.uncertainty.interval import Interval
-from evaluation.uncertainty.jackknife import jackknife_interval, random_groups
+from evaluation.uncertainty.jackknife import jackknife_interval, random_groups, some_draws
 
 MOST_ROWS = 8192  # of each set: the kernel has as many entries as their squares
 
@@ -31,8 +31,8 @@ def jackknife_mmd(
     The rows of each set are dealt into groups. The kernel summed over each pair of groups is all
     that is needed to leave any group out, so the kernel is computed once.
 
-    Sets of more than 8192 rows are represented by their first 8192, and the standard error is
-    brought to their real size as 1/√N, which is never too small.
+    Sets of more than 8192 rows are represented by as many at random, and the standard error is
+    brought to their real size as 1/√N.
 
     Args:
         x, y: (N, D) and (M, D).
@@ -57,7 +57,7 @@ def jackknife_mmd(
     ):
         shrink = np.sqrt(sum(map(len, used)) / len(rows))
         left_out.append(scale * shrink * estimates)
-    return jackknife_interval(value, left_out, level)
+    return jackknife_interval(value, left_out, level, floor=-np.inf if unbiased else 0.0)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _within(parts: list[Array], kernel: Kernel, unbiased: bool) -> Array:
 
 def _parts(rows: Array, groups: int, rows_per_draw: int, seed: int, number: int) -> list[Array]:
     """The rows in groups at random; those that are drawn together stay together."""
-    most = MOST_ROWS // rows_per_draw * rows_per_draw
-    draws = rows[:most].reshape(-1, rows_per_draw, rows.shape[1])
+    draws = rows.reshape(-1, rows_per_draw, rows.shape[1])
+    draws = draws[some_draws(len(draws), MOST_ROWS // rows_per_draw, seed, number)]
     members = random_groups(len(draws), groups, seed, number)
     return [draws[group].reshape(-1, rows.shape[1]) for group in members]

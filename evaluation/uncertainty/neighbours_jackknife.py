@@ -9,7 +9,8 @@ from scipy.spatial.distance import cdist
 from evaluation.metrics.inputs import Array
 from evaluation.metrics.neighbours import as_neighbourhoods
 from evaluation.uncertainty.interval import Interval
-from evaluation.uncertainty.jackknife import jackknife_interval, random_groups
+from evaluation.uncertainty.jackknife import jackknife_interval, random_groups, some_draws
+from latte.data.errors import InputError
 
 Distances = tuple[Array, Array, Array]  # squared: real-real (N, N), fake-fake (M, M), (N, M)
 MOST_ROWS = 4096  # of each set: three matrices of their squares are in memory
@@ -19,18 +20,19 @@ def jackknife_precision_recall(
     real: ArrayLike, fake: ArrayLike, k: int = 3, *, level: float = 0.95, seed: int = 0
 ) -> tuple[Interval, Interval]:
     """Intervals of `evaluation.metrics.precision_recall`, centred on the measured values."""
-    return _intervals(_precision_recall, real, fake, k, level, seed)
+    return _intervals(_precision_recall, (1.0, 1.0), real, fake, k, level, seed)
 
 
 def jackknife_density_coverage(
     real: ArrayLike, fake: ArrayLike, k: int = 5, *, level: float = 0.95, seed: int = 0
 ) -> tuple[Interval, Interval]:
     """Intervals of `evaluation.metrics.density_coverage`, centred on the measured values."""
-    return _intervals(_density_coverage, real, fake, k, level, seed)
+    return _intervals(_density_coverage, (np.inf, 1.0), real, fake, k, level, seed)
 
 
 def _intervals(
     statistic: Callable[[Distances, int], tuple[float, float]],
+    ceilings: tuple[float, float],
     real: ArrayLike,
     fake: ArrayLike,
     k: int,
@@ -40,25 +42,33 @@ def _intervals(
 ) -> tuple[Interval, Interval]:
     """Both intervals, each group of each set left out once.
 
-    A set of more than 4096 rows is represented by its first 4096, and their spread is brought to
-    the set's own size as 1/√N.
+    A set of more than 4096 rows is represented by as many at random, and their spread is brought
+    to the set's own size as 1/√N.
     """
     tables = as_neighbourhoods(real, fake, k)
-    x, y = (rows[:MOST_ROWS] for rows in tables)
+    x, y = (
+        rows[some_draws(len(rows), MOST_ROWS, seed, number)] for number, rows in enumerate(tables)
+    )
     distances = (cdist(x, x, "sqeuclidean"), cdist(y, y, "sqeuclidean"), cdist(x, y, "sqeuclidean"))
     values = np.array(statistic(distances, k))
     left_out = []
     for number, rows in enumerate((x, y)):
-        # Not so many groups that what is left has no k neighbours.
-        members = random_groups(len(rows), min(groups, len(rows) - k), seed, number)
+        members = random_groups(len(rows), groups, seed, number)
+        if len(rows) - max(map(len, members)) <= k:
+            raise InputError(
+                f"{len(rows)} clips are too few for an interval: with a group of them left out, "
+                f"none has its k = {k} nearest others"
+            )
         estimates = np.array(
             [statistic(_without(distances, number, group), k) for group in members]
         )
         shrink = np.sqrt(len(rows) / len(tables[number]))
         left_out.append(values + shrink * (estimates - values))
     first, second = (
-        jackknife_interval(float(values[i]), [table[:, i] for table in left_out], level)
-        for i in range(2)
+        jackknife_interval(
+            float(values[i]), [table[:, i] for table in left_out], level, floor=0.0, ceiling=ceiling
+        )
+        for i, ceiling in enumerate(ceilings)
     )
     return first, second
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import av
 import numpy as np
 
-from latte.data.errors import InputError
+from latte.data.errors import BrokenVideoError, InputError
 from latte.data.transforms import jpeg_round_trip
 from latte.data.video import H264_OPTIONS
 
@@ -27,6 +27,7 @@ def mp4_round_trip(clip: np.ndarray, name: str = "a clip") -> np.ndarray:
 
     Raises:
         InputError: H.264 cannot have its odd size.
+        BrokenVideoError: frames were lost on the way.
     """
     height, width = clip.shape[1:3]
     if height % 2 or width % 2:
@@ -47,7 +48,11 @@ def mp4_round_trip(clip: np.ndarray, name: str = "a clip") -> np.ndarray:
     with av.open(content) as container:
         container.streams.video[0].codec_context.thread_count = 1
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert len(frames) == len(clip), f"{name}: {len(frames)} of {len(clip)} frames came back"
+    if len(frames) != len(clip):
+        raise BrokenVideoError(
+            f"{name}: of {len(clip)} frames {len(frames)} came back from H.264: choose another "
+            "storage"
+        )
     return np.stack(frames)
 
 

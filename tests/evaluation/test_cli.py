@@ -181,7 +181,7 @@ def test_every_command_is_in_the_help(tmp_path, latte_eval):
         (["--fake", "good.npy", "--network", "i3dd"], "did you mean i3d"),
         (["--fake", "good.npy", "--dataset", "ucf"], 'no data set "ucf"'),
         (["--fake", "good.npy", "--num-videos", "1"], "at least 2 clips"),
-        (["--fake", "good.npy", "--resamples", "3"], "at least 4"),
+        (["--fake", "good.npy", "--resamples", "3"], "at least 40"),
         (["--fake", "good.npy", "--store", "real.npy"], "features cannot be kept there"),
         (["--fake", "good.npy", "--out", "store"], "is a folder"),
         (["--fake", "good.npy", "--weights", "real.npy"], "real.npy"),

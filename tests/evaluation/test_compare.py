@@ -390,6 +390,11 @@ def digest(name: str) -> str:
     return content_key({"set": name}).hex()
 
 
+def clips(name: str) -> dict[str, str]:
+    """What a record says of such a set; all have the same names of videos."""
+    return {"digest": digest(name), "order": digest(name), "names": "1"}
+
+
 def measured(root: Path, shift: float = 1.0, fewer: int = 0) -> list[dict[str, Any]]:
     """Two results whose features are in the store; b's clips lie `shift` from a's."""
     rng = np.random.default_rng(0)
@@ -402,8 +407,8 @@ def measured(root: Path, shift: float = 1.0, fewer: int = 0) -> list[dict[str, A
             name,
             frechet_distance_from_features(real, rows, ddof=0),
             interval=None,
-            real={"digest": digest("real")},
-            fake={"digest": digest(name)},
+            real=clips("real"),
+            fake=clips(name),
             details={"space": space},
         )
         for name, rows in (("a", a), ("b", b))
@@ -439,8 +444,8 @@ def test_frames_of_a_clip_stay_together(tmp_path, monkeypatch):
     monkeypatch.setattr("evaluation.uncertainty.permutation_test", permutation_test)
     protocol = replace(STYLEGAN_V, covariance="n-1")
     rows = [
-        record(n, 1.0, protocol, metric="FID", real={"digest": digest("real")},
-               fake={"digest": digest(n)}, details={"space": space})
+        record(n, 1.0, protocol, metric="FID", real=clips("real"),
+               fake=clips(n), details={"space": space})
         for n in "ab"
     ]  # fmt: skip
     with pytest.raises(InputError, match="enough"):
@@ -454,7 +459,7 @@ def test_frames_of_a_clip_stay_together(tmp_path, monkeypatch):
         {"details": {}},
         {"details": {"space": "../../etc"}},
         {"details": {"space": "0" * 16}},
-        {"fake": {"digest": "0" * 64}},
+        {"fake": {"digest": "0" * 64, "order": "0" * 64}},
         {"real": None},
         {"metric": "KVD"},
     ],
@@ -488,3 +493,27 @@ def test_pairs_need_as_many_clips_of_both(tmp_path):
     first, second = measured(tmp_path, fewer=3)
     with pytest.raises(InputError, match="--paired: a has 60 clips, b has 57"):
         PairTest(store=tmp_path, paired=True, permutations=50)(first, second)
+
+
+def test_pairs_are_found_by_the_names_of_their_videos(tmp_path):
+    first, second = measured(tmp_path)
+    second["fake"] = second["fake"] | {"names": "2"}
+    with pytest.raises(InputError, match="the videos of a and b are called differently"):
+        PairTest(store=tmp_path, paired=True, permutations=50)(first, second)
+
+
+def test_frames_that_went_through_other_storage_are_not_ranked(tmp_path):
+    png, jpg = (
+        record(name, fake=clips(name) | {"storage": kind, "width": 256, "height": 256})
+        for name, kind in (("a", "png"), ("b", "jpg"))
+    )
+    (column,) = table(tmp_path, png, jpg).columns
+    assert column.cells["a"].comparable
+    assert not column.cells["b"].comparable
+    assert any("256×256 jpg instead of 256×256 lossless" in n for n in column.cells["b"].notes)
+
+
+def test_only_the_side_of_an_interval_that_faces_the_other_counts():
+    near_zero, far = record("a", 0.1, interval=[0.0, 0.5]), record("b", 1.0, interval=[0.6, 1.4])
+    turned = record("a", 0.1, interval=[0.1, 0.5])
+    assert interval_test(near_zero, far).p_value == interval_test(turned, far).p_value

@@ -1,9 +1,11 @@
 """Every metric as a command, and all of them in one pass."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from evaluation.catalogue import METRICS, for_metric, metric, title
 from evaluation.metric_commands import EVERY_METRIC, HELP
@@ -31,7 +33,7 @@ ON_SHAPES = {
 @pytest.fixture
 def measure(sets, latte_eval, tmp_path):
     def run(command, *arguments, out=tmp_path / "results.jsonl"):
-        common = ["--fake", "good.npy", "--workers", 0, "--out", out, "--resamples", 20]
+        common = ["--fake", "good.npy", "--workers", 0, "--out", out, "--resamples", 40]
         return latte_eval(command, *common, "--protocol", "shapes", *arguments, cwd=sets)
 
     return run
@@ -100,7 +102,7 @@ def test_the_numbers_do_not_depend_on_how_the_run_is_carried_out(sets, latte_eva
     def values(folder, *arguments):
         done = latte_eval(
             *("all", "--real", "real.npy", "--fake", "good.npy", "--protocol", "shapes"),
-            *("--out", tmp_path / folder / "r.jsonl", "--resamples", 20, "--json"),
+            *("--out", tmp_path / folder / "r.jsonl", "--resamples", 40, "--json"),
             *("--store", tmp_path / folder, "--set", f"metrics={','.join(ON_SHAPES)}", *arguments),
             cwd=sets,
         )
@@ -145,6 +147,7 @@ def test_a_frozen_video_goes_wrong_after_its_first_frame(sets, measure, tmp_path
         ("fid", ["--real", "real.npy", "--network", "shapes"], "looks at clips"),
         ("per-class", ["--real", "real.npy"], "has no class"),
         ("kid", [], "no real videos"),
+        ("fvd", ["--real", "real.npy", "--network", "c3d"], "gives class probabilities"),
         ("all", ["--real", "real.npy", "--set", "metrics=fvd,lpips"], "'lpips' is none of"),
     ],
 )
@@ -182,6 +185,7 @@ def test_another_network_makes_another_metric():
     assert title("FVD", network("i3d")) == "FVD"
     assert title("FVD", network("videomae")) == "FVD-VideoMAE"
     assert title("JEDi", network("i3d")) == "JEDi-i3d"
+    assert title("FVD", network("i3d").choose(output="pooled")) == "FVD-pooled"
     with pytest.raises(InputError, match="did you mean"):
         metric("fdv")
 
@@ -205,3 +209,87 @@ def test_several_clips_of_a_video_are_said_to_depend_on_each_other(measure, tmp_
     assert done.returncode == 0, done.stderr
     assert "48 clips of 24 videos of real.npy count as independent" in done.stderr
     assert read_results(tmp_path / "results.jsonl")[0]["num_real"] == 48
+
+
+def test_statistics_serve_the_metrics_that_they_can(sets, latte_eval, measure, tmp_path):
+    file = tmp_path / "real.safetensors"
+    given = ("--real", "real.npy", "--protocol", "shapes", "--workers", 0)
+    assert latte_eval("stats", "export", *given, "--out", file, cwd=sets).returncode == 0
+    done = measure("all", "--real", file, "--set", "metrics=fvd,fid,kvd,is", "--json")
+    assert done.returncode == 2
+    assert "2 of 4 metrics could not be measured (fid: " in done.stderr
+    assert [result["metric"] for result in results_of(done)] == ["FVD-shapes", "IS-shapes"]
+
+
+def test_a_file_to_verify_is_of_a_network(latte_eval, tmp_path):
+    junk = tmp_path / "junk.pt"
+    junk.write_bytes(b"not weights")
+    for weights, contains in (
+        (junk, "of which network?"),
+        (f"c3d={junk}", "not a file of weights"),
+    ):
+        done = latte_eval("networks", "verify", "--weights", weights, cwd=tmp_path)
+        assert done.returncode == 2
+        assert contains in done.stderr
+
+
+def test_weights_that_are_missing_cost_their_metrics_alone(sets, measure, tmp_path):
+    done = measure(
+        *("all", "--real", "real.npy", "--network", "shapes", "--set", "metrics=fvd,is,kid"),
+        *("--weights", f"shapes-frame={tmp_path / 'none.safetensors'}", "--json"),
+    )
+    assert done.returncode == 2
+    assert "note: not measured is kid: " in done.stderr
+    assert "1 of 3 metrics could not be measured (kid: " in done.stderr
+    assert [result["metric"] for result in results_of(done)] == ["FVD-shapes", "IS-shapes"]
+
+
+def test_means_over_other_classes_do_not_compare(class_folders, latte_eval, tmp_path):
+    fewer = tmp_path / "fewer"
+    shutil.copytree(class_folders / "fake", fewer)
+    shutil.rmtree(fewer / CLASS_NAMES[1])
+    out = tmp_path / "r.jsonl"
+    for fake in ("fake", fewer):
+        given = ("--real", "real", "--fake", fake, "--network", "shapes", "--workers", 0)
+        done = latte_eval("per-class", *given, "--out", out, cwd=class_folders)
+        assert done.returncode == 0, done.stderr
+    assert f"the mean is over the other classes than {CLASS_NAMES[1]}" in done.stderr
+    whole, part = read_results(out)
+    assert part["parameters"]["classes"] == sorted((CLASS_NAMES[0], CLASS_NAMES[2]))
+    assert whole["fingerprint"] != part["fingerprint"]
+
+
+def test_few_clips_have_a_value_before_they_have_an_interval(sets, measure, tmp_path):
+    clips = np.load(sets / "real.npy")
+    for count in (4, 5):
+        np.save(tmp_path / "few.npy", clips[:count])
+        fake = ("--fake", tmp_path / "few.npy")
+        done = measure("precision-recall", "--real", "real.npy", *fake, "--json")
+        assert done.returncode == 0, done.stderr
+        assert [r["interval"] is None for r in results_of(done)] == [count == 4] * 2
+
+
+def test_a_score_without_real_videos_is_the_same_whatever_they_are(sets, measure):
+    alone = results_of(measure("is", "--json"))[0]
+    beside = results_of(measure("all", "--real", "real.npy", "--set", "metrics=is,kvd", "--json"))
+    assert beside[0]["fingerprint"] == alone["fingerprint"]
+    assert not {"split", "num_real", "real_stride"} & set(alone["protocol_fields"])
+
+
+def test_where_every_frame_is_taken_frames_are_what_is_counted(sets, latte_eval, tmp_path):
+    frames = np.load(sets / "real.npy")
+    for name, lengths in (("real", (9, 3, 16, 1)), ("fake", (2, 3, 4, 5))):
+        for i, length in enumerate(lengths):
+            folder = tmp_path / name / str(i)
+            folder.mkdir(parents=True)
+            for k in range(length):
+                Image.fromarray(frames[i, k]).save(folder / f"{k:06d}.png")
+    every = ("--set", "real_offset=every", "--set", "fake_offset=every", "--set", "num_fake=12")
+    done = latte_eval(
+        *("fid", "--real", "real", "--fake", "fake", "--protocol", "shapes", *every),
+        *("--out", tmp_path / "r.jsonl", "--workers", 0),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "29 real and 12 generated frames, shapes" in done.stdout
+    assert "clips of different lengths cannot be drawn again" in done.stderr
