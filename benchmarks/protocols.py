@@ -20,7 +20,7 @@ from evaluation.measure import Comparison, frechet_result
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks.registry import build, network
 from evaluation.presets import load_protocol
-from evaluation.protocol import Protocol, override
+from evaluation.protocol import DDOF, Protocol, override
 from evaluation.result import Result
 from evaluation.sets import MeasuredSet, measure_set, plan_set
 from evaluation.uncertainty import Interval, grouped_jackknife
@@ -30,7 +30,6 @@ from latte.data.sources import VideoSet, open_video_set
 
 Layer = tuple[str, str]  # output and resizing of the network
 DEFAULT_COUNT = 256
-DDOF = {"n": 0, "n-1": 1}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ METRICS = (
     "per-class",
     "per-position",
 )
+DDOF: Mapping[str, int] = {"n": 0, "n-1": 1}  # what a divisor is less than n
 LABELS = ("name", "description", "metrics")  # said about a protocol; they move no number
 FROM_ZERO = ("seed", "num_real", "num_fake")  # whole numbers that may be 0
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from evaluation.extraction import RunOptions, StoredNetwork, check_sizes, extract
 from evaluation.networks.spec import NetworkSpec
-from evaluation.protocol import Covariance
+from evaluation.protocol import DDOF, Covariance
 from evaluation.result import SetRecord
 from evaluation.statistics import Statistics
 from evaluation.statistics_file import StatisticsFile, read_statistics_file
-from evaluation.statistics_origin import DDOF, record_of_statistics, statistics_over
+from evaluation.statistics_origin import record_of_statistics, statistics_over
 from evaluation.store import content_key
 from latte.data.clips import Clip, ClipPlan, Probed, Selection, plan_clips
 from latte.data.errors import InputError

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from evaluation.protocol import DDOF
 from evaluation.statistics import Array
 from evaluation.store import FeatureStore
 from latte.data.errors import InputError
 
 FRECHET = re.compile(r"(FVD|FID)(-\w+)?")  # metrics that the permutation test computes again
 HEXADECIMAL = re.compile(r"[0-9a-f]+")
-DDOF = {"n": 0, "n-1": 1}
 MOST_FEATURES = 512  # a wider covariance takes seconds for each permutation
 BY_INTERVALS = "difference against both intervals, taken for normal and independent"
 TOO_CAREFUL = ", which is too careful where both share the real set"

@@ -12,7 +12,7 @@ from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.measure import effective_protocol
 from evaluation.networks.registry import build, network
 from evaluation.networks.spec import NetworkSpec
-from evaluation.protocol import Protocol
+from evaluation.protocol import DDOF, Protocol
 from evaluation.result import provenance
 from evaluation.sets import check_lengths, measure_set, plan_set
 from evaluation.statistics import RunningStatistics, Statistics
@@ -28,7 +28,6 @@ from evaluation.statistics_file import (
     read_statistics_file,
     write_statistics_file,
 )
-from evaluation.statistics_origin import DDOF
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 

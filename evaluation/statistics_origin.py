@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.protocol import Covariance, Protocol, differences
+from evaluation.protocol import DDOF, Covariance, Protocol, differences
 from evaluation.result import SetRecord
 from evaluation.statistics import Statistics
 from evaluation.statistics_file import (
@@ -18,7 +18,6 @@ from latte.data.errors import InputError
 if TYPE_CHECKING:
     from evaluation.networks.registry import Extractor
 
-DDOF = {"n": 0, "n-1": 1}
 # Of one side alone; how many clips there are and their split are taken from the file itself.
 ONLY_REAL = ("short_real",)
 FROM_THE_FILE = ("num_real", "num_fake", "split", "covariance")

@@ -22,9 +22,8 @@ from evaluation.metrics import (
 )
 from evaluation.metrics.inputs import Array
 from evaluation.metrics.kernel import JEDI, KID, KVD, Kernel
-from evaluation.protocol import Protocol
+from evaluation.protocol import DDOF, Protocol
 from evaluation.sets import MeasuredSet
-from evaluation.statistics_origin import DDOF
 from evaluation.uncertainty import (
     Interval,
     bias_share,
