@@ -293,3 +293,16 @@ def test_where_every_frame_is_taken_frames_are_what_is_counted(sets, latte_eval,
     assert done.returncode == 0, done.stderr
     assert "29 real and 12 generated frames, shapes" in done.stdout
     assert "clips of different lengths cannot be drawn again" in done.stderr
+
+
+def test_classes_do_not_depend_on_how_the_run_is_carried_out(class_folders, latte_eval, tmp_path):
+    found = []
+    for name, way in (("a", (1, 0)), ("b", (5, 2))):
+        given = ("--real", "real", "--fake", "fake", "--network", "shapes")
+        options = ("--batch-size", way[0], "--workers", way[1], "--store", tmp_path / name)
+        out = tmp_path / name / "r.jsonl"
+        done = latte_eval("per-class", *given, *options, "--out", out, cwd=class_folders)
+        assert done.returncode == 0, done.stderr
+        found.append(read_results(out)[0])
+    assert found[0]["value"] == found[1]["value"]
+    assert found[0]["details"]["classes"] == found[1]["details"]["classes"]
