@@ -79,15 +79,18 @@ class NetworkSpec:
             InputError: too few or too many frames.
         """
         where = f"{whose}: " if whose else ""
-        if num_frames < self.min_frames:
+        exactly = self.max_frames == self.min_frames
+        if num_frames < self.min_frames and not exactly:
             raise InputError(
                 f"{where}network {self.name} needs clips of at least {self.min_frames} frames, "
                 f"these have {num_frames}: give --num-frames {self.min_frames} or more"
             )
-        if self.max_frames is not None and num_frames > self.max_frames:
+        longest = self.max_frames or num_frames
+        if num_frames > longest or (exactly and num_frames != longest):
             raise InputError(
-                f"{where}network {self.name} takes clips of {self.max_frames} frames, these have "
-                f"{num_frames}: give --num-frames {self.max_frames}"
+                f"{where}network {self.name} takes clips of {self.max_frames} frames"
+                f"{'' if exactly else ' at most'}, these have {num_frames}: give --num-frames "
+                f"{self.max_frames}"
             )
 
     def choose(self, output: str | None = None, resize: str | None = None) -> "NetworkSpec":
