@@ -18,7 +18,7 @@ from benchmarks.protocol_videos import as_source, shapes_pair
 from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.measure import Comparison, frechet_result
 from evaluation.metrics import frechet_distance_from_features
-from evaluation.networks.registry import build, network
+from evaluation.networks.registry import network
 from evaluation.presets import load_protocol
 from evaluation.protocol import DDOF, Protocol, override
 from evaluation.result import Result
@@ -186,15 +186,9 @@ def _open_layers(bench: Bench, layers: Iterable[Layer]) -> dict[Layer, StoredNet
     opened: dict[Layer, StoredNetwork | str] = {}
     for output, resize in layers:
         try:
-            extractor = build(
-                bench.base.network,
-                bench.weights,
-                bench.options.device,
-                batch_size=bench.options.batch_size,
-                output=output,
-                resize=resize,
+            opened[output, resize] = StoredNetwork.build(
+                bench.base.network, output, resize, bench.weights, bench.options
             )
-            opened[output, resize] = StoredNetwork.open(extractor, bench.options.store)
         except InputError as error:
             opened[output, resize] = str(error)
     return opened

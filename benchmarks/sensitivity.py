@@ -21,7 +21,6 @@ from benchmarks.protocols import with_network
 from benchmarks.sensitivity_measures import Measure, Usual, chosen_measures
 from evaluation.catalogue import for_metric, metric, title
 from evaluation.extraction import RunOptions, StoredNetwork
-from evaluation.networks.registry import build
 from evaluation.presets import load_protocol
 from evaluation.protocol import Protocol
 from evaluation.sets import measure_set, plan_set
@@ -199,15 +198,7 @@ def open_networks(
         chosen = for_metric(protocol, metric(name))
         layer = (chosen.network, chosen.output, chosen.resize)
         if layer not in opened:
-            extractor = build(
-                layer[0],
-                weights.get(layer[0]),
-                options.device,
-                batch_size=options.batch_size,
-                output=layer[1],
-                resize=layer[2],
-            )
-            opened[layer] = StoredNetwork.open(extractor, options.store)
+            opened[layer] = StoredNetwork.build(*layer, weights.get(layer[0]), options)
         by_metric[name] = opened[layer]
     return by_metric
 

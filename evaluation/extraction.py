@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.networks.registry import Extractor
+from evaluation.networks.registry import Extractor, build
 from evaluation.statistics import RunningStatistics
 from evaluation.store import FeatureStore, content_key
 from latte.data.clips import Clip
@@ -60,6 +60,21 @@ class StoredNetwork:
             "precision": "float32",
         }
         return cls(extractor, FeatureStore.open(root, space))
+
+    @classmethod
+    def build(
+        cls, name: str, output: str, resize: str, weights: Path | None, options: RunOptions
+    ) -> "StoredNetwork":
+        """Build a network as a run is carried out, and open the store of its features."""
+        extractor = build(
+            name,
+            weights,
+            options.device,
+            batch_size=options.batch_size,
+            output=output,
+            resize=resize,
+        )
+        return cls.open(extractor, options.store)
 
     def features(self, keys: Sequence[bytes]) -> np.ndarray:
         """All rows at once, float32: (clips, D), or (frames of all clips, D) of a frame network."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from evaluation.catalogue import Metric, for_metric, metric
 from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.measure import Comparison, notes, notes_on_sets, results_of, say
-from evaluation.networks.registry import NetworkSpec, build, network
+from evaluation.networks.registry import NetworkSpec, network
 from evaluation.protocol import Protocol
 from evaluation.result import Result, append_result, check_writable
 from evaluation.sets import (
@@ -130,21 +130,15 @@ def open_tasks(request: MeasureRequest, options: RunOptions) -> tuple[list[Task]
 
 
 def _open(layer: Layer, request: MeasureRequest, options: RunOptions) -> StoredNetwork:
-    name, output, resize = layer
-    extractor = build(
-        name,
-        request.weights.get(name),
-        options.device,
-        batch_size=options.batch_size,
-        output=output,
-        resize=resize,
-    )
+    name = layer[0]
+    opened = StoredNetwork.build(*layer, request.weights.get(name), options)
+    extractor = opened.extractor
     if extractor.probe_difference is not None:
         say(
             f"{name} runs as {extractor.path_taken}; probe clips differ by "
             f"{extractor.probe_difference:.1e} of the largest feature between the two ways"
         )
-    return StoredNetwork.open(extractor, options.store)
+    return opened
 
 
 def measured_sets(

@@ -10,7 +10,7 @@ import numpy as np
 
 from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.measure import effective_protocol
-from evaluation.networks.registry import build, network
+from evaluation.networks.registry import network
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol import DDOF, Protocol
 from evaluation.result import provenance
@@ -57,7 +57,13 @@ def export_statistics(request: ExportRequest, options: RunOptions) -> Statistics
     """
     check_target(request.out)
     protocol, side = request.protocol, request.side
-    stored = _open_network(request, options)
+    stored = StoredNetwork.build(
+        protocol.network,
+        protocol.output,
+        protocol.resize,
+        request.weights.get(protocol.network),
+        options,
+    )
     real = side == "real"
     planned = plan_set(
         request.videos,
@@ -206,16 +212,3 @@ def _clips(count: int, spec: NetworkSpec, fields: Mapping[str, Any], side: Side)
         return count
     clips, rest = divmod(count, fields["num_frames"])
     return None if rest or fields[f"{side}_offset"] == "every" else clips  # those differ in length
-
-
-def _open_network(request: ExportRequest, options: RunOptions) -> StoredNetwork:
-    protocol = request.protocol
-    extractor = build(
-        protocol.network,
-        request.weights.get(protocol.network),
-        options.device,
-        batch_size=options.batch_size,
-        output=protocol.output,
-        resize=protocol.resize,
-    )
-    return StoredNetwork.open(extractor, options.store)
