@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from latte.data.command_line import new_app, run_app
+from latte.train_command import train
 
 app = new_app("latte", "Latte: video generation, and the data set that comes with it.")
+app.command()(train)
 
 
 @app.command()

@@ -204,3 +204,15 @@ def detector_file(state_dict, tmp_path_factory):
 def make_clips():
     """`formula_clips` itself, for tests that make sets of their own."""
     return formula_clips
+
+
+@pytest.fixture(scope="session")
+def uniform():
+    """`formula_uniform` itself."""
+    return formula_uniform
+
+
+@pytest.fixture(scope="session")
+def weight():
+    """`formula_weight` itself."""
+    return formula_weight

@@ -46,11 +46,15 @@ def export_videos(
             _write_array(bar, len(names), target)
             return
         for video, name in zip(bar, names, strict=True):
-            _write_one(_read_all(video), target, name, file_format, fps)
+            write_clip(target / name, _read_all(video), file_format=file_format, fps=fps)
 
 
-def _write_one(clip: np.ndarray, folder: Path, name: str, file_format: str, fps: float) -> None:
-    final, partial = folder / name, folder / f".partial-{os.getpid()}.{file_format}"
+def write_clip(final: Path, clip: np.ndarray, *, file_format: str, fps: float) -> None:
+    """One video, uint8 (T, H, W, 3), as mkv, png or mp4; it has its name once it is complete.
+
+    `final` is what it is called in the end: a file with the format's suffix, or for png a folder.
+    """
+    partial = final.with_name(f".partial-{os.getpid()}-{final.name}")
     if file_format != "png":
         with _temporary(partial):
             write_video(partial, clip, fps=fps, lossless=file_format == "mkv")

@@ -1,0 +1,169 @@
+"""What a Latte is: its sizes and the paper's design choices, and the presets by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from latte.data.command_line import nearest
+from latte.data.errors import InputError
+
+PatchEmbedding = Literal["uniform", "compression"]
+Conditioning = Literal["s-adaln", "all-tokens"]
+TemporalPosition = Literal["absolute", "rotary"]
+ImageAttention = Literal["only-video", "temporal-mask"]
+
+# The multiples of hidden_size² that one block has as weights: an attention 4, an MLP 8, the
+# modulation 6. Blocks of variants 3 and 4 have a second attention, so there are fewer of them.
+_WEIGHT_PER_BLOCK: Mapping[int, int] = MappingProxyType({1: 18, 2: 18, 3: 22, 4: 22})
+
+
+@dataclass(frozen=True)
+class LatteConfig:
+    """One network of arXiv:2401.03048, section 3. Sizes are those of the latents it works on."""
+
+    input_size: int  # height and width of the latents (of the frames, for a pixel model)
+    patch_size: int
+    in_channels: int
+    hidden_size: int
+    depth: int  # blocks; variants 1 and 2 need an even number: half of them are temporal
+    num_heads: int
+    num_frames: int
+    num_classes: int | None = None  # None: unconditional
+    learn_sigma: bool = True  # predict the variance as well: twice the channels come out
+    # 1: spatial and temporal blocks in turn; 2: all spatial, then all temporal; 3: attention over
+    # space, then over time, in each block; 4: half of the heads over space, half over time, summed
+    variant: int = 1
+    patch_embedding: PatchEmbedding = "uniform"  # patches of one frame, or tubes of several
+    conditioning: Conditioning = "s-adaln"
+    temporal_position: TemporalPosition = "absolute"
+    tube_size: int = 2  # frames of a tube; for patch_embedding "compression" alone
+    image_attention: ImageAttention = "only-video"  # what images of joint training see over time
+    mlp_ratio: float = 4.0
+
+    def __post_init__(self) -> None:
+        counts = ("input_size", "patch_size", "in_channels", "hidden_size", "depth", "num_heads")
+        for name in (*counts, "num_frames", "tube_size"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise InputError(f"{name} = {value!r}: give a whole number of at least 1")
+        if self.num_classes is not None and (
+            type(self.num_classes) is not int or self.num_classes < 1
+        ):
+            raise InputError(f"num_classes = {self.num_classes!r}: give at least 1, or none")
+        if self.variant not in _WEIGHT_PER_BLOCK:
+            raise InputError(f"variant = {self.variant!r}: the paper has variants 1, 2, 3 and 4")
+        choices: Mapping[str, Any] = {
+            "patch_embedding": PatchEmbedding,
+            "conditioning": Conditioning,
+            "temporal_position": TemporalPosition,
+            "image_attention": ImageAttention,
+        }
+        for name, kind in choices.items():
+            if getattr(self, name) not in get_args(kind):
+                raise InputError(
+                    f"{name} = {getattr(self, name)!r}: choose {' or '.join(get_args(kind))}"
+                )
+        self._check_divisions()
+
+    def _check_divisions(self) -> None:
+        if self.input_size % self.patch_size:
+            raise InputError(
+                f"input_size {self.input_size} is not a multiple of patch_size {self.patch_size}"
+            )
+        if self.hidden_size % 4 or self.hidden_size % self.num_heads:
+            raise InputError(
+                f"hidden_size {self.hidden_size}: give a multiple of num_heads "
+                f"({self.num_heads}) and of 4"
+            )
+        if self.variant == 4 and self.num_heads % 2:
+            raise InputError(
+                f"num_heads {self.num_heads}: variant 4 splits the heads in halves; give an even "
+                "number"
+            )
+        if self.temporal_position == "rotary" and self.head_size % 2:
+            raise InputError(
+                f"hidden_size {self.hidden_size} over {self.num_heads} heads: rotary positions "
+                "turn pairs of channels; give heads of even size"
+            )
+        if self.variant in (1, 2) and self.depth % 2:
+            raise InputError(
+                f"depth {self.depth}: variant {self.variant} has as many temporal as spatial "
+                "blocks; give an even number"
+            )
+        if self.patch_embedding == "compression" and self.num_frames % self.tube_size:
+            raise InputError(
+                f"num_frames {self.num_frames} is not a multiple of tube_size {self.tube_size}"
+            )
+        if self.mlp_ratio <= 0:
+            raise InputError(f"mlp_ratio = {self.mlp_ratio!r}: give a number above 0")
+
+    @property
+    def head_size(self) -> int:
+        """Channels of one head of a temporal attention; in variant 4 half the heads share them."""
+        return self.hidden_size // (self.num_heads // 2 if self.variant == 4 else self.num_heads)
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the output: those of the noise, and of the variance if it is learned."""
+        return self.in_channels * (2 if self.learn_sigma else 1)
+
+    @property
+    def token_frames(self) -> int:
+        """Frames of tokens: n_f of the paper."""
+        if self.patch_embedding == "compression":
+            return self.num_frames // self.tube_size
+        return self.num_frames
+
+    @property
+    def patches_per_frame(self) -> int:
+        """Tokens of one frame of tokens: n_h · n_w of the paper."""
+        return (self.input_size // self.patch_size) ** 2
+
+
+def matched_depth(depth: int, variant: int) -> int:
+    """The number of blocks with which a variant has about the parameters of variant 1.
+
+    >>> [matched_depth(28, variant) for variant in (1, 2, 3, 4)]
+    [28, 28, 23, 23]
+    """
+    return round(depth * _WEIGHT_PER_BLOCK[1] / _WEIGHT_PER_BLOCK[variant])
+
+
+def _presets() -> dict[str, LatteConfig]:
+    sizes = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 16)}
+    return {
+        f"Latte-{size}/{patch}": LatteConfig(
+            input_size=32,
+            patch_size=patch,
+            in_channels=4,
+            hidden_size=hidden_size,
+            depth=depth,
+            num_heads=num_heads,
+            num_frames=16,
+        )
+        for size, (hidden_size, depth, num_heads) in sizes.items()
+        for patch in (2, 4, 8)
+    }
+
+
+# Table 2 of the paper, for 16 frames of 256×256 in Stable Diffusion's latent space, unconditional.
+PRESETS: Mapping[str, LatteConfig] = MappingProxyType(_presets())
+
+
+def preset(name: str, **changes: Any) -> LatteConfig:
+    """A preset with some fields changed.
+
+    A change of `variant` brings the number of blocks that matches the parameters, unless `depth`
+    is given.
+
+    Raises:
+        InputError: there is no such preset, or the fields do not go together.
+    """
+    if name not in PRESETS:
+        raise InputError(f"no model is called {name!r}: {nearest(name, tuple(PRESETS))}")
+    base = PRESETS[name]
+    variant = changes.get("variant", base.variant)
+    if "depth" not in changes and variant in _WEIGHT_PER_BLOCK:
+        changes = {**changes, "depth": matched_depth(base.depth, variant)}
+    return replace(base, **changes)

@@ -1,0 +1,5 @@
+"""Gaussian diffusion: schedules, training losses and samplers."""
+
+from latte.diffusion.gaussian import GaussianDiffusion
+
+__all__ = ["GaussianDiffusion"]

@@ -1,0 +1,235 @@
+"""Checkpoints: our own files (safetensors, with all that sampling needs) and the official ones."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latte.config import LatteConfig
+from latte.data.errors import InputError, named
+from latte.model.dit import initialise_from_dit
+from latte.model.embeddings import rotary_angles
+from latte.model.official import load_official, read_official
+from latte.model.tensor_files import (
+    DTYPES,
+    check_finite,
+    check_same,
+    is_safetensors,
+    read_safetensors,
+    read_saved,
+    state_dict_in,
+    write_safetensors,
+)
+from latte.model.transformer import Latte
+
+__all__ = [
+    "Checkpoint",
+    "build_model",
+    "initialise_from_dit",
+    "load_checkpoint",
+    "load_official",
+    "save_checkpoint",
+    "shipped_checkpoint",
+]
+
+FORMAT = "latte-eval 1"
+_POSITIONS = ("pos_embed", "temp_embed")
+# What sampling reads; more may be there.
+_SETTING_TYPES: Mapping[str, tuple[type, ...]] = {
+    "dataset": (str,),
+    "classes": (list,),
+    "fps": (int, float),
+    "frame_size": (int,),
+    "autoencoder": (dict,),
+    "diffusion": (dict,),
+    "step": (int,),
+    "training": (dict,),
+    "sampling": (dict,),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A trained network, and what its file says besides."""
+
+    config: LatteConfig
+    state_dict: dict[str, Tensor]  # float32, as Latte.state_dict(): position tables included
+    settings: Mapping[str, Any]  # of our own files: data set, autoencoder, step, …; {} for others
+    path: Path
+
+
+def load_checkpoint(path: Path, num_heads: int | None = None) -> Checkpoint:
+    """Read our own file, or an official one (see `load_official`), by what it holds.
+
+    Args:
+        num_heads: for an official file of a size that no preset has.
+
+    Raises:
+        InputError: the file cannot be read safely, is of another kind, or contradicts itself.
+    """
+    where = str(path)
+    if not is_safetensors(path):
+        config, state = read_official(state_dict_in(read_saved(path), where), where, num_heads)
+        return Checkpoint(config=config, state_dict=state, settings={}, path=path)
+    tensors, metadata = read_safetensors(path)
+    state = state_dict_in(tensors, where)
+    if "format" not in metadata or "config" not in metadata:
+        config, state = read_official(state, where, num_heads)
+        return Checkpoint(config=config, state_dict=state, settings={}, path=path)
+    if metadata["format"] != FORMAT:
+        raise InputError(
+            f"{path}: has the format {metadata['format']!r}, not {FORMAT!r}: it takes another "
+            "version of latte-eval"
+        )
+    try:
+        config = _parse_config(metadata["config"])
+        settings = _parse_settings(metadata.get("settings", "{}"), config)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    check_same(state, _wanted(config, state, where), where, "what its own configuration says")
+    return Checkpoint(config=config, state_dict=state, settings=settings, path=path)
+
+
+def save_checkpoint(
+    path: Path,
+    config: LatteConfig,
+    state_dict: Mapping[str, Tensor],
+    settings: Mapping[str, Any],
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write our own file; it appears under its name when it is complete.
+
+    Args:
+        state_dict: of `Latte(config)`, on any device; position tables are stored in float32
+            whatever the dtype.
+        settings: what sampling needs besides (JSON).
+        dtype: float32, float16 or bfloat16.
+
+    Raises:
+        InputError: weights are not finite, or do not fit into the dtype.
+        ValueError: names or shapes are not those of the configuration, or settings are not JSON.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype {dtype}: choose float32, float16 or bfloat16")
+    with torch.device("meta"):
+        wanted = Latte(config).state_dict()
+    found = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
+    if found != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
+        raise ValueError("the state dict is not that of the configuration")
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(asdict(config)),
+        "settings": json.dumps(dict(settings), allow_nan=False),
+    }
+    tensors = {
+        name: value.detach().to("cpu", torch.float32 if name in _POSITIONS else dtype).contiguous()
+        for name, value in state_dict.items()
+    }
+    check_finite(tensors, f"{path}, as {str(dtype).removeprefix('torch.')}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        with named(partial):
+            write_safetensors(partial, tensors, metadata)
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def build_model(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> Latte:
+    """The network with these weights, in evaluation mode; it shares no memory with them.
+
+    Raises:
+        InputError: names or shapes of the weights are not those of the configuration.
+    """
+    config, where = checkpoint.config, str(checkpoint.path)
+    with torch.device("meta"):  # no initial weights are drawn, which would take seconds
+        model = Latte(config)
+    check_same(checkpoint.state_dict, model.state_dict(), where, "what its configuration says")
+    tensors = {name: tensor.to(device, copy=True) for name, tensor in checkpoint.state_dict.items()}
+    model.load_state_dict(tensors, assign=True)
+    if config.temporal_position == "rotary":  # not in the state dict
+        model.rotary_angles = rotary_angles(config.head_size, config.token_frames).to(device)
+    return model.eval()
+
+
+def shipped_checkpoint() -> Path:
+    """The small network that comes with the package, trained on the data set `shapes`.
+
+    Raises:
+        InputError: this installation lacks it.
+    """
+    path = Path(__file__).parents[1] / "assets" / "shapes.safetensors"
+    if not path.exists():
+        raise InputError(f"{path}: the shipped checkpoint is missing: install latte-eval again")
+    return path
+
+
+def _wanted(config: LatteConfig, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """The tensors of such a network, without their memory."""
+    blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
+    if len(blocks) != config.depth:  # before a network of any depth is built
+        raise InputError(f"{where}: has {len(blocks)} blocks, but depth {config.depth} is stated")
+    try:
+        with torch.device("meta"):
+            return Latte(config).state_dict()
+    except RuntimeError:  # tensors larger than can be numbered
+        raise InputError(f"{where}: its configuration states sizes that no network has") from None
+
+
+def _parse_config(text: str) -> LatteConfig:
+    values = _parse_object(text, "config")
+    known = {field.name for field in fields(LatteConfig)}
+    required = {field.name for field in fields(LatteConfig) if field.default is MISSING}
+    if unknown := sorted(set(values) - known):
+        raise InputError(
+            f"its configuration has {unknown[0]!r}, which this version of latte-eval does not know"
+        )
+    if missing := sorted(required - set(values)):
+        raise InputError(f"its configuration lacks {missing[0]!r}")
+    kinds = {"learn_sigma": (bool,), "variant": (int,), "mlp_ratio": (int, float)}
+    for name in kinds.keys() & values.keys():
+        value = values[name]
+        odd = isinstance(value, float) and not math.isfinite(value)
+        if type(value) not in kinds[name] or odd:
+            raise InputError(f"its configuration says {name} = {value!r}")
+    try:
+        return LatteConfig(**values)
+    except InputError as error:
+        raise InputError(f"its configuration says {error}") from None
+
+
+def _parse_settings(text: str, config: LatteConfig) -> dict[str, Any]:
+    settings = _parse_object(text, "settings")
+    for name, kinds in _SETTING_TYPES.items():
+        if name in settings and type(settings[name]) not in kinds:
+            raise InputError(f"its settings say {name} = {settings[name]!r}, which is no {name}")
+    for name in ("fps", "frame_size"):
+        if name in settings and not 0 < settings[name] < math.inf:
+            raise InputError(f"its settings say {name} = {settings[name]}: it must be above 0")
+    classes = settings.get("classes")
+    if classes is not None and len(classes) != (config.num_classes or 0):
+        raise InputError(
+            f"its settings name {len(classes)} classes, but the network has "
+            f"{config.num_classes or 'none'}"
+        )
+    if not all(isinstance(each, str) for each in classes or []):
+        raise InputError("its settings name classes by something else than text")
+    return settings
+
+
+def _parse_object(text: str, what: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise InputError(f"its {what} is not a JSON object")
+    return values

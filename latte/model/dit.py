@@ -1,0 +1,150 @@
+"""A Latte from an image model: initialisation from DiT (the paper's section 3.3.4)."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from latte.config import LatteConfig
+from latte.data.errors import InputError
+from latte.model.official import is_dit, read_any
+from latte.model.tensor_files import state_dict_in
+from latte.model.transformer import Latte
+
+BlockMap = Literal["name", "spatial", "both"]
+
+LABELS = "y_embedder.embedding_table.weight"
+_BLOCK_KEYS = tuple(
+    f"{layer}.{kind}"
+    for layer in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2", "adaLN_modulation.1")
+    for kind in ("weight", "bias")
+)
+_OUTER_KEYS = (
+    "pos_embed",
+    *(
+        f"{layer}.{kind}"
+        for layer in (
+            "x_embedder.proj",
+            "t_embedder.mlp.0",
+            "t_embedder.mlp.2",
+            "final_layer.linear",
+            "final_layer.adaLN_modulation.1",
+        )
+        for kind in ("weight", "bias")
+    ),
+)
+
+
+def initialise_from_dit(
+    model: Latte, source: Path | str | Mapping[str, Any], *, blocks: BlockMap = "name"
+) -> list[str]:
+    """Fill a Latte with what a DiT has; the rest keeps the initialisation it had.
+
+    As in the paper, the position table serves every frame, and the label table is dropped and
+    zero-initialised. The number of heads leaves no trace in a file: the model's should be the
+    DiT's (16 for DiT-XL/2).
+
+    Args:
+        model: changed in place, once everything is checked.
+        source: a DiT file, such as DiT-XL-2-256x256.pt, or its state dict.
+        blocks: "name" puts DiT's block i into block i, spatial or temporal, as the official loader
+            does; "spatial" fills the spatial blocks in order; "both" fills spatial block i and
+            the temporal block that belongs to it with DiT's block i. In variants 3 and 4 block i
+            takes DiT's block i, its attention over space with all three, and its attention over
+            time as well with "both".
+
+    Returns:
+        Sentences: what was taken, what was left out.
+
+    Raises:
+        InputError: the file is not a DiT, or sizes differ; names the first key and both shapes.
+    """
+    if blocks not in ("name", "spatial", "both"):
+        raise InputError(f'blocks "{blocks}": choose name, spatial or both')
+    where = "the state dict" if isinstance(source, Mapping) else str(source)
+    found = source if isinstance(source, Mapping) else read_any(Path(source))
+    state = state_dict_in(found, where)
+    depth = _check_dit(state, where)
+    targets = dict(model.state_dict())
+    pairs = [(key, key) for key in _OUTER_KEYS]
+    pairs += _block_pairs(model.config, depth, blocks)
+    pairs = [(name, key) for name, key in pairs if name in targets]
+    for name, key in pairs:
+        if targets[name].shape != state[key].shape:
+            raise InputError(
+                f"{where}: {key} is {tuple(state[key].shape)}, but the model's is "
+                f"{tuple(targets[name].shape)}: give a DiT of the model's sizes"
+            )
+    with torch.no_grad():
+        for name, key in pairs:
+            targets[name].copy_(state[key])  # the state dict shares the model's memory
+        if LABELS in targets:
+            targets[LABELS].zero_()
+    return list(_report(model.config, depth, {name for name, _ in pairs}, blocks))
+
+
+def _check_dit(state: Mapping[str, Tensor], where: str) -> int:
+    """The number of blocks of the DiT."""
+    if "temp_embed" in state:
+        raise InputError(f"{where}: is a Latte, not a DiT (it has temp_embed)")
+    depth = len({name.split(".")[1] for name in state if name.startswith("blocks.")})
+    wanted = [*_OUTER_KEYS, *(f"blocks.{i}.{key}" for i in range(depth) for key in _BLOCK_KEYS)]
+    missing = [name for name in wanted if name not in state]
+    if not is_dit(state) or missing:
+        raise InputError(f"{where}: is not a DiT: {(missing or ['blocks.0'])[0]} is missing")
+    return depth
+
+
+def _block_pairs(config: LatteConfig, depth: int, blocks: BlockMap) -> list[tuple[str, str]]:
+    """(name in the model, key in the DiT) of all blocks; the model may lack some of the names."""
+    pairs = []
+    for ours, theirs in _block_numbers(config, blocks):
+        if theirs >= depth:
+            continue
+        for key in _BLOCK_KEYS:
+            pairs.append((f"blocks.{ours}.{key}", f"blocks.{theirs}.{key}"))
+            if blocks == "both" and config.variant in (3, 4) and key.startswith("attn."):
+                over_time = key.replace("attn.", "attn_temporal.")
+                pairs.append((f"blocks.{ours}.{over_time}", f"blocks.{theirs}.{key}"))
+    return pairs
+
+
+def _block_numbers(config: LatteConfig, blocks: BlockMap) -> list[tuple[int, int]]:
+    """(block of the model, block of the DiT)."""
+    half = config.depth // 2
+    if blocks == "name" or config.variant in (3, 4):
+        return [(i, i) for i in range(config.depth)]
+    spatial = [2 * i if config.variant == 1 else i for i in range(half)]
+    temporal = [2 * i + 1 if config.variant == 1 else half + i for i in range(half)]
+    pairs = [(block, i) for i, block in enumerate(spatial)]
+    if blocks == "both":
+        pairs += [(block, i) for i, block in enumerate(temporal)]
+    return pairs
+
+
+def _report(config: LatteConfig, depth: int, filled: set[str], blocks: BlockMap) -> Iterator[str]:
+    numbers = [(ours, theirs) for ours, theirs in _block_numbers(config, blocks) if theirs < depth]
+    used = {theirs for _, theirs in numbers}
+    yield (
+        f"{len(filled)} tensors were taken from the DiT: patch and timestep embeddings, positions, "
+        f"final layer, and {len(used)} of its {depth} blocks for {len(numbers)} of the model's "
+        f"{config.depth}."
+    )
+    if left_out := [str(i) for i in range(depth) if i not in used]:
+        yield f"DiT's blocks {', '.join(left_out)} were left out: there is no place for them."
+    taken = {ours for ours, _ in numbers}
+    if untouched := [str(i) for i in range(config.depth) if i not in taken]:
+        yield f"The model's blocks {', '.join(untouched)} keep their initialisation."
+    if config.variant in (3, 4) and blocks != "both":
+        yield "The attention over time keeps its initialisation in each block."
+    if config.variant == 4:
+        yield "Each half has half of the heads, twice as wide: two heads of the DiT act as one."
+    if config.conditioning == "all-tokens":
+        yield "DiT's modulations were left out: this model takes its condition as tokens."
+    yield (
+        "DiT's label table was dropped; the model's is zero at first."
+        if config.num_classes is not None
+        else "DiT's label table was dropped: the model has no classes."
+    )

@@ -1,0 +1,149 @@
+"""The official checkpoints of Latte (Vchitect/Latte b27c24a), class-conditional or not."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latte.config import PRESETS, LatteConfig
+from latte.data.errors import InputError
+from latte.model.tensor_files import (
+    check_same,
+    enumerate_some,
+    is_safetensors,
+    read_safetensors,
+    read_saved,
+    state_dict_in,
+    text_to_video,
+)
+from latte.model.transformer import Latte
+
+_DECISIVE = (
+    "pos_embed",
+    "temp_embed",
+    "x_embedder.proj.weight",
+    "blocks.0.mlp.fc1.weight",
+    "final_layer.linear.weight",
+)
+_TEXT_PROJECTION = "text_embedding_projection."  # present, but of no use, in a model without text
+
+
+def load_official(
+    source: Path | str | Mapping[str, Any], num_heads: int | None = None
+) -> tuple[LatteConfig, dict[str, Tensor]]:
+    """What an official file holds: the network it is of, and its weights, float32 on the CPU.
+
+    Args:
+        source: a file of `torch.save` or safetensors, or what it holds: {"ema": …} (taken first),
+            {"model": …} or a flat state dict, with or without the prefixes that
+            DistributedDataParallel and torch.compile put before the names.
+        num_heads: heads of the attention, which leave no trace in the shapes; without it, those of
+            the preset with that hidden size.
+
+    Raises:
+        InputError: the file cannot be read safely, is not of such a network, or the heads are
+            neither known nor given.
+    """
+    if isinstance(source, Mapping):
+        found, where = source, "the state dict"
+    else:
+        path = Path(source)
+        found, where = read_any(path), str(path)
+    state = state_dict_in(found, where)
+    return read_official(state, where, num_heads)
+
+
+def read_any(path: Path) -> Any:
+    """What a file of weights holds, either format.
+
+    Raises:
+        InputError: it cannot be read safely; says what it is.
+    """
+    return read_safetensors(path)[0] if is_safetensors(path) else read_saved(path)
+
+
+def read_official(
+    state: Mapping[str, Tensor], where: str, num_heads: int | None = None
+) -> tuple[LatteConfig, dict[str, Tensor]]:
+    """`load_official` for a flat state dict; `where` is what messages call it."""
+    state = {name: value for name, value in state.items() if not name.startswith(_TEXT_PROJECTION)}
+    _refuse_others(state, where)
+    try:
+        config = _read_config(state, num_heads)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    with torch.device("meta"):
+        wanted = Latte(config).state_dict()
+    check_same(state, wanted, where, "an official file of Latte")
+    return config, {name: state[name] for name in wanted}
+
+
+def is_dit(state: Mapping[str, Any]) -> bool:
+    """Whether these names are those of a DiT: a Latte's without the positions in time."""
+    return all((name in state) == (name != "temp_embed") for name in _DECISIVE)
+
+
+def _refuse_others(state: Mapping[str, Tensor], where: str) -> None:
+    if any(
+        name.startswith(("transformer_blocks.", "temporal_transformer_blocks.")) for name in state
+    ):
+        raise InputError(text_to_video(where))
+    if is_dit(state):
+        raise InputError(
+            f"{where}: is a DiT, an image model (it has no temp_embed): it can initialise the "
+            "training of a Latte, but makes no videos itself"
+        )
+    missing = [f"{name} is missing" for name in _DECISIVE if name not in state]
+    if missing:
+        others = [f"it has {name}" for name in state if name not in _DECISIVE][:2]
+        raise InputError(
+            f"{where}: is not an official file of Latte: {enumerate_some(missing + others, 4)}"
+        )
+
+
+def _read_config(state: Mapping[str, Tensor], num_heads: int | None) -> LatteConfig:
+    """Sizes from shapes.
+
+    Raises:
+        InputError: shapes that no Latte has.
+    """
+    for name, axes in zip(_DECISIVE, (3, 3, 4, 2, 2), strict=True):
+        if state[name].ndim != axes or not state[name].numel():
+            raise InputError(f"{name} is {tuple(state[name].shape)}, which no Latte has")
+    hidden_size, in_channels, patch_size, _ = state["x_embedder.proj.weight"].shape
+    side = math.isqrt(state["pos_embed"].shape[1])
+    if side**2 != state["pos_embed"].shape[1]:
+        raise InputError(f"pos_embed is for {state['pos_embed'].shape[1]} patches, not a square")
+    outputs, noise = len(state["final_layer.linear.weight"]), patch_size**2 * in_channels
+    if outputs not in (noise, 2 * noise):
+        raise InputError(
+            f"final_layer.linear.weight has {outputs} rows, which is neither {noise} (noise) nor "
+            f"{2 * noise} (noise and variance)"
+        )
+    labels = state.get("y_embedder.embedding_table.weight")
+    blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
+    return LatteConfig(
+        input_size=side * patch_size,
+        patch_size=patch_size,
+        in_channels=in_channels,
+        hidden_size=hidden_size,
+        depth=len(blocks),
+        num_heads=num_heads or _known_heads(hidden_size),
+        num_frames=state["temp_embed"].shape[1],
+        num_classes=None if labels is None else len(labels) - 1,
+        learn_sigma=outputs == 2 * noise,
+        mlp_ratio=len(state["blocks.0.mlp.fc1.weight"]) / hidden_size,
+    )
+
+
+def _known_heads(hidden_size: int) -> int:
+    for config in PRESETS.values():
+        if config.hidden_size == hidden_size:
+            return config.num_heads
+    raise InputError(
+        f"no preset has hidden size {hidden_size}, and the number of heads is not in the file: "
+        "give it (num_heads, --num-heads)"
+    )

@@ -1,0 +1,145 @@
+"""`latte sample`: videos from a trained model."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def sample(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A .safetensors of `latte train`, or an official .pt. "
+            "[default: the shipped model of the data set shapes]"
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What it was trained on: gives the defaults of official files, and the folder. "
+            "[default: as the checkpoint says]",
+        ),
+    ] = None,
+    num_samples: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="[default: 16, or one for each label]")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the videos. [default: ./samples/<dataset>]"),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABELS",
+            help='balanced (each class in turn), random, or numbers or names of classes: "3,1,4". '
+            "[default: balanced]",
+        ),
+    ] = None,
+    guidance_scale: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="Classifier-free guidance; 1 is none. [default: as the checkpoint says, else 7 "
+            "for ucf101 and 1 for others, as in the official samples]",
+        ),
+    ] = None,
+    guided: Annotated[
+        str | None,
+        typer.Option(metavar="WHAT", help="noise, or all: the variance as well. [default: noise]"),
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(metavar="NAME", help="ddpm or ddim. [default: ddpm]")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Of the diffusion's 1000. [default: 250]")
+    ] = None,
+    eta: Annotated[
+        float | None,
+        typer.Option(metavar="E", help="Of ddim: 0 (no new noise) … 1 (as ddpm). [default: 0]"),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Of every sample's noise. [default: 0]")
+    ] = None,
+    start: Annotated[int, typer.Option(min=0, metavar="N", help="Number of the first sample.")] = 0,
+    file_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="mkv or png (a folder of frames for each sample), which keep every bit; or mp4, "
+            "which does not.",
+        ),
+    ] = "mkv",
+    fps: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Of the files. [default: as the checkpoint says, else 8]"),
+    ] = None,
+    autoencoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Stable Diffusion's VAE: a folder, or its name on the Hugging Face hub. "
+            "[default: as the checkpoint says]",
+        ),
+    ] = None,
+    num_heads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Of an official file of a size without a preset."),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="cpu, cuda or cuda:N. [auto: cuda where there is one]"),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="Of the network: fp32, bf16 or fp16.")
+    ] = "fp32",
+    batch_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Samples at a time on a GPU; a CPU takes one.")
+    ] = 8,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the network: slow to start, then faster.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Generate videos; given again, the command goes on where it was interrupted.
+
+    Sample i is the same whatever the number of samples, the batch, and the processes of torchrun.
+
+    latte sample --num-samples 64
+
+    torchrun --nproc_per_node 8 -m latte sample ucf101.pt --dataset ucf101 --num-samples 2048
+    --autoencoder stabilityai/sd-vae-ft-ema
+    """
+    from latte.sampling.plan import SampleRequest
+    from latte.sampling.run import sample as run
+
+    options: dict[str, Any] = {
+        "guidance_scale": guidance_scale,
+        "guided": guided,
+        "method": method,
+        "steps": steps,
+        "eta": eta,
+        "seed": seed,
+    }
+    report = run(
+        SampleRequest(
+            checkpoint=checkpoint,
+            num_heads=num_heads,
+            dataset=dataset,
+            out=out,
+            num_samples=num_samples,
+            start=start,
+            labels=labels,
+            options=options,
+            file_format=file_format,
+            fps=fps,
+            autoencoder=autoencoder,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            compile=compiled,
+            progress=not quiet,
+        )
+    )
+    typer.echo(report.text())

@@ -1,0 +1,171 @@
+"""The folder of samples: which are there, how they were made, and writing one more."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latte.data.errors import InputError, named
+from latte.data.export import write_clip
+from latte.data.frames import FRAME_SUFFIXES
+from latte.data.sources import FileVideo, FrameFolder, Video
+from latte.data.video import VIDEO_SUFFIXES
+
+RECORD = ".sampling.json"  # hidden: passed over where the folder is measured
+_ADVICE = "choose an empty or new folder with --out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleFolder:
+    """`root/<class>/<number>.mkv`, or `root/<number>.mkv` where classes have no names.
+
+    A sample that has its name is complete: going on after an interruption rests on this alone.
+    """
+
+    root: Path
+    file_format: str  # mkv, png (a folder of frames for each sample) or mp4
+    fps: float
+    classes: tuple[str, ...] | None  # names, in the order of the labels
+    label: Callable[[int], int | None]  # of a sample
+
+    def path(self, index: int) -> Path:
+        """Where sample `index` is."""
+        suffix = "" if self.file_format == "png" else f".{self.file_format}"
+        label, folder = self.label(index), self.root
+        if label is not None and self.classes is not None:
+            folder = self.root / folder_name(self.classes[label])
+        return folder / f"{index:06d}{suffix}"
+
+    def claim(self, settings: Mapping[str, Any], made_by: Mapping[str, Any]) -> bool:
+        """Make the folder, or see that what is in it was made with the same settings.
+
+        Args:
+            settings: all that decides the samples (JSON); they are kept in the folder.
+            made_by: kept beside them, and not compared.
+
+        Returns:
+            Whether the folder had no settings before.
+
+        Raises:
+            InputError: other settings, or a folder that something else was put into.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise InputError(f"{self.root}: is a file, but a folder is to be written; {_ADVICE}")
+        settings = json.loads(json.dumps(settings))
+        before = self._read_record()
+        if before is None:
+            if entries := _visible(self.root):
+                raise InputError(
+                    f"{self.root}: holds {entries[0].name}, and no {RECORD} says how it was made; "
+                    f"{_ADVICE}"
+                )
+            self._write_record({"settings": settings, "made_by": dict(made_by)})
+        elif before != settings:
+            raise InputError(
+                f"{self.root}: its samples were made with {_differences(before, settings)}; give "
+                "the same options to go on, or another folder with --out"
+            )
+        return before is None
+
+    def release(self) -> None:
+        """Forget the settings of a folder without samples: the next ones may be others."""
+        if not self.present():
+            (self.root / RECORD).unlink(missing_ok=True)
+
+    def present(self) -> set[int]:
+        """The numbers of the samples that are there.
+
+        Raises:
+            InputError: something is none of them, and would be measured with them.
+        """
+        entries = _visible(self.root)
+        if self.classes is not None:
+            folders = {self.root / folder_name(name) for name in self.classes}
+            entries = [entry for entry in entries if entry not in folders]
+            entries += [entry for folder in sorted(folders) for entry in _visible(folder)]
+        found = set()
+        for entry in entries:
+            number = re.match(r"\d{6,}", entry.name)
+            if number is None or entry != self.path(int(number[0])):
+                raise InputError(
+                    f"{self.root}: holds {entry.relative_to(self.root)}, which is none of its "
+                    f"samples; take it away, or {_ADVICE}"
+                )
+            found.add(int(number[0]))
+        return found
+
+    def write(self, index: int, clip: np.ndarray) -> None:
+        """Sample `index`, uint8 (F, H, W, 3)."""
+        path = self.path(index)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_clip(path, clip, file_format=self.file_format, fps=self.fps)
+
+    def read(self, index: int) -> np.ndarray:
+        """Sample `index` as it is on the disk, uint8 (F, H, W, 3)."""
+        path = self.path(index)
+        video: Video = FileVideo(name=path.stem, path=path)
+        if self.file_format == "png":
+            video = FrameFolder(name=path.name, path=path)
+        return video.read(range(video.probe().num_frames))
+
+    def _read_record(self) -> dict[str, Any] | None:
+        path = self.root / RECORD
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            settings = None
+        if not isinstance(settings, dict):
+            raise InputError(f"{path}: is damaged; {_ADVICE}")
+        return settings
+
+    def _write_record(self, record: Mapping[str, Any]) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        partial = self.root / f".partial-{os.getpid()}-record"
+        try:
+            with named(partial):
+                partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+                partial.replace(self.root / RECORD)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def folder_name(class_name: str) -> str:
+    """A class's name as that of a folder: no path can be made of it, and it is not hidden.
+
+    >>> folder_name("circle bouncing"), folder_name("../up")
+    ('circle bouncing', '_._up')
+    """
+    plain = re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", class_name)
+    return re.sub(r"^(\.|$)", "_", plain)
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What in a folder would be measured: videos, images, folders."""
+    if not folder.exists():
+        return []
+    kinds = VIDEO_SUFFIXES | FRAME_SUFFIXES
+    return sorted(
+        entry
+        for entry in folder.iterdir()
+        if not entry.name.startswith(".") and (entry.suffix.lower() in kinds or entry.is_dir())
+    )
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """ "steps 250 (not 50) and seed 0 (not 1)" """
+    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+    return " and ".join(
+        f"{name} {_shown(before.get(name))} (not {_shown(now.get(name))})" for name in names
+    )
+
+
+def _shown(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text[:8] if re.fullmatch("[0-9a-f]{64}", text) else text

@@ -1,0 +1,203 @@
+"""What is to be sampled, and how: what was asked for, filled up from the checkpoint."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast, get_args
+
+from latte.autoencoder import AUTOENCODERS, DEFAULT_VAE
+from latte.data.command_line import nearest
+from latte.data.datasets import DATASETS
+from latte.data.errors import InputError
+from latte.model.checkpoints import Checkpoint
+from latte.sampling.generate import Precision, SamplingOptions, check_guidance
+from latte.sampling.labels import LabelRule, read_labels
+
+FORMATS = ("mkv", "png", "mp4")
+NUM_SAMPLES = 16
+FPS = 8.0  # of all official samples
+
+# Where the official sample configurations (Vchitect/Latte b27c24a, configs/*/*_sample.yaml) differ
+# from `SamplingOptions()`, by data set.
+OFFICIAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"ucf101": MappingProxyType({"guidance_scale": 7.0})}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRequest:
+    """What a user asks for. None: as the checkpoint says, else as the official samples."""
+
+    checkpoint: Path | None = None  # None: the shipped one
+    num_heads: int | None = None  # of an official file of a size that no preset has
+    dataset: str | None = None
+    out: Path | None = None  # None: samples/<dataset>
+    num_samples: int | None = None
+    start: int = 0  # number of the first sample
+    labels: str | None = None  # see `read_labels`
+    # Fields of SamplingOptions; None: not given.
+    options: Mapping[str, Any] = field(default_factory=dict)
+    file_format: str = "mkv"
+    fps: float | None = None
+    autoencoder: str | None = None  # "identity", or a folder or hub name of Stable Diffusion's VAE
+    device: str = "auto"
+    precision: str = "fp32"
+    batch_size: int = 8  # samples at a time on a GPU
+    compile: bool = False
+    progress: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplePlan:
+    """Everything that decides the files."""
+
+    options: SamplingOptions
+    out: Path
+    indices: range
+    labels: LabelRule | None
+    classes: tuple[str, ...] | None  # names, in the order of the labels
+    num_steps: int  # of the whole diffusion
+    schedule: str
+    autoencoder: str
+    autoencoder_path: str | None
+    precision: Precision
+    file_format: str
+    fps: float
+
+    def label(self, index: int) -> int | None:
+        """The class of a sample; None without classes."""
+        return None if self.labels is None else self.labels.label(index)
+
+    def class_name(self, index: int) -> str | None:
+        """The name of its class; None where classes have none."""
+        label = self.label(index)
+        return None if label is None or self.classes is None else self.classes[label]
+
+
+def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
+    """The plan of a request.
+
+    Raises:
+        InputError: something asked for is unknown, out of range, or does not suit the checkpoint;
+            or a setting in the checkpoint is none.
+    """
+    for what, value, known in (
+        ("format", request.file_format, FORMATS),
+        ("precision", request.precision, get_args(Precision)),
+    ):
+        if value not in known:
+            raise InputError(f"no {what} {value!r}; choose {', '.join(known)}")
+    dataset = _dataset(request, checkpoint)
+    options = _options(request, checkpoint, dataset)
+    diffusion = {"num_steps": 1000, "schedule": "linear"} | _part(checkpoint, "diffusion")
+    if type(diffusion["num_steps"]) is not int:
+        raise InputError(f"{checkpoint.path}: its settings say diffusion = {diffusion}")
+    classes = checkpoint.settings.get("classes")
+    labels = read_labels(request.labels, checkpoint.config.num_classes, classes, seed=options.seed)
+    name, path = _autoencoder(request, checkpoint)
+    fps = checkpoint.settings.get("fps", FPS) if request.fps is None else request.fps
+    if not (math.isfinite(fps) and fps > 0):
+        raise InputError(f"fps = {fps}: give frames per second, above 0")
+    return SamplePlan(
+        options=options,
+        out=_out(request, dataset),
+        indices=_indices(request, labels),
+        labels=labels,
+        classes=None if classes is None else tuple(map(str, classes)),
+        num_steps=diffusion["num_steps"],
+        schedule=str(diffusion["schedule"]),
+        autoencoder=name,
+        autoencoder_path=path,
+        precision=cast(Precision, request.precision),
+        file_format=request.file_format,
+        fps=fps,
+    )
+
+
+def _dataset(request: SampleRequest, checkpoint: Checkpoint) -> str | None:
+    asked, stated = request.dataset, checkpoint.settings.get("dataset")
+    if asked is None or asked == stated:
+        return stated
+    if stated is not None:
+        raise InputError(
+            f"{checkpoint.path}: was trained on {stated}, not on {asked}; leave --dataset out, or "
+            "give another checkpoint"
+        )
+    if asked not in DATASETS:
+        raise InputError(f'no data set "{asked}"; {nearest(asked, list(DATASETS))}')
+    return asked
+
+
+def _options(
+    request: SampleRequest, checkpoint: Checkpoint, dataset: str | None
+) -> SamplingOptions:
+    """Official ones of the data set; over them the checkpoint's; over them what was given."""
+    known = {each.name for each in fields(SamplingOptions)}
+    stated = {name: value for name, value in _part(checkpoint, "sampling").items() if name in known}
+    official = dict(OFFICIAL.get(dataset or "", {}))
+    if checkpoint.config.num_classes is None:
+        official.pop("guidance_scale", None)
+    try:
+        options = SamplingOptions(**official | stated)
+    except InputError as error:
+        raise InputError(f"{checkpoint.path}: its settings say {error}") from None
+    given = {name: value for name, value in request.options.items() if value is not None}
+    if given.get("method") == "ddpm":
+        given = {"eta": 0.0} | given  # the checkpoint's is of ddim
+    options = replace(options, **given)
+    check_guidance(checkpoint.config, options)
+    return options
+
+
+def _part(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
+    return dict(checkpoint.settings.get(name, {}))
+
+
+def _autoencoder(request: SampleRequest, checkpoint: Checkpoint) -> tuple[str, str | None]:
+    """Its name, and where its weights are."""
+    stated = _part(checkpoint, "autoencoder")
+    if request.autoencoder in AUTOENCODERS:
+        stated = {"name": request.autoencoder}
+    elif request.autoencoder is not None:
+        stated = {"name": "sd-vae", "path": request.autoencoder}
+    elif not stated and checkpoint.config.in_channels == 3:
+        stated = {"name": "identity"}
+    if not stated:
+        raise InputError(
+            f"{checkpoint.path}: works on the latents of Stable Diffusion's autoencoder, but does "
+            f"not say where that is; give --autoencoder {DEFAULT_VAE} (which is fetched from the "
+            "Hugging Face hub) or the folder of one"
+        )
+    name, path = str(stated.get("name")), stated.get("path")
+    if name == "sd-vae":
+        return name, str(path or DEFAULT_VAE)
+    return name, None if path is None else str(path)
+
+
+def _indices(request: SampleRequest, labels: LabelRule | None) -> range:
+    given = len(labels.rule) if labels is not None and isinstance(labels.rule, tuple) else 0
+    count = request.num_samples
+    if count is None:
+        count = given or NUM_SAMPLES
+    if count < 1 or request.start < 0:
+        raise InputError(
+            f"{count} samples from number {request.start}: give at least 1 sample, from 0 or later"
+        )
+    if count < given:
+        raise InputError(
+            f"--labels has {given} labels for {count} samples; give as many samples, or more"
+        )
+    return range(request.start, request.start + count)
+
+
+def _out(request: SampleRequest, dataset: str | None) -> Path:
+    if request.out is not None:
+        return request.out
+    if dataset is None:
+        raise InputError(
+            "where the samples are to go is not known: give --out DIR, or --dataset NAME for "
+            "samples/NAME"
+        )
+    return Path("samples") / Path(dataset).name

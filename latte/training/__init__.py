@@ -1,0 +1,1 @@
+"""Training: `train(config, out)`; see `latte.training.config` for what can be chosen."""

@@ -1,0 +1,31 @@
+"""A user's function, found by name, that measures a network while it is trained."""
+
+from importlib import import_module
+
+from latte.data.errors import InputError
+from latte.training.config import TrainConfig
+from latte.training.snapshot import Evaluate
+
+
+def open_callback(name: str | None, config: TrainConfig) -> Evaluate | None:
+    """The function MODULE:FUNCTION; None without a name.
+
+    Raises:
+        InputError: there is none, or the configuration never calls it.
+    """
+    if name is None:
+        return None
+    if config.output.evaluate_every < 1:
+        raise InputError(
+            f"--evaluate {name}: output.evaluate_every is 0, so it would never be called; set it"
+        )
+    module, colon, function = name.partition(":")
+    if not (module and colon and function):
+        raise InputError(f"--evaluate {name}: write MODULE:FUNCTION")
+    try:
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"--evaluate {name}: cannot be imported ({error})") from error
+    if not callable(found):
+        raise InputError(f"--evaluate {name}: is not a function")
+    return found

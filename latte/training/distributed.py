@@ -1,0 +1,68 @@
+"""The processes of a run that talk to each other: one, or those that torchrun starts."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from latte.sampling.processes import choose_device, this_process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """All processes of the run, as one of them sees them."""
+
+    rank: int = 0
+    world_size: int = 1
+    device: torch.device  # of this process
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes and speaks."""
+        return self.rank == 0
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over all processes."""
+        if self.world_size == 1:
+            return values
+        total = values.clone()
+        dist.all_reduce(total)
+        return total / self.world_size
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in any process."""
+        if self.world_size == 1:
+            return flag
+        raised = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(raised, op=dist.ReduceOp.MAX)
+        return bool(raised.item())
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.world_size > 1:
+            dist.barrier()
+
+
+@contextmanager
+def join_group(device: str) -> Iterator[Group]:
+    """Take part in the run: alone, or with torchrun's other processes (gloo, or nccl on GPUs).
+
+    Raises:
+        InputError: the device is not there.
+    """
+    process = this_process()
+    chosen = choose_device(device, process)
+    if "WORLD_SIZE" not in os.environ:
+        yield Group(device=chosen)
+        return
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield Group(rank=process.rank, world_size=process.world, device=chosen)
+    finally:
+        dist.destroy_process_group()

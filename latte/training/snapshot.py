@@ -1,0 +1,57 @@
+"""The averaged network at one step: what sample grids and evaluations see."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from latte.autoencoder import Autoencoder
+from latte.model import Latte
+from latte.sampling.generate import Precision, SamplingOptions, generate_clips, open_diffusion
+from latte.training.config import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Weights to sample from, before they are on disk."""
+
+    step: int
+    model: Latte  # the averages, in eval mode
+    autoencoder: Autoencoder
+    config: TrainConfig
+    classes: tuple[str, ...]  # names by label; empty for unconditional models
+    device: torch.device
+
+    def labels(self, count: int) -> list[int] | None:
+        """Every class in turn; None without classes."""
+        num_classes = self.model.config.num_classes
+        return None if num_classes is None else [i % num_classes for i in range(count)]
+
+    def clips(self, count: int, options: SamplingOptions | None = None) -> Iterator[np.ndarray]:
+        """Samples 0 … count − 1, uint8 (F, H, W, 3): the same noise at every step of training.
+
+        By default DDIM, with the steps and the guidance of the [output] table.
+        """
+        output, diffusion = self.config.output, self.config.diffusion
+        chosen = options or SamplingOptions(
+            method="ddim",
+            steps=min(output.sample_steps, diffusion.num_steps),
+            guidance_scale=output.guidance_scale if self.model.config.num_classes else 1.0,
+            seed=self.config.training.seed,
+        )
+        precision: Precision = self.config.training.precision
+        return generate_clips(
+            self.model,
+            open_diffusion(chosen, num_steps=diffusion.num_steps, schedule=diffusion.schedule),
+            self.autoencoder,
+            range(count),
+            self.labels(count),
+            chosen,
+            device=self.device,
+            precision=precision,
+        )
+
+
+# Called with the averaged network every `evaluate_every` steps; gives numbers for the log, by name.
+Evaluate = Callable[[Snapshot], Mapping[str, float]]

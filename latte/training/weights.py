@@ -1,0 +1,50 @@
+"""The weights that a run begins with."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from latte.config import LatteConfig
+from latte.data.errors import InputError
+from latte.model import Latte
+from latte.model.checkpoints import initialise_from_dit, load_checkpoint
+from latte.model.official import is_dit, read_any
+from latte.model.tensor_files import state_dict_in
+from latte.training.config import ModelTable
+
+
+def initial_model(
+    config: LatteConfig, table: ModelTable, seed: int, say: Callable[[str], None]
+) -> Latte:
+    """A network with the seed's random weights, filled from a file where the table names one.
+
+    Raises:
+        InputError: the file is missing, damaged, or of another network.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Latte(config)
+    if table.initialise_from is None:
+        return model
+    path = Path(table.initialise_from)
+    if path.suffix != ".safetensors":
+        found = state_dict_in(read_any(path), str(path))
+        if is_dit(found):
+            for sentence in initialise_from_dit(model, found, blocks=table.dit_blocks):
+                say(sentence)
+            return model
+    checkpoint = load_checkpoint(path)
+    wanted = model.state_dict()
+    for name, tensor in checkpoint.state_dict.items():
+        if name not in wanted or wanted[name].shape != tensor.shape:
+            raise InputError(
+                f"{path}: {name} {tuple(tensor.shape)} does not fit the model of this run; give a "
+                "checkpoint of the same [model] table"
+            )
+    missing = sorted(wanted.keys() - checkpoint.state_dict.keys())
+    if missing:
+        raise InputError(f"{path}: has no {missing[0]}, which the model of this run needs")
+    model.load_state_dict(checkpoint.state_dict)
+    say(f"{path}: all weights taken")
+    return model

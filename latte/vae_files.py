@@ -1,0 +1,177 @@
+"""A Stable Diffusion VAE as it is published, a folder or a hub repository → diffusers' model.
+
+Nothing is unpickled, and no weights are used that do not fit their configuration.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latte.data.errors import InputError
+
+WEIGHT_FILES = (
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.bin",
+    "diffusion_pytorch_model.fp16.safetensors",
+)
+_ADVICE = (
+    f"give the folder of a Stable Diffusion VAE, which holds config.json and {WEIGHT_FILES[0]}, "
+    "or the folder above it if it is called vae"
+)
+# What makes a configuration that no model can be built from fail, in diffusers' and torch's code.
+_UNFIT = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError)
+
+
+def load_vae(path: str | Path) -> tuple[Any, str]:
+    """diffusers' AutoencoderKL, float32 on the CPU, and the SHA-256 (hex) of its encoder.
+
+    VAEs that differ in their decoders alone have the same hash.
+
+    Args:
+        path: a folder with config.json and weights, or with a folder `vae` that has them; or
+            "owner/repository" of the Hugging Face hub, with the folder in it where there is one.
+
+    Raises:
+        InputError: diffusers is missing; nothing there, and the hub cannot be reached; not an
+            AutoencoderKL of RGB frames; weights that are damaged, do not fit or are not finite.
+    """
+    network = _autoencoder_class()
+    folder = _vae_folder(path)
+    config = _config(folder)
+    state = _tensors(folder)
+    try:
+        # On "meta" nothing is initialised: no time, and nobody's random numbers are used up.
+        with torch.device("meta"):
+            model = network.from_config(config)
+    except _UNFIT as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"{folder / 'config.json'}: no VAE can be made of it ({reason}); {_ADVICE}"
+        ) from None
+    _check_config(folder / "config.json", model.config)
+    _check_tensors(folder, state, model.state_dict())
+    model.load_state_dict(state, assign=True)
+    return model.requires_grad_(False).eval(), _encoder_digest(state)
+
+
+def _autoencoder_class() -> Any:
+    try:
+        from diffusers import AutoencoderKL
+    except ImportError:
+        raise InputError(
+            "autoencoder sd-vae: needs diffusers; pip install 'latte-eval[sd]'"
+        ) from None
+    return AutoencoderKL
+
+
+def _vae_folder(path: str | Path) -> Path:
+    """The local folder with the VAE's config.json; what is on the hub is fetched first."""
+    folder = Path(path).expanduser()
+    if not folder.exists():
+        # A name that says it is a path is not looked for on the hub.
+        if isinstance(path, Path) or not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)+", path):
+            raise InputError(f"{path}: no such folder; {_ADVICE}")
+        folder = _fetch(path)
+    for candidate in (folder, folder / "vae"):
+        if (candidate / "config.json").is_file():
+            return candidate
+    raise InputError(f"{path}: no config.json in it, nor in a folder vae in it; {_ADVICE}")
+
+
+def _fetch(name: str) -> Path:
+    """The folder of a hub repository as huggingface_hub keeps it; once there, it works offline."""
+    from huggingface_hub import snapshot_download
+
+    owner, repository, *inside = name.split("/")
+    files = ("config.json", WEIGHT_FILES[0])
+    patterns = ["/".join((*inside, *more, file)) for more in ((), ("vae",)) for file in files]
+    try:
+        folder = snapshot_download(f"{owner}/{repository}", allow_patterns=patterns)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split()).partition(". ")[0]
+        raise InputError(
+            f"{name}: no such folder here, and not to be had from the Hugging Face hub ({reason}); "
+            f"{_ADVICE}"
+        ) from None
+    return Path(folder, *inside)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {_ADVICE}") from None
+    kind = config.get("_class_name") if isinstance(config, dict) else None
+    if kind != "AutoencoderKL":
+        raise InputError(f"{path}: is of {kind or 'no known class'}, not AutoencoderKL; {_ADVICE}")
+    return dict(config)
+
+
+def _check_config(path: Path, config: Any) -> None:
+    if (config.in_channels, config.out_channels) != (3, 3):
+        raise InputError(
+            f"{path}: makes {config.out_channels} channels of {config.in_channels}, but frames "
+            f"have 3; {_ADVICE}"
+        )
+    scale = config.scaling_factor
+    if not isinstance(scale, int | float) or not scale > 0:
+        raise InputError(f"{path}: scaling_factor {scale!r} is not a number above 0; {_ADVICE}")
+
+
+def _tensors(folder: Path) -> dict[str, Tensor]:
+    """The weights, float32, under the names of today's diffusers."""
+    path = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise InputError(f"{folder}: none of {', '.join(WEIGHT_FILES)} is in it; {_ADVICE}")
+    try:
+        if path.suffix == ".bin":
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        else:
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        return {_renamed(name): tensor.to(torch.float32) for name, tensor in state.items()}
+    except Exception as error:  # torch.load fails on foreign files in a dozen ways
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: not readable weights ({reason}); fetch it again") from None
+
+
+def _renamed(name: str) -> str:
+    """The official files have the names that an attention's projections had until 2023."""
+    if ".attentions." not in name:
+        return name
+    today = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+    return re.sub(r"\.(query|key|value|proj_attn)\.", lambda old: f".{today[old[1]]}.", name)
+
+
+def _check_tensors(folder: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    for what, names in (("lack", wanted.keys() - state), ("have besides", state.keys() - wanted)):
+        if names:
+            raise InputError(
+                f"{folder}: the weights do not fit config.json: they {what} {min(names)} "
+                f"({len(names)} such names); take both from the same place"
+            )
+    for name, tensor in state.items():
+        if tensor.shape != wanted[name].shape:
+            raise InputError(
+                f"{folder}: the weights do not fit config.json: {name} is {tuple(tensor.shape)}, "
+                f"not {tuple(wanted[name].shape)}; take both from the same place"
+            )
+        if not tensor.isfinite().all():
+            raise InputError(f"{folder}: the weights {name} are not finite; fetch them again")
+
+
+def _encoder_digest(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        if name.startswith(("encoder.", "quant_conv.")):
+            digest.update(f"{name}{tuple(state[name].shape)}".encode())
+            digest.update(state[name].contiguous().numpy().data)
+    return digest.hexdigest()

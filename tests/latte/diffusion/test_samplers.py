@@ -1,0 +1,377 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from latte.data.errors import InputError
+from latte.diffusion import GaussianDiffusion
+
+LEVELS = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))  # ᾱ
+MEAN, DEVIATION = 0.4, 0.3  # of the data that `best_network` knows
+RELATIVE = 5e-6  # to the largest value, float32 against the golden arrays; see docs/diffusion.md
+
+
+def normal(seed, shape, dtype=torch.float64):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def draws(seed):
+    """A source of each step's noise."""
+    generator = torch.Generator().manual_seed(seed)
+    return lambda shape: torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def no_draws(shape):
+    raise AssertionError("no noise is needed")
+
+
+def outcome(noise, between):
+    """What a network with a learned variance gives: noise, and where between its bounds it is."""
+    return torch.cat([noise, torch.as_tensor(between, dtype=noise.dtype).expand_as(noise)], dim=-3)
+
+
+def squash(x, t, shift=0.0):
+    """A network that is no linear function, and treats each number by itself."""
+    time = (t.to(x.dtype) / 1000).view(-1, *[1] * (x.ndim - 1))
+    return outcome(torch.tanh(x * (1.5 - time) + shift), torch.sin(x + time))
+
+
+def steps_of(timesteps):
+    """Signal left at each step, and at the one before: ᾱ_t, ᾱ_{t−1}."""
+    level = LEVELS[timesteps]
+    return level, np.append(1.0, level[:-1])
+
+
+def best_network(timesteps):
+    """Noise and variance in closed form for x_0 ~ N(MEAN, DEVIATION²) in each place."""
+    level, before = steps_of(timesteps)
+    beta = 1 - level / before
+    total = level * DEVIATION**2 + 1 - level  # Var x_t
+    low = beta * (1 - before) / (1 - level)
+    of_mean = before * (beta / (1 - level)) ** 2 * DEVIATION**2 * (1 - level) / total
+    low[0] = low[1]
+    between = 2 * np.log((low + of_mean) / low) / np.log(beta / low) - 1
+
+    def model(x, t):
+        step = np.searchsorted(timesteps, t[0].item())
+        slope = math.sqrt(1 - level[step]) / total[step]
+        return outcome(slope * (x - math.sqrt(level[step]) * MEAN), between[step])
+
+    return model
+
+
+@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+def test_samples_are_the_official_codes(golden_diffusion, formula_latte, latents, method):
+    drawn = []
+
+    def randn(shape):
+        drawn.append(shape)
+        return latents(f"step{len(drawn)}", 2, 4)
+
+    x = GaussianDiffusion(respacing="10").sample(
+        formula_latte(), latents("latent", 2, 4), method=method, randn=randn
+    )
+    expected = torch.from_numpy(golden_diffusion[f"{method}_10"])
+    assert ((x - expected).abs().max() / expected.abs().max()).item() < RELATIVE
+    assert drawn == [(2, 4, 4, 8, 8)] * (10 if method == "ddpm" else 0)
+
+
+@pytest.mark.parametrize("respacing", ["4", "25", "ddim100"])
+def test_the_best_network_walks_back_to_the_data(respacing):
+    """DDPM with the true variances is exact, however few its steps."""
+    diffusion = GaussianDiffusion(respacing=respacing)
+    count = 100_000
+    total = math.sqrt(diffusion.alpha_bar[-1] * DEVIATION**2 + 1 - diffusion.alpha_bar[-1])
+    start = total * normal(1, (count // 100, 1, 1, 10, 10))
+    start += math.sqrt(diffusion.alpha_bar[-1]) * MEAN
+    x = diffusion.sample(best_network(diffusion.timesteps), start, randn=draws(2))
+    # The last step takes the mean of x_0 and adds no noise.
+    level = diffusion.alpha_bar[0]
+    variance = level * DEVIATION**4 / (level * DEVIATION**2 + 1 - level)
+    assert abs(x.mean() - MEAN) < 4 * math.sqrt(variance / count)
+    assert abs(x.var() - variance) < 4 * variance * math.sqrt(2 / count)
+
+
+@pytest.mark.parametrize("respacing", ["4", "25", "ddim100", None])
+def test_ddim_is_the_product_of_its_steps(respacing):
+    diffusion = GaussianDiffusion(respacing=respacing)
+    level, before = steps_of(diffusion.timesteps)
+    total = level * DEVIATION**2 + 1 - level
+    # A step maps x_t's distance from its mean by this factor: DDIM eq. 12 with the best network.
+    slopes = np.sqrt(before * level) * DEVIATION**2 + np.sqrt((1 - before) * (1 - level))
+    factor = (slopes / total).prod()
+    start = normal(3, (2, 3, 2, 4, 4))
+    x = diffusion.sample(best_network(diffusion.timesteps), start, method="ddim", randn=no_draws)
+    expected = MEAN + factor * (start - math.sqrt(level[-1]) * MEAN)
+    assert torch.allclose(x, expected, rtol=0, atol=1e-10)
+    if respacing is None:  # with many steps, the deviation of the data
+        assert factor == pytest.approx(DEVIATION, rel=0.01)
+
+
+@pytest.mark.parametrize("respacing", ["4", "50"])
+def test_full_noise_makes_ddim_ddpm_with_the_least_variance(respacing):
+    diffusion = GaussianDiffusion(respacing=respacing)
+    start = normal(4, (2, 3, 2, 4, 4))
+
+    def least(x, t):
+        return outcome(squash(x, t).chunk(2, dim=-3)[0], -1.0)
+
+    ddim = diffusion.sample(squash, start, method="ddim", eta=1.0, randn=draws(5))
+    ddpm = diffusion.sample(least, start, method="ddpm", randn=draws(5))
+    assert torch.allclose(ddim, ddpm, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("eta", "respacing"), [(0.3, None), (1.0, None), (1.0, "10")])
+def test_a_step_of_ddim_has_the_papers_deviation(eta, respacing):
+    """From the same x_t, two draws lie σ apart: DDIM eq. 16; for η = 1, β̃ of DDPM."""
+    diffusion = GaussianDiffusion(respacing=respacing)
+    level, before = steps_of(diffusion.timesteps)
+    expected = eta * np.sqrt((1 - before) / (1 - level)) * np.sqrt(1 - level / before)
+    if eta == 1:
+        assert np.allclose(expected**2, diffusion.posterior_variance, rtol=1e-9)
+    seen = []
+
+    def model(x, t):
+        seen.append(x.clone())
+        return torch.zeros_like(x)  # then pred_x0 = x_t / √ᾱ, and noise has no direction
+
+    diffusion.sample(
+        model, normal(6, (1, 1, 1, 2, 2)), method="ddim", eta=eta, randn=lambda s: torch.ones(s)
+    )
+    places = np.array([x.mean().item() for x in seen])[::-1]  # by ascending step
+    steps = np.arange(1, len(level))
+    predicted = np.sqrt(before[steps] / level[steps]) * places[steps] + expected[steps]
+    assert np.allclose(places[steps - 1], predicted, rtol=1e-10)
+
+
+def test_constant_noise_is_taken_off_in_closed_form():
+    """With one ε at all steps, DDIM's x_0 does not depend on the steps taken."""
+    start, noise = normal(7, (2, 3, 2, 4, 4)), normal(8, (2, 3, 2, 4, 4))
+    level = LEVELS[999]
+    expected = (start - math.sqrt(1 - level) * noise) / math.sqrt(level)
+    for respacing in ("2", "10", "250"):
+        x = GaussianDiffusion(respacing=respacing).sample(
+            lambda x, t: outcome(noise, 0.0), start, method="ddim"
+        )
+        assert torch.allclose(x, expected, rtol=1e-9)
+
+
+def test_guidance_moves_noise_along_the_difference():
+    """ε = ε∅ + s (ε_y − ε∅), each a constant: the samples are in closed form."""
+    start = normal(9, (3, 2, 1, 2, 2))
+    with_class = torch.tensor([0.5, -1.0, 2.0]).double().view(3, 1, 1, 1, 1)
+    scale, without, level = 4.0, 0.25, LEVELS[999]
+
+    def guided(x, t, y, guidance_scale):
+        noise = without + guidance_scale * (y - without)
+        return outcome(noise.expand_as(x), 0.0)
+
+    x = GaussianDiffusion(respacing="20").sample(
+        guided, start, method="ddim", y=with_class, guidance_scale=scale
+    )
+    noise = without + scale * (with_class - without)
+    expected = (start - math.sqrt(1 - level) * noise) / math.sqrt(level)
+    assert torch.allclose(x, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+def test_a_guidance_of_one_is_none(formula_latte, latents, method):
+    model, diffusion = formula_latte(5), GaussianDiffusion(respacing="4")
+    start, steps = latents("latent", 2, 4), [latents(f"step{k}", 2, 4) for k in range(4)]
+    plain, twice = iter(steps), iter(steps)
+    alone = diffusion.sample(
+        model, start, method=method, randn=lambda shape: next(plain), y=torch.tensor([1, 4])
+    )
+    halves = diffusion.sample(
+        model.forward_with_guidance,
+        torch.cat([start, start]),
+        method=method,
+        randn=lambda shape: torch.cat([next(twice)] * 2),
+        y=torch.tensor([1, 4, 5, 5]),
+        guidance_scale=1.0,
+    )
+    assert torch.allclose(halves[:2], alone, rtol=0, atol=1e-5 * alone.abs().max().item())
+
+
+@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+def test_the_last_steps_noise_is_drawn_and_not_used(method):
+    diffusion, start = GaussianDiffusion(respacing="5"), normal(10, (2, 1, 1, 2, 2))
+
+    def sample(last):
+        noises = iter([normal(step, start.shape) for step in range(4)] + [last])
+        x = diffusion.sample(
+            squash, start, method=method, eta=1.0, randn=lambda shape: next(noises)
+        )
+        assert next(noises, None) is None
+        return x
+
+    finite = sample(torch.zeros_like(start))
+    assert finite.isfinite().all()
+    assert torch.equal(sample(torch.full_like(start, math.nan)), finite)
+
+
+@pytest.mark.parametrize(("method", "eta"), [("ddpm", 0.0), ("ddim", 0.0), ("ddim", 0.7)])
+def test_a_sample_does_not_know_its_batch(method, eta):
+    diffusion, start = GaussianDiffusion(respacing="20"), normal(11, (3, 2, 1, 3, 3))
+    shift = torch.tensor([0.0, 0.5, -2.0]).double().view(3, 1, 1, 1, 1)
+
+    def sample(rows):
+        sources = [draws(row) for row in rows]  # a stream of its own for each
+        return diffusion.sample(
+            squash,
+            start[rows],
+            method=method,
+            eta=eta,
+            randn=lambda shape: torch.cat([source((1, *shape[1:])) for source in sources]),
+            shift=shift[rows],
+        )
+
+    together = sample([0, 1, 2])
+    # Up to the last bits, which vectorised functions may round by place.
+    assert torch.allclose(sample([2, 0]), together[[2, 0]], rtol=1e-12)
+    assert torch.allclose(sample([1]), together[[1]], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("method", "eta"), [("ddpm", 0.0), ("ddim", 1.0)])
+def test_the_same_draws_give_the_same_samples(method, eta):
+    diffusion, start = GaussianDiffusion(respacing="20"), normal(12, (2, 1, 1, 4, 4))
+    first, again, other = (
+        diffusion.sample(squash, start, method=method, eta=eta, randn=draws(seed))
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+
+
+def test_eta_is_ddims_alone():
+    diffusion, start = GaussianDiffusion(respacing="5"), normal(13, (2, 1, 1, 4, 4))
+    plain = diffusion.sample(squash, start, randn=draws(1))
+    assert torch.equal(diffusion.sample(squash, start, eta=0.5, randn=draws(1)), plain)
+
+
+def test_without_a_source_the_global_random_numbers_are_used():
+    diffusion, start = GaussianDiffusion(respacing="5"), normal(14, (2, 1, 1, 4, 4))
+    with torch.random.fork_rng(devices=[]):
+        samples = []
+        for seed in (3, 3, 4):
+            torch.manual_seed(seed)
+            samples.append(diffusion.sample(squash, start))
+    assert torch.equal(samples[0], samples[1])
+    assert not torch.allclose(samples[0], samples[2])
+
+
+@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+def test_the_network_is_asked_at_each_kept_step_from_the_last(method):
+    asked = []
+
+    def model(x, t, **inputs):
+        asked.append((t.tolist(), inputs))
+        return outcome(torch.tanh(x), 0.0)
+
+    GaussianDiffusion(respacing="ddim4").sample(
+        model, normal(15, (2, 1, 1, 2, 2)), method=method, y="label"
+    )
+    assert asked == [([step] * 2, {"y": "label"}) for step in (750, 500, 250, 0)]
+
+
+@pytest.mark.parametrize("respacing", ["2", "10"])
+def test_a_network_without_variance_adds_that_of_the_forward_process(respacing):
+    """Ancestral sampling with σ² = β, DDPM section 3.2."""
+    diffusion, start = GaussianDiffusion(respacing=respacing), normal(16, (2, 1, 1, 4, 4))
+
+    def most(x, t):
+        return outcome(torch.tanh(x), 1.0)
+
+    plain = diffusion.sample(lambda x, t: torch.tanh(x), start, randn=draws(1))
+    assert torch.allclose(plain, diffusion.sample(most, start, randn=draws(1)), rtol=1e-10)
+
+
+def test_one_step_takes_the_predicted_data():
+    x, noise = normal(17, (2, 1, 1, 4, 4)), normal(18, (2, 1, 1, 4, 4))
+    level = LEVELS[0]
+    expected = (x - math.sqrt(1 - level) * noise) / math.sqrt(level)
+    for method in ("ddpm", "ddim"):
+        sampled = GaussianDiffusion(respacing="1").sample(
+            lambda x, t: outcome(noise, 0.0), x, method=method
+        )
+        assert torch.allclose(sampled, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize(("method", "eta"), [("ddpm", 0.0), ("ddim", 0.0), ("ddim", 1.0)])
+def test_float32_stays_near_float64(schedule, method, eta):
+    diffusion, start = GaussianDiffusion(100, schedule), normal(19, (2, 3, 2, 4, 4))
+    exact = diffusion.sample(squash, start, method=method, eta=eta, randn=draws(1))
+    rounded = diffusion.sample(squash, start.float(), method=method, eta=eta, randn=draws(1))
+    assert exact.dtype == torch.float64
+    assert rounded.dtype == torch.float32
+    assert exact.isfinite().all()
+    assert torch.allclose(rounded.double(), exact, rtol=0, atol=1e-4 * exact.abs().max().item())
+
+
+@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+def test_an_answer_in_bfloat16_leaves_the_walk_in_float32(method):
+    """Under autocast the network answers in fewer digits; the samples keep theirs."""
+    diffusion, start = GaussianDiffusion(respacing="50"), normal(20, (2, 1, 1, 4, 4)).float()
+
+    def coarse(x, t):
+        assert x.dtype == torch.float32
+        return squash(x, t).bfloat16()
+
+    x = diffusion.sample(coarse, start, method=method, randn=draws(1))
+    assert x.dtype == torch.float32
+    assert (x != x.bfloat16()).any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+def test_half_types_walk_in_float32(method, dtype):
+    diffusion, start = GaussianDiffusion(respacing="50"), normal(24, (2, 1, 1, 4, 4)).to(dtype)
+    x = diffusion.sample(squash, start, method=method, randn=draws(1))
+    wide = diffusion.sample(squash, start.float(), method=method, randn=draws(1))
+    assert x.dtype == dtype
+    assert torch.equal(x, wide.to(dtype))
+
+
+def test_samples_need_no_gradients_and_leave_their_start_alone():
+    start = normal(21, (2, 1, 1, 4, 4)).requires_grad_()
+    before = start.detach().clone()
+    x = GaussianDiffusion(respacing="5").sample(squash, start)
+    assert not x.requires_grad
+    assert torch.equal(start.detach(), before)
+
+
+def test_memory_layout_does_not_matter():
+    start = normal(22, (2, 2, 3, 4, 4)).transpose(1, 2)
+    assert not start.is_contiguous()
+    diffusion = GaussianDiffusion(respacing="5")
+    strided, packed = (
+        diffusion.sample(squash, x, randn=draws(1)) for x in (start, start.contiguous())
+    )
+    assert torch.allclose(strided, packed, rtol=1e-12)
+
+
+def test_a_bar_is_shown_when_asked_for(capsys):
+    diffusion, start = GaussianDiffusion(respacing="5"), normal(23, (2, 1, 1, 4, 4))
+    silent = diffusion.sample(squash, start, randn=draws(1))
+    assert capsys.readouterr() == ("", "")
+    shown = diffusion.sample(squash, start, randn=draws(1), progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "ddpm" in err
+    assert "/5" in err
+    assert torch.equal(silent, shown)
+
+
+def test_unknown_methods_are_refused_with_the_nearest():
+    with pytest.raises(InputError, match="ddim"):
+        GaussianDiffusion(respacing="5").sample(squash, torch.zeros(1, 1, 1, 2, 2), method="dimm")
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.5, math.nan])
+def test_more_noise_than_ddpms_is_refused(eta):
+    with pytest.raises(InputError, match="eta"):
+        GaussianDiffusion(respacing="5").sample(
+            squash, torch.zeros(1, 1, 1, 2, 2), method="ddim", eta=eta
+        )

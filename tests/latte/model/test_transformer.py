@@ -1,0 +1,507 @@
+"""The whole network: the official outputs, every design, joint training, guidance, precision."""
+
+import json
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache, partial
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+
+from latte.config import LatteConfig
+from latte.model import Latte
+
+KEYS = Path(__file__).parents[2] / "golden" / "latte_keys.txt"
+CONFIG = LatteConfig(
+    input_size=8,
+    patch_size=2,
+    in_channels=4,
+    hidden_size=32,
+    depth=4,
+    num_heads=4,
+    num_frames=4,
+)
+VARIANTS = (1, 2, 3, 4)
+IMAGE_ATTENTIONS = ("only-video", "temporal-mask")
+CHOICES = {
+    "variant": VARIANTS,
+    "patch_embedding": ("uniform", "compression"),
+    "conditioning": ("s-adaln", "all-tokens"),
+    "temporal_position": ("absolute", "rotary"),
+    "num_classes": (None, 3),
+}
+DESIGNS = [
+    replace(CONFIG, depth=2, **dict(zip(CHOICES, values, strict=True)))
+    for values in product(*CHOICES.values())
+]
+TIMES = torch.tensor([17, 801])
+
+
+def noise(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def make(config=CONFIG, **changes):
+    """A network whose weights let every part speak: initially the output is zero."""
+    model = Latte(replace(config, **changes)).eval()
+    source = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            values = torch.randn(weight.shape, generator=source)
+            if weight.ndim > 1:
+                weight.copy_(values / weight[0].numel() ** 0.5)
+            else:
+                weight.copy_(0.2 * values + ("norm" in name and name.endswith("weight")))
+    return model
+
+
+@cache
+def network(config):
+    """Such a network, made once: treat it as read-only."""
+    return make(config)
+
+
+def labels(config, count):
+    """All classes and the null class in turn; none for an unconditional network."""
+    if config.num_classes is None:
+        return None
+    return torch.arange(count) % (config.num_classes + 1)
+
+
+def name_of(config):
+    return "-".join(str(getattr(config, name)) for name in CHOICES)
+
+
+def close(found, expected, atol=1e-5):
+    torch.testing.assert_close(found, expected, atol=atol * float(expected.abs().max()), rtol=0)
+
+
+# The official network
+
+
+def assert_golden(found, expected):
+    expected = torch.from_numpy(expected)
+    assert found.shape == expected.shape
+    close(found.detach(), expected)
+
+
+def test_unconditional_output_is_the_official_one(formula_latte, golden_latte, latents):
+    found = formula_latte()(latents("latent", 2, 4), TIMES)
+    assert_golden(found, golden_latte["unconditional"])
+
+
+def test_class_conditional_output_is_the_official_one(formula_latte, golden_latte, latents):
+    found = formula_latte(5)(latents("latent", 2, 4), TIMES, torch.tensor([1, 4]))
+    assert_golden(found, golden_latte["class_conditional"])
+
+
+def test_guided_output_is_the_official_one(formula_latte, golden_latte, latents):
+    x = latents("latent", 2, 4)[:1].repeat(2, 1, 1, 1, 1)
+    t, y = torch.tensor([400, 400]), torch.tensor([1, 5])
+    found = formula_latte(5).forward_with_guidance(x, t, y, 7.0)
+    assert_golden(found, golden_latte["guided_scale_7"])
+
+
+def test_joint_output_is_the_official_one(formula_latte, golden_latte, latents):
+    found = formula_latte()(latents("latent", 2, 7), TIMES, num_images=3)
+    assert_golden(found, golden_latte["joint_only_video_3_images"])
+
+
+def test_tensors_are_named_and_shaped_as_in_official_files():
+    lines = KEYS.read_text(encoding="utf-8").splitlines()
+    expected = {name: json.loads(shape) for name, shape in (line.split(" ", 1) for line in lines)}
+    model = Latte(LatteConfig(8, 2, 4, 96, 4, 4, 4, num_classes=5))
+    assert {name: list(tensor.shape) for name, tensor in model.state_dict().items()} == expected
+    unconditional = Latte(LatteConfig(8, 2, 4, 96, 4, 4, 4)).state_dict()
+    assert set(expected) - set(unconditional) == {"y_embedder.embedding_table.weight"}
+
+
+# Every design
+
+
+@pytest.mark.parametrize("config", DESIGNS, ids=name_of)
+def test_gradients_reach_every_parameter(config):
+    model, y = make(config), labels(config, 4)
+    x, t = noise(4, 4, 4, 8, 8), torch.tensor([0, 17, 801, 999])
+    out = model(x, t, y)
+    assert out.shape == (4, 4, 8, 8, 8)
+    (out * noise(*out.shape, seed=1)).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        rows = (
+            parameter.grad.flatten(1) if "embedding_table" in name else parameter.grad.view(1, -1)
+        )
+        assert rows.abs().amax(dim=1).min() > 0, name
+
+
+@pytest.mark.parametrize("config", DESIGNS, ids=name_of)
+def test_at_first_the_output_is_zero_and_modulated_blocks_change_nothing(config):
+    model, changes = Latte(config), []
+    for block in model.blocks:
+        block.register_forward_hook(
+            lambda module, inputs, out: changes.append((out - inputs[0]).abs().max())
+        )
+    assert not model(noise(2, 4, 4, 8, 8), TIMES, labels(config, 2)).any()
+    assert len(changes) == config.depth
+    assert (max(changes) == 0) == (config.conditioning == "s-adaln")
+
+
+@pytest.mark.parametrize("config", DESIGNS, ids=name_of)
+def test_everything_in_a_video_is_seen_everywhere(config):
+    model, y, x = network(config), labels(config, 1), noise(1, 4, 4, 8, 8)
+    t = TIMES[:1]
+    with torch.no_grad():
+        out = model(x, t, y)
+        changed = x.clone()
+        changed[0, 3, 2, 7, 0] += 3
+        assert (model(changed, t, y) - out).abs().amax(dim=2).min() > 0
+        assert (model(x, t + 1, y) - out).abs().amax(dim=2).min() > 0
+        if y is not None:
+            assert (model(x, t, y + 1) - out).abs().amax(dim=2).min() > 0
+
+
+@pytest.mark.parametrize("config", DESIGNS, ids=name_of)
+def test_samples_do_not_depend_on_who_is_with_them(config):
+    model, y, x = network(config), labels(config, 4), noise(4, 4, 4, 8, 8)
+    t = torch.tensor([0, 17, 801, 999])
+    order = torch.tensor([2, 0, 3, 1])
+    with torch.no_grad():
+        together = model(x, t, y)
+        apart = [
+            model(x[i : i + 1], t[i : i + 1], None if y is None else y[i : i + 1]) for i in range(4)
+        ]
+        shuffled = model(x[order], t[order], None if y is None else y[order])
+    close(torch.cat(apart), together)
+    close(shuffled, together[order])
+
+
+@pytest.mark.parametrize("config", DESIGNS, ids=name_of)
+def test_double_precision_says_the_same(config):
+    model, y, x = network(config), labels(config, 2), noise(2, 4, 4, 8, 8)
+    with torch.no_grad():
+        single = model(x, TIMES, y)
+        double = deepcopy(model).double()(x.double(), TIMES, y)
+    assert double.dtype == torch.float64
+    close(single, double.float())
+
+
+def test_a_network_without_learned_variance_gives_the_noise_alone():
+    model = make(learn_sigma=False, num_classes=3)
+    assert model(noise(2, 4, 4, 8, 8), TIMES, torch.tensor([0, 3])).shape == (2, 4, 4, 8, 8)
+
+
+def test_no_dropout_and_no_chance():
+    model, x, y = make(num_classes=3), noise(2, 4, 4, 8, 8), torch.tensor([0, 3])
+    expected = model(x, TIMES, y)
+    before = torch.random.get_rng_state()
+    assert torch.equal(model.train()(x, TIMES, y), expected)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+# Frames
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_frames_are_told_apart_by_their_position_alone(variant):
+    model, x = make(variant=variant), noise(2, 4, 4, 8, 8)
+    order = torch.tensor([2, 0, 3, 1])
+    with torch.no_grad():
+        out = model(x, TIMES)
+        assert (model(x[:, order], TIMES) - out[:, order]).abs().max() > 0.01
+        model.temp_embed.zero_()
+        close(model(x[:, order], TIMES), model(x, TIMES)[:, order])
+
+
+def test_time_enters_before_the_first_temporal_block():
+    """Not before the first block, as in the paper's text: so do the official weights want it."""
+
+    def note_frames(notes, place, block, inputs):
+        notes[place] = bool((inputs[0] - inputs[0][:, :1]).abs().max() > 1e-5)
+
+    moving = {}
+    for variant, first in ((1, 1), (2, 2)):
+        model, still = make(variant=variant), noise(1, 1, 4, 8, 8).expand(2, 4, 4, 8, 8)
+        for index, block in enumerate(model.blocks):
+            block.register_forward_pre_hook(partial(note_frames, moving, (variant, index)))
+        model(still, TIMES)
+        assert [moving[variant, index] for index in range(4)] == [False] * first + [True] * (
+            4 - first
+        )
+
+
+@pytest.mark.parametrize("variant", [1, 2])
+def test_blocks_are_interleaved_or_spatial_first(variant):
+    axes = [block.axis for block in make(variant=variant).blocks]
+    assert axes == [["space", "time"] * 2, ["space"] * 2 + ["time"] * 2][variant - 1]
+
+
+# Joint training on videos and images
+
+
+@pytest.mark.parametrize("temporal_position", ["absolute", "rotary"])
+@pytest.mark.parametrize("conditioning", ["s-adaln", "all-tokens"])
+@pytest.mark.parametrize("image_attention", IMAGE_ATTENTIONS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_video_and_each_image_are_predicted_as_if_alone(
+    variant, image_attention, conditioning, temporal_position
+):
+    model = make(
+        variant=variant,
+        image_attention=image_attention,
+        conditioning=conditioning,
+        temporal_position=temporal_position,
+        num_classes=3,
+    )
+    x, y = noise(2, 7, 4, 8, 8), torch.tensor([2, 3])
+    y_images = torch.tensor([[0, 1, 3], [2, 2, 1]])
+    with torch.no_grad():
+        out = model(x, TIMES, y, num_images=3, y_images=y_images)
+        close(out[:, :4], model(x[:, :4], TIMES, y))
+        for image in range(3):
+            # Another video, whose class is the image's: the image looks as before.
+            other = torch.cat([noise(2, 4, 4, 8, 8, seed=1), x[:, 4 + image :][:, :1]], dim=1)
+            alone = model(other, TIMES, y_images[:, image], num_images=1)
+            close(alone[:, 4], out[:, 4 + image])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_images_meet_the_temporal_weights_under_the_mask_alone(variant):
+    x, moved = noise(2, 6, 4, 8, 8), {}
+    for image_attention in IMAGE_ATTENTIONS:
+        model = make(variant=variant, image_attention=image_attention)
+        with torch.no_grad():
+            out = model(x, TIMES, num_images=2)
+            for name, parameter in model.named_parameters():
+                block = name.split(".")[1]
+                if "_temporal" in name or (
+                    name.startswith("blocks")
+                    and variant in (1, 2)
+                    and model.blocks[int(block)].axis == "time"
+                ):
+                    parameter *= 1.5
+            change = (model(x, TIMES, num_images=2) - out).abs()
+        assert change[:, :4].max() > 0.01
+        moved[image_attention] = change[:, 4:].max()
+    assert moved["only-video"] == 0
+    assert moved["temporal-mask"] > 0.01
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_two_strategies_differ_for_images_alone(variant):
+    x = noise(2, 6, 4, 8, 8)
+    with torch.no_grad():
+        only_video, masked = (
+            make(variant=variant, image_attention=name)(x, TIMES, num_images=2)
+            for name in IMAGE_ATTENTIONS
+        )
+    close(only_video[:, :4], masked[:, :4])
+    assert (only_video[:, 4:] - masked[:, 4:]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("image_attention", IMAGE_ATTENTIONS)
+def test_images_have_no_position_in_time(image_attention):
+    model, x = make(image_attention=image_attention), noise(2, 7, 4, 8, 8)
+    order = torch.tensor([0, 1, 2, 3, 6, 4, 5])
+    with torch.no_grad():
+        out = model(x, TIMES, num_images=3)
+        close(model(x[:, order], TIMES, num_images=3), out[:, order])
+
+
+def test_images_without_classes_of_their_own_have_the_videos():
+    model, x, y = make(num_classes=3), noise(2, 6, 4, 8, 8), torch.tensor([2, 3])
+    with torch.no_grad():
+        out = model(x, TIMES, y, num_images=2)
+        close(model(x, TIMES, y, num_images=2, y_images=y[:, None].expand(2, 2)), out)
+        other = model(x, TIMES, y, num_images=2, y_images=torch.tensor([[2, 0], [3, 3]]))
+    changed = (other - out).abs().amax(dim=(2, 3, 4)) > 1e-3
+    assert changed.tolist() == [[False] * 5 + [True], [False] * 6]
+
+
+@pytest.mark.parametrize("image_attention", IMAGE_ATTENTIONS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_images_teach_what_they_pass(variant, image_attention):
+    model = make(variant=variant, image_attention=image_attention)
+    model(noise(2, 6, 4, 8, 8), TIMES, num_images=2)[:, 4:].square().sum().backward()
+    untouched = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    if image_attention == "temporal-mask":
+        # A softmax over one token is 1, whatever its query and key: their weights learn nothing,
+        # but they lie in one tensor with the values'.
+        assert untouched == set()
+    elif variant in (1, 2):
+        temporal = [f"blocks.{i}." for i, b in enumerate(model.blocks) if b.axis == "time"]
+        assert all(name.startswith(tuple(temporal)) for name in untouched)
+        assert len(untouched) == len(temporal) * len(list(model.blocks[0].parameters()))
+    else:
+        assert untouched == {n for n, _ in model.named_parameters() if "_temporal" in n}
+
+
+# Guidance
+
+
+def guided_inputs():
+    return noise(4, 4, 4, 8, 8), torch.full((4,), 400), torch.tensor([0, 2, 3, 3])
+
+
+def test_a_scale_of_one_is_the_conditional_prediction():
+    model, (x, t, y) = make(num_classes=3), guided_inputs()
+    with torch.no_grad():
+        for guided in ("noise", "all"):
+            out = model.forward_with_guidance(x, t, y, 1.0, guided=guided)
+            close(out[:2], model(x[:2], t[:2], y[:2]))
+
+
+def test_guidance_walks_from_the_unconditional_prediction():
+    model, (x, t, y) = make(num_classes=3), guided_inputs()
+    with torch.no_grad():
+        with_class, without = model(x[:2], t[:2], y[:2]), model(x[:2], t[:2], y[2:])
+        mixed = without + 4.5 * (with_class - without)
+        noise_alone = model.forward_with_guidance(x, t, y, 4.5)
+        everything = model.forward_with_guidance(x, t, y, 4.5, guided="all")
+    close(everything, torch.cat([mixed, mixed]))
+    close(noise_alone[:, :, :4], torch.cat([mixed, mixed])[:, :, :4])
+    close(noise_alone[:, :, 4:], torch.cat([with_class, without])[:, :, 4:])
+
+
+def test_guidance_does_not_look_at_the_second_half():
+    model, (x, t, y) = make(num_classes=3), guided_inputs()
+    with torch.no_grad():
+        expected = model.forward_with_guidance(x, t, y, 7.0)
+        x[2:] = torch.nan
+        assert torch.equal(model.forward_with_guidance(x, t, y, 7.0), expected)
+
+
+def test_guidance_of_a_network_without_learned_variance():
+    model, (x, t, y) = make(num_classes=3, learn_sigma=False), guided_inputs()
+    with torch.no_grad():
+        found = model.forward_with_guidance(x, t, y, 3.0)
+        assert torch.equal(found, model.forward_with_guidance(x, t, y, 3.0, guided="all"))
+    assert torch.equal(found[:2], found[2:])
+
+
+# Memory, precision, devices, files
+
+
+@pytest.mark.parametrize("image_attention", IMAGE_ATTENTIONS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_checkpointed_activations_give_the_same_gradients(variant, image_attention):
+    gradients = []
+    for checkpointed in (False, True):
+        model = make(variant=variant, image_attention=image_attention)
+        model.checkpoint_activations = checkpointed
+        recomputed = []
+        model.blocks[1].mlp.register_forward_hook(lambda *_, seen=recomputed: seen.append(1))
+        out = model(noise(2, 6, 4, 8, 8), TIMES, num_images=2)
+        (out * noise(*out.shape, seed=1)).sum().backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+        assert len(recomputed) == 1 + checkpointed
+    for plain, recomputed in zip(*gradients, strict=True):
+        assert torch.equal(plain, recomputed)
+
+
+@pytest.mark.parametrize("config", DESIGNS, ids=name_of)
+def test_mixed_precision_is_near_and_its_output_is_not_rounded(config):
+    model, y, x = network(config), labels(config, 2), noise(2, 4, 4, 8, 8)
+    with torch.no_grad():
+        expected = model(x, TIMES, y)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = model(x, TIMES, y)
+    assert found.dtype == torch.float32
+    assert (found - expected).norm() < 0.02 * expected.norm()
+    assert (found - expected).norm() > 0  # it was used
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("temporal_position", ["absolute", "rotary"])
+def test_a_network_of_rounded_weights_is_near(dtype, temporal_position):
+    model, x = make(temporal_position=temporal_position), noise(2, 4, 4, 8, 8)
+    with torch.no_grad():
+        expected = model(x, TIMES)
+        found = model.to(dtype)(x.to(dtype), TIMES)
+    assert found.dtype == dtype
+    assert (found.float() - expected).norm() < 0.05 * expected.norm()
+
+
+def test_positions_in_time_are_not_rounded_with_the_weights():
+    """The 15th angle would be wrong by 0.06 in bfloat16."""
+    config = replace(CONFIG, temporal_position="rotary", num_frames=16)
+    angles = []
+    for dtype in (torch.float32, torch.bfloat16):
+        model = make(config).to(dtype)
+        hook = model.blocks[1].register_forward_pre_hook(
+            lambda module, inputs: angles.append(inputs[2].angles)
+        )
+        model(noise(1, 16, 4, 8, 8).to(dtype), TIMES[:1])
+        hook.remove()
+    assert torch.equal(*angles)
+
+
+@pytest.mark.parametrize("patch_embedding", CHOICES["patch_embedding"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_shapes_are_known_without_memory(variant, patch_embedding):
+    config = replace(CONFIG, depth=2, variant=variant, patch_embedding=patch_embedding)
+    with torch.device("meta"):
+        model = Latte(config)
+        out = model(torch.empty(2, 4, 4, 8, 8), torch.empty(2))
+    assert out.device.type == "meta"
+    assert out.shape == (2, 4, 8, 8, 8)
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("config", DESIGNS, ids=name_of)
+def test_a_state_dict_is_all_there_is(config, assign):
+    """Also for a network that was made without memory, as large ones are."""
+    model, y, x = network(config), labels(config, 2), noise(2, 4, 4, 8, 8)
+    with torch.device("meta"):
+        other = Latte(config)
+    if not assign:
+        other = other.to_empty(device="cpu")
+        for tensor in (*other.parameters(), *other.buffers()):
+            tensor.data.fill_(torch.nan)  # what memory may hold
+    other.load_state_dict(model.state_dict(), assign=assign)
+    with torch.no_grad():
+        assert torch.equal(other(x, TIMES, y), model(x, TIMES, y))
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "x", "inputs", "complaint"),
+    [
+        (None, (2, 3, 4, 8, 8), {}, r"x has shape \(2, 3, 4, 8, 8\), wanted is \(N, 4 frames"),
+        (None, (2, 4, 3, 8, 8), {}, r"x has shape .* 4, 8, 8\)"),
+        (None, (2, 4, 4, 8, 16), {}, r"x has shape .* 8, 8\)"),
+        (None, (2, 4, 4, 16, 16), {}, "x has shape"),
+        (None, (4, 4, 8, 8), {}, "x has shape"),
+        (None, (2, 4, 4, 8, 8), {"num_images": 2}, r"4 frames \+ 2 images"),
+        (None, (2, 3, 4, 8, 8), {"num_images": -1}, "num_images = -1"),
+        (None, (2, 4, 4, 8, 8), {"t": torch.tensor([1])}, r"t has shape \(1,\), wanted is \(2,\)"),
+        (None, (2, 4, 4, 8, 8), {"t": torch.tensor(1)}, "t has shape"),
+        (None, (2, 4, 4, 8, 8), {"y": torch.tensor([0, 1])}, "unconditional model"),
+        (3, (2, 4, 4, 8, 8), {}, r"needs classes y \(2,\); 3 stands for no class"),
+        (3, (2, 4, 4, 8, 8), {"y": torch.tensor([0])}, r"needs classes y \(2,\)"),
+        (
+            3,
+            (2, 6, 4, 8, 8),
+            {"y": torch.tensor([0, 1]), "num_images": 2, "y_images": torch.zeros(2, 3).long()},
+            r"y_images has shape \(2, 3\), wanted is \(2, 2\)",
+        ),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(num_classes, x, inputs, complaint):
+    model = Latte(replace(CONFIG, num_classes=num_classes))
+    with pytest.raises(ValueError, match=complaint):
+        model(torch.zeros(x), **({"t": TIMES} | inputs))
+
+
+def test_images_cannot_join_tubes():
+    model = Latte(replace(CONFIG, patch_embedding="compression", num_classes=3))
+    x, y = noise(2, 6, 4, 8, 8), torch.tensor([0, 1])
+    with pytest.raises(ValueError, match="images cannot join"):
+        model(x, TIMES, y, num_images=2)
+    with torch.no_grad():  # none are not refused
+        nobody = torch.zeros(2, 0, dtype=torch.long)
+        assert torch.equal(model(x[:, :4], TIMES, y, y_images=nobody), model(x[:, :4], TIMES, y))

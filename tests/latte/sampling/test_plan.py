@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+
+from latte.autoencoder import DEFAULT_VAE
+from latte.config import LatteConfig
+from latte.data.errors import InputError
+from latte.model.checkpoints import Checkpoint
+from latte.sampling.plan import SampleRequest, make_plan
+
+OWN = {
+    "dataset": "shapes",
+    "classes": ["ape", "bee", "cat"],
+    "fps": 12.5,
+    "autoencoder": {"name": "identity"},
+    "diffusion": {"num_steps": 500, "schedule": "cosine"},
+    "sampling": {"method": "ddim", "steps": 50, "eta": 0.5, "guidance_scale": 4, "unknown": 1},
+}
+
+
+def checkpoint(num_classes=None, channels=3, **settings):
+    config = LatteConfig(8, 4, channels, 32, 2, 2, 4, num_classes=num_classes)
+    return Checkpoint(config=config, state_dict={}, settings=settings, path=Path("model.pt"))
+
+
+def plan(model, **request):
+    return make_plan(SampleRequest(**{"out": Path("out"), **request}), model)
+
+
+def test_our_own_files_say_how_to_sample():
+    made = plan(checkpoint(3, **OWN), out=None)
+    assert (made.options.method, made.options.steps, made.options.eta) == ("ddim", 50, 0.5)
+    assert made.options.guidance_scale == 4
+    assert (made.num_steps, made.schedule) == (500, "cosine")
+    assert (made.fps, made.file_format, made.precision) == (12.5, "mkv", "fp32")
+    assert (made.autoencoder, made.autoencoder_path) == ("identity", None)
+    assert made.out == Path("samples/shapes")
+    assert made.indices == range(16)
+    assert [made.class_name(index) for index in (0, 1, 5)] == ["ape", "bee", "cat"]
+
+
+def test_what_is_given_goes_before_what_the_file_says():
+    options = {"method": "ddpm", "steps": 20, "guidance_scale": 1.0, "seed": None}
+    made = plan(checkpoint(3, **OWN), options=options, fps=5.0, start=4, num_samples=3)
+    assert (made.options.method, made.options.steps, made.options.eta) == ("ddpm", 20, 0.0)
+    assert (made.options.guidance_scale, made.options.seed) == (1.0, 0)
+    assert (made.fps, made.indices) == (5.0, range(4, 7))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "num_classes", "guidance_scale"),
+    [("ucf101", 101, 7.0), ("ucf101", None, 1.0), ("skytimelapse", None, 1.0), (None, 10, 1.0)],
+)
+def test_official_files_are_sampled_as_officially(dataset, num_classes, guidance_scale):
+    made = plan(checkpoint(num_classes, 4), dataset=dataset, autoencoder="some/vae")
+    assert made.options.guidance_scale == guidance_scale
+    assert (made.options.method, made.options.steps, made.fps) == ("ddpm", 250, 8.0)
+    assert (made.num_steps, made.schedule) == (1000, "linear")
+    assert (made.autoencoder, made.autoencoder_path) == ("sd-vae", "some/vae")
+    assert made.class_name(0) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "stated", "wanted"),
+    [
+        (None, {"name": "sd-vae", "path": "a/vae"}, ("sd-vae", "a/vae")),
+        (None, {"name": "sd-vae"}, ("sd-vae", DEFAULT_VAE)),
+        ("b/vae", {"name": "sd-vae", "path": "a/vae"}, ("sd-vae", "b/vae")),
+        ("sd-vae", {}, ("sd-vae", DEFAULT_VAE)),
+        ("identity", {"name": "sd-vae"}, ("identity", None)),
+    ],
+)
+def test_where_the_autoencoder_comes_from(given, stated, wanted):
+    made = plan(checkpoint(None, 4, autoencoder=stated), autoencoder=given)
+    assert (made.autoencoder, made.autoencoder_path) == wanted
+
+
+def test_latents_without_an_autoencoder_are_refused_and_frames_need_none():
+    assert plan(checkpoint(None, 3)).autoencoder == "identity"
+    with pytest.raises(InputError, match=f"model.pt: works on.*--autoencoder {DEFAULT_VAE}"):
+        plan(checkpoint(None, 4))
+
+
+def test_as_many_samples_as_labels_unless_told_otherwise():
+    model = checkpoint(3, **OWN)
+    assert plan(model, labels="cat,ape").indices == range(2)
+    longer = plan(model, labels="cat,ape", num_samples=5, start=1)
+    assert [longer.label(index) for index in longer.indices] == [0, 2, 0, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ({"file_format": "gif"}, "no format 'gif'; choose mkv, png, mp4"),
+        ({"precision": "fp8"}, "no precision 'fp8'; choose fp32, bf16, fp16"),
+        ({"dataset": "ucf101"}, "model.pt: was trained on shapes, not on ucf101; leave --dataset"),
+        ({"options": {"method": "dpm"}}, "no method 'dpm'"),
+        ({"labels": "dog"}, "no class 'dog'; known: ape, bee, cat"),
+        ({"labels": "0,1,2", "num_samples": 2}, "--labels has 3 labels for 2 samples"),
+        ({"num_samples": 0}, "0 samples from number 0"),
+        ({"start": -1}, "16 samples from number -1"),
+        ({"fps": 0.0}, "fps = 0.0: give frames per second, above 0"),
+        ({"fps": float("inf")}, "fps = inf"),
+    ],
+)
+def test_what_does_not_suit_the_checkpoint_is_refused(request_, sentence):
+    with pytest.raises(InputError, match=sentence):
+        plan(checkpoint(3, **OWN), **request_)
+
+
+def test_a_data_set_must_be_known_or_the_checkpoints_own():
+    assert plan(checkpoint(dataset="my cats"), dataset="my cats", out=None).out == Path(
+        "samples/my cats"
+    )
+    assert plan(checkpoint(dataset="/data/cats"), out=None).out == Path("samples/cats")
+    with pytest.raises(InputError, match='no data set "ucf10"; did you mean ucf101'):
+        plan(checkpoint(), dataset="ucf10")
+    with pytest.raises(InputError, match="give --out DIR, or --dataset NAME for samples/NAME"):
+        plan(checkpoint(), out=None)
+
+
+def test_guidance_without_classes_is_refused_before_anything_is_made():
+    with pytest.raises(InputError, match="guidance_scale = 3: the model has no classes"):
+        plan(checkpoint(), options={"guidance_scale": 3.0})
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"sampling": {"steps": "many"}}, "model.pt: its settings say steps = 'many'"),
+        ({"sampling": {"eta": None}}, "model.pt: its settings say eta = None"),
+        ({"diffusion": {"num_steps": "1000"}}, "model.pt: its settings say diffusion ="),
+    ],
+)
+def test_settings_that_are_none_name_the_file(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        plan(checkpoint(**settings))

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from latte.data.errors import InputError
+from latte.sampling.processes import Process, choose_device, this_process
+
+
+def test_without_torchrun_there_is_one_process():
+    assert this_process({}) == Process(rank=0, world=1, local_rank=0)
+
+
+def test_what_torchrun_sets_is_read():
+    environment = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}
+    assert this_process(environment) == Process(rank=5, world=8, local_rank=1)
+
+
+@pytest.mark.parametrize(
+    "environment", [{"RANK": "2", "WORLD_SIZE": "2"}, {"RANK": "one"}, {"WORLD_SIZE": "0"}]
+)
+def test_what_torchrun_does_not_set_is_refused(environment):
+    with pytest.raises(InputError, match="not as torchrun sets them"):
+        this_process(environment)
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 8])
+def test_shares_are_all_samples_once(world):
+    shares = [list(Process(rank=rank, world=world).share(range(3, 10))) for rank in range(world)]
+    assert sorted(index for share in shares for index in share) == list(range(3, 10))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    second = Process(rank=3, world=4, local_rank=1)
+    assert choose_device("auto", second) == torch.device("cuda", 1)
+    assert choose_device("cuda", second) == torch.device("cuda", 1)
+    assert choose_device("cuda:0", second) == torch.device("cuda", 0)
+    assert choose_device("cpu", second) == torch.device("cpu")
+    with pytest.raises(InputError, match="GPU 2 is wanted, but there are 2; give --device cpu"):
+        choose_device("auto", Process(rank=2, world=4, local_rank=2))
+
+
+def test_devices_that_are_not_here_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto", Process()) == torch.device("cpu")
+    with pytest.raises(InputError, match="--device cuda: GPU 0 is wanted, but there are 0"):
+        choose_device("cuda", Process())
+    for name in ("gpu", "mps", "cuda:x"):
+        with pytest.raises(InputError, match=f"--device {name}: give auto, cpu, cuda or cuda:N"):
+            choose_device(name, Process())
