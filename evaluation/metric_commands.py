@@ -11,6 +11,7 @@ import typer
 from evaluation.options import (
     AsJson,
     BatchSize,
+    Checkpoint,
     DataRoot,
     Dataset,
     Device,
@@ -94,6 +95,7 @@ def measure(
     dataset: Dataset = None,
     real: Real = None,
     fake: Fake = None,
+    checkpoint: Checkpoint = None,
     protocol: ProtocolOption = None,
     settings: Settings = None,
     network: Network = None,
@@ -123,6 +125,12 @@ def measure(
         protocol, settings, dataset, network, num_videos, num_frames, seed, real
     )
     metrics, default = _metrics(str(context.info_name), chosen, network)
+    if checkpoint is not None:
+        from evaluation.generated import sample_first
+
+        fake = sample_first(
+            checkpoint, num_samples=chosen.num_fake, out=fake, dataset=dataset, device=device
+        )
     fake_set = fake_videos(dataset, fake)
     request = MeasureRequest(
         metrics=metrics,

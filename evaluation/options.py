@@ -36,6 +36,13 @@ Fake = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="Generated videos, likewise. [default: ./samples/<dataset>]"),
 ]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Sample from this model of `latte` first, into --fake, and measure that.",
+    ),
+]
 ProtocolOption = Annotated[
     str | None,
     typer.Option(

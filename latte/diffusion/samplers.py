@@ -82,4 +82,7 @@ def _ddim_step(
 def _draw(randn: "RandomNumbers | None", x: Tensor) -> Tensor:
     if randn is None:
         return torch.randn_like(x)
-    return randn(tuple(x.shape)).to(device=x.device, dtype=x.dtype)
+    fresh = randn(tuple(x.shape))
+    if fresh.shape != x.shape:
+        raise ValueError(f"randn gave {tuple(fresh.shape)}, wanted is {tuple(x.shape)}")
+    return fresh.to(device=x.device, dtype=x.dtype)

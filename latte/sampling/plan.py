@@ -117,10 +117,11 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
 
 
 def _dataset(request: SampleRequest, checkpoint: Checkpoint) -> str | None:
+    """Its name, or the path of the folder of videos that the model was trained on."""
     asked, stated = request.dataset, checkpoint.settings.get("dataset")
     if asked is None or asked == stated:
         return stated
-    if stated is not None:
+    if stated in DATASETS:
         raise InputError(
             f"{checkpoint.path}: was trained on {stated}, not on {asked}; leave --dataset out, or "
             "give another checkpoint"
@@ -136,11 +137,11 @@ def _options(
     """Official ones of the data set; over them the checkpoint's; over them what was given."""
     known = {each.name for each in fields(SamplingOptions)}
     stated = {name: value for name, value in _part(checkpoint, "sampling").items() if name in known}
-    official = dict(OFFICIAL.get(dataset or "", {}))
+    defaults = {**OFFICIAL.get(dataset or "", {}), **stated}
     if checkpoint.config.num_classes is None:
-        official.pop("guidance_scale", None)
+        defaults.pop("guidance_scale", None)  # refused where it is asked for, of no effect here
     try:
-        options = SamplingOptions(**official | stated)
+        options = SamplingOptions(**defaults)
     except InputError as error:
         raise InputError(f"{checkpoint.path}: its settings say {error}") from None
     given = {name: value for name, value in request.options.items() if value is not None}

@@ -1,7 +1,6 @@
 """`latte sample`: a checkpoint to a folder of videos, from wherever it was interrupted."""
 
 import hashlib
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import torch
 
 from latte.autoencoder import Autoencoder, open_autoencoder
 from latte.data.errors import InputError
+from latte.memory import is_too_little
 from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint, shipped_checkpoint
 from latte.sampling.folder import SampleFolder
@@ -23,7 +23,6 @@ from latte.sampling.preview import ROWS, preview_path, save_preview
 from latte.sampling.processes import choose_device, this_process
 
 SHIPPED_DATASET = "shapes"
-_NO_MEMORY = "out of memory|not enough memory|can't allocate memory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,9 +222,8 @@ def _mendable(device: torch.device, batch_size: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        # torch.cuda.OutOfMemoryError is a RuntimeError; the CPU's allocator has no type of its own.
         text, family = str(error), type(error).__module__
-        if isinstance(error, MemoryError) or re.search(_NO_MEMORY, text, re.IGNORECASE):
+        if is_too_little(error):
             raise InputError(_memory_advice(device, batch_size)) from error
         if family.startswith(("torch._inductor", "torch._dynamo")):
             reason = text.partition("\n")[0]

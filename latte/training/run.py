@@ -19,6 +19,7 @@ from latte.autoencoder import Autoencoder, open_autoencoder
 from latte.config import LatteConfig
 from latte.data.errors import InputError, named
 from latte.diffusion import GaussianDiffusion
+from latte.memory import is_too_little
 from latte.sampling.preview import contact_sheet
 from latte.training.config import TrainConfig, as_table, to_toml
 from latte.training.data import TrainingSet, open_training_set
@@ -299,8 +300,7 @@ def _is_finite(state: TrainState) -> bool:
 
 def _mended(error: MemoryError | RuntimeError, config: TrainConfig) -> Exception:
     """An error of torch as one sentence, if it is one that the user can mend."""
-    text = str(error)
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "not enough memory" in text:
+    if is_too_little(error):
         return InputError(
             f"there is not enough memory for {config.training.batch_size} clips at a time; set "
             "training.batch_size lower and training.accumulate higher, training.precision to bf16, "

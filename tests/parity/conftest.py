@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 CheckDifference = Callable[[str, str, float, float], None]
 ROWS = pytest.StashKey[list[tuple[str, str, str, str]]]()
-PEERS = ("cdfvd", "cleanfid", "prdc", "pytorch_fid", "sklearn", "torch_fidelity")
+PEERS = ("cdfvd", "cleanfid", "diffusers", "prdc", "pytorch_fid", "sklearn", "torch_fidelity")
 
 # The default environment has none of them.
 if any(importlib.util.find_spec(name) is None for name in PEERS):

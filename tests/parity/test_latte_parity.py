@@ -9,6 +9,8 @@ own. That is a special case of ours, so blocks can be made equal. What differs b
 - No classes, variants 2 to 4, tubes, tokens as conditions, rotary positions: theirs has none.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -178,8 +180,8 @@ def their_dit():
     randomise(model)
     first = model.transformer_blocks[0].norm1.emb
     for block in model.transformer_blocks:
-        # Each block has its copy of the embedders; and their frequencies end a step early, at
-        # 1/10000, where DiT's are those of 128 steps towards it.
+        # Each block has its copy of the embedders. Their 128 frequencies end at 1/10000, which in
+        # DiT would be the 129th: they are brought back.
         block.norm1.emb.load_state_dict(first.state_dict())
         block.norm1.emb.time_proj.downscale_freq_shift = 0
     return model
@@ -189,8 +191,6 @@ def their_dit():
 @torch.no_grad()
 def test_images_are_a_dits(variant, check_difference):
     """Spatial blocks alone, with classes: temporal ones leave images as they are."""
-    from dataclasses import replace
-
     theirs = their_dit()
     ours, state = Latte(replace(CONFIG, variant=variant, num_classes=7)).eval(), theirs.state_dict()
     first = "transformer_blocks.0.norm1.emb"

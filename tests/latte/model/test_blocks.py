@@ -16,6 +16,7 @@ from latte.model.blocks import (
     SplitHeadsBlock,
     Timeline,
     attend_over_time,
+    layer_norm,
     modulate,
 )
 from latte.model.embeddings import rotary_angles, rotate
@@ -304,6 +305,14 @@ def test_masked_images_attend_to_themselves():
 
 
 # Small parts
+
+
+def test_norms_have_the_official_epsilon():
+    """It counts for tokens that are nearly alike in all channels alone."""
+    x = 1e-3 * noise(2, 4, 5, 24)
+    for affine in (False, True):
+        norm = randomise(layer_norm(24, affine=affine))
+        close(norm(x), plain_norm(x, norm))
 
 
 def test_an_mlp_sees_each_token_by_itself():

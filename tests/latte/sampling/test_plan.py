@@ -113,13 +113,15 @@ def test_a_data_set_must_be_known_or_the_checkpoints_own():
         "samples/my cats"
     )
     assert plan(checkpoint(dataset="/data/cats"), out=None).out == Path("samples/cats")
+    assert plan(checkpoint(dataset="/data/ucf"), dataset="ucf101").out == Path("out")
     with pytest.raises(InputError, match='no data set "ucf10"; did you mean ucf101'):
         plan(checkpoint(), dataset="ucf10")
     with pytest.raises(InputError, match="give --out DIR, or --dataset NAME for samples/NAME"):
         plan(checkpoint(), out=None)
 
 
-def test_guidance_without_classes_is_refused_before_anything_is_made():
+def test_guidance_without_classes_is_refused_where_it_is_asked_for():
+    assert not plan(checkpoint(sampling={"guidance_scale": 4.0})).options.is_guided
     with pytest.raises(InputError, match="guidance_scale = 3: the model has no classes"):
         plan(checkpoint(), options={"guidance_scale": 3.0})
 

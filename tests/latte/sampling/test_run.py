@@ -269,6 +269,18 @@ def test_too_little_memory_is_one_sentence(
         sample(checkpoint_file(), tmp_path / "out", batch_size=batch_size)
 
 
+def test_a_machine_without_a_compiler_is_one_sentence(checkpoint_file, tmp_path, monkeypatch):
+    class InductorError(RuntimeError):
+        __module__ = "torch._inductor.exc"
+
+    def broken(*arguments, **options):
+        raise InductorError("InvalidCxxCompiler: none found\nSet TORCHDYNAMO_VERBOSE=1")
+
+    monkeypatch.setattr(run, "build_model", broken)
+    with pytest.raises(InputError, match=r"here \(InvalidCxxCompiler: none found\); leave"):
+        sample(checkpoint_file(), tmp_path / "out", compile=True)
+
+
 def test_other_faults_stay_faults(checkpoint_file, tmp_path, monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("shapes do not match")
