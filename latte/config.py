@@ -1,5 +1,6 @@
 """What a Latte is: its sizes and the paper's design choices, and the presets by name."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -51,8 +52,13 @@ class LatteConfig:
             type(self.num_classes) is not int or self.num_classes < 1
         ):
             raise InputError(f"num_classes = {self.num_classes!r}: give at least 1, or none")
-        if self.variant not in _WEIGHT_PER_BLOCK:
+        if type(self.variant) is not int or self.variant not in _WEIGHT_PER_BLOCK:
             raise InputError(f"variant = {self.variant!r}: the paper has variants 1, 2, 3 and 4")
+        if type(self.learn_sigma) is not bool:
+            raise InputError(f"learn_sigma = {self.learn_sigma!r}: give true or false")
+        ratio = self.mlp_ratio
+        if type(ratio) not in (int, float) or not 1 / self.hidden_size <= ratio < math.inf:
+            raise InputError(f"mlp_ratio = {ratio!r}: give a number above 0, such as 4")
         choices: Mapping[str, Any] = {
             "patch_embedding": PatchEmbedding,
             "conditioning": Conditioning,
@@ -95,8 +101,6 @@ class LatteConfig:
             raise InputError(
                 f"num_frames {self.num_frames} is not a multiple of tube_size {self.tube_size}"
             )
-        if self.mlp_ratio <= 0:
-            raise InputError(f"mlp_ratio = {self.mlp_ratio!r}: give a number above 0")
 
     @property
     def head_size(self) -> int:
@@ -164,6 +168,6 @@ def preset(name: str, **changes: Any) -> LatteConfig:
         raise InputError(f"no model is called {name!r}: {nearest(name, tuple(PRESETS))}")
     base = PRESETS[name]
     variant = changes.get("variant", base.variant)
-    if "depth" not in changes and variant in _WEIGHT_PER_BLOCK:
+    if "depth" not in changes and variant in tuple(_WEIGHT_PER_BLOCK):
         changes = {**changes, "depth": matched_depth(base.depth, variant)}
     return replace(base, **changes)

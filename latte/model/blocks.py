@@ -4,8 +4,9 @@ Tokens are (N, F, S, D) throughout: F frames of S patches. A block that attends 
 the same numbers along another axis; norms, MLPs and modulations see each token by itself.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -74,7 +75,9 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> 
 def attend_over_time(attention: Attention, x: Tensor, timeline: Timeline) -> Tensor:
     """(N, F, S, D) → (N, F, S, D): each position sees itself in other frames; 0 for images."""
     video = x[:, : timeline.num_frames] if timeline.leaves_images_out else x
-    mixed = attention(video.transpose(1, 2), timeline.angles, timeline.mask).transpose(1, 2)
+    # Laid out (N, S, F, D): else the bias of qkv is added in a pass of its own.
+    tokens = video.transpose(1, 2).contiguous()
+    mixed = attention(tokens, timeline.angles, timeline.mask).transpose(1, 2)
     if timeline.leaves_images_out:
         mixed = F.pad(mixed, (0, 0, 0, 0, 0, timeline.num_images))
     return mixed
@@ -94,14 +97,19 @@ class Mlp(nn.Module):
 
 
 class Modulation(nn.Sequential):
-    """The condition (N, F or 1, D) → `parts` tensors (N, F or 1, 1, D), zero at first."""
+    """The condition (N, F or 1, D) → `parts` tensors (N, F or 1, 1, D), zero at first.
+
+    Never rounded by autocast: 1 + γ would have steps of 2⁻⁷ in bfloat16.
+    """
 
     def __init__(self, hidden_size: int, parts: int) -> None:
         super().__init__(nn.SiLU(), nn.Linear(hidden_size, parts * hidden_size))
         self.parts = parts
 
     def forward(self, condition: Tensor) -> tuple[Tensor, ...]:
-        return super().forward(condition)[:, :, None].chunk(self.parts, dim=-1)
+        with full_precision(condition.device):
+            modulation = super().forward(condition.to(self[1].weight.dtype))
+        return modulation[:, :, None].chunk(self.parts, dim=-1)
 
 
 class Block(nn.Module):
@@ -212,7 +220,9 @@ class FinalLayer(nn.Module):
         shift, scale = (
             (None, None) if self.adaLN_modulation is None else self.adaLN_modulation(condition)
         )
-        return self.linear(modulate(self.norm_final(x), shift, scale))
+        with full_precision(x.device):  # guidance and samplers multiply its rounding
+            x = modulate(self.norm_final(x), shift, scale)
+            return self.linear(x.to(self.linear.weight.dtype))
 
 
 def modulate(x: Tensor, shift: Tensor | None, scale: Tensor | None) -> Tensor:
@@ -220,6 +230,13 @@ def modulate(x: Tensor, shift: Tensor | None, scale: Tensor | None) -> Tensor:
     if shift is None or scale is None:
         return x
     return torch.addcmul(shift, x, 1 + scale)
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Without autocast, for what is small and whose rounding counts."""
+    if not torch.amp.is_autocast_available(device.type):  # as "meta"
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def layer_norm(hidden_size: int, *, affine: bool) -> nn.LayerNorm:

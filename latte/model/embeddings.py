@@ -34,20 +34,21 @@ class TubePatches(nn.Module):
 
     def __init__(self, patch_size: int, tube_size: int, in_channels: int, hidden_size: int) -> None:
         super().__init__()
+        self.patch_size, self.tube_size = patch_size, tube_size
         kernel = (tube_size, patch_size, patch_size)
         self.proj = nn.Conv3d(in_channels, hidden_size, kernel_size=kernel, stride=kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        tokens = self.proj(x.transpose(1, 2))  # (N, D, F / s, H / p, W / p)
-        return tokens.flatten(3).permute(0, 2, 3, 1)
+        patches = _fold_patches(x, self.patch_size, self.tube_size)  # (N, F / s, S, C·s·p·p)
+        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
-def _fold_patches(x: Tensor, patch_size: int) -> Tensor:
-    """(N, F, C, H, W) → (N, F, S, C·p·p), each patch in the order of a convolution's weights."""
+def _fold_patches(x: Tensor, patch_size: int, tube_size: int = 1) -> Tensor:
+    """(N, F, C, H, W) → (N, F / s, S, C·s·p·p), each in the order of a convolution's weights."""
     n, f, c, height, width = x.shape
-    p = patch_size
-    x = x.reshape(n, f, c, height // p, p, width // p, p)
-    return x.permute(0, 1, 3, 5, 2, 4, 6).reshape(n, f, -1, c * p * p)
+    s, p = tube_size, patch_size
+    x = x.reshape(n, f // s, s, c, height // p, p, width // p, p)
+    return x.permute(0, 1, 4, 6, 3, 2, 5, 7).reshape(n, f // s, -1, c * s * p * p)
 
 
 def unfold_patches(tokens: Tensor, patch_size: int, channels: int) -> Tensor:
@@ -114,10 +115,13 @@ def patch_positions(size: int, side: int) -> Tensor:
     return torch.cat(halves, dim=1).float()[None]
 
 
-def rotary_angles(head_size: int, num_frames: int) -> Tensor:
+def rotary_angles(
+    head_size: int, num_frames: int, device: torch.device | str | None = None
+) -> Tensor:
     """float32 (F, head_size / 2): by how much each pair of channels turns at each frame."""
-    omega = 10_000.0 ** (-torch.arange(0, head_size, 2, dtype=torch.float64) / head_size)
-    return (torch.arange(num_frames, dtype=torch.float64)[:, None] * omega).float()
+    pairs = torch.arange(0, head_size, 2, dtype=torch.float32, device=device)
+    omega = torch.exp(-math.log(10_000.0) / head_size * pairs)
+    return torch.arange(num_frames, dtype=torch.float32, device=device)[:, None] * omega
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
@@ -125,7 +129,7 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 
     The product of a rotated query and a rotated key depends on how far apart their frames are.
     """
-    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = torch.cos(angles), torch.sin(angles)
+    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    cos, sin = torch.cos(angles), torch.sin(angles)  # at least float32, and the products with them
     turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
     return turned.flatten(-2).to(x.dtype)

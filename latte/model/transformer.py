@@ -1,6 +1,6 @@
 """Latte: the latent diffusion Transformer of arXiv:2401.03048, in its four variants."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from latte.model.blocks import (
     SpaceThenTimeBlock,
     SplitHeadsBlock,
     Timeline,
+    full_precision,
 )
 from latte.model.embeddings import (
     FramePatches,
@@ -64,9 +65,6 @@ class Latte(nn.Module):
         self.register_buffer("pos_embed", patch_positions(width, side))
         if config.temporal_position == "absolute":
             self.register_buffer("temp_embed", frame_positions(width, config.token_frames))
-        else:
-            angles = rotary_angles(config.head_size, config.token_frames)
-            self.register_buffer("rotary_angles", angles, persistent=False)
         self.blocks = nn.ModuleList(_blocks(config))
         self.final_layer = FinalLayer(config)
         if config.patch_embedding == "compression":
@@ -92,6 +90,8 @@ class Latte(nn.Module):
             if isinstance(module, Modulation):
                 nn.init.zeros_(module[1].weight)
         nn.init.zeros_(self.final_layer.linear.weight)
+        if self.config.patch_embedding == "compression":
+            nn.init.zeros_(self.upsampler.bias)
 
     def forward(
         self,
@@ -117,7 +117,8 @@ class Latte(nn.Module):
         config = self.config
         timeline = self._timeline(x, num_images)
         tokens = self.x_embedder(x) + self.pos_embed  # (N, F, S, D)
-        condition = self._condition(t, y, num_images, y_images)  # (N, 1 or F, c, D)
+        with full_precision(x.device):
+            condition = self._condition(t, y, num_images, y_images)  # (N, 1 or F, c, D)
         extra = 0
         if config.conditioning == "all-tokens":
             # They stand beside the patches of each frame, and go through all blocks like them.
@@ -133,7 +134,8 @@ class Latte(nn.Module):
         patches = self.final_layer(tokens[:, :, extra:], condition)
         out = unfold_patches(patches, config.patch_size, config.out_channels)
         if config.patch_embedding == "compression":
-            out = self.upsampler(out.transpose(1, 2)).transpose(1, 2)
+            with full_precision(out.device):
+                out = self.upsampler(out.transpose(1, 2)).transpose(1, 2)
         return out
 
     def forward_with_guidance(
@@ -158,6 +160,8 @@ class Latte(nn.Module):
         Returns:
             (2N, F, 2C, H, W), noise alike in both halves.
         """
+        if guided not in get_args(GuidedChannels):
+            raise ValueError(f"guided = {guided!r}: choose {' or '.join(get_args(GuidedChannels))}")
         half = x[: len(x) // 2]
         out = self(torch.cat([half, half]), t, y)
         channels = self.config.in_channels if guided == "noise" else out.shape[2]
@@ -179,7 +183,7 @@ class Latte(nn.Module):
             return timestep
         if y_images is None:
             return torch.cat([timestep, self.y_embedder(y)[:, None, None]], dim=2)
-        frames = self.config.num_frames
+        frames = self.config.token_frames
         labels = torch.cat([y[:, None].expand(-1, frames), y_images], dim=1)  # (N, F)
         classes = self.y_embedder(labels)[:, :, None]
         return torch.cat([timestep.expand(-1, frames + num_images, -1, -1), classes], dim=2)
@@ -189,7 +193,8 @@ class Latte(nn.Module):
         angles = mask = None
         masked = num_images > 0 and config.image_attention == "temporal-mask"
         if config.temporal_position == "rotary":
-            angles = self.rotary_angles
+            # Made anew: a buffer would be rounded by `.half()` and lost on the way from "meta".
+            angles = rotary_angles(config.head_size, frames, x.device)
             if masked:  # an image sees itself alone: its angle has no effect
                 angles = torch.cat([angles, angles.new_zeros(num_images, angles.shape[1])])
         if masked:
@@ -213,7 +218,9 @@ class Latte(nn.Module):
             mixed = self._run(block, tokens[:, :frames], condition[:, :frames], video)
             return torch.cat([mixed, tokens[:, frames:]], dim=1)
         if self.checkpoint_activations and torch.is_grad_enabled():
-            return checkpoint(block, tokens, condition, timeline, use_reentrant=False)
+            return checkpoint(
+                block, tokens, condition, timeline, use_reentrant=False, preserve_rng_state=False
+            )
         return block(tokens, condition, timeline)
 
     def _check(
@@ -221,6 +228,8 @@ class Latte(nn.Module):
     ) -> None:
         config = self.config
         size = config.input_size
+        if num_images < 0:
+            raise ValueError(f"num_images = {num_images}: wanted is at least 0")
         expected = (len(x), config.num_frames + num_images, config.in_channels, size, size)
         if tuple(x.shape) != expected:
             raise ValueError(

@@ -85,12 +85,39 @@ def test_the_demo_gets_its_options(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     seen: dict[str, Any] = {}
     monkeypatch.setattr(demo, "run", lambda **options: seen.update(options))
     arguments = ["--num-videos", "64", "--workers", "0", "--seed", "3", "--store", "kept"]
+    arguments += ["--checkpoint", "m.safetensors"]
     assert run_cli(monkeypatch, "demo", "--out", str(tmp_path), *arguments) == 0
     assert seen == {
         "out": tmp_path,
         "num_videos": 64,
         "workers": 0,
         "seed": 3,
+        "device": "cpu",
+        "store": Path("kept"),
+        "checkpoint": Path("m.safetensors"),
+    }
+
+
+def test_the_training_report_gets_its_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks import training_report
+
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(
+        training_report, "run", lambda folder, **options: seen.update(options, folder=folder)
+    )
+    arguments = ["--fvd", "--num-videos", "64", "--steps", "5", "--guidance-scale", "1.5"]
+    arguments += ["--workers", "0", "--store", "kept"]
+    assert run_cli(monkeypatch, "training", "a run", "--out", str(tmp_path), *arguments) == 0
+    assert seen == {
+        "folder": Path("a run"),
+        "out": tmp_path,
+        "fvd": True,
+        "num_videos": 64,
+        "steps": 5,
+        "guidance_scale": 1.5,
+        "workers": 0,
         "device": "cpu",
         "store": Path("kept"),
     }
@@ -190,5 +217,5 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    for name in ("table3", "demo", "protocols", "sensitivity", "coverage", "speed"):
+    for name in ("table3", "demo", "training", "protocols", "sensitivity", "coverage", "speed"):
         assert f"  {name} " in done.stdout

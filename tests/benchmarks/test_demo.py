@@ -1,25 +1,42 @@
 """`latte-bench demo` on few clips: what it writes, and what it says of what it measured."""
 
+import hashlib
 import re
 
 import pandas as pd
 import pytest
 
 from benchmarks import demo
+from benchmarks.demo import Accuracy
 from evaluation.result import read_results
+from latte.data.errors import InputError
+from latte.data.shapes import CLASS_NAMES
+from latte.sampling.generate import SamplingOptions
+
+TWO_STEPS = SamplingOptions(method="ddim", steps=2)
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
+def checkpoint(tiny_checkpoint, tmp_path_factory):
+    return tiny_checkpoint(tmp_path_factory.mktemp("model") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def out(checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    demo.run(out=folder, num_videos=24, resamples=20)
+    run(folder, checkpoint)
     return folder
+
+
+def run(folder, checkpoint):
+    demo.run(out=folder, num_videos=24, checkpoint=checkpoint, sampling=TWO_STEPS, resamples=20)
 
 
 def test_everything_promised_is_written(out):
     names = {path.name for path in out.iterdir()}
     assert {"report.md", "report.html", "demo.csv", "demo.md", "demo.tex"} <= names
     assert {"fvd_shapes.svg", "fvd_shapes.png", "clips.png", "results.jsonl"} <= names
+    assert "samples.png" in names
 
 
 def test_the_page_needs_nothing_from_outside(out):
@@ -31,10 +48,10 @@ def test_the_page_needs_nothing_from_outside(out):
 def test_every_generator_has_every_metric_with_an_interval(out):
     records = pd.DataFrame(read_results(out / "results.jsonl"))
     by_cell = records.set_index(["model", "metric"])
-    for generator in demo.GENERATORS:
+    for label in (demo.GIVEN, *(generator.label for generator in demo.GENERATORS)):
         for metric in ("FVD-shapes", "FID-shapes", "IS-shapes"):
-            low, high = by_cell.interval[generator.label, metric]
-            assert low <= by_cell.value[generator.label, metric] <= high
+            low, high = by_cell.interval[label, metric]
+            assert low <= by_cell.value[label, metric] <= high
     assert ("real videos", "IS-shapes") in by_cell.index
     assert set(records.metric) == {"FVD-shapes", "FID-shapes", "IS-shapes"}
     assert records.groupby("metric").fingerprint.nunique().max() <= 2
@@ -49,16 +66,67 @@ def test_distortions_of_time_are_seen_by_clips_and_not_by_frames(out):
         assert fvd > 1.5 > fid
 
 
-def test_a_second_run_takes_its_features_from_the_store_and_gives_the_same(out, capsys):
+def test_a_second_run_takes_its_features_from_the_store_and_gives_the_same(out, checkpoint, capsys):
     first = [record["value"] for record in read_results(out / "results.jsonl")]
-    demo.run(out=out, num_videos=24, resamples=20)
+    run(out, checkpoint)
     again = read_results(out / "results.jsonl")
     assert [record["value"] for record in again] == first
     assert all(record["details"]["decoded_clips"] == 0 for record in again)
     assert str(out / "report.html") in capsys.readouterr().out
 
 
-def frame(**values: float) -> pd.DataFrame:
+def test_the_model_and_how_it_was_sampled_stand_in_the_report(out, checkpoint):
+    sha256 = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    text = (out / "report.md").read_text(encoding="utf-8")
+    for part in (sha256[:12], "DDIM, 2 steps, no guidance, seed 0", "trained for 7 steps"):
+        assert part in text
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for name in CLASS_NAMES:  # a sample of each
+        assert f"<dt>{name}</dt>" in page
+
+
+def test_a_model_that_makes_noise_is_found_out(out):
+    text = (out / "report.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("|") and demo.GIVEN in line]
+    found = [line for line in lines if "| no " in line]
+    assert len(found) == 2
+    assert any(re.search(r" of 24 by the embedded network", line) for line in found)
+
+
+def test_without_the_shipped_model_the_rest_is_measured_and_a_line_says_so(
+    out, tmp_path, monkeypatch, capsys
+):
+    def missing():
+        raise InputError("there is none")
+
+    monkeypatch.setattr(demo, "shipped_checkpoint", missing)
+    demo.run(out=tmp_path, num_videos=24, resamples=20, store=out / "features")
+    captured = capsys.readouterr()
+    assert "note: measured without a model: there is none\n" in captured.err
+    assert "Latte" not in captured.out.partition("Report: ")[0]
+    before = {(r["model"], r["metric"]): r["value"] for r in read_results(out / "results.jsonl")}
+    for record in read_results(tmp_path / "results.jsonl"):
+        assert record["value"] == before[record["model"], record["metric"]]
+    assert not (tmp_path / "samples.png").exists()
+
+
+def test_the_shipped_model_is_measured_unless_another_is_given(checkpoint, monkeypatch):
+    monkeypatch.setattr(demo, "shipped_checkpoint", lambda: checkpoint)
+    for given, label in ((None, demo.SHIPPED), (checkpoint, demo.GIVEN)):
+        videos, _ = demo.model_videos(given, 2, TWO_STEPS, workers=0)
+        assert videos.name == label
+        assert list(demo.demo_sets(2, videos))[:3] == [demo.REAL, demo.SECOND_DRAW, label]
+
+
+def test_a_file_that_is_given_has_to_be_a_model_of_shapes(tiny_checkpoint, tmp_path):
+    other = tiny_checkpoint(tmp_path / "other.safetensors", dataset="ucf101")
+    for path, sentence in ((other, "ucf101, not on shapes"), (tmp_path / "no", "no such file")):
+        with pytest.raises(InputError, match=sentence):
+            run(tmp_path / "out", path)
+    assert not (tmp_path / "out").exists()
+
+
+def frame(values: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame(
         {"generator": list(values), "metric": "FVD-shapes", "value": list(values.values())}
     )
@@ -66,10 +134,22 @@ def frame(**values: float) -> pd.DataFrame:
 
 def test_findings_are_computed_and_can_fail():
     labels = [generator.label for generator in demo.GENERATORS]
-    rising = {label: 10.0 + i for i, label in enumerate(labels)} | {demo.SECOND_DRAW: 1.0}
-    assert all(finding.holds for finding in demo.findings(frame(**rising)))
-    falling = {label: 10.0 - i / 2 for i, label in enumerate(labels)} | {demo.SECOND_DRAW: 9.0}
-    assert not any(finding.holds for finding in demo.findings(frame(**falling)))
+    rising = {label: 10.0 + i for i, label in enumerate(labels)}
+    good = rising | {demo.SECOND_DRAW: 1.0, demo.SHIPPED: 5.0}
+    all_right = {name: Accuracy(right=20, total=20) for name in (demo.SECOND_DRAW, demo.SHIPPED)}
+    found = demo.findings(frame(good), all_right)
+    assert len(found) == 5
+    assert all(finding.holds for finding in found)
+    falling = {label: 10.0 - i / 2 for i, label in enumerate(labels)}
+    bad = falling | {demo.SECOND_DRAW: 9.0, demo.SHIPPED: 8.0}
+    half_right = all_right | {demo.SHIPPED: Accuracy(right=17, total=20)}
+    assert not any(finding.holds for finding in demo.findings(frame(bad), half_right))
+
+
+def test_a_model_as_good_as_real_videos_is_no_fault_of_the_metric():
+    values = {generator.label: 10.0 + i for i, generator in enumerate(demo.GENERATORS)}
+    values |= {demo.SECOND_DRAW: 1.0, demo.GIVEN: 0.9}
+    assert demo.findings(frame(values), {})[0].holds
 
 
 def test_the_reference_is_shown_and_never_ranked(out):

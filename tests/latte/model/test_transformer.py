@@ -187,6 +187,31 @@ def test_double_precision_says_the_same(config):
     close(single, double.float())
 
 
+@pytest.mark.parametrize(
+    "config", [d for d in DESIGNS if d.conditioning == "all-tokens"], ids=name_of
+)
+def test_conditions_are_tokens_before_the_patches_of_every_frame(config):
+    model, y, x, seen = make(config), labels(config, 2), noise(2, 4, 4, 8, 8), {}
+    for name in ("blocks.0", f"blocks.{config.depth - 1}", "final_layer"):
+        model.get_submodule(name).register_forward_hook(
+            lambda module, inputs, out, name=name: seen.update({name: (inputs[0], out)})
+        )
+    with torch.no_grad():
+        model(x, TIMES, y)
+        conditions = [model.t_embedder(TIMES)] + ([] if y is None else [model.y_embedder(y)])
+        patches = model.x_embedder(x) + model.pos_embed
+    extra, frames = len(conditions), config.token_frames
+    if config.temporal_position == "absolute" and config.variant in (3, 4):
+        conditions = [row[:, None] + model.temp_embed for row in conditions]  # (N, F, D)
+        patches = patches + model.temp_embed[:, :, None]
+    else:
+        conditions = [row[:, None].expand(-1, frames, -1) for row in conditions]
+    tokens = seen["blocks.0"][0]
+    close(tokens, torch.cat([torch.stack(conditions, dim=2), patches], dim=2))
+    last = seen[f"blocks.{config.depth - 1}"][1]
+    assert torch.equal(seen["final_layer"][0], last[:, :, extra:])
+
+
 def test_a_network_without_learned_variance_gives_the_noise_alone():
     model = make(learn_sigma=False, num_classes=3)
     assert model(noise(2, 4, 4, 8, 8), TIMES, torch.tensor([0, 3])).shape == (2, 4, 4, 8, 8)
@@ -226,9 +251,7 @@ def test_time_enters_before_the_first_temporal_block():
         for index, block in enumerate(model.blocks):
             block.register_forward_pre_hook(partial(note_frames, moving, (variant, index)))
         model(still, TIMES)
-        assert [moving[variant, index] for index in range(4)] == [False] * first + [True] * (
-            4 - first
-        )
+        assert [moving[variant, index] for index in range(4)] == [i >= first for i in range(4)]
 
 
 @pytest.mark.parametrize("variant", [1, 2])
@@ -272,6 +295,12 @@ def test_guidance_does_not_look_at_the_second_half():
         assert torch.equal(model.forward_with_guidance(x, t, y, 7.0), expected)
 
 
+def test_what_is_guided_is_named():
+    model, (x, t, y) = make(num_classes=3), guided_inputs()
+    with pytest.raises(ValueError, match="guided = 'eps'"):
+        model.forward_with_guidance(x, t, y, 7.0, guided="eps")
+
+
 def test_guidance_of_a_network_without_learned_variance():
     model, (x, t, y) = make(num_classes=3, learn_sigma=False), guided_inputs()
     with torch.no_grad():
@@ -307,7 +336,7 @@ def test_a_network_of_rounded_weights_is_near(dtype, temporal_position):
 
 
 def test_positions_in_time_are_not_rounded_with_the_weights():
-    """The 15th angle would be wrong by 0.06 in bfloat16."""
+    """In bfloat16, angles from 8 on are 0.06 apart."""
     config = replace(CONFIG, temporal_position="rotary", num_frames=16)
     angles = []
     for dtype in (torch.float32, torch.bfloat16):

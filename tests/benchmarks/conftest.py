@@ -1,0 +1,28 @@
+"""A tiny model of shapes: its samples are noise, but made as those of a trained one are."""
+
+import pytest
+import torch
+
+from latte.config import LatteConfig
+from latte.data.shapes import CLASS_NAMES
+from latte.model import Latte
+from latte.model.checkpoints import save_checkpoint
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint():
+    """Maker of a checkpoint file: 16 frames of 8×8 pixels, ten classes unless told otherwise."""
+
+    def make(path, *, seed=0, num_classes=10, num_frames=16, **settings):
+        config = LatteConfig(8, 4, 3, 32, 2, 2, num_frames, num_classes=num_classes)
+        model = Latte(config)
+        stream = torch.Generator().manual_seed(seed)
+        for parameter in model.parameters():
+            parameter.data = 0.1 * torch.randn(parameter.shape, generator=stream)
+        stated = {"dataset": "shapes", "autoencoder": {"name": "identity"}, "step": 7}
+        if num_classes is not None:
+            stated["classes"] = list(CLASS_NAMES)
+        save_checkpoint(path, config, model.state_dict(), stated | settings)
+        return path
+
+    return make

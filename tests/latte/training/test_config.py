@@ -1,0 +1,251 @@
+"""The configurations that ship are the paper's, and what is wrong with another is said at once."""
+
+import tomllib
+from dataclasses import asdict, fields
+
+import pytest
+
+from latte.config import PRESETS
+from latte.data.datasets import DATASETS
+from latte.data.errors import InputError
+from latte.data.transforms import FILTERS, RECIPES
+from latte.tables import from_table
+from latte.training.config import (
+    ModelTable,
+    TrainConfig,
+    as_table,
+    config_names,
+    differences,
+    load_config,
+    to_toml,
+)
+
+PAPER = ("faceforensics", "skytimelapse", "taichi-hd", "ucf101")
+# Steps before which gradients are not clipped: Vchitect/Latte b27c24a, configs/*/*_train.yaml.
+CLIP_FROM = {
+    "faceforensics": 20_000,
+    "faceforensics-joint": 500_000,
+    "skytimelapse": 20_000,
+    "skytimelapse-joint": 20_000,
+    "taichi-hd": 500_000,
+    "taichi-hd-joint": 500_000,
+    "ucf101": 100_000,
+    "ucf101-joint": 100_000,
+}
+
+
+def test_what_ships():
+    joint = [f"{name}-joint" for name in PAPER]
+    assert config_names() == sorted([*PAPER, *joint, "shapes", "shapes-joint", "shapes-tiny"])
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_every_configuration_loads_and_comes_back_from_its_own_text(name):
+    config = load_config(name)
+    assert load_config_text(to_toml(config)) == config
+    assert config.data.dataset == next(known for known in DATASETS if name.startswith(known))
+    assert config.data.recipe in ("none", *RECIPES)
+    assert config.data.filter in FILTERS
+    num_classes = DATASETS[config.data.dataset].num_classes
+    latents = config.data.size // (8 if config.autoencoder.name == "sd-vae" else 1)
+    network = config.model.latte_config(
+        input_size=latents,
+        in_channels=4 if config.autoencoder.name == "sd-vae" else 3,
+        num_frames=config.data.num_frames,
+        num_classes=num_classes,
+    )
+    assert (network.num_classes is None) == (not config.model.class_conditional)
+
+
+def load_config_text(text):
+    return from_table(TrainConfig, tomllib.loads(text), "text")
+
+
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_runs_are_the_papers(name, joint):
+    config = load_config(f"{name}-joint" if joint else name)
+    model, data, training = config.model, config.data, config.training
+    assert model.preset == "Latte-XL/2"
+    assert model.class_conditional == (name == "ucf101")
+    assert (data.dataset, data.split) == (name, "train+test" if name == "ucf101" else "train")
+    assert (data.num_frames, data.stride, data.size, data.flip) == (16, 3, 256, True)
+    assert data.images_per_clip == (8 if joint else 0)
+    assert (config.autoencoder.name, config.autoencoder.path) == (
+        "sd-vae",
+        "stabilityai/sd-vae-ft-ema",
+    )
+    assert (config.diffusion.num_steps, config.diffusion.schedule) == (1000, "linear")
+    assert training.batch_size == (4 if joint else 5)
+    assert (training.accumulate, training.warmup_steps, training.decay) == (1, 0, "constant")
+    assert (training.learning_rate, training.weight_decay, training.ema) == (1e-4, 0.0, 0.9999)
+    assert training.clip_norm == 0.1
+    assert training.clip_from_step == CLIP_FROM[f"{name}-joint" if joint else name]
+    assert (training.label_dropout, training.seed) == (0.1, 3407)
+    assert config.output.log_every == (100 if name == "faceforensics" else 50)
+    assert config.output.guidance_scale == (7.0 if name == "ucf101" else 1.0)
+    network = model.latte_config(
+        input_size=32,
+        in_channels=4,
+        num_frames=16,
+        num_classes=101 if name == "ucf101" else None,
+    )
+    assert asdict(network) | {"num_classes": None} == asdict(PRESETS["Latte-XL/2"])
+
+
+def test_joint_runs_differ_in_nothing_else():
+    for name in PAPER:
+        alone, joint = as_table(load_config(name)), load_config(f"{name}-joint")
+        found = {each.partition(" ")[0] for each in differences(alone, joint)}
+        assert found <= {"data.images_per_clip", "training.batch_size", "training.clip_from_step"}
+
+
+def test_sizes_take_the_place_of_the_presets_and_variants_keep_the_parameters():
+    config = load_config("faceforensics", ["model.preset=Latte-B/2", "model.num_heads=8"])
+    shape = {"input_size": 32, "in_channels": 4, "num_frames": 16, "num_classes": None}
+    network = config.model.latte_config(**shape)
+    assert (network.hidden_size, network.depth, network.num_heads) == (768, 12, 8)
+    other = load_config("faceforensics", ["model.variant=3"]).model.latte_config(**shape)
+    assert (other.variant, other.depth) == (3, 23)
+    small = load_config("shapes-tiny", ["model.variant=4", "model.depth=8"])
+    assert small.model.latte_config(**shape).depth == 7
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(to_toml(load_config("shapes-tiny", ['data.dataset="a \'b\' \\"c\\" ü"'])))
+    config = load_config(str(path), ["training.steps=3"])
+    assert config.data.dataset == "a 'b' \"c\" ü"
+    assert config.training.steps == 3
+    least = '[data]\ndataset = "videos"\n[training]\nsteps = 5\n[model]\npreset = "Latte-S/8"\n'
+    path.write_text(least)
+    config = load_config(str(path))
+    assert (config.data.stride, config.autoencoder.name, config.training.ema) == (
+        3,
+        "sd-vae",
+        0.9999,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("shapse", None, "no configuration is called 'shapse': did you mean shapes"),
+        ("none.toml", None, "none.toml: cannot be read as a TOML file"),
+        ("mine.toml", "steps = ", "mine.toml: not TOML (Invalid value"),
+        ("mine.toml", "", "mine.toml: give data and training and model as well"),
+        ("mine.toml", "[modle]", "mine.toml: no field is called 'modle': did you mean model?"),
+        ("mine.toml", "\xff", "mine.toml: cannot be read as a TOML file"),
+    ],
+)
+def test_files_that_are_none_are_one_sentence(tmp_path, monkeypatch, name, text, sentence):
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        (tmp_path / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError) as refused:
+        load_config(name)
+    assert str(refused.value).startswith(sentence)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("model.preset=Latte-XL/3", "[model]: no model is called 'Latte-XL/3': did you mean Latt"),
+        ("model.depth=0", "[model]: depth = 0: give at least 1"),
+        ("model.variant=five", "[model]: variant = 'five': wanted is a whole number"),
+        ("model.conditioning=adaln", "conditioning = 'adaln': wanted is 's-adaln' or 'all-tok"),
+        ("data.stride=0", "[data]: stride = 0: give at least 1"),
+        ("data.images_per_clip=-1", "[data]: images_per_clip = -1: give at least 0"),
+        ("data.videos=3", "[data]: no field is called 'videos': did you mean num_videos"),
+        ("autoencoder.name=vae", "[autoencoder]: name = 'vae': wanted is 'identity' or 'sd-vae'"),
+        ("diffusion.schedule=sqrt", "[diffusion]: schedule = 'sqrt': wanted is 'linear' or 'cos"),
+        ("training.steps=0", "[training]: steps = 0: give at least 1"),
+        ("training.accumulate=0", "[training]: accumulate = 0: give at least 1"),
+        ("training.learning_rate=0", "learning_rate = 0.0: give a number above 0"),
+        ("training.learning_rate=inf", "learning_rate = inf: wanted is a number"),
+        ("training.weight_decay=nan", "weight_decay = nan: wanted is a number"),
+        ("training.weight_decay=-1", "weight_decay = -1.0: give at least 0"),
+        ("training.ema=1", "ema = 1.0: give 0 up to, not including, 1"),
+        ("training.label_dropout=-0.1", "label_dropout = -0.1: give 0 up to, not including, 1"),
+        ("training.precision=fp16", "precision = 'fp16': wanted is 'fp32' or 'bf16'"),
+        ("output.log_every=0", "[output]: log_every = 0: give at least 1"),
+        ("output.guidance_scale=-1", "[output]: guidance_scale = -1.0: give at least 0"),
+        ("output.sample_every=-1", "[output]: sample_every = -1: give at least 0"),
+    ],
+)
+def test_values_that_make_no_sense_are_one_sentence(setting, sentence):
+    with pytest.raises(InputError) as refused:
+        load_config("shapes-tiny", [setting])
+    assert str(refused.value).startswith("shapes-tiny")
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            ["model.patch_embedding=compression", "data.images_per_clip=2"],
+            "shapes-tiny: images_per_clip and patch_embedding",
+        ),
+        (
+            ["model.conditioning=all-tokens", "model.initialise_from=dit.pt"],
+            "shapes-tiny: initialise_from and conditioning",
+        ),
+    ],
+)
+def test_what_excludes_each_other_is_said(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        load_config("shapes-tiny", settings)
+
+
+def test_a_model_needs_all_of_its_sizes():
+    with pytest.raises(InputError, match="give a preset, or depth and num_heads as well"):
+        ModelTable(patch_size=2, hidden_size=8)
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("training.learning_rate=2e-3", ["training.learning_rate was 0.001, is 0.002"]),
+        ("training.batch_size=3", ["training.batch_size was 4, is 3"]),
+        ("training.decay=cosine", ["training.decay was 'constant', is 'cosine'"]),
+        ("data.stride=2", ["data.stride was 1, is 2"]),
+        ("model.initialise_from=dit.pt", ["model.initialise_from was None, is 'dit.pt'"]),
+        ("diffusion.schedule=cosine", ["diffusion.schedule was 'linear', is 'cosine'"]),
+        ("autoencoder.cache=latents", ["autoencoder.cache was None, is 'latents'"]),
+        ("training.steps=7", []),
+        ("training.compile=true", []),
+        ("training.checkpoint_activations=true", []),
+        *((f"output.{each}_every=3", []) for each in ("log", "checkpoint", "sample", "evaluate")),
+    ],
+)
+def test_a_continuation_may_differ_in_what_moves_no_weight(setting, found):
+    before = as_table(load_config("shapes-tiny"))
+    assert differences(before, load_config("shapes-tiny", [setting])) == found
+
+
+def test_a_cosine_ends_where_it_was_to_end():
+    before = as_table(load_config("shapes-tiny", ["training.decay=cosine"]))
+    longer = load_config("shapes-tiny", ["training.decay=cosine", "training.steps=200"])
+    assert differences(before, longer) == ["training.steps was 100, is 200"]
+
+
+def test_a_batch_may_be_cut_otherwise_and_processes_may_come_and_go():
+    before = as_table(load_config("shapes-tiny"))  # 4 clips
+    halves = load_config("shapes-tiny", ["training.batch_size=2", "training.accumulate=2"])
+    assert differences(before, halves) == []
+    assert differences(before, halves, old_processes=2, processes=2) == []
+    assert len(differences(before, halves, old_processes=2, processes=1)) == 2
+    twice = load_config("shapes-tiny", ["training.accumulate=2"])
+    assert differences(before, twice, old_processes=2, processes=1) == []
+    assert differences(before, twice) == ["training.accumulate was 1, is 2"]
+    same = load_config("shapes-tiny")
+    assert differences(before, same, old_processes=8, processes=3) == []
+
+
+def test_a_table_has_every_field_that_is_set():
+    table = as_table(load_config("shapes-tiny"))
+    assert list(table) == [entry.name for entry in fields(TrainConfig)]
+    assert table["training"]["seed"] == 3407
+    assert "preset" not in table["model"]
