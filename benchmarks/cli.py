@@ -77,25 +77,70 @@ def demo(
     out: Out = None,
     num_videos: Annotated[
         int, typer.Option(min=2, help="Clips of each set; fewer are faster and less certain.")
-    ] = 512,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Processes that make the videos; 0 makes them here.")
-    ] = 0,
+    ] = 256,
+    workers: Workers = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
     device: Device = "cpu",
     store: Store = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Another model of shapes. [default: the shipped one]"),
+    ] = None,
 ) -> None:
-    """Every metric on stand-in generators: a report in minutes.
+    """Every metric on a small Latte and on stand-in generators: a report in minutes.
 
     Uses the embedded data set and networks: needs no download, no GPU and no network access.
     """
     from benchmarks import demo as runner
+    from evaluation.options import workers_or_default
 
     runner.run(
         out=_folder(out, "demo"),
         num_videos=num_videos,
-        workers=workers,
+        workers=workers_or_default(workers),
         seed=seed,
+        device=device,
+        store=store,
+        checkpoint=checkpoint,
+    )
+
+
+@app.command()
+def training(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `latte train` wrote.")],
+    fvd: Annotated[
+        bool,
+        typer.Option("--fvd", help="Measure FVD-shapes of every checkpoint as well; of shapes."),
+    ] = False,
+    num_videos: Annotated[
+        int, typer.Option(min=2, help="Samples of each checkpoint, for --fvd.")
+    ] = 256,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of DDIM, for --fvd. [default: the demo's]")
+    ] = None,
+    guidance_scale: Annotated[
+        float | None, typer.Option(min=0, help="For --fvd. [default: the demo's]")
+    ] = None,
+    workers: Workers = None,
+    device: Device = "cpu",
+    store: Store = None,
+    out: Out = None,
+) -> None:
+    """What a run of `latte train` did: losses, what was measured, samples.
+
+    latte-bench training runs/shapes --fvd
+    """
+    from benchmarks import training_report as runner
+    from evaluation.options import workers_or_default
+
+    runner.run(
+        folder,
+        out=_folder(out, "training"),
+        fvd=fvd,
+        num_videos=num_videos,
+        steps=steps,
+        guidance_scale=guidance_scale,
+        workers=workers_or_default(workers),
         device=device,
         store=store,
     )

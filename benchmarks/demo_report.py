@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.demo import GENERATORS, Finding
+from benchmarks.demo import GENERATORS, NUM_SHOWN, REAL, Finding
+from benchmarks.generated import GeneratedVideo
 from evaluation.result import Result
+from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import VideoSet
 from reports.cells import Cell, Column, Row
 from reports.contact_sheet import Strip, every
 from reports.document import (
+    Block,
     Code,
     Details,
     FigureBlock,
@@ -27,10 +30,7 @@ from reports.document import (
 from reports.figures import Bar, bar_chart, bar_data, write_figure
 from reports.tables import Table, table_from_frame, write_table
 
-LEAD = (
-    "Stand-in generators on the embedded data set `shapes`: a second draw of real videos, and real "
-    "videos made worse in known ways."
-)
+STAND_INS = "a second draw of real videos, and real videos made worse in known ways"
 CAPTION = (
     "Distances from the real videos (lower is better) and Inception Scores (higher is better), "
     "each ± half the width of its bootstrap 95 % interval (the chart shows both ends). These "
@@ -39,22 +39,47 @@ CAPTION = (
 )
 
 
-def write_demo_report(
-    out: Path,
-    results: Sequence[Result],
-    frame: pd.DataFrame,
-    sets: Mapping[str, VideoSet],
-    findings: Sequence[Finding],
-    *,
-    seconds: float,
-) -> str:
-    """Write the report, the table, the chart and the contact sheet into `out`.
+@dataclass(frozen=True, kw_only=True)
+class DemoRun:
+    """What was measured."""
+
+    results: Sequence[Result]
+    frame: pd.DataFrame  # one row for each number
+    sets: Mapping[str, VideoSet]  # by row of the table; the real videos first
+    findings: Sequence[Finding]
+    model: str | None  # its row
+    sampled: str  # how its samples are made, or why there is no model
+    seconds: float
+
+    @property
+    def generators(self) -> list[str]:
+        """The rows that are measured against the real videos."""
+        return [label for label in self.sets if label != REAL]
+
+    @property
+    def provenance(self) -> tuple[str, ...]:
+        """Command, model, versions, hardware, date, time and fingerprints."""
+        last = self.results[-1]
+        fingerprints = sorted({f"{r.metric} {r.fingerprint}" for r in self.results if r.num_real})
+        return (
+            f"command: `{last.command}`",
+            f"clips: {last.num_fake} of {last.num_frames} frames for each set",
+            f"{self.model}: {self.sampled}" if self.model else f"no model: {self.sampled}",
+            f"protocol fingerprints: {', '.join(fingerprints)}",
+            "versions: " + ", ".join(f"{name} {number}" for name, number in last.versions.items()),
+            "host: " + ", ".join(f"{name} {value}" for name, value in last.host.items()),
+            f"date: {last.date}; {self.seconds:.0f} s in all",
+        )
+
+
+def write_demo_report(out: Path, run: DemoRun) -> str:
+    """Write the report, the table, the chart and the contact sheets into `out`.
 
     Returns:
         What the command prints: the table as Markdown, the findings, and where the report is.
     """
-    table = demo_table(frame, results, seconds)
-    bars = distance_bars(frame)
+    table = demo_table(run)
+    bars = distance_bars(run)
     chart = bar_chart(
         bars, title="FVD-shapes from real videos", axis="FVD-shapes (lower is better)", log=True
     )
@@ -62,10 +87,10 @@ def write_demo_report(
     write_figure(chart, bar_data(bars), out, "fvd_shapes")
     report = Report(
         title="Latte-Eval demo",
-        lead=LEAD,
+        lead=_lead(run),
         blocks=(
             Heading(text="What was found"),
-            TableBlock(table=findings_table(findings)),
+            TableBlock(table=findings_table(run.findings)),
             Heading(text="Every metric, every generator"),
             TableBlock(table=table),
             FigureBlock(
@@ -74,65 +99,61 @@ def write_demo_report(
                 caption="FVD-shapes of each generator; whiskers are 95 % intervals.",
                 name="fvd_shapes",
             ),
+            *_samples(run),
             Heading(text="The clips"),
             StripsBlock(
-                strips=tuple(strips(sets)),
+                strips=tuple(strips(run.sets)),
                 description="Frames of one clip of the real videos and of each generator.",
-                caption="Eight of the sixteen frames of one clip of each set.",
+                caption="Eight of the sixteen frames of the first clip of each set.",
                 name="clips",
             ),
             Heading(text="How these numbers are made"),
-            Paragraph(
-                text="Each set's clips are decoded once; a 3-D network turns each clip, and a 2-D "
-                "network each frame, into 64 features. FVD-shapes and FID-shapes are the squared "
-                "Fréchet distance of two Gaussians fitted to the features; IS-shapes is the "
-                "Inception Score by the 3-D network's own ten classes. "
-                "`latte-eval protocols show shapes` prints every field of the protocol."
-            ),
+            Paragraph(text=_method(run)),
             Details(
                 summary="The record of one number",
-                blocks=(Code(text=json.dumps(asdict(results[-1]), indent=1, ensure_ascii=False)),),
+                blocks=(
+                    Code(text=json.dumps(asdict(run.results[-1]), indent=1, ensure_ascii=False)),
+                ),
             ),
-            Provenance(lines=provenance_lines(results, seconds)),
+            Provenance(lines=run.provenance),
         ),
     )
     report.write(out)
     lines = [table.markdown(), ""]
-    lines += [f"{'yes' if f.holds else 'NO '}  {f.claim}: {f.seen}" for f in findings]
-    lines += ["", f"Report: {out / 'report.html'} (also report.md; {seconds:.0f} s)"]
+    lines += [f"{'yes' if f.holds else 'NO '}  {f.claim}: {f.seen}" for f in run.findings]
+    lines += ["", f"Report: {out / 'report.html'} (also report.md; {run.seconds:.0f} s)"]
     return "\n".join(lines)
 
 
-def demo_table(frame: pd.DataFrame, results: Sequence[Result], seconds: float) -> Table:
+def demo_table(run: DemoRun) -> Table:
     """Generators × metrics, the real videos' own Inception Score as a reference."""
-    reference = frame.generator == "real videos"
-    frame = frame.assign(
+    reference = run.frame.generator == REAL
+    frame = run.frame.assign(
         comparable=~reference,
         note=np.where(reference, "the real videos themselves, not ranked", ""),
     )
-    rows = [*(generator.label for generator in GENERATORS), "real videos"]
-    ordered = frame.set_index("generator").loc[rows].reset_index()
+    ordered = frame.set_index("generator").loc[[*run.generators, REAL]].reset_index()
     blank = pd.DataFrame(
         {
-            "generator": "real videos",
+            "generator": REAL,
             "metric": ["FVD-shapes", "FID-shapes"],
             "reason": "the reference that the others are measured against",
         }
     )
     return table_from_frame(
         pd.concat([ordered, blank], ignore_index=True),
-        title="Stand-in generators on shapes",
+        title="Generators of shapes",
         directions={"FVD-shapes": "lower", "FID-shapes": "lower", "IS-shapes": "higher"},
         row="generator",
         caption=CAPTION,
-        provenance=provenance_lines(results, seconds),
+        provenance=run.provenance,
     )
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
     """Expectation by expectation: does it hold, and by which numbers."""
     return Table(
-        title="Expected of a sound metric",
+        title="What is expected of sound metrics and models",
         label_heading="Expectation",
         columns=(Column(key="holds", title="here"), Column(key="seen", title="measured")),
         rows=tuple(
@@ -148,18 +169,19 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     )
 
 
-def distance_bars(frame: pd.DataFrame) -> list[Bar]:
+def distance_bars(run: DemoRun) -> list[Bar]:
     """FVD-shapes of each generator, in the table's order."""
-    rows = frame[frame.metric == "FVD-shapes"].set_index("generator")
+    rows = run.frame[run.frame.metric == "FVD-shapes"].set_index("generator")
+    families = {generator.label: generator.family for generator in GENERATORS}
     return [
         Bar(
-            label=generator.label,
-            value=float(rows.value[generator.label]),
-            low=float(rows.low[generator.label]),
-            high=float(rows.high[generator.label]),
-            family=generator.family,
+            label=label,
+            value=float(rows.value[label]),
+            low=float(rows.low[label]),
+            high=float(rows.high[label]),
+            family=families.get(label, "model"),
         )
-        for generator in GENERATORS
+        for label in run.generators
     ]
 
 
@@ -171,15 +193,46 @@ def strips(sets: Mapping[str, VideoSet], pictures: int = 8) -> list[Strip]:
     ]
 
 
-def provenance_lines(results: Sequence[Result], seconds: float) -> tuple[str, ...]:
-    """Command, versions, hardware, date, time and fingerprints."""
-    last = results[-1]
-    fingerprints = sorted({f"{r.metric} {r.fingerprint}" for r in results if r.num_real})
+def sample_strips(videos: VideoSet, pictures: int = 8) -> list[Strip]:
+    """The first samples of the model, with the class that each was asked for."""
+    return [
+        Strip(
+            label=video.name if video.label is None else CLASS_NAMES[video.label],
+            pictures=every(video.clip, pictures),
+        )
+        for video in videos.videos
+        if isinstance(video, GeneratedVideo) and video.clip is not None
+    ]
+
+
+def _lead(run: DemoRun) -> str:
+    if run.model is None:
+        return f"Stand-in generators on the embedded data set `shapes`: {STAND_INS}."
     return (
-        f"command: `{last.command}`",
-        f"clips: {last.num_fake} of {last.num_frames} frames for each set",
-        f"protocol fingerprints: {', '.join(fingerprints)}",
-        "versions: " + ", ".join(f"{name} {number}" for name, number in last.versions.items()),
-        "host: " + ", ".join(f"{name} {value}" for name, value in last.host.items()),
-        f"date: {last.date}; {seconds:.0f} s in all",
+        f"A small Latte, trained on the embedded data set `shapes`, beside stand-in generators: "
+        f"{STAND_INS}."
+    )
+
+
+def _samples(run: DemoRun) -> list[Block]:
+    """The model's own contact sheet, where there is a model."""
+    if run.model is None:
+        return []
+    sheet = StripsBlock(
+        strips=tuple(sample_strips(run.sets[run.model])),
+        description="Frames of the first samples of the model, one of each class.",
+        caption=f"The first {NUM_SHOWN} samples, none chosen: every other frame.",
+        name="samples",
+    )
+    return [Heading(text="What the model makes"), sheet]
+
+
+def _method(run: DemoRun) -> str:
+    made = f"{run.model} is {run.sampled}; its classes are asked for in turn. " if run.model else ""
+    return (
+        f"{made}Each set's clips are made once; a 3-D network turns each clip, and a 2-D network "
+        "each frame, into 64 features. FVD-shapes and FID-shapes are the squared Fréchet distance "
+        "of two Gaussians fitted to the features; IS-shapes is the Inception Score by the 3-D "
+        "network's own ten classes. `latte-eval protocols show shapes` prints every field of the "
+        "protocol."
     )

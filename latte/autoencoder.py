@@ -1,4 +1,6 @@
-"""Frames to the latents that a generator works on, and back: Stable Diffusion's VAE, or nothing.
+"""Frames to the latents that a generator works on, and back.
+
+Stable Diffusion's VAE, a linear map of patches for small videos, or nothing.
 
 The generator never sees which: a pixel model works on the "latents" of the identity.
 """
@@ -16,9 +18,10 @@ from torch import Tensor, nn
 
 from latte.data.command_line import nearest
 from latte.data.errors import InputError
+from latte.patch_autoencoder import load_patches
 from latte.vae_files import load_vae
 
-AUTOENCODERS = ("identity", "sd-vae")
+AUTOENCODERS = ("identity", "patches", "sd-vae")
 # Its encoder is that of Stable Diffusion 1; its decoder is the one of Latte's published samples
 # (Vchitect/Latte b27c24a, sample/sample_ddp.py).
 DEFAULT_VAE = "stabilityai/sd-vae-ft-ema"
@@ -82,8 +85,10 @@ def open_autoencoder(
     """The autoencoder of this name, ready to use.
 
     Args:
-        name: "identity" (the latents are the frames) or "sd-vae".
-        path: of the VAE: a folder, or "owner/repository" of the Hugging Face hub, with the folder
+        name: "identity" (the latents are the frames), "patches" (`latte.patch_autoencoder`) or
+            "sd-vae".
+        path: of patches: a file, by default the one that comes with the package.
+            Of the VAE: a folder, or "owner/repository" of the Hugging Face hub, with the folder
             in it where there is one ("maxin-cn/Latte/vae"); default `DEFAULT_VAE`.
         device: where the VAE works, and where its results are.
         dtype: what the VAE computes in: float32, float16 or bfloat16.
@@ -98,6 +103,8 @@ def open_autoencoder(
         if path is not None:
             raise InputError(f"autoencoder identity: has no weights, but {path} is given; omit it")
         return IdentityAutoencoder()
+    if name == "patches":
+        return load_patches(None if path is None else Path(path), device=device)
     if name != "sd-vae":
         raise InputError(f"no autoencoder is called {name!r}: {nearest(name, AUTOENCODERS)}")
     if slice_frames < 1:

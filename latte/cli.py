@@ -8,11 +8,12 @@ import typer
 from latte.convert_command import convert
 from latte.data.command_line import new_app, run_app
 from latte.info_command import info
+from latte.patches_command import patches
 from latte.sample_command import sample
 from latte.train_command import train
 
 app = new_app("latte", "Latte: video generation, and the data set that comes with it.")
-for command in (train, sample, info, convert):
+for command in (train, sample, info, convert, patches):
     app.command()(command)
 
 

@@ -1,9 +1,10 @@
 """TOML tables to frozen dataclasses, with one sentence for whatever does not fit."""
 
+import math
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from latte.data.command_line import nearest
@@ -35,10 +36,15 @@ def from_table(kind: type[Table], table: Mapping[str, Any], where: str) -> Table
             values[name] = from_table(hints[name], value, f"{where} [{name}]")  # type: ignore[arg-type]
         else:
             values[name] = _value(hints[name], value, label)
+    missing = [
+        name
+        for name, field in known.items()
+        if name not in values and field.default is MISSING and field.default_factory is MISSING
+    ]
+    if missing:
+        raise InputError(f"{where}: give {' and '.join(missing)} as well")
     try:
         return kind(**values)
-    except TypeError as error:
-        raise InputError(f"{where}: {str(error).split(') ')[-1]}") from error
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
 
@@ -56,9 +62,7 @@ def with_settings(table: Mapping[str, Any], settings: Sequence[str]) -> dict[str
         path, equals, text = setting.partition("=")
         section, dot, field = path.strip().partition(".")
         if not (equals and dot and section and field):
-            raise InputError(
-                f'--set {setting}: write SECTION.FIELD=VALUE, as in "training.steps=9"'
-            )
+            raise InputError(f'--set {setting}: write TABLE.FIELD=VALUE, as in "training.steps=9"')
         part = changed.setdefault(section, {})
         if not isinstance(part, dict):
             raise InputError(f"--set {setting}: {section} is not a table")
@@ -79,8 +83,9 @@ def _value(hint: Any, value: Any, label: str) -> Any:
         if get_origin(kind) is Literal:
             if value in get_args(kind):
                 return value
-        elif kind is float and type(value) in (int, float):
-            return float(value)
+        elif kind is float:
+            if type(value) in (int, float) and math.isfinite(value):
+                return float(value)
         elif type(value) is kind:
             return value
     raise InputError(f"{label} = {value!r}: wanted is {_describe(hint)}")

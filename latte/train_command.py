@@ -76,9 +76,14 @@ def train(
         progress=not quiet,
     )
     last = run(chosen, options)
-    typer.echo(f"trained {chosen.training.steps} steps: {last}")
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(f"trained {chosen.training.steps} steps: {last}")
 
 
 def default_workers(workers: int | None) -> int:
-    """As many decoding processes as cores, up to 8."""
-    return min(os.cpu_count() or 1, 8) if workers is None else workers
+    """As many decoding processes as cores, up to 8; torchrun's processes share the cores."""
+    if workers is not None:
+        return workers
+    processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    sharing = int(processes) if processes.isdigit() else 1
+    return min(max((os.cpu_count() or 1) // max(sharing, 1), 1), 8)

@@ -14,7 +14,6 @@ from torch import Tensor
 from latte.config import LatteConfig
 from latte.data.errors import InputError, named
 from latte.model.dit import initialise_from_dit
-from latte.model.embeddings import rotary_angles
 from latte.model.official import load_official, read_official
 from latte.model.tensor_files import (
     DTYPES,
@@ -155,8 +154,6 @@ def build_model(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> L
     check_same(checkpoint.state_dict, model.state_dict(), where, "what its configuration says")
     tensors = {name: tensor.to(device, copy=True) for name, tensor in checkpoint.state_dict.items()}
     model.load_state_dict(tensors, assign=True)
-    if config.temporal_position == "rotary":  # not in the state dict
-        model.rotary_angles = rotary_angles(config.head_size, config.token_frames).to(device)
     return model.eval()
 
 

@@ -25,7 +25,10 @@ def open_callback(name: str | None, config: TrainConfig) -> Evaluate | None:
     try:
         found = getattr(import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise InputError(f"--evaluate {name}: cannot be imported ({error})") from error
+        raise InputError(
+            f"--evaluate {name}: cannot be imported ({error}); a module in the current folder is "
+            "found by `python -m latte train`"
+        ) from error
     if not callable(found):
         raise InputError(f"--evaluate {name}: is not a function")
     return found

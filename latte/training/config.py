@@ -1,5 +1,6 @@
 """What a training run is: a TOML file of six tables, checked before anything starts."""
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -45,6 +46,7 @@ class ModelTable:
             raise InputError(
                 f"no model is called {self.preset!r}: {nearest(self.preset, tuple(PRESETS))}"
             )
+        _at_least(self, 1, *(name for name in _SIZES if getattr(self, name) is not None))
         missing = [name for name in _SIZES if getattr(self, name) is None]
         if self.preset is None and missing:
             raise InputError(f"give a preset, or {' and '.join(missing)} as well")
@@ -99,7 +101,7 @@ class DataTable:
 class AutoencoderTable:
     """[autoencoder]: between frames and latents."""
 
-    name: Literal["identity", "sd-vae"] = "sd-vae"
+    name: Literal["identity", "patches", "sd-vae"] = "sd-vae"
     path: str | None = None  # a folder, or a name on the Hugging Face hub
     cache: str | None = None  # a folder in which latents are kept, so that each is made once
 
@@ -161,7 +163,7 @@ class OutputTable:
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "log_every", "checkpoint_every", "keep_states", "num_samples")
-        _at_least(self, 0, "sample_every", "evaluate_every")
+        _at_least(self, 0, "sample_every", "evaluate_every", "guidance_scale")
         _at_least(self, 1, "sample_steps")
 
 
@@ -246,11 +248,21 @@ def to_toml(config: TrainConfig) -> str:
 # What may differ between a run and its continuation: it does not move the weights, or not by more
 # than another machine does.
 _FREE = {("training", "steps"), ("training", "compile"), ("training", "checkpoint_activations")}
+# Several ways to the same batch of all processes, which is what counts.
+_BATCH = {("training", "batch_size"), ("training", "accumulate")}
 
 
-def differences(old: Mapping[str, Mapping[str, Any]], config: TrainConfig) -> list[str]:
+def differences(
+    old: Mapping[str, Mapping[str, Any]],
+    config: TrainConfig,
+    *,
+    old_processes: int = 1,
+    processes: int = 1,
+) -> list[str]:
     """In what a continuation of a run differs from how it began, where that moves the weights."""
     new = as_table(config)
+    clips = clips_per_step(new["training"], processes)
+    same_batch = clips_per_step(old["training"], old_processes) == clips
     found = []
     for section in (entry.name for entry in fields(TrainConfig) if entry.name != "output"):
         before, now = old.get(section, {}), new[section]
@@ -258,18 +270,19 @@ def differences(old: Mapping[str, Mapping[str, Any]], config: TrainConfig) -> li
             free = (section, name) in _FREE and not (
                 name == "steps" and config.training.decay == "cosine"
             )
+            free = free or (same_batch and (section, name) in _BATCH)
             if before.get(name) != now.get(name) and not free:
                 found.append(f"{section}.{name} was {before.get(name)!r}, is {now.get(name)!r}")
     return found
 
 
+def clips_per_step(training: Mapping[str, Any], processes: int) -> int:
+    """The batch of all processes together."""
+    return int(training["batch_size"] * training["accumulate"] * processes)
+
+
 def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return repr(value)
+    return json.dumps(value, ensure_ascii=False)  # TOML's, of texts, numbers, true and false
 
 
 def _at_least(table: Any, least: int, *names: str) -> None:

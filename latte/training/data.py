@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from latte.data.clips import Clip
+from latte.data.command_line import nearest
 from latte.data.datasets import DATASETS, class_labels, class_names, open_dataset
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import Preparation, load_clip, probe_in_workers
 from latte.data.shapes import CLASS_NAMES, ShapesVideo
 from latte.data.sources import Video, VideoSet, open_video_set
-from latte.data.transforms import RECIPES
+from latte.data.transforms import FILTERS, OWN_FILTERS, RECIPES
 from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
 from latte.training.config import DataTable
@@ -57,6 +58,7 @@ class TrainingSet:
     fps: float | None  # of the source videos, where it is known
     table: DataTable
     seed: int
+    num_listed: int  # videos that were looked at, the too short ones included
 
     @property
     def preparation(self) -> Preparation:
@@ -67,6 +69,22 @@ class TrainingSet:
             storage="lossless",
             filter=self.table.filter,
         )
+
+    def notes(self) -> Iterator[str]:
+        """Sentences: which videos are not taken as the configuration says."""
+        table, count = self.table, len(self.infos)
+        if count < self.num_listed:
+            yield (
+                f"{self.videos.root}: {self.num_listed - count} of {self.num_listed} videos have "
+                f"fewer than {table.num_frames} frames and are left out"
+            )
+        shortest = self._stride(min(info.num_frames for info in self.infos))
+        if shortest < table.stride:
+            fewer = sum(self._stride(info.num_frames) < table.stride for info in self.infos)
+            yield (
+                f"{self.videos.root}: {fewer} of {count} videos are too short for clips at stride "
+                f"{table.stride}, and take the largest that fits, {shortest} at least"
+            )
 
     def plan(self, number: int) -> Plan:
         """Sample `number`, counted from the beginning of the run."""
@@ -103,7 +121,7 @@ class TrainingSet:
         tasks = ((plan, self.preparation) for plan in plans)
         for sample in map_in_order(load_sample, tasks, workers=workers, label=_task_name):
             if isinstance(sample, BrokenVideoError):
-                raise sample
+                raise _unusable(sample)
             yield sample
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -126,16 +144,21 @@ class TrainingSet:
     def _clip(self, index: int, number: int) -> Clip:
         info = self.infos[index]
         length = self.table.num_frames
-        stride = min(self.table.stride, (info.num_frames - 1) // max(length - 1, 1))
+        stride = self._stride(info.num_frames)
         places = info.num_frames - (length - 1) * stride
         start = draw(self.seed, "offset", number) % places
-        frames = tuple(range(start, start + (length - 1) * stride + 1, max(stride, 1)))
+        frames = tuple(range(start, start + (length - 1) * stride + 1, stride))
         return Clip(
             video=self.videos.videos[index],
             info=info,
             frames=frames,
             mirrored=self._is_flipped(number, "flip"),
         )
+
+    def _stride(self, num_frames: int) -> int:
+        """Of a clip of a video of this length."""
+        gaps = self.table.num_frames - 1
+        return min(self.table.stride, (num_frames - 1) // gaps) if gaps else self.table.stride
 
     def _image(self, number: int, j: int) -> tuple[int, int]:
         """A video and a frame: every frame of the set is as likely."""
@@ -165,24 +188,25 @@ def open_training_set(
         BrokenVideoError: a video cannot be read.
     """
     if table.recipe not in ("none", *RECIPES):
-        raise InputError(f"recipe = {table.recipe!r}: choose none or {', '.join(RECIPES)}")
+        raise InputError(f"data.recipe = {table.recipe!r}: choose none or {', '.join(RECIPES)}")
+    filters = (OWN_FILTERS[table.recipe],) if table.recipe in OWN_FILTERS else tuple(FILTERS)
+    if table.filter not in filters:
+        raise InputError(
+            f"data.filter = {table.filter!r}: the recipe {table.recipe} has {', '.join(filters)}"
+        )
     known = DATASETS.get(table.dataset)
-    videos = (
-        open_dataset(known.name, data_root=data_root, split=table.split)
-        if known
-        else open_video_set(Path(table.dataset))
-    )
+    videos = _open_videos(table, data_root)
     if table.num_videos:
         videos = replace(videos, videos=videos.videos[: table.num_videos])
     if table.dataset == "shapes":
-        videos = replace(videos, videos=tuple(_resized(video, table) for video in videos.videos))
+        videos = replace(videos, videos=tuple(_redrawn(video, table) for video in videos.videos))
     kept: list[int] = []
     infos: list[VideoInfo] = []
     for place, (_, info) in enumerate(
         probe_in_workers(videos.videos, workers=workers, timeout=120)
     ):
         if isinstance(info, BrokenVideoError):
-            raise info
+            raise _unusable(info)
         if info.num_frames >= table.num_frames:
             kept.append(place)
             infos.append(info)
@@ -202,12 +226,34 @@ def open_training_set(
         fps=known.fps if known else None,
         table=table,
         seed=seed,
+        num_listed=len(videos.videos),
     )
 
 
-def _resized(video: Video, table: DataTable) -> Video:
-    """The embedded data set is drawn at any size."""
-    return replace(video, size=table.size) if isinstance(video, ShapesVideo) else video
+def _open_videos(table: DataTable, data_root: Path) -> VideoSet:
+    if table.dataset in DATASETS:
+        return open_dataset(table.dataset, data_root=data_root, split=table.split)
+    path = Path(table.dataset)
+    if not path.exists():
+        raise InputError(
+            f"data.dataset = {table.dataset!r}: is neither a path that is there nor the name of a "
+            f"data set: {nearest(table.dataset, list(DATASETS))}"
+        )
+    return open_video_set(path)
+
+
+def _unusable(error: BrokenVideoError) -> BrokenVideoError:
+    """Without the advice to leave the video out by an option: training has none."""
+    what = str(error).partition(";")[0]
+    return BrokenVideoError(f"{what}; replace the video, or take it out of the data set")
+
+
+def _redrawn(video: Video, table: DataTable) -> Video:
+    """The embedded data set is drawn at any size, and as long as the stride needs it."""
+    if not isinstance(video, ShapesVideo):
+        return video
+    needed = (table.num_frames - 1) * table.stride + 1
+    return replace(video, size=table.size, num_frames=max(video.num_frames, needed))
 
 
 def load_sample(task: tuple[Plan, Preparation]) -> Sample:

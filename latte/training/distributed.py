@@ -4,12 +4,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from latte.sampling.processes import choose_device, this_process
+
+# The others wait while the first one samples, evaluates or writes. One that ends is noticed by
+# torchrun, not by this.
+_PATIENCE = timedelta(days=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +66,7 @@ def join_group(device: str) -> Iterator[Group]:
         return
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield Group(rank=process.rank, world_size=process.world, device=chosen)
     finally:

@@ -27,10 +27,11 @@ class RunLog:
     def add(self, name: str, step: int, row: Mapping[str, float]) -> None:
         """One row of the table `name` (`log`, `evaluations`)."""
         path = self._folder / f"{name}.csv"
-        if name not in self._columns:
-            self._begin(name, path, ["step", *row])
+        if name not in self._columns or not row.keys() <= set(self._columns[name]):
+            self._begin(name, path, row)
+        texts = {key: _text(value) for key, value in row.items()}
         with named(path), path.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow([step, *(f"{value:.8g}" for value in row.values())])
+            csv.DictWriter(file, self._columns[name]).writerow(texts | {"step": str(step)})
         for key, value in row.items():
             self._writer.add_scalar(f"{name}/{key}", value, step)
 
@@ -38,15 +39,25 @@ class RunLog:
         """A picture, uint8 (H, W, 3)."""
         self._writer.add_image(name, image, step, dataformats="HWC")
 
-    def _begin(self, name: str, path: Path, columns: list[str]) -> None:
-        kept: list[list[str]] = []
+    def _begin(self, name: str, path: Path, row: Mapping[str, float]) -> None:
+        """Make room for the columns of a row; what the file holds otherwise stays."""
+        columns: list[str] = []
+        kept: list[dict[str, str]] = []
         if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                kept = [row for row in csv.reader(file) if row and row[0].isdigit()]
-        with named(path), path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(row for row in kept if int(row[0]) <= self._resumed_at)
+            with named(path), path.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file)
+                columns = list(reader.fieldnames or [])
+                kept = [each for each in reader if _is_whole(each)]
+        if name not in self._columns:
+            kept = [each for each in kept if int(each["step"]) <= self._resumed_at]
+        columns += [key for key in ("step", *row) if key not in columns]
+        partial = path.with_name(f".partial-{path.name}")
+        with named(partial):
+            with partial.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, columns)
+                writer.writeheader()
+                writer.writerows(kept)
+            partial.replace(path)
         self._columns[name] = columns
 
     def __enter__(self) -> "RunLog":
@@ -59,3 +70,12 @@ class RunLog:
         trace: TracebackType | None,
     ) -> None:
         self._writer.close()
+
+
+def _text(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.8g}"
+
+
+def _is_whole(row: Mapping[str, str]) -> bool:
+    """Whether a row is one that was written to its end: a kill may cut the last one."""
+    return row.get("step", "").isdigit() and None not in (*row, *row.values())

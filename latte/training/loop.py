@@ -158,10 +158,7 @@ def _row(window: Tensor, state: TrainState, parts: Ingredients) -> dict[str, flo
     count, *sums, norm = window.tolist()
     means = dict(zip(LOSSES, (value / count for value in sums), strict=True))
     if not all(math.isfinite(value) for value in means.values()):
-        raise InputError(
-            f"step {state.counters.step}: the loss is no longer finite; take the run up from its "
-            "last checkpoint with a lower training.learning_rate, or precision fp32"
-        )
+        raise diverged(state)
     counters = state.counters
     return {
         **means,
@@ -170,6 +167,15 @@ def _row(window: Tensor, state: TrainState, parts: Ingredients) -> dict[str, flo
         "samples": counters.samples,
         "seconds": round(counters.seconds, 3),
     }
+
+
+def diverged(state: TrainState) -> InputError:
+    """What to say of weights or losses that are not numbers any more."""
+    return InputError(
+        f"step {state.counters.step}: the loss is no longer finite; start another run with a lower "
+        "training.learning_rate, or precision fp32, and model.initialise_from the last checkpoint "
+        "of this one"
+    )
 
 
 def _gradients_stay_here(network: nn.Module, wanted: bool) -> AbstractContextManager[Any]:

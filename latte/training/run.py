@@ -26,7 +26,7 @@ from latte.training.data import TrainingSet, open_training_set
 from latte.training.distributed import Group, join_group
 from latte.training.latents import CachedLatents, open_cache
 from latte.training.log import RunLog
-from latte.training.loop import Ingredients, run_steps
+from latte.training.loop import Ingredients, diverged, run_steps
 from latte.training.snapshot import Evaluate, Snapshot
 from latte.training.state import (
     Counters,
@@ -60,15 +60,20 @@ def train(config: TrainConfig, options: RunOptions) -> Path:
 
     Raises:
         InputError: data, weights, device or memory are not as the run needs them.
-        KeyboardInterrupt: it was stopped, after its state was written.
+        KeyboardInterrupt: it was stopped: after its state was written, unless asked twice.
     """
-    with join_group(options.device) as group, _stop_between_steps() as should_stop:
-        parts, state = _prepare(config, options, group)
-        run = _Run(config=config, options=options, parts=parts, state=state)
-        if not group.is_first:
-            return run.to_the_end(None, should_stop)
-        with RunLog(options.out, resumed_at=state.counters.step) as log:
-            return run.to_the_end(log, should_stop)
+    try:
+        with join_group(options.device) as group, _stop_between_steps() as should_stop:
+            parts, state = _prepare(config, options, group)
+            run = _Run(config=config, options=options, parts=parts, state=state)
+            if not group.is_first:
+                return run.to_the_end(None, should_stop)
+            with RunLog(options.out, resumed_at=state.counters.step) as log:
+                return run.to_the_end(log, should_stop)
+    except (MemoryError, RuntimeError) as error:
+        if (sentence := _advice(error, config)) is not None:
+            raise InputError(sentence) from error
+        raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +97,13 @@ class _Run:
             if self._is_due("checkpoint_every") or counters.step == self.config.training.steps:
                 self._save()
                 saved_at = counters.step
-            if self._is_due("sample_every") or self._is_due("evaluate_every"):
+            try:
                 self._look(log)
+            except Exception:  # a fault in a user's function must not cost the steps before it
+                if counters.step > saved_at:
+                    self._write()
+                    saved_at = counters.step
+                raise
 
         try:
             run_steps(
@@ -104,13 +114,12 @@ class _Run:
                 after_step=after_step,
                 progress=self.options.progress,
             )
-        except (InputError, KeyboardInterrupt):
+        except InputError:
             # A loss that is no longer finite has spoilt the weights: the last checkpoint stands.
+            # Other processes may be within a step: nobody waits for them.
             if counters.step > saved_at and _is_finite(self.state):
-                self._save()
+                self._write()
             raise
-        except (MemoryError, RuntimeError) as error:
-            raise _mended(error, self.config) from error
         if counters.step < self.config.training.steps:
             if counters.step > saved_at:
                 self._save()
@@ -122,14 +131,26 @@ class _Run:
         return every > 0 and self.state.counters.step % every == 0
 
     def _save(self) -> None:
-        if self.parts.group.is_first:
+        """Write a checkpoint, for which all processes meet."""
+        if not _is_finite(self.state):
+            raise diverged(self.state)
+        counters, group = self.state.counters, self.parts.group
+        window = torch.tensor(counters.window, dtype=torch.float64, device=group.device)
+        counters.window = group.mean(window).tolist()
+        self._write()
+        group.wait()
+
+    def _write(self) -> None:
+        group = self.parts.group
+        if group.is_first:
             folder = self.options.out / "checkpoints"
-            save_state(folder, self.state, self.config, self._settings())
+            save_state(folder, self.state, self.config, self._settings(), group.world_size)
             drop_old_states(folder, self.config.output.keep_states)
-        self.parts.group.wait()
 
     def _look(self, log: RunLog | None) -> None:
         """Draw samples of the averaged network, and measure it; the others wait."""
+        if not (self._is_due("sample_every") or self._is_due("evaluate_every")):
+            return
         if log is not None:
             step = self.state.counters.step
             model = copy.deepcopy(self.state.model).eval().requires_grad_(False)
@@ -177,10 +198,10 @@ class _Run:
             "step": self.state.counters.step,
             "samples": self.state.counters.samples,
             "training": as_table(config),
-            "sampling": {"guidance_scale": config.output.guidance_scale},
         }
-        if self.parts.training_set.labels is not None:
+        if training_set.labels is not None:
             settings["classes"] = list(training_set.classes)
+            settings["sampling"] = {"guidance_scale": config.output.guidance_scale}
         if training_set.fps is not None:
             settings["fps"] = training_set.fps / config.data.stride
         return settings
@@ -191,9 +212,11 @@ def _prepare(
 ) -> tuple[Ingredients, TrainState]:
     """Everything that can be wrong is looked at here, before the first step."""
     out = options.out
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file, but a run is a folder; give another --out")
     with named(out):
         out.mkdir(parents=True, exist_ok=True)
-    if config.training.tf32:
+    if config.training.tf32 and group.device.type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
     training_set = open_training_set(
@@ -212,8 +235,11 @@ def _prepare(
         if group.is_first:
             print(sentence, file=sys.stderr)
 
+    for note in training_set.notes():
+        say(note)
     found = latest_state(out / "checkpoints")
-    model = initial_model(latte_config, config.model, config.training.seed, say).to(group.device)
+    table = config.model if found is None else replace(config.model, initialise_from=None)
+    model = initial_model(latte_config, table, config.training.seed, say).to(group.device)
     model.checkpoint_activations = config.training.checkpoint_activations
     optimizer = torch.optim.AdamW(
         model.parameters(),
@@ -225,7 +251,8 @@ def _prepare(
     averages = {name: value.detach().clone() for name, value in model.named_parameters()}
     state = TrainState(model=model, averages=averages, optimizer=optimizer, counters=Counters())
     if found is not None:
-        load_state(found, state, config)
+        for note in load_state(found, state, config, group.world_size):
+            say(note)
         say(f"going on from step {state.counters.step} of {config.training.steps} ({found.parent})")
     if group.is_first:
         (out / "config.toml").write_text(to_toml(config), encoding="utf-8")
@@ -298,15 +325,18 @@ def _is_finite(state: TrainState) -> bool:
     return all(bool(torch.isfinite(value).all()) for value in state.averages.values())
 
 
-def _mended(error: MemoryError | RuntimeError, config: TrainConfig) -> Exception:
-    """An error of torch as one sentence, if it is one that the user can mend."""
+def _advice(error: MemoryError | RuntimeError, config: TrainConfig) -> str | None:
+    """What to do about an error of torch, if it is one that the user can mend."""
     if is_too_little(error):
-        return InputError(
+        return (
             f"there is not enough memory for {config.training.batch_size} clips at a time; set "
             "training.batch_size lower and training.accumulate higher, training.precision to bf16, "
             "or training.checkpoint_activations to true"
         )
-    return error
+    if type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+        reason = str(error).partition("\n")[0]
+        return f"the network cannot be compiled here ({reason}); set training.compile to false"
+    return None
 
 
 @contextmanager
@@ -319,7 +349,7 @@ def _stop_between_steps() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        print("stopping after this step; once more to stop at once", file=sys.stderr)
+        print("stopping after this step; once more to stop without saving it", file=sys.stderr)
 
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]

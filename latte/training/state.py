@@ -17,15 +17,16 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from latte.data.errors import InputError, named
 from latte.model import Latte
 from latte.model.checkpoints import save_checkpoint
-from latte.training.config import TrainConfig, as_table, differences
+from latte.model.tensor_files import write_safetensors
+from latte.training.config import TrainConfig, as_table, clips_per_step, differences
 
 FORMAT = "latte-eval training state 1"
+_PARTIAL = ".partial-"  # and the process id
 
 
 @dataclass(kw_only=True)
@@ -54,14 +55,19 @@ class TrainState:
 
 
 def save_state(
-    folder: Path, state: TrainState, config: TrainConfig, settings: Mapping[str, Any]
+    folder: Path,
+    state: TrainState,
+    config: TrainConfig,
+    settings: Mapping[str, Any],
+    processes: int = 1,
 ) -> Path:
     """Write one checkpoint below `folder`; it appears complete or not at all."""
     final = folder / f"{state.counters.step:07d}"
-    partial = folder / f".partial-{os.getpid()}"
+    partial = folder / f"{_PARTIAL}{os.getpid()}"
     try:
         with named(folder):
-            shutil.rmtree(partial, ignore_errors=True)
+            for left_over in folder.glob(f"{_PARTIAL}*"):  # of a run that was killed
+                shutil.rmtree(left_over)
             partial.mkdir(parents=True)
             save_checkpoint(
                 partial / "ema.safetensors", state.model.config, state.ema_state_dict(), settings
@@ -70,8 +76,13 @@ def save_state(
                 "format": FORMAT,
                 "counters": json.dumps(asdict(state.counters)),
                 "config": json.dumps(as_table(config)),
+                "processes": str(processes),
             }
-            save_file(_tensors(state), partial / "state.safetensors", metadata=metadata)
+            tensors = {name: tensor.cpu() for name, tensor in _tensors(state).items()}
+            write_safetensors(partial / "state.safetensors", tensors, metadata)
+            for path in partial.iterdir():  # on the disk before the one before is deleted
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
             shutil.rmtree(final, ignore_errors=True)
             partial.rename(final)
     finally:
@@ -79,8 +90,11 @@ def save_state(
     return final
 
 
-def load_state(path: Path, state: TrainState, config: TrainConfig) -> None:
+def load_state(path: Path, state: TrainState, config: TrainConfig, processes: int = 1) -> list[str]:
     """Put a checkpoint's `state.safetensors` into a new run.
+
+    Returns:
+        Sentences: in what the run does not go on as it began.
 
     Raises:
         InputError: the file is damaged, or of a run with another configuration.
@@ -90,7 +104,9 @@ def load_state(path: Path, state: TrainState, config: TrainConfig) -> None:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise InputError(f"{path}: not a training state of this version")
-            changed = differences(json.loads(metadata["config"]), config)
+            before = json.loads(metadata["config"])
+            old_processes = int(metadata.get("processes", 1))
+            changed = differences(before, config, old_processes=old_processes, processes=processes)
             if changed:
                 raise InputError(
                     f"{path.parent}: the run began otherwise ({'; '.join(changed)}); give what it "
@@ -102,9 +118,14 @@ def load_state(path: Path, state: TrainState, config: TrainConfig) -> None:
             f"{path}: cannot be read ({error}); delete its folder to go on from the one before"
         ) from error
     wanted = _tensors(state)
-    if stored.keys() != wanted.keys():
-        odd = min(stored.keys() ^ wanted.keys())
-        raise InputError(f"{path}: is of another network ({odd}); give another --out")
+    odd = stored.keys() ^ wanted.keys() or {
+        name for name, tensor in stored.items() if tensor.shape != wanted[name].shape
+    }
+    if odd:
+        raise InputError(
+            f"{path}: is of another network ({min(odd)}): the data had other classes or sizes "
+            "when the run began; give the same data, or another --out"
+        )
     with torch.no_grad():
         for name, parameter in state.model.named_parameters():
             parameter.copy_(stored[f"model/{name}"])
@@ -114,6 +135,11 @@ def load_state(path: Path, state: TrainState, config: TrainConfig) -> None:
                 moments[key].copy_(stored[f"{key}/{name}"])
     for name, value in json.loads(metadata["counters"]).items():
         setattr(state.counters, name, value)
+    clips = clips_per_step(before["training"], old_processes)
+    now = clips_per_step(as_table(config)["training"], processes)
+    if clips == now:
+        return []
+    return [f"a step had {clips} clips in {old_processes} processes, from here on it has {now}"]
 
 
 def latest_state(folder: Path) -> Path | None:

@@ -35,6 +35,10 @@ def initial_model(
                 say(sentence)
             return model
     checkpoint = load_checkpoint(path)
+    for field in ("variant", "num_heads"):  # that leave no trace in names and shapes
+        theirs, ours = getattr(checkpoint.config, field), getattr(config, field)
+        if theirs != ours:
+            raise InputError(f"{path}: has {field} {theirs}, but the model of this run has {ours}")
     wanted = model.state_dict()
     for name, tensor in checkpoint.state_dict.items():
         if name not in wanted or wanted[name].shape != tensor.shape:
