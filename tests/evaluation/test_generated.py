@@ -1,0 +1,72 @@
+"""`--checkpoint FILE`: a model is sampled from, then measured."""
+
+import json
+
+import pytest
+import torch
+
+from latte.config import LatteConfig
+from latte.data.shapes import CLASS_NAMES
+from latte.model import Latte
+from latte.model.checkpoints import save_checkpoint
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A network of random weights on latents of `shapes`, which says how it is sampled from."""
+    config = LatteConfig(4, 1, 48, 16, 2, 2, 16, num_classes=10)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = Latte(config).state_dict()
+    settings = {
+        "dataset": "shapes",
+        "classes": list(CLASS_NAMES),
+        "autoencoder": {"name": "patches"},
+        "sampling": {"method": "ddim", "steps": 2, "guidance_scale": 1.0},
+    }
+    path = tmp_path / "tiny.safetensors"
+    save_checkpoint(path, config, state, settings)
+    return path
+
+
+def test_samples_are_made_once_and_measured_as_they_are(latte_eval, checkpoint, tmp_path):
+    folder, out = tmp_path / "samples", tmp_path / "results.jsonl"
+    common = ("--num-videos", 12, "--json", "--store", tmp_path / "store", "--out", out)
+    common = (*common, "--resamples", 0, "--dataset", "shapes", "--device", "cpu", "--workers", 0)
+    done = latte_eval("fvd", "--checkpoint", checkpoint, "--fake", folder, *common, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = sorted(folder.glob("*/*.mkv"))
+    assert len(made) == 12
+    assert len({path.parent for path in made}) == 10  # every class in turn
+    record = json.loads(done.stdout)
+    assert record["num_fake"] == 12
+    times = [path.stat().st_mtime_ns for path in made]
+    again = latte_eval("fvd", "--checkpoint", checkpoint, "--fake", folder, *common, cwd=tmp_path)
+    assert json.loads(again.stdout)["value"] == record["value"]
+    assert [path.stat().st_mtime_ns for path in made] == times
+    alone = latte_eval("fvd", "--fake", folder, *common, cwd=tmp_path)
+    assert json.loads(alone.stdout)["value"] == record["value"]
+
+
+def test_without_a_folder_samples_go_where_they_are_looked_for(latte_eval, checkpoint, tmp_path):
+    done = latte_eval(
+        *("fvd", "--dataset", "shapes", "--checkpoint", checkpoint, "--num-videos", 4),
+        *("--device", "cpu", "--workers", 0, "--resamples", 0, "--store", tmp_path / "store"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "samples" / "shapes").glob("*/*.mkv"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--checkpoint", "missing.safetensors"), "no such file"),
+        (("--checkpoint", "tiny.safetensors", "--set", "num_fake=0"), "--num-videos"),
+    ],
+)
+def test_bad_input_is_one_sentence(latte_eval, checkpoint, tmp_path, arguments, problem):
+    done = latte_eval("fvd", "--dataset", "shapes", *arguments, "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert "Traceback" not in done.stderr
