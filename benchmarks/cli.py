@@ -273,11 +273,49 @@ def coverage(out: Out = None) -> None:
 
 
 @app.command()
-def speed(out: Out = None) -> None:
-    """Time and memory on this machine, beside what is promised."""
-    from benchmarks import speed as runner
+def speed(
+    what: Annotated[
+        str, typer.Argument(metavar="[evaluation|generator]", help="What is timed.")
+    ] = "evaluation",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of the generator, a preset; repeatable. [default: Latte-B/2 and XL/2]",
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Of the generator: B/2 alone, few repetitions.")
+    ] = False,
+    compiled: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Of the generator: torch.compile too.")
+    ] = True,
+    device: Annotated[str, typer.Option(help="Of the generator: auto, cpu, cuda …")] = "auto",
+    out: Out = None,
+) -> None:
+    """Time and memory on this machine, beside what is promised or beside others.
 
-    runner.run(out=_folder(out, "speed"))
+    generator: forward, training step and sampling, ours beside the plain formulation and
+    diffusers' blocks, as ratios of one run.
+    """
+    if what == "evaluation":
+        from benchmarks import speed as runner
+
+        runner.run(out=_folder(out, "speed"))
+    elif what == "generator":
+        from benchmarks import speed_generator
+
+        speed_generator.run(
+            out=_folder(out, "speed-generator"),
+            models=model,
+            device=device,
+            compiled=compiled,
+            quick=quick,
+        )
+    else:
+        raise InputError(
+            f"nothing called {what!r} is timed: {nearest(what, ['evaluation', 'generator'])}"
+        )
 
 
 def _folder(out: Path | None, name: str) -> Path:

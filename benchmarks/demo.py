@@ -206,10 +206,10 @@ def findings(frame: pd.DataFrame, recognised: Mapping[str, Accuracy]) -> list[Fi
     distorted = value[[each.label for each in GENERATORS if each.distortion]]
     found = [
         Finding(
-            "a second draw of real videos is best by far",
+            "a second draw of real videos is nearer by far than any distorted ones",
             bool(value[SECOND_DRAW] * 2 < distorted.min()),
-            f"FVD-shapes {value[SECOND_DRAW]:.3g}, the next is {distorted.min():.3g} "
-            f"({distorted.idxmin()})",
+            f"FVD-shapes {value[SECOND_DRAW]:.3g}, the nearest of the distorted is "
+            f"{distorted.min():.3g} ({distorted.idxmin()})",
         )
     ]
     for family in ("blur", "noise"):

@@ -29,6 +29,7 @@ class GeneratedVideo:
 
     checkpoint: Path
     sha256: str  # of the file's content
+    autoencoder: str  # the identity of what decodes it, which is a file of its own
     index: int
     label: int | None  # the class asked for; None of a model without classes
     options: SamplingOptions
@@ -56,7 +57,8 @@ class GeneratedVideo:
 
     def digest(self, frames: Sequence[int]) -> str:
         """Hash over all that decides the pixels of any frame."""
-        made_of = ["latte sample 1", self.sha256, self.index, self.label, asdict(self.options)]
+        weights = [self.sha256, self.autoencoder]
+        made_of = ["latte sample 1", weights, self.index, self.label, asdict(self.options)]
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
@@ -74,7 +76,8 @@ def generated_videos(
     loaded = load_checkpoint(checkpoint)
     plan = _plan(loaded, options, dataset)
     config = loaded.config
-    side = config.input_size * open_autoencoder(plan.autoencoder, plan.autoencoder_path).factor
+    autoencoder = open_autoencoder(plan.autoencoder, plan.autoencoder_path)
+    side = config.input_size * autoencoder.factor
     info = VideoInfo(num_frames=config.num_frames, height=side, width=side)
     open_diffusion(options, num_steps=plan.num_steps, schedule=plan.schedule)  # or refuse it
     sha256 = _sha256(checkpoint)
@@ -82,6 +85,7 @@ def generated_videos(
         GeneratedVideo(
             checkpoint=checkpoint,
             sha256=sha256,
+            autoencoder=autoencoder.identity,
             index=index,
             label=plan.label(index),
             options=options,

@@ -1,84 +1,95 @@
 """Latte as its formulas read, to compare `latte.model` with: no step is fused, shared or left out.
 
 What the official code computes (Vchitect/Latte b27c24a, models/latte.py, variant 1), in its order:
-the tokens are rearranged for every block, the condition is repeated for every row and goes through
+tokens are laid out anew for every block, the condition is repeated for every row and goes through
 each modulation's linear layer in each of them, and attention is a softmax over scores that are
-kept. It runs the very modules of a `Latte`, so the weights are the same, and so are the results.
+kept.
 """
 
-import torch
-from einops import rearrange, repeat
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latte.model import Latte
-from latte.model.blocks import Attention, AxisBlock, Modulation
+from latte.model.blocks import Attention, Modulation
 from latte.model.embeddings import unfold_patches
 
 
 class PlainLatte(nn.Module):
-    """The plain formulation of a model of variant 1, on that model's own weights.
+    """A model of variant 1 in the plain formulation; it shares that model's weights.
 
     in      x (N, F, C, H, W), timesteps t (N,), classes y (N,) where there are classes
     out     (N, F, 2C, H, W), equal to the model's but for rounding
+
+    Raises:
+        ValueError: the official code has no such model.
     """
 
     def __init__(self, model: Latte) -> None:
         super().__init__()
         config = model.config
-        uniform = config.patch_embedding == "uniform" and config.temporal_position == "absolute"
-        if config.variant != 1 or config.conditioning != "s-adaln" or not uniform:
+        choices = (config.variant, config.patch_embedding, config.conditioning)
+        if (*choices, config.temporal_position) != (1, "uniform", "s-adaln", "absolute"):
             raise ValueError("the official code has variant 1 with the paper's choices alone")
         self.model = model
         self.config = config
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        model, frames, patches = self.model, x.shape[1], self.config.patches_per_frame
+        model, config = self.model, self.config
+        frames, patches = config.num_frames, config.patches_per_frame
         condition = model.t_embedder(t)
         if y is not None:
             condition = condition + model.y_embedder(y)
-        for_frames = repeat(condition, "n d -> (n f) d", f=frames)
-        for_patches = repeat(condition, "n d -> (n s) d", s=patches)
-
-        images = model.x_embedder.proj(rearrange(x, "n f c h w -> (n f) c h w"))
-        tokens = rearrange(images, "nf d h w -> nf (h w) d") + model.pos_embed
-        for index in range(0, len(model.blocks), 2):
-            over_space, over_time = model.blocks[index], model.blocks[index + 1]
-            tokens = _block(over_space, tokens, for_frames)
-            tokens = rearrange(tokens, "(n f) s d -> (n s) f d", f=frames)
+        tokens = model.x_embedder.proj(x.flatten(0, 1)).flatten(2).transpose(1, 2)
+        tokens = tokens + model.pos_embed  # (N·F, S, D)
+        for index in range(0, config.depth, 2):
+            tokens = self.run_block(index, tokens, condition)
+            tokens = _by_the_other(tokens, frames)  # (N·S, F, D)
             if index == 0:
                 tokens = tokens + model.temp_embed
-            tokens = _block(over_time, tokens, for_patches)
-            tokens = rearrange(tokens, "(n s) f d -> (n f) s d", s=patches)
-
+            tokens = self.run_block(index + 1, tokens, condition)
+            tokens = _by_the_other(tokens, patches)
         final = model.final_layer
-        shift, scale = _modulation(final.adaLN_modulation, for_frames)
+        shift, scale = modulation(final.adaLN_modulation, for_rows(condition, tokens))
         out = final.linear(_modulate(final.norm_final(tokens), shift, scale))
-        out = rearrange(out, "(n f) s d -> n f s d", f=frames)
-        return unfold_patches(out, self.config.patch_size, self.config.out_channels)
+        out = out.unflatten(0, (-1, frames))
+        return unfold_patches(out, config.patch_size, config.out_channels)
+
+    def run_block(self, index: int, x: Tensor, condition: Tensor) -> Tensor:
+        """Rows of tokens (B, L, D), of clips with their conditions (N, D), through one block."""
+        block = self.model.blocks[index]
+        parts = modulation(block.adaLN_modulation, for_rows(condition, x))
+        shift1, scale1, gate1, shift2, scale2, gate2 = parts
+        mixed = _attention(block.attn, _modulate(block.norm1(x), shift1, scale1))
+        x = x + gate1[:, None] * mixed
+        wide = block.mlp.fc1(_modulate(block.norm2(x), shift2, scale2))
+        return x + gate2[:, None] * block.mlp.fc2(F.gelu(wide, approximate="tanh"))
 
 
-def _block(block: AxisBlock, x: Tensor, condition: Tensor) -> Tensor:
-    """Rows of tokens (B, L, D), each with its condition (B, D)."""
-    shift1, scale1, gate1, shift2, scale2, gate2 = _modulation(block.adaLN_modulation, condition)
-    x = x + gate1.unsqueeze(1) * _attention(block.attn, _modulate(block.norm1(x), shift1, scale1))
-    mlp = block.mlp
-    wide = mlp.fc1(_modulate(block.norm2(x), shift2, scale2))
-    return x + gate2.unsqueeze(1) * mlp.fc2(nn.functional.gelu(wide, approximate="tanh"))
+def for_rows(of_clips: Tensor, rows: Tensor) -> Tensor:
+    """What each clip has (N, …), for each of its rows: (B, …)."""
+    return of_clips.repeat_interleave(len(rows) // len(of_clips), dim=0)
+
+
+def modulation(module: Modulation | None, condition: Tensor) -> tuple[Tensor, ...]:
+    """Conditions (B, D) → shifts, scales (and gates), each (B, D)."""
+    assert module is not None
+    parts: tuple[Tensor, ...] = module[1](F.silu(condition)).chunk(module.parts, dim=-1)
+    return parts
+
+
+def _by_the_other(tokens: Tensor, size: int) -> Tensor:
+    """Rows of patches to rows of frames, (N · size, L, D) → (N · L, size, D), or back."""
+    return tokens.unflatten(0, (-1, size)).transpose(1, 2).flatten(0, 1)
 
 
 def _attention(attention: Attention, x: Tensor) -> Tensor:
-    heads = attention.num_heads
-    q, k, v = rearrange(attention.qkv(x), "b l (three h d) -> three b h l d", three=3, h=heads)
-    scores = (q @ k.transpose(-2, -1)) * q.shape[-1] ** -0.5
+    batch, length, width = x.shape
+    qkv = attention.qkv(x).reshape(batch, length, 3, attention.num_heads, -1)
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)
+    scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
     mixed = scores.softmax(dim=-1) @ v
-    return attention.proj(rearrange(mixed, "b h l d -> b l (h d)"))
-
-
-def _modulation(modulation: Modulation, condition: Tensor) -> tuple[Tensor, ...]:
-    """(B, D) → `parts` tensors (B, D)."""
-    activation, linear = modulation
-    return linear(activation(condition)).chunk(modulation.parts, dim=1)
+    return attention.proj(mixed.transpose(1, 2).reshape(batch, length, width))
 
 
 def _modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    return x * (1 + scale.unsqueeze(1)) + shift.unsqueeze(1)
+    return x * (1 + scale[:, None]) + shift[:, None]

@@ -29,6 +29,8 @@ def fvd_of_checkpoints(
     sampling: SamplingOptions,
     options: RunOptions,
     table: Path,
+    *,
+    resamples: int = 500,
 ) -> tuple[pd.DataFrame, str]:
     """Measure each checkpoint's samples 0 … `count` − 1 against as many videos of the test split.
 
@@ -74,7 +76,7 @@ def fvd_of_checkpoints(
             protocol=protocol,
             dataset="shapes",
             model=f"{run.name}, step {step}",
-            resamples=500,
+            resamples=resamples,
             started=time.monotonic(),
         )
         videos = generated_videos(path, count, sampling, dataset="shapes")

@@ -214,14 +214,20 @@ def _ending(code: int | None) -> str:
     return f"exit code {code}"
 
 
+def _polite_signals() -> set[signal.Signals]:
+    """Those that ask a process to end; Windows has no SIGHUP."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    return {getattr(signal, name) for name in names if hasattr(signal, name)}
+
+
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Ctrl-C reaches the whole terminal group: a process begun here does not see it, we do."""
+    """Ctrl-C, torchrun and schedulers signal whole groups: a process begun here does not see it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     resource_tracker.ensure_running()  # unblocks the signal if it has to start by itself
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _polite_signals())
     try:
         yield
     finally:
@@ -230,7 +236,8 @@ def _interrupts_blocked() -> Iterator[None]:
 
 def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
     """What a process does: one task after the other, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _polite_signals():  # our parent hears them too, and ends us
+        signal.signal(number, signal.SIG_IGN)
     # If the consumer is gone there is nobody left to tell.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(_READY)

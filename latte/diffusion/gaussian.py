@@ -30,7 +30,7 @@ class GaussianDiffusion:
     """
 
     def __init__(
-        self, num_steps: int = 1000, schedule: str = "linear", respacing: str | None = None
+        self, num_steps: int = 1000, schedule: str = "linear", respacing: str | int | None = None
     ) -> None:
         self.timesteps = respaced_timesteps(num_steps, respacing)
         whole = np.cumprod(1 - make_betas(schedule, num_steps))

@@ -37,7 +37,7 @@ def make_betas(schedule: str, num_steps: int) -> Array:
     raise InputError(f"no noise schedule {schedule!r}: {nearest(schedule, get_args(Schedule))}")
 
 
-def respaced_timesteps(num_steps: int, respacing: str | None) -> list[int]:
+def respaced_timesteps(num_steps: int, respacing: str | int | None) -> list[int]:
     """The kept steps of `num_steps`, ascending.
 
     Args:
@@ -55,6 +55,7 @@ def respaced_timesteps(num_steps: int, respacing: str | None) -> list[int]:
     """
     if not respacing:
         return list(range(num_steps))
+    respacing = str(respacing)
     counts = _counts(respacing)
     if respacing.startswith("ddim"):
         for stride in range(1, num_steps + 1):

@@ -69,7 +69,10 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> 
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
-    return scores.softmax(dim=-1, dtype=torch.float32).to(v.dtype) @ v
+    return (
+        scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(v.dtype)
+        @ v
+    )
 
 
 def attend_over_time(attention: Attention, x: Tensor, timeline: Timeline) -> Tensor:

@@ -63,7 +63,7 @@ class Checkpoint:
     path: Path
 
 
-def load_checkpoint(path: Path, num_heads: int | None = None) -> Checkpoint:
+def load_checkpoint(path: Path | str, num_heads: int | None = None) -> Checkpoint:
     """Read our own file, or an official one (see `load_official`), by what it holds.
 
     Args:
@@ -72,6 +72,7 @@ def load_checkpoint(path: Path, num_heads: int | None = None) -> Checkpoint:
     Raises:
         InputError: the file cannot be read safely, is of another kind, or contradicts itself.
     """
+    path = Path(path)
     where = str(path)
     if not is_safetensors(path):
         config, state = read_official(state_dict_in(read_saved(path), where), where, num_heads)
@@ -96,7 +97,7 @@ def load_checkpoint(path: Path, num_heads: int | None = None) -> Checkpoint:
 
 
 def save_checkpoint(
-    path: Path,
+    path: Path | str,
     config: LatteConfig,
     state_dict: Mapping[str, Tensor],
     settings: Mapping[str, Any],
@@ -115,6 +116,7 @@ def save_checkpoint(
         InputError: weights are not finite, or do not fit into the dtype.
         ValueError: names or shapes are not those of the configuration, or settings are not JSON.
     """
+    path = Path(path)
     if dtype not in DTYPES:
         raise ValueError(f"dtype {dtype}: choose float32, float16 or bfloat16")
     with torch.device("meta"):

@@ -162,7 +162,8 @@ def _autoencoder(request: SampleRequest, checkpoint: Checkpoint) -> tuple[str, s
     if request.autoencoder in AUTOENCODERS:
         stated = {"name": request.autoencoder}
     elif request.autoencoder is not None:
-        stated = {"name": "sd-vae", "path": request.autoencoder}
+        kind = "patches" if stated.get("name") == "patches" else "sd-vae"
+        stated = {"name": kind, "path": request.autoencoder}
     elif not stated and checkpoint.config.in_channels == 3:
         stated = {"name": "identity"}
     if not stated:

@@ -48,6 +48,11 @@ class ModelTable:
             )
         _at_least(self, 1, *(name for name in _SIZES if getattr(self, name) is not None))
         missing = [name for name in _SIZES if getattr(self, name) is None]
+        if self.preset is not None and not missing:
+            raise InputError(
+                f"preset = {self.preset!r} has no effect where all sizes are given: leave out the "
+                "preset, or hidden_size, depth and num_heads"
+            )
         if self.preset is None and missing:
             raise InputError(f"give a preset, or {' and '.join(missing)} as well")
 
@@ -224,6 +229,11 @@ def load_config(name: str, settings: Sequence[str] = ()) -> TrainConfig:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name}: not TOML ({error})") from error
+    chosen = {setting.partition("=")[0].strip() for setting in settings}
+    if "model.preset" in chosen:  # takes the place of the file's sizes, not of those beside it
+        for size in ("hidden_size", "depth", "num_heads"):
+            if f"model.{size}" not in chosen:
+                table.get("model", {}).pop(size, None)
     return from_table(TrainConfig, with_settings(table, settings), name)
 
 

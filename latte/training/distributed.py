@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -12,8 +13,8 @@ from torch import Tensor
 
 from latte.sampling.processes import choose_device, this_process
 
-# The others wait while the first one samples, evaluates or writes. One that ends is noticed by
-# torchrun, not by this.
+# While the first process samples, evaluates or writes, the others wait for it. That it has ended is
+# noticed by torchrun, not by this.
 _PATIENCE = timedelta(days=2)
 
 
@@ -24,6 +25,7 @@ class Group:
     rank: int = 0
     world_size: int = 1
     device: torch.device  # of this process
+    meeting: Any = None  # torch's group of all processes, with more patience than its default one
 
     @property
     def is_first(self) -> bool:
@@ -49,7 +51,7 @@ class Group:
     def wait(self) -> None:
         """Until all processes are here."""
         if self.world_size > 1:
-            dist.barrier()
+            dist.barrier(group=self.meeting)
 
 
 @contextmanager
@@ -66,8 +68,9 @@ def join_group(device: str) -> Iterator[Group]:
         return
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=_PATIENCE)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
-        yield Group(rank=process.rank, world_size=process.world, device=chosen)
+        meeting = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        yield Group(rank=process.rank, world_size=process.world, device=chosen, meeting=meeting)
     finally:
         dist.destroy_process_group()

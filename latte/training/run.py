@@ -1,13 +1,10 @@
 """A training run: from a configuration to checkpoints, samples and a log."""
 
 import copy
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -27,6 +24,7 @@ from latte.training.distributed import Group, join_group
 from latte.training.latents import CachedLatents, open_cache
 from latte.training.log import RunLog
 from latte.training.loop import Ingredients, diverged, run_steps
+from latte.training.signals import stop_between_steps
 from latte.training.snapshot import Evaluate, Snapshot
 from latte.training.state import (
     Counters,
@@ -63,7 +61,7 @@ def train(config: TrainConfig, options: RunOptions) -> Path:
         KeyboardInterrupt: it was stopped: after its state was written, unless asked twice.
     """
     try:
-        with join_group(options.device) as group, _stop_between_steps() as should_stop:
+        with join_group(options.device) as group, stop_between_steps() as should_stop:
             parts, state = _prepare(config, options, group)
             run = _Run(config=config, options=options, parts=parts, state=state)
             if not group.is_first:
@@ -337,28 +335,3 @@ def _advice(error: MemoryError | RuntimeError, config: TrainConfig) -> str | Non
         reason = str(error).partition("\n")[0]
         return f"the network cannot be compiled here ({reason}); set training.compile to false"
     return None
-
-
-@contextmanager
-def _stop_between_steps() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C or a polite kill ends the run after the step under way; a second one at once."""
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        print("stopping after this step; once more to stop without saving it", file=sys.stderr)
-
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        if before[number] != signal.SIG_IGN:
-            signal.signal(number, ask)
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -139,7 +139,8 @@ def load_state(path: Path, state: TrainState, config: TrainConfig, processes: in
     now = clips_per_step(as_table(config)["training"], processes)
     if clips == now:
         return []
-    return [f"a step had {clips} clips in {old_processes} processes, from here on it has {now}"]
+    had = f"{clips} clips in {old_processes} process{'es' * (old_processes > 1)}"
+    return [f"a step had {had}, from here on it has {now} in {processes}"]
 
 
 def latest_state(folder: Path) -> Path | None:

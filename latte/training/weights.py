@@ -28,12 +28,11 @@ def initial_model(
     if table.initialise_from is None:
         return model
     path = Path(table.initialise_from)
-    if path.suffix != ".safetensors":
-        found = state_dict_in(read_any(path), str(path))
-        if is_dit(found):
-            for sentence in initialise_from_dit(model, found, blocks=table.dit_blocks):
-                say(sentence)
-            return model
+    found = state_dict_in(read_any(path), str(path))
+    if is_dit(found):
+        for sentence in initialise_from_dit(model, found, blocks=table.dit_blocks):
+            say(sentence)
+        return model
     checkpoint = load_checkpoint(path)
     for field in ("variant", "num_heads"):  # that leave no trace in names and shapes
         theirs, ours = getattr(checkpoint.config, field), getattr(config, field)

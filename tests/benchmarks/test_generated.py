@@ -65,6 +65,7 @@ def test_whatever_moves_a_pixel_moves_the_digest(file, tiny_checkpoint, tmp_path
     others = [
         generated_videos(file, 2, OPTIONS).videos[1],
         replace(video, label=3),
+        replace(video, autoencoder="another"),
         *(
             generated_videos(file, 1, replace(OPTIONS, **change)).videos[0]
             for change in (

@@ -8,8 +8,11 @@ import pytest
 from PIL import Image
 
 from benchmarks import cli, training_checkpoints, training_report
+from benchmarks.training_checkpoints import fvd_of_checkpoints
 from benchmarks.training_report import facts_table, open_run, read_numbers, tracks
+from evaluation.extraction import RunOptions
 from latte.data.errors import InputError
+from latte.sampling.generate import SamplingOptions
 from latte.training.config import (
     DataTable,
     ModelTable,
@@ -154,12 +157,7 @@ def test_numbers_that_are_missing_or_not_finite_are_left_out(tmp_path):
 def test_fvd_is_measured_of_every_checkpoint_and_goes_on_where_it_was(
     make_run, add_checkpoints, tmp_path, monkeypatch
 ):
-    folder, out = make_run(), tmp_path / "out"
-    add_checkpoints(folder, 50)
-    options = {"out": out, "fvd": True, "num_videos": 12, "steps": 2}
-    training_report.run(folder, **options)
-    first = pd.read_csv(out / "training_fvd.csv")
-    add_checkpoints(folder, 100)
+    folder, table = make_run(), tmp_path / "out" / "fvd.csv"
     decoded = []
     original = training_checkpoints.measure_set
 
@@ -167,18 +165,46 @@ def test_fvd_is_measured_of_every_checkpoint_and_goes_on_where_it_was(
         decoded.append((found := original(*arguments)).decoded)
         return found
 
+    def measure():
+        sampling = SamplingOptions(method="ddim", steps=2)
+        options = RunOptions(store=tmp_path / "store", workers=0, progress=False)
+        run = open_run(folder)
+        return fvd_of_checkpoints(run, 12, sampling, options, table, resamples=20)
+
     monkeypatch.setattr(training_checkpoints, "measure_set", spy)
-    training_report.run(folder, **options)
-    assert decoded == [0, 0, 12]  # real videos, the first checkpoint, the new one
-    both = pd.read_csv(out / "training_fvd.csv")
-    assert list(both.step) == [50, 100]
+    add_checkpoints(folder, 50)
+    first, _ = measure()
+    add_checkpoints(folder, 100)
+    both, how = measure()
+    assert decoded == [12, 12, 0, 0, 12]  # real videos and a checkpoint; the same, and a new one
+    pd.testing.assert_frame_equal(pd.read_csv(table), both)
     pd.testing.assert_frame_equal(both.iloc[:1], first)
+    assert list(both.step) == [50, 100]
     for _, row in both.iterrows():
         assert 0 <= row["FVD-shapes low"] <= row["FVD-shapes"] <= row["FVD-shapes high"]
-    text = (out / "training.md").read_text(encoding="utf-8")
-    assert "12 samples against as many videos of the test split; DDIM, 2 steps" in text
-    frame = pd.read_csv(out / "training.csv")
-    assert len(frame[frame.track == "FVD-shapes"]) == 2
+    assert "12 samples against as many videos of the test split; DDIM, 2 steps" in how
+
+
+def test_what_was_measured_afterwards_is_in_the_documents(make_run, tmp_path, monkeypatch):
+    measured = pd.DataFrame(
+        {"step": [50, 100], "FVD-shapes": [9.5, 4.25], "FVD-shapes low": [8.0, 4.0]}
+    ).assign(**{"FVD-shapes high": [12.0, 5.0]})
+    asked = []
+
+    def fvd(run, count, sampling, options, table):
+        asked.extend([count, sampling.steps, sampling.guidance_scale, table.name])
+        return measured, "Made so."
+
+    monkeypatch.setattr(training_checkpoints, "fvd_of_checkpoints", fvd)
+    training_report.run(
+        make_run(), out=tmp_path / "out", fvd=True, num_videos=9, steps=3, guidance_scale=1.5
+    )
+    assert asked == [9, 3, 1.5, "training_fvd.csv"]
+    text = (tmp_path / "out" / "training.md").read_text(encoding="utf-8")
+    assert re.search(r"\| 100 +\| +4.25 ± 0.50 +\|", text)
+    assert "Made so." in text
+    frame = pd.read_csv(tmp_path / "out" / "training.csv")
+    assert frame[frame.track == "FVD-shapes"].high.tolist() == [12, 5]
 
 
 def test_fvd_is_of_runs_on_shapes_that_have_a_checkpoint(make_run, tmp_path):

@@ -30,11 +30,18 @@ def run_cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 SURFACE = {
     "convert": "--dataset --dtype --num-heads --vae source target",
-    "info": "--conditioning --json --num-classes --num-heads --patch-embedding --temporal-position --variant model",
+    "info": (
+        "--conditioning --json --num-classes --num-heads --patch-embedding --temporal- "
+        "position --variant model"
+    ),
     "patches": "--channels --data-root --dataset --num-clips --patch-size --seed --size target",
-    "sample": "--autoencoder --batch-size --compile --dataset --device --eta --format --fps --guidance-scale --guided --labels --method --num-heads --num-samples --out --precision --quiet --seed --start --steps checkpoint",
+    "sample": (
+        "--autoencoder --batch-size --compile --dataset --device --eta --format --fps "
+        "--guidance-scale --guided --labels --method --num-heads --num-samples --out "
+        "--precision --quiet --seed --start --steps checkpoint"
+    ),
     "shapes": "--format --num-frames --num-videos --quiet --size --split --start target",
-    "train": "--data-root --device --evaluate --list --out --quiet --set --show --workers config",
+    "train": ("--data-root --device --evaluate --list --out --quiet --set --show --workers config"),
 }
 
 
