@@ -2,6 +2,8 @@
 
 import tomllib
 from dataclasses import asdict, fields
+from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -158,7 +160,7 @@ def test_files_that_are_none_are_one_sentence(tmp_path, monkeypatch, name, text,
         ("data.stride=0", "[data]: stride = 0: give at least 1"),
         ("data.images_per_clip=-1", "[data]: images_per_clip = -1: give at least 0"),
         ("data.videos=3", "[data]: no field is called 'videos': did you mean num_videos"),
-        ("autoencoder.name=vae", "[autoencoder]: name = 'vae': wanted is 'identity' or 'sd-vae'"),
+        ("autoencoder.name=vae", "[autoencoder]: name = 'vae': wanted is 'identity' or 'patches' or 'sd-vae'"),
         ("diffusion.schedule=sqrt", "[diffusion]: schedule = 'sqrt': wanted is 'linear' or 'cos"),
         ("training.steps=0", "[training]: steps = 0: give at least 1"),
         ("training.accumulate=0", "[training]: accumulate = 0: give at least 1"),
@@ -249,3 +251,13 @@ def test_a_table_has_every_field_that_is_set():
     assert list(table) == [entry.name for entry in fields(TrainConfig)]
     assert table["training"]["seed"] == 3407
     assert "preset" not in table["model"]
+
+
+def test_every_field_is_in_the_manual():
+    manual = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
+    for section in fields(TrainConfig):
+        assert f"`[{section.name}]`" in manual
+        for entry in fields(get_type_hints(TrainConfig)[section.name]):
+            assert f"`{entry.name}`" in manual, entry.name
+    for name in config_names():
+        assert name.removesuffix("-joint") in manual
