@@ -31,7 +31,7 @@ def run_cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 SURFACE = {
     "convert": "--dataset --dtype --num-heads --vae source target",
     "info": (
-        "--conditioning --json --num-classes --num-heads --patch-embedding --temporal- "
+        "--conditioning --json --num-classes --num-heads --patch-embedding --temporal-"
         "position --variant model"
     ),
     "patches": "--channels --data-root --dataset --num-clips --patch-size --seed --size target",
