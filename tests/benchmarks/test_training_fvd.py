@@ -59,6 +59,7 @@ def measured_by_command(monkeypatch, capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_the_samples_of_a_checkpoint_get_the_same_number(run, tmp_path, monkeypatch, capsys):
     shape = ["data.size=32", "data.num_frames=16", "model.patch_size=8"]
     path = run(*shape, evaluate=partial(fvd, num_clips=12))

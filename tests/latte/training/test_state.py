@@ -102,10 +102,11 @@ def test_the_command_goes_on_after_a_signal(run, left_by, tiny_settings, tiny, t
 
 
 def test_a_second_signal_stops_at_once_and_saves_no_half_step(run, left_by, stop_after, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
         run("output.checkpoint_every=2", EVERY, evaluate=stop_after(3, *[signal.SIGTERM] * 2))
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["0000002"]
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
     run()
     run(out="whole")
     assert_same(left_by(), left_by("whole"))
