@@ -29,7 +29,7 @@ class LatteConfig:
     hidden_size: int
     depth: int  # blocks; variants 1 and 2 need an even number: half of them are temporal
     num_heads: int
-    num_frames: int
+    num_frames: int  # 1: an image model, DiT, with all its blocks over space (variants 1 and 2)
     num_classes: int | None = None  # None: unconditional
     learn_sigma: bool = True  # predict the variance as well: twice the channels come out
     # 1: spatial and temporal blocks in turn; 2: all spatial, then all temporal; 3: attention over
@@ -111,6 +111,11 @@ class LatteConfig:
     def out_channels(self) -> int:
         """Channels of the output: those of the noise, and of the variance if it is learned."""
         return self.in_channels * (2 if self.learn_sigma else 1)
+
+    @property
+    def is_image_model(self) -> bool:
+        """Whether there is no time to attend over: blocks over one axis are those of a DiT."""
+        return self.num_frames == 1 and self.variant in (1, 2)
 
     @property
     def token_frames(self) -> int:

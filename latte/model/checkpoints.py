@@ -14,7 +14,7 @@ from torch import Tensor
 from latte.config import LatteConfig
 from latte.data.errors import InputError, named
 from latte.model.dit import initialise_from_dit
-from latte.model.official import load_official, read_official
+from latte.model.official import is_dit, load_official, read_any, read_official
 from latte.model.tensor_files import (
     DTYPES,
     check_finite,
@@ -33,6 +33,7 @@ __all__ = [
     "initialise_from_dit",
     "load_checkpoint",
     "load_official",
+    "read_image_model",
     "save_checkpoint",
     "shipped_checkpoint",
 ]
@@ -142,6 +143,21 @@ def save_checkpoint(
             partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_image_model(path: Path | str) -> dict[str, Tensor] | None:
+    """The weights of a DiT: an image model's file, or our own of one frame. None: another network.
+
+    Raises:
+        InputError: the file cannot be read safely.
+    """
+    path = Path(path)
+    state = state_dict_in(read_any(path), str(path))
+    if not is_dit(state):
+        return None
+    if is_safetensors(path) and "config" in read_safetensors(path)[1]:
+        return state if load_checkpoint(path).config.is_image_model else None
+    return state
 
 
 def build_model(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> Latte:

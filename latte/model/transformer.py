@@ -40,6 +40,8 @@ class Latte(nn.Module):
             variance lies; else (N, F, C, H, W)
     keys    those of the official checkpoints, for variant 1
 
+    With one frame it is DiT, the image model: all blocks attend over space, with DiT's keys.
+
     A pure function of its inputs: dropping labels for guidance is the training's affair.
     """
 
@@ -63,7 +65,7 @@ class Latte(nn.Module):
             self.y_embedder = LabelEmbedder(config.num_classes, width)
         side = config.input_size // config.patch_size
         self.register_buffer("pos_embed", patch_positions(width, side))
-        if config.temporal_position == "absolute":
+        if config.temporal_position == "absolute" and not config.is_image_model:
             self.register_buffer("temp_embed", frame_positions(width, config.token_frames))
         self.blocks = nn.ModuleList(_blocks(config))
         self.final_layer = FinalLayer(config)
@@ -126,7 +128,8 @@ class Latte(nn.Module):
             condition = condition.expand(-1, tokens.shape[1], -1, -1)
             tokens = torch.cat([condition, tokens], dim=2)
         condition = condition.sum(dim=2)  # (N, 1 or F, D)
-        first_over_time = next(i for i, block in enumerate(self.blocks) if _over_time(block))
+        over_time = (i for i, block in enumerate(self.blocks) if _over_time(block))
+        first_over_time = next(over_time, None)
         for index, block in enumerate(self.blocks):
             if index == first_over_time and config.temporal_position == "absolute":
                 tokens = self._add_time(tokens, timeline)
@@ -260,6 +263,8 @@ def _blocks(config: LatteConfig) -> list[Block]:
         return [SpaceThenTimeBlock(config) for _ in range(config.depth)]
     if config.variant == 4:
         return [SplitHeadsBlock(config) for _ in range(config.depth)]
+    if config.is_image_model:
+        return [AxisBlock(config, "space") for _ in range(config.depth)]
     half = config.depth // 2
     if config.variant == 1:
         return [AxisBlock(config, axis) for _ in range(half) for axis in ("space", "time")]

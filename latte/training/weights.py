@@ -8,9 +8,7 @@ import torch
 from latte.config import LatteConfig
 from latte.data.errors import InputError
 from latte.model import Latte
-from latte.model.checkpoints import initialise_from_dit, load_checkpoint
-from latte.model.official import is_dit, read_any
-from latte.model.tensor_files import state_dict_in
+from latte.model.checkpoints import initialise_from_dit, load_checkpoint, read_image_model
 from latte.training.config import ModelTable
 
 
@@ -28,9 +26,9 @@ def initial_model(
     if table.initialise_from is None:
         return model
     path = Path(table.initialise_from)
-    found = state_dict_in(read_any(path), str(path))
-    if is_dit(found):
-        for sentence in initialise_from_dit(model, found, blocks=table.dit_blocks):
+    image_model = read_image_model(path)
+    if image_model is not None:
+        for sentence in initialise_from_dit(model, image_model, blocks=table.dit_blocks):
             say(sentence)
         return model
     checkpoint = load_checkpoint(path)

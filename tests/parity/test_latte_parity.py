@@ -163,7 +163,7 @@ def test_images_of_joint_training_are_theirs_without_temporal_attention(check_di
     check_difference("Latte, images", "diffusers", relative_difference(found, expected), LIMIT)
 
 
-def their_dit():
+def their_dit(depth=3):
     from diffusers import DiTTransformer2DModel
 
     model = DiTTransformer2DModel(
@@ -171,7 +171,7 @@ def their_dit():
         attention_head_dim=24,
         in_channels=4,
         out_channels=8,
-        num_layers=3,
+        num_layers=depth,
         sample_size=8,
         patch_size=2,
         num_embeds_ada_norm=7,  # classes
@@ -191,8 +191,28 @@ def their_dit():
 @torch.no_grad()
 def test_images_are_a_dits(variant, check_difference):
     """Spatial blocks alone, with classes: temporal ones leave images as they are."""
-    theirs = their_dit()
-    ours, state = Latte(replace(CONFIG, variant=variant, num_classes=7)).eval(), theirs.state_dict()
+    theirs, ours = their_dit(), Latte(replace(CONFIG, variant=variant, num_classes=7)).eval()
+    take_weights(ours, theirs.state_dict(), [b.axis == "space" for b in ours.blocks])
+    x, y_images = noise(2, 7, 4, 8, 8), torch.tensor([[0, 7], [3, 6]])
+    found = ours(x, TIMES, torch.tensor([1, 2]), num_images=2, y_images=y_images)[:, 5:]
+    expected = theirs(
+        x[:, 5:].flatten(0, 1), TIMES.repeat_interleave(2), y_images.flatten()
+    ).sample.unflatten(0, (2, 2))
+    name = f"DiT, images of variant {variant}"
+    check_difference(name, "diffusers", relative_difference(found, expected), LIMIT)
+
+
+@torch.no_grad()
+def test_a_latte_of_one_frame_is_a_dit(check_difference):
+    theirs, ours = their_dit(4), Latte(replace(CONFIG, depth=4, num_frames=1, num_classes=7)).eval()
+    take_weights(ours, theirs.state_dict(), [True] * 4)
+    x, y = noise(2, 1, 4, 8, 8), torch.tensor([1, 7])
+    found, expected = ours(x, TIMES, y)[:, 0], theirs(x[:, 0], TIMES, y).sample
+    check_difference("DiT, one frame", "diffusers", relative_difference(found, expected), LIMIT)
+
+
+def take_weights(ours, state, is_spatial):
+    """Fill our embeddings and spatial blocks with diffusers' DiT."""
     first = "transformer_blocks.0.norm1.emb"
     weights = renamed(
         state,
@@ -206,7 +226,7 @@ def test_images_are_a_dits(variant, check_difference):
     )
     table = "embedding_table.weight"
     weights[f"y_embedder.{table}"] = state[f"{first}.class_embedder.{table}"]
-    spatial = [index for index, block in enumerate(ours.blocks) if block.axis == "space"]
+    spatial = [index for index, wanted in enumerate(is_spatial) if wanted]
     for theirs_index, index in enumerate(spatial):
         block, ours_block = f"transformer_blocks.{theirs_index}", f"blocks.{index}"
         weights |= block_weights(state, block, ours_block)
@@ -214,13 +234,6 @@ def test_images_are_a_dits(variant, check_difference):
     missing, unexpected = ours.load_state_dict(weights, strict=False)
     assert not unexpected
     assert not [name for name in missing if name.startswith(tuple(f"blocks.{i}." for i in spatial))]
-    x, y_images = noise(2, 7, 4, 8, 8), torch.tensor([[0, 7], [3, 6]])
-    found = ours(x, TIMES, torch.tensor([1, 2]), num_images=2, y_images=y_images)[:, 5:]
-    expected = theirs(
-        x[:, 5:].flatten(0, 1), TIMES.repeat_interleave(2), y_images.flatten()
-    ).sample.unflatten(0, (2, 2))
-    name = f"DiT, images of variant {variant}"
-    check_difference(name, "diffusers", relative_difference(found, expected), LIMIT)
 
 
 # Parts
