@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from benchmarks.figure_commands import add_figures
+from benchmarks.table_commands import add_tables
 from latte.data.command_line import nearest, new_app, run_app
 from latte.data.errors import InputError
 
@@ -316,6 +318,10 @@ def speed(
         raise InputError(
             f"nothing called {what!r} is timed: {nearest(what, ['evaluation', 'generator'])}"
         )
+
+
+add_tables(app)
+add_figures(app)
 
 
 def _folder(out: Path | None, name: str) -> Path:
