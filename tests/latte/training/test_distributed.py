@@ -1,10 +1,22 @@
 """Several processes are one with a larger batch."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from latte.data.errors import InputError
 from latte.training.distributed import Group, join_group
+
+STOPPER = """
+import os, signal
+def stop(snapshot):
+    if snapshot.step == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return {"step": snapshot.step}
+"""
 
 
 def test_one_process_waits_for_nobody():
@@ -23,6 +35,41 @@ def test_the_device_is_the_one_that_was_asked_for():
         assert not torch.distributed.is_initialized()
     with pytest.raises(InputError, match="--device tpu"), join_group("tpu"):
         pass
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="has no such signals")
+def test_two_processes_stop_together_and_one_goes_on(run, left_by, tiny_settings, tmp_path):
+    (tmp_path / "stopper.py").write_text(STOPPER)
+    settings = ["output.log_every=4", "data.images_per_clip=1", "data.flip=true"]
+    options = [word for setting in settings for word in ("--set", setting)]
+    options += ["--set", "output.evaluate_every=3", "--evaluate", "stopper:stop", "--quiet"]
+    options += ["--device", "cpu", "--workers", "0", "--out", str(tmp_path / "run")]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [*launcher, "--nproc_per_node", "2", "-m", "latte", "train", "shapes-tiny"]
+    ended = subprocess.run(
+        [*command, *tiny_settings, *options],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,  # processes that wait for each other would do so for days
+    )
+    assert ended.stderr.count("stopping after this step") == 1  # one is asked, both stop
+    assert ended.stderr.count("stopped; what was finished is kept") == 2
+    assert ended.returncode != 0
+    left = [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()]
+    assert left == ["0000003"]
+
+    run(*settings, "training.accumulate=2")  # as many clips in each step
+    run(*settings, "training.batch_size=4", out="whole")
+    (tensors, rows), (expected, expected_rows) = left_by(), left_by("whole")
+    for name, tensor in tensors.items():
+        kind = name.partition("/")[0]
+        limits = {"rtol": 1e-3, "atol": 1e-5} if kind in ("model", "ema") else {}
+        torch.testing.assert_close(tensor, expected[name], **limits or {"rtol": 1e-5, "atol": 1e-5})
+    for row, expected_row in zip(rows, expected_rows, strict=True):
+        for name, text in row.items():
+            assert float(text) == pytest.approx(float(expected_row[name]), rel=1e-4), name
 
 
 def test_another_batch_is_allowed_and_said(run, tmp_path, capsys, monkeypatch):
