@@ -1,17 +1,19 @@
 """The diffusion: q adds noise step by step, the network learns to take it away."""
 
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from latte.data.command_line import nearest
+from latte.data.errors import InputError
+from latte.diffusion.samplers import sample
 from latte.diffusion.schedule import make_betas, respaced_timesteps
+from latte.diffusion.tensors import Denoiser, RandomNumbers, at, widened
 
-Denoiser = Callable[..., Tensor]  # (x, t, **model_inputs) → prediction
-RandomNumbers = Callable[[tuple[int, ...]], Tensor]
+Prediction = Literal["noise", "velocity"]
 
 
 class GaussianDiffusion:
@@ -20,6 +22,11 @@ class GaussianDiffusion:
     Data are (N, F, C, H, W), or any (N, …, C, H, W). A network's output has 2C channels (noise,
     then where the variance lies between its bounds) or C (noise; the variance then is β).
 
+    A network may predict the velocity √ᾱ ε − √(1 − ᾱ) x_0 instead of the noise (Salimans & Ho,
+    arXiv:2202.00512). Where x_t is nearly all noise, an error of 1 % in the noise is one of 150 %
+    in x_0: it takes long until a network copies its input as exactly as that. The velocity leaves
+    that to arithmetic, so that small networks learn in minutes. Latte predicts the noise.
+
     Constants are float64 and are rounded to the data's type where they are used. Times `t` index
     the kept steps, 0 … len(timesteps) − 1; the network is told the step of the whole diffusion.
 
@@ -27,11 +34,23 @@ class GaussianDiffusion:
         num_steps: of the whole diffusion.
         schedule: "linear" or "cosine".
         respacing: which steps are kept; see `respaced_timesteps`.
+        prediction: what the network predicts, "noise" or "velocity".
+
+    Raises:
+        InputError: an unknown name, or a number of steps that cannot be.
     """
 
     def __init__(
-        self, num_steps: int = 1000, schedule: str = "linear", respacing: str | int | None = None
+        self,
+        num_steps: int = 1000,
+        schedule: str = "linear",
+        respacing: str | int | None = None,
+        prediction: str = "noise",
     ) -> None:
+        if prediction not in get_args(Prediction):
+            known = get_args(Prediction)
+            raise InputError(f"no prediction {prediction!r}: {nearest(prediction, known)}")
+        self.prediction = prediction
         self.timesteps = respaced_timesteps(num_steps, respacing)
         whole = np.cumprod(1 - make_betas(schedule, num_steps))
         self.alpha_bar = whole[self.timesteps]
@@ -64,9 +83,11 @@ class GaussianDiffusion:
         xt = self.q_sample(x0, t, noise)
         output = model(xt, self.model_times(t), **model_inputs).to(x0.dtype)
         predicted, between = split_output(output, x0.shape[-3])
-        losses = {"mse": per_sample((noise - predicted) ** 2)}
+        target = noise if self.prediction == "noise" else self._velocity(x0, t, noise)
+        losses = {"mse": per_sample((target - predicted) ** 2)}
         if between is not None:
-            losses["vb"] = self._bound(x0, xt, t, predicted.detach(), between)
+            predicted_noise = self._noise(xt, t, predicted.detach())
+            losses["vb"] = self._bound(x0, xt, t, predicted_noise, between)
         else:
             losses["vb"] = torch.zeros_like(losses["mse"])
         return {"loss": losses["mse"] + losses["vb"], **losses}
@@ -78,7 +99,7 @@ class GaussianDiffusion:
         x = widened(x)
         output = model(x, self.model_times(t), **model_inputs).to(x.dtype)
         predicted, between = split_output(output, x.shape[-3])
-        pred_x0 = self.x0_from_noise(x, t, predicted)
+        pred_x0 = self.x0_from_noise(x, t, self._noise(x, t, predicted))
         return self.posterior_mean(pred_x0, x, t), self._log_variance(x, t, between), pred_x0
 
     def posterior_mean(self, x0: Tensor, xt: Tensor, t: Tensor) -> Tensor:
@@ -106,8 +127,6 @@ class GaussianDiffusion:
         **model_inputs: Any,
     ) -> Tensor:
         """Walk from noise to data; see `latte.diffusion.samplers.sample`."""
-        from latte.diffusion.samplers import sample
-
         return sample(
             self,
             model,
@@ -122,6 +141,17 @@ class GaussianDiffusion:
     def model_times(self, t: Tensor) -> Tensor:
         """Steps of the whole diffusion, which the network knows, for kept steps."""
         return torch.tensor(self.timesteps, device=t.device)[t]
+
+    def _velocity(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        signal, spread = np.sqrt(self.alpha_bar), np.sqrt(1 - self.alpha_bar)
+        return at(signal, t, x0) * noise - at(spread, t, x0) * x0
+
+    def _noise(self, xt: Tensor, t: Tensor, predicted: Tensor) -> Tensor:
+        """The noise that a prediction stands for."""
+        if self.prediction == "noise":
+            return predicted
+        signal, spread = np.sqrt(self.alpha_bar), np.sqrt(1 - self.alpha_bar)
+        return at(signal, t, xt) * predicted + at(spread, t, xt) * xt
 
     def _log_variance(self, x: Tensor, t: Tensor, between: Tensor | None) -> Tensor:
         """Between log β̃ (at −1) and log β (at 1), improved DDPM eq. 15; log β where not learned."""
@@ -144,17 +174,6 @@ class GaussianDiffusion:
         divergence = normal_kl(true_mean, true_log_variance, mean, log_variance)
         decoder = -discretized_log_likelihood(x0, mean, 0.5 * log_variance)
         return torch.where(t == 0, per_sample(decoder), per_sample(divergence)) / math.log(2)
-
-
-def at(values: np.ndarray, t: Tensor, like: Tensor) -> Tensor:
-    """values[t], of the type of `like` and shaped (N, 1, …) to multiply with it."""
-    chosen = torch.from_numpy(values).to(like.device, like.dtype)[t]
-    return chosen.view(-1, *[1] * (like.ndim - 1))
-
-
-def widened(x: Tensor) -> Tensor:
-    """In float32 at least: the levels of noise need more digits than float16 and bfloat16 have."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def per_sample(values: Tensor) -> Tensor:

@@ -9,9 +9,10 @@ from tqdm import tqdm
 
 from latte.data.command_line import nearest
 from latte.data.errors import InputError
+from latte.diffusion.tensors import Denoiser, RandomNumbers, at, widened
 
 if TYPE_CHECKING:
-    from latte.diffusion.gaussian import Denoiser, GaussianDiffusion, RandomNumbers
+    from latte.diffusion.gaussian import GaussianDiffusion
 
 METHODS = ("ddpm", "ddim")
 
@@ -19,12 +20,12 @@ METHODS = ("ddpm", "ddim")
 @torch.no_grad()
 def sample(
     diffusion: "GaussianDiffusion",
-    model: "Denoiser",
+    model: Denoiser,
     noise: Tensor,
     *,
     method: str = "ddpm",
     eta: float = 0.0,
-    randn: "RandomNumbers | None" = None,
+    randn: RandomNumbers | None = None,
     progress: bool = False,
     **model_inputs: Any,
 ) -> Tensor:
@@ -44,8 +45,6 @@ def sample(
     Raises:
         InputError: there is no such method, or eta is out of range.
     """
-    from latte.diffusion.gaussian import widened
-
     if method not in METHODS:
         raise InputError(f"no sampling method {method!r}: {nearest(method, METHODS)}")
     if not 0 <= eta <= 1:
@@ -69,8 +68,6 @@ def _ddim_step(
     diffusion: "GaussianDiffusion", x: Tensor, t: Tensor, pred_x0: Tensor, eta: float
 ) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of x_{t−1}, DDIM eq. 12 and 16."""
-    from latte.diffusion.gaussian import at
-
     before, now = diffusion.alpha_bar_prev, diffusion.alpha_bar
     sigma = eta * np.sqrt((1 - before) / (1 - now) * (1 - now / before))
     direction = np.sqrt(1 - before - sigma**2)
@@ -79,7 +76,7 @@ def _ddim_step(
     return mean, at(sigma, t, x)
 
 
-def _draw(randn: "RandomNumbers | None", x: Tensor) -> Tensor:
+def _draw(randn: RandomNumbers | None, x: Tensor) -> Tensor:
     if randn is None:
         return torch.randn_like(x)
     fresh = randn(tuple(x.shape))

@@ -10,6 +10,7 @@ from latte.data.command_line import nearest
 from latte.data.errors import InputError
 
 Schedule = Literal["linear", "cosine"]
+ELSEWHERE = {"squaredcos_cap_v2": "cosine"}  # as diffusers and the official code call it
 Array = np.ndarray
 
 
@@ -34,6 +35,8 @@ def make_betas(schedule: str, num_steps: int) -> Array:
         ends = np.arange(num_steps + 1, dtype=np.float64) / num_steps
         alpha_bars = np.cos((ends + 0.008) / 1.008 * math.pi / 2) ** 2
         return np.minimum(1 - alpha_bars[1:] / alpha_bars[:-1], 0.999)
+    if schedule in ELSEWHERE:
+        raise InputError(f"no noise schedule {schedule!r}: it is called {ELSEWHERE[schedule]} here")
     raise InputError(f"no noise schedule {schedule!r}: {nearest(schedule, get_args(Schedule))}")
 
 

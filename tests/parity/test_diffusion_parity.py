@@ -125,6 +125,17 @@ def test_ddim(check_difference, dtype, eta):
     )
 
 
+def test_ddim_of_velocity(check_difference, dtype):
+    diffusion = GaussianDiffusion(respacing="ddim25", prediction="velocity")
+    scheduler = DDIMScheduler(**OPTIONS, timestep_spacing="leading", prediction_type="v_prediction")
+    scheduler.set_timesteps(25)
+    difference = farthest(
+        our_walk(diffusion, network, dtype, method="ddim"),
+        their_walk(scheduler, without_variance, dtype),
+    )
+    check_difference(f"DDIM, velocity, {TYPES[dtype]}", "diffusers", difference, LIMITS[dtype])
+
+
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_ddim_at_even_distances(check_difference, dtype, eta):
     """diffusers' DDIM goes back by T // n, which even distances are not: it is given our betas."""
