@@ -51,6 +51,13 @@ class Autoencoder(Protocol):
         """Hash of all that decides what the encoder gives, but the kind of device."""
 
     @property
+    def digest(self) -> str | None:
+        """Hash of all its weights and scales, whatever type and device compute; None without.
+
+        The samples of a model rest on it; `identity` leaves a decoder out.
+        """
+
+    @property
     def cacheable(self) -> bool:
         """Whether encoding costs enough to keep what it gives."""
 
@@ -109,7 +116,7 @@ def open_autoencoder(
         raise InputError(f"no autoencoder is called {name!r}: {nearest(name, AUTOENCODERS)}")
     if slice_frames < 1:
         raise InputError(f"slice_frames = {slice_frames}: give a number of frames of at least 1")
-    model, encoder = load_vae(DEFAULT_VAE if path is None else path)
+    model, encoder, decoder = load_vae(DEFAULT_VAE if path is None else path)
     device = torch.device(device)
     return StableDiffusionVAE(
         # diffusers' own `to` warns of what does not concern this network.
@@ -118,7 +125,17 @@ def open_autoencoder(
         dtype=dtype,
         slice_frames=slice_frames,
         encoder_digest=encoder,
+        decoder_digest=decoder,
     )
+
+
+def lasting_path(path: str) -> str:
+    """A path as another file may name it: absolute if something is there, else as it is.
+
+    What is not here may be a name on the Hugging Face hub.
+    """
+    here = Path(path).expanduser()
+    return str(here.resolve()) if here.exists() else path
 
 
 def draw(moments: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -176,6 +193,7 @@ class IdentityAutoencoder:
     channels: int = 3
     scale: float = 1.0
     identity: str = "identity"
+    digest: None = None
     cacheable: bool = False
 
     def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -206,6 +224,7 @@ class StableDiffusionVAE:
     dtype: torch.dtype
     slice_frames: int
     encoder_digest: str  # of the encoder's weights
+    decoder_digest: str
     name: str = "sd-vae"
     cacheable: bool = True
 
@@ -227,10 +246,17 @@ class StableDiffusionVAE:
 
     @property
     def identity(self) -> str:
+        return self._hash(self.scale, self.shift, str(self.dtype))
+
+    @property
+    def digest(self) -> str:
+        return self._hash(self.scale, self.shift, self.decoder_digest)
+
+    def _hash(self, *more: object) -> str:
+        """Over the encoder, what the weights do not say of the network, and `more`."""
         config = self.model.config
         made_by = (self.name, self.encoder_digest, config.act_fn, config.norm_num_groups)
-        text = json.dumps([*made_by, self.scale, self.shift, str(self.dtype)])
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(json.dumps([*made_by, *more]).encode()).hexdigest()
 
     def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
         return draw(self.encode_moments(clips), noise)

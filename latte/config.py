@@ -29,7 +29,7 @@ class LatteConfig:
     hidden_size: int
     depth: int  # blocks; variants 1 and 2 need an even number: half of them are temporal
     num_heads: int
-    num_frames: int  # 1: an image model, DiT, with all its blocks over space (variants 1 and 2)
+    num_frames: int
     num_classes: int | None = None  # None: unconditional
     learn_sigma: bool = True  # predict the variance as well: twice the channels come out
     # 1: spatial and temporal blocks in turn; 2: all spatial, then all temporal; 3: attention over
@@ -41,6 +41,7 @@ class LatteConfig:
     tube_size: int = 2  # frames of a tube; for patch_embedding "compression" alone
     image_attention: ImageAttention = "only-video"  # what images of joint training see over time
     mlp_ratio: float = 4.0
+    temporal_attention: bool = True  # False: an image model, DiT: one frame, all blocks over space
 
     def __post_init__(self) -> None:
         counts = ("input_size", "patch_size", "in_channels", "hidden_size", "depth", "num_heads")
@@ -54,8 +55,9 @@ class LatteConfig:
             raise InputError(f"num_classes = {self.num_classes!r}: give at least 1, or none")
         if type(self.variant) is not int or self.variant not in _WEIGHT_PER_BLOCK:
             raise InputError(f"variant = {self.variant!r}: the paper has variants 1, 2, 3 and 4")
-        if type(self.learn_sigma) is not bool:
-            raise InputError(f"learn_sigma = {self.learn_sigma!r}: give true or false")
+        for name in ("learn_sigma", "temporal_attention"):
+            if type(getattr(self, name)) is not bool:
+                raise InputError(f"{name} = {getattr(self, name)!r}: give true or false")
         ratio = self.mlp_ratio
         if type(ratio) not in (int, float) or not 1 / self.hidden_size <= ratio < math.inf:
             raise InputError(f"mlp_ratio = {ratio!r}: give a number above 0, such as 4")
@@ -71,6 +73,11 @@ class LatteConfig:
                     f"{name} = {getattr(self, name)!r}: choose {' or '.join(get_args(kind))}"
                 )
         self._check_divisions()
+        if not self.temporal_attention and (self.num_frames != 1 or self.variant not in (1, 2)):
+            raise InputError(
+                "temporal_attention = false makes an image model: give num_frames = 1, and variant "
+                f"1 (not {self.num_frames} and {self.variant})"
+            )
 
     def _check_divisions(self) -> None:
         if self.input_size % self.patch_size:
@@ -111,11 +118,6 @@ class LatteConfig:
     def out_channels(self) -> int:
         """Channels of the output: those of the noise, and of the variance if it is learned."""
         return self.in_channels * (2 if self.learn_sigma else 1)
-
-    @property
-    def is_image_model(self) -> bool:
-        """Whether there is no time to attend over: blocks over one axis are those of a DiT."""
-        return self.num_frames == 1 and self.variant in (1, 2)
 
     @property
     def token_frames(self) -> int:

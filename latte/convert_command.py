@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "float16", "bfloat16")
 VAE_CHANNELS = 4
 VAE_FACTOR = 8  # pixels for each side of a latent of Stable Diffusion's autoencoder
-FPS = 8.0  # at which the official scripts write videos
 
 
 def convert(
@@ -75,8 +74,10 @@ def official_settings(
     Raises:
         InputError: no such data set, or one whose classes are not the network's.
     """
+    from latte.autoencoder import lasting_path
     from latte.data.datasets import dataset
     from latte.data.errors import InputError
+    from latte.sampling.official import DIFFUSION, FPS, official_options
 
     settings: dict[str, Any] = {}
     if dataset_name is not None:
@@ -87,17 +88,14 @@ def official_settings(
                 f"network has {config.num_classes}"
             )
         settings["dataset"] = known.name
-    settings |= {"fps": FPS, "diffusion": {"num_steps": 1000, "schedule": "linear"}}
+    settings |= {"fps": FPS, "diffusion": dict(DIFFUSION)}
     if config.in_channels == VAE_CHANNELS:
         settings["frame_size"] = config.input_size * VAE_FACTOR
         settings["autoencoder"] = {"name": "sd-vae"}
         if vae is not None:
-            here = Path(vae)
-            settings["autoencoder"]["path"] = str(here.resolve()) if here.exists() else vae
-    guided = dataset_name == "ucf101" and config.num_classes is not None
+            settings["autoencoder"]["path"] = lasting_path(vae)
+    options = official_options(dataset_name, config.num_classes)
     settings["sampling"] = {
-        "guidance_scale": 7.0 if guided else 1.0,
-        "method": "ddpm",
-        "steps": 250,
+        name: getattr(options, name) for name in ("guidance_scale", "method", "steps")
     }
     return settings

@@ -6,6 +6,7 @@ seconds.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latte.data.errors import InputError
+from latte.data.errors import InputError, named
 from latte.model.tensor_files import is_safetensors, read_safetensors, write_safetensors
 
 FORMAT = "latte-eval patches 1"
@@ -49,12 +50,17 @@ class PatchAutoencoder:
         return len(self.components)
 
     @property
-    def identity(self) -> str:
+    def digest(self) -> str:
         """Hash of the weights."""
         digest = hashlib.sha256()
         for tensor in (self.components, self.mean, self.spread):
             digest.update(tensor.cpu().numpy().tobytes())
-        return f"patches {digest.hexdigest()}"
+        return digest.hexdigest()
+
+    @property
+    def identity(self) -> str:
+        """Of what encodes: the same weights."""
+        return f"patches {self.digest}"
 
     def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
         """The components: their distribution has no width, whatever the noise."""
@@ -115,13 +121,23 @@ def fit_patches(clips: Iterable[np.ndarray], *, patch_size: int, channels: int) 
 
 
 def save_patches(path: Path, autoencoder: PatchAutoencoder, made_from: str) -> None:
-    """Write it as one safetensors file, with a note on what it was made from."""
+    """Write it as one safetensors file, with a note on what it was made from.
+
+    The file appears under its name when it is complete.
+    """
     tensors = {
         "components": autoencoder.components,
         "mean": autoencoder.mean,
         "spread": autoencoder.spread,
     }
-    write_safetensors(path, tensors, {"format": FORMAT, "made_from": made_from})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        with named(partial):
+            write_safetensors(partial, tensors, {"format": FORMAT, "made_from": made_from})
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_patches(

@@ -7,7 +7,7 @@ import typer
 
 
 def patches(
-    target: Annotated[Path, typer.Argument(help="The file to write, .safetensors.")],
+    target: Annotated[Path, typer.Argument(help="File to write, ending in .safetensors.")],
     dataset: Annotated[
         str, typer.Option(metavar="NAME|DIR", help="A data set, or a folder of videos.")
     ] = "shapes",
@@ -24,9 +24,16 @@ def patches(
 
     latte patches patches.safetensors --dataset my_videos/ --size 64
     """
+    from latte.data.errors import InputError
+
+    if target.suffix != ".safetensors":
+        raise InputError(f"{target}: give a name that ends in .safetensors")
+    if target.is_dir():
+        raise InputError(f"{target}: is a folder; give the name of a file")
+
     from latte.patch_autoencoder import fit_patches, save_patches
     from latte.training.config import DataTable
-    from latte.training.data import open_training_set
+    from latte.training.videos import open_training_set
 
     table = DataTable(dataset=dataset, size=size, stride=1, flip=False)
     training_set = open_training_set(

@@ -16,6 +16,8 @@ Table = TypeVar("Table")
 def from_table(kind: type[Table], table: Mapping[str, Any], where: str) -> Table:
     """A dataclass from a TOML table; its fields may be dataclasses themselves.
 
+    A field's metadata may hold a "note", which is said of a value that does not fit.
+
     Args:
         where: what to call the table in messages, a file for instance.
 
@@ -35,7 +37,7 @@ def from_table(kind: type[Table], table: Mapping[str, Any], where: str) -> Table
                 raise InputError(f"{label} = {value!r}: wanted is a table, [{name}]")
             values[name] = from_table(hints[name], value, f"{where} [{name}]")  # type: ignore[arg-type]
         else:
-            values[name] = _value(hints[name], value, label)
+            values[name] = _value(hints[name], value, label, known[name].metadata.get("note"))
     missing = [
         name
         for name, field in known.items()
@@ -78,7 +80,7 @@ def _parse(text: str) -> Any:
         return text
 
 
-def _value(hint: Any, value: Any, label: str) -> Any:
+def _value(hint: Any, value: Any, label: str, note: str | None) -> Any:
     for kind in get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,):
         if get_origin(kind) is Literal:
             if value in get_args(kind):
@@ -88,7 +90,8 @@ def _value(hint: Any, value: Any, label: str) -> Any:
                 return float(value)
         elif type(value) is kind:
             return value
-    raise InputError(f"{label} = {value!r}: wanted is {_describe(hint)}")
+    more = f" ({note})" if note else ""
+    raise InputError(f"{label} = {value!r}: wanted is {_describe(hint)}{more}")
 
 
 def _describe(hint: Any) -> str:

@@ -28,10 +28,10 @@ _ADVICE = (
 _UNFIT = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError)
 
 
-def load_vae(path: str | Path) -> tuple[Any, str]:
-    """diffusers' AutoencoderKL, float32 on the CPU, and the SHA-256 (hex) of its encoder.
+def load_vae(path: str | Path) -> tuple[Any, str, str]:
+    """diffusers' AutoencoderKL, float32 on the CPU, and the SHA-256 (hex) of each of its halves.
 
-    VAEs that differ in their decoders alone have the same hash.
+    The encoder's comes first: VAEs that differ in their decoders alone share it.
 
     Args:
         path: a folder with config.json and weights, or with a folder `vae` that has them; or
@@ -57,7 +57,9 @@ def load_vae(path: str | Path) -> tuple[Any, str]:
     _check_config(folder / "config.json", model.config)
     _check_tensors(folder, state, model.state_dict())
     model.load_state_dict(state, assign=True)
-    return model.requires_grad_(False).eval(), _encoder_digest(state)
+    encoder = _digest(state, ("encoder.", "quant_conv."))
+    decoder = _digest(state, ("decoder.", "post_quant_conv."))
+    return model.requires_grad_(False).eval(), encoder, decoder
 
 
 def _autoencoder_class() -> Any:
@@ -87,19 +89,22 @@ def _vae_folder(path: str | Path) -> Path:
 def _fetch(name: str) -> Path:
     """The folder of a hub repository as huggingface_hub keeps it; once there, it works offline."""
     from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import LocalEntryNotFoundError, RepositoryNotFoundError
 
     owner, repository, *inside = name.split("/")
     files = ("config.json", WEIGHT_FILES[0])
     patterns = ["/".join((*inside, *more, file)) for more in ((), ("vae",)) for file in files]
     try:
-        folder = snapshot_download(f"{owner}/{repository}", allow_patterns=patterns)
+        return Path(snapshot_download(f"{owner}/{repository}", allow_patterns=patterns), *inside)
+    except LocalEntryNotFoundError:
+        answer = "cannot be reached"
+    except RepositoryNotFoundError:
+        answer = "has none of this name"
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split()).partition(". ")[0]
-        raise InputError(
-            f"{name}: no such folder here, and not to be had from the Hugging Face hub ({reason}); "
-            f"{_ADVICE}"
-        ) from None
-    return Path(folder, *inside)
+        answer = f"does not give it ({' '.join(str(error).split()).partition('. ')[0]})"
+    raise InputError(
+        f"{name}: no such folder here, and the Hugging Face hub {answer}; give the folder of a VAE"
+    )
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -168,10 +173,11 @@ def _check_tensors(folder: Path, state: Mapping[str, Tensor], wanted: Mapping[st
             raise InputError(f"{folder}: the weights {name} are not finite; fetch them again")
 
 
-def _encoder_digest(state: Mapping[str, Tensor]) -> str:
+def _digest(state: Mapping[str, Tensor], half: tuple[str, str]) -> str:
+    """Of the weights whose names begin so."""
     digest = hashlib.sha256()
     for name in sorted(state):
-        if name.startswith(("encoder.", "quant_conv.")):
+        if name.startswith(half):
             digest.update(f"{name}{tuple(state[name].shape)}".encode())
             digest.update(state[name].contiguous().numpy().data)
     return digest.hexdigest()

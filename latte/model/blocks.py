@@ -16,6 +16,7 @@ from latte.config import LatteConfig
 from latte.model.embeddings import rotate
 
 Axis = Literal["space", "time"]
+LARGEST_BATCH = 65_535  # of torch's attention on CUDA: a side of its grid (pytorch/pytorch#142228)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,8 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> 
     up to ten times as long there.
     """
     length = q.shape[2]
+    if q.device.type == "cuda":
+        return attention_in_parts(q, k, v, mask, LARGEST_BATCH)
     if q.device.type != "cpu" or not q.requires_grad or length > 64:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
@@ -73,6 +76,19 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> 
         scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(v.dtype)
         @ v
     )
+
+
+def attention_in_parts(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, largest: int
+) -> Tensor:
+    """torch's attention of q, k, v (B, heads, L, d), at most `largest` of the batch at a time.
+
+    Attention over time has a batch of clips × patches: 64 clips of 32×32 patches are 65,536.
+    """
+    if len(q) <= largest:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    parts = zip(q.split(largest), k.split(largest), v.split(largest), strict=True)
+    return torch.cat([F.scaled_dot_product_attention(*part, attn_mask=mask) for part in parts])
 
 
 def attend_over_time(attention: Attention, x: Tensor, timeline: Timeline) -> Tensor:

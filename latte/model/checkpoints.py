@@ -146,7 +146,7 @@ def save_checkpoint(
 
 
 def read_image_model(path: Path | str) -> dict[str, Tensor] | None:
-    """The weights of a DiT: an image model's file, or our own of one frame. None: another network.
+    """The weights of a DiT: an image model's file, DiT's or ours. None: another network.
 
     Raises:
         InputError: the file cannot be read safely.
@@ -156,7 +156,7 @@ def read_image_model(path: Path | str) -> dict[str, Tensor] | None:
     if not is_dit(state):
         return None
     if is_safetensors(path) and "config" in read_safetensors(path)[1]:
-        return state if load_checkpoint(path).config.is_image_model else None
+        return None if load_checkpoint(path).config.temporal_attention else state
     return state
 
 
@@ -209,7 +209,12 @@ def _parse_config(text: str) -> LatteConfig:
         )
     if missing := sorted(required - set(values)):
         raise InputError(f"its configuration lacks {missing[0]!r}")
-    kinds = {"learn_sigma": (bool,), "variant": (int,), "mlp_ratio": (int, float)}
+    kinds: Mapping[str, tuple[type, ...]] = {
+        "learn_sigma": (bool,),
+        "temporal_attention": (bool,),
+        "variant": (int,),
+        "mlp_ratio": (int, float),
+    }
     for name in kinds.keys() & values.keys():
         value = values[name]
         odd = isinstance(value, float) and not math.isfinite(value)

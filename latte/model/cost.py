@@ -107,7 +107,7 @@ def _of_block(config: LatteConfig) -> int:
 
 
 def _fixed(config: LatteConfig) -> int:
-    in_time = config.temporal_position == "absolute" and not config.is_image_model
+    in_time = config.temporal_position == "absolute" and config.temporal_attention
     frames = config.token_frames if in_time else 0
     return (config.patches_per_frame + frames) * config.hidden_size
 
@@ -123,7 +123,7 @@ def _token_products(config: LatteConfig) -> int:
     linear = tokens * (4 * d**2 + 2 * d * _mlp_width(config))
     over_space = 2 * frames * row**2 * d  # queries by keys, weights by values
     over_time = 2 * row * frames**2 * d
-    if config.is_image_model:
+    if not config.temporal_attention:
         blocks = config.depth * (linear + over_space)
     elif config.variant in (1, 2):
         blocks = config.depth * linear + config.depth // 2 * (over_space + over_time)
@@ -158,7 +158,7 @@ def _is_official(config: LatteConfig) -> bool:
     """Variant 2 is not in the official code, but has the blocks of variant 1."""
     return (
         config.variant in (1, 2)
-        and not config.is_image_model
+        and config.temporal_attention
         and config.patch_embedding == "uniform"
         and config.conditioning == "s-adaln"
     )

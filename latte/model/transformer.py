@@ -40,7 +40,7 @@ class Latte(nn.Module):
             variance lies; else (N, F, C, H, W)
     keys    those of the official checkpoints, for variant 1
 
-    With one frame it is DiT, the image model: all blocks attend over space, with DiT's keys.
+    Without attention over time it is DiT, the image model, with DiT's keys.
 
     A pure function of its inputs: dropping labels for guidance is the training's affair.
     """
@@ -65,7 +65,7 @@ class Latte(nn.Module):
             self.y_embedder = LabelEmbedder(config.num_classes, width)
         side = config.input_size // config.patch_size
         self.register_buffer("pos_embed", patch_positions(width, side))
-        if config.temporal_position == "absolute" and not config.is_image_model:
+        if config.temporal_position == "absolute" and config.temporal_attention:
             self.register_buffer("temp_embed", frame_positions(width, config.token_frames))
         self.blocks = nn.ModuleList(_blocks(config))
         self.final_layer = FinalLayer(config)
@@ -263,7 +263,7 @@ def _blocks(config: LatteConfig) -> list[Block]:
         return [SpaceThenTimeBlock(config) for _ in range(config.depth)]
     if config.variant == 4:
         return [SplitHeadsBlock(config) for _ in range(config.depth)]
-    if config.is_image_model:
+    if not config.temporal_attention:
         return [AxisBlock(config, "space") for _ in range(config.depth)]
     half = config.depth // 2
     if config.variant == 1:

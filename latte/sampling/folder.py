@@ -3,7 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,22 +42,20 @@ class SampleFolder:
             folder = self.root / folder_name(self.classes[label])
         return folder / f"{index:06d}{suffix}"
 
-    def claim(self, settings: Mapping[str, Any], made_by: Mapping[str, Any]) -> bool:
-        """Make the folder, or see that what is in it was made with the same settings.
+    def check(self, settings: Mapping[str, Any]) -> bool:
+        """See that what is in the folder, if there is one, was made with the same settings.
 
         Args:
-            settings: all that decides the samples (JSON); they are kept in the folder.
-            made_by: kept beside them, and not compared.
+            settings: all that decides the samples (JSON).
 
         Returns:
-            Whether the folder had no settings before.
+            Whether the folder has no settings yet.
 
         Raises:
             InputError: other settings, or a folder that something else was put into.
         """
         if self.root.exists() and not self.root.is_dir():
             raise InputError(f"{self.root}: is a file, but a folder is to be written; {_ADVICE}")
-        settings = json.loads(json.dumps(settings))
         before = self._read_record()
         if before is None:
             if entries := _visible(self.root):
@@ -64,18 +63,41 @@ class SampleFolder:
                     f"{self.root}: holds {entries[0].name}, and no {RECORD} says how it was made; "
                     f"{_ADVICE}"
                 )
-            self._write_record({"settings": settings, "made_by": dict(made_by)})
-        elif before != settings:
+        elif differences := _differences(before, json.loads(json.dumps(settings))):
             raise InputError(
-                f"{self.root}: its samples were made with {_differences(before, settings)}; give "
-                "the same options to go on, or another folder with --out"
+                f"{self.root}: its samples were made with {differences}; give the same options to "
+                "go on, or another folder with --out"
             )
         return before is None
 
-    def release(self) -> None:
-        """Forget the settings of a folder without samples: the next ones may be others."""
-        if not self.present():
-            (self.root / RECORD).unlink(missing_ok=True)
+    @contextmanager
+    def claimed(
+        self, settings: Mapping[str, Any], made_by: Mapping[str, Any], *, alone: bool = True
+    ) -> Iterator[None]:
+        """Make the folder, with its settings, for the samples that are written meanwhile.
+
+        A failure before the first sample leaves nothing behind: the next ones may be others.
+
+        Args:
+            settings: as for `check`; they are kept in the folder.
+            made_by: kept beside them, and not compared.
+            alone: no other process writes into the folder.
+
+        Raises:
+            InputError: as `check`.
+        """
+        new_folder, new_settings = not self.root.exists(), self.check(settings)
+        if new_settings:
+            self._write_record({"settings": dict(settings), "made_by": dict(made_by)})
+        try:
+            yield
+        except BaseException:
+            if new_settings and alone and not self.present():
+                (self.root / RECORD).unlink(missing_ok=True)
+                if new_folder:
+                    with suppress(OSError):  # something else is in it
+                        self.root.rmdir()
+            raise
 
     def present(self) -> set[int]:
         """The numbers of the samples that are there.
@@ -159,8 +181,15 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """ "steps 250 (not 50) and seed 0 (not 1)" """
-    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+    """ "steps 250 (not 50) and seed 0 (not 1)"; nothing where there are none.
+
+    An autoencoder is known by its content, wherever it lies; older records have its path alone.
+    """
+    content = "autoencoder_digest"
+    ignored = "autoencoder" if content in before and content in now else content
+    names = [
+        name for name in {**now, **before} if before.get(name) != now.get(name) and name != ignored
+    ]
     return " and ".join(
         f"{name} {_shown(before.get(name))} (not {_shown(now.get(name))})" for name in names
     )

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, cast, get_args
 
 from latte.autoencoder import AUTOENCODERS, DEFAULT_VAE
@@ -14,16 +13,10 @@ from latte.data.errors import InputError
 from latte.model.checkpoints import Checkpoint
 from latte.sampling.generate import Precision, SamplingOptions, check_guidance
 from latte.sampling.labels import LabelRule, read_labels
+from latte.sampling.official import DIFFUSION, FPS, official_options
 
 FORMATS = ("mkv", "png", "mp4")
 NUM_SAMPLES = 16
-FPS = 8.0  # of all official samples
-
-# Where the official sample configurations (Vchitect/Latte b27c24a, configs/*/*_sample.yaml) differ
-# from `SamplingOptions()`, by data set.
-OFFICIAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"ucf101": MappingProxyType({"guidance_scale": 7.0})}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +55,7 @@ class SamplePlan:
     schedule: str
     autoencoder: str
     autoencoder_path: str | None
+    autoencoder_digest: str | None  # of the one of the training, where that is to be taken
     precision: Precision
     file_format: str
     fps: float
@@ -91,7 +85,7 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
             raise InputError(f"no {what} {value!r}; choose {', '.join(known)}")
     dataset = _dataset(request, checkpoint)
     options = _options(request, checkpoint, dataset)
-    diffusion = {"num_steps": 1000, "schedule": "linear"} | _part(checkpoint, "diffusion")
+    diffusion = {**DIFFUSION, **_part(checkpoint, "diffusion")}
     if type(diffusion["num_steps"]) is not int:
         raise InputError(f"{checkpoint.path}: its settings say diffusion = {diffusion}")
     classes = checkpoint.settings.get("classes")
@@ -110,6 +104,7 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
         schedule=str(diffusion["schedule"]),
         autoencoder=name,
         autoencoder_path=path,
+        autoencoder_digest=None if request.autoencoder else _trained_with(checkpoint),
         precision=cast(Precision, request.precision),
         file_format=request.file_format,
         fps=fps,
@@ -137,11 +132,10 @@ def _options(
     """Official ones of the data set; over them the checkpoint's; over them what was given."""
     known = {each.name for each in fields(SamplingOptions)}
     stated = {name: value for name, value in _part(checkpoint, "sampling").items() if name in known}
-    defaults = {**OFFICIAL.get(dataset or "", {}), **stated}
     if checkpoint.config.num_classes is None:
-        defaults.pop("guidance_scale", None)  # refused where it is asked for, of no effect here
+        stated.pop("guidance_scale", None)  # refused where it is asked for, of no effect here
     try:
-        options = SamplingOptions(**defaults)
+        options = replace(official_options(dataset, checkpoint.config.num_classes), **stated)
     except InputError as error:
         raise InputError(f"{checkpoint.path}: its settings say {error}") from None
     given = {name: value for name, value in request.options.items() if value is not None}
@@ -176,6 +170,12 @@ def _autoencoder(request: SampleRequest, checkpoint: Checkpoint) -> tuple[str, s
     if name == "sd-vae":
         return name, str(path or DEFAULT_VAE)
     return name, None if path is None else str(path)
+
+
+def _trained_with(checkpoint: Checkpoint) -> str | None:
+    """The digest of its autoencoder; None where an older file does not say."""
+    digest = _part(checkpoint, "autoencoder").get("digest")
+    return None if digest is None else str(digest)
 
 
 def _indices(request: SampleRequest, labels: LabelRule | None) -> range:

@@ -2,8 +2,8 @@
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,8 @@ from latte.data.command_line import nearest
 from latte.data.errors import InputError
 from latte.tables import from_table, with_settings
 
+VARIANTS = (1, 2, 3, 4)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelTable:
@@ -37,6 +39,7 @@ class ModelTable:
     conditioning: Conditioning = "s-adaln"
     temporal_position: TemporalPosition = "absolute"
     image_attention: ImageAttention = "only-video"
+    temporal_attention: bool = True  # false: an image model (DiT), of one frame
     class_conditional: bool = False
     initialise_from: str | None = None  # a DiT file, or a checkpoint of Latte
     dit_blocks: Literal["name", "spatial", "both"] = "name"  # which Latte blocks a DiT's fill
@@ -46,6 +49,8 @@ class ModelTable:
             raise InputError(
                 f"no model is called {self.preset!r}: {nearest(self.preset, tuple(PRESETS))}"
             )
+        if self.variant not in VARIANTS:
+            raise InputError(f"variant = {self.variant}: the paper has variants 1, 2, 3 and 4")
         _at_least(self, 1, *(name for name in _SIZES if getattr(self, name) is not None))
         missing = [name for name in _SIZES if getattr(self, name) is None]
         if self.preset is not None and not missing:
@@ -62,8 +67,7 @@ class ModelTable:
         """The network for data of this shape."""
         base = PRESETS[self.preset] if self.preset else None
         sizes = {name: getattr(self, name) or getattr(base, name) for name in _SIZES}
-        if self.variant in (1, 2, 3, 4):
-            sizes["depth"] = matched_depth(sizes["depth"], self.variant)
+        sizes["depth"] = matched_depth(sizes["depth"], self.variant)
         return LatteConfig(
             input_size=input_size,
             in_channels=in_channels,
@@ -75,6 +79,7 @@ class ModelTable:
             conditioning=self.conditioning,
             temporal_position=self.temporal_position,
             image_attention=self.image_attention,
+            temporal_attention=self.temporal_attention,
             **sizes,
         )
 
@@ -116,7 +121,9 @@ class DiffusionTable:
     """[diffusion]."""
 
     num_steps: int = 1000
-    schedule: Literal["linear", "cosine"] = "linear"
+    schedule: Literal["linear", "cosine"] = field(
+        default="linear", metadata={"note": "cosine is elsewhere called squaredcos_cap_v2"}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,42 +260,6 @@ def to_toml(config: TrainConfig) -> str:
         lines += [f"{key} = {_toml(value)}" for key, value in part.items()]
         lines.append("")
     return "\n".join(lines)
-
-
-# What may differ between a run and its continuation: it does not move the weights, or not by more
-# than another machine does.
-_FREE = {("training", "steps"), ("training", "compile"), ("training", "checkpoint_activations")}
-# Several ways to the same batch of all processes, which is what counts.
-_BATCH = {("training", "batch_size"), ("training", "accumulate")}
-
-
-def differences(
-    old: Mapping[str, Mapping[str, Any]],
-    config: TrainConfig,
-    *,
-    old_processes: int = 1,
-    processes: int = 1,
-) -> list[str]:
-    """In what a continuation of a run differs from how it began, where that moves the weights."""
-    new = as_table(config)
-    clips = clips_per_step(new["training"], processes)
-    same_batch = clips_per_step(old["training"], old_processes) == clips
-    found = []
-    for section in (entry.name for entry in fields(TrainConfig) if entry.name != "output"):
-        before, now = old.get(section, {}), new[section]
-        for name in sorted(before.keys() | now.keys()):
-            free = (section, name) in _FREE and not (
-                name == "steps" and config.training.decay == "cosine"
-            )
-            free = free or (same_batch and (section, name) in _BATCH)
-            if before.get(name) != now.get(name) and not free:
-                found.append(f"{section}.{name} was {before.get(name)!r}, is {now.get(name)!r}")
-    return found
-
-
-def clips_per_step(training: Mapping[str, Any], processes: int) -> int:
-    """The batch of all processes together."""
-    return int(training["batch_size"] * training["accumulate"] * processes)
 
 
 def _toml(value: Any) -> str:

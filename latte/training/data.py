@@ -6,23 +6,19 @@ with any number of processes, and sees the same clips.
 """
 
 import hashlib
+import json
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from pathlib import Path
 
 import numpy as np
 
 from latte.data.clips import Clip
-from latte.data.command_line import nearest
-from latte.data.datasets import DATASETS, class_labels, class_names, open_dataset
-from latte.data.errors import BrokenVideoError, InputError
-from latte.data.loading import Preparation, load_clip, probe_in_workers
-from latte.data.shapes import CLASS_NAMES, ShapesVideo
-from latte.data.sources import Video, VideoSet, open_video_set
-from latte.data.transforms import FILTERS, OWN_FILTERS, RECIPES
+from latte.data.errors import BrokenVideoError
+from latte.data.loading import Preparation, load_clip
+from latte.data.sources import VideoSet
 from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
 from latte.training.config import DataTable
@@ -69,6 +65,16 @@ class TrainingSet:
             storage="lossless",
             filter=self.table.filter,
         )
+
+    @property
+    def digest(self) -> str:
+        """Hash of the names, lengths and sizes of the videos; their frames are not looked at."""
+        videos = [
+            (video.name, info.num_frames, info.height, info.width)
+            for video, info in zip(self.videos.videos, self.infos, strict=True)
+        ]
+        # A name on disk need not be text: json escapes what is not.
+        return hashlib.sha256(json.dumps(videos).encode()).hexdigest()
 
     def notes(self) -> Iterator[str]:
         """Sentences: which videos are not taken as the configuration says."""
@@ -121,7 +127,7 @@ class TrainingSet:
         tasks = ((plan, self.preparation) for plan in plans)
         for sample in map_in_order(load_sample, tasks, workers=workers, label=_task_name):
             if isinstance(sample, BrokenVideoError):
-                raise _unusable(sample)
+                raise unusable(sample)
             yield sample
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -178,82 +184,10 @@ class TrainingSet:
         return self.table.flip and draw(self.seed, purpose, number) % 2 == 1
 
 
-def open_training_set(
-    table: DataTable, *, seed: int, data_root: Path, workers: int, class_conditional: bool
-) -> TrainingSet:
-    """Find the videos, and leave out those with fewer frames than a clip has.
-
-    Raises:
-        InputError: there are none, or no classes where they are needed.
-        BrokenVideoError: a video cannot be read.
-    """
-    if table.recipe not in ("none", *RECIPES):
-        raise InputError(f"data.recipe = {table.recipe!r}: choose none or {', '.join(RECIPES)}")
-    filters = (OWN_FILTERS[table.recipe],) if table.recipe in OWN_FILTERS else tuple(FILTERS)
-    if table.filter not in filters:
-        raise InputError(
-            f"data.filter = {table.filter!r}: the recipe {table.recipe} has {', '.join(filters)}"
-        )
-    known = DATASETS.get(table.dataset)
-    videos = _open_videos(table, data_root)
-    if table.num_videos:
-        videos = replace(videos, videos=videos.videos[: table.num_videos])
-    if table.dataset == "shapes":
-        videos = replace(videos, videos=tuple(_redrawn(video, table) for video in videos.videos))
-    kept: list[int] = []
-    infos: list[VideoInfo] = []
-    for place, (_, info) in enumerate(
-        probe_in_workers(videos.videos, workers=workers, timeout=120)
-    ):
-        if isinstance(info, BrokenVideoError):
-            raise _unusable(info)
-        if info.num_frames >= table.num_frames:
-            kept.append(place)
-            infos.append(info)
-    if not kept:
-        raise InputError(
-            f"{videos.root}: none of its {len(videos.videos)} videos has {table.num_frames} "
-            "frames; give longer videos, or a smaller data.num_frames"
-        )
-    used = replace(videos, videos=tuple(videos.videos[place] for place in kept))
-    _check_sizes(used, infos, table)
-    labels, classes = _labels(videos, used) if class_conditional else (None, ())
-    return TrainingSet(
-        videos=used,
-        infos=tuple(infos),
-        labels=labels,
-        classes=classes,
-        fps=known.fps if known else None,
-        table=table,
-        seed=seed,
-        num_listed=len(videos.videos),
-    )
-
-
-def _open_videos(table: DataTable, data_root: Path) -> VideoSet:
-    if table.dataset in DATASETS:
-        return open_dataset(table.dataset, data_root=data_root, split=table.split)
-    path = Path(table.dataset)
-    if not path.exists():
-        raise InputError(
-            f"data.dataset = {table.dataset!r}: is neither a path that is there nor the name of a "
-            f"data set: {nearest(table.dataset, list(DATASETS))}"
-        )
-    return open_video_set(path)
-
-
-def _unusable(error: BrokenVideoError) -> BrokenVideoError:
+def unusable(error: BrokenVideoError) -> BrokenVideoError:
     """Without the advice to leave the video out by an option: training has none."""
     what = str(error).partition(";")[0]
     return BrokenVideoError(f"{what}; replace the video, or take it out of the data set")
-
-
-def _redrawn(video: Video, table: DataTable) -> Video:
-    """The embedded data set is drawn at any size, and as long as the stride needs it."""
-    if not isinstance(video, ShapesVideo):
-        return video
-    needed = (table.num_frames - 1) * table.stride + 1
-    return replace(video, size=table.size, num_frames=max(video.num_frames, needed))
 
 
 def load_sample(task: tuple[Plan, Preparation]) -> Sample:
@@ -271,33 +205,6 @@ def draw(seed: int, purpose: str, number: int) -> int:
     """A number of 64 bits that depends on these three alone."""
     digest = hashlib.sha256(f"latte training {seed} {purpose} {number}".encode()).digest()
     return int.from_bytes(digest[:8], "big")
-
-
-def _labels(videos: VideoSet, used: VideoSet) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """A label for each used video, and the names of all classes of the set."""
-    if all(isinstance(video, ShapesVideo) for video in used.videos):
-        return tuple(video.label for video in used.videos), CLASS_NAMES  # type: ignore[attr-defined]
-    labels = class_labels(videos)
-    without = [video.name for video in used.videos if video.name not in labels]
-    if without:
-        raise InputError(
-            f"{videos.root}: {without[0]} has no class, and {len(without)} of {len(used.videos)} "
-            "videos have none; put each video into a folder named after its class, or set "
-            "model.class_conditional=false"
-        )
-    return tuple(labels[video.name] for video in used.videos), class_names(videos)
-
-
-def _check_sizes(videos: VideoSet, infos: Sequence[VideoInfo], table: DataTable) -> None:
-    """Frames that nothing resizes are already as they are wanted."""
-    for video, info in zip(videos.videos, infos, strict=True):
-        as_it_is = video.prepared or table.recipe == "none"
-        if as_it_is and (info.height, info.width) != (table.size, table.size):
-            raise InputError(
-                f"{videos.root}: {video.name} is {info.width}×{info.height}, and frames are taken "
-                f"as they are; set data.size to their size, or prepare them with `latte-eval "
-                f"prepare --size {table.size}`"
-            )
 
 
 def _task_name(task: tuple[Plan, Preparation]) -> str:

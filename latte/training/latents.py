@@ -107,38 +107,18 @@ def open_cache(
         BrokenVideoError: a video cannot be read.
     """
     _check_request(folder, videos, preparation, autoencoder)
-    with named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    orientations = (False, True) if mirror else (False,)
-    made_by = {"form": FORM, "autoencoder": autoencoder.identity, "stored": stored}
-    described = map_in_order(
-        _describe,
-        [(video, preparation, orientations) for video in videos.videos],
+    maker = _Maker(
+        folder=folder,
+        preparation=preparation,
+        autoencoder=autoencoder,
+        orientations=(False, True) if mirror else (False,),
+        stored=stored,
         workers=workers,
         timeout=timeout,
-        label=lambda task: task[0].name,
     )
-    files: dict[tuple[str, bool], Path] = {}
-    missing: list[_Missing] = []
-    for video, found in zip(videos.videos, described, strict=True):
-        if isinstance(found, BrokenVideoError):
-            raise found
-        info, identities = found
-        targets = [
-            _Target(folder=folder, mirrored=mirrored, made_from=_canonical(identity | made_by))
-            for mirrored, identity in zip(orientations, identities, strict=True)
-        ]
-        files |= {(video.name, target.mirrored): target.path for target in targets}
-        absent = tuple(target for target in targets if not target.is_there(info.num_frames))
-        if absent:
-            missing.append(_Missing(video=video, info=info, targets=absent))
+    files, missing = maker.look(videos)
     if missing:
-        total = sum(each.info.num_frames for each in missing)
-        with tqdm(
-            total=total, desc=f"{folder}: latents", unit="frame", disable=not progress
-        ) as bar:
-            for each, chunks in _decoded(missing, preparation, workers, timeout):
-                _encode(each, chunks, autoencoder, _DTYPES[stored], bar)
+        maker.make(missing, progress)
     return CachedLatents(files=files)
 
 
@@ -203,6 +183,90 @@ class _Missing:
         ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Maker:
+    """How the files of a cache are made."""
+
+    folder: Path
+    preparation: Preparation
+    autoencoder: Autoencoder
+    orientations: tuple[bool, ...]  # whether mirrored
+    stored: StoredType
+    workers: int
+    timeout: float
+
+    def look(self, videos: VideoSet) -> tuple[dict[tuple[str, bool], Path], list[_Missing]]:
+        """The files of these videos by name and orientation, and what there is to be made."""
+        made_by = {"form": FORM, "autoencoder": self.autoencoder.identity, "stored": self.stored}
+        described = map_in_order(
+            _describe,
+            [(video, self.preparation, self.orientations) for video in videos.videos],
+            workers=self.workers,
+            timeout=self.timeout,
+            label=lambda task: task[0].name,
+        )
+        files: dict[tuple[str, bool], Path] = {}
+        missing: list[_Missing] = []
+        for video, found in zip(videos.videos, described, strict=True):
+            if isinstance(found, BrokenVideoError):
+                raise found
+            info, identities = found
+            targets = [
+                _Target(folder=self.folder, mirrored=mirrored, made_from=_canonical(each | made_by))
+                for mirrored, each in zip(self.orientations, identities, strict=True)
+            ]
+            files |= {(video.name, target.mirrored): target.path for target in targets}
+            absent = tuple(target for target in targets if not target.is_there(info.num_frames))
+            if absent:
+                missing.append(_Missing(video=video, info=info, targets=absent))
+        return files, missing
+
+    def make(self, missing: Sequence[_Missing], progress: bool) -> None:
+        """Decode, encode and write, video after video."""
+        with named(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        total = sum(each.info.num_frames for each in missing)
+        name = f"{self.folder}: latents"
+        with tqdm(total=total, desc=name, unit="frame", disable=not progress) as bar:
+            for each, chunks in self._decoded(missing):
+                self._encode(each, chunks, bar)
+
+    def _decoded(self, missing: Sequence[_Missing]) -> Iterator[tuple[_Missing, Iterator[Any]]]:
+        """Each video with its prepared frames, uint8 (T, H, W, 3) at a time."""
+        clips = [each.clips() for each in missing]
+        loaded = map_in_order(
+            load_clip,
+            [(clip, self.preparation) for parts in clips for clip in parts],
+            workers=self.workers,
+            timeout=self.timeout,
+            label=lambda task: task[0].video.name,
+        )
+        try:
+            for each, parts in zip(missing, clips, strict=True):
+                yield each, (next(loaded) for _ in parts)
+        finally:
+            loaded.close()
+
+    def _encode(self, missing: _Missing, chunks: Iterator[Any], bar: "tqdm[Any]") -> None:
+        parts: list[list[Tensor]] = [[] for _ in missing.targets]
+        for frames in chunks:
+            if isinstance(frames, BrokenVideoError):
+                raise frames
+            for part, target in zip(parts, missing.targets, strict=True):
+                seen = frames[:, :, ::-1] if target.mirrored else frames
+                moments = self.autoencoder.encode_moments(from_uint8(seen)[None])[0]
+                part.append(moments.to("cpu", _DTYPES[self.stored]))
+            bar.update(len(frames))
+        for part, target in zip(parts, missing.targets, strict=True):
+            moments = torch.cat(part)
+            if not moments.isfinite().all():
+                raise InputError(
+                    f"{missing.video.name}: its latents are not finite; let the autoencoder "
+                    "compute in float32, and store float32"
+                )
+            target.write(moments)
+
+
 def _describe(
     task: tuple[Video, Preparation, tuple[bool, ...]],
 ) -> tuple[VideoInfo, list[dict[str, Any]]]:
@@ -212,51 +276,6 @@ def _describe(
     whole = Clip(video=video, info=info, frames=tuple(range(info.num_frames)))
     identity = clip_identity(whole, preparation) | {"frames": info.num_frames}
     return info, [identity | {"mirrored": mirrored} for mirrored in orientations]
-
-
-def _decoded(
-    missing: Sequence[_Missing], preparation: Preparation, workers: int, timeout: float
-) -> Iterator[tuple[_Missing, Iterator[Any]]]:
-    """Each video with its prepared frames, uint8 (T, H, W, 3) at a time."""
-    clips = [each.clips() for each in missing]
-    loaded = map_in_order(
-        load_clip,
-        [(clip, preparation) for parts in clips for clip in parts],
-        workers=workers,
-        timeout=timeout,
-        label=lambda task: task[0].video.name,
-    )
-    try:
-        for each, parts in zip(missing, clips, strict=True):
-            yield each, (next(loaded) for _ in parts)
-    finally:
-        loaded.close()
-
-
-def _encode(
-    missing: _Missing,
-    chunks: Iterator[Any],
-    autoencoder: Autoencoder,
-    dtype: torch.dtype,
-    bar: "tqdm[Any]",
-) -> None:
-    parts: list[list[Tensor]] = [[] for _ in missing.targets]
-    for frames in chunks:
-        if isinstance(frames, BrokenVideoError):
-            raise frames
-        for part, target in zip(parts, missing.targets, strict=True):
-            seen = frames[:, :, ::-1] if target.mirrored else frames
-            moments = autoencoder.encode_moments(from_uint8(seen)[None])[0]
-            part.append(moments.to("cpu", dtype))
-        bar.update(len(frames))
-    for part, target in zip(parts, missing.targets, strict=True):
-        moments = torch.cat(part)
-        if not moments.isfinite().all():
-            raise InputError(
-                f"{missing.video.name}: its latents are not finite; let the autoencoder compute in "
-                "float32, and store float32"
-            )
-        target.write(moments)
 
 
 def _check_request(

@@ -18,6 +18,7 @@ from latte.autoencoder import Autoencoder
 from latte.data.errors import InputError
 from latte.diffusion import GaussianDiffusion
 from latte.training.config import TrainConfig, TrainingTable
+from latte.training.continuation import Circumstances
 from latte.training.data import Sample, TrainingSet
 from latte.training.distributed import Group
 from latte.training.latents import CachedLatents
@@ -33,6 +34,7 @@ class Ingredients:
 
     config: TrainConfig
     group: Group
+    circumstances: Circumstances
     training_set: TrainingSet
     autoencoder: Autoencoder
     cache: CachedLatents | None

@@ -23,7 +23,8 @@ from latte.data.errors import InputError, named
 from latte.model import Latte
 from latte.model.checkpoints import save_checkpoint
 from latte.model.tensor_files import write_safetensors
-from latte.training.config import TrainConfig, as_table, clips_per_step, differences
+from latte.training.config import TrainConfig, as_table
+from latte.training.continuation import UNKNOWN, Circumstances, clips_per_step, differences
 
 FORMAT = "latte-eval training state 1"
 _PARTIAL = ".partial-"  # and the process id
@@ -59,7 +60,7 @@ def save_state(
     state: TrainState,
     config: TrainConfig,
     settings: Mapping[str, Any],
-    processes: int = 1,
+    circumstances: Circumstances = UNKNOWN,
 ) -> Path:
     """Write one checkpoint below `folder`; it appears complete or not at all."""
     final = folder / f"{state.counters.step:07d}"
@@ -76,7 +77,7 @@ def save_state(
                 "format": FORMAT,
                 "counters": json.dumps(asdict(state.counters)),
                 "config": json.dumps(as_table(config)),
-                "processes": str(processes),
+                **circumstances.as_texts(),
             }
             tensors = {name: tensor.cpu() for name, tensor in _tensors(state).items()}
             write_safetensors(partial / "state.safetensors", tensors, metadata)
@@ -90,33 +91,117 @@ def save_state(
     return final
 
 
-def load_state(path: Path, state: TrainState, config: TrainConfig, processes: int = 1) -> list[str]:
+def load_state(
+    path: Path, state: TrainState, config: TrainConfig, now: Circumstances = UNKNOWN
+) -> list[str]:
     """Put a checkpoint's `state.safetensors` into a new run.
 
     Returns:
         Sentences: in what the run does not go on as it began.
 
     Raises:
-        InputError: the file is damaged, or of a run with another configuration.
+        InputError: the file is damaged, of a run with another configuration, or further than the
+            run is to go.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise InputError(f"{path}: not a training state of this version")
-            before = json.loads(metadata["config"])
-            old_processes = int(metadata.get("processes", 1))
-            changed = differences(before, config, old_processes=old_processes, processes=processes)
-            if changed:
-                raise InputError(
-                    f"{path.parent}: the run began otherwise ({'; '.join(changed)}); give what it "
-                    "began with, or another --out"
-                )
+            header = _Header.read(path, file.metadata() or {})
+            header.check(config, now)
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {_way_on(path, config)}") from error
+    _fill(state, stored, path)
+    for name, value in header.counters.items():
+        setattr(state.counters, name, value)
+    return header.changes_of_batch(config, now.processes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Header:
+    """What a state says of its run, beside the tensors."""
+
+    path: Path
+    config: Mapping[str, Any]
+    circumstances: Circumstances
+    counters: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path, metadata: Mapping[str, str]) -> "_Header":
+        if metadata.get("format") != FORMAT:
+            raise InputError(f"{path}: not a training state of this version")
+        return cls(
+            path=path,
+            config=json.loads(metadata["config"]),
+            circumstances=Circumstances.from_texts(metadata),
+            counters=json.loads(metadata["counters"]),
+        )
+
+    def check(self, config: TrainConfig, now: Circumstances) -> None:
+        """Refuse to go on as another run, or to where it has already been."""
+        changed = differences(self.config, config, before=self.circumstances, now=now)
+        if changed:
+            raise InputError(
+                f"{self.path.parent}: the run began otherwise ({'; '.join(changed)}); give what it "
+                "began with, or another --out"
+            )
+        step, wanted = self.counters["step"], config.training.steps
+        if step > wanted:
+            raise InputError(
+                f"{self.path.parent}: the run has done {step} steps, more than training.steps = "
+                f"{wanted}; give at least {step}, or another --out"
+            )
+
+    def changes_of_batch(self, config: TrainConfig, processes: int) -> list[str]:
+        """Sentences: of how many clips a step was, if it will be of others."""
+        before = self.circumstances.processes
+        clips = clips_per_step(self.config["training"], before)
+        now = clips_per_step(as_table(config)["training"], processes)
+        if clips == now:
+            return []
+        had = f"{clips} clips in {before} process{'es' * (before > 1)}"
+        return [f"a step had {had}, from here on it has {now} in {processes}"]
+
+
+def latest_state(folder: Path, config: TrainConfig) -> Path | None:
+    """The newest checkpoint that can be trained on; None where a run has yet to begin.
+
+    Raises:
+        InputError: there are weights of a run, but nothing to go on from.
+    """
+    found = _files(folder, "state.safetensors")
+    if found:
+        return found[-1]
+    if weights := _files(folder, "ema.safetensors"):
         raise InputError(
-            f"{path}: cannot be read ({error}); delete its folder to go on from the one before"
-        ) from error
+            f"{folder}: the run has weights of step {_step(weights[-1])}, but no state.safetensors "
+            f"to go on from; {_another_run(folder, config)}"
+        )
+    return None
+
+
+def drop_old_states(folder: Path, keep: int) -> None:
+    """Keep the last few states; weights to sample from stay."""
+    for path in _files(folder, "state.safetensors")[:-keep]:
+        path.unlink()
+
+
+def start_optimizer(optimizer: torch.optim.AdamW, model: nn.Module) -> None:
+    """Give every parameter its moments at once, as AdamW's first step would: there is then always
+    something to save, and to load into."""
+    for parameter in model.parameters():
+        optimizer.state[parameter] = {
+            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+
+
+def _fill(state: TrainState, stored: Mapping[str, Tensor], path: Path) -> None:
+    """Copy tensors of a file into the network, the averages and the optimiser.
+
+    Raises:
+        InputError: they are of another network.
+    """
     wanted = _tensors(state)
     odd = stored.keys() ^ wanted.keys() or {
         name for name, tensor in stored.items() if tensor.shape != wanted[name].shape
@@ -133,38 +218,6 @@ def load_state(path: Path, state: TrainState, config: TrainConfig, processes: in
             moments = state.optimizer.state[parameter]
             for key in ("exp_avg", "exp_avg_sq", "step"):
                 moments[key].copy_(stored[f"{key}/{name}"])
-    for name, value in json.loads(metadata["counters"]).items():
-        setattr(state.counters, name, value)
-    clips = clips_per_step(before["training"], old_processes)
-    now = clips_per_step(as_table(config)["training"], processes)
-    if clips == now:
-        return []
-    had = f"{clips} clips in {old_processes} process{'es' * (old_processes > 1)}"
-    return [f"a step had {had}, from here on it has {now} in {processes}"]
-
-
-def latest_state(folder: Path) -> Path | None:
-    """The newest checkpoint that can be trained on."""
-    found = sorted(folder.glob("[0-9]*/state.safetensors"), key=lambda path: int(path.parent.name))
-    return found[-1] if found else None
-
-
-def drop_old_states(folder: Path, keep: int) -> None:
-    """Keep the last few states; weights to sample from stay."""
-    found = sorted(folder.glob("[0-9]*/state.safetensors"), key=lambda path: int(path.parent.name))
-    for path in found[:-keep]:
-        path.unlink()
-
-
-def start_optimizer(optimizer: torch.optim.AdamW, model: nn.Module) -> None:
-    """Give every parameter its moments at once, as AdamW's first step would: there is then always
-    something to save, and to load into."""
-    for parameter in model.parameters():
-        optimizer.state[parameter] = {
-            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-            "exp_avg": torch.zeros_like(parameter),
-            "exp_avg_sq": torch.zeros_like(parameter),
-        }
 
 
 def _tensors(state: TrainState) -> dict[str, Tensor]:
@@ -175,3 +228,28 @@ def _tensors(state: TrainState) -> dict[str, Tensor]:
         for key, value in state.optimizer.state[parameter].items():
             tensors[f"{key}/{name}"] = value.contiguous()
     return tensors
+
+
+def _way_on(path: Path, config: TrainConfig) -> str:
+    """What to do without this state."""
+    folder = path.parents[1]
+    others = [each for each in _files(folder, path.name) if each != path]
+    if others:
+        return f"delete its folder to go on from step {_step(others[-1])}"
+    return f"there is no other to go on from; {_another_run(folder, config)}"
+
+
+def _another_run(folder: Path, config: TrainConfig) -> str:
+    weights = _files(folder, "ema.safetensors")
+    if not weights or config.model.conditioning == "all-tokens":  # which begins with no file
+        return "begin another run with --out"
+    return f"begin another run with --out and model.initialise_from={weights[-1]}"
+
+
+def _files(folder: Path, name: str) -> list[Path]:
+    """Of all checkpoints, the oldest first."""
+    return sorted(folder.glob(f"[0-9]*/{name}"), key=_step)
+
+
+def _step(path: Path) -> int:
+    return int(path.parent.name)

@@ -1,11 +1,15 @@
 """`--checkpoint FILE`: a model is sampled from, then measured."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
+from evaluation.generated import sample_first
+from evaluation.presets import SHAPES
 from latte.config import LatteConfig
+from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES
 from latte.model import Latte
 from latte.model.checkpoints import save_checkpoint
@@ -70,3 +74,65 @@ def test_bad_input_is_one_sentence(latte_eval, checkpoint, tmp_path, arguments, 
     assert done.returncode == 2
     assert problem in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def official(tmp_path):
+    """An official file, which does not say what decodes its latents."""
+    config = LatteConfig(8, 2, 4, 32, 2, 2, 4)
+    torch.save(Latte(config).state_dict(), tmp_path / "small.pt")
+    config = LatteConfig(8, 2, 4, 384, 2, 6, 4)  # the width of Latte-S/2, which tells the heads
+    torch.save(Latte(config).state_dict(), tmp_path / "ffs.pt")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "said", "option"),
+    [
+        ("small.pt", "give it (num_heads, --num-heads)", "--num-heads"),
+        ("ffs.pt", "or the folder of one", "--autoencoder"),
+    ],
+)
+def test_what_only_latte_sample_can_do_is_left_to_it(latte_eval, official, file, said, option):
+    done = latte_eval(
+        *("fvd", "--checkpoint", file, "--fake", "out", "--device", "cpu", "--num-videos", 4),
+        *("--network", "shapes", "--dataset", "shapes"),
+        cwd=official,
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        f"{said} (`latte sample` has {option}: sample with it first, then measure its folder with "
+        "--fake)\n"
+    )
+    assert not (official / "out").exists()
+
+
+def test_the_folder_of_samples_is_called_fake(latte_eval, checkpoint, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "holiday.mp4").write_bytes(b"")
+    done = latte_eval(
+        *("fvd", "--checkpoint", checkpoint, "--fake", "full", "--dataset", "shapes"),
+        *("--device", "cpu", "--num-videos", 4),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith("choose an empty or new folder with --fake\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "needed"), [({"num_frames": 32}, 32), ({"fake_stride": 2}, 31), ({}, None)]
+)
+def test_videos_that_are_too_short_are_not_made(checkpoint, tmp_path, changes, needed):
+    out = tmp_path / "samples"
+    asked = {"num_samples": 1, "out": out, "dataset": None, "device": "cpu"}
+    protocol = replace(SHAPES, **changes)
+    if needed is None:
+        assert sample_first(checkpoint, **asked, protocol=protocol) == out
+        return
+    with pytest.raises(InputError) as refused:
+        sample_first(checkpoint, **asked, protocol=protocol)
+    assert str(refused.value) == (
+        f"{checkpoint}: makes videos of 16 frames, but shapes needs {needed} of each; give a "
+        "smaller --num-frames, or another checkpoint"
+    )
+    assert not out.exists()

@@ -1,5 +1,6 @@
 """Against diffusers called directly, on a VAE with random weights; and what is refused."""
 
+import hashlib
 import json
 import shutil
 import sys
@@ -9,7 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from latte.autoencoder import draw, from_uint8, in_slices, open_autoencoder, to_uint8
+from latte.autoencoder import (
+    draw,
+    from_uint8,
+    in_slices,
+    lasting_path,
+    open_autoencoder,
+    to_uint8,
+)
 from latte.data.errors import InputError
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -235,6 +243,32 @@ def test_the_identity_is_the_encoders_alone(folder, saved):
     assert open_autoencoder("sd-vae", folder).identity != expected
 
 
+def test_the_digest_is_of_both_halves_whatever_the_type(folder, saved):
+    expected = open_autoencoder("sd-vae", saved).digest
+    assert len(expected) == 64
+    assert open_autoencoder("sd-vae", folder, dtype=torch.bfloat16).digest == expected
+    found = {expected}
+    for name in ("decoder.conv_in.bias", "post_quant_conv.bias", "quant_conv.bias"):
+        change_weights(folder, lambda state, name=name: state | {name: state[name] + 1})
+        found.add(open_autoencoder("sd-vae", folder).digest)
+    change_config(folder, scaling_factor=0.5)
+    found.add(open_autoencoder("sd-vae", folder).digest)
+    assert len(found) == 5
+    assert open_autoencoder("identity").digest is None
+
+
+def test_the_identity_that_caches_are_known_by_stays(saved):
+    vae = open_autoencoder("sd-vae", saved)
+    made_by = ["sd-vae", vae.encoder_digest, "silu", 4, SCALE, 0.0, "torch.float32"]
+    assert vae.identity == hashlib.sha256(json.dumps(made_by).encode()).hexdigest()
+
+
+def test_a_path_that_is_here_lasts_from_anywhere(saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(saved.parent)
+    assert lasting_path(saved.name) == str(saved.resolve())
+    assert lasting_path("owner/repository") == "owner/repository"
+
+
 def test_folders_without_a_vae_are_refused(folder, tmp_path):
     refused(tmp_path / "nowhere", "no such folder")
     refused(tmp_path, "no config.json")
@@ -311,4 +345,14 @@ def test_a_hub_repository_is_fetched_and_its_absence_told(saved, clips, monkeypa
         raise hub.errors.LocalEntryNotFoundError("No connection. Check it\nand again.")
 
     monkeypatch.setattr(hub, "snapshot_download", unreachable)
-    refused("owner/repository", r"hub \(No connection\); give the folder")
+    refused(
+        "owner/repository",
+        "^owner/repository: no such folder here, and the Hugging Face hub cannot be reached; give "
+        "the folder of a VAE$",
+    )
+
+    def full(name, *, allow_patterns):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(hub, "snapshot_download", full)
+    refused("owner/repository", r"hub does not give it \(\[Errno 28\] No space left on device\); ")

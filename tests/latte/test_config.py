@@ -88,9 +88,15 @@ def test_an_mlp_has_a_width(value):
     assert refusal(mlp_ratio=value).startswith(f"mlp_ratio = {value!r}: ")
 
 
+@pytest.mark.parametrize("name", ["learn_sigma", "temporal_attention"])
 @pytest.mark.parametrize("value", [1, "false", None])
-def test_learn_sigma_is_true_or_false(value):
-    assert refusal(learn_sigma=value).startswith(f"learn_sigma = {value!r}: ")
+def test_switches_are_true_or_false(name, value):
+    assert refusal(**{name: value}).startswith(f"{name} = {value!r}: ")
+
+
+@pytest.mark.parametrize("change", [{}, {"num_frames": 1, "variant": 3}])
+def test_only_an_image_model_does_without_time(change):
+    assert "give num_frames = 1, and variant 1" in refusal(temporal_attention=False, **change)
 
 
 @pytest.mark.parametrize(

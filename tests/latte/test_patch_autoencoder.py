@@ -1,12 +1,17 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from latte import patch_autoencoder
 from latte.autoencoder import from_uint8, open_autoencoder
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
 from latte.model.tensor_files import write_safetensors
 from latte.patch_autoencoder import fit_patches, load_patches, save_patches
+from latte.patches_command import patches
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +83,38 @@ def test_a_file_brings_back_every_bit(fitted, tmp_path):
     path = tmp_path / "patches.safetensors"
     save_patches(path, fitted, "twelve clips")
     loaded = load_patches(path)
-    assert loaded.identity == fitted.identity
+    assert loaded.identity == fitted.identity == f"patches {fitted.digest}"
     assert loaded.factor == 4
+    assert replace(fitted, spread=fitted.spread * 2).digest != fitted.digest
+
+
+def test_a_file_that_cannot_be_written_leaves_the_one_before(fitted, tmp_path, monkeypatch):
+    path = tmp_path / "new" / "patches.safetensors"
+    save_patches(path, fitted, "twelve clips")
+
+    def full(path, tensors, metadata):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(patch_autoencoder, "write_safetensors", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        save_patches(path, replace(fitted, spread=fitted.spread * 2), "twelve clips")
+    assert [each.name for each in path.parent.iterdir()] == ["patches.safetensors"]
+    assert load_patches(path).digest == fitted.digest
+
+
+def test_the_command_writes_safetensors_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = {"size": 8, "patch_size": 4, "channels": 3, "num_clips": 2, "dataset": "shapes"}
+    where = {"data_root": tmp_path, "seed": 0}
+    with pytest.raises(InputError, match=r"^patches: give a name that ends in \.safetensors$"):
+        patches(Path("patches"), **small, **where)
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(InputError, match="is a folder; give the name of a file"):
+        patches(Path("folder.safetensors"), **small, **where)
+    patches(Path("new/a.safetensors"), **small, **where)
+    assert load_patches(tmp_path / "new" / "a.safetensors").channels == 3
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder.safetensors", "new"]
 
 
 @pytest.mark.parametrize(

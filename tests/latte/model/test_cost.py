@@ -66,7 +66,9 @@ def test_every_design_costs_what_a_built_network_shows(
 
 @pytest.mark.parametrize("variant", [1, 2])
 def test_an_image_model_costs_what_a_built_one_shows(variant):
-    config = LatteConfig(8, 2, 4, 32, 4, 2, 1, num_classes=3, variant=variant)
+    config = LatteConfig(
+        8, 2, 4, 32, 4, 2, 1, num_classes=3, variant=variant, temporal_attention=False
+    )
     model, found = build(config), cost(config)
     assert found.parameters == sum(p.numel() for p in model.parameters())
     assert found.fixed == sum(b.numel() for b in model.buffers())

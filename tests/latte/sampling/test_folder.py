@@ -34,10 +34,10 @@ def clips(make_clips):
 @pytest.mark.parametrize("classes", [None, NAMES], ids=["flat", "classes"])
 def test_what_is_written_is_measured_bit_for_bit(folder, clips, file_format, classes):
     samples = folder(file_format, classes)
-    samples.claim({"steps": 3}, {})
-    for index, clip in enumerate(clips):
-        samples.write(index, clip)
-        assert np.array_equal(samples.read(index), clip)
+    with samples.claimed({"steps": 3}, {}):
+        for index, clip in enumerate(clips):
+            samples.write(index, clip)
+            assert np.array_equal(samples.read(index), clip)
     assert samples.present() == {0, 1, 2, 3}
     videos = open_video_set(samples.root).videos
     found = {video.name: video.read(range(5)) for video in videos}
@@ -61,12 +61,15 @@ def test_mp4_loses_something(folder, clips):
 
 def test_the_same_settings_go_on_and_others_are_named(folder, clips):
     samples, settings = folder(), {"steps": 3, "labels": (1, 2), "checkpoint": "a" * 64}
-    assert samples.claim(settings, {"torch": "2"})
-    assert not samples.claim(settings, {"torch": "3"})
-    samples.write(0, clips[0])
+    assert samples.check(settings)
+    with samples.claimed(settings, {"torch": "2"}):
+        samples.write(0, clips[0])
+    assert not samples.check(settings)
+    with samples.claimed(settings, {"torch": "3"}):
+        pass
     others = {"steps": 4, "labels": None, "checkpoint": "b" * 64}
     with pytest.raises(InputError) as refused:
-        samples.claim(others, {})
+        samples.check(others)
     assert str(refused.value) == (
         f"{samples.root}: its samples were made with steps 3 (not 4) and labels [1, 2] (not none) "
         "and checkpoint aaaaaaaa (not bbbbbbbb); give the same options to go on, or another "
@@ -78,13 +81,52 @@ def test_the_same_settings_go_on_and_others_are_named(folder, clips):
 
 def test_settings_are_forgotten_only_where_no_sample_has_them(folder, clips):
     samples = folder()
-    samples.claim({"steps": 3}, {})
-    samples.release()
-    assert samples.claim({"steps": 4}, {})
-    samples.write(0, clips[0])
-    samples.release()
+
+    def interrupted(settings, count, **options):
+        with samples.claimed(settings, {}, **options):
+            for index in range(count):
+                samples.write(index, clips[index])
+            raise KeyboardInterrupt
+
+    def fail(*arguments, **options):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(*arguments, **options)
+
+    assert samples.check({"steps": 3})
+    assert not samples.root.exists()
+    fail({"steps": 3}, 0)
+    assert not samples.root.exists()
+    samples.root.mkdir()  # by the user, to whom it is left
+    fail({"steps": 4}, 0)
+    assert list(samples.root.iterdir()) == []
+    fail({"steps": 4}, 0, alone=False)
     with pytest.raises(InputError, match=r"steps 4 \(not 5\)"):
-        samples.claim({"steps": 5}, {})
+        samples.check({"steps": 5})
+    fail({"steps": 4}, 1)
+    with pytest.raises(InputError, match=r"steps 4 \(not 5\)"):
+        samples.check({"steps": 5})
+
+
+@pytest.mark.parametrize(
+    ("now", "sentence"),
+    [
+        ({"autoencoder": "sd-vae b", "autoencoder_digest": "1" * 64}, None),
+        (
+            {"autoencoder": "sd-vae a", "autoencoder_digest": "2" * 64},
+            r"with autoencoder_digest 11111111 \(not 22222222\); give",
+        ),
+        ({"autoencoder": "identity"}, r"with autoencoder sd-vae a \(not identity\); give"),
+    ],
+)
+def test_an_autoencoder_is_known_by_its_content(folder, clips, now, sentence):
+    samples = folder()
+    with samples.claimed({"autoencoder": "sd-vae a", "autoencoder_digest": "1" * 64}, {}):
+        samples.write(0, clips[0])
+    if sentence is None:
+        assert not samples.check(now)
+    else:
+        with pytest.raises(InputError, match=sentence):
+            samples.check(now)
 
 
 def test_a_folder_of_something_else_is_refused(folder):
@@ -93,7 +135,7 @@ def test_a_folder_of_something_else_is_refused(folder):
     (samples.root / "notes.txt").write_text("harmless")
     (samples.root / "holiday.mp4").write_bytes(b"")
     with pytest.raises(InputError, match=r"holds holiday.mp4, and no .sampling.json says"):
-        samples.claim({}, {})
+        samples.check({})
 
 
 @pytest.mark.parametrize(
@@ -101,8 +143,8 @@ def test_a_folder_of_something_else_is_refused(folder):
 )
 def test_what_would_be_measured_with_the_samples_is_refused(folder, clips, name):
     samples = folder(classes=NAMES)
-    samples.claim({}, {})
-    samples.write(0, clips[0])
+    with samples.claimed({}, {}):
+        samples.write(0, clips[0])
     stranger = samples.root / name
     if stranger.suffix:
         stranger.write_bytes(b"")
@@ -114,25 +156,27 @@ def test_what_would_be_measured_with_the_samples_is_refused(folder, clips, name)
 
 def test_what_is_not_complete_is_not_there(folder, clips):
     samples = folder()
-    samples.claim({}, {})
+    with samples.claimed({}, {}):
+        pass
     (samples.root / ".partial-7-000000.mkv").write_bytes(b"half")
     assert samples.present() == set()
 
 
 def test_a_damaged_record_is_refused(folder):
     samples = folder()
-    samples.claim({}, {})
+    with samples.claimed({}, {}):
+        pass
     for text in ("{", "[]", '{"settings": 3}'):
         (samples.root / RECORD).write_text(text)
         with pytest.raises(InputError, match=r"\.sampling\.json: is damaged; choose an empty"):
-            samples.claim({}, {})
+            samples.check({})
 
 
 def test_a_file_in_place_of_the_folder_is_refused(folder):
     samples = folder()
     samples.root.write_text("")
     with pytest.raises(InputError, match="samples: is a file, but a folder is to be written"):
-        samples.claim({}, {})
+        samples.check({})
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/etc", "a/b", "a\\b", "a\0b", ".hidden"])

@@ -75,6 +75,13 @@ def test_where_the_autoencoder_comes_from(given, stated, wanted):
     assert (made.autoencoder, made.autoencoder_path) == wanted
 
 
+def test_the_autoencoder_of_the_training_is_meant_unless_another_is_named():
+    model = checkpoint(None, 4, autoencoder={"name": "sd-vae", "path": "a/vae", "digest": "1a"})
+    assert plan(model).autoencoder_digest == "1a"
+    assert plan(model, autoencoder="b/vae").autoencoder_digest is None
+    assert plan(checkpoint(None, 4, autoencoder={"name": "sd-vae"})).autoencoder_digest is None
+
+
 def test_latents_without_an_autoencoder_are_refused_and_frames_need_none():
     assert plan(checkpoint(None, 3)).autoencoder == "identity"
     with pytest.raises(InputError, match=f"model.pt: works on.*--autoencoder {DEFAULT_VAE}"):

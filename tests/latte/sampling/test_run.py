@@ -12,7 +12,8 @@ from latte.data.errors import InputError
 from latte.data.sources import open_video_set
 from latte.model import Latte
 from latte.model.checkpoints import build_model, load_checkpoint, save_checkpoint
-from latte.sampling import SamplingOptions, folder, generate_clips, run
+from latte.patch_autoencoder import fit_patches, save_patches
+from latte.sampling import SamplingOptions, folder, generate_clips, prepare, run
 from latte.sampling.generate import open_diffusion
 from latte.sampling.plan import SampleRequest
 
@@ -165,9 +166,14 @@ def test_a_run_that_made_nothing_binds_nobody(checkpoint_file, tmp_path, monkeyp
     def stopped(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "generate_clips", stopped)
+    monkeypatch.setattr(folder, "write_clip", stopped)
     with pytest.raises(KeyboardInterrupt):
         sample(path, out)
+    assert not out.exists()
+    out.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        sample(path, out)
+    assert list(out.iterdir()) == []
     monkeypatch.undo()
     assert sample(path, out, options={"steps": 2}, num_samples=1).made == 1
 
@@ -218,6 +224,60 @@ def test_an_official_file_is_decoded_by_the_autoencoder_that_is_given(formula_st
     settings = json.loads((out / ".sampling.json").read_text())["settings"]
     assert settings["guidance_scale"] == 7.0
     assert settings["autoencoder"] == f"sd-vae {tmp_path / 'vae'}"
+    assert settings["autoencoder_digest"] == open_autoencoder("sd-vae", tmp_path / "vae").digest
+
+
+@pytest.fixture
+def patches(tmp_path, make_clips):
+    """Maker of autoencoders of 4×4 patches, in a file of this name."""
+
+    def make(name, seed=0):
+        fitted = fit_patches(make_clips(1, 4, 8, 8, seed), patch_size=4, channels=3)
+        save_patches(tmp_path / name, fitted, "a formula")
+        return fitted.digest
+
+    return make
+
+
+def test_samples_are_those_of_one_autoencoder_wherever_it_lies(checkpoint_file, tmp_path, patches):
+    digest, out = patches("a.safetensors"), tmp_path / "out"
+    path = checkpoint_file(3, autoencoder={"name": "patches"})
+    sample(path, out, num_samples=1, autoencoder=str(tmp_path / "a.safetensors"))
+    record = json.loads((out / ".sampling.json").read_text())
+    assert record["settings"]["autoencoder_digest"] == digest
+    (tmp_path / "a.safetensors").rename(tmp_path / "b.safetensors")
+    sample(path, out, num_samples=2, autoencoder=str(tmp_path / "b.safetensors"))
+    patches("b.safetensors", seed=1)
+    with pytest.raises(InputError, match=r"made with autoencoder_digest \w{8} \(not \w{8}\); give"):
+        sample(path, out, num_samples=3, autoencoder=str(tmp_path / "b.safetensors"))
+    del record["settings"]["autoencoder_digest"]  # as an older version wrote it
+    (out / ".sampling.json").write_text(json.dumps(record))
+    patches("a.safetensors", seed=1)
+    assert sample(path, out, num_samples=3, autoencoder=str(tmp_path / "a.safetensors")).made == 1
+    with pytest.raises(
+        InputError, match=r"autoencoder patches .*a.safetensors \(not patches .*b\."
+    ):
+        sample(path, out, num_samples=3, autoencoder=str(tmp_path / "b.safetensors"))
+
+
+def test_the_autoencoder_of_the_training_is_not_exchanged_unseen(
+    checkpoint_file, tmp_path, patches
+):
+    digest, file = patches("a.safetensors"), tmp_path / "a.safetensors"
+    stated = {"name": "patches", "path": str(file), "digest": digest}
+    path = checkpoint_file(3, autoencoder=stated)
+    assert sample(path, tmp_path / "first", num_samples=1).made == 1
+    patches("a.safetensors", seed=1)
+    with pytest.raises(InputError) as refused:
+        sample(path, tmp_path / "second", num_samples=1)
+    assert str(refused.value) == (
+        f"{path}: was trained with another autoencoder than {file} is now; bring that one back, "
+        f"or take this one all the same with --autoencoder {file}"
+    )
+    assert not (tmp_path / "second").exists()
+    assert sample(path, tmp_path / "second", num_samples=1, autoencoder=str(file)).made == 1
+    older = checkpoint_file(3, autoencoder={"name": "patches", "path": str(file)})
+    assert sample(older, tmp_path / "third", num_samples=1).made == 1
 
 
 def test_an_autoencoder_of_other_latents_is_refused(checkpoint_file, tmp_path, formula_state_dict):
@@ -263,10 +323,11 @@ def test_too_little_memory_is_one_sentence(
     def full(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(run, "choose_device", lambda *arguments: torch.device(device))
+    monkeypatch.setattr(prepare, "choose_device", lambda *arguments: torch.device(device))
     monkeypatch.setattr(run, "build_model", full)
     with pytest.raises(InputError, match=sentence):
         sample(checkpoint_file(), tmp_path / "out", batch_size=batch_size)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_machine_without_a_compiler_is_one_sentence(checkpoint_file, tmp_path, monkeypatch):
@@ -306,7 +367,7 @@ def test_a_full_disk_names_the_file_and_keeps_what_is_there(checkpoint_file, tmp
 
 def test_without_a_checkpoint_the_shipped_one_is_taken(checkpoint_file, tmp_path, monkeypatch):
     path = checkpoint_file(3)
-    monkeypatch.setattr(run, "shipped_checkpoint", lambda: path)
+    monkeypatch.setattr(prepare, "shipped_checkpoint", lambda: path)
     monkeypatch.chdir(tmp_path)
     assert sample(None, None, dataset="shapes", num_samples=1).out == Path("samples/shapes")
     with pytest.raises(InputError, match="no checkpoint of taichi-hd comes with the package"):

@@ -17,10 +17,10 @@ from latte.training.config import (
     TrainConfig,
     as_table,
     config_names,
-    differences,
     load_config,
     to_toml,
 )
+from latte.training.continuation import differences
 
 PAPER = ("faceforensics", "skytimelapse", "taichi-hd", "ucf101")
 # Steps before which gradients are not clipped: Vchitect/Latte b27c24a, configs/*/*_train.yaml.
@@ -207,46 +207,6 @@ def test_what_excludes_each_other_is_said(settings, sentence):
 def test_a_model_needs_all_of_its_sizes():
     with pytest.raises(InputError, match="give a preset, or depth and num_heads as well"):
         ModelTable(patch_size=2, hidden_size=8)
-
-
-@pytest.mark.parametrize(
-    ("setting", "found"),
-    [
-        ("training.learning_rate=2e-3", ["training.learning_rate was 0.001, is 0.002"]),
-        ("training.batch_size=3", ["training.batch_size was 4, is 3"]),
-        ("training.decay=cosine", ["training.decay was 'constant', is 'cosine'"]),
-        ("data.stride=2", ["data.stride was 1, is 2"]),
-        ("model.initialise_from=dit.pt", ["model.initialise_from was None, is 'dit.pt'"]),
-        ("diffusion.schedule=cosine", ["diffusion.schedule was 'linear', is 'cosine'"]),
-        ("autoencoder.cache=latents", ["autoencoder.cache was None, is 'latents'"]),
-        ("training.steps=7", []),
-        ("training.compile=true", []),
-        ("training.checkpoint_activations=true", []),
-        *((f"output.{each}_every=3", []) for each in ("log", "checkpoint", "sample", "evaluate")),
-    ],
-)
-def test_a_continuation_may_differ_in_what_moves_no_weight(setting, found):
-    before = as_table(load_config("shapes-tiny"))
-    assert differences(before, load_config("shapes-tiny", [setting])) == found
-
-
-def test_a_cosine_ends_where_it_was_to_end():
-    before = as_table(load_config("shapes-tiny", ["training.decay=cosine"]))
-    longer = load_config("shapes-tiny", ["training.decay=cosine", "training.steps=200"])
-    assert differences(before, longer) == ["training.steps was 100, is 200"]
-
-
-def test_a_batch_may_be_cut_otherwise_and_processes_may_come_and_go():
-    before = as_table(load_config("shapes-tiny"))  # 4 clips
-    halves = load_config("shapes-tiny", ["training.batch_size=2", "training.accumulate=2"])
-    assert differences(before, halves) == []
-    assert differences(before, halves, old_processes=2, processes=2) == []
-    assert len(differences(before, halves, old_processes=2, processes=1)) == 2
-    twice = load_config("shapes-tiny", ["training.accumulate=2"])
-    assert differences(before, twice, old_processes=2, processes=1) == []
-    assert differences(before, twice) == ["training.accumulate was 1, is 2"]
-    same = load_config("shapes-tiny")
-    assert differences(before, same, old_processes=8, processes=3) == []
 
 
 def test_a_table_has_every_field_that_is_set():

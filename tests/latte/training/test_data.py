@@ -12,7 +12,7 @@ from latte.data.shapes import CLASS_NAMES, shapes_clips
 from latte.data.transforms import RECIPES
 from latte.data.video import write_video
 from latte.training.config import DataTable
-from latte.training.data import open_training_set
+from latte.training.videos import open_training_set
 
 LENGTHS = {"ape": (4, 9), "bee": (3, 16), "cat": (7, 4)}  # two videos each; one is too short
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -73,12 +74,14 @@ def test_two_processes_stop_together_and_one_goes_on(run, left_by, tiny_settings
 
 
 def test_another_batch_is_allowed_and_said(run, tmp_path, capsys, monkeypatch):
-    from latte.training import run as module
+    from latte.training import prepare
 
     run("training.steps=1")
-    load = module.load_state
-    monkeypatch.setattr(
-        module, "load_state", lambda path, state, config, count: load(path, state, config, 3)
-    )
+    load = prepare.load_state
+
+    def three(path, state, config, now):
+        return load(path, state, config, replace(now, processes=3))
+
+    monkeypatch.setattr(prepare, "load_state", three)
     run("training.steps=2")
     assert "a step had 2 clips in 1 process, from here on it has 6 in 3" in capsys.readouterr().err

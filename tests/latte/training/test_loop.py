@@ -12,10 +12,11 @@ from latte.autoencoder import open_autoencoder
 from latte.data.errors import InputError
 from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
-from latte.training.data import open_training_set
+from latte.training.continuation import UNKNOWN
 from latte.training.distributed import Group
 from latte.training.loop import Ingredients, learning_rate, sample_numbers, train_step
 from latte.training.state import Counters, TrainState, start_optimizer
+from latte.training.videos import open_training_set
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ def parts(tiny, tmp_path, weight):
         ingredients = Ingredients(
             config=config,
             group=group,
+            circumstances=UNKNOWN,
             training_set=videos,
             autoencoder=open_autoencoder("identity"),
             cache=None,

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,15 +12,18 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from latte.autoencoder import open_autoencoder
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import open_video_set
 from latte.model import Latte
 from latte.model.checkpoints import build_model, load_checkpoint
+from latte.patch_autoencoder import fit_patches, save_patches
 from latte.sampling import SamplingOptions
 from latte.sampling.plan import SampleRequest
 from latte.sampling.preview import contact_sheet
 from latte.sampling.run import sample
+from latte.training import prepare
 from latte.training import run as run_module
 from latte.training.config import as_table, load_config
 from latte.training.run import RunOptions, train
@@ -388,12 +392,14 @@ def test_the_sizes_of_figure_seven_are_those_of_the_paper(size, millions):
         MemoryError(),
     ],
 )
-@pytest.mark.parametrize("where", ["run_steps", "initial_model"])
-def test_too_little_memory_is_one_sentence(run, monkeypatch, error, where):
+@pytest.mark.parametrize(
+    ("module", "where"), [(run_module, "run_steps"), (prepare, "initial_model")]
+)
+def test_too_little_memory_is_one_sentence(run, monkeypatch, error, module, where):
     def full(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(run_module, where, full)
+    monkeypatch.setattr(module, where, full)
     with pytest.raises(InputError, match=r"memory for 2 clips at a time; set training\.batch_size"):
         run()
 
@@ -420,21 +426,38 @@ def test_no_compiler_is_one_sentence_and_other_faults_stay_faults(run, monkeypat
 
 def test_a_folder_that_cannot_be_one_is_named(run, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file: is a file, but a run is a folder; give another"):
-        run(out="file")
-    with pytest.raises(NotADirectoryError) as refused:
-        run(out="file/run")
-    assert "file" in str(refused.value.filename)
+    for out in ("file", "file/run", "file/new/run"):
+        with pytest.raises(InputError, match=r"file: is a file, but a run is a folder; give anot"):
+            run(out=out)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "data.dataset=nowhere",
+        "autoencoder.path=weights",
+        "data.recipe=other",
+        "data.size=10",
+        "diffusion.num_steps=9",
+        "model.initialise_from=gone.safetensors",
+        "autoencoder.cache=latents",
+    ],
+)
+def test_a_run_that_is_refused_leaves_nothing(run, tmp_path, monkeypatch, setting):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError):
+        run(setting, out="runs/new")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sizes_that_the_autoencoder_cannot_take_are_refused(run, monkeypatch):
     class Vae:
-        factor, channels, name = 8, 4, "sd-vae"
+        factor, channels, name, digest = 8, 4, "sd-vae", "1a"
 
-    monkeypatch.setattr(run_module, "open_autoencoder", lambda *arguments, **options: Vae())
+    monkeypatch.setattr(prepare, "open_autoencoder", lambda *arguments, **options: Vae())
     with pytest.raises(InputError, match=r"data\.size = 12: the autoencoder needs a multiple of 8"):
         run("data.size=12")
-    with pytest.raises(InputError, match="input_size 1 is not a multiple of patch_size 4"):
+    with pytest.raises(InputError, match=r"^\[model\]: input_size 1 is not a multiple of patch"):
         run("data.size=8")
 
 
@@ -466,7 +489,43 @@ def test_cached_latents_train_like_those_made_on_the_way(run, left_by, tmp_path)
     stated = load_checkpoint(
         tmp_path / "direct" / "checkpoints" / "0000006" / "ema.safetensors"
     ).settings
-    assert stated["autoencoder"] == {"name": "sd-vae", "path": str(tmp_path / "vae")}
+    digest = open_autoencoder("sd-vae", tmp_path / "vae").digest
+    path = str(tmp_path / "vae")
+    assert stated["autoencoder"] == {"name": "sd-vae", "path": path, "digest": digest}
+
+
+PATCHES = ("autoencoder.name=patches", "model.patch_size=1", "training.steps=1")
+
+
+@pytest.fixture
+def patches(make_clips, tmp_path):
+    """Maker of autoencoders of 4×4 patches, in a file of this name."""
+
+    def make(name, seed=0):
+        fitted = fit_patches(make_clips(1, 4, 8, 8, seed), patch_size=4, channels=3)
+        save_patches(tmp_path / name, fitted, "a formula")
+        return fitted.digest
+
+    return make
+
+
+def test_a_checkpoint_finds_its_autoencoder_from_anywhere(run, patches, tmp_path, monkeypatch):
+    digest = patches("a.safetensors")
+    monkeypatch.chdir(tmp_path)
+    path = run(*PATCHES, "autoencoder.path=a.safetensors")
+    stated = load_checkpoint(path).settings
+    file = str(tmp_path / "a.safetensors")
+    assert stated["autoencoder"] == {"name": "patches", "path": file, "digest": digest}
+    assert stated["training"]["autoencoder"]["path"] == "a.safetensors"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    request = SampleRequest(
+        checkpoint=path, num_samples=1, options={"steps": 2}, device="cpu", progress=False
+    )
+    assert sample(request).made == 1
+    patches("a.safetensors", seed=1)
+    with pytest.raises(InputError, match="was trained with another autoencoder than"):
+        sample(replace(request, out=tmp_path / "others"))
 
 
 def test_what_is_done_is_said(run, capsys, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,9 +10,13 @@ import sys
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from latte.data.errors import InputError
+from latte.data.video import write_video
+from latte.patch_autoencoder import fit_patches, save_patches
 from latte.training import state as state_module
+from latte.training.data import TrainingSet
 
 EVERY = "output.evaluate_every=1"  # so that the callbacks below are called
 KILLER = """
@@ -184,30 +189,134 @@ def test_a_state_holds_what_the_next_step_needs_and_nothing_else(run, tmp_path):
     assert metadata["processes"] == "1"
 
 
+def test_fewer_steps_than_are_done_are_refused(run, tmp_path):
+    run("training.steps=3")
+    with pytest.raises(InputError) as refused:
+        run("training.steps=2")
+    assert str(refused.value) == (
+        f"{tmp_path / 'run/checkpoints/0000003'}: the run has done 3 steps, more than "
+        "training.steps = 2; give at least 3, or another --out"
+    )
+    assert "steps = 3" in (tmp_path / "run" / "config.toml").read_text()
+
+
 def test_a_damaged_state_says_what_to_do(run, tmp_path):
     path = run("training.steps=2", "output.keep_states=2", "output.checkpoint_every=1")
     path = path.with_name("state.safetensors")
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"0000002.*: cannot be read .*delete its folder to go on"):
+    with pytest.raises(
+        InputError, match=r"0000002.*: cannot be read .*delete its folder to go on from step 1$"
+    ):
         run()
-    for file in path.parent.iterdir():
-        file.unlink()
-    path.parent.rmdir()
+    shutil.rmtree(path.parent)
     run()
 
 
-def test_data_with_other_classes_are_noticed(run, tmp_path, make_clips):
-    from latte.data.video import write_video
+def test_without_another_state_the_weights_can_begin_another_run(run, tmp_path):
+    weights = run("training.steps=2", "output.checkpoint_every=1")
+    path = weights.with_name("state.safetensors")
+    path.write_bytes(path.read_bytes()[:1000])
+    advice = f"begin another run with --out and model.initialise_from={weights}"
+    with pytest.raises(InputError) as refused:
+        run()
+    assert str(refused.value).endswith(f"; there is no other to go on from; {advice}")
+    path.unlink()
+    with pytest.raises(InputError) as refused:
+        run()
+    assert str(refused.value) == (
+        f"{tmp_path / 'run/checkpoints'}: the run has weights of step 2, but no state.safetensors "
+        f"to go on from; {advice}"
+    )
+    with pytest.raises(InputError, match=r"to go on from; begin another run with --out$"):
+        run("model.conditioning=all-tokens")  # cannot begin with a file
+    run(f"model.initialise_from={weights}", "training.steps=1", out="another")
 
-    def write(name):
-        (tmp_path / "videos" / name).mkdir(parents=True)
-        write_video(tmp_path / "videos" / name / "0.mkv", make_clips(1, 4, 8, 8)[0], fps=8)
 
-    write("ape")
-    write("bee")
-    settings = [f"data.dataset={tmp_path / 'videos'}", "data.recipe=none", "data.num_videos=0"]
+@pytest.fixture
+def videos(tmp_path, make_clips):
+    """Writer of videos of 8×8 pixels by class and name, into `tmp_path / videos`."""
+
+    def write(*names, length=4):
+        for seed, name in enumerate(names):
+            path = tmp_path / "videos" / f"{name}.mkv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_video(path, make_clips(1, length, 8, 8, seed)[0], fps=8)
+
+    write("ape/0", "bee/0")
+    return write
+
+
+def of_videos(path):
+    return [f"data.dataset={path}", "data.recipe=none", "data.num_videos=0"]
+
+
+@pytest.mark.usefixtures("videos")
+def test_a_run_goes_on_where_its_videos_have_been_moved_to(run, left_by, tmp_path):
+    run(*of_videos(tmp_path / "videos"), out="whole")
+    run(*of_videos(tmp_path / "videos"), "training.steps=2")
+    (tmp_path / "videos").rename(tmp_path / "moved")
+    run(*of_videos(tmp_path / "moved"))
+    assert_same(left_by(), left_by("whole"))
+
+
+def test_other_videos_are_noticed(run, tmp_path, videos):
+    settings = of_videos(tmp_path / "videos")
     run(*settings, "training.steps=1")
-    write("cat")
+    sentence = r"the run began otherwise \(the videos of data\.dataset are others\); give what"
+    videos("cat/0")  # one more
+    with pytest.raises(InputError, match=sentence):
+        run(*settings)
+    shutil.rmtree(tmp_path / "videos" / "cat")
+    run(*settings, "training.steps=2")
+    videos("ape/0", length=5)
+    with pytest.raises(InputError, match=sentence):
+        run(*settings)
+
+
+@pytest.fixture
+def patches(make_clips, tmp_path):
+    """Maker of an autoencoder of 4×4 patches, and the settings of a run with it."""
+
+    def make(name, seed=0):
+        fitted = fit_patches(make_clips(1, 4, 8, 8, seed), patch_size=4, channels=3)
+        save_patches(tmp_path / name, fitted, "a formula")
+        path = f"autoencoder.path={tmp_path / name}"
+        return ["autoencoder.name=patches", "model.patch_size=1", path]
+
+    return make
+
+
+def test_an_autoencoder_may_move_but_not_change(run, left_by, patches, tmp_path):
+    run(*patches("a.safetensors"), out="whole")
+    run(*patches("a.safetensors"), "training.steps=2")
+    (tmp_path / "a.safetensors").unlink()
+    run(*patches("b.safetensors"), "training.steps=3")
+    with pytest.raises(InputError, match=r"\(the weights of the autoencoder are others\); give"):
+        run(*patches("b.safetensors", seed=1))
+    run(*patches("b.safetensors"))
+    assert_same(left_by(), left_by("whole"))
+
+
+def test_a_state_of_an_older_version_is_gone_on_from(run, left_by, patches):
+    settings = patches("a.safetensors")
+    run(*settings, out="whole")
+    path = run(*settings, "training.steps=2").with_name("state.safetensors")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    for name in ("videos", "autoencoder"):
+        assert len(metadata.pop(name)) == 64
+    save_file(load_file(path), path, metadata)
+    with pytest.raises(InputError, match=r"autoencoder\.path was '.*a.safetensors', is '.*b\.safe"):
+        run(*patches("b.safetensors"))
+    run(*settings)
+    assert_same(left_by(), left_by("whole"))
+
+
+def test_data_with_other_classes_are_noticed(run, tmp_path, videos, monkeypatch):
+    monkeypatch.setattr(TrainingSet, "digest", None)  # of an older version, which kept none
+    settings = of_videos(tmp_path / "videos")
+    run(*settings, "training.steps=1")
+    videos("cat/0")
     with pytest.raises(InputError, match=r"of another network \(ema/y_embedder.*other classes"):
         run(*settings)
 

@@ -9,9 +9,9 @@ import torch
 from latte.autoencoder import draw, from_uint8, open_autoencoder
 from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
-from latte.training.data import open_training_set
 from latte.training.latents import open_cache
 from latte.training.step import batch_losses, make_batch
+from latte.training.videos import open_training_set
 
 CPU = torch.device("cpu")
 

@@ -12,6 +12,7 @@ from latte.training.config import ModelTable
 from latte.training.weights import initial_model
 
 VIDEO = LatteConfig(8, 2, 4, 32, 4, 2, 3, num_classes=5)
+IMAGE = replace(VIDEO, num_frames=1, num_classes=10, temporal_attention=False)
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def table(tmp_path):
 
 
 @pytest.mark.parametrize(("blocks", "source"), [("name", 3), ("both", 1)])
-def test_a_model_of_one_frame_initialises_one_of_several(table, blocks, source):
-    start, image_model = table(replace(VIDEO, num_frames=1, num_classes=10), dit_blocks=blocks)
+def test_an_image_model_initialises_one_of_videos(table, blocks, source):
+    start, image_model = table(IMAGE, dit_blocks=blocks)
     said = []
     model = initial_model(VIDEO, start, 0, said.append)
     torch.testing.assert_close(

@@ -1,0 +1,148 @@
+"""All that comes before the first sample. What can be wrong is noticed here; nothing is written."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latte.autoencoder import Autoencoder, open_autoencoder
+from latte.data.errors import InputError
+from latte.diffusion import GaussianDiffusion
+from latte.model.checkpoints import Checkpoint, load_checkpoint, shipped_checkpoint
+from latte.sampling.faults import mendable
+from latte.sampling.folder import SampleFolder
+from latte.sampling.generate import open_diffusion
+from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
+from latte.sampling.processes import Process, choose_device, this_process
+
+SHIPPED_DATASET = "shapes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """A request with its parts, which go together."""
+
+    request: SampleRequest
+    process: Process
+    device: torch.device
+    checkpoint: Checkpoint
+    plan: SamplePlan
+    diffusion: GaussianDiffusion
+    autoencoder: Autoencoder
+    folder: SampleFolder
+    settings: Mapping[str, Any]  # all that decides a sample besides its number
+
+    @property
+    def num_frames(self) -> int:
+        """Of a sample."""
+        return self.checkpoint.config.num_frames
+
+    @property
+    def size(self) -> int:
+        """Of the square frames, pixels."""
+        return self.checkpoint.config.input_size * self.autoencoder.factor
+
+
+def prepare(request: SampleRequest) -> Sampling:
+    """Open what a request needs, and see that its folder is that of such samples.
+
+    Raises:
+        InputError: whatever is not as it should be.
+    """
+    process = this_process()
+    device = choose_device(request.device, process)
+    path = _checkpoint_path(request)
+    checkpoint = load_checkpoint(path, request.num_heads)
+    plan = make_plan(request, checkpoint)
+    diffusion = open_diffusion(plan.options, num_steps=plan.num_steps, schedule=plan.schedule)
+    with mendable(device, request.batch_size):
+        autoencoder = planned_autoencoder(plan, checkpoint, device)
+    sampling = Sampling(
+        request=request,
+        process=process,
+        device=device,
+        checkpoint=checkpoint,
+        plan=plan,
+        diffusion=diffusion,
+        autoencoder=autoencoder,
+        folder=_folder(plan),
+        settings=_settings(request, plan, autoencoder, path, device),
+    )
+    if plan.file_format == "mp4" and sampling.size % 2:
+        size = f"{sampling.size}×{sampling.size}"
+        raise InputError(f"--format mp4: H.264 needs even sides, not {size}; choose mkv")
+    sampling.folder.check(sampling.settings)
+    return sampling
+
+
+def planned_autoencoder(
+    plan: SamplePlan, checkpoint: Checkpoint, device: torch.device | str = "cpu"
+) -> Autoencoder:
+    """The plan's, in float32 whatever the precision: it takes a small part of the time.
+
+    Raises:
+        InputError: it cannot be opened, makes other latents, or is not the one of the training.
+    """
+    autoencoder = open_autoencoder(plan.autoencoder, plan.autoencoder_path, device=device)
+    where = plan.autoencoder_path or plan.autoencoder
+    channels = checkpoint.config.in_channels
+    if autoencoder.channels != channels:
+        raise InputError(
+            f"{checkpoint.path}: works on latents of {channels} channels, but the autoencoder "
+            f"{where} has {autoencoder.channels}; give the one it was trained with: --autoencoder"
+        )
+    if plan.autoencoder_digest not in (None, autoencoder.digest):
+        raise InputError(
+            f"{checkpoint.path}: was trained with another autoencoder than {where} is now; bring "
+            f"that one back, or take this one all the same with --autoencoder {where}"
+        )
+    return autoencoder
+
+
+def _checkpoint_path(request: SampleRequest) -> Path:
+    if request.checkpoint is not None:
+        return request.checkpoint
+    if request.dataset not in (None, SHIPPED_DATASET):
+        raise InputError(
+            f"no checkpoint of {request.dataset} comes with the package; give one: "
+            f"latte sample FILE --dataset {request.dataset}"
+        )
+    return shipped_checkpoint()
+
+
+def _folder(plan: SamplePlan) -> SampleFolder:
+    return SampleFolder(
+        root=plan.out,
+        file_format=plan.file_format,
+        fps=plan.fps,
+        classes=plan.classes,
+        label=plan.label,
+    )
+
+
+def _settings(
+    request: SampleRequest,
+    plan: SamplePlan,
+    autoencoder: Autoencoder,
+    path: Path,
+    device: torch.device,
+) -> dict[str, Any]:
+    """All that a sample's bits depend on besides its number (and, on a GPU, the batch size)."""
+    with path.open("rb") as file:
+        checkpoint = hashlib.file_digest(file, "sha256").hexdigest()
+    weights = {} if autoencoder.digest is None else {"autoencoder_digest": autoencoder.digest}
+    return {
+        "checkpoint": checkpoint,
+        "autoencoder": " ".join(filter(None, (plan.autoencoder, plan.autoencoder_path))),
+        **weights,
+        "labels": None if plan.labels is None else plan.labels.rule,
+        **asdict(plan.options),
+        "precision": plan.precision,
+        "compile": request.compile,
+        "device": device.type,
+        "format": plan.file_format,
+        "fps": plan.fps,
+    }

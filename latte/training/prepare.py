@@ -1,0 +1,200 @@
+"""All that comes before the first step. What can be wrong is noticed here, before a file is made.
+
+Latents of a cache are the exception: they take time, and are kept.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from latte.autoencoder import Autoencoder, open_autoencoder
+from latte.config import LatteConfig
+from latte.data.errors import InputError, named
+from latte.data.sources import VideoSet
+from latte.diffusion import GaussianDiffusion
+from latte.model import Latte
+from latte.training.config import TrainConfig, TrainingTable, to_toml
+from latte.training.continuation import Circumstances
+from latte.training.data import TrainingSet
+from latte.training.distributed import Group
+from latte.training.latents import CachedLatents, open_cache
+from latte.training.loop import Ingredients
+from latte.training.snapshot import Evaluate
+from latte.training.state import Counters, TrainState, latest_state, load_state, start_optimizer
+from latte.training.videos import open_training_set
+from latte.training.weights import initial_model
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run is carried out. Cannot move the weights, but by the device's own arithmetic."""
+
+    out: Path
+    data_root: Path
+    device: str = "auto"
+    workers: int = 2
+    evaluate: Evaluate | None = None
+    progress: bool = True
+
+    @property
+    def checkpoints(self) -> Path:
+        """Their folder."""
+        return self.out / "checkpoints"
+
+
+def prepare(
+    config: TrainConfig, options: RunOptions, group: Group
+) -> tuple[Ingredients, TrainState]:
+    """What a run needs, and where it stands: at its beginning, or where it was left.
+
+    Raises:
+        InputError: data, weights, device or an earlier part of the run are not as it needs them.
+    """
+    _check_folder(options.out)
+    if config.training.tf32 and group.device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+
+    def say(sentence: str) -> None:
+        if group.is_first:
+            print(sentence, file=sys.stderr)
+
+    training_set = open_training_set(
+        config.data,
+        seed=config.training.seed,
+        data_root=options.data_root,
+        workers=options.workers,
+        class_conditional=config.model.class_conditional,
+    )
+    autoencoder = open_autoencoder(
+        config.autoencoder.name, config.autoencoder.path, device=group.device
+    )
+    diffusion = GaussianDiffusion(config.diffusion.num_steps, config.diffusion.schedule)
+    latte_config = _latte_config(config, training_set, autoencoder)
+    for note in training_set.notes():
+        say(note)
+    circumstances = Circumstances(
+        processes=group.world_size,
+        videos=training_set.digest,
+        autoencoder=autoencoder.digest,
+    )
+    state = _state(config, latte_config, options, group, circumstances, say)
+    parts = Ingredients(
+        config=config,
+        group=group,
+        circumstances=circumstances,
+        training_set=training_set,
+        autoencoder=autoencoder,
+        cache=_open_cache(config, options, training_set, autoencoder, group),
+        diffusion=diffusion,
+        network=_network(state.model, config, group),
+    )
+    if group.is_first:
+        with named(options.out):
+            options.out.mkdir(parents=True, exist_ok=True)
+            (options.out / "config.toml").write_text(to_toml(config), encoding="utf-8")
+    return parts, state
+
+
+def _check_folder(out: Path) -> None:
+    """See that the folder is there or can be made, without making it."""
+    place = next(each for each in (out, *out.parents) if each.exists())
+    if not place.is_dir():
+        raise InputError(f"{place}: is a file, but a run is a folder; give another --out")
+    if not os.access(place, os.W_OK):
+        raise InputError(f"{place}: nothing may be written there; give another --out")
+
+
+def _latte_config(
+    config: TrainConfig, training_set: TrainingSet, autoencoder: Autoencoder
+) -> LatteConfig:
+    if config.data.size % autoencoder.factor:
+        raise InputError(
+            f"data.size = {config.data.size}: the autoencoder needs a multiple of "
+            f"{autoencoder.factor}"
+        )
+    try:
+        return config.model.latte_config(
+            input_size=config.data.size // autoencoder.factor,
+            in_channels=autoencoder.channels,
+            num_frames=config.data.num_frames,
+            num_classes=len(training_set.classes) or None,
+        )
+    except InputError as error:
+        raise InputError(f"[model]: {error}") from None
+
+
+def _state(
+    config: TrainConfig,
+    latte_config: LatteConfig,
+    options: RunOptions,
+    group: Group,
+    circumstances: Circumstances,
+    say: Say,
+) -> TrainState:
+    """The first weights, or those of the last checkpoint."""
+    found = latest_state(options.checkpoints, config)
+    table = config.model if found is None else replace(config.model, initialise_from=None)
+    model = initial_model(latte_config, table, config.training.seed, say).to(group.device)
+    state = _new_state(model, config.training)
+    if found is not None:
+        for note in load_state(found, state, config, circumstances):
+            say(note)
+        say(f"going on from step {state.counters.step} of {config.training.steps} ({found.parent})")
+    return state
+
+
+def _new_state(model: Latte, table: TrainingTable) -> TrainState:
+    model.checkpoint_activations = table.checkpoint_activations
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=table.learning_rate, weight_decay=table.weight_decay, fused=True
+    )
+    start_optimizer(optimizer, model)
+    averages = {name: value.detach().clone() for name, value in model.named_parameters()}
+    return TrainState(model=model, averages=averages, optimizer=optimizer, counters=Counters())
+
+
+def _network(model: nn.Module, config: TrainConfig, group: Group) -> nn.Module:
+    network = torch.compile(model) if config.training.compile else model
+    if group.world_size == 1:
+        return network
+    devices = [group.device] if group.device.type == "cuda" else None
+    return DistributedDataParallel(network, device_ids=devices)
+
+
+def _open_cache(
+    config: TrainConfig,
+    options: RunOptions,
+    training_set: TrainingSet,
+    autoencoder: Autoencoder,
+    group: Group,
+) -> CachedLatents | None:
+    """The cache that is asked for; each process fills a part of it first."""
+    if config.autoencoder.cache is None:
+        return None
+    folder = Path(config.autoencoder.cache)
+
+    def opened(videos: VideoSet) -> CachedLatents:
+        return open_cache(
+            folder,
+            videos,
+            training_set.preparation,
+            autoencoder,
+            config.data.flip,
+            options.progress and group.is_first,
+            workers=options.workers,
+        )
+
+    videos = training_set.videos
+    if group.world_size > 1:
+        opened(replace(videos, videos=videos.videos[group.rank :: group.world_size]))
+        group.wait()
+    return opened(videos)
