@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from latte.autoencoder import Autoencoder, open_autoencoder
+from latte.autoencoder import Autoencoder
 from latte.data.errors import InputError
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
@@ -21,6 +21,7 @@ from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint
 from latte.sampling.generate import SamplingOptions, generate_clips, open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
+from latte.sampling.prepare import planned_autoencoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class GeneratedVideo:
 
     checkpoint: Path
     sha256: str  # of the file's content
-    autoencoder: str  # the identity of what decodes it, which is a file of its own
+    autoencoder: str  # the digest of what decodes it, which is a file of its own
     index: int
     label: int | None  # the class asked for; None of a model without classes
     options: SamplingOptions
@@ -76,16 +77,16 @@ def generated_videos(
     loaded = load_checkpoint(checkpoint)
     plan = _plan(loaded, options, dataset)
     config = loaded.config
-    autoencoder = open_autoencoder(plan.autoencoder, plan.autoencoder_path)
+    autoencoder = planned_autoencoder(plan, loaded)
     side = config.input_size * autoencoder.factor
     info = VideoInfo(num_frames=config.num_frames, height=side, width=side)
-    open_diffusion(options, num_steps=plan.num_steps, schedule=plan.schedule)  # or refuse it
+    open_diffusion(options, plan.diffusion)  # or refuse it
     sha256 = _sha256(checkpoint)
     videos = tuple(
         GeneratedVideo(
             checkpoint=checkpoint,
             sha256=sha256,
-            autoencoder=autoencoder.identity,
+            autoencoder=autoencoder.digest or autoencoder.name,
             index=index,
             label=plan.label(index),
             options=options,
@@ -138,8 +139,8 @@ def _opened(
         raise InputError(f"{path}: has changed since its samples were planned; start again")
     checkpoint = load_checkpoint(path)
     plan = _plan(checkpoint, options, None)
-    diffusion = open_diffusion(options, num_steps=plan.num_steps, schedule=plan.schedule)
-    autoencoder = open_autoencoder(plan.autoencoder, plan.autoencoder_path)
+    diffusion = open_diffusion(options, plan.diffusion)
+    autoencoder = planned_autoencoder(plan, checkpoint)
     return build_model(checkpoint), diffusion, autoencoder
 
 

@@ -74,6 +74,8 @@ def official_settings(
     Raises:
         InputError: no such data set, or one whose classes are not the network's.
     """
+    from dataclasses import asdict
+
     from latte.autoencoder import lasting_path
     from latte.data.datasets import dataset
     from latte.data.errors import InputError
@@ -88,7 +90,7 @@ def official_settings(
                 f"network has {config.num_classes}"
             )
         settings["dataset"] = known.name
-    settings |= {"fps": FPS, "diffusion": dict(DIFFUSION)}
+    settings |= {"fps": FPS, "diffusion": asdict(DIFFUSION)}
     if config.in_channels == VAE_CHANNELS:
         settings["frame_size"] = config.input_size * VAE_FACTOR
         settings["autoencoder"] = {"name": "sd-vae"}

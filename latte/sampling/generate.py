@@ -16,7 +16,7 @@ from latte.autoencoder import Autoencoder, to_uint8
 from latte.config import LatteConfig
 from latte.data.command_line import nearest
 from latte.data.errors import InputError
-from latte.diffusion import GaussianDiffusion
+from latte.diffusion import DiffusionSettings, GaussianDiffusion
 from latte.model import Latte
 from latte.model.transformer import GuidedChannels
 
@@ -68,7 +68,7 @@ class SamplingOptions:
 
 
 def open_diffusion(
-    options: SamplingOptions, *, num_steps: int = 1000, schedule: str = "linear"
+    options: SamplingOptions, diffusion: DiffusionSettings | None = None
 ) -> GaussianDiffusion:
     """The diffusion that a model was trained with, at the steps that are kept.
 
@@ -78,9 +78,12 @@ def open_diffusion(
     Raises:
         InputError: more steps than there are.
     """
-    if options.steps > num_steps:
-        raise InputError(f"steps = {options.steps}: the diffusion has {num_steps}; give no more")
-    return GaussianDiffusion(num_steps, schedule, respacing=str(options.steps))
+    diffusion = diffusion or DiffusionSettings()
+    if options.steps > diffusion.num_steps:
+        raise InputError(
+            f"steps = {options.steps}: the diffusion has {diffusion.num_steps}; give no more"
+        )
+    return diffusion.open(respacing=str(options.steps))
 
 
 def check_guidance(config: LatteConfig, options: SamplingOptions) -> None:

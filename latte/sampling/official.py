@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
+from latte.diffusion import DiffusionSettings
 from latte.sampling.generate import SamplingOptions
 
 FPS = 8.0  # of the videos, on every data set
-DIFFUSION: Mapping[str, Any] = MappingProxyType({"num_steps": 1000, "schedule": "linear"})
+DIFFUSION = DiffusionSettings()
 GUIDANCE_SCALES: Mapping[str, float] = MappingProxyType({"ucf101": 7.0})  # 1 on the others
 
 

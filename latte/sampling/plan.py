@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -10,6 +10,7 @@ from latte.autoencoder import AUTOENCODERS, DEFAULT_VAE
 from latte.data.command_line import nearest
 from latte.data.datasets import DATASETS
 from latte.data.errors import InputError
+from latte.diffusion import DiffusionSettings
 from latte.model.checkpoints import Checkpoint
 from latte.sampling.generate import Precision, SamplingOptions, check_guidance
 from latte.sampling.labels import LabelRule, read_labels
@@ -51,8 +52,7 @@ class SamplePlan:
     indices: range
     labels: LabelRule | None
     classes: tuple[str, ...] | None  # names, in the order of the labels
-    num_steps: int  # of the whole diffusion
-    schedule: str
+    diffusion: DiffusionSettings
     autoencoder: str
     autoencoder_path: str | None
     autoencoder_digest: str | None  # of the one of the training, where that is to be taken
@@ -85,9 +85,6 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
             raise InputError(f"no {what} {value!r}; choose {', '.join(known)}")
     dataset = _dataset(request, checkpoint)
     options = _options(request, checkpoint, dataset)
-    diffusion = {**DIFFUSION, **_part(checkpoint, "diffusion")}
-    if type(diffusion["num_steps"]) is not int:
-        raise InputError(f"{checkpoint.path}: its settings say diffusion = {diffusion}")
     classes = checkpoint.settings.get("classes")
     labels = read_labels(request.labels, checkpoint.config.num_classes, classes, seed=options.seed)
     name, path = _autoencoder(request, checkpoint)
@@ -100,8 +97,7 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
         indices=_indices(request, labels),
         labels=labels,
         classes=None if classes is None else tuple(map(str, classes)),
-        num_steps=diffusion["num_steps"],
-        schedule=str(diffusion["schedule"]),
+        diffusion=_diffusion(checkpoint),
         autoencoder=name,
         autoencoder_path=path,
         autoencoder_digest=None if request.autoencoder else _trained_with(checkpoint),
@@ -109,6 +105,15 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
         file_format=request.file_format,
         fps=fps,
     )
+
+
+def _diffusion(checkpoint: Checkpoint) -> DiffusionSettings:
+    """That of the training; what the file does not say is as in the official code."""
+    stated = {**asdict(DIFFUSION), **_part(checkpoint, "diffusion")}
+    kinds = {"num_steps": int, "schedule": str, "prediction": str}
+    if {name: type(value) for name, value in stated.items()} != kinds:
+        raise InputError(f"{checkpoint.path}: its settings say diffusion = {stated}")
+    return DiffusionSettings(**stated)
 
 
 def _dataset(request: SampleRequest, checkpoint: Checkpoint) -> str | None:

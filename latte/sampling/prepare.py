@@ -57,7 +57,7 @@ def prepare(request: SampleRequest) -> Sampling:
     path = _checkpoint_path(request)
     checkpoint = load_checkpoint(path, request.num_heads)
     plan = make_plan(request, checkpoint)
-    diffusion = open_diffusion(plan.options, num_steps=plan.num_steps, schedule=plan.schedule)
+    diffusion = open_diffusion(plan.options, plan.diffusion)
     with mendable(device, request.batch_size):
         autoencoder = planned_autoencoder(plan, checkpoint, device)
     sampling = Sampling(

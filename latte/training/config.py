@@ -19,6 +19,7 @@ from latte.config import (
 )
 from latte.data.command_line import nearest
 from latte.data.errors import InputError
+from latte.diffusion.settings import DiffusionSettings
 from latte.tables import from_table, with_settings
 
 VARIANTS = (1, 2, 3, 4)
@@ -117,16 +118,6 @@ class AutoencoderTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffusionTable:
-    """[diffusion]."""
-
-    num_steps: int = 1000
-    schedule: Literal["linear", "cosine"] = field(
-        default="linear", metadata={"note": "cosine is elsewhere called squaredcos_cap_v2"}
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrainingTable:
     """[training]: the optimisation."""
 
@@ -187,7 +178,7 @@ class TrainConfig:
     training: TrainingTable
     model: ModelTable
     autoencoder: AutoencoderTable = field(default_factory=AutoencoderTable)
-    diffusion: DiffusionTable = field(default_factory=DiffusionTable)
+    diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
     output: OutputTable = field(default_factory=OutputTable)
 
     def __post_init__(self) -> None:

@@ -17,7 +17,6 @@ from latte.autoencoder import Autoencoder, open_autoencoder
 from latte.config import LatteConfig
 from latte.data.errors import InputError, named
 from latte.data.sources import VideoSet
-from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
 from latte.training.config import TrainConfig, TrainingTable, to_toml
 from latte.training.continuation import Circumstances
@@ -77,7 +76,7 @@ def prepare(
     autoencoder = open_autoencoder(
         config.autoencoder.name, config.autoencoder.path, device=group.device
     )
-    diffusion = GaussianDiffusion(config.diffusion.num_steps, config.diffusion.schedule)
+    diffusion = config.diffusion.open()
     latte_config = _latte_config(config, training_set, autoencoder)
     for note in training_set.notes():
         say(note)

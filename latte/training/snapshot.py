@@ -43,7 +43,7 @@ class Snapshot:
         precision: Precision = self.config.training.precision
         return generate_clips(
             self.model,
-            open_diffusion(chosen, num_steps=diffusion.num_steps, schedule=diffusion.schedule),
+            open_diffusion(chosen, diffusion),
             self.autoencoder,
             range(count),
             self.labels(count),

@@ -6,6 +6,7 @@ import torch
 
 from latte.autoencoder import open_autoencoder, to_uint8
 from latte.data.errors import InputError
+from latte.diffusion import DiffusionSettings
 from latte.sampling import SamplingOptions, generate_clips
 from latte.sampling.generate import batches, open_diffusion, random_stream
 
@@ -177,7 +178,7 @@ def test_the_kept_steps_have_both_ends_for_ddim_too():
         diffusion = open_diffusion(SamplingOptions(method=method, steps=4))
         assert list(diffusion.timesteps) == [0, 333, 666, 999]
     with pytest.raises(InputError, match="steps = 101: the diffusion has 100; give no more"):
-        open_diffusion(SamplingOptions(steps=101), num_steps=100)
+        open_diffusion(SamplingOptions(steps=101), DiffusionSettings(num_steps=100))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from latte.autoencoder import DEFAULT_VAE
 from latte.config import LatteConfig
 from latte.data.errors import InputError
+from latte.diffusion import DiffusionSettings
 from latte.model.checkpoints import Checkpoint
 from latte.sampling.plan import SampleRequest, make_plan
 
@@ -31,7 +32,7 @@ def test_our_own_files_say_how_to_sample():
     made = plan(checkpoint(3, **OWN), out=None)
     assert (made.options.method, made.options.steps, made.options.eta) == ("ddim", 50, 0.5)
     assert made.options.guidance_scale == 4
-    assert (made.num_steps, made.schedule) == (500, "cosine")
+    assert made.diffusion == DiffusionSettings(num_steps=500, schedule="cosine")
     assert (made.fps, made.file_format, made.precision) == (12.5, "mkv", "fp32")
     assert (made.autoencoder, made.autoencoder_path) == ("identity", None)
     assert made.out == Path("samples/shapes")
@@ -55,7 +56,7 @@ def test_official_files_are_sampled_as_officially(dataset, num_classes, guidance
     made = plan(checkpoint(num_classes, 4), dataset=dataset, autoencoder="some/vae")
     assert made.options.guidance_scale == guidance_scale
     assert (made.options.method, made.options.steps, made.fps) == ("ddpm", 250, 8.0)
-    assert (made.num_steps, made.schedule) == (1000, "linear")
+    assert made.diffusion == DiffusionSettings()
     assert (made.autoencoder, made.autoencoder_path) == ("sd-vae", "some/vae")
     assert made.class_name(0) is None
 
@@ -144,3 +145,8 @@ def test_guidance_without_classes_is_refused_where_it_is_asked_for():
 def test_settings_that_are_none_name_the_file(settings, sentence):
     with pytest.raises(InputError, match=sentence):
         plan(checkpoint(**settings))
+
+
+def test_what_the_network_predicts_is_taken_from_its_file():
+    stated = {"diffusion": {"num_steps": 1000, "schedule": "linear", "prediction": "velocity"}}
+    assert plan(checkpoint(**(OWN | stated), num_classes=3)).diffusion.prediction == "velocity"
