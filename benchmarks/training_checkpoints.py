@@ -3,11 +3,11 @@
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from benchmarks.generated import generated_videos, in_words
+from benchmarks.training_run import TrainingRun
 from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.measure import Comparison, frechet_result
 from evaluation.networks.registry import build
@@ -19,12 +19,9 @@ from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
 from latte.sampling.generate import SamplingOptions
 
-if TYPE_CHECKING:
-    from benchmarks.training_report import TrainingRun
-
 
 def fvd_of_checkpoints(
-    run: "TrainingRun",
+    run: TrainingRun,
     count: int,
     sampling: SamplingOptions,
     options: RunOptions,

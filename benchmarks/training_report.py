@@ -1,22 +1,20 @@
 """`latte-bench training RUN`: what a run of `latte train` did, told from what it wrote."""
 
-import csv
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from benchmarks.training_run import TrainingRun, open_run
 from evaluation.extraction import RunOptions
 from evaluation.result import provenance
-from latte.data.errors import InputError
 from latte.model.checkpoints import load_checkpoint
 from latte.model.cost import cost
-from latte.training.config import TrainConfig, load_config, to_toml
+from latte.training.config import to_toml
 from reports.cells import Cell, Column, Row
 from reports.document import (
     Block,
@@ -33,93 +31,8 @@ from reports.figures import write_figure
 from reports.tables import Table
 from reports.training_curve import Track, training_curve, training_data
 
-LOGGED = ("step", "mse", "vb", "gradient_norm", "learning_rate", "samples", "seconds")
 ENDS = (" low", " high")  # of the columns that hold an evaluation's interval
 WINDOWS = 15  # running means that lie side by side in a curve
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingRun:
-    """A folder that `latte train` wrote."""
-
-    folder: Path
-    config: TrainConfig
-    log: pd.DataFrame  # a row every `log_every` steps, columns as LOGGED
-    evaluations: pd.DataFrame  # a row for each measured step; NaN where a number is missing
-
-    @property
-    def name(self) -> str:
-        """Of the folder."""
-        return self.folder.resolve().name
-
-    @cached_property
-    def checkpoints(self) -> dict[int, Path]:
-        """Averaged weights by step, ascending."""
-        found = (self.folder / "checkpoints").glob("*/ema.safetensors")
-        by_step = {int(path.parent.name): path for path in found if path.parent.name.isdigit()}
-        return dict(sorted(by_step.items()))
-
-    @property
-    def samples(self) -> dict[int, Path]:
-        """Contact sheets by step, ascending."""
-        found = (self.folder / "samples").glob("*.png")
-        return dict(sorted((int(path.stem), path) for path in found if path.stem.isdigit()))
-
-
-def open_run(folder: Path) -> TrainingRun:
-    """Read what is in the folder of a run, which may still be going on.
-
-    Raises:
-        InputError: it is no such folder, nothing is logged yet, or a file is damaged.
-    """
-    if not (folder / "config.toml").is_file():
-        raise InputError(
-            f"{folder}: no run of `latte train`, which would have left a config.toml; give the "
-            "folder that its --out named"
-        )
-    config = load_config(str(folder / "config.toml"))
-    path = folder / "log.csv"
-    log = read_numbers(path) if path.exists() else pd.DataFrame()
-    if log.empty:
-        raise InputError(
-            f"{path}: has no rows yet; the run writes one every {config.output.log_every} steps"
-        )
-    if missing := [name for name in LOGGED if name not in log or log[name].isna().any()]:
-        raise InputError(f"{path}: lacks {missing[0]}; is it the log of a run of `latte train`?")
-    path = folder / "evaluations.csv"
-    evaluations = read_numbers(path) if path.exists() else pd.DataFrame({"step": []})
-    return TrainingRun(folder=folder, config=config, log=log, evaluations=evaluations)
-
-
-def read_numbers(path: Path) -> pd.DataFrame:
-    """A table of numbers by step; NaN where a cell is empty or no finite number.
-
-    Raises:
-        InputError: it cannot be read, or a line is not a row of it.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        # What follows the last line's end is a row that is being written, or never was.
-        header, *rows = list(csv.reader(text[: text.rfind("\n") + 1].splitlines())) or [["step"]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a table ({error})") from error
-    if "step" not in header:
-        raise InputError(f"{path}: has no column step; is it of a run of `latte train`?")
-    numbers: list[list[float]] = []
-    place = header.index("step")
-    for line, cells in enumerate(rows, 2):
-        try:
-            row = [_number(cell) for cell in cells]
-        except ValueError:
-            row = []
-        before = numbers[-1][place] if numbers else -1.0
-        if len(row) != len(header) or not row[place] > before:
-            raise InputError(
-                f"{path}, line {line}: {','.join(cells)!r} is no row of {', '.join(header)} after "
-                "the one before; mend or remove that line"
-            )
-        numbers.append(row)
-    return pd.DataFrame(numbers, columns=header, dtype=float)
 
 
 def tracks(run: TrainingRun, measured: pd.DataFrame) -> list[Track]:
@@ -130,7 +43,7 @@ def tracks(run: TrainingRun, measured: pd.DataFrame) -> list[Track]:
     """
     log = run.log
     found = [
-        _logged(log, "mse", "noise prediction error (mse)"),
+        _logged(log, "mse", f"error of the predicted {run.config.diffusion.prediction} (mse)"),
         _logged(log, "vb", "variance loss (vb), bits per dimension"),
         _logged(log, "gradient_norm", "gradient norm before clipping"),
     ]
@@ -278,12 +191,6 @@ def run(
         )
         remarks.append(remark)
     print(write_training_report(out, opened, measured, remarks))
-
-
-def _number(text: str) -> float:
-    """NaN for nothing, and for what is not finite."""
-    value = float(text) if text else math.nan
-    return value if math.isfinite(value) else math.nan
 
 
 def _logged(log: pd.DataFrame, name: str, title: str) -> Track:

@@ -116,6 +116,12 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 meaning="FID of the first frames, the second frames, …: where in the clip it fails",
                 looks="frames",
             ),
+            Metric(
+                name="similarity",
+                titles=("similarity-distance", "inversion-rate"),
+                meaning="cosine similarity of the frames of a clip: still, jumpy or out of order",
+                looks="frames",
+            ),
         )
     }
 )

@@ -33,6 +33,7 @@ from evaluation.options import (
     workers_or_default,
 )
 from evaluation.power_command import power
+from evaluation.similarity_command import similarity
 from evaluation.stats_commands import stats_export, stats_import, stats_show
 from latte.data.command_line import new_app, run_app
 from latte.data.errors import InputError
@@ -46,8 +47,9 @@ stats_app = typer.Typer(no_args_is_help=True, help="Statistics of a set as one f
 app.add_typer(stats_app, name="stats")
 
 
+_OWN = {"similarity": similarity}  # a metric whose command does more than measure two sets
 for _name, _help in HELP.items():
-    app.command(_name, help=_help)(measure)
+    app.command(_name, help=_help)(_OWN.get(_name, measure))
 app.command("power")(power)
 app.command("compare")(compare_results)
 stats_app.command("export")(stats_export)

@@ -83,6 +83,15 @@ Lower is better. Classes are the folders of the videos.""",
         "per-position": """Measure FID of first frames, of second frames, …: where clips go wrong.
 
 Lower is better.""",
+        "similarity": """Measure how alike the frames of a clip are: still, jumpy, out of order.
+
+With --checkpoint inside a model, block by block, on noised real clips (--dataset or --real);
+without, of real beside generated videos: the distance of their matrices, lower is better, and the
+rate of inverted relations, in which a nearer frame is less similar than a farther one.
+
+latte-eval similarity --checkpoint model.safetensors --dataset shapes --block 0 --block 7
+
+latte-eval similarity --real real/ --fake fake/ --features pixels --plots figures/""",
         EVERY_METRIC: """Measure every metric that the protocol names, in one pass over the videos.
 
 Each clip is decoded once, each network sees it once. --set metrics=fvd,is names others.""",
@@ -124,17 +133,24 @@ def measure(
     chosen = chosen_protocol(
         protocol, settings, dataset, network, num_videos, num_frames, seed, real
     )
-    metrics, default = _metrics(str(context.info_name), chosen, network)
+    metrics, default = chosen_metrics(str(context.info_name), chosen, network)
+    needs_none = _needs_no_real(metrics)
+    real_set = None if needs_none else real_videos(dataset, real, data_root, chosen)
     if checkpoint is not None:
         from evaluation.generated import sample_first
 
         fake = sample_first(
-            checkpoint, num_samples=chosen.num_fake, out=fake, dataset=dataset, device=device
+            checkpoint,
+            num_samples=chosen.num_fake,
+            out=fake,
+            dataset=dataset,
+            device=device,
+            protocol=chosen,
         )
     fake_set = fake_videos(dataset, fake)
     request = MeasureRequest(
         metrics=metrics,
-        real=None if _needs_no_real(metrics) else real_videos(dataset, real, data_root, chosen),
+        real=real_set,
         fake=fake_set,
         protocol=chosen,
         weights=weights_by_network(weights, default),
@@ -162,10 +178,10 @@ def measure(
                 typer.echo(breakdown(result), nl=False)
     finally:
         if as_json and results:  # what was measured is not lost with a metric that cannot be
-            typer.echo(_one_object(results))
+            typer.echo(one_object(results))
 
 
-def _metrics(
+def chosen_metrics(
     command: str, protocol: "Protocol", network: str | None
 ) -> tuple[tuple[str, ...], str]:
     """The metrics of a command, and the network that a file of weights without a name is of.
@@ -195,7 +211,7 @@ def _needs_no_real(metrics: tuple[str, ...]) -> bool:
     return not any(metric(name).needs_real for name in metrics)
 
 
-def _one_object(results: "list[Result]") -> str:
+def one_object(results: "list[Result]") -> str:
     """One JSON object: the result, or `results` where a command gives several."""
     if len(results) == 1:
         return results[0].to_json()
@@ -208,6 +224,10 @@ def breakdown(result: "Result") -> str:
 
     from evaluation.result import format_value
 
+    if "sets" in result.details:
+        from evaluation.similarity.tables import set_table
+
+        return set_table(result.details)
     classes, positions = result.details.get("classes"), result.details.get("positions")
     if classes:
         rows: list[tuple[object, ...]] = [

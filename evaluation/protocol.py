@@ -21,7 +21,7 @@ Recipe = Literal["none", "stylegan-v", "latte", "cd-fvd", "videogpt", "digan"]
 Filter = Literal["lanczos", "bicubic", "bilinear", "box", "nearest"]
 Storage = Literal["lossless", "jpeg-75", "jpeg-95", "mp4"]
 Mirror = Literal["none", "real", "both"]
-Resize = Literal["squash", "crop", "clean", "legacy-tensorflow", "legacy-pytorch"]
+Resize = Literal["squash", "crop", "clean", "legacy-tensorflow", "legacy-pytorch", "none"]
 METRICS = (
     "fvd",
     "kvd",
@@ -33,6 +33,7 @@ METRICS = (
     "density-coverage",
     "per-class",
     "per-position",
+    "similarity",
 )
 DDOF: Mapping[str, int] = {"n": 0, "n-1": 1}  # what a divisor is less than n
 LABELS = ("name", "description", "metrics")  # said about a protocol; they move no number

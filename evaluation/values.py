@@ -1,13 +1,13 @@
 """Two measured sets → the numbers of a metric, each with its interval."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from evaluation.catalogue import Metric
-from evaluation.extraction import StoredNetwork
+from evaluation.extraction import ROWS_AT_ONCE, StoredNetwork
 from evaluation.metrics import (
     density_coverage,
     frechet_by_group,
@@ -24,6 +24,10 @@ from evaluation.metrics.inputs import Array
 from evaluation.metrics.kernel import JEDI, KID, KVD, Kernel
 from evaluation.protocol import DDOF, Protocol
 from evaluation.sets import MeasuredSet
+from evaluation.similarity.matrices import frame_similarity
+from evaluation.similarity.pixels import MATRIX
+from evaluation.similarity.record import summary_record
+from evaluation.similarity.videos import compare_videos
 from evaluation.uncertainty import (
     Interval,
     bias_share,
@@ -342,6 +346,42 @@ def _per_position(sets: Sets) -> list[Value]:
     return [Value(title="FID per position", value=float(distances.mean()), details=details)]
 
 
+def _similarity(sets: Sets) -> list[Value]:
+    assert sets.real is not None
+    found = compare_videos(
+        _matrices(sets, sets.real),
+        _matrices(sets, sets.fake),
+        seed=sets.protocol.seed,
+        intervals=bool(sets.resamples),
+    )
+    both = {"real": summary_record(found.real), "fake": summary_record(found.fake)}
+    inverted = found.fake["inverted"]
+    return [
+        Value(
+            title="similarity-distance",
+            value=found.distance,
+            interval=found.interval,
+            details={"of_equal_sets": found.of_equal_sets, "sets": both},
+        ),
+        Value(
+            title="inversion-rate",
+            value=inverted.value,
+            interval=inverted.interval if sets.resamples else None,
+            details={"real": both["real"]["inverted"]},
+        ),
+    ]
+
+
+def _matrices(sets: Sets, chosen: MeasuredSet) -> Iterator[Array]:
+    """The similarity of the frames of each clip, without all clips in memory."""
+    if chosen.given is not None:
+        sets.features(chosen)  # refuses statistics
+    for start in range(0, len(chosen.keys), ROWS_AT_ONCE):
+        for row in sets.network.store.rows(chosen.keys[start : start + ROWS_AT_ONCE]):
+            is_matrix = sets.network.extractor.spec.output == MATRIX
+            yield row.astype(np.float64) if is_matrix else frame_similarity(row)
+
+
 COMPUTE: Mapping[str, Callable[[Sets], list[Value]]] = {
     "fvd": lambda sets: _frechet("FVD", sets),
     "fid": lambda sets: _frechet("FID", sets),
@@ -353,4 +393,5 @@ COMPUTE: Mapping[str, Callable[[Sets], list[Value]]] = {
     "density-coverage": _density_coverage,
     "per-class": _per_class,
     "per-position": _per_position,
+    "similarity": _similarity,
 }

@@ -9,7 +9,8 @@ from PIL import Image
 
 from benchmarks import cli, training_checkpoints, training_report
 from benchmarks.training_checkpoints import fvd_of_checkpoints
-from benchmarks.training_report import facts_table, open_run, read_numbers, tracks
+from benchmarks.training_report import facts_table, tracks
+from benchmarks.training_run import open_run, read_numbers
 from evaluation.extraction import RunOptions
 from latte.data.errors import InputError
 from latte.sampling.generate import SamplingOptions
@@ -102,7 +103,7 @@ def test_every_number_is_a_track_and_a_learning_rate_only_where_it_varies(make_r
     assert found["FVD"].values == (3, 1)
     assert (found["FVD"].low, found["FVD"].high) == ((2, 1), (5, 2))
     assert (found["IS"].steps, found["IS"].values) == ((20,), (9,))
-    loss = found["noise prediction error (mse)"]
+    loss = found["error of the predicted noise (mse)"]
     assert loss.values == pytest.approx([1 / i for i in range(1, 41)])
     assert loss.log
     assert loss.reach > 0

@@ -173,6 +173,7 @@ def test_each_metric_takes_the_network_of_its_reference():
         "density-coverage": "i3d",
         "per-class": "i3d",
         "per-position": "inception",
+        "similarity": "inception",
     }
     assert chosen["fvd"] == PRESETS["stylegan-v"]
     fid = chosen["fid"]

@@ -1,0 +1,211 @@
+"""One cell of a figure: a design trained from one seed, measured at even distances on the way.
+
+A cell is a function of its configuration: it works in float32 on one thread, so that cells can be
+made side by side, in any number of processes, with the same numbers. An interrupted training goes
+on from its last checkpoint. Designs that several figures show are one cell.
+"""
+
+import csv
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.finished import Finished, Measured, cell_key, finish
+from latte.training.config import TrainConfig, as_table
+
+VERSION = 1  # raised by any change of this module that moves a number
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageModel:
+    """What a design starts from in place of random weights: a model of single images."""
+
+    config: TrainConfig  # `data.dataset` is filled in: the images below
+    num_images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A design and a seed; see `latte.training.config`."""
+
+    design: str  # for a reader
+    config: TrainConfig
+    points: int  # checkpoints, at even distances, the last at the end
+    strides: tuple[int, ...]  # of the real clips that samples are measured against
+    measure: Mapping[str, int]  # fields of `MeasureOptions`
+    folder: Path  # of runs and features; decides nothing
+    device: str = "cpu"  # of training and sampling
+    image_model: ImageModel | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.design}, seed {self.config.training.seed}"
+
+    @property
+    def key(self) -> str:
+        """The same for all that a value can depend on; designs are known by what they are."""
+        first = self.image_model
+        return cell_key(
+            version=VERSION,
+            config=_deciding(self.config),
+            points=self.points,
+            strides=self.strides,
+            measure=dict(self.measure),
+            device=self.device.partition(":")[0],
+            image_model=first and [_deciding(first.config), first.num_images],
+        )
+
+    @property
+    def steps(self) -> list[int]:
+        """Of the checkpoints."""
+        every = self.config.training.steps // self.points
+        return [every * (place + 1) for place in range(self.points)]
+
+
+def with_seed(training: Training, seed: int) -> Training:
+    """The same design from another seed, that of its image model included."""
+
+    def seeded(config: TrainConfig) -> TrainConfig:
+        return replace(config, training=replace(config.training, seed=seed))
+
+    first = training.image_model
+    return replace(
+        training,
+        config=seeded(training.config),
+        image_model=first and replace(first, config=seeded(first.config)),
+    )
+
+
+def run_trainings(
+    trainings: Sequence[Training], seeds: int, folder: Path, *, workers: int
+) -> Finished[Training]:
+    """Every design from seeds 0 … `seeds` − 1; cells in `folder` are not made again.
+
+    All designs of a seed come before those of the next: what is there after an interruption is
+    whole comparisons.
+    """
+    tasks = [with_seed(each, seed) for seed in range(seeds) for each in trainings]
+    return finish(tasks, measure_training, folder / "cells.jsonl", workers=workers)
+
+
+def measure_training(task: Training) -> Measured:
+    """Train, then measure the averaged weights of each checkpoint.
+
+    Returns:
+        The last checkpoint's FVD-shapes at the first stride with its interval. In `details`:
+        "points", a list for each stride of [step, value, low, high]; "fid" of the last checkpoint,
+        [value, low, high]; "mse", rows of the log [step, mse]; "parameters"; "fingerprint".
+
+    Raises:
+        InputError: it cannot be trained; the sentence says why.
+    """
+    from latte.model.checkpoints import load_checkpoint
+    from latte.training.run import RunOptions, train
+
+    folder = task.folder / "runs" / task.key
+    with _one_thread(task.device):
+        config = replace(task.config, output=replace(task.config.output, **_output(task)))
+        if task.image_model is not None:
+            path = _train_image_model(task.image_model, folder, task.device)
+            config = replace(config, model=replace(config.model, initialise_from=str(path)))
+        options = RunOptions(
+            out=folder, data_root=Path(), device=task.device, workers=0, progress=False
+        )
+        last = train(config, options)
+        details = _measure_checkpoints(task, folder)
+        model = load_checkpoint(last)
+    details["parameters"] = sum(tensor.numel() for tensor in model.state_dict.values())
+    details["mse"] = _losses(folder / "log.csv")
+    provenance = details.pop("provenance")
+    shutil.rmtree(folder)  # a few megabytes each, and never used again
+    _, value, low, high = details["points"][0][-1]
+    return Measured(value=value, interval=(low, high), details=details, provenance=provenance)
+
+
+def _measure_checkpoints(task: Training, folder: Path) -> dict[str, Any]:
+    from benchmarks.checkpoint_measures import Judge, MeasureOptions, checkpoint_clips
+
+    options = MeasureOptions(**task.measure)
+    judge = Judge.open(task.config, options, task.folder / "features", task.device)
+    points: list[list[Any]] = [[] for _ in task.strides]
+    details: dict[str, Any] = {"points": points}
+    for step in task.steps:
+        clips = checkpoint_clips(
+            folder / "checkpoints" / f"{step:07d}" / "ema.safetensors",
+            options,
+            seed=task.config.training.seed,
+            device=task.device,
+        )
+        is_last = step == task.steps[-1]
+        results = list(
+            judge.results(clips, task.strides, label=f"{task.name}, step {step}", with_fid=is_last)
+        )
+        for found, result in zip(points, results, strict=False):
+            found.append([step, result.value, *(result.interval or [result.value] * 2)])
+        if is_last:
+            fid = results[-1]
+            details["fid"] = [fid.value, *(fid.interval or [fid.value] * 2)]
+            details["fingerprint"] = results[0].fingerprint
+            details["provenance"] = {
+                "date": fid.date,
+                "versions": dict(fid.versions),
+                "host": dict(fid.host),
+            }
+    return details
+
+
+def _train_image_model(image_model: ImageModel, folder: Path, device: str) -> Path:
+    from benchmarks.other_images import write_other_images
+    from latte.training.run import RunOptions, train
+
+    config = image_model.config
+    path = folder / "images.npy"
+    write_other_images(path, image_model.num_images, config.data.size)
+    config = replace(
+        config,
+        data=replace(config.data, dataset=str(path), num_frames=1),
+        output=replace(
+            config.output,
+            checkpoint_every=config.training.steps,
+            sample_every=0,
+        ),
+    )
+    options = RunOptions(
+        out=folder / "image_model", data_root=Path(), device=device, workers=0, progress=False
+    )
+    return train(config, options)
+
+
+def _output(task: Training) -> dict[str, Any]:
+    every = task.steps[0]
+    return {"checkpoint_every": every, "sample_every": 0, "log_every": max(1, every // 5)}
+
+
+def _deciding(config: TrainConfig) -> dict[str, Any]:
+    """The configuration without what cannot move the weights."""
+    table = as_table(config)
+    del table["output"]
+    return table
+
+
+def _losses(path: Path) -> list[list[float]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [[int(row["step"]), float(row["mse"])] for row in csv.DictReader(file)]
+
+
+@contextmanager
+def _one_thread(device: str) -> Iterator[None]:
+    """The same sums in the same order, however many cores there are."""
+    import torch
+
+    before = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

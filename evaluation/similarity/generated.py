@@ -1,0 +1,123 @@
+"""A checkpoint of `latte`, ready for its hidden states to be looked at.
+
+Beside `evaluation/generated.py` the one place where the suite reaches the generator, when asked to.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from evaluation.similarity.latte_sites import latte_sites
+from evaluation.similarity.model import measure_model_similarity
+from evaluation.similarity.model_similarity import ModelSimilarity
+from evaluation.similarity.noised import Encoder, Noising
+from latte.data.datasets import class_of
+from latte.data.sources import Video
+from latte.model import Latte
+from latte.model.checkpoints import build_model, load_checkpoint
+from latte.sampling.faults import mendable
+from latte.sampling.generate import SamplingOptions, open_diffusion
+from latte.sampling.plan import SampleRequest, make_plan
+from latte.sampling.prepare import planned_autoencoder
+from latte.sampling.processes import Process, choose_device
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedModel:
+    """A network and what goes with it."""
+
+    model: Latte
+    autoencoder: Encoder
+    autoencoder_name: str  # with the digest of its weights
+    diffusion: Noising
+    schedule: str  # of the diffusion
+    classes: tuple[str, ...]  # names by label; empty where it has no classes, or no names
+    frame_size: int  # of the square frames it works on, in pixels
+    device: torch.device
+    sha256: str  # of the checkpoint's content
+
+    @property
+    def title(self) -> str:
+        """What the network is."""
+        return f"Latte, variant {self.model.config.variant}, {self.model.config.depth} blocks"
+
+    def labels(self, videos: Iterable[Video]) -> list[int] | None:
+        """A class for each video; None for a model without classes.
+
+        The video's own, if the checkpoint has a name for that of every one; otherwise "no class".
+        """
+        null = self.model.config.num_classes
+        if null is None:
+            return None
+        found = [class_of(video) for video in videos]
+        if all(name in self.classes for name in found):
+            return [self.classes.index(str(name)) for name in found]
+        return [null] * len(found)
+
+    def measure(
+        self,
+        clips: Iterable[np.ndarray],
+        labels: Sequence[int] | None,
+        *,
+        blocks: Sequence[int | str] | None,
+        timesteps: Sequence[int],
+        seed: int,
+        batch_size: int,
+        on_clips: Callable[[int], object],
+    ) -> ModelSimilarity:
+        """`measure_model_similarity` of these blocks (None: all), see `latte_sites`.
+
+        Raises:
+            InputError: as that; or there is too little memory.
+        """
+        with mendable(self.device, batch_size):
+            return measure_model_similarity(
+                self.model,
+                clips,
+                autoencoder=self.autoencoder,
+                diffusion=self.diffusion,
+                timesteps=timesteps,
+                labels=labels,
+                sites=latte_sites(self.model.config, blocks),
+                seed=seed,
+                batch_size=batch_size,
+                device=self.device,
+                on_clips=on_clips,
+            )
+
+
+def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> OpenedModel:
+    """The network of a checkpoint, its autoencoder and its whole diffusion.
+
+    Args:
+        autoencoder: as of `latte sample`; None: as the checkpoint says.
+
+    Raises:
+        InputError: whatever `latte sample` refuses about them.
+    """
+    place = choose_device(device, Process())
+    loaded = load_checkpoint(checkpoint)
+    request = SampleRequest(checkpoint=checkpoint, out=checkpoint.parent, autoencoder=autoencoder)
+    plan = make_plan(request, loaded)
+    steps = SamplingOptions(steps=plan.diffusion.num_steps)
+    diffusion = open_diffusion(steps, plan.diffusion)
+    with mendable(place, 1):
+        opened = planned_autoencoder(plan, loaded, place)
+        model = build_model(loaded, place)
+    with checkpoint.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return OpenedModel(
+        model=model,
+        autoencoder=opened,
+        autoencoder_name=" ".join(filter(None, (opened.name, opened.digest))),
+        diffusion=diffusion,
+        schedule=plan.diffusion.schedule,
+        classes=plan.classes or (),
+        frame_size=loaded.config.input_size * opened.factor,
+        device=place,
+        sha256=sha256,
+    )

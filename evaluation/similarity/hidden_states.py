@@ -1,0 +1,139 @@
+"""Hidden states of chosen submodules, by dotted path, while a network runs.
+
+A forward hook hands each state on as soon as it is there, so no more than one is held.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from latte.data.command_line import nearest
+from latte.data.errors import InputError
+
+AXES = "nfshwd"  # clips, frames, tokens of a frame (or their rows and columns), channels
+Receive = Callable[["Site", Tensor], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where in a network states are taken: the output of a submodule.
+
+    A layout names each axis by a letter: n clips, f frames, d channels and, where a frame has
+    several tokens, s, or h and w. (nf) is one axis that holds both, the clips outside: "(nf)sd" is
+    the usual one of attention over space, "(ns)fd" of attention over time, "n(fs)d" of both
+    together, "(nf)dhw" that of a convolution of single frames.
+
+    Raises:
+        ValueError: that is no layout.
+    """
+
+    path: str  # as in `named_modules`
+    layout: str  # of its output; of a tuple, of its first part
+    kind: str = "output"  # what curves over depth join: "block", "spatial", "temporal", …
+    depth: int | None = None  # number of its block
+    skip_tokens: int = 0  # first tokens of a frame that are no part of the picture
+
+    def __post_init__(self) -> None:
+        letters = re.sub(r"[()]", "", self.layout)
+        whole = re.fullmatch(r"(\(\w+\)|\w)+", self.layout) and set(letters) <= set(AXES)
+        if not whole or len(set(letters)) < len(letters) or not set("nfd") <= set(letters):
+            raise ValueError(f"{self.layout!r} is no layout such as nfsd, (nf)sd or (ns)fd")
+
+
+@contextmanager
+def watching(
+    model: nn.Module,
+    sites: Sequence[Site],
+    receive: Receive,
+    *,
+    num_clips: int,
+    num_frames: int,
+) -> Iterator[None]:
+    """While it lasts, `receive(site, states)` gets the states (N, F, S, D) of every run.
+
+    Args:
+        num_clips: N of each run.
+        num_frames: F, frames of tokens.
+
+    Raises:
+        InputError: a path is none of the model's, a site was never reached or more than once, or
+            its output does not have its layout.
+    """
+    modules = dict(model.named_modules())
+    calls = {site.path: 0 for site in sites}
+
+    def hook(site: Site) -> Callable[[nn.Module, Any, Any], None]:
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            calls[site.path] += 1
+            if calls[site.path] > 1:
+                raise InputError(
+                    f"{site.path} runs more than once in a pass: give a submodule that runs once"
+                )
+            states = as_frames(output, site, num_clips, num_frames)
+            receive(site, states[:, :, site.skip_tokens :])
+
+        return keep
+
+    with ExitStack() as stack:
+        for site in sites:
+            if site.path not in modules:
+                raise InputError(
+                    f"the model has no part {site.path!r}: {nearest(site.path, list(modules)[1:])}"
+                )
+            handle = modules[site.path].register_forward_hook(hook(site))
+            stack.callback(handle.remove)
+        yield
+    idle = [path for path, count in calls.items() if not count]
+    if idle:
+        raise InputError(f"{idle[0]} does not run in a pass of the model: give another part")
+
+
+def as_frames(output: Any, site: Site, num_clips: int, num_frames: int) -> Tensor:
+    """What a submodule gave as (N, F, S, D).
+
+    Raises:
+        InputError: it is no tensor, or not one of the site's layout.
+    """
+    if isinstance(output, tuple | list) and output:
+        output = output[0]
+    if not isinstance(output, Tensor):
+        raise InputError(
+            f"{site.path} gives {type(output).__name__}, not hidden states: give another part"
+        )
+    groups = _groups(site.layout)
+    sizes = _sizes(groups, tuple(output.shape), {"n": num_clips, "f": num_frames})
+    if sizes is None:
+        raise InputError(
+            f"{site.path} gives {tuple(output.shape)}, which is not {site.layout} of {num_clips} "
+            f"clips of {num_frames} frames: give another part, or its layout"
+        )
+    letters = "".join(groups)
+    whole = output.reshape([sizes[letter] for letter in letters])
+    ordered = whole.permute([letters.index(letter) for letter in AXES if letter in letters])
+    return ordered.reshape(num_clips, num_frames, -1, sizes["d"])
+
+
+def _groups(layout: str) -> list[str]:
+    """The letters of each axis: "(nf)sd" has "nf", "s", "d"."""
+    return [axis.strip("()") for axis in re.findall(r"\(\w+\)|\w", layout)]
+
+
+def _sizes(
+    groups: Sequence[str], shape: tuple[int, ...], known: dict[str, int]
+) -> dict[str, int] | None:
+    """How long each letter's axis is; None where the shape does not fit."""
+    if len(groups) != len(shape):
+        return None
+    sizes = dict(known)
+    for letters, size in zip(groups, shape, strict=True):
+        unknown = [letter for letter in letters if letter not in sizes]
+        rest, left = divmod(size, math.prod(sizes[letter] for letter in letters if letter in sizes))
+        if left or (not unknown and rest != 1) or len(unknown) > 1:
+            return None
+        sizes |= dict.fromkeys(unknown, rest)
+    return sizes

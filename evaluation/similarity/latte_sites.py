@@ -1,0 +1,107 @@
+"""The places in a Latte where the paper looks, by variant; nothing of the generator is imported."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from evaluation.similarity.hidden_states import Site
+from latte.data.errors import InputError
+
+SPATIAL, TEMPORAL = "attn", "attn_temporal"  # submodules of the blocks of variants 3 and 4
+
+
+class LatteSizes(Protocol):
+    """What is read of a `latte.config.LatteConfig`."""
+
+    @property
+    def variant(self) -> int: ...
+    @property
+    def depth(self) -> int: ...
+    @property
+    def conditioning(self) -> str: ...
+    @property
+    def num_classes(self) -> int | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SitePair:
+    """Two sites whose states are compared with each other, by their paths."""
+
+    first: str
+    second: str
+    depth: int | None = None
+
+
+def latte_sites(config: LatteSizes, chosen: Sequence[int | str] | None = None) -> tuple[Site, ...]:
+    """The sites of a Latte.
+
+    Args:
+        config: of the network.
+        chosen: blocks by number, each of which stands for its output and, in variants 3 and 4,
+            the outputs of its spatial and of its temporal attention; or dotted paths. None: all
+            blocks.
+
+    Raises:
+        InputError: a number that is no block's.
+    """
+    sites: dict[str, Site] = {}
+    for each in range(config.depth) if chosen is None else chosen:
+        paths = [each] if isinstance(each, str) else _paths_of_block(config, each)
+        for path in paths:
+            sites[path] = latte_site(config, path)
+    return tuple(sites.values())
+
+
+def latte_site(config: LatteSizes, path: str) -> Site:
+    """One site by its dotted path: tokens are (N, F, S, D) but in attention over time."""
+    found = re.match(r"blocks\.(\d+)(?:\.(\w+))?", path)
+    depth = int(found[1]) if found else None
+    part = found[2] if found else None
+    over_time = part == TEMPORAL
+    if part == SPATIAL and depth is not None:
+        over_time = _axis(config, depth) == "temporal"
+    kind = "output" if depth is None else path.removeprefix(f"blocks.{depth}.")
+    if path == f"blocks.{depth}" and depth is not None:
+        kind = f"{_axis(config, depth)} block".strip()
+    elif part in (SPATIAL, TEMPORAL) and path.endswith(str(part)):
+        kind = f"{'temporal' if over_time else 'spatial'} attention"
+    extra = 0
+    if config.conditioning == "all-tokens":  # the timestep and the class stand before the patches
+        extra = 1 if config.num_classes is None else 2
+    return Site(
+        path=path,
+        layout="nsfd" if over_time else "nfsd",
+        kind=kind,
+        depth=depth,
+        skip_tokens=extra,
+    )
+
+
+def branch_pairs(sites: Sequence[Site]) -> tuple[SitePair, ...]:
+    """Spatial with temporal attention, of each block of which both are among the sites."""
+    paths = {site.path for site in sites}
+    return tuple(
+        SitePair(first=site.path, second=f"{block}.{TEMPORAL}", depth=site.depth)
+        for site in sites
+        for block, _, part in [site.path.rpartition(".")]
+        if part == SPATIAL and f"{block}.{TEMPORAL}" in paths
+    )
+
+
+def _paths_of_block(config: LatteSizes, number: int) -> list[str]:
+    if not 0 <= number < config.depth:
+        raise InputError(f"no block {number}: the model has blocks 0 … {config.depth - 1}")
+    block = f"blocks.{number}"
+    if config.variant in (3, 4):
+        return [block, f"{block}.{SPATIAL}", f"{block}.{TEMPORAL}"]
+    return [block]
+
+
+def _axis(config: LatteSizes, depth: int) -> str:
+    """What a block attends over, where that is one thing."""
+    if config.variant == 1:
+        return "temporal" if depth % 2 else "spatial"
+    if config.variant == 2:
+        return "temporal" if depth >= config.depth // 2 else "spatial"
+    return ""

@@ -1,0 +1,117 @@
+"""Hidden states of one clip → how alike its frames are. Pure functions, float64.
+
+The cosine of two frames is taken token by token, at the same place in both, and averaged over the
+tokens (arXiv:2401.03048v3, Figures 6 and 8).
+"""
+
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from evaluation.metrics.inputs import Array
+
+# Cosines that differ by less are equal: rounding must not put the frames of a still clip in order.
+TIE = 1e-9
+FEWEST_FRAMES = 3  # a frame, a near one and a far one
+
+
+def frame_similarity(states: ArrayLike | Tensor) -> Array:
+    """Cosine similarity of each frame with each, (F, F): 1 for equal directions, 0 for orthogonal.
+
+    Args:
+        states: (F, S, D), or (F, D) for one token per frame; of any scale. A token that is 0 has
+            no direction: its similarity counts as 0, with itself as well.
+
+    >>> frame_similarity([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]]).round(4).tolist()
+    [[1.0, 0.0, 0.7071], [0.0, 1.0, 0.7071], [0.7071, 0.7071, 1.0]]
+    """
+    directions = token_directions(states)
+    return cosines(directions, directions)
+
+
+def mutual_similarity(first: ArrayLike | Tensor, second: ArrayLike | Tensor) -> Array:
+    """Cosine of frame i of one with frame j of another state of the same clip, (F, F).
+
+    Args:
+        first, second: (F, S, D) or (F, D), of one shape.
+
+    Raises:
+        ValueError: two shapes.
+    """
+    return cosines(token_directions(first), token_directions(second))
+
+
+def token_directions(states: ArrayLike | Tensor) -> Tensor:
+    """Tokens of length 1/√S, those of a frame in a row: (F, S·D) float64, on the states' device.
+
+    The inner product of two rows is the mean cosine of their tokens.
+    """
+    tokens = torch.as_tensor(states).double()
+    if tokens.ndim == 2:
+        tokens = tokens[:, None]
+    if tokens.ndim != 3:
+        raise ValueError(f"states are {tuple(tokens.shape)}: wanted is (frames, tokens, width)")
+    # By the largest entry first, so that no square overflows or vanishes.
+    tokens = tokens / _or_one(tokens.abs().amax(dim=2, keepdim=True))
+    tokens = tokens / _or_one(tokens.norm(dim=2, keepdim=True))
+    return tokens.flatten(1) / tokens.shape[1] ** 0.5
+
+
+def cosines(first: Tensor, second: Tensor) -> Array:
+    """Inner products of directions (F, K) with directions (F, K): (F, F) in [−1, 1]."""
+    if first.shape != second.shape:
+        raise ValueError(f"directions are {tuple(first.shape)} and {tuple(second.shape)}")
+    products = (first @ second.T).clamp(-1, 1)
+    return np.asarray(products.cpu().numpy())
+
+
+def pairs(matrix: Array) -> Array:
+    """The similarities of different frames, each pair once, (F (F − 1) / 2,)."""
+    return matrix[_above_diagonal(len(matrix))]
+
+
+def by_distance(matrix: Array) -> Array:
+    """Mean similarity of frames that are 0, 1, …, F − 1 apart, in either direction, (F,)."""
+    both = (matrix + matrix.T) / 2
+    return np.array([np.diagonal(both, distance).mean() for distance in range(len(matrix))])
+
+
+def inverted_share(matrix: Array) -> float:
+    """The share of inverted relations: a nearer frame that is less similar than a farther one.
+
+    Of all triples (i, j, k) with j and k on one side of i and |i − j| < |i − k|, those with
+    sim(i, j) < sim(i, k). 0 for a steady motion or a still clip, about 0.5 for frames in random
+    order. Needs three frames.
+
+    Raises:
+        ValueError: fewer than three frames.
+    """
+    frames = len(matrix)
+    if frames < FEWEST_FRAMES:
+        raise ValueError(f"{frames} frames have no nearer and farther one")
+    inverted = 0
+    for i in range(frames):
+        for side in (matrix[i, i + 1 :], matrix[i, :i][::-1]):  # from the nearest outwards
+            inverted += int(np.count_nonzero(np.triu(side[None] > side[:, None] + TIE)))
+    return float(inverted / (frames * (frames - 1) * (frames - 2) / 3))
+
+
+def matrix_distance(first: Array, second: Array) -> float:
+    """Root mean square of the difference of two (F, F) over pairs of different frames; 0 if equal.
+
+    Lower is better; at most 2.
+    """
+    return float(np.sqrt(np.mean((pairs(first) - pairs(second)) ** 2)))
+
+
+def _or_one(lengths: Tensor) -> Tensor:
+    return torch.where(lengths > 0, lengths, 1.0)
+
+
+@cache
+def _above_diagonal(frames: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    rows, columns = np.triu_indices(frames, 1)
+    return rows, columns

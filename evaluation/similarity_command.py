@@ -1,0 +1,285 @@
+"""`latte-eval similarity`: how alike frames are, inside a model or in videos alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evaluation.metric_commands import breakdown, chosen_metrics, one_object
+from evaluation.options import (
+    AsJson,
+    BatchSize,
+    DataRoot,
+    Dataset,
+    Device,
+    Fake,
+    Name,
+    NumFrames,
+    Out,
+    ProtocolOption,
+    Quiet,
+    Real,
+    Resamples,
+    Seed,
+    Settings,
+    SkipBroken,
+    Store,
+    Timeout,
+    Weights,
+    Workers,
+    chosen_protocol,
+    device_or_default,
+    fake_videos,
+    real_videos,
+    weights_by_network,
+    workers_or_default,
+)
+from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from evaluation.extraction import RunOptions
+    from evaluation.run import MeasureRequest
+    from evaluation.similarity.run import ModelRequest
+
+PIXELS = "pixels"  # as `evaluation.similarity.pixels`, which is too heavy to import here
+TIMESTEPS = (100, 500, 900)
+NUM_CLIPS = 64  # shown to a model
+
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Look into this model of `latte`, shown noised real clips, not at --fake.",
+    ),
+]
+Block = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="N|PATH",
+        help="Block of the model by number, or any part by dotted path, such as blocks.20.attn; "
+        "repeatable. [default: all blocks]",
+    ),
+]
+Timestep = Annotated[
+    list[int] | None,
+    typer.Option(
+        min=0,
+        metavar="T",
+        help="How much noise, by the step of the diffusion; repeatable. [default: 100, 500, 900]",
+    ),
+]
+AutoencoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--autoencoder", metavar="NAME|PATH", help="As of `latte sample`. [default: the model's]"
+    ),
+]
+Features = Annotated[
+    str | None,
+    typer.Option(
+        "--features",
+        "--network",
+        metavar="pixels|NAME",
+        help="What frames of videos are compared by. [default: the protocol's network of frames]",
+    ),
+]
+NumClips = Annotated[
+    int | None,
+    typer.Option(
+        "--num-videos",
+        "--num-clips",
+        min=1,
+        metavar="N",
+        help=f"Clips of each set. [default: the protocol's; {NUM_CLIPS} with --checkpoint]",
+    ),
+]
+Plots = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write figures there: .svg, .png, and the numbers as .csv."),
+]
+
+
+def similarity(
+    checkpoint: Checkpoint = None,
+    block: Block = None,
+    timestep: Timestep = None,
+    autoencoder: AutoencoderOption = None,
+    dataset: Dataset = None,
+    real: Real = None,
+    fake: Fake = None,
+    features: Features = None,
+    weights: Weights = None,
+    protocol: ProtocolOption = None,
+    settings: Settings = None,
+    num_videos: NumClips = None,
+    num_frames: NumFrames = None,
+    seed: Seed = None,
+    name: Name = None,
+    out: Out = Path("results.jsonl"),
+    plots: Plots = None,
+    as_json: AsJson = False,
+    device: Device = "auto",
+    batch_size: BatchSize = 8,
+    workers: Workers = None,
+    timeout: Timeout = 120.0,
+    resamples: Resamples = 400,
+    store: Store = None,
+    skip_broken: SkipBroken = False,
+    data_root: DataRoot = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what the command is called after."""
+    _check_options(
+        checkpoint,
+        of_model={"--block": block, "--timestep": timestep, "--autoencoder": autoencoder},
+        of_videos={
+            "--fake": fake,
+            "--features": features,
+            "--weights": weights,
+            "--num-frames": num_frames,
+        },
+    )
+    if plots is not None and plots.exists() and not plots.is_dir():
+        raise InputError(f"{plots} is a file: --plots takes a folder")
+    from evaluation.extraction import RunOptions
+    from evaluation.store import default_store
+
+    if checkpoint is not None and protocol is None and dataset != "shapes":
+        protocol = "latte"  # real clips as such models are trained on them
+    if checkpoint is not None and num_videos is None:
+        settings = [f"num_real={NUM_CLIPS}", *(settings or [])]
+    network = None if features == PIXELS else features
+    chosen = chosen_protocol(
+        protocol, settings, dataset, network, num_videos, num_frames, seed, real
+    )
+    options = RunOptions(
+        store=store or default_store(),
+        device=device_or_default(device),
+        batch_size=batch_size,
+        workers=workers_or_default(workers),
+        timeout=timeout,
+        skip_broken=skip_broken,
+        progress=not quiet,
+    )
+    real_set = real_videos(dataset, real, data_root, chosen)
+    if checkpoint is not None:
+        from evaluation.similarity.generated import open_model
+        from evaluation.similarity.run import ModelRequest
+        from latte.data.sources import VideoSet
+
+        if not isinstance(real_set, VideoSet):
+            raise InputError(f"{real_set} is a statistics file: a model is shown the videos")
+        _look_into(
+            ModelRequest(
+                opened=open_model(checkpoint, autoencoder=autoencoder, device=options.device),
+                videos=real_set,
+                protocol=chosen,
+                blocks=None if not block else tuple(map(_block, block)),
+                timesteps=tuple(timestep or TIMESTEPS),
+                at_least=num_videos or 1,
+                dataset=dataset,
+                model=name or checkpoint.stem,
+                out=out,
+            ),
+            options,
+            plots,
+            as_json=as_json,
+        )
+        return
+    from evaluation.run import MeasureRequest
+
+    metrics, default = chosen_metrics("similarity", chosen, network)
+    fake_set = fake_videos(dataset, fake)
+    _compare(
+        MeasureRequest(
+            metrics=metrics,
+            real=real_set,
+            fake=fake_set,
+            protocol=chosen,
+            weights=weights_by_network(weights, default),
+            at_least=num_videos or 1,
+            dataset=dataset,
+            model=name or (fake_set.stem if isinstance(fake_set, Path) else fake_set.name),
+            resamples=resamples,
+            out=out,
+        ),
+        options,
+        plots,
+        pixels=features == PIXELS,
+        as_json=as_json,
+    )
+
+
+def _look_into(
+    request: "ModelRequest", options: "RunOptions", plots: Path | None, *, as_json: bool
+) -> None:
+    """Inside a model."""
+    from evaluation.similarity.run import run_model
+    from evaluation.similarity.tables import model_table
+
+    result, found = run_model(request, options)
+    if plots is not None:
+        from evaluation.similarity.plots import model_figures, write_figures
+
+        write_figures(model_figures(found), plots)
+    if as_json:
+        typer.echo(result.to_json())
+        return
+    typer.echo(
+        f"{result.model}: {result.network}, {result.num_real} clips × {result.num_frames} frames, "
+        f"{result.protocol}"
+    )
+    typer.echo(model_table(result.details), nl=False)
+    _say_where(plots)
+
+
+def _compare(
+    request: "MeasureRequest",
+    options: "RunOptions",
+    plots: Path | None,
+    *,
+    pixels: bool,
+    as_json: bool,
+) -> None:
+    """Two sets of videos."""
+    from evaluation.similarity.run import run_videos
+
+    results = list(run_videos(request, options, pixels=pixels))
+    if plots is not None:
+        from evaluation.similarity.plots import video_figures, write_figures
+        from evaluation.similarity.record import read_summary
+
+        sets = results[0].details["sets"]
+        names = {"real": "real", "generated": "fake"}
+        summaries = {name: read_summary(sets[side]) for name, side in names.items()}
+        write_figures(video_figures(summaries), plots)
+    if as_json:
+        typer.echo(one_object(results))
+        return
+    for result in results:
+        typer.echo(result.sentence().removesuffix(" …"))  # pixels have no weights to name
+    for result in results:
+        typer.echo(breakdown(result), nl=False)
+    _say_where(plots)
+
+
+def _say_where(plots: Path | None) -> None:
+    if plots is not None:
+        typer.echo(f"figures: {plots}")
+
+
+def _check_options(
+    checkpoint: Path | None, *, of_model: Mapping[str, object], of_videos: Mapping[str, object]
+) -> None:
+    """Refuse options of the one use beside those of the other."""
+    for name, value in (of_videos if checkpoint is not None else of_model).items():
+        if value is None:
+            continue
+        if checkpoint is None:
+            raise InputError(f"{name} is about a model: give one with --checkpoint FILE")
+        raise InputError(f"{name} is about videos alone: leave it out, or leave --checkpoint out")
+
+
+def _block(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text

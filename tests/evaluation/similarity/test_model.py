@@ -1,0 +1,236 @@
+"""Noised clips through a network: as a plain loop, whatever the batch."""
+
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from evaluation.similarity import Site, SitePair, latte_sites, measure_model_similarity
+from evaluation.similarity.matrices import inverted_share
+from evaluation.similarity.noised import clip_noise, noised_batches
+from latte.autoencoder import from_uint8, open_autoencoder
+from latte.data.errors import InputError
+
+STEPS = (100, 900)
+
+
+@pytest.fixture(scope="module")
+def measure(diffusion, short_clips):
+    def run(model, clips=short_clips, **options):
+        given = {"autoencoder": open_autoencoder("patches"), "diffusion": diffusion} | options
+        return measure_model_similarity(model, clips, **({"timesteps": STEPS} | given))
+
+    return run
+
+
+def cosine_by_hand(x, y):
+    return (x * y).sum(-1) / np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
+
+
+def states_by_hand(model, path, clip, number, step, diffusion):
+    """Of a block's output: hooks are the only way in, but for this one clip alone."""
+    x0 = open_autoencoder("patches").encode(from_uint8(clip[None]))
+    t = torch.tensor([step])
+    x = diffusion.q_sample(x0, t, clip_noise(0, number, x0.shape[1:])[None])
+    kept = []
+    handle = model.get_submodule(path).register_forward_hook(lambda *three: kept.append(three[2]))
+    with torch.no_grad():
+        model(x, t)
+    handle.remove()
+    return kept[0][0].double().numpy()
+
+
+def test_it_is_what_a_plain_loop_makes_of_it(small_latte, measure, short_clips, diffusion):
+    model = small_latte(2)
+    found = measure(model)
+    for step in STEPS:
+        matrices = []
+        for number, clip in enumerate(short_clips):
+            states = states_by_hand(model, "blocks.1", clip, number, step, diffusion)
+            matrix = [[cosine_by_hand(a, b).mean() for b in states] for a in states]
+            matrices.append(np.array(matrix))
+        at = found.at("blocks.1", step)
+        np.testing.assert_allclose(at.matrix.value, np.mean(matrices, axis=0), atol=1e-12)
+        inverted = [inverted_share(matrix) for matrix in matrices]
+        assert at["inverted"].value == pytest.approx(np.mean(inverted))
+    assert (found.num_clips, found.num_frames) == (7, 6)
+
+
+def test_the_batch_cannot_move_it(small_latte, measure, monkeypatch):
+    model = small_latte(4)
+    one, other = (measure(model, batch_size=size) for size in (1, 5))
+    assert one.average("inverted") == other.average("inverted")
+    monkeypatch.setattr("evaluation.similarity.model.clips_at_once", lambda device, size: size)
+    together = measure(model, batch_size=4)  # as on a GPU, the last batch filled up
+    assert together.num_clips == 7
+    for place, summary in one.summaries.items():
+        np.testing.assert_array_equal(summary.matrix.value, other.summaries[place].matrix.value)
+        np.testing.assert_allclose(
+            summary.matrix.value, together.summaries[place].matrix.value, atol=1e-6
+        )
+    for place, summary in one.mutual.items():
+        np.testing.assert_allclose(
+            summary.matrix.value, together.mutual[place].matrix.value, atol=1e-6
+        )
+
+
+def test_noise_belongs_to_the_clip_and_is_the_same_at_all_timesteps(diffusion, short_clips):
+    def batches(size, clips):
+        found = {}
+        given = {"autoencoder": open_autoencoder("identity"), "diffusion": diffusion, "seed": 3}
+        for number, steps in noised_batches(
+            iter(clips), None, timesteps=STEPS, size=size, device=torch.device("cpu"), **given
+        ):
+            first = len(found) // len(STEPS)
+            for batch in steps:
+                assert len(batch.x) == size
+                assert batch.t.tolist() == [batch.timestep] * size
+                found |= {(first + i, batch.timestep): batch.x[i] for i in range(number)}
+        return found
+
+    one, several, fewer = (
+        batches(1, short_clips),
+        batches(3, short_clips),
+        batches(3, short_clips[:4]),
+    )
+    assert len(one) == len(several) == 14
+    for place, x in one.items():
+        assert torch.equal(x, several[place])
+        assert place[0] >= 4 or torch.equal(x, fewer[place])
+    noise = clip_noise(3, 2, (6, 3, 32, 32))
+    for step in STEPS:
+        signal = diffusion.alpha_bar[step]
+        clean = from_uint8(short_clips[2])
+        expected = signal**0.5 * clean + (1 - signal) ** 0.5 * noise
+        torch.testing.assert_close(one[2, step], expected.float())
+    assert not torch.equal(noise, clip_noise(3, 1, noise.shape))
+    assert not torch.equal(noise, clip_noise(4, 2, noise.shape))
+
+
+def test_clips_are_taken_one_after_the_other(small_latte, measure, short_clips):
+    """No more than a batch is ahead of what has been measured."""
+    asked, done = count(), []
+
+    def clips():
+        for clip in short_clips:
+            assert next(asked) == len(done)
+            yield clip
+
+    measure(small_latte(1), clips(), timesteps=(500,), on_clips=done.append)
+    assert done == [1] * 7
+
+
+def test_branches_are_compared_with_each_other(small_latte, measure):
+    model = small_latte(4)
+    found = measure(model, sites=latte_sites(model.config, [1, 3]))
+    assert [pair.depth for pair in found.pairs] == [1, 3]
+    for pair in found.pairs:
+        mutual = found.between(pair, 900)
+        assert mutual.matrix.value.shape == (6, 6)
+        assert mutual["mean"].value == pytest.approx(mutual.matrix.value.mean())
+        assert mutual["same_frame"].value == pytest.approx(np.trace(mutual.matrix.value) / 6)
+    itself = SitePair(first="blocks.1.attn", second="blocks.1.attn")
+    own = measure(model, sites=latte_sites(model.config, ["blocks.1.attn"]), pairs=[itself])
+    expected = found.at("blocks.1.attn", 900).matrix.value
+    np.testing.assert_array_equal(own.between(itself, 900).matrix.value, expected)
+
+
+def test_curves_and_differences_over_depth_and_time(small_latte, measure):
+    found = measure(small_latte(2))
+    assert found.kinds == ("spatial block", "temporal block")
+    spatial = found.over_depth("mean", 900, "spatial block")
+    assert [depth for depth, _ in spatial] == [0, 1]
+    assert spatial[1][1] == found.at("blocks.1", 900)["mean"]
+    assert [step for step, _ in found.over_time("variance", "blocks.0")] == [100, 900]
+    change = found.difference("mean", ("blocks.0", 100), ("blocks.0", 900))
+    ends = [found.at("blocks.0", step)["mean"].value for step in STEPS]
+    assert change.value == pytest.approx(ends[1] - ends[0])
+    assert change.interval.high < 0  # noise makes frames less alike
+    values = [summary["inverted"].value for summary in found.summaries.values()]
+    assert found.average("inverted").value == pytest.approx(np.mean(values))
+
+
+class Averaging(nn.Module):
+    """A network of its own kind: frames are told by its first part, and mixed by its second."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Flatten(2), nn.Identity()
+
+    def forward(self, x):
+        frames = self.first(x)  # (N, F, D)
+        return self.second(frames.mean(dim=1, keepdim=True).expand_as(frames).flatten(0, 1))
+
+
+def test_any_network_serves_by_the_paths_of_its_parts(measure, diffusion, short_clips):
+    sites = [Site(path="first", layout="nfd"), Site(path="second", layout="(nf)d")]
+    found = measure(
+        Averaging(),
+        sites=sites,
+        num_frames=6,
+        predict=lambda model, x, t, y: model(x),
+        autoencoder=open_autoencoder("identity"),
+        timesteps=(0,),
+    )
+    assert found.at("second", 0)["mean"].value == pytest.approx(1)
+    assert found.at("second", 0)["inverted"].value == 0
+    x0 = from_uint8(short_clips[0])
+    x = diffusion.q_sample(x0[None], torch.tensor([0]), clip_noise(0, 0, x0.shape)[None])[0]
+    rows = x.flatten(1).double().numpy()
+    single = measure(
+        Averaging(), short_clips[:1], sites=sites[:1], num_frames=6, timesteps=(0,),
+        predict=lambda model, x, t, y: model(x), autoencoder=open_autoencoder("identity"),
+    )  # fmt: skip
+    assert single.at("first", 0).matrix.value[1, 4] == pytest.approx(
+        cosine_by_hand(rows[1], rows[4])
+    )
+    with pytest.raises(ValueError, match="give sites and num_frames"):
+        measure(Averaging())
+
+
+def test_patches_over_several_frames_make_fewer_frames_of_tokens(small_latte, measure):
+    found = measure(small_latte(1, patch_embedding="compression"))
+    assert found.num_frames == 3
+    assert found.at("blocks.0", 100).matrix.value.shape == (3, 3)
+
+
+def test_a_class_reaches_the_network(small_latte, measure):
+    model = small_latte(1, num_classes=2)
+    with torch.no_grad():
+        model.y_embedder.embedding_table.weight.normal_(generator=torch.Generator().manual_seed(0))
+    means = [
+        measure(model, labels=[label] * 7).at("blocks.3", 900)["mean"].value for label in (0, 1)
+    ]
+    assert means[0] != means[1]
+    with pytest.raises(ValueError, match="fewer labels"):
+        measure(model, labels=[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"timesteps": (1000,)}, "no timestep 1000: the diffusion has 1000, 0 … 999"),
+        ({"timesteps": ()}, "no timesteps"),
+        ({"timesteps": (5, 5)}, "give each once"),
+        ({"clips": []}, "no clips"),
+        ({"sites": [Site(path="blocks.4", layout="nfsd")]}, "no part 'blocks.4'"),
+        ({"sites": [Site(path="blocks.0", layout="nfsd")] * 2}, "blocks.0 is named twice"),
+    ],
+)
+def test_bad_input_is_one_sentence(small_latte, measure, options, problem):
+    with pytest.raises(InputError, match=problem):
+        measure(small_latte(1), **options)
+
+
+def test_too_few_frames_and_states_that_are_not_finite_are_refused(
+    small_latte, measure, short_clips
+):
+    with pytest.raises(InputError, match="at least 3"):
+        measure(small_latte(1, num_frames=2), short_clips[:, :2])
+    broken = small_latte(1)
+    with torch.no_grad():
+        broken.blocks[2].mlp.fc2.bias[0] = torch.nan
+    with pytest.raises(InputError, match=r"blocks\.2 are not finite at timestep 100"):
+        measure(broken)

@@ -1,0 +1,99 @@
+"""Sets of videos by the matrices of their clips."""
+
+import numpy as np
+import pytest
+import torch
+
+from evaluation.similarity import frame_similarity, matrix_distance
+from evaluation.similarity.pixels import open_pixels, pixel_similarity
+from evaluation.similarity.videos import GroupedMatrices, compare_videos
+from latte.data.errors import InputError
+from latte.data.shapes import shapes_clips
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return shapes_clips("test", range(24), num_frames=8, size=16)
+
+
+def matrices(clips):
+    return [frame_similarity(clip.reshape(len(clip), -1) / 127.5 - 1.0) for clip in clips]
+
+
+def test_equal_sets_are_at_distance_0_and_others_at_that_of_their_mean_matrices(clips):
+    real, fake = matrices(clips[:12]), matrices(clips[12:])
+    assert compare_videos(real, real).distance == 0
+    found = compare_videos(iter(real), iter(fake))
+    expected = matrix_distance(np.mean(real, axis=0), np.mean(fake, axis=0))
+    assert found.distance == pytest.approx(expected, rel=1e-12)
+    assert 0 <= found.interval.low <= found.distance <= found.interval.high
+    assert (found.real.num_clips, found.fake.num_clips) == (12, 12)
+
+
+def test_still_and_shuffled_videos_are_told_from_moving_ones(clips):
+    real = matrices(clips[:12])
+    still = compare_videos(real, matrices(np.repeat(clips[12:, :1], 8, axis=1)))
+    assert still.fake["inverted"].value == 0
+    assert still.fake["neighbours"].value == pytest.approx(1)
+    assert still.interval.low > still.of_equal_sets
+    order = np.random.default_rng(0).permutation(8)
+    shuffled = compare_videos(real, matrices(clips[12:, order]))
+    assert shuffled.fake["inverted"].interval.low > shuffled.real["inverted"].interval.high
+    jump = np.concatenate([clips[12:, :4], clips[:12, 4:]], axis=1)
+    jumping = compare_videos(real, matrices(jump)).fake
+    assert jumping["lowest_neighbours"].value < 0.8 * jumping["neighbours"].value
+
+
+def test_sets_of_one_source_are_as_far_apart_as_is_said(uniform):
+    """On average over many pairs of sets, in the square."""
+    pool = [frame_similarity(walk) for walk in np.cumsum(uniform("w", (600, 5, 3)), axis=1)]
+    random = np.random.default_rng(0)
+    squares, said = [], []
+    for _ in range(150):
+        sets = random.integers(0, 600, (2, 8))
+        found = compare_videos(*[[pool[i] for i in each] for each in sets], intervals=False)
+        squares.append(found.distance**2)
+        said.append(found.of_equal_sets**2)
+    assert np.mean(squares) == pytest.approx(np.mean(said), rel=0.15)
+
+
+def test_each_group_is_left_out_in_turn(uniform):
+    rows = uniform("groups", (47, 3, 3))
+    groups = GroupedMatrices(3, seed=1)
+    for matrix in rows:
+        groups.add(matrix)
+    assert sorted(groups.counts) == [2] * 13 + [3] * 7
+    left = groups.mean_without_each()
+    assert left.shape == (20, 3, 3)
+    whole = groups.sums.sum(axis=0)
+    np.testing.assert_allclose(whole, rows.sum(axis=0), atol=1e-14)
+    sizes = groups.counts.sum() - groups.counts
+    np.testing.assert_allclose((left * sizes[:, None, None]).sum(axis=0), 19 * whole, atol=1e-13)
+
+
+def test_few_clips_have_a_value_before_they_have_an_interval(clips):
+    few = compare_videos(matrices(clips[:3]), matrices(clips[12:]))
+    assert few.distance > 0
+    assert few.interval is None
+    assert compare_videos(matrices(clips[:4]), matrices(clips[12:])).interval is not None
+    assert compare_videos(matrices(clips), matrices(clips), intervals=False).interval is None
+
+
+def test_clips_that_have_no_common_matrix_are_refused(clips):
+    real = matrices(clips[:4])
+    with pytest.raises(InputError, match="generated clips have 8 and 6 frames"):
+        compare_videos(real, matrices([clips[0], clips[1, :6]]))
+    with pytest.raises(InputError, match="real clips have 8 frames but generated ones 6"):
+        compare_videos(real, matrices(clips[:, :6]))
+    with pytest.raises(InputError, match="at least 3"):
+        compare_videos(matrices(clips[:, :2]), real)
+    with pytest.raises(InputError, match="no generated clips"):
+        compare_videos(real, [])
+
+
+def test_pixels_are_one_vector_of_a_frame(clips, tmp_path):
+    expected = np.stack(matrices(clips[:3]))
+    found = pixel_similarity(torch.from_numpy(clips[:3]))
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-14)
+    stored = open_pixels(tmp_path, 8)
+    np.testing.assert_allclose(stored.extractor(clips[:3]), expected, atol=1e-7)

@@ -1,0 +1,148 @@
+import math
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.pyplot import get_cmap
+
+from reports.bands import BandCurve, BandPanel, band_data, band_figure
+from reports.figures import figure_svg
+from reports.similarity_figures import (
+    COLOURS_OF_MATRICES,
+    Distribution,
+    Matrix,
+    distribution_data,
+    distribution_figure,
+    matrix_data,
+    matrix_figure,
+)
+from reports.styles import styles_for
+
+LOW = Matrix(title="a $ b", values=np.array([[1.0, 0.2], [0.2, 1.0]]))
+HIGH = replace(LOW, title="c\nmean 0.9", values=np.array([[1.0, 0.9], [0.9, 1.0]]))
+EDGES = np.linspace(-1, 1, 401)
+ONE, TWO = (
+    Distribution(label=label, edges=EDGES, shares=np.histogram(values, EDGES)[0] / len(values))
+    for label, values in (("one", np.linspace(0.0, 0.999, 500)), ("two", np.full(3, -0.3125)))
+)
+RISING = BandCurve(
+    label="rising", x=(0.0, 1.0, 2.0), y=(1.0, 2.0, 3.0), low=(0.5, 1.5, 2.5), high=(1.5, 2.5, 3.5)
+)
+FLAT = BandCurve(label="flat", x=(0.0, 2.0), y=(1.0, 1.0))
+PANELS = [
+    BandPanel(title="mean, t = 1", axis="block", curves=(RISING, FLAT)),
+    BandPanel(title="variance, t = 1", axis="block", curves=(FLAT,)),
+    BandPanel(title="mean, t = 2", axis="block", curves=(RISING,)),
+]
+
+
+def drawn(figure: object) -> list:
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def test_matrices_share_one_scale_of_colours() -> None:
+    figure = matrix_figure([LOW, HIGH], title="t")
+    images = [image for axes in figure.axes for image in axes.images if axes.get_xlabel()]
+    assert [image.get_array().tolist() for image in images] == [
+        LOW.values.tolist(),
+        HIGH.values.tolist(),
+    ]
+    assert {image.get_clim() for image in images} == {(0.2, 1.0)}
+    assert [axes.get_xlabel() for axes in drawn(figure)[:2]] == ["frame", "frame"]
+    assert [axes.get_title("left") for axes in drawn(figure)[:2]] == [r"a \$ b", "c\nmean 0.9"]
+
+
+def test_more_is_lighter_in_grey_too() -> None:
+    colours = get_cmap(COLOURS_OF_MATRICES)(np.linspace(0, 1, 50))[:, :3]
+    grey = colours @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(grey) > 0).all()
+
+
+def test_a_row_of_matrices_is_no_longer_than_three() -> None:
+    figure = matrix_figure([LOW] * 5, title="t")
+    assert len([axes for axes in drawn(figure) if axes.get_xlabel() == "frame"]) == 5
+    figure.canvas.draw()
+    for axes in drawn(figure):
+        for text in (axes.title, axes._left_title, axes.xaxis.label):
+            assert figure.bbox.contains(*text.get_window_extent().p0)
+
+
+def test_distributions_are_densities_over_the_range_that_is_used() -> None:
+    axes = distribution_figure([ONE, TWO], title="t").axes[0]
+    low, high = axes.get_xlim()
+    assert -0.35 < low <= -0.3125
+    assert high == pytest.approx(1.0, abs=0.021)
+    steps = [patch for patch in axes.patches if not patch.get_fill()]
+    for patch in steps:
+        values, edges, _ = patch.get_data()
+        assert (values * np.diff(edges)).sum() == pytest.approx(1)
+    assert len({patch.get_linestyle() for patch in steps}) == 2  # told apart in grey
+    colours = [to_hex(patch.get_edgecolor()) for patch in steps]
+    styles = styles_for(["one", "two"])
+    assert colours == [styles[label].colour.lower() for label in ("one", "two")]
+
+
+def test_curves_have_bands_and_columns_one_scale() -> None:
+    figure = band_figure(PANELS, title="t", columns=2)
+    panels = drawn(figure)
+    assert [axes.get_title("left") for axes in panels] == [panel.title for panel in PANELS]
+    assert panels[0].get_ylim() == panels[2].get_ylim() != panels[1].get_ylim()
+    (band,) = panels[0].collections
+    vertices = band.get_paths()[0].vertices
+    assert {(0.0, 0.5), (2.0, 3.5)} <= {tuple(point) for point in vertices}
+    assert [list(line.get_ydata()) for line in panels[0].lines] == [[1, 2, 3], [1, 1]]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["rising", "flat"]
+    looks = [(to_hex(line.get_color()), line.get_marker()) for line in panels[0].lines]
+    assert len(set(looks)) == 2
+    assert looks[1] == (to_hex(panels[1].lines[0].get_color()), panels[1].lines[0].get_marker())
+
+
+def test_the_numbers_behind_the_figures() -> None:
+    ends = {"low": LOW.values - 0.1, "high": LOW.values + 0.1}
+    matrices = matrix_data([replace(LOW, **ends), HIGH])
+    assert len(matrices) == 8
+    assert matrices.iloc[1].tolist() == ["a $ b", 0, 1, 0.2, pytest.approx(0.1), pytest.approx(0.3)]
+    assert matrices.iloc[4]["matrix"] == "c: mean 0.9"
+    assert math.isnan(matrices.iloc[4]["low"])
+    (bin_,) = distribution_data([TWO]).to_numpy().tolist()
+    assert bin_[0] == "two"
+    assert bin_[1:4] == pytest.approx([-0.315, -0.31, 1.0])
+    points = band_data(PANELS)
+    assert len(points) == 3 + 2 + 2 + 3
+    assert points.iloc[1].tolist() == ["mean, t = 1", "rising", 1, 2, 1.5, 2.5]
+
+
+def test_the_same_data_give_the_same_svg() -> None:
+    for make in (
+        lambda: matrix_figure([LOW, HIGH], title="$"),
+        lambda: distribution_figure([ONE, TWO], title="$"),
+        lambda: band_figure(PANELS, title="$"),
+    ):
+        first, second = figure_svg(make()), figure_svg(make())
+        assert first == second
+        ElementTree.fromstring(first)
+
+
+def test_what_cannot_be_drawn_is_refused() -> None:
+    for make, problem in (
+        (lambda: matrix_figure([], title="t"), "no matrices"),
+        (lambda: distribution_figure([], title="t"), "no distributions"),
+        (lambda: band_figure([], title="t"), "no curves"),
+        (lambda: replace(LOW, values=np.zeros((2, 3))), "square and finite"),
+        (lambda: replace(LOW, values=np.full((2, 2), math.nan)), "square and finite"),
+        (lambda: replace(LOW, low=LOW.values), "both ends"),
+        (lambda: replace(ONE, shares=np.ones(3)), "400 bins"),
+        (lambda: replace(ONE, shares=np.zeros(400)), "of nothing"),
+        (
+            lambda: distribution_figure([ONE, replace(TWO, edges=EDGES + 1)], title="t"),
+            "several kinds",
+        ),
+        (lambda: replace(RISING, high=None), "both ends or none"),
+        (lambda: replace(FLAT, y=(1.0,)), "every place has a value"),
+        (lambda: replace(FLAT, y=(1.0, math.inf)), "finite"),
+    ):
+        with pytest.raises(ValueError, match=problem):
+            make()
