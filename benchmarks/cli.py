@@ -33,6 +33,8 @@ app = new_app(
     "Tables and figures of the paper beside measured results, a demo, and the speed.",
     cls=Runners,
 )
+add_tables(app)  # first, as in the paper
+add_figures(app)
 
 Out = Annotated[
     Path | None,
@@ -48,30 +50,6 @@ Store = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Features are kept here. [default: OUT/features]"),
 ]
-Results = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--results",
-        metavar="FILE",
-        help="Results file of latte-eval; repeatable. Without one: published figures alone.",
-    ),
-]
-
-
-@app.command()
-def table3(results: Results = None, out: Out = None) -> None:
-    """FVD of methods × data sets, the paper's and yours.
-
-    The paper's Table 3, with measured results below it. Also called fvd.
-
-    latte-bench table3 --results results.jsonl
-    """
-    from benchmarks import table3_fvd
-
-    table3_fvd.run(results or [], _folder(out, "table3"))
-
-
-app.command("fvd", hidden=True)(table3)
 
 
 @app.command()
@@ -318,10 +296,6 @@ def speed(
         raise InputError(
             f"nothing called {what!r} is timed: {nearest(what, ['evaluation', 'generator'])}"
         )
-
-
-add_tables(app)
-add_figures(app)
 
 
 def _folder(out: Path | None, name: str) -> Path:

@@ -41,11 +41,11 @@ def test_documents_go_to_a_folder_of_the_runners_name(
     [
         (
             ["tabel3"],
-            "error: no table, figure or benchmark is called 'tabel3': did you mean table3?",
+            "error: no table, figure or benchmark is called 'tabel3': did you mean table3 ",
         ),
         (
             ["zzz"],
-            "error: no table, figure or benchmark is called 'zzz': known: table3, demo, ",
+            "error: no table, figure or benchmark is called 'zzz': known: table1, table2, ",
         ),
         (["table3", "--results", "no.jsonl"], "error: no.jsonl: no such results file; "),
     ],

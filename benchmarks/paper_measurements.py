@@ -1,0 +1,214 @@
+"""Cells of published tables measured with the published weights, at the paper's settings.
+
+Each cell samples from the model of its data set and measures what it made. What is missing is said
+first, all of it at once.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from benchmarks import finished
+from benchmarks.finished import FILE, Finished, cell_key
+from benchmarks.measured_results import Measured
+from benchmarks.published_beside_measured import PublishedColumn
+from benchmarks.scale import (
+    Ingredient,
+    data_set,
+    default_data_root,
+    file,
+    gpus,
+    missing_ingredients,
+    network_weights,
+    package,
+    require,
+)
+from evaluation.catalogue import for_metric, metric
+from evaluation.extraction import RunOptions
+from evaluation.networks.weights import digest
+from evaluation.presets import LATTE, for_dataset
+from evaluation.protocol import Protocol
+from evaluation.result import Result
+from evaluation.run import MeasureRequest, run_metrics
+from latte.autoencoder import DEFAULT_VAE
+from latte.data.datasets import open_dataset
+from latte.data.sources import open_video_set
+from latte.sampling.plan import SampleRequest
+from latte.sampling.run import sample
+
+REVISION = 1  # raised by any change of this module that moves a number
+MODEL = "Latte, published weights"
+# Of https://huggingface.co/maxin-cn/Latte; others are called after their data set.
+FILES = {"faceforensics": "ffs"}
+HUB = "https://huggingface.co/maxin-cn/Latte"
+OR_ELSE = (
+    "leave --scale out for the published figures and those of --results, or add --only-available "
+    "to measure what is here"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperRequest:
+    """Where the ingredients are, and how the work is done."""
+
+    checkpoints: Path  # folder of the published models, one for each data set
+    data_root: Path | None = None
+    vae: str | None = None  # folder or hub name of Stable Diffusion's VAE
+    num_videos: int | None = None  # None: as the protocol
+    device: str | None = None  # None: a GPU
+    workers: int = 0
+    store: Path | None = None
+    only_available: bool = False
+
+    @property
+    def root(self) -> Path:
+        """Of the data sets."""
+        return self.data_root or default_data_root()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperTask:
+    """A cell: one metric on one data set."""
+
+    column: PublishedColumn
+    protocol: Protocol
+    checkpoint: Path
+    vae: str | None
+    sha256: str  # of the checkpoint
+    data_root: str
+
+    @property
+    def key(self) -> str:
+        """Over all that decides the value; of the data set, over the place where it lies."""
+        return cell_key(
+            cell="published weights",
+            revision=REVISION,
+            metric=self.column.command,
+            dataset=self.column.dataset,
+            protocol=for_metric(self.protocol, metric(self.column.command)).fingerprint,
+            model=self.sha256,
+            vae=self.vae,
+            data_root=self.data_root,
+        )
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.column.metric} on {self.column.dataset}"
+
+
+def measure_at_paper_scale(
+    columns: Sequence[PublishedColumn], request: PaperRequest, folder: Path
+) -> tuple[list[Measured], list[str], Finished[PaperTask]]:
+    """Measure every cell of the columns that is not in `folder`/cells.jsonl yet.
+
+    Returns:
+        The results, a sentence for each cell that could not be measured for want of something, and
+        how the run ended.
+
+    Raises:
+        InputError: something is missing: one message with all of it, before anything starts. With
+            `only_available`, no cell can be measured.
+    """
+    needed = {column: ingredients(column, request) for column in columns}
+    every = [each for found in needed.values() for each in found]
+    measurable = [column for column in columns if not missing_ingredients(needed[column])]
+    if not (request.only_available and measurable):
+        require(every, "paper", or_else="" if request.only_available else OR_ELSE)
+    missing = [
+        f"Not measured: {column.metric} on {column.title} lacks "
+        f"{', '.join(each.name for each in missing_ingredients(needed[column]))}."
+        for column in columns
+        if column not in measurable
+    ]
+    tasks = [_task(column, request) for column in measurable]
+    ended = finished.finish(
+        tasks, partial(measure_cell, request=request, folder=folder), folder / FILE
+    )
+    results = [
+        Measured(where=f"{folder / FILE} ({task.name})", record=ended.cells[task.key].details)
+        for task in tasks
+        if task.key in ended.cells
+    ]
+    return results, missing, ended
+
+
+def ingredients(column: PublishedColumn, request: PaperRequest) -> list[Ingredient]:
+    """What a cell needs, and whether it is here."""
+    checkpoint = _checkpoint(column.dataset, request.checkpoints)
+    chosen = metric(column.command)
+    return [
+        *([data_set(column.dataset, request.root)] if chosen.needs_real else []),
+        network_weights(column.network),
+        file(
+            f"weights of Latte for {column.dataset}",
+            checkpoint,
+            f"fetch it from {HUB}, and name its folder with --checkpoints",
+        ),
+        package("diffusers", "sd"),
+        *([gpus()] if request.device is None else []),
+    ]
+
+
+def measure_cell(task: PaperTask, request: PaperRequest, folder: Path) -> finished.Measured:
+    """Sample, then measure; samples and features that are there already are not made again."""
+    device = request.device or "cuda"
+    made = sample(
+        SampleRequest(
+            checkpoint=task.checkpoint,
+            dataset=task.column.dataset,
+            out=folder / "samples" / task.column.dataset,
+            num_samples=task.protocol.num_fake,
+            autoencoder=task.vae,
+            device=device,
+            precision="fp32" if device == "cpu" else "fp16",  # as the official samples are made
+        )
+    )
+    needs_real = metric(task.column.command).needs_real
+    measure = MeasureRequest(
+        metrics=(task.column.command,),
+        real=open_dataset(task.column.dataset, data_root=request.root) if needs_real else None,
+        fake=open_video_set(made.out),
+        protocol=task.protocol,
+        dataset=task.column.dataset,
+        model=MODEL,
+        out=folder / "results.jsonl",
+    )
+    options = RunOptions(
+        store=request.store or folder / "features", device=device, workers=request.workers
+    )
+    (result,) = run_metrics(measure, options)
+    return _as_cell(result)
+
+
+def _as_cell(result: Result) -> finished.Measured:
+    return finished.Measured(
+        value=result.value,
+        interval=result.interval,
+        details=json.loads(result.to_json()),
+        provenance={"command": result.command, "date": result.date},
+    )
+
+
+def _task(column: PublishedColumn, request: PaperRequest) -> PaperTask:
+    protocol = for_dataset(LATTE, column.dataset)
+    if request.num_videos is not None:
+        protocol = replace(protocol, num_real=request.num_videos, num_fake=request.num_videos)
+    path = _checkpoint(column.dataset, request.checkpoints)
+    is_official = path.suffix != ".safetensors"  # ours say what decodes their latents
+    return PaperTask(
+        column=column,
+        protocol=protocol,
+        checkpoint=path,
+        vae=request.vae or (DEFAULT_VAE if is_official else None),
+        sha256=digest(path).sha256,
+        data_root=str(request.root.resolve()),
+    )
+
+
+def _checkpoint(dataset: str, folder: Path) -> Path:
+    """The model of a data set: as `latte convert` names it, else as it is published."""
+    converted = folder / f"{dataset}.safetensors"
+    return converted if converted.is_file() else folder / f"{FILES.get(dataset, dataset)}.pt"

@@ -1,0 +1,136 @@
+"""At which scale a runner works, and what that needs: all that is missing is said at once."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, get_args
+
+from latte.data.command_line import nearest
+from latte.data.errors import InputError
+
+Scale = Literal["tiny", "small", "paper"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+
+MEANINGS: Mapping[Scale, str] = {
+    "tiny": "small trainings on the embedded data set: minutes on two cores, nothing to fetch",
+    "small": "the embedded data set at 32×32: about an hour on one GPU",
+    "paper": "the paper's settings: its data sets, its weights, several GPUs",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingredient:
+    """Something that a cell cannot be measured without."""
+
+    name: str  # "data set faceforensics"
+    here: bool
+    how_to_get: str  # half a sentence: where it was looked for, what to do
+
+    @property
+    def line(self) -> str:
+        """For a list of what is missing."""
+        return f"{self.name}: {self.how_to_get}"
+
+
+def as_scale(name: str) -> Scale:
+    """The scale of this name.
+
+    Raises:
+        InputError: there is none; the message has them all.
+    """
+    for scale in SCALES:
+        if name == scale:
+            return scale
+    raise InputError(f"no scale is called {name!r}: {nearest(name, SCALES)}")
+
+
+def missing_ingredients(ingredients: Iterable[Ingredient]) -> list[Ingredient]:
+    """Those that are not here, each once, in the order given."""
+    return list(dict.fromkeys(each for each in ingredients if not each.here))
+
+
+def require(ingredients: Iterable[Ingredient], scale: Scale, *, or_else: str = "") -> None:
+    """Refuse a run whose ingredients are not all here, before anything starts.
+
+    Args:
+        or_else: half a sentence: what can be done without them.
+
+    Raises:
+        InputError: one message with a line for each ingredient that is missing.
+    """
+    missing = missing_ingredients(ingredients)
+    if missing:
+        raise InputError(_refusal(missing, scale, or_else))
+
+
+def _refusal(missing: Sequence[Ingredient], scale: Scale, or_else: str) -> str:
+    count = f"{len(missing)} things that are" if len(missing) > 1 else "something that is"
+    others = f"; {or_else}" if or_else else ""
+    lines = "".join(f"\n  - {each.line}" for each in missing)
+    return f"--scale {scale} needs {count} not here{others}:{lines}"
+
+
+def default_data_root() -> Path:
+    """Where data sets are looked for: `$LATTE_DATA`, else `data`."""
+    return Path(os.environ.get("LATTE_DATA") or "data")
+
+
+def data_set(name: str, data_root: Path, *, split: str | None = None) -> Ingredient:
+    """A data set by its name, at the split that FVD is measured on by default."""
+    from latte.data.datasets import dataset, open_dataset
+
+    try:
+        open_dataset(name, data_root=data_root, split=split)
+    except InputError as error:
+        found, why = False, str(error)
+    else:
+        found, why = True, ""
+    # The reason names the places that were looked at; some reasons say how to get it as well.
+    how = why if dataset(name).how_to_get in why else f"{why}; {dataset(name).how_to_get}"
+    return Ingredient(name=f"data set {name}", here=found, how_to_get=how)
+
+
+def network_weights(name: str) -> Ingredient:
+    """The published weights of a feature network: shipped, or in the folder of weights."""
+    from evaluation.networks.registry import network
+    from evaluation.networks.weights import VARIABLE, default_folder, is_here
+
+    spec = network(name)
+    files = " or ".join(f"{file.file_name} ({file.url})" for file in spec.weight_files)
+    folder = os.environ.get(VARIABLE) or default_folder()
+    return Ingredient(
+        name=f"weights of the network {name}",
+        here=is_here(spec),
+        how_to_get=f"put {files} into {folder}, or set ${VARIABLE}",
+    )
+
+
+def file(what: str, path: Path | None, how_to_get: str) -> Ingredient:
+    """A file or folder that the user names by an option."""
+    if path is None:
+        return Ingredient(name=what, here=False, how_to_get=how_to_get)
+    how = f"{path} is not there; {how_to_get}"
+    return Ingredient(name=what, here=path.exists(), how_to_get=how)
+
+
+def package(module: str, extra: str) -> Ingredient:
+    """A package of an extra of this distribution."""
+    return Ingredient(
+        name=f"the package {module}",
+        here=find_spec(module) is not None,
+        how_to_get=f"pip install 'latte-eval[{extra}]'",
+    )
+
+
+def gpus(count: int = 1) -> Ingredient:
+    """As many GPUs as a run is meant for."""
+    import torch
+
+    here = torch.cuda.device_count()
+    return Ingredient(
+        name="a GPU" if count == 1 else f"{count} GPUs",
+        here=here >= count,
+        how_to_get=f"PyTorch sees {here} on this machine; run it where there are more",
+    )

@@ -1,0 +1,54 @@
+"""What a published table measures besides: on shapes, or with the published weights."""
+
+from dataclasses import replace
+
+from benchmarks.paper_measurements import PaperRequest, measure_at_paper_scale
+from benchmarks.published_beside_measured import PublishedTable
+from benchmarks.shapes_methods import EFFORTS, ShapesRequest, measure_on_shapes
+from benchmarks.shapes_table import methods_table
+from benchmarks.table_run import Made, TableRequest
+
+
+def measure(table: PublishedTable, request: TableRequest) -> Made:
+    """What the scale measures for a table.
+
+    Raises:
+        InputError: something that it takes is missing or unusable.
+    """
+    work = _at_paper_scale if request.scale == "paper" else _on_shapes
+    return work(table, request)
+
+
+def _at_paper_scale(table: PublishedTable, request: TableRequest) -> Made:
+    results, missing, finished = measure_at_paper_scale(
+        table.columns,
+        PaperRequest(
+            checkpoints=request.checkpoints,
+            data_root=request.data_root,
+            vae=request.vae,
+            num_videos=request.num_videos,
+            device=request.device,
+            workers=request.workers,
+            store=request.store,
+            only_available=request.only_available,
+        ),
+        request.cells,
+    )
+    return Made(results=results, not_measured=missing, finished=finished)
+
+
+def _on_shapes(table: PublishedTable, request: TableRequest) -> Made:
+    effort = EFFORTS[request.scale]
+    measured = measure_on_shapes(
+        ShapesRequest(
+            effort=replace(effort, num_videos=request.num_videos or effort.num_videos),
+            seeds=request.seeds,
+            checkpoint=request.checkpoint,
+            workers=request.workers,
+            device=request.device or "cpu",
+            store=request.store,
+        ),
+        request.cells,
+    )
+    made = methods_table(measured, table.on_shapes, request.scale)
+    return Made(tables=(made,), finished=measured.finished)

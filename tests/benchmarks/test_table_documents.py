@@ -1,0 +1,178 @@
+"""The documents of Tables 1 to 5 against reviewed snapshots, and whether their LaTeX is sound."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.finished import Finished, FinishedCell
+from benchmarks.shapes_methods import FID, FVD, IS, NO_MODEL, OnShapes
+from benchmarks.shapes_table import methods_table
+from benchmarks.table1_variants import variants_table
+from benchmarks.table2_sizes import sizes_table
+from benchmarks.table3_fvd import fvd_table
+from benchmarks.table4_vbench import DIMENSIONS, halves, vbench_table
+from benchmarks.table5_is_fid import is_fid_table
+from benchmarks.table_documents import Statement, source_commit, write_tables
+from benchmarks.vbench_results import Score, VBenchModel
+from reports.tables import Table
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+def cell(label: str, seed: int, **values: float) -> FinishedCell:
+    """A method measured once; each interval is ± 1."""
+    details = {
+        metric: {"value": value, "interval": [value - 1, value + 1], "fingerprint": "f00d"}
+        for metric, value in values.items()
+    }
+    return FinishedCell(
+        key=f"{label} {seed}",
+        name=f"{label}, seed {seed}",
+        value=next(iter(values.values())),
+        details=details,
+        seconds=2.5,
+        provenance={
+            "command": "latte-bench table3 --scale tiny",
+            "date": "2026-01-02T03:04:05+00:00",
+            "versions": {"latte-eval": "0.1.0"},
+            "host": {"device": "cpu"},
+        },
+    )
+
+
+def on_shapes(seeds: int = 1) -> OnShapes:
+    """As if a model, a second draw and two stand-ins had been measured, and one had failed."""
+    values = {
+        "Latte, shipped": (4.0, 8.0, 7.5),
+        "second draw of real videos": (1.0, 0.5, 9.0),
+        "blur, σ 1 px": (9.0, 20.0, 8.5),
+        "frozen first frame": (30.0, 0.75, 7.0),
+    }
+    cells = {
+        label: [
+            cell(label, seed, **{FVD: fvd + seed, FID: fid + seed, IS: score + seed})
+            for seed in range(seeds)
+        ]
+        for label, (fvd, fid, score) in values.items()
+    }
+    cells["real videos"] = [cell("real videos", seed, **{IS: 9.5}) for seed in range(seeds)]
+    return OnShapes(
+        num_videos=256,
+        methods=(*values, "half speed", "real videos"),
+        cells=cells,
+        reasons={"half speed": "Failed: the disk is full"},
+        model="Latte, shipped",
+        sampled="shapes.safetensors, sampled by DDIM, 20 steps",
+        finished=Finished(cells={}, failed=()),
+    )
+
+
+def vbench_model() -> VBenchModel:
+    """All of the paper's Latte but one dimension; one of fewer videos than VBench asks for."""
+    scores = {
+        key: Score(
+            where="a_eval_results.json",
+            percent=50.0 + index,
+            interval=(49.0 + index, 51.0 + index) if index % 2 else None,
+            num_videos=5 * each.prompts - (key == "scene"),
+        )
+        for index, (key, each) in enumerate(DIMENSIONS.items())
+        if key != "color"
+    }
+    return VBenchModel(name="my model", scores=scores)
+
+
+def table4() -> list[Table]:
+    return halves(vbench_table([vbench_model()], on_shapes=True))
+
+
+DOCUMENTS: dict[str, Callable[[], Sequence[Table]]] = {
+    "table1": lambda: [variants_table()],
+    "table2": lambda: [sizes_table()],
+    "table3": lambda: [fvd_table([]), methods_table(on_shapes(), [FVD], "tiny")],
+    "table4": table4,
+    "table5": lambda: [is_fid_table([]), methods_table(on_shapes(3), [IS, FID], "small")],
+}
+
+
+@pytest.mark.parametrize("ending", ["md", "csv", "tex"])
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_are_as_reviewed(name: str, ending: str, tmp_path: Path) -> None:
+    write_tables(DOCUMENTS[name](), tmp_path, name)
+    written = (tmp_path / f"{name}.{ending}").read_text(encoding="utf-8")
+    assert written == (SNAPSHOTS / f"{name}.{ending}").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_latex_is_balanced_and_every_row_of_a_table_has_as_many_cells(name: str) -> None:
+    for table in DOCUMENTS[name]():
+        latex = table.latex()
+        code = "\n".join(line for line in latex.splitlines() if not line.startswith("%"))
+        depth = 0
+        for brace in re.findall(r"(?<!\\)[{}]", code):
+            depth += 1 if brace == "{" else -1
+            assert depth >= 0
+        assert depth == 0
+        rows = [
+            line for line in code.splitlines() if line.endswith(r"\\") and "multicolumn" not in line
+        ]
+        assert len(rows) == 1 + len(table.rows)
+        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(table.columns)}
+        begun, ended = (re.findall(rf"\\{word}{{(\w+)}}", code) for word in ("begin", "end"))
+        assert sorted(begun) == sorted(ended) == ["minipage", "table", "tabular"] or (
+            sorted(begun) == sorted(ended) == ["table", "tabular"]
+        )
+
+
+@pytest.mark.skipif(
+    not (shutil.which("tectonic") or shutil.which("pdflatex")), reason="no LaTeX is installed"
+)
+def test_latex_compiles(tmp_path: Path) -> None:
+    tables = "\\clearpage\n".join(table.latex() for make in DOCUMENTS.values() for table in make())
+    document = (
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs}\n"
+        f"\\begin{{document}}\n{tables}\\end{{document}}\n"
+    )
+    (tmp_path / "all.tex").write_text(document, encoding="utf-8")
+    command = ["tectonic"] if shutil.which("tectonic") else ["pdflatex", "-halt-on-error"]
+    subprocess.run([*command, "all.tex"], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_several_tables_make_one_csv_with_one_heading(tmp_path: Path) -> None:
+    tables = table4()
+    write_tables(tables, tmp_path, "table4")
+    lines = (tmp_path / "table4.csv").read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("section,row,column,") for line in lines) == 1
+    assert len(lines) == 1 + 8 * 16
+
+
+def test_without_a_model_its_row_says_why() -> None:
+    seen = on_shapes()
+    bare = OnShapes(
+        num_videos=256,
+        methods=seen.methods,
+        cells={label: cells for label, cells in seen.cells.items() if label != seen.model},
+        reasons={**seen.reasons, seen.model: NO_MODEL},
+        model=seen.model,
+        sampled="",
+        finished=seen.finished,
+    )
+    table = methods_table(bare, [FVD], "tiny")
+    assert table.rows[0].cells[FVD].reason == NO_MODEL
+    assert not any("Latte" in remark for remark in table.remarks)
+    assert not any("Latte" in line for line in table.provenance)
+
+
+def test_a_statement_says_what_the_paper_and_what_we_found() -> None:
+    assert Statement(text="A is B", paper="yes", here="no (1 < 2)").sentence == (
+        "A is B: paper yes; here no (1 < 2)."
+    )
+
+
+def test_the_commit_is_that_of_this_source_or_none() -> None:
+    commit = source_commit()
+    assert commit is None or re.fullmatch(r"[0-9a-f]{12}", commit)
