@@ -17,6 +17,7 @@ from benchmarks.finished import Finished, Measured, cell_key, finish
 from latte.training.config import TrainConfig, as_table
 
 VERSION = 1  # raised by any change of this module that moves a number
+LATENT_CLIPS = 200  # that latents are fitted to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,9 @@ class Training:
     folder: Path  # of runs and features; decides nothing
     device: str = "cpu"  # of training and sampling
     image_model: ImageModel | None = None
+    components: int = (
+        0  # of 8×8 patches, as latents, fitted to frames of the size; 0: as configured
+    )
 
     @property
     def name(self) -> str:
@@ -57,6 +61,7 @@ class Training:
             measure=dict(self.measure),
             device=self.device.partition(":")[0],
             image_model=first and [_deciding(first.config), first.num_images],
+            components=self.components,
         )
 
     @property
@@ -109,8 +114,10 @@ def measure_training(task: Training) -> Measured:
     folder = task.folder / "runs" / task.key
     with _one_thread(task.device):
         config = replace(task.config, output=replace(task.config.output, **_output(task)))
+        if task.components:
+            config = _with_latents(config, task.components, folder)
         if task.image_model is not None:
-            path = _train_image_model(task.image_model, folder, task.device)
+            path = _train_image_model(task, config, folder)
             config = replace(config, model=replace(config.model, initialise_from=str(path)))
         options = RunOptions(
             out=folder, data_root=Path(), device=task.device, workers=0, progress=False
@@ -158,26 +165,47 @@ def _measure_checkpoints(task: Training, folder: Path) -> dict[str, Any]:
     return details
 
 
-def _train_image_model(image_model: ImageModel, folder: Path, device: str) -> Path:
+def _with_latents(config: TrainConfig, components: int, folder: Path) -> TrainConfig:
+    """The same with the latents that `latte patches` fits to frames of its size.
+
+    Few numbers to a token, as the paper's 16: a token that holds more than the network is wide
+    would make the comparison one of widths.
+    """
+    from latte.patch_autoencoder import fit_patches, save_patches
+    from latte.training.config import DataTable
+    from latte.training.videos import open_training_set
+
+    path = folder / "latents.safetensors"
+    data = DataTable(dataset="shapes", size=config.data.size, stride=1, flip=False)
+    training_set = open_training_set(
+        data, seed=0, data_root=Path(), workers=0, class_conditional=False
+    )
+    samples = training_set.samples(range(LATENT_CLIPS), workers=0)
+    clips = (sample.frames for sample in samples if sample.frames is not None)
+    save_patches(path, fit_patches(clips, patch_size=8, channels=components), "shapes")
+    return replace(config, autoencoder=replace(config.autoencoder, path=str(path)))
+
+
+def _train_image_model(task: Training, config: TrainConfig, folder: Path) -> Path:
+    """A model of single images of the same latents; its averaged weights."""
     from benchmarks.other_images import write_other_images
     from latte.training.run import RunOptions, train
 
-    config = image_model.config
+    assert task.image_model is not None
+    alone = task.image_model.config
     path = folder / "images.npy"
-    write_other_images(path, image_model.num_images, config.data.size)
-    config = replace(
-        config,
-        data=replace(config.data, dataset=str(path), num_frames=1),
-        output=replace(
-            config.output,
-            checkpoint_every=config.training.steps,
-            sample_every=0,
-        ),
+    write_other_images(path, task.image_model.num_images, alone.data.size)
+    output = {"checkpoint_every": alone.training.steps, "sample_every": 0}
+    alone = replace(
+        alone,
+        autoencoder=config.autoencoder,
+        data=replace(alone.data, dataset=str(path)),
+        output=replace(alone.output, **output),
     )
     options = RunOptions(
-        out=folder / "image_model", data_root=Path(), device=device, workers=0, progress=False
+        out=folder / "image_model", data_root=Path(), device=task.device, workers=0, progress=False
     )
-    return train(config, options)
+    return train(alone, options)
 
 
 def _output(task: Training) -> dict[str, Any]:

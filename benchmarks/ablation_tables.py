@@ -1,0 +1,141 @@
+"""The tables of figures that compare designs, and what stands under them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.ablations import Ablation, Cells, Request
+from benchmarks.claims import Finding, Outcome
+from benchmarks.designs import BASELINE, SETUPS
+from benchmarks.scale import MEANINGS
+from benchmarks.table_documents import source_commit
+from benchmarks.trainings import LATENT_CLIPS
+from evaluation.result import provenance
+from reports.cells import Cell, Column, Row
+from reports.tables import Table
+
+CAPTION = (
+    "Lower is better. Geometric means over seeds; the bands, and what follows ±, are 95 % "
+    "intervals of the mean (Student's t on logarithms; ± is half of their width), and of one seed "
+    "alone the bootstrap interval of its samples."
+)
+
+
+def metric_of(request: Request) -> str:
+    """FVD, or FVD-shapes, which compares with no figure of a paper."""
+    return "FVD" if request.scale == "paper" else "FVD-shapes"
+
+
+def values_table(ablation: Ablation, cells: Cells, request: Request, seen: Outcome) -> Table:
+    """Designs × checkpoints."""
+    rows = []
+    for label, design in ablation.designs.items():
+        reason = cells.reasons.get(design, "not measured: its cells failed, or were not reached")
+        rows.append(
+            Row(
+                label=label,
+                cells={
+                    **{
+                        str(step): _cell(label, seen, place, reason)
+                        for place, step in enumerate(seen.steps)
+                    },
+                    "seeds": Cell(text=str(len(seen.designs[label]))),
+                },
+            )
+        )
+    columns = [
+        Column(key=str(step), title=f"step {step:,}", direction="lower") for step in seen.steps
+    ]
+    return Table(
+        title=f"{ablation.title}: {metric_of(request)} over training",
+        caption=CAPTION,
+        label_heading="Design",
+        columns=(*columns, Column(key="seeds", title="seeds")),
+        rows=tuple(rows),
+        remarks=ablation.remarks,
+        provenance=provenance_lines(ablation, cells, request),
+    )
+
+
+def findings_table(found: Sequence[Finding]) -> Table:
+    """The paper's claims beside what was measured."""
+    return Table(
+        title="What the paper claims",
+        label_heading="Claim",
+        columns=(
+            Column(key="paper", title="paper"),
+            Column(key="here", title="here"),
+            Column(key="seen", title="measured"),
+        ),
+        rows=tuple(
+            Row(
+                label=finding.claim,
+                cells={
+                    "paper": Cell(text="yes"),
+                    "here": Cell(text=finding.verdict),
+                    "seen": Cell(text=finding.seen),
+                },
+            )
+            for finding in found
+        ),
+        remarks=(
+            "“Not decided”: the 95 % interval of the ratio, taken seed by seed, holds 1. "
+            "Of one seed alone: the intervals of the two measurements overlap.",
+        ),
+    )
+
+
+def provenance_lines(ablation: Ablation, cells: Cells, request: Request) -> tuple[str, ...]:
+    """Command, commit, versions, hardware, date, time and fingerprints."""
+    made = provenance("cpu")
+    found = [cell for design in ablation.designs.values() for cell in cells.of(design).values()]
+    commit = source_commit()
+    fingerprints = sorted({str(cell.details["fingerprint"]) for cell in found})
+    origin: Mapping[str, Any] = found[-1].provenance if found else made
+    lines = [
+        f"command: `{made['command']}`",
+        *([f"commit: {commit}"] if commit else []),
+        f"scale {request.scale}: {MEANINGS[request.scale]}",
+        f"cells: {len(found)}, which took {_duration(sum(cell.seconds for cell in found))} in all "
+        f"when they were made ({request.folder / 'cells.jsonl'})",
+        f"protocol fingerprints: {', '.join(fingerprints)}",
+        "versions: " + ", ".join(f"{k} {v}" for k, v in origin["versions"].items()),
+        "host: " + ", ".join(f"{k} {v}" for k, v in origin["host"].items()),
+        f"date: {made['date']}; last cell {origin['date']}",
+    ]
+    return tuple(lines)
+
+
+def training_commands(ablation: Ablation, request: Request) -> str:
+    """Each design as a command of `latte train`."""
+    setup = SETUPS[request.scale]
+    lines, latents = [], []
+    if setup.components:
+        size = setup.config_of(BASELINE).data.size
+        fit = f"--size {size} --channels {setup.components} --num-clips {LATENT_CLIPS}"
+        lines = [f"latte patches latents.safetensors {fit}"]
+        latents = ["autoencoder.path=latents.safetensors"]
+    for label, design in ablation.designs.items():
+        chosen = [*setup.settings_of(design), *latents]
+        settings = " ".join(f"--set {setting}" for setting in chosen)
+        lines.append(f"# {label}\nlatte train {setup.config} {settings}")
+        if design.starts_from_images and request.scale != "paper":
+            lines[-1] += (
+                f" --set model.initialise_from=…\n# from a model of images of "
+                f"benchmarks/other_images.py, with also: {' '.join(setup.image_settings)}"
+            )
+    return "\n".join(lines)
+
+
+def _cell(label: str, seen: Outcome, place: int, reason: str) -> Cell:
+    mean = seen.mean(label, place)
+    if mean is None:
+        return Cell(reason=reason)
+    if mean.low is None:
+        (points,) = seen.designs[label].values()
+        return Cell(value=mean.value, low=points.low[place], high=points.high[place])
+    return Cell(value=mean.value, low=mean.low, high=mean.high)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes else f"{seconds:.0f} s"

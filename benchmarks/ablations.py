@@ -1,0 +1,119 @@
+"""Figures that compare designs over training: what they show, and how their cells are made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.claims import Claim, Outcome, Points
+from benchmarks.designs import SETUPS, Design, training_of
+from benchmarks.finished import Finished, FinishedCell
+from benchmarks.scale import Scale, gpus, require
+from benchmarks.trainings import Training, run_trainings, with_seed
+
+MOST_ON_A_GPU = 4  # cells at a time: small ones leave most of a GPU idle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """A figure of the paper: designs by the labels that it gives them, and what it claims."""
+
+    name: str  # of the command: "figure5a"
+    title: str
+    designs: Mapping[str, Design]
+    claims: tuple[Claim, ...]
+    remarks: tuple[str, ...] = ()  # how this differs from the paper's figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """How a figure is made."""
+
+    scale: Scale = "tiny"
+    seeds: int = 3
+    workers: int = 0
+    cells: Path | None = None  # folder of the cells, which all figures share
+    device: str | None = None  # None: that of the scale
+    data_root: Path | None = None  # at `paper` scale
+    initialise_from: Path | None = None  # at `paper` scale: the file of DiT-XL/2
+    only_available: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where cells are: results at different scales never mix."""
+        default = "trainings" if self.scale == "tiny" else f"trainings-{self.scale}"
+        return self.cells or Path("results") / default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """The cells of some figures."""
+
+    finished: Finished[Any]
+    keys: Mapping[tuple[Design, int], str]  # by design and seed
+    reasons: Mapping[Design, str]  # why a design was not trained
+
+    def of(self, design: Design) -> dict[int, FinishedCell]:
+        """What is measured of a design, by seed."""
+        found = {seed: key for (each, seed), key in self.keys.items() if each == design}
+        return {
+            seed: self.finished.cells[key]
+            for seed, key in found.items()
+            if key in self.finished.cells
+        }
+
+
+def make_cells(ablations: Sequence[Ablation], request: Request) -> Cells:
+    """Train and measure every design of these figures, from every seed, each once.
+
+    Raises:
+        InputError: something is missing that the scale needs: one message with all of it, before
+            anything starts.
+    """
+    designs = list(dict.fromkeys(d for each in ablations for d in each.designs.values()))
+    if request.scale == "paper":
+        from benchmarks.paper_trainings import make_paper_cells
+
+        return make_paper_cells(designs, request)
+    setup = SETUPS[request.scale]
+    on_gpu = (request.device or setup.device).startswith("cuda")
+    or_else = "--device cpu takes days" if request.device is None else ""
+    require([gpus()] if on_gpu else [], request.scale, or_else=or_else)
+    workers = min(request.workers, MOST_ON_A_GPU) if on_gpu else request.workers
+    trainings = {
+        design: training_of(design, setup, request.folder, device=request.device)
+        for design in designs
+    }
+    finished = run_trainings(
+        list(trainings.values()), request.seeds, request.folder, workers=workers
+    )
+    return Cells(finished=finished, keys=_keys(trainings, request.seeds), reasons={})
+
+
+def outcome(ablation: Ablation, cells: Cells, *, stride: int = 0) -> Outcome:
+    """What a figure shows.
+
+    Args:
+        stride: the place of the real clips' sampling interval in a cell's `strides`.
+    """
+    found = {label: cells.of(design) for label, design in ablation.designs.items()}
+    steps: tuple[int, ...] = ()
+    designs: dict[str, dict[int, Points]] = {}
+    for label, by_seed in found.items():
+        designs[label] = {}
+        for seed, cell in by_seed.items():
+            # A cell whose own interval is the usual one has one list of points for both.
+            every = cell.details["points"]
+            rows = every[min(stride, len(every) - 1)]
+            steps = tuple(int(row[0]) for row in rows)
+            values, low, high = (tuple(row[i] for row in rows) for i in (1, 2, 3))
+            designs[label][seed] = Points(values=values, low=low, high=high)
+    return Outcome(steps=steps, designs=designs)
+
+
+def _keys(trainings: Mapping[Design, Training], seeds: int) -> dict[tuple[Design, int], str]:
+    return {
+        (design, seed): with_seed(training, seed).key
+        for design, training in trainings.items()
+        for seed in range(seeds)
+    }

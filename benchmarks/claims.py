@@ -1,0 +1,288 @@
+"""What the paper claims of a figure, held against what was measured: computed, not written by hand.
+
+Distances are positive and scatter by factors, so everything is done in logarithms: means over seeds
+are geometric, and designs are compared by the ratio of their distances, seed by seed. Seeds that
+share everything but the design share their data and noise, which cancels in the ratio.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+Verdict = Literal["yes", "no", "not decided", "not measured"]
+LEVEL = 0.95
+END = -1  # of the places of checkpoints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mean:
+    """A geometric mean over seeds, with its interval; none of one seed alone."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """What one seed of a design gave: a value for each checkpoint, and ends of its interval."""
+
+    values: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Everything that a figure shows."""
+
+    steps: tuple[int, ...]  # of the checkpoints
+    designs: Mapping[str, Mapping[int, Points]]  # by label and seed; no seeds: not measured
+
+    def shared(self, *labels: str) -> list[int]:
+        """Seeds that all of these designs have."""
+        seeds = [set(self.designs.get(label, {})) for label in labels]
+        return sorted(set.intersection(*seeds)) if seeds else []
+
+    def mean(self, label: str, place: int) -> Mean | None:
+        """Of a design at a checkpoint; None where it was not measured."""
+        found = [points.values[place] for points in self.designs.get(label, {}).values()]
+        return geometric_mean(found) if found else None
+
+    def ratios(self, first: str, second: str, place: int) -> list[float]:
+        """log(second ÷ first) of each seed that has both."""
+        both = self.designs[first], self.designs[second]
+        return [
+            math.log(both[1][seed].values[place] / both[0][seed].values[place])
+            for seed in self.shared(first, second)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Whether a claim holds here, and by which numbers."""
+
+    verdict: Verdict
+    seen: str
+
+
+Judge = Callable[[Outcome], Judged]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A sentence of the paper's, and how it is looked at."""
+
+    text: str
+    judge: Judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A claim with its judgement."""
+
+    claim: str
+    verdict: Verdict
+    seen: str
+
+    @property
+    def line(self) -> str:
+        """For a terminal."""
+        return f"{self.claim}: paper yes; here {self.verdict} ({self.seen})"
+
+
+def findings(claims: Sequence[Claim], outcome: Outcome) -> list[Finding]:
+    """Each claim, judged."""
+    judged = [(claim, claim.judge(outcome)) for claim in claims]
+    return [
+        Finding(claim=claim.text, verdict=found.verdict, seen=found.seen) for claim, found in judged
+    ]
+
+
+def geometric_mean(values: Sequence[float]) -> Mean:
+    """With the 95 % interval of Student's t on logarithms, if there are two values or more."""
+    logs = np.log(np.asarray(values, np.float64))
+    middle, half = _mean_and_half(logs)
+    value = math.exp(middle)
+    if half is None:
+        return Mean(value=value)
+    return Mean(value=value, low=math.exp(middle - half), high=math.exp(middle + half))
+
+
+def lower(first: str, second: str, place: int = END) -> Judge:
+    """`first` has the lower distance at a checkpoint."""
+
+    def judge(outcome: Outcome) -> Judged:
+        if not outcome.shared(first, second):
+            return _not_measured(outcome, first, second)
+        return Judged(
+            verdict=_verdict(outcome, first, second, place),
+            seen=f"{second} ÷ {first} = {_ratio(outcome, first, second, place)}"
+            f"{_at(outcome, place)}; {first} lower in {_wins(outcome, first, second, place)}",
+        )
+
+    return judge
+
+
+def lowest(first: str, others: Sequence[str], place: int = END) -> Judge:
+    """`first` is lower than each of the others."""
+
+    def judge(outcome: Outcome) -> Judged:
+        if not outcome.shared(first, *others):
+            return _not_measured(outcome, first, *others)
+        verdicts = [_verdict(outcome, first, other, place) for other in others]
+        seen = [f"{other} ÷ {first} = {_ratio(outcome, first, other, place)}" for other in others]
+        count, seeds = _count_extreme(outcome, first, others, place, sign=1)
+        return Judged(
+            verdict=_all_of(verdicts),
+            seen=f"{'; '.join(seen)}{_at(outcome, place)}; lowest in {count} of {_seeds(seeds)}",
+        )
+
+    return judge
+
+
+def highest(first: str, others: Sequence[str], place: int = END) -> Judge:
+    """`first` is higher than each of the others."""
+
+    def judge(outcome: Outcome) -> Judged:
+        if not outcome.shared(first, *others):
+            return _not_measured(outcome, first, *others)
+        verdicts = [_verdict(outcome, other, first, place) for other in others]
+        seen = [f"{first} ÷ {other} = {_ratio(outcome, other, first, place)}" for other in others]
+        count, seeds = _count_extreme(outcome, first, others, place, sign=-1)
+        return Judged(
+            verdict=_all_of(verdicts),
+            seen=f"{'; '.join(seen)}{_at(outcome, place)}; highest in {count} of {_seeds(seeds)}",
+        )
+
+    return judge
+
+
+def ordered(labels: Sequence[str], place: int = END) -> Judge:
+    """From the lowest to the highest distance."""
+
+    def judge(outcome: Outcome) -> Judged:
+        if not outcome.shared(*labels):
+            return _not_measured(outcome, *labels)
+        pairs = list(pairwise(labels))
+        seen = [f"{b} ÷ {a} = {_ratio(outcome, a, b, place)}" for a, b in pairs]
+        seeds = outcome.shared(*labels)
+        count = sum(
+            all(
+                outcome.designs[a][seed].values[place] < outcome.designs[b][seed].values[place]
+                for a, b in pairs
+            )
+            for seed in seeds
+        )
+        return Judged(
+            verdict=_all_of([_verdict(outcome, a, b, place) for a, b in pairs]),
+            seen=f"{'; '.join(seen)}{_at(outcome, place)}; "
+            f"in this order in {count} of {_seeds(len(seeds))}",
+        )
+
+    return judge
+
+
+def drawing_nearer(labels: Sequence[str], early: int = 0) -> Judge:
+    """The factor between the highest and the lowest is smaller at the end than early."""
+
+    def judge(outcome: Outcome) -> Judged:
+        seeds = outcome.shared(*labels)
+        if not seeds:
+            return _not_measured(outcome, *labels)
+
+        def spread(seed: int, place: int) -> float:
+            found = [outcome.designs[label][seed].values[place] for label in labels]
+            return math.log(max(found) / min(found))
+
+        changes = [spread(seed, early) - spread(seed, END) for seed in seeds]
+        factors = [geometric_mean([math.exp(spread(s, p)) for s in seeds]) for p in (early, END)]
+        return Judged(
+            verdict=_sign(changes),
+            seen=f"highest ÷ lowest = {factors[0].value:.2f}{_at(outcome, early)}, "
+            f"{factors[1].value:.2f}{_at(outcome, END)}; nearer in "
+            f"{sum(change > 0 for change in changes)} of {_seeds(len(seeds))}",
+        )
+
+    return judge
+
+
+def _mean_and_half(logs: np.ndarray) -> tuple[float, float | None]:
+    from scipy.special import stdtrit
+
+    middle = float(logs.mean())
+    if len(logs) < 2:
+        return middle, None
+    quantile = float(stdtrit(len(logs) - 1, (1 + LEVEL) / 2))  # Student's t
+    return middle, quantile * float(logs.std(ddof=1)) / math.sqrt(len(logs))
+
+
+def _sign(logs: Sequence[float]) -> Verdict:
+    """Whether a mean is above 0: "yes" and "no" where its interval leaves 0 out."""
+    middle, half = _mean_and_half(np.asarray(logs, np.float64))
+    if half is None or abs(middle) <= half:
+        return "not decided"
+    return "yes" if middle > 0 else "no"
+
+
+def _verdict(outcome: Outcome, first: str, second: str, place: int) -> Verdict:
+    """Whether `first` is lower; of one seed alone by the intervals of the two measurements."""
+    seeds = outcome.shared(first, second)
+    if len(seeds) > 1:
+        return _sign(outcome.ratios(first, second, place))
+    a, b = (outcome.designs[label][seeds[0]] for label in (first, second))
+    if a.high[place] < b.low[place]:
+        return "yes"
+    return "no" if b.high[place] < a.low[place] else "not decided"
+
+
+def _all_of(verdicts: Sequence[Verdict]) -> Verdict:
+    if "no" in verdicts:
+        return "no"
+    return "yes" if all(each == "yes" for each in verdicts) else "not decided"
+
+
+def _ratio(outcome: Outcome, first: str, second: str, place: int) -> str:
+    mean = geometric_mean([math.exp(x) for x in outcome.ratios(first, second, place)])
+    if mean.low is None:
+        return f"{mean.value:.2f}"
+    return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
+
+
+def _wins(outcome: Outcome, first: str, second: str, place: int) -> str:
+    ratios = outcome.ratios(first, second, place)
+    return f"{sum(ratio > 0 for ratio in ratios)} of {_seeds(len(ratios))}"
+
+
+def _count_extreme(
+    outcome: Outcome, first: str, others: Sequence[str], place: int, *, sign: int
+) -> tuple[int, int]:
+    """In how many seeds `first` is the lowest (sign 1) or the highest (−1), and of how many."""
+    seeds = outcome.shared(first, *others)
+    own = outcome.designs[first]
+    count = sum(
+        all(
+            sign * own[seed].values[place] < sign * outcome.designs[other][seed].values[place]
+            for other in others
+        )
+        for seed in seeds
+    )
+    return count, len(seeds)
+
+
+def _at(outcome: Outcome, place: int) -> str:
+    return f" at step {outcome.steps[place]:,}"
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def _not_measured(outcome: Outcome, *labels: str) -> Judged:
+    lacking = [label for label in labels if not outcome.designs.get(label)]
+    what = " and ".join(lacking) if lacking else "no seed has all of them"
+    return Judged(verdict="not measured", seen=f"missing: {what}")

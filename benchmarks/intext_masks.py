@@ -1,0 +1,158 @@
+"""The paper's figures in running text: masks of joint training, and text-to-video."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.ablations import Ablation, Cells, Request, make_cells, outcome
+from benchmarks.claims import END, Claim, Finding, Mean, Outcome, Points, findings, lower
+from benchmarks.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK
+from benchmarks.finished import FinishedCell
+from benchmarks.scale import Scale
+from reports.cells import Cell, Column, Row
+from reports.published import published
+from reports.tables import Table
+
+NAME = "intext"
+METRICS = ("FVD", "FID")
+MASKS = {"Only Video": ONLY_VIDEO, "Temporal Mask": TEMPORAL_MASK}
+ALONE = "videos alone"
+CAPTION = (
+    "Lower is better. Published: zero-shot UCF101 of text-to-video models; 2048 videos for "
+    "text-to-video. Measured: models of {dataset}, whose numbers compare with no published one; "
+    "geometric means over seeds, ± half of the 95 % interval."
+)
+EMBEDDED = "Measured on the embedded data set, by networks of its own: no FVD or FID."
+PUBLISHED = "Published, by networks of FVD and FID."
+OTHER_TASK = "Trained on FaceForensics, without texts: another task than the published one."
+
+
+def ablation(scale: Scale = "tiny") -> Ablation:
+    """The masks as designs, beside training without images, by FVD over training steps."""
+    images = SETUPS[scale].images_per_clip
+    return Ablation(
+        name=f"{NAME}-masks",
+        title="Masks of joint training",
+        designs={**MASKS, ALONE: BASELINE},
+        claims=(
+            Claim(
+                text="Temporal Mask has a lower FVD than Only Video",
+                judge=lower("Temporal Mask", "Only Video"),
+            ),
+            Claim(
+                text="Joint training has a lower FVD than videos alone",
+                judge=lower("Temporal Mask", ALONE),
+            ),
+        ),
+        remarks=(f"Joint training: {images} images after each clip.",),
+    )
+
+
+def run(out: Path, request: Request) -> list[Finding]:
+    """Train what is not trained yet; write figure and table into `out`.
+
+    Raises:
+        InputError, typer.Exit: as `benchmarks.figure5_ablations.run`.
+    """
+    from benchmarks.ablation_documents import write_ablations
+    from benchmarks.ablation_tables import provenance_lines
+    from benchmarks.table_documents import publish
+
+    figure = ablation(request.scale)
+    cells = make_cells([figure], request)
+    found = write_ablations([figure], cells, request, out)
+    more = findings(fid_claims(), fid_outcome(figure, cells))
+    print("\n".join(finding.line for finding in more))
+    lines = provenance_lines(figure, cells, request)
+    table = intext_table(figure, cells, (*found, *more), lines, scale=request.scale)
+    publish([table], out, NAME)
+    cells.finished.end()
+    return [*found, *more]
+
+
+def fid_claims() -> tuple[Claim, ...]:
+    """What the paper says of frames."""
+    return (
+        Claim(
+            text="Temporal Mask has a lower FID than Only Video",
+            judge=lower("Temporal Mask", "Only Video"),
+        ),
+        Claim(
+            text="Joint training has a lower FID than videos alone",
+            judge=lower("Temporal Mask", ALONE),
+        ),
+    )
+
+
+def fid_outcome(figure: Ablation, cells: Cells) -> Outcome:
+    """FID at the end, as a figure of one step."""
+    designs: dict[str, dict[int, Points]] = {}
+    steps: tuple[int, ...] = outcome(figure, cells).steps[-1:]
+    for label, design in figure.designs.items():
+        found = {seed: cell for seed, cell in cells.of(design).items() if "fid" in cell.details}
+        designs[label] = {seed: _points(cell) for seed, cell in found.items()}
+    return Outcome(steps=steps, designs=designs)
+
+
+def intext_table(
+    figure: Ablation,
+    cells: Cells,
+    found: Sequence[Finding],
+    provenance: Sequence[str],
+    *,
+    scale: Scale,
+) -> Table:
+    """Published figures, and measured ones: on the embedded data set in columns of their own."""
+    own = () if scale == "paper" else ("FVD-shapes", "FID-shapes")
+    fvd, fid = outcome(figure, cells), fid_outcome(figure, cells)
+    measured = [
+        Row(
+            label=label,
+            section="Measured here",
+            cells={
+                **(dict.fromkeys(METRICS, Cell(reason=EMBEDDED)) if own else {}),
+                **{
+                    title: _measured(seen.mean(label, END) if seen.steps else None, own)
+                    for title, seen in zip(own or METRICS, (fvd, fid), strict=True)
+                },
+            },
+        )
+        for label in figure.designs
+    ]
+    columns = (*METRICS, *own)
+    return Table(
+        title="Joint training and text-to-video",
+        caption=CAPTION.format(dataset=SETUPS[scale].config_of(BASELINE).data.dataset),
+        columns=tuple(Column(key=title, title=title, direction="lower") for title in columns),
+        rows=(*published_rows(own), *measured),
+        remarks=(*figure.remarks, *(f"{finding.line}." for finding in found)),
+        provenance=("published: arXiv:2401.03048v3 section 3.3.4, v1 section 4.4", *provenance),
+    )
+
+
+def published_rows(others: Sequence[str] = ()) -> list[Row]:
+    """As the paper prints them; with columns that it does not have."""
+    frame = published("in_text")
+    rows = []
+    for what in dict.fromkeys(frame.what):
+        values = dict(frame[frame.what == what][["metric", "value"]].itertuples(index=False))
+        cells = {title: _published(values[title.lower()]) for title in METRICS}
+        empty = dict.fromkeys(others, Cell(reason=PUBLISHED))
+        rows.append(Row(label=what, section="Published", cells={**cells, **empty}))
+    return rows
+
+
+def _published(text: str) -> Cell:
+    """Of another data set and another task than the next one: never ranked."""
+    return Cell(value=float(text), text=text, mark="published", comparable=False)
+
+
+def _points(cell: FinishedCell) -> Points:
+    value, low, high = cell.details["fid"]
+    return Points(values=(value,), low=(low,), high=(high,))
+
+
+def _measured(mean: Mean | None, own: Sequence[str]) -> Cell:
+    if mean is None:
+        return Cell(reason="Not measured.")
+    notes = () if own else (OTHER_TASK,)
+    return Cell(value=mean.value, low=mean.low, high=mean.high, notes=notes, comparable=bool(own))

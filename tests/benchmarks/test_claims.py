@@ -1,0 +1,111 @@
+import math
+
+import pytest
+
+from benchmarks.claims import (
+    Claim,
+    Outcome,
+    Points,
+    drawing_nearer,
+    findings,
+    geometric_mean,
+    highest,
+    lower,
+    lowest,
+    ordered,
+)
+
+
+def points(*values: float, width: float = 1.1) -> Points:
+    return Points(
+        values=values,
+        low=tuple(value / width for value in values),
+        high=tuple(value * width for value in values),
+    )
+
+
+def outcome(**designs: list[tuple[float, float]]) -> Outcome:
+    """Two checkpoints of each design, one pair for each seed."""
+    return Outcome(
+        steps=(100, 200),
+        designs={
+            label: {seed: points(*pair) for seed, pair in enumerate(pairs)}
+            for label, pairs in designs.items()
+        },
+    )
+
+
+# Seeds differ by more than designs do, but alike: only the comparison seed by seed tells them.
+CLEAR = outcome(
+    good=[(9.0, 10.0), (90.0, 100.0), (30.0, 31.0)],
+    bad=[(18.0, 11.0), (170.0, 112.0), (62.0, 34.5)],
+)
+
+
+def test_a_mean_over_seeds_is_geometric_with_students_interval() -> None:
+    mean = geometric_mean([1.0, 2.0, 4.0])
+    half = 4.302652729749464 * math.log(2) / math.sqrt(3)  # t of 2 degrees of freedom
+    assert mean.value == pytest.approx(2.0)
+    assert mean.low == pytest.approx(2 * math.exp(-half))
+    assert mean.high == pytest.approx(2 * math.exp(half))
+    assert geometric_mean([3.0]).value == pytest.approx(3.0)
+    assert geometric_mean([3.0]).low is None
+
+
+def test_designs_are_compared_seed_by_seed() -> None:
+    judged = lower("good", "bad")(CLEAR)
+    assert judged.verdict == "yes"
+    assert judged.seen == ("bad ÷ good = 1.11 [1.09, 1.14] at step 200; good lower in 3 of 3 seeds")
+    assert lower("bad", "good")(CLEAR).verdict == "no"
+    assert "at step 100" in lower("good", "bad", place=0)(CLEAR).seen
+
+
+def test_a_ratio_whose_interval_holds_one_decides_nothing() -> None:
+    mixed = outcome(a=[(1, 10.0), (1, 10.0)], b=[(1, 11.0), (1, 10.1)])
+    judged = lower("a", "b")(mixed)
+    assert judged.verdict == "not decided"
+    assert "2 of 2 seeds" in judged.seen
+
+
+def test_one_seed_is_decided_by_the_intervals_of_its_measurements() -> None:
+    assert lower("a", "b")(outcome(a=[(1, 10.0)], b=[(1, 13.0)])).verdict == "yes"
+    assert lower("a", "b")(outcome(a=[(1, 13.0)], b=[(1, 10.0)])).verdict == "no"
+    assert lower("a", "b")(outcome(a=[(1, 10.0)], b=[(1, 11.0)])).verdict == "not decided"
+
+
+def test_what_is_not_measured_is_named() -> None:
+    judged = lowest("good", ["bad", "third"])(outcome(good=[(1, 2.0)], bad=[(1, 2.0)], third=[]))
+    assert judged.verdict == "not measured"
+    assert judged.seen == "missing: third"
+
+
+def test_extremes_and_orders() -> None:
+    three = outcome(
+        a=[(1, 1.0), (1, 1.1), (1, 0.9)],
+        b=[(1, 2.0), (1, 2.1), (1, 1.9)],
+        c=[(1, 4.0), (1, 4.1), (1, 3.9)],
+    )
+    assert lowest("a", ["b", "c"])(three).verdict == "yes"
+    assert lowest("b", ["a", "c"])(three).verdict == "no"
+    assert "lowest in 0 of 3 seeds" in lowest("b", ["a", "c"])(three).seen
+    assert highest("c", ["a", "b"])(three).verdict == "yes"
+    assert "highest in 3 of 3 seeds" in highest("c", ["a", "b"])(three).seen
+    assert ordered(["a", "b", "c"])(three).verdict == "yes"
+    assert ordered(["a", "c", "b"])(three).verdict == "no"
+    assert "in this order in 0 of 3 seeds" in ordered(["a", "c", "b"])(three).seen
+
+
+def test_curves_draw_nearer_where_their_factor_shrinks_in_all_seeds() -> None:
+    near = outcome(
+        a=[(10, 10.0), (10, 10.0), (10, 10.0)],
+        b=[(40, 11.0), (42, 11.2), (39, 10.8)],
+    )
+    judged = drawing_nearer(["a", "b"])(near)
+    assert judged.verdict == "yes"
+    assert judged.seen.startswith("highest ÷ lowest = 4.03 at step 100, 1.10 at step 200")
+    assert drawing_nearer(["good", "bad"])(CLEAR).verdict == "yes"
+
+
+def test_a_finding_says_paper_and_here_in_one_line() -> None:
+    (found,) = findings([Claim(text="Good is better", judge=lower("good", "bad"))], CLEAR)
+    assert found.line.startswith("Good is better: paper yes; here yes (bad ÷ good = 1.11 [")
