@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.finished import Finished, Measured, cell_key, finish
+from benchmarks.finished import FILE, Finished, Measured, cell_key, finish, read_cells
 from latte.training.config import TrainConfig, as_table
 
 VERSION = 1  # raised by any change of this module that moves a number
 LATENT_CLIPS = 200  # that latents are fitted to
+WEIGHTS, LATENTS = "ema.safetensors", "latents.safetensors"  # what is kept of a training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,16 @@ class Training:
         )
 
     @property
+    def run(self) -> Path:
+        """Folder of the training, removed once it is measured."""
+        return self.folder / "runs" / self.key
+
+    @property
+    def kept(self) -> Path:
+        """Folder of what is kept of it."""
+        return self.folder / "networks" / self.key
+
+    @property
     def steps(self) -> list[int]:
         """Of the checkpoints."""
         every = self.config.training.steps // self.points
@@ -94,7 +105,7 @@ def run_trainings(
     whole comparisons.
     """
     tasks = [with_seed(each, seed) for seed in range(seeds) for each in trainings]
-    return finish(tasks, measure_training, folder / "cells.jsonl", workers=workers)
+    return finish(tasks, measure_training, folder / FILE, workers=workers)
 
 
 def measure_training(task: Training) -> Measured:
@@ -109,28 +120,59 @@ def measure_training(task: Training) -> Measured:
         InputError: it cannot be trained; the sentence says why.
     """
     from latte.model.checkpoints import load_checkpoint
-    from latte.training.run import RunOptions, train
 
-    folder = task.folder / "runs" / task.key
-    with _one_thread(task.device):
-        config = replace(task.config, output=replace(task.config.output, **_output(task)))
-        if task.components:
-            config = _with_latents(config, task.components, folder)
-        if task.image_model is not None:
-            path = _train_image_model(task, config, folder)
-            config = replace(config, model=replace(config.model, initialise_from=str(path)))
-        options = RunOptions(
-            out=folder, data_root=Path(), device=task.device, workers=0, progress=False
-        )
-        last = train(config, options)
+    folder = task.run
+    with one_thread(task.device):
+        last = _train(task)
         details = _measure_checkpoints(task, folder)
         model = load_checkpoint(last)
+        _keep(task, last)
     details["parameters"] = sum(tensor.numel() for tensor in model.state_dict.values())
     details["mse"] = _losses(folder / "log.csv")
     provenance = details.pop("provenance")
-    shutil.rmtree(folder)  # a few megabytes each, and never used again
+    shutil.rmtree(folder)  # what figures look at later is kept
     _, value, low, high = details["points"][0][-1]
     return Measured(value=value, interval=(low, high), details=details, provenance=provenance)
+
+
+def trained_network(task: Training) -> tuple[Path, str | None]:
+    """The averaged weights at the end of a training, and the file of the latents fitted for it.
+
+    As `measure_training` left them; else trained here, where it goes on: a network is trained once.
+    """
+    weights, latents = task.kept / WEIGHTS, task.kept / LATENTS
+    if not weights.exists():
+        with one_thread(task.device):
+            _keep(task, _train(task))
+        if task.key in read_cells(task.folder / FILE):
+            shutil.rmtree(task.run)
+    return weights, str(latents) if task.components else None
+
+
+def _train(task: Training) -> Path:
+    """Train, or go on; the last checkpoint's averaged weights."""
+    from latte.training.run import RunOptions, train
+
+    config = replace(task.config, output=replace(task.config.output, **_output(task)))
+    if task.components:
+        config = _with_latents(config, task.components, task.run)
+    if task.image_model is not None:
+        path = _train_image_model(task, config, task.run)
+        config = replace(config, model=replace(config.model, initialise_from=str(path)))
+    options = RunOptions(
+        out=task.run, data_root=Path(), device=task.device, workers=0, progress=False
+    )
+    return train(config, options)
+
+
+def _keep(task: Training, last: Path) -> None:
+    """Copies; each appears under its name when it is complete, the weights last."""
+    task.kept.mkdir(parents=True, exist_ok=True)
+    files = {LATENTS: task.run / LATENTS} if task.components else {}
+    for name, source in (files | {WEIGHTS: last}).items():
+        partly = task.kept / f"{name}.partial"
+        shutil.copyfile(source, partly)
+        partly.replace(task.kept / name)
 
 
 def _measure_checkpoints(task: Training, folder: Path) -> dict[str, Any]:
@@ -175,7 +217,7 @@ def _with_latents(config: TrainConfig, components: int, folder: Path) -> TrainCo
     from latte.training.config import DataTable
     from latte.training.videos import open_training_set
 
-    path = folder / "latents.safetensors"
+    path = folder / LATENTS
     data = DataTable(dataset="shapes", size=config.data.size, stride=1, flip=False)
     training_set = open_training_set(
         data, seed=0, data_root=Path(), workers=0, class_conditional=False
@@ -226,7 +268,7 @@ def _losses(path: Path) -> list[list[float]]:
 
 
 @contextmanager
-def _one_thread(device: str) -> Iterator[None]:
+def one_thread(device: str) -> Iterator[None]:
     """The same sums in the same order, however many cores there are."""
     import torch
 
