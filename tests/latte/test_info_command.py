@@ -143,7 +143,7 @@ def test_a_converted_file_gives_the_same_network_and_says_how_to_sample(run, off
         "fps": 8.0,
         "frame_size": 64,
         "autoencoder": {"name": "sd-vae"},
-        "diffusion": {"num_steps": 1000, "schedule": "linear"},
+        "diffusion": {"num_steps": 1000, "schedule": "linear", "prediction": "noise"},
         "sampling": {"guidance_scale": 7.0, "method": "ddpm", "steps": 250},
     }
     built = build_model(found).state_dict()
