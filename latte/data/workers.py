@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import pickle
 import signal
+import threading
 import time
 import traceback
 from collections import deque
@@ -15,6 +16,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
+
+from tqdm import tqdm
 
 from latte.data.errors import BrokenVideoError, InputError
 
@@ -238,6 +241,8 @@ def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
     """What a process does: one task after the other, until the pipe closes."""
     for number in _polite_signals():  # our parent hears them too, and ends us
         signal.signal(number, signal.SIG_IGN)
+    # A bar's own lock is a semaphore of the system, which a process that is killed leaves behind.
+    tqdm.set_lock(threading.RLock())
     # If the consumer is gone there is nobody left to tell.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(_READY)

@@ -181,3 +181,23 @@ def test_ctrl_c_ends_everything_without_a_word_from_the_workers():
 def test_a_negative_number_of_workers_is_refused(tasks):
     with pytest.raises(InputError, match="-1"):
         list(map_in_order(tasks.square, [1], workers=-1))
+
+
+BARS = """
+from latte.data.workers import map_in_order
+from worker_tasks import show_a_bar
+if __name__ == "__main__":
+    print(list(map_in_order(show_a_bar, range(3), workers=2)))
+"""
+
+
+def test_bars_of_tasks_leave_nothing_behind(tmp_path):
+    (tmp_path / "bars.py").write_text(BARS, encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "bars.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("[0, 1, 2]\n", "", 0)

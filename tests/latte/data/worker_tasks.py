@@ -5,6 +5,7 @@ import signal
 import time
 
 import numpy as np
+from tqdm import tqdm
 
 from latte.data.errors import BrokenVideoError, InputError
 
@@ -46,3 +47,8 @@ def act(task):
 def print_process_id_and_hang(task):
     os.write(1, f"{os.getpid()}\n".encode())
     time.sleep(3600)
+
+
+def show_a_bar(task):
+    list(tqdm([task], disable=True))
+    return task
