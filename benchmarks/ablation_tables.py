@@ -6,8 +6,8 @@ from typing import Any
 from benchmarks.ablations import Ablation, Cells, Request
 from benchmarks.claims import Finding, Outcome
 from benchmarks.designs import BASELINE, SETUPS
+from benchmarks.origin import commit_line, versions_and_host
 from benchmarks.scale import MEANINGS
-from benchmarks.table_documents import source_commit
 from benchmarks.trainings import LATENT_CLIPS
 from evaluation.result import provenance
 from reports.cells import Cell, Column, Row
@@ -17,6 +17,10 @@ CAPTION = (
     "Lower is better. Geometric means over seeds; the bands, and what follows ±, are 95 % "
     "intervals of the mean (Student's t on logarithms; ± is half of their width), and of one seed "
     "alone the bootstrap interval of its samples."
+)
+VERDICTS = (
+    "“Not decided”: the 95 % interval of the ratio, taken seed by seed, holds 1. "
+    "Of one seed alone: the intervals of the two measurements overlap.",
 )
 
 
@@ -56,8 +60,8 @@ def values_table(ablation: Ablation, cells: Cells, request: Request, seen: Outco
     )
 
 
-def findings_table(found: Sequence[Finding]) -> Table:
-    """The paper's claims beside what was measured."""
+def findings_table(found: Sequence[Finding], remarks: tuple[str, ...] = VERDICTS) -> Table:
+    """The paper's claims beside what was measured; `remarks` say what the verdicts mean."""
     return Table(
         title="What the paper claims",
         label_heading="Claim",
@@ -77,10 +81,7 @@ def findings_table(found: Sequence[Finding]) -> Table:
             )
             for finding in found
         ),
-        remarks=(
-            "“Not decided”: the 95 % interval of the ratio, taken seed by seed, holds 1. "
-            "Of one seed alone: the intervals of the two measurements overlap.",
-        ),
+        remarks=remarks,
     )
 
 
@@ -88,18 +89,16 @@ def provenance_lines(ablation: Ablation, cells: Cells, request: Request) -> tupl
     """Command, commit, versions, hardware, date, time and fingerprints."""
     made = provenance("cpu")
     found = [cell for design in ablation.designs.values() for cell in cells.of(design).values()]
-    commit = source_commit()
     fingerprints = sorted({str(cell.details["fingerprint"]) for cell in found})
     origin: Mapping[str, Any] = found[-1].provenance if found else made
     lines = [
         f"command: `{made['command']}`",
-        *([f"commit: {commit}"] if commit else []),
+        *commit_line(),
         f"scale {request.scale}: {MEANINGS[request.scale]}",
         f"cells: {len(found)}, which took {_duration(sum(cell.seconds for cell in found))} in all "
         f"when they were made ({request.folder / 'cells.jsonl'})",
         f"protocol fingerprints: {', '.join(fingerprints)}",
-        "versions: " + ", ".join(f"{k} {v}" for k, v in origin["versions"].items()),
-        "host: " + ", ".join(f"{k} {v}" for k, v in origin["host"].items()),
+        *versions_and_host(origin["versions"], origin["host"]),
         f"date: {made['date']}; last cell {origin['date']}",
     ]
     return tuple(lines)

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from benchmarks.figure_commands import add_figures
+from benchmarks.runner_options import documents_folder
 from benchmarks.table_commands import add_tables
 from latte.data.command_line import nearest, new_app, run_app
 from latte.data.errors import InputError
@@ -75,7 +76,7 @@ def demo(
     from evaluation.options import workers_or_default
 
     runner.run(
-        out=_folder(out, "demo"),
+        out=documents_folder("demo", out),
         num_videos=num_videos,
         workers=workers_or_default(workers),
         seed=seed,
@@ -115,7 +116,7 @@ def training(
 
     runner.run(
         folder,
-        out=_folder(out, "training"),
+        out=documents_folder("training", out),
         fvd=fvd,
         num_videos=num_videos,
         steps=steps,
@@ -174,7 +175,7 @@ def protocols(
     from evaluation.options import workers_or_default
 
     runner.run(
-        out=_folder(out, "protocols"),
+        out=documents_folder("protocols", out),
         real=real,
         fake=fake,
         base=base,
@@ -230,7 +231,7 @@ def sensitivity(
     from evaluation.options import weights_by_network, workers_or_default
 
     runner.run(
-        out=_folder(out, "sensitivity"),
+        out=documents_folder("sensitivity", out),
         real=real,
         network_name=network,
         weights=weights_by_network(weights, network or ("shapes" if real is None else "i3d")),
@@ -249,7 +250,7 @@ def coverage(out: Out = None) -> None:
     """How often the 95 % intervals cover the value that they are about, in simulations."""
     from benchmarks import coverage as runner
 
-    runner.run(out=_folder(out, "coverage"))
+    runner.run(out=documents_folder("coverage", out))
 
 
 @app.command()
@@ -281,12 +282,12 @@ def speed(
     if what == "evaluation":
         from benchmarks import speed as runner
 
-        runner.run(out=_folder(out, "speed"))
+        runner.run(out=documents_folder("speed", out))
     elif what == "generator":
         from benchmarks import speed_generator
 
         speed_generator.run(
-            out=_folder(out, "speed-generator"),
+            out=documents_folder("speed-generator", out),
             models=model,
             device=device,
             compiled=compiled,
@@ -296,15 +297,6 @@ def speed(
         raise InputError(
             f"nothing called {what!r} is timed: {nearest(what, ['evaluation', 'generator'])}"
         )
-
-
-def _folder(out: Path | None, name: str) -> Path:
-    """The folder for documents: checked before the work, made when there is something to write."""
-    folder = out if out is not None else Path("results") / name
-    for place in (folder, *folder.parents):
-        if place.exists() and not place.is_dir():
-            raise InputError(f"{place} is a file, not a folder: choose another --out")
-    return folder
 
 
 def main() -> None:

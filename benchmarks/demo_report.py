@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmarks.demo import GENERATORS, NUM_SHOWN, REAL, Finding
 from benchmarks.generated import GeneratedVideo
+from benchmarks.origin import versions_and_host
 from evaluation.result import Result
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import VideoSet
@@ -66,8 +67,7 @@ class DemoRun:
             f"clips: {last.num_fake} of {last.num_frames} frames for each set",
             f"{self.model}: {self.sampled}" if self.model else f"no model: {self.sampled}",
             f"protocol fingerprints: {', '.join(fingerprints)}",
-            "versions: " + ", ".join(f"{name} {number}" for name, number in last.versions.items()),
-            "host: " + ", ".join(f"{name} {value}" for name, value in last.host.items()),
+            *versions_and_host(last.versions, last.host),
             f"date: {last.date}; {self.seconds:.0f} s in all",
         )
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.runner_options import DataRoot, Out, ScaleOption, Seeds, Workers, folder_of
+from benchmarks.runner_options import Out, ScaleOption, Seeds, Workers, folder_of
 from benchmarks.scale import as_scale
+from evaluation.options import DataRoot
 
 if TYPE_CHECKING:
     from benchmarks.ablations import Request

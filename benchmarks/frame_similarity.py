@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from benchmarks.designs import SETUPS, VARIANTS, training_of
 from benchmarks.finished import FILE, Finished, FinishedCell, Measured, cell_key, finish
 from benchmarks.scale import Scale, data_set, default_data_root, file, gpus, package, require
-from benchmarks.trainings import Training, one_thread, trained_network, with_seed
+from benchmarks.threads import one_thread
+from benchmarks.trainings import Training, trained_network, with_seed
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:

@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from benchmarks.threads import one_thread
 from latte.autoencoder import Autoencoder
 from latte.data.errors import InputError
 from latte.data.sources import Video, VideoSet
@@ -161,19 +160,8 @@ def _sample(video: GeneratedVideo) -> np.ndarray:
     """The whole clip, uint8 (F, H, W, 3)."""
     model, diffusion, autoencoder = _opened(video.checkpoint, video.sha256, video.options)
     labels = None if video.label is None else [video.label]
-    with _one_thread():
+    with one_thread():
         (clip,) = generate_clips(
             model, diffusion, autoencoder, [video.index], labels, video.options
         )
     return clip
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same sums in the same order on every machine with the same instructions."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

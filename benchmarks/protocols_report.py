@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.origin import versions_and_host
 from benchmarks.protocol_choices import differing
 from benchmarks.protocols import Measured
 from evaluation.protocol import Protocol
@@ -144,7 +145,6 @@ def _provenance(result: Result, seconds: float) -> tuple[str, ...]:
         f"clips: {result.num_real} real and {result.num_fake} generated of {result.num_frames} "
         "frames under the base protocol",
         f"fingerprint of the base protocol as carried out: {result.fingerprint}",
-        "versions: " + ", ".join(f"{name} {number}" for name, number in result.versions.items()),
-        "host: " + ", ".join(f"{name} {value}" for name, value in result.host.items()),
+        *versions_and_host(result.versions, result.host),
         f"date: {result.date}; {seconds:.0f} s in all",
     )

@@ -27,12 +27,6 @@ Out = Annotated[
         "results/NAME-SCALE]",
     ),
 ]
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR", help="Folder of the data sets. [default: $LATTE_DATA, else ./data]"
-    ),
-]
 Workers = Annotated[
     int | None,
     typer.Option(min=0, help="Cells measured at a time; 0 works in this process. [default: cores]"),
@@ -45,8 +39,16 @@ def folder_of(name: str, scale: Scale, out: Path | None) -> Path:
     Raises:
         InputError: a file is in the way.
     """
-    default = name if scale == "tiny" else f"{name}-{scale}"
-    folder = out if out is not None else Path("results") / default
+    return documents_folder(name if scale == "tiny" else f"{name}-{scale}", out)
+
+
+def documents_folder(name: str, out: Path | None) -> Path:
+    """The folder for documents: checked before the work, made when there is something to write.
+
+    Raises:
+        InputError: a file is in the way.
+    """
+    folder = out if out is not None else Path("results") / name
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             raise InputError(f"{place} is a file, not a folder: choose another --out")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.distortions import DISTORTIONS
+from benchmarks.origin import versions_and_host
 from benchmarks.sensitivity import STRENGTHS, Bench
 from evaluation.result import provenance
 from reports.cells import Cell, Column, Row
@@ -199,7 +200,6 @@ def _provenance(bench: Bench, seconds: float) -> tuple[str, ...]:
         f"videos: {bench.real.root}; {len(bench.real.videos)} clips of "
         f"{bench.protocol.num_frames} frames in each set",
         f"protocol {bench.protocol.name} {bench.protocol.fingerprint}",
-        "versions: " + ", ".join(f"{name} {number}" for name, number in made["versions"].items()),
-        "host: " + ", ".join(f"{name} {value}" for name, value in made["host"].items()),
+        *versions_and_host(made["versions"], made["host"]),
         f"date: {made['date']}; {seconds:.0f} s in all",
     )

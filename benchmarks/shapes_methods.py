@@ -25,8 +25,8 @@ from benchmarks.demo import (
 )
 from benchmarks.finished import FILE, Finished, FinishedCell, Measured, cell_key, finish
 from benchmarks.generated import GeneratedVideo, described, generated_videos
+from benchmarks.origin import source_commit, versions_and_host
 from benchmarks.scale import Scale
-from benchmarks.table_documents import source_commit
 from evaluation.extraction import RunOptions
 from evaluation.networks.registry import network
 from evaluation.networks.weights import locate_weights
@@ -163,8 +163,7 @@ class OnShapes:
             *([f"commit: {made['commit']}"] if made.get("commit") else []),
             *([f"{self.model}: {self.sampled}"] if self.sampled else []),
             f"protocol fingerprints: {', '.join(prints)}",
-            "versions: " + ", ".join(f"{name} {value}" for name, value in made["versions"].items()),
-            "host: " + ", ".join(f"{name} {value}" for name, value in made["host"].items()),
+            *versions_and_host(made["versions"], made["host"]),
             f"date: {made['date']}; {sum(cell.seconds for cell in every):.0f} s in all",
         )
 

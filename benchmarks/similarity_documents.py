@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ablation_tables import findings_table
 from benchmarks.claims import Finding
 from benchmarks.designs import SETUPS, VARIANTS
 from benchmarks.finished import FILE, FinishedCell
 from benchmarks.frame_similarity import TIMESTEPS, Look, SimilarityRequest
+from benchmarks.origin import commit_line, versions_and_host
 from benchmarks.scale import MEANINGS
 from benchmarks.similarity_claims import (
     LOW,
@@ -20,7 +22,6 @@ from benchmarks.similarity_claims import (
     over_networks,
     similarity_findings,
 )
-from benchmarks.table_documents import source_commit
 from evaluation.result import provenance
 from evaluation.similarity.moments import Band
 from evaluation.similarity.summary import EDGES, Summary
@@ -111,7 +112,7 @@ def write_similarity(
     name = figure.look.figure
     blocks: tuple[Block, ...] = (
         first,
-        TableBlock(table=findings_table(found)),
+        TableBlock(table=findings_table(found, VERDICTS)),
         TableBlock(table=table),
         Details(summary="More figures", blocks=tuple(others)),
         Heading(text="How these numbers are made"),
@@ -159,42 +160,18 @@ def values_table(figure: SimilarityFigure, networks: Networks, made: Sequence[st
     )
 
 
-def findings_table(found: Sequence[Finding]) -> Table:
-    """The paper's claims beside what was measured."""
-    columns = {"paper": "paper", "here": "here", "seen": "measured"}
-    return Table(
-        title="What the paper claims",
-        label_heading="Claim",
-        columns=tuple(Column(key=key, title=title) for key, title in columns.items()),
-        rows=tuple(
-            Row(
-                label=finding.claim,
-                cells={
-                    "paper": Cell(text="yes"),
-                    "here": Cell(text=finding.verdict),
-                    "seen": Cell(text=finding.seen),
-                },
-            )
-            for finding in found
-        ),
-        remarks=VERDICTS,
-    )
-
-
 def provenance_lines(cells: Sequence[FinishedCell], request: SimilarityRequest) -> tuple[str, ...]:
     """Command, commit, versions, hardware, date, time and fingerprints."""
     made, origin = provenance("cpu"), cells[-1].provenance
-    commit = source_commit()
     seconds = sum(cell.seconds for cell in cells)
     return (
         f"command: `{made['command']}`",
-        *([f"commit: {commit}"] if commit else []),
+        *commit_line(),
         f"scale {request.scale}: {MEANINGS[request.scale]}",
         f"cells: {len(cells)}, which took {seconds:.0f} s in all when they were made, with the "
         f"trainings that were missing ({request.folder / FILE})",
         f"fingerprints: {', '.join(sorted({cell.details['fingerprint'] for cell in cells}))}",
-        "versions: " + ", ".join(f"{key} {value}" for key, value in origin["versions"].items()),
-        "host: " + ", ".join(f"{key} {value}" for key, value in origin["host"].items()),
+        *versions_and_host(origin["versions"], origin["host"]),
         f"date: {made['date']}; last cell {origin['date']}",
     )
 

@@ -23,6 +23,7 @@ from benchmarks.generator_jobs import (
     Way,
     Workbench,
 )
+from benchmarks.origin import versions_and_host
 from benchmarks.timing import matrix_product, race
 from evaluation.result import provenance
 from latte.config import LatteConfig, preset
@@ -284,7 +285,6 @@ def _provenance(device: str) -> tuple[str, ...]:
     facts = provenance(device)
     return (
         f"command: `{facts['command']}`",
-        "versions: " + ", ".join(f"{name} {number}" for name, number in facts["versions"].items()),
-        "host: " + ", ".join(f"{name} {value}" for name, value in facts["host"].items()),
+        *versions_and_host(facts["versions"], facts["host"]),
         f"date: {facts['date']}",
     )

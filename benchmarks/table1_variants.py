@@ -6,7 +6,8 @@ Ours are closed forms of the networks that this package builds, so they are the 
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.table_documents import Statement, cut_off, made_here, publish, yes
+from benchmarks.origin import made_here
+from benchmarks.table_documents import Statement, cut_off, publish, yes
 from latte.config import LatteConfig, preset
 from latte.model.cost import Cost, cost
 from reports.published import published

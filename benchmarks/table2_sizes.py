@@ -5,7 +5,8 @@ Ours are the presets that this package builds, counted in closed form: the same 
 
 from pathlib import Path
 
-from benchmarks.table_documents import cut_off, made_here, publish
+from benchmarks.origin import made_here
+from benchmarks.table_documents import cut_off, publish
 from latte.config import preset
 from latte.model.cost import cost
 from reports.published import published

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.runner_options import DataRoot, Out, folder_of
+from benchmarks.runner_options import Out, folder_of
 from benchmarks.scale import Scale, as_scale
+from evaluation.options import DataRoot
 
 OptionalScale = Annotated[
     str | None,

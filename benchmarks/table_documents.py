@@ -1,13 +1,11 @@
 """Tables as documents: one set of files for a table with its parts, and what stands under them."""
 
 import math
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.result import provenance
-from reports.tables import Table
+from reports.tables import Table, write_texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,40 +67,4 @@ def write_tables(
         "csv": first + "".join(text.partition("\n")[2] for text in others),  # one heading
         "tex": "\n".join(table.latex() for table in tables),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for ending, text in texts.items():
-        path = folder / f"{name}.{ending}"
-        path.write_text(text, encoding="utf-8", newline="\n")
-        paths.append(path)
-    return paths
-
-
-def made_here() -> tuple[str, ...]:
-    """Command, source, versions, hardware and date of figures that are computed in this run."""
-    made = provenance("cpu")
-    commit = source_commit()
-    return (
-        f"command: `{made['command']}`",
-        *([f"commit: {commit}"] if commit else []),
-        "versions: " + ", ".join(f"{key} {value}" for key, value in made["versions"].items()),
-        "host: " + ", ".join(f"{key} {value}" for key, value in made["host"].items()),
-        f"date: {made['date']}",
-    )
-
-
-def source_commit() -> str | None:
-    """The commit of the checkout that this package runs from; None where it is installed."""
-    here = Path(__file__)
-    try:
-        # In a folder of somebody else's repository this file is not one of its own.
-        for command in (["ls-files", "--error-unmatch", here.name], ["rev-parse", "HEAD"]):
-            done = subprocess.run(
-                ["git", "-C", str(here.parent), *command],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()[:12]
+    return write_texts(texts, folder, name)

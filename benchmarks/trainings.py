@@ -7,13 +7,13 @@ on from its last checkpoint. Designs that several figures show are one cell.
 
 import csv
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.finished import FILE, Finished, Measured, cell_key, finish, read_cells
+from benchmarks.threads import one_thread
 from latte.training.config import TrainConfig, as_table
 
 VERSION = 1  # raised by any change of this module that moves a number
@@ -265,17 +265,3 @@ def _deciding(config: TrainConfig) -> dict[str, Any]:
 def _losses(path: Path) -> list[list[float]]:
     with path.open(encoding="utf-8", newline="") as file:
         return [[int(row["step"]), float(row["mse"])] for row in csv.DictReader(file)]
-
-
-@contextmanager
-def one_thread(device: str) -> Iterator[None]:
-    """The same sums in the same order, however many cores there are."""
-    import torch
-
-    before = torch.get_num_threads()
-    if device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

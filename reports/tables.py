@@ -200,6 +200,11 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
     All three texts exist before the first file is touched.
     """
     texts = {"md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
+    return write_texts(texts, folder, name)
+
+
+def write_texts(texts: Mapping[str, str], folder: Path, name: str) -> list[Path]:
+    """Write texts, by the ending of their file, as `name.ending` into a folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for ending, text in texts.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.finished import Finished, FinishedCell
+from benchmarks.origin import source_commit
 from benchmarks.shapes_methods import FID, FVD, IS, NO_MODEL, OnShapes
 from benchmarks.shapes_table import methods_table
 from benchmarks.table1_variants import variants_table
@@ -16,7 +17,7 @@ from benchmarks.table2_sizes import sizes_table
 from benchmarks.table3_fvd import fvd_table
 from benchmarks.table4_vbench import DIMENSIONS, halves, vbench_table
 from benchmarks.table5_is_fid import is_fid_table
-from benchmarks.table_documents import Statement, source_commit, write_tables
+from benchmarks.table_documents import Statement, write_tables
 from benchmarks.vbench_results import Score, VBenchModel
 from reports.tables import Table
 
