@@ -14,7 +14,7 @@ from torch import Tensor
 from latte.config import LatteConfig
 from latte.data.errors import InputError, named
 from latte.model.dit import initialise_from_dit
-from latte.model.official import is_dit, load_official, read_any, read_official
+from latte.model.official import is_dit, load_official, read_official
 from latte.model.tensor_files import (
     DTYPES,
     check_finite,
@@ -32,8 +32,8 @@ __all__ = [
     "build_model",
     "initialise_from_dit",
     "load_checkpoint",
+    "load_initial",
     "load_official",
-    "read_image_model",
     "save_checkpoint",
     "shipped_checkpoint",
 ]
@@ -74,27 +74,22 @@ def load_checkpoint(path: Path | str, num_heads: int | None = None) -> Checkpoin
         InputError: the file cannot be read safely, is of another kind, or contradicts itself.
     """
     path = Path(path)
-    where = str(path)
-    if not is_safetensors(path):
-        config, state = read_official(state_dict_in(read_saved(path), where), where, num_heads)
-        return Checkpoint(config=config, state_dict=state, settings={}, path=path)
-    tensors, metadata = read_safetensors(path)
-    state = state_dict_in(tensors, where)
-    if "format" not in metadata or "config" not in metadata:
-        config, state = read_official(state, where, num_heads)
-        return Checkpoint(config=config, state_dict=state, settings={}, path=path)
-    if metadata["format"] != FORMAT:
-        raise InputError(
-            f"{path}: has the format {metadata['format']!r}, not {FORMAT!r}: it takes another "
-            "version of latte-eval"
-        )
-    try:
-        config = _parse_config(metadata["config"])
-        settings = _parse_settings(metadata.get("settings", "{}"), config)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    check_same(state, _wanted(config, state, where), where, "what its own configuration says")
-    return Checkpoint(config=config, state_dict=state, settings=settings, path=path)
+    state, metadata = _read(path)
+    return _checkpoint(path, state, metadata, num_heads)
+
+
+def load_initial(path: Path | str) -> Checkpoint | dict[str, Tensor]:
+    """What a training may begin with: a Latte, or the weights of an image model, DiT's or ours.
+
+    Raises:
+        InputError: as `load_checkpoint`.
+    """
+    path = Path(path)
+    state, metadata = _read(path)
+    if "config" not in metadata and is_dit(state):
+        return state
+    checkpoint = _checkpoint(path, state, metadata)
+    return checkpoint if checkpoint.config.temporal_attention else checkpoint.state_dict
 
 
 def save_checkpoint(
@@ -145,21 +140,6 @@ def save_checkpoint(
         partial.unlink(missing_ok=True)
 
 
-def read_image_model(path: Path | str) -> dict[str, Tensor] | None:
-    """The weights of a DiT: an image model's file, DiT's or ours. None: another network.
-
-    Raises:
-        InputError: the file cannot be read safely.
-    """
-    path = Path(path)
-    state = state_dict_in(read_any(path), str(path))
-    if not is_dit(state):
-        return None
-    if is_safetensors(path) and "config" in read_safetensors(path)[1]:
-        return None if load_checkpoint(path).config.temporal_attention else state
-    return state
-
-
 def build_model(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> Latte:
     """The network with these weights, in evaluation mode; it shares no memory with them.
 
@@ -185,6 +165,33 @@ def shipped_checkpoint() -> Path:
     if not path.exists():
         raise InputError(f"{path}: the shipped checkpoint is missing: install latte-eval again")
     return path
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    """The weights in a file of either format, and what our own files say besides."""
+    found, metadata = read_safetensors(path) if is_safetensors(path) else (read_saved(path), {})
+    return state_dict_in(found, str(path)), metadata
+
+
+def _checkpoint(
+    path: Path, state: dict[str, Tensor], metadata: Mapping[str, str], num_heads: int | None = None
+) -> Checkpoint:
+    where = str(path)
+    if "format" not in metadata or "config" not in metadata:
+        config, state = read_official(state, where, num_heads)
+        return Checkpoint(config=config, state_dict=state, settings={}, path=path)
+    if metadata["format"] != FORMAT:
+        raise InputError(
+            f"{path}: has the format {metadata['format']!r}, not {FORMAT!r}: it takes another "
+            "version of latte-eval"
+        )
+    try:
+        config = _parse_config(metadata["config"])
+        settings = _parse_settings(metadata.get("settings", "{}"), config)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    check_same(state, _wanted(config, state, where), where, "what its own configuration says")
+    return Checkpoint(config=config, state_dict=state, settings=settings, path=path)
 
 
 def _wanted(config: LatteConfig, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from latte.config import LatteConfig
 from latte.data.errors import InputError
 from latte.model import Latte
-from latte.model.checkpoints import initialise_from_dit, load_checkpoint, read_image_model
+from latte.model.checkpoints import Checkpoint, initialise_from_dit, load_initial
 from latte.training.config import ModelTable
 
 
@@ -26,26 +26,25 @@ def initial_model(
     if table.initialise_from is None:
         return model
     path = Path(table.initialise_from)
-    image_model = read_image_model(path)
-    if image_model is not None:
-        for sentence in initialise_from_dit(model, image_model, blocks=table.dit_blocks):
+    found = load_initial(path)
+    if not isinstance(found, Checkpoint):
+        for sentence in initialise_from_dit(model, found, blocks=table.dit_blocks):
             say(sentence)
         return model
-    checkpoint = load_checkpoint(path)
     for field in ("variant", "num_heads"):  # that leave no trace in names and shapes
-        theirs, ours = getattr(checkpoint.config, field), getattr(config, field)
+        theirs, ours = getattr(found.config, field), getattr(config, field)
         if theirs != ours:
             raise InputError(f"{path}: has {field} {theirs}, but the model of this run has {ours}")
     wanted = model.state_dict()
-    for name, tensor in checkpoint.state_dict.items():
+    for name, tensor in found.state_dict.items():
         if name not in wanted or wanted[name].shape != tensor.shape:
             raise InputError(
                 f"{path}: {name} {tuple(tensor.shape)} does not fit the model of this run; give a "
                 "checkpoint of the same [model] table"
             )
-    missing = sorted(wanted.keys() - checkpoint.state_dict.keys())
+    missing = sorted(wanted.keys() - found.state_dict.keys())
     if missing:
         raise InputError(f"{path}: has no {missing[0]}, which the model of this run needs")
-    model.load_state_dict(checkpoint.state_dict)
+    model.load_state_dict(found.state_dict)
     say(f"{path}: all weights taken")
     return model
