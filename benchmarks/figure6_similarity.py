@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.claims import Finding
 from benchmarks.finished import FinishedCell
-from benchmarks.frame_similarity import Look, Part, SimilarityRequest, look_into_networks
+from benchmarks.frame_similarity import Look, Part, SimilarityRequest, run_similarity
 
 if TYPE_CHECKING:
     from benchmarks.similarity_documents import SimilarityFigure
@@ -49,14 +49,7 @@ def run(out: Path, request: SimilarityRequest) -> list[Finding]:
             for a reason that the user can mend; what was measured is written before.
         typer.Exit: networks could not be measured by a fault of ours.
     """
-    cells, ended = look_into_networks(LOOK, request)
-    found: list[Finding] = []
-    if cells:
-        from benchmarks.similarity_documents import write_similarity
-
-        found = write_similarity(figure(cells), cells, request, out)
-    ended.end()
-    return found
+    return run_similarity(LOOK, figure, out, request)
 
 
 def figure(cells: Sequence[FinishedCell]) -> "SimilarityFigure":

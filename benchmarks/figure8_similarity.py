@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.claims import Finding
 from benchmarks.finished import FinishedCell
-from benchmarks.frame_similarity import Look, Part, SimilarityRequest, look_into_networks
+from benchmarks.frame_similarity import Look, Part, SimilarityRequest, run_similarity
 
 if TYPE_CHECKING:
     from benchmarks.similarity_claims import Networks
@@ -59,14 +59,7 @@ def run(out: Path, request: SimilarityRequest) -> list[Finding]:
     Raises:
         InputError, typer.Exit: as `benchmarks.figure6_similarity.run`.
     """
-    cells, ended = look_into_networks(LOOK, request)
-    found: list[Finding] = []
-    if cells:
-        from benchmarks.similarity_documents import write_similarity
-
-        found = write_similarity(figure(cells), cells, request, out)
-    ended.end()
-    return found
+    return run_similarity(LOOK, figure, out, request)
 
 
 def figure(cells: Sequence[FinishedCell]) -> "SimilarityFigure":

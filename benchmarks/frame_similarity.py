@@ -5,13 +5,14 @@ kept. One line of the file of cells has all that was measured in a network; docu
 these lines alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from benchmarks.claims import Finding
 from benchmarks.designs import SETUPS, VARIANTS, training_of
 from benchmarks.finished import FILE, Finished, FinishedCell, Measured, cell_key, finish
 from benchmarks.scale import Scale, data_set, default_data_root, file, gpus, package, require
@@ -20,8 +21,7 @@ from benchmarks.trainings import Training, trained_network, with_seed
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from benchmarks.similarity_documents import SimilarityFigure
     from evaluation.protocol import Protocol
     from evaluation.similarity import ModelSimilarity
     from latte.data.sources import VideoSet
@@ -146,6 +146,27 @@ class SimilarityTask:
         return f"{self.look.figure}: {network}"
 
 
+def run_similarity(
+    look: Look,
+    figure: Callable[[Sequence[FinishedCell]], "SimilarityFigure"],
+    out: Path,
+    request: SimilarityRequest,
+) -> list[Finding]:
+    """Measure what is not measured yet, and write a figure's documents into `out`.
+
+    Args:
+        figure: what it shows, given the networks that could be measured.
+    """
+    cells, ended = look_into_networks(look, request)
+    found: list[Finding] = []
+    if cells:
+        from benchmarks.similarity_documents import write_similarity
+
+        found = write_similarity(figure(cells), cells, request, out)
+    ended.end()
+    return found
+
+
 def look_into_networks(
     look: Look, request: SimilarityRequest
 ) -> tuple[list[FinishedCell], Finished[SimilarityTask]]:
@@ -268,7 +289,7 @@ def _require(look: Look, request: SimilarityRequest) -> None:
     require(needed, request.scale)
 
 
-def _changes(found: "ModelSimilarity", blocks: "Sequence[int]") -> list[dict[str, Any]]:
+def _changes(found: "ModelSimilarity", blocks: Sequence[int]) -> list[dict[str, Any]]:
     """The second block's numbers less the first's: of neighbours, and of the first and the last."""
     from evaluation.similarity.record import estimate_record
 
