@@ -1,5 +1,6 @@
 """`latte-eval similarity`: how alike frames are, inside a model or in videos alone."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -140,8 +141,8 @@ def similarity(
             "--num-frames": num_frames,
         },
     )
-    if plots is not None and plots.exists() and not plots.is_dir():
-        raise InputError(f"{plots} is a file: --plots takes a folder")
+    if features == PIXELS and weights is not None:
+        raise InputError("--weights is about a network, and pixels take none: leave it out")
     from evaluation.extraction import RunOptions
     from evaluation.store import default_store
 
@@ -218,6 +219,7 @@ def _look_into(
     from evaluation.similarity.run import run_model
     from evaluation.similarity.tables import model_table
 
+    _check_folder(plots)
     result, found = run_model(request, options)
     if plots is not None:
         from evaluation.similarity.plots import model_figures, write_figures
@@ -245,6 +247,7 @@ def _compare(
     """Two sets of videos."""
     from evaluation.similarity.run import run_videos
 
+    _check_folder(plots)
     results = list(run_videos(request, options, pixels=pixels))
     if plots is not None:
         from evaluation.similarity.plots import video_figures, write_figures
@@ -262,6 +265,21 @@ def _compare(
     for result in results:
         typer.echo(breakdown(result), nl=False)
     _say_where(plots)
+
+
+def _check_folder(plots: Path | None) -> None:
+    """Make the folder of figures, or refuse it, before the work and not after."""
+    if plots is None:
+        return
+    if plots.exists() and not plots.is_dir():
+        raise InputError(f"{plots} is a file: --plots takes a folder")
+    try:
+        plots.mkdir(parents=True, exist_ok=True)
+        writable = os.access(plots, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise InputError(f"{plots} cannot be written: choose another folder with --plots")
 
 
 def _say_where(plots: Path | None) -> None:

@@ -18,10 +18,10 @@ from evaluation.similarity.noised import Encoder, Noising
 from latte.data.datasets import class_of
 from latte.data.sources import Video
 from latte.model import Latte
-from latte.model.checkpoints import build_model, load_checkpoint
+from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint
 from latte.sampling.faults import mendable
 from latte.sampling.generate import SamplingOptions, open_diffusion
-from latte.sampling.plan import SampleRequest, make_plan
+from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
 from latte.sampling.prepare import planned_autoencoder
 from latte.sampling.processes import Process, choose_device
 
@@ -36,6 +36,7 @@ class OpenedModel:
     diffusion: Noising
     schedule: str  # of the diffusion
     classes: tuple[str, ...]  # names by label; empty where it has no classes, or no names
+    dataset: str | None  # name or path of what it was trained on, where the file says it
     frame_size: int  # of the square frames it works on, in pixels
     device: torch.device
     sha256: str  # of the checkpoint's content
@@ -101,8 +102,7 @@ def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> Ope
     """
     place = choose_device(device, Process())
     loaded = load_checkpoint(checkpoint)
-    request = SampleRequest(checkpoint=checkpoint, out=checkpoint.parent, autoencoder=autoencoder)
-    plan = make_plan(request, loaded)
+    plan = _plan(loaded, autoencoder)
     steps = SamplingOptions(steps=plan.diffusion.num_steps)
     diffusion = open_diffusion(steps, plan.diffusion)
     with mendable(place, 1):
@@ -117,7 +117,24 @@ def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> Ope
         diffusion=diffusion,
         schedule=plan.diffusion.schedule,
         classes=plan.classes or (),
+        dataset=loaded.settings.get("dataset"),
         frame_size=loaded.config.input_size * opened.factor,
         device=place,
         sha256=sha256,
     )
+
+
+def encoder_identity(checkpoint: Path, *, autoencoder: str | None) -> str:
+    """Hash of all that decides the latents that `open_model` shows to the network.
+
+    Raises:
+        InputError: as `open_model`, of the checkpoint and of its autoencoder.
+    """
+    loaded = load_checkpoint(checkpoint)
+    return planned_autoencoder(_plan(loaded, autoencoder), loaded).identity
+
+
+def _plan(loaded: Checkpoint, autoencoder: str | None) -> SamplePlan:
+    where = loaded.path
+    request = SampleRequest(checkpoint=where, out=where.parent, autoencoder=autoencoder)
+    return make_plan(request, loaded)

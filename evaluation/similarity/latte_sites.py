@@ -43,7 +43,7 @@ def latte_sites(config: LatteSizes, chosen: Sequence[int | str] | None = None) -
             blocks.
 
     Raises:
-        InputError: a number that is no block's.
+        InputError: a number that is no block's, or an empty path.
     """
     sites: dict[str, Site] = {}
     for each in range(config.depth) if chosen is None else chosen:
@@ -54,7 +54,13 @@ def latte_sites(config: LatteSizes, chosen: Sequence[int | str] | None = None) -
 
 
 def latte_site(config: LatteSizes, path: str) -> Site:
-    """One site by its dotted path: tokens are (N, F, S, D) but in attention over time."""
+    """One site by its dotted path: tokens are (N, F, S, D) but in attention over time.
+
+    Raises:
+        InputError: the path is empty.
+    """
+    if not path:
+        raise InputError("a part of the model without a name: give a path such as blocks.0.attn")
     found = re.match(r"blocks\.(\d+)(?:\.(\w+))?", path)
     depth = int(found[1]) if found else None
     part = found[2] if found else None
@@ -67,7 +73,8 @@ def latte_site(config: LatteSizes, path: str) -> Site:
     elif part in (SPATIAL, TEMPORAL) and path.endswith(str(part)):
         kind = f"{'temporal' if over_time else 'spatial'} attention"
     extra = 0
-    if config.conditioning == "all-tokens":  # the timestep and the class stand before the patches
+    if depth is not None and config.conditioning == "all-tokens":
+        # The timestep and the class stand before the patches, inside the blocks alone.
         extra = 1 if config.num_classes is None else 2
     return Site(
         path=path,

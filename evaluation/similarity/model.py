@@ -105,7 +105,7 @@ class _Running:
 
     frames: int
     places: dict[Place, RunningSummary]
-    joint: RunningMoments
+    joint: dict[str, RunningMoments]  # of each number at all sites and timesteps
 
     @classmethod
     def of(
@@ -118,7 +118,7 @@ class _Running:
         places: dict[Place, RunningSummary] = {}
         for site in sites:
             places |= {(site.path, step): RunningSummary(frames) for step in timesteps}
-        joint = RunningMoments(len(places) * len(FRAME_NUMBERS), joint=True)
+        joint = {name: RunningMoments(len(places), joint=True) for name in FRAME_NUMBERS}
         for pair in pairs:
             places |= {(pair, step): RunningSummary(frames, mutual=True) for step in timesteps}
         return cls(frames=frames, places=places, joint=joint)
@@ -126,25 +126,22 @@ class _Running:
     def add(self, matrices: dict[Place, Array]) -> None:
         """One clip, at all places."""
         numbers = {place: each.add(matrices[place]) for place, each in self.places.items()}
-        values = [
-            of_place[name]
-            for (where, _), of_place in numbers.items()
-            if isinstance(where, str)
-            for name in FRAME_NUMBERS
-        ]
-        self.joint.add(np.array(values))
+        own = [each for (where, _), each in numbers.items() if isinstance(where, str)]
+        for name, moments in self.joint.items():
+            moments.add(np.array([each[name] for each in own]))
 
     def result(
         self, sites: tuple[Site, ...], pairs: tuple[SitePair, ...], timesteps: Sequence[int]
     ) -> ModelSimilarity:
-        if not self.joint.count:
+        num_clips = next(iter(self.places.values())).count
+        if not num_clips:
             raise InputError("no clips to look at: give at least one")
         done = {place: each.summary() for place, each in self.places.items()}
         return ModelSimilarity(
             sites=sites,
             pairs=pairs,
             timesteps=tuple(timesteps),
-            num_clips=self.joint.count,
+            num_clips=num_clips,
             num_frames=self.frames,
             summaries={(w, t): each for (w, t), each in done.items() if isinstance(w, str)},
             mutual={(w, t): each for (w, t), each in done.items() if isinstance(w, SitePair)},

@@ -1,11 +1,10 @@
 """What was measured inside a network: every place by itself, and curves and differences of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from evaluation.metrics.inputs import Array
 from evaluation.similarity.hidden_states import Site
 from evaluation.similarity.latte_sites import SitePair
 from evaluation.similarity.moments import Estimate, RunningMoments
@@ -29,7 +28,8 @@ class ModelSimilarity:
     num_frames: int  # of tokens
     summaries: Mapping[Place, Summary]
     mutual: Mapping[tuple[SitePair, int], Summary]
-    joint: RunningMoments = field(repr=False)  # FRAME_NUMBERS of all places, in their order
+    # Of each of FRAME_NUMBERS by itself: at all places, in the order of `summaries`.
+    joint: Mapping[str, RunningMoments] = field(repr=False)
 
     def at(self, path: str, timestep: int) -> Summary:
         """Of one site with itself."""
@@ -61,17 +61,14 @@ class ModelSimilarity:
 
     def difference(self, number: str, first: Place, second: Place) -> Estimate:
         """Second less first, clip by clip: narrower than two intervals beside each other."""
-        weights = self._weights(number, [second]) - self._weights(number, [first])
-        return self.joint.combination(weights)
+        places = list(self.summaries)
+        weights = np.zeros(len(places))
+        weights[places.index(second)] += 1
+        weights[places.index(first)] -= 1
+        return self.joint[number].combination(weights)
 
     def average(self, number: str) -> Estimate:
         """The mean of a number over all sites and timesteps."""
         low, high = FRAME_NUMBERS[number]
-        weights = self._weights(number, list(self.summaries)) / len(self.summaries)
-        return self.joint.combination(weights, floor=low, ceiling=high)
-
-    def _weights(self, number: str, places: Sequence[Place]) -> Array:
-        weights = np.zeros((len(self.summaries), len(FRAME_NUMBERS)))
-        for place in places:
-            weights[list(self.summaries).index(place), list(FRAME_NUMBERS).index(number)] = 1
-        return weights.ravel()
+        weights = np.full(len(self.summaries), 1 / len(self.summaries))
+        return self.joint[number].combination(weights, floor=low, ceiling=high)

@@ -24,11 +24,11 @@ def set_table(details: Mapping[str, Any]) -> str:
         [names[side], *(_number(record[name]) for name in WORDS)]
         for side, record in details["sets"].items()
     ]
-    equal = format_value(details["of_equal_sets"])
-    return (
-        f"{_table(rows, ['videos', *WORDS.values()])}"
-        f"As many clips of one and the same source are about {equal} apart.\n"
-    )
+    text, equal = _table(rows, ["videos", *WORDS.values()]), details["of_equal_sets"]
+    if equal is None:
+        return text
+    about = format_value(equal)
+    return f"{text}As many clips of one and the same source are about {about} apart.\n"
 
 
 def model_table(details: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """How alike the frames of videos are, real beside generated; matrices of clips in, numbers out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +24,8 @@ class VideoSimilarity:
     fake: Summary
     distance: float  # of their mean matrices; lower is better, 0 if equal
     interval: Interval | None  # of it; None for fewer than four clips of a set
-    of_equal_sets: float  # about the distance that as many clips of one and the same source have
+    # About the distance that as many clips of one and the same source have; None for two clips.
+    of_equal_sets: float | None
 
 
 @dataclass
@@ -89,14 +90,25 @@ def compare_videos(
             np.array([matrix_distance(means[0], left) for left in two]),
         ]
         interval = jackknife_interval(value, without, LEVEL, floor=0.0)
-    noise = sum(pairs(running.matrix_variances) / running.count for running, _ in sets)
     return VideoSimilarity(
         real=first,
         fake=second,
         distance=value,
         interval=interval,
-        of_equal_sets=float(np.sqrt(np.mean(noise))),
+        of_equal_sets=_of_equal_sets([running for running, _ in sets]),
     )
+
+
+def _of_equal_sets(sets: Sequence[RunningSummary]) -> float | None:
+    """Root mean square distance of such sets from the same source.
+
+    The source has one variance, to which each set adds what it knows: a single clip nothing.
+    """
+    known = sum(each.count - 1 for each in sets)
+    if not known:
+        return None
+    squares = sum((each.count - 1) * pairs(each.matrix_variances) for each in sets)
+    return float(np.sqrt(np.mean(squares) / known * sum(1 / each.count for each in sets)))
 
 
 def _of_set(

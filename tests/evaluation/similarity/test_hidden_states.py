@@ -7,6 +7,7 @@ from torch import nn
 from evaluation.similarity import Site, branch_pairs, latte_sites
 from evaluation.similarity.hidden_states import as_frames, watching
 from latte.data.errors import InputError
+from latte.model.embeddings import unfold_patches
 
 N, F, S, D = 2, 4, 6, 5
 LAYOUTS = {
@@ -117,6 +118,8 @@ def test_a_latte_is_looked_at_where_the_paper_does(small_latte):
     for wrong in (4, -1):
         with pytest.raises(InputError, match="blocks 0 … 3"):
             latte_sites(small_latte(2).config, [wrong])
+    with pytest.raises(InputError, match="a part of the model without a name"):
+        latte_sites(small_latte(2).config, [0, ""])
 
 
 @pytest.mark.parametrize("conditioning", ["s-adaln", "all-tokens"])
@@ -133,7 +136,8 @@ def test_both_attentions_of_a_latte_come_as_frames_of_patches(small_latte, varia
 
     model.blocks[1].mix = kept
     names = ["attn"] if variant == 1 else ["attn", "attn_temporal"]
-    sites = latte_sites(model.config, [f"blocks.1.{name}" for name in names])
+    parts = [f"blocks.1.{name}" for name in names]
+    sites = latte_sites(model.config, ["x_embedder", *parts, "final_layer"])
     found = {}
     x = torch.randn(N, F, 48, 4, 4, generator=torch.Generator().manual_seed(0))
     with (
@@ -141,7 +145,13 @@ def test_both_attentions_of_a_latte_come_as_frames_of_patches(small_latte, varia
         watching(model, sites, lambda site, states: found.update({site.path: states}), num_clips=N,
                  num_frames=F),
     ):  # fmt: skip
-        model(x, torch.tensor([10, 900]), torch.tensor([0, 2]))
+        predicted = model(x, torch.tensor([10, 900]), torch.tensor([0, 2]))
+    with torch.no_grad():
+        embedded = model.x_embedder(x)
     extra = 2 if conditioning == "all-tokens" else 0
-    assert all(states.shape == (N, F, 4, 16) for states in found.values())
-    torch.testing.assert_close(sum(found.values()), mixed[0][:, :, extra:])
+    assert all(found[path].shape == (N, F, 4, 16) for path in ("x_embedder", *parts))
+    torch.testing.assert_close(sum(found[path] for path in parts), mixed[0][:, :, extra:])
+    # Outside the blocks there are patches alone.
+    assert torch.equal(found["x_embedder"], embedded)
+    given = unfold_patches(found["final_layer"], 2, model.config.out_channels)
+    assert torch.equal(given, predicted)

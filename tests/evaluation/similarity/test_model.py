@@ -152,6 +152,28 @@ def test_curves_and_differences_over_depth_and_time(small_latte, measure):
     assert found.average("inverted").value == pytest.approx(np.mean(values))
 
 
+def test_differences_and_averages_are_taken_clip_by_clip(small_latte, measure, short_clips):
+    """A clip's numbers are told by what it adds to the sum."""
+    model = small_latte(1)
+    sites = latte_sites(model.config, [0, 3])
+    prefixes = [measure(model, short_clips[:count], sites=sites) for count in range(1, 6)]
+    found, places = prefixes[-1], list(prefixes[-1].summaries)
+    for number in ("mean", "inverted"):
+        sums = [
+            [each.num_clips * each.at(*place)[number].value for place in places]
+            for each in prefixes
+        ]
+        clips = np.diff(sums, axis=0, prepend=0)  # (5, 4)
+        average = found.average(number)
+        assert average.value == pytest.approx(clips.mean())
+        assert average.deviation == pytest.approx(clips.mean(axis=1).std(ddof=1))
+        for first, second in ((0, 3), (2, 1)):
+            change = found.difference(number, places[first], places[second])
+            by_clip = clips[:, second] - clips[:, first]
+            assert change.value == pytest.approx(by_clip.mean())
+            assert change.deviation == pytest.approx(by_clip.std(ddof=1))
+
+
 class Averaging(nn.Module):
     """A network of its own kind: frames are told by its first part, and mixed by its second."""
 

@@ -130,6 +130,19 @@ def test_a_person_reads_a_table_of_both_sets_and_finds_the_figures(similarity, t
     assert figures_in(plots) == {"matrices", "distribution", "distance"}
 
 
+def test_one_clip_beside_one_is_measured_without_what_equal_sets_are_apart(
+    similarity, sets, tmp_path
+):
+    for name in ("good.npy", "real.npy"):
+        np.save(tmp_path / name, np.load(sets / name)[:1])
+    given = ("--real", tmp_path / "real.npy", "--fake", tmp_path / "good.npy")
+    done = similarity(*given, "--protocol", "shapes", "--features", "pixels", "--num-clips", 1)
+    assert done.returncode == 0, done.stderr
+    assert "apart" not in done.stdout
+    for result in read_results(tmp_path / "r.jsonl"):
+        assert result["details"].get("of_equal_sets") is None
+
+
 def test_the_way_a_run_is_carried_out_moves_no_number(similarity, tmp_path):
     given = ("--real", "real.npy", "--fake", "good.npy", "--protocol", "shapes", "--json")
     found = []
@@ -177,6 +190,13 @@ def test_all_can_measure_it_beside_others(latte_eval, sets, tmp_path):
         (["--checkpoint", "MODEL", "--real", "statistics.npz"], "shown the videos"),
         (["--checkpoint", "MODEL"], "no real videos"),
         (["--checkpoint", "MODEL", "--real", "real.npy", "--plots", "real.npy"], "is a file"),
+        (["--checkpoint", "MODEL", "--real", "real.npy", "--plots", "real.npy/below"],
+         "real.npy/below cannot be written: choose another folder with --plots"),
+        (["--real", "real.npy", "--fake", "good.npy", "--features", "pixels", "--plots",
+          "real.npy/below"], "choose another folder"),
+        (["--checkpoint", "MODEL", "--real", "real.npy", "--block", ""], "without a name"),
+        (["--real", "real.npy", "--fake", "good.npy", "--features", "pixels", "--weights",
+          "none.pt"], "--weights is about a network, and pixels take none"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_sentence(sets, similarity, checkpoint, tmp_path, arguments, problem):

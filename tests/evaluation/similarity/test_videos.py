@@ -6,6 +6,8 @@ import torch
 
 from evaluation.similarity import frame_similarity, matrix_distance
 from evaluation.similarity.pixels import open_pixels, pixel_similarity
+from evaluation.similarity.record import summary_record
+from evaluation.similarity.tables import set_table
 from evaluation.similarity.videos import GroupedMatrices, compare_videos
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
@@ -44,17 +46,41 @@ def test_still_and_shuffled_videos_are_told_from_moving_ones(clips):
     assert jumping["lowest_neighbours"].value < 0.8 * jumping["neighbours"].value
 
 
-def test_sets_of_one_source_are_as_far_apart_as_is_said(uniform):
+@pytest.mark.parametrize(("few", "many"), [(8, 8), (1, 6), (2, 1)])
+def test_sets_of_one_source_are_as_far_apart_as_is_said(uniform, few, many):
     """On average over many pairs of sets, in the square."""
     pool = [frame_similarity(walk) for walk in np.cumsum(uniform("w", (600, 5, 3)), axis=1)]
     random = np.random.default_rng(0)
     squares, said = [], []
-    for _ in range(150):
-        sets = random.integers(0, 600, (2, 8))
+    for _ in range(300):
+        sets = [random.integers(0, 600, size) for size in (few, many)]
         found = compare_videos(*[[pool[i] for i in each] for each in sets], intervals=False)
         squares.append(found.distance**2)
         said.append(found.of_equal_sets**2)
     assert np.mean(squares) == pytest.approx(np.mean(said), rel=0.15)
+
+
+@pytest.mark.parametrize(("few", "many"), [(1, 2), (4, 1), (3, 5)])
+def test_what_sets_of_one_source_differ_by_is_a_mean_over_pairs_of_clips(uniform, few, many):
+    """Half the mean square difference of any two clips of one set is its variance."""
+    real, fake = uniform("real", (few, 5, 5)), uniform("fake", (many, 5, 5))
+    squares = 0.0
+    for clips in (real, fake):
+        for one in clips:
+            for other in clips:
+                squares += matrix_distance(one, other) ** 2 / (2 * len(clips))
+    expected = np.sqrt(squares / (few + many - 2) * (1 / few + 1 / many))
+    found = compare_videos(real, fake, intervals=False).of_equal_sets
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_two_clips_do_not_tell_how_far_sets_of_one_source_are_apart(uniform):
+    pair = compare_videos(uniform("one", (1, 4, 4)), uniform("other", (1, 4, 4)))
+    assert pair.distance > 0
+    assert pair.of_equal_sets is None
+    sets = {"real": summary_record(pair.real), "fake": summary_record(pair.fake)}
+    assert "apart" not in set_table({"sets": sets, "of_equal_sets": None})
+    assert "are about 0.100 apart" in set_table({"sets": sets, "of_equal_sets": 0.1})
 
 
 def test_each_group_is_left_out_in_turn(uniform):
