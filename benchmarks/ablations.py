@@ -7,9 +7,10 @@ from typing import Any
 
 from benchmarks.claims import Claim, Outcome, Points
 from benchmarks.designs import SETUPS, Design, training_of
-from benchmarks.finished import Finished, FinishedCell
+from benchmarks.finished import FILE, Finished, FinishedCell
 from benchmarks.scale import Scale, gpus, require
 from benchmarks.trainings import Training, run_trainings, with_seed
+from latte.data.errors import InputError
 
 MOST_ON_A_GPU = 4  # cells at a time: small ones leave most of a GPU idle
 
@@ -79,6 +80,9 @@ def make_cells(ablations: Sequence[Ablation], request: Request) -> Cells:
     on_gpu = (request.device or setup.device).startswith("cuda")
     or_else = "--device cpu takes days" if request.device is None else ""
     require([gpus()] if on_gpu else [], request.scale, or_else=or_else)
+    from latte.sampling.processes import Process, choose_device
+
+    choose_device(request.device or setup.device, Process())  # refused once, not for each cell
     workers = min(request.workers, MOST_ON_A_GPU) if on_gpu else request.workers
     trainings = {
         design: training_of(design, setup, request.folder, device=request.device)
@@ -87,6 +91,7 @@ def make_cells(ablations: Sequence[Ablation], request: Request) -> Cells:
     finished = run_trainings(
         list(trainings.values()), request.seeds, request.folder, workers=workers
     )
+    finished.end_if_nothing()
     return Cells(finished=finished, keys=_keys(trainings, request.seeds), reasons={})
 
 
@@ -102,13 +107,31 @@ def outcome(ablation: Ablation, cells: Cells, *, stride: int = 0) -> Outcome:
     for label, by_seed in found.items():
         designs[label] = {}
         for seed, cell in by_seed.items():
-            # A cell whose own interval is the usual one has one list of points for both.
-            every = cell.details["points"]
-            rows = every[min(stride, len(every) - 1)]
+            rows = _rows(cell, stride)
             steps = tuple(int(row[0]) for row in rows)
             values, low, high = (tuple(row[i] for row in rows) for i in (1, 2, 3))
             designs[label][seed] = Points(values=values, low=low, high=high)
     return Outcome(steps=steps, designs=designs)
+
+
+def _rows(cell: FinishedCell, stride: int) -> list[list[float]]:
+    """[step, value, low, high] of each checkpoint.
+
+    Raises:
+        InputError: the file was changed by hand.
+    """
+    try:
+        every = cell.details["points"]
+        # A cell whose own interval is the usual one has one list of points for both.
+        rows: list[list[float]] = every[min(stride, len(every) - 1)]
+        if rows and all(len(row) == 4 and min(row[1:]) > 0 for row in rows):
+            return rows
+    except (KeyError, TypeError, IndexError):
+        pass
+    raise InputError(
+        f"the cell {cell.key} ({cell.name}) holds no distances over training: remove its line from "
+        f"{FILE}, and it is measured again"
+    )
 
 
 def _keys(trainings: Mapping[Design, Training], seeds: int) -> dict[tuple[Design, int], str]:

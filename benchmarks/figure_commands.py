@@ -9,6 +9,7 @@ import typer
 from benchmarks.runner_options import Out, ScaleOption, Seeds, Workers, folder_of
 from benchmarks.scale import as_scale
 from evaluation.options import DataRoot
+from latte.data.errors import InputError
 
 if TYPE_CHECKING:
     from benchmarks.ablations import Request
@@ -118,6 +119,11 @@ def _add(
         only_available: OnlyAvailable = False,
     ) -> None:
         chosen = as_scale(scale)
+        if chosen == "paper" and workers is not None:
+            raise InputError(
+                "--workers: at paper scale torchrun has all GPUs for one training after the other; "
+                "leave it out"
+            )
         folder = folder_of(name, chosen, out)
         from benchmarks.ablations import Request
         from evaluation.options import workers_or_default

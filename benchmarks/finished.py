@@ -2,27 +2,32 @@
 
 A cell's key is a hash over everything that decides its value. A run that is interrupted goes on
 with the cells that are not in the file; one that failed is told at the end, and costs no other.
+Several commands may work on one file: a cell is made by one of them, the others wait for it.
 """
 
+import errno
 import hashlib
 import json
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import typer
+from filelock import FileLock
 from tqdm import tqdm
 
+from latte.data.command_line import MENDABLE
 from latte.data.errors import BrokenVideoError, InputError, named
 from latte.data.workers import map_in_order
 
 FILE = "cells.jsonl"
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no cell can be written, whichever it is
 NEEDED: Mapping[str, type | tuple[type, ...]] = {
     "key": str,
     "name": str,
@@ -88,6 +93,15 @@ class Finished(Generic[TaskT]):
     cells: Mapping[str, FinishedCell]
     failed: tuple[FailedCell, ...]
 
+    def end_if_nothing(self) -> None:
+        """End the command where every cell failed: what an earlier run has written stays.
+
+        Raises:
+            InputError, typer.Exit: as `end`.
+        """
+        if not self.cells:
+            self.end()
+
     def end(self) -> None:
         """End the command as its cells did: quietly, or with a sentence for each that failed.
 
@@ -97,7 +111,10 @@ class Finished(Generic[TaskT]):
         """
         if not self.failed:
             return
-        lines = "".join(f"\n  - {each.name}: {each.reason}" for each in self.failed)
+        by_reason: dict[str, list[str]] = {}
+        for each in self.failed:
+            by_reason.setdefault(each.reason, []).append(each.name)
+        lines = "".join(f"\n  - {'; '.join(of)}: {why}" for why, of in by_reason.items())
         count = "1 cell" if len(self.failed) == 1 else f"{len(self.failed)} cells"
         message = f"{count} could not be measured, the others are kept:{lines}"
         if all(each.mendable for each in self.failed):
@@ -145,6 +162,7 @@ def finish(
     path: Path,
     *,
     workers: int = 0,
+    tidy: Callable[[TaskT], None] | None = None,
 ) -> Finished[TaskT]:
     """Measure the tasks that the file does not have, each in one process, and add them to it.
 
@@ -154,6 +172,7 @@ def finish(
         measure: importable by name where there are workers, and deterministic.
         path: of the file; made with its folder where there is something to write.
         workers: processes; 0 works in this one.
+        tidy: removes what `measure` worked with, when the line is written; importable likewise.
 
     Raises:
         InputError: the file has a broken line, or cannot be written.
@@ -171,7 +190,7 @@ def finish(
             path.open("ab").close()  # refused here if it may not be written, not after the work
         count = len(wanted)
         with tqdm(total=count, initial=count - len(waiting), unit="cell", file=sys.stderr) as bar:
-            for ending in _endings(measure, path, waiting, workers):
+            for ending in _endings(partial(_attempt, measure, tidy, path), waiting, workers):
                 bar.update()
                 if ending is not None:
                     failed.append(ending)
@@ -180,12 +199,22 @@ def finish(
     return Finished(cells=cells, failed=tuple(failed))
 
 
+@contextmanager
+def alone_with(path: Path, key: str) -> Iterator[None]:
+    """While no other process works on this cell; waits for one that does."""
+    locks = path.parent / "locks"
+    with named(locks):
+        locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / f"{key}.lock"):
+        yield
+
+
 def _endings(
-    measure: Callable[[TaskT], Measured], path: Path, tasks: Sequence[TaskT], workers: int
+    attempt: Callable[[TaskT], FailedCell | None], tasks: Sequence[TaskT], workers: int
 ) -> Iterator[FailedCell | None]:
     """How each task ended; a process that is lost costs its task alone."""
     endings = map_in_order(
-        partial(_attempt, measure, path),
+        attempt,
         tasks,
         workers=min(workers, len(tasks)),
         timeout=math.inf,
@@ -200,8 +229,23 @@ def _endings(
                 yield ending
 
 
-def _attempt(measure: Callable[[TaskT], Measured], path: Path, task: TaskT) -> FailedCell | None:
-    """Measure one cell and write its line; a failure is returned, not raised."""
+def _attempt(
+    measure: Callable[[TaskT], Measured],
+    tidy: Callable[[TaskT], None] | None,
+    path: Path,
+    task: TaskT,
+) -> FailedCell | None:
+    """Measure one cell, write its line, tidy up; a failure is returned, not raised."""
+    with alone_with(path, task.key):
+        failed = None
+        if task.key not in read_cells(path):  # or another command has made it meanwhile
+            failed = _measure(measure, path, task)
+        if failed is None and tidy is not None:
+            tidy(task)
+    return failed
+
+
+def _measure(measure: Callable[[TaskT], Measured], path: Path, task: TaskT) -> FailedCell | None:
     started = time.monotonic()
     try:
         measured = measure(task)
@@ -217,8 +261,10 @@ def _attempt(measure: Callable[[TaskT], Measured], path: Path, task: TaskT) -> F
         line = cell.to_json()
     except InputError as error:
         return FailedCell(name=task.name, reason=str(error), mendable=True)
-    except OSError:  # a full disk is no fault of one cell
-        raise
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        return FailedCell(name=task.name, reason=str(error), mendable=error.errno in MENDABLE)
     except Exception as error:
         return FailedCell(name=task.name, reason=f"{type(error).__name__}: {error}", mendable=False)
     _append(path, line)
@@ -236,9 +282,9 @@ def _append(path: Path, line: str) -> None:
 def _cell(where: str, line: str) -> FinishedCell:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError):
         raise InputError(
-            f"{where}: not JSON ({error.msg}); remove that line, and its cell is measured again"
+            f"{where}: not JSON; remove that line, and its cell is measured again"
         ) from None
     sound = isinstance(record, dict) and record.keys() == NEEDED.keys()
     wrong = [key for key, kind in NEEDED.items() if not sound or not isinstance(record[key], kind)]
@@ -256,7 +302,10 @@ def _is_sound(value: float, interval: list[Any] | None) -> bool:
     ends = interval if interval is not None else [value, value]
     if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
         return False
-    return all(math.isfinite(x) for x in (value, *ends)) and ends[0] <= ends[1]
+    try:
+        return all(math.isfinite(x) for x in (value, *ends)) and ends[0] <= ends[1]
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def _name(task: CellTask) -> str:

@@ -12,18 +12,29 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from benchmarks.ablations import MOST_ON_A_GPU
 from benchmarks.claims import Finding
 from benchmarks.designs import SETUPS, VARIANTS, training_of
 from benchmarks.finished import FILE, Finished, FinishedCell, Measured, cell_key, finish
-from benchmarks.scale import Scale, data_set, default_data_root, file, gpus, package, require
+from benchmarks.scale import (
+    Scale,
+    autoencoder_of,
+    data_set,
+    default_data_root,
+    file,
+    gpus,
+    package,
+    require,
+)
 from benchmarks.threads import one_thread
 from benchmarks.trainings import Training, trained_network, with_seed
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
-    from benchmarks.similarity_documents import SimilarityFigure
+    from benchmarks.similarity_drawings import SimilarityFigure
     from evaluation.protocol import Protocol
     from evaluation.similarity import ModelSimilarity
+    from evaluation.similarity.generated import OpenedModel
     from latte.data.sources import VideoSet
 
 VERSION = 1  # raised by any change of this module that moves a number
@@ -121,17 +132,21 @@ class SimilarityTask:
     content: str  # what the network is: key of its training, or hash of its file
     clips: Clips
     device: str
-    vae: str | None
+    vae: str | None = None  # of a checkpoint, if not the one that it names
+    encoder: str | None = None  # of a checkpoint: hash of its autoencoder, which decides
 
     @property
     def key(self) -> str:
-        """Over all that decides what is measured, but the pixels of the data set."""
+        """Over all that decides what is measured, but the pixels of real data sets."""
+        from latte.data import shapes
+
         return cell_key(
             cell="frame similarity",
             version=VERSION,
             figure=self.look.figure,
             network=self.content,
-            vae=self.vae,
+            encoder=self.encoder,
+            drawn=shapes.VERSION if self.clips.dataset == "shapes" else None,
             dataset=self.clips.dataset,
             count=self.clips.count,
             stride=self.clips.stride,
@@ -181,7 +196,9 @@ def look_into_networks(
     """
     _require(look, request)
     tasks = similarity_tasks(look, request)
-    ended = finish(tasks, measure_network, request.folder / FILE, workers=request.workers)
+    most = MOST_ON_A_GPU if request.place.startswith("cuda") else request.workers
+    workers = min(request.workers, most)
+    ended = finish(tasks, measure_network, request.folder / FILE, workers=workers)
     return [ended.cells[task.key] for task in tasks if task.key in ended.cells], ended
 
 
@@ -191,14 +208,21 @@ def similarity_tasks(look: Look, request: SimilarityRequest) -> list[SimilarityT
         "look": look,
         "clips": request.clips,
         "device": request.place,
-        "vae": request.vae,
     }
     if request.checkpoint is not None:
         from evaluation.networks.weights import digest
+        from evaluation.similarity.generated import encoder_identity
 
         path = request.checkpoint
-        found = digest(path).sha256
-        return [SimilarityTask(training=None, checkpoint=path, content=found, **common)]
+        task = SimilarityTask(
+            training=None,
+            checkpoint=path,
+            content=digest(path).sha256,
+            vae=request.vae,
+            encoder=encoder_identity(path, autoencoder=request.vae),
+            **common,
+        )
+        return [task]
     setup = SETUPS[request.scale]
     training = training_of(
         VARIANTS[look.variant], setup, request.folder, device=request.device or setup.device
@@ -219,7 +243,8 @@ def measure_network(task: SimilarityTask) -> Measured:
         taken clip by clip, and "fingerprint".
 
     Raises:
-        InputError: the network cannot be trained, or is not of the figure's variant.
+        InputError: the network cannot be trained, is not of the figure's variant, or was trained
+            on another data set than the clips are of.
     """
     from evaluation.extraction import RunOptions
     from evaluation.similarity.generated import open_model
@@ -233,11 +258,7 @@ def measure_network(task: SimilarityTask) -> Measured:
         assert path is not None
         opened = open_model(path, autoencoder=autoencoder, device=task.device)
         config = opened.model.config
-        if config.variant != look.variant:
-            raise InputError(
-                f"{path}: is of variant {config.variant}, but {look.figure} looks into variant "
-                f"{look.variant}: give another --checkpoint"
-            )
+        _check_network(path, opened, task)
         result, found = run_model(
             ModelRequest(
                 opened=opened,
@@ -270,6 +291,24 @@ def measure_network(task: SimilarityTask) -> Measured:
     )
 
 
+def _check_network(path: Path, opened: "OpenedModel", task: SimilarityTask) -> None:
+    """Refuse a network that the figure is not about, and clips that the network is not."""
+    from latte.data.datasets import DATASETS
+
+    variant, wanted = opened.model.config.variant, task.look.variant
+    if variant != wanted:
+        raise InputError(
+            f"{path}: is of variant {variant}, but {task.look.figure} looks into variant {wanted}: "
+            "give another --checkpoint"
+        )
+    stated, shown = opened.dataset, task.clips.dataset
+    if stated is None or stated == shown or (stated not in DATASETS and shown == DATASET):
+        return  # a folder may well hold the data set of the paper
+    otherwise = f"look into it with `latte-eval similarity --checkpoint {path}`"
+    how = {DATASET: "give --scale paper", "shapes": "give --scale tiny"}.get(stated, otherwise)
+    raise InputError(f"{path}: was trained on {stated}, but is shown clips of {shown}: {how}")
+
+
 def _require(look: Look, request: SimilarityRequest) -> None:
     if request.vae is not None and request.checkpoint is None:
         raise InputError("--vae is the autoencoder of a --checkpoint, and none is given")
@@ -284,6 +323,7 @@ def _require(look: Look, request: SimilarityRequest) -> None:
     if request.scale == "paper":
         root = request.data_root or default_data_root()
         needed += [data_set(DATASET, root), package("diffusers", "sd")]
+        needed += autoencoder_of(request.checkpoint, request.vae)
     if request.place.startswith("cuda"):
         needed.append(gpus())
     require(needed, request.scale)

@@ -6,9 +6,10 @@ first, all of it at once.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from benchmarks import finished
 from benchmarks.finished import FILE, Finished, cell_key
@@ -16,10 +17,12 @@ from benchmarks.measured_results import Measured
 from benchmarks.published_beside_measured import PublishedColumn
 from benchmarks.scale import (
     Ingredient,
+    autoencoder_of,
     data_set,
     default_data_root,
     file,
     gpus,
+    is_official,
     missing_ingredients,
     network_weights,
     package,
@@ -34,11 +37,12 @@ from evaluation.result import Result
 from evaluation.run import MeasureRequest, run_metrics
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.datasets import open_dataset
-from latte.data.sources import open_video_set
+from latte.data.sources import VideoSet, open_video_set
+from latte.sampling.official import official_options
 from latte.sampling.plan import SampleRequest
 from latte.sampling.run import sample
 
-REVISION = 1  # raised by any change of this module that moves a number
+REVISION = 2  # raised by any change of this module that moves a number
 MODEL = "Latte, published weights"
 # Of https://huggingface.co/maxin-cn/Latte; others are called after their data set.
 FILES = {"faceforensics": "ffs"}
@@ -67,6 +71,11 @@ class PaperRequest:
         """Of the data sets."""
         return self.data_root or default_data_root()
 
+    @property
+    def place(self) -> str:
+        """The device."""
+        return self.device or "cuda"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PaperTask:
@@ -77,21 +86,41 @@ class PaperTask:
     checkpoint: Path
     vae: str | None
     sha256: str  # of the checkpoint
-    data_root: str
+    device: str
+
+    @property
+    def precision(self) -> str:
+        """Of sampling; on a GPU that of the official samples."""
+        return "fp32" if self.device == "cpu" else "fp16"
+
+    @property
+    def samples(self) -> str:
+        """Name of their folder, which all metrics share: over all that decides a sample."""
+        made_by = cell_key(**self._sampling)
+        return f"{self.column.dataset}-{made_by[:8]}"
 
     @property
     def key(self) -> str:
-        """Over all that decides the value; of the data set, over the place where it lies."""
+        """Over all that decides the value but the pixels of the data set."""
         return cell_key(
             cell="published weights",
             revision=REVISION,
             metric=self.column.command,
             dataset=self.column.dataset,
             protocol=for_metric(self.protocol, metric(self.column.command)).fingerprint,
-            model=self.sha256,
-            vae=self.vae,
-            data_root=self.data_root,
+            **self._sampling,
         )
+
+    @property
+    def _sampling(self) -> dict[str, Any]:
+        return {
+            "model": self.sha256,
+            "vae": self.vae,
+            "device": self.device.partition(":")[0],
+            "precision": self.precision,
+            # What the checkpoint does not say itself; guidance is for those with classes alone.
+            "official": asdict(official_options(self.column.dataset, num_classes=1)),
+        }
 
     @property
     def name(self) -> str:
@@ -123,7 +152,7 @@ def measure_at_paper_scale(
         for column in columns
         if column not in measurable
     ]
-    tasks = [_task(column, request) for column in measurable]
+    tasks = [paper_task(column, request) for column in measurable]
     ended = finished.finish(
         tasks, partial(measure_cell, request=request, folder=folder), folder / FILE
     )
@@ -148,39 +177,45 @@ def ingredients(column: PublishedColumn, request: PaperRequest) -> list[Ingredie
             f"fetch it from {HUB}, and name its folder with --checkpoints",
         ),
         package("diffusers", "sd"),
+        *autoencoder_of(checkpoint, request.vae),
         *([gpus()] if request.device is None else []),
     ]
 
 
 def measure_cell(task: PaperTask, request: PaperRequest, folder: Path) -> finished.Measured:
     """Sample, then measure; samples and features that are there already are not made again."""
-    device = request.device or "cuda"
     made = sample(
         SampleRequest(
             checkpoint=task.checkpoint,
             dataset=task.column.dataset,
-            out=folder / "samples" / task.column.dataset,
+            out=folder / "samples" / task.samples,
             num_samples=task.protocol.num_fake,
             autoencoder=task.vae,
-            device=device,
-            precision="fp32" if device == "cpu" else "fp16",  # as the official samples are made
+            device=task.device,
+            precision=task.precision,
         )
     )
     needs_real = metric(task.column.command).needs_real
     measure = MeasureRequest(
         metrics=(task.column.command,),
         real=open_dataset(task.column.dataset, data_root=request.root) if needs_real else None,
-        fake=open_video_set(made.out),
+        fake=first_samples(open_video_set(made.out), task.protocol.num_fake),
         protocol=task.protocol,
         dataset=task.column.dataset,
         model=MODEL,
         out=folder / "results.jsonl",
     )
     options = RunOptions(
-        store=request.store or folder / "features", device=device, workers=request.workers
+        store=request.store or folder / "features", device=task.device, workers=request.workers
     )
     (result,) = run_metrics(measure, options)
     return _as_cell(result)
+
+
+def first_samples(videos: VideoSet, count: int) -> VideoSet:
+    """Samples 0 … `count` − 1 of a folder that may hold more of them."""
+    chosen = (each for each in videos.videos if int(PurePosixPath(each.name).name) < count)
+    return replace(videos, videos=tuple(chosen))
 
 
 def _as_cell(result: Result) -> finished.Measured:
@@ -192,19 +227,19 @@ def _as_cell(result: Result) -> finished.Measured:
     )
 
 
-def _task(column: PublishedColumn, request: PaperRequest) -> PaperTask:
+def paper_task(column: PublishedColumn, request: PaperRequest) -> PaperTask:
+    """The cell of a column, whose checkpoint is here."""
     protocol = for_dataset(LATTE, column.dataset)
     if request.num_videos is not None:
         protocol = replace(protocol, num_real=request.num_videos, num_fake=request.num_videos)
     path = _checkpoint(column.dataset, request.checkpoints)
-    is_official = path.suffix != ".safetensors"  # ours say what decodes their latents
     return PaperTask(
         column=column,
         protocol=protocol,
         checkpoint=path,
-        vae=request.vae or (DEFAULT_VAE if is_official else None),
+        vae=request.vae or (DEFAULT_VAE if is_official(path) else None),
         sha256=digest(path).sha256,
-        data_root=str(request.root.resolve()),
+        device=request.place,
     )
 
 

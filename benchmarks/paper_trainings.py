@@ -1,21 +1,21 @@
 """Cells at the paper's settings: exact commands of torchrun, run where their ingredients are.
 
 Each cell is a training of `latte train`, then for every checkpoint 2048 samples of `latte sample`
-and their FVD by `latte-eval fvd`. All three go on where they were interrupted.
+and their FVD by `latte-eval fvd`; of the last one FID as well. All go on where they were
+interrupted.
 """
 
-import json
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.designs import BASELINE, PAPER, Design
-from benchmarks.finished import Measured, cell_key, finish
+from benchmarks.finished import FILE, Measured, finish, read_cells
+from benchmarks.paper_commands import DATASET, DIT, GPUS, PaperTraining, write_commands
 from benchmarks.scale import (
     Ingredient,
     data_set,
@@ -26,78 +26,18 @@ from benchmarks.scale import (
     network_weights,
     package,
     require,
+    vae,
 )
-from latte.data.errors import InputError, named
-from latte.training.config import as_table, load_config
+from evaluation.networks.weights import digest
+from evaluation.result import read_results
+from latte.autoencoder import DEFAULT_VAE
+from latte.data.errors import InputError
+from latte.training.config import load_config
 
 if TYPE_CHECKING:
     from benchmarks.ablations import Cells, Request
 
-DATASET = "faceforensics"
-GPUS = 8
-SAMPLES = 2048
-DIT = "https://dl.fbaipublicfiles.com/DiT/models/DiT-XL-2-256x256.pt"
 COMMANDS = "commands.sh"
-TORCHRUN = ("torchrun", "--standalone", f"--nproc_per_node={GPUS}", "-m", "latte")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaperTraining:
-    """A design and a seed on FaceForensics."""
-
-    design: Design
-    settings: tuple[str, ...]  # of `latte train`, seed included
-    steps: tuple[int, ...]  # of the checkpoints that are measured
-    strides: tuple[int, ...]  # of the real clips
-    folder: Path
-    data_root: Path
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return f"{self.design.name}, seed {self.seed}"
-
-    @property
-    def key(self) -> str:
-        """Over all that decides the values but the pixels of the data set."""
-        table = as_table(load_config(PAPER.config, self.settings))
-        del table["output"]
-        if self.design.starts_from_images:
-            table["model"]["initialise_from"] = DIT
-        return cell_key(config=table, steps=self.steps, strides=self.strides, samples=SAMPLES)
-
-    @property
-    def run(self) -> Path:
-        """Folder of the training."""
-        return self.folder / "runs" / self.key
-
-    def train_command(self) -> list[str]:
-        """The training; one that is finished ends at once."""
-        chosen = [part for setting in self.settings for part in ("--set", setting)]
-        place = ["--out", str(self.run), "--data-root", str(self.data_root)]
-        return [*TORCHRUN, "train", PAPER.config, *chosen, *place]
-
-    def measure_commands(self, step: int) -> list[list[str]]:
-        """Samples of a checkpoint, and their FVD against real clips at each interval."""
-        checkpoint = self.run / "checkpoints" / f"{step:07d}" / "ema.safetensors"
-        samples = str(self.samples(step))
-        sample = [*TORCHRUN, "sample", str(checkpoint), "--dataset", DATASET]
-        found = [[*sample, "--num-samples", str(SAMPLES), "--out", samples]]
-        for stride in self.strides:
-            fvd = ["python", "-m", "evaluation", "fvd", "--dataset", DATASET, "--fake", samples]
-            fvd += ["--protocol", "latte", "--num-videos", str(SAMPLES)]
-            fvd += ["--set", f"real_stride={stride}", "--data-root", str(self.data_root)]
-            found.append([*fvd, "--out", str(self.results(step, stride))])
-        return found
-
-    def samples(self, step: int) -> Path:
-        """Folder of a checkpoint's samples: gigabytes, which are removed once they are measured."""
-        return self.run / "samples" / f"{step:07d}"
-
-    def results(self, step: int, stride: int) -> Path:
-        """File of one FVD; a finished one is not measured again."""
-        return self.run / "fvd" / f"{step:07d}-stride{stride}.jsonl"
 
 
 def make_paper_cells(designs: Sequence[Design], request: "Request") -> "Cells":
@@ -105,12 +45,18 @@ def make_paper_cells(designs: Sequence[Design], request: "Request") -> "Cells":
 
     Raises:
         InputError: something is missing: one message with all of it, before anything starts; with
-            `only_available`, only if no design can be trained.
+            `only_available`, only if no design can be trained. Or an option has no effect here, or
+            no cell could be measured.
     """
     from benchmarks.ablations import Cells
 
+    if request.device is not None:
+        raise InputError(
+            f"--device {request.device}: at paper scale torchrun takes {GPUS} GPUs; leave it out"
+        )
+    initial = _initial(designs, request)
     tasks = {
-        (design, seed): paper_training(design, seed, request)
+        (design, seed): paper_training(design, seed, request, initial)
         for seed in range(request.seeds)
         for design in designs
     }
@@ -122,7 +68,13 @@ def make_paper_cells(designs: Sequence[Design], request: "Request") -> "Cells":
         or_else = f"the commands are in {script}{hint}"
         require([each for found in needed.values() for each in found], "paper", or_else=or_else)
     wanted = [task for (design, _), task in tasks.items() if design in possible]
-    finished = finish(wanted, measure_paper_training, request.folder / "cells.jsonl")
+    path = request.folder / FILE
+    done = read_cells(path)
+    for task in wanted:
+        if task.key in done:  # stopped before it was tidied up
+            tidy(task)
+    finished = finish(wanted, measure_paper_training, path, tidy=tidy)
+    finished.end_if_nothing()
     reasons = {
         design: "lacks " + ", ".join(each.name for each in missing_ingredients(needed[design]))
         for design in designs
@@ -132,7 +84,9 @@ def make_paper_cells(designs: Sequence[Design], request: "Request") -> "Cells":
     return Cells(finished=finished, keys=keys, reasons=reasons)
 
 
-def paper_training(design: Design, seed: int, request: "Request") -> PaperTraining:
+def paper_training(
+    design: Design, seed: int, request: "Request", initial: str = DIT
+) -> PaperTraining:
     """The cell of a design; seed 0 is the configuration's own."""
     own_seed = load_config(PAPER.config).training.seed
     settings = [*PAPER.settings_of(design), f"training.seed={own_seed + seed}"]
@@ -149,6 +103,7 @@ def paper_training(design: Design, seed: int, request: "Request") -> PaperTraini
         folder=request.folder,
         data_root=request.data_root or default_data_root(),
         seed=seed,
+        initial=initial,
     )
 
 
@@ -162,47 +117,27 @@ def ingredients(design: Design, request: "Request") -> list[Ingredient]:
     return [
         data_set(DATASET, request.data_root or default_data_root()),
         package("diffusers", "sd"),
+        vae(PAPER.config_of(design).autoencoder.path or DEFAULT_VAE),
         network_weights("i3d"),
+        network_weights("inception"),
         *([dit] if design.starts_from_images else []),
         gpus(GPUS),
     ]
-
-
-def write_commands(path: Path, tasks: Sequence[PaperTraining]) -> Path:
-    """All commands as one shell script, which can be run by hand as well."""
-    lines = ["#!/bin/sh", "set -e"]
-    done: set[str] = set()
-    for task in tasks:
-        if task.key in done:
-            continue
-        done.add(task.key)
-        lines += ["", f"# {task.name}", shlex.join(task.train_command())]
-        for step in task.steps:
-            lines += [shlex.join(command) for command in task.measure_commands(step)]
-            lines.append(shlex.join(["rm", "-r", str(task.samples(step))]))
-    with named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-    return path
 
 
 def measure_paper_training(task: PaperTraining) -> Measured:
     """Run the commands whose results are not there yet.
 
     Raises:
-        InputError: one of them failed.
+        InputError: one of them failed, or a file of results has a broken line.
     """
-    missing = [
-        step
-        for step in task.steps
-        if not all(task.results(step, stride).exists() for stride in task.strides)
-    ]
-    if missing:
+    missing = {step: list(_missing(task, step)) for step in task.steps}
+    if any(missing.values()) and not task.weights.exists():
         _run(task.train_command())
-    for step in missing:
-        for command in task.measure_commands(step):
+    for step, commands in missing.items():
+        for command in [task.sample_command(step), *commands] if commands else []:
             _run(command)
-        shutil.rmtree(task.samples(step))
+        _remove(task.samples(step))
     rows: list[list[Any]] = [
         [[step, *_value(task.results(step, stride))] for step in task.steps]
         for stride in task.strides
@@ -212,9 +147,39 @@ def measure_paper_training(task: PaperTraining) -> Measured:
     return Measured(
         value=value,
         interval=(low, high),
-        details={"points": rows, "fingerprint": last["fingerprint"]},
+        details={
+            "points": rows,
+            "fid": list(_value(task.fid)),
+            "fingerprint": last["fingerprint"],
+        },
         provenance={key: last[key] for key in ("date", "versions", "host")},
     )
+
+
+def tidy(task: PaperTraining) -> None:
+    """Keep the last weights of a measured training alone, beside its log and results."""
+    for path in (*task.leftovers, *map(task.samples, task.steps)):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _missing(task: PaperTraining, step: int) -> Iterator[list[str]]:
+    for path, command in task.measure_commands(step).items():
+        if not _records(path):
+            yield command
+
+
+def _initial(designs: Sequence[Design], request: "Request") -> str:
+    """What is known of the file that some designs start from: what is in it, if it is here."""
+    path = request.initialise_from
+    needed = any(design.starts_from_images for design in designs)
+    return digest(path).sha256 if needed and path is not None and path.is_file() else DIT
 
 
 def _run(command: Sequence[str]) -> None:
@@ -234,6 +199,12 @@ def _value(path: Path) -> tuple[float, float, float]:
 
 
 def _record(path: Path) -> Mapping[str, Any]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    record: Mapping[str, Any] = json.loads(lines[-1])
-    return record
+    records = _records(path)
+    if not records:
+        raise InputError(f"{path}: a command ended well, but left no result there; run it again")
+    return records[-1]
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """The results of a file, which need not be there."""
+    return read_results(path) if path.exists() else []

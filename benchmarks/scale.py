@@ -1,11 +1,12 @@
 """At which scale a runner works, and what that needs: all that is missing is said at once."""
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from latte.data.command_line import nearest
 from latte.data.errors import InputError
@@ -122,6 +123,74 @@ def package(module: str, extra: str) -> Ingredient:
         here=find_spec(module) is not None,
         how_to_get=f"pip install 'latte-eval[{extra}]'",
     )
+
+
+def vae(path: str) -> Ingredient:
+    """Stable Diffusion's autoencoder: a folder, or fetched from the Hugging Face hub before.
+
+    Args:
+        path: as `latte.autoencoder.open_autoencoder` takes it.
+    """
+    owner, _, rest = path.partition("/")
+    repository, _, inside = rest.partition("/")
+    folder = Path(path).expanduser()
+    if folder.exists() or not (owner and repository):
+        places = (folder, folder / "vae")
+        here = any((place / "config.json").is_file() for place in places)
+        how = "no config.json is there; give the folder of a VAE"
+    else:
+        name = f"{owner}/{repository}"
+        prefixes = [f"{inside}/" if inside else "", f"{inside}/vae/".lstrip("/")]
+        here = any(_is_fetched(name, f"{prefix}config.json") for prefix in prefixes)
+        files = f"{prefixes[0]}config.json {prefixes[0]}diffusion_pytorch_model.safetensors"
+        how = f"`hf download {name} {files}` fetches it from the Hugging Face hub"
+    return Ingredient(name=f"the autoencoder {path}", here=here, how_to_get=how)
+
+
+def _is_fetched(repository: str, file_name: str) -> bool:
+    """Whether a file of the Hugging Face hub is in its cache."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+
+        return isinstance(try_to_load_from_cache(repository, file_name), str)
+    except (ImportError, ValueError):  # without the package; no name of a repository
+        return False
+
+
+def autoencoder_of(checkpoint: Path | None, asked: str | None) -> list[Ingredient]:
+    """The VAE that a checkpoint works with: the one asked for, else its own; none of some.
+
+    Args:
+        checkpoint: official, or of ours; None or not here: as official ones.
+        asked: a path as `vae` takes it, or a name of `latte.autoencoder.AUTOENCODERS`.
+    """
+    from latte.autoencoder import AUTOENCODERS, DEFAULT_VAE
+
+    path = asked
+    if path is None and checkpoint is not None and not is_official(checkpoint):
+        stated = _stated_autoencoder(checkpoint)
+        name = stated.get("name", "sd-vae")
+        path = stated.get("path", name) if name == "sd-vae" else name
+    if path in (None, "sd-vae"):
+        return [vae(DEFAULT_VAE)]
+    return [] if path in AUTOENCODERS else [vae(str(path))]
+
+
+def is_official(checkpoint: Path) -> bool:
+    """Files of ours are safetensors, and say what decodes their latents."""
+    return checkpoint.suffix != ".safetensors"
+
+
+def _stated_autoencoder(checkpoint: Path) -> dict[str, Any]:
+    """What a file of ours says of it; a damaged one is refused by who samples from it."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(checkpoint, framework="pt") as file:
+            settings = json.loads((file.metadata() or {})["settings"])
+        return dict(settings["autoencoder"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return {}
 
 
 def gpus(count: int = 1) -> Ingredient:

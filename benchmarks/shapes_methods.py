@@ -5,7 +5,7 @@ what any machine can measure, by metrics with names of their own. Each method is
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -23,13 +23,12 @@ from benchmarks.demo import (
     generator_videos,
     measure_sets,
 )
+from benchmarks.embedded_networks import embedded_networks
 from benchmarks.finished import FILE, Finished, FinishedCell, Measured, cell_key, finish
 from benchmarks.generated import GeneratedVideo, described, generated_videos
 from benchmarks.origin import source_commit, versions_and_host
 from benchmarks.scale import Scale
 from evaluation.extraction import RunOptions
-from evaluation.networks.registry import network
-from evaluation.networks.weights import locate_weights
 from evaluation.presets import SHAPES
 from evaluation.result import Result
 from latte.data.errors import InputError
@@ -37,10 +36,10 @@ from latte.data.shapes import VERSION, shapes_video_set
 from latte.data.sources import VideoSet
 from latte.model.checkpoints import shipped_checkpoint
 from latte.sampling.generate import SamplingOptions
+from latte.sampling.processes import Process, choose_device
 from reports.tables import Cell
 
 FVD, FID, IS = "FVD-shapes", "FID-shapes", "IS-shapes"
-NETWORKS = ("shapes", "shapes-frame")
 RESAMPLES = 500  # of the intervals, as in the demo
 REVISION = 1  # raised by any change of this module that moves a number
 NO_MODEL = "This installation lacks the model that ships with the package."
@@ -92,7 +91,7 @@ class MethodTask:
     method: Method
     effort: Effort
     seed: int
-    embedded: tuple[tuple[str, int, str], ...] = field(default=())  # the networks that measure
+    device: str = "cpu"
 
     @property
     def key(self) -> str:
@@ -101,13 +100,14 @@ class MethodTask:
             cell="method on shapes",
             revision=REVISION,
             shapes=VERSION,
-            networks=self.embedded,
+            networks=embedded_networks(),
             model=self.method.made_of,
             sampling=asdict(self.effort.sampling) if self.method.model else None,
             stand_in=asdict(self.method.stand_in) if self.method.stand_in else None,
             num_videos=self.effort.num_videos,
             resamples=RESAMPLES,
             seed=self.seed,
+            device=self.device.partition(":")[0],
         )
 
     @property
@@ -175,16 +175,17 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:
         InputError: the checkpoint is no model of shapes, or the file of cells is broken.
     """
     methods, reasons, sampled = _methods(request)
-    embedded = tuple(_identity(name) for name in NETWORKS)
     tasks = [
-        MethodTask(method=method, effort=request.effort, seed=seed, embedded=embedded)
+        MethodTask(method=method, effort=request.effort, seed=seed, device=request.device)
         for method in methods
         for seed in range(request.seeds)
     ]
     options = RunOptions(
         store=request.store or folder / "features", device=request.device, workers=request.workers
     )
+    choose_device(request.device, Process())  # refused once, not for each method
     finished = finish(tasks, partial(measure_method, options=options), folder / FILE)
+    finished.end_if_nothing()
     cells: dict[str, list[FinishedCell]] = {}
     for task in tasks:
         if task.key in finished.cells:
@@ -195,7 +196,7 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:
     return OnShapes(
         num_videos=request.effort.num_videos,
         methods=tuple(dict.fromkeys((model, *labels))),
-        cells={label: found for label, found in cells.items() if label not in failed},
+        cells=cells,
         reasons={**reasons, **{label: f"Failed: {why}" for label, why in failed.items()}},
         model=model,
         sampled=sampled,
@@ -259,12 +260,6 @@ def _videos(task: MethodTask, first: int) -> VideoSet:
         return generated_videos(method.model, count, sampling, dataset="shapes")
     assert method.stand_in is not None
     return generator_videos(method.stand_in, first, count)
-
-
-def _identity(name: str) -> tuple[str, int, str]:
-    """What a network's numbers depend on."""
-    spec = network(name)
-    return name, spec.version, locate_weights(spec).sha256
 
 
 def _entry(result: Result) -> dict[str, Any]:

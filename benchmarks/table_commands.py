@@ -12,6 +12,7 @@ import typer
 from benchmarks.runner_options import Out, folder_of
 from benchmarks.scale import Scale, as_scale
 from evaluation.options import DataRoot
+from latte.data.errors import InputError
 
 OptionalScale = Annotated[
     str | None,
@@ -175,6 +176,7 @@ def published_table(
 
     run = table3_fvd.run if is_fvd else table5_is_fid.run
     if chosen is None:
+        _refuse_measuring_options(context)
         run(results or [], folder)
         return
     request = TableRequest(
@@ -206,6 +208,22 @@ def table4(results: VBenchResults = None, scale: OptionalScale = None, out: Out 
     from benchmarks import table4_vbench
 
     table4_vbench.run(results or [], folder, chosen)
+
+
+def _refuse_measuring_options(context: typer.Context) -> None:
+    """They would be ignored where nothing is measured.
+
+    Raises:
+        InputError: one is given.
+    """
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in context.params
+        if name not in ("results", "scale", "out")
+        and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        raise InputError(f"{', '.join(given)}: nothing is measured without --scale; add it")
 
 
 def _same(scale: str) -> Scale:

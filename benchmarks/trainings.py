@@ -8,15 +8,18 @@ on from its last checkpoint. Designs that several figures show are one cell.
 import csv
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.finished import FILE, Finished, Measured, cell_key, finish, read_cells
+from benchmarks import other_images
+from benchmarks.embedded_networks import embedded_networks
+from benchmarks.finished import FILE, Finished, Measured, alone_with, cell_key, finish, read_cells
 from benchmarks.threads import one_thread
+from latte.data import shapes
 from latte.training.config import TrainConfig, as_table
 
-VERSION = 1  # raised by any change of this module that moves a number
+VERSION = 2  # raised by any change of this module that moves a number
 LATENT_CLIPS = 200  # that latents are fitted to
 WEIGHTS, LATENTS = "ema.safetensors", "latents.safetensors"  # what is kept of a training
 
@@ -53,15 +56,20 @@ class Training:
     @property
     def key(self) -> str:
         """The same for all that a value can depend on; designs are known by what they are."""
+        from benchmarks.checkpoint_measures import MeasureOptions
+
         first = self.image_model
+        images = first and [_deciding(first.config), first.num_images, other_images.VERSION]
         return cell_key(
             version=VERSION,
+            shapes=shapes.VERSION,
+            networks=embedded_networks(),
             config=_deciding(self.config),
             points=self.points,
             strides=self.strides,
-            measure=dict(self.measure),
+            measure=asdict(MeasureOptions(**self.measure)),
             device=self.device.partition(":")[0],
-            image_model=first and [_deciding(first.config), first.num_images],
+            image_model=images,
             components=self.components,
         )
 
@@ -105,7 +113,7 @@ def run_trainings(
     whole comparisons.
     """
     tasks = [with_seed(each, seed) for seed in range(seeds) for each in trainings]
-    return finish(tasks, measure_training, folder / FILE, workers=workers)
+    return finish(tasks, measure_training, folder / FILE, workers=workers, tidy=remove_run)
 
 
 def measure_training(task: Training) -> Measured:
@@ -130,9 +138,13 @@ def measure_training(task: Training) -> Measured:
     details["parameters"] = sum(tensor.numel() for tensor in model.state_dict.values())
     details["mse"] = _losses(folder / "log.csv")
     provenance = details.pop("provenance")
-    shutil.rmtree(folder)  # what figures look at later is kept
     _, value, low, high = details["points"][0][-1]
     return Measured(value=value, interval=(low, high), details=details, provenance=provenance)
+
+
+def remove_run(task: Training) -> None:
+    """Remove what a measured training has left; what figures look at later is kept."""
+    shutil.rmtree(task.run, ignore_errors=True)
 
 
 def trained_network(task: Training) -> tuple[Path, str | None]:
@@ -141,11 +153,12 @@ def trained_network(task: Training) -> tuple[Path, str | None]:
     As `measure_training` left them; else trained here, where it goes on: a network is trained once.
     """
     weights, latents = task.kept / WEIGHTS, task.kept / LATENTS
-    if not weights.exists():
-        with one_thread(task.device):
-            _keep(task, _train(task))
-        if task.key in read_cells(task.folder / FILE):
-            shutil.rmtree(task.run)
+    with alone_with(task.folder / FILE, task.key):
+        if not weights.exists():
+            with one_thread(task.device):
+                _keep(task, _train(task))
+            if task.key in read_cells(task.folder / FILE):
+                remove_run(task)
     return weights, str(latents) if task.components else None
 
 

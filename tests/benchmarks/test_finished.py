@@ -1,4 +1,6 @@
+import errno
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,10 +74,77 @@ def test_what_fails_costs_no_other_cell_and_is_tried_again(
     assert mended.cells[Task("mendable").key].value == 8
 
 
+def test_two_commands_at_once_make_a_cell_once(tmp_path: Path) -> None:
+    other_began, calls = threading.Event(), []
+
+    def measure(task: Task) -> Measured:
+        calls.append(task.name)
+        if task.name == "own":  # of the second command, which has seen no line of "common" yet
+            other_began.set()
+        else:
+            assert other_began.wait(60)
+        return length(task)
+
+    first = threading.Thread(target=finish, args=([Task("common")], measure, tmp_path / FILE))
+    first.start()
+    while not calls:
+        pass
+    second = finish([Task("own"), Task("common")], measure, tmp_path / FILE)
+    first.join()
+    assert sorted(calls) == ["common", "own"]
+    assert len(second.cells) == 2
+    assert not second.failed
+
+
+def test_what_was_worked_with_is_removed_after_the_line_is_written(tmp_path: Path) -> None:
+    seen = []
+
+    def tidy(task: Task) -> None:
+        seen.append((task.name, task.key in read_cells(tmp_path / FILE)))
+
+    def measure(task: Task) -> Measured:
+        if task.name == "bad":
+            raise InputError("it is bad")
+        return length(task)
+
+    finish([Task("good"), Task("bad")], measure, tmp_path / FILE, tidy=tidy)
+    assert seen == [("good", True)]
+
+
+def test_a_missing_file_fails_its_cell_and_a_full_disk_the_run(tmp_path: Path) -> None:
+    def missing(task: Task) -> Measured:
+        if task.name == "a":
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", "clips.npy")
+        return length(task)
+
+    ended = finish([Task("a"), Task("b")], missing, tmp_path / FILE)
+    assert [cell.name for cell in ended.cells.values()] == ["b"]
+    with pytest.raises(InputError, match=r"clips\.npy"):
+        ended.end()
+
+    def full(task: Task) -> Measured:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        finish([Task("c")], full, tmp_path / FILE)
+
+
+def test_a_run_of_which_nothing_is_left_ends_before_its_documents(tmp_path: Path) -> None:
+    def device(task: Task) -> Measured:
+        raise InputError("no such device")
+
+    ended = finish([Task("a"), Task("b")], device, tmp_path / FILE)
+    with pytest.raises(InputError, match=r"2 cells could not .*\n  - a; b: no such device$"):
+        ended.end_if_nothing()
+    finish([Task("c")], length, tmp_path / "other").end_if_nothing()
+
+
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
         (["{"], r"cells\.jsonl, line 1: not JSON"),
+        (["[" * 100_000], r"line 1: not JSON"),
+        ([CELL.to_json().replace("1.5", "1" + "0" * 400)], r"line 1: not a measured cell"),
         ([CELL.to_json(), "", "[1]"], r"line 3: not a measured cell"),
         ([CELL.to_json().replace("1.5", "NaN")], r"line 1: not a measured cell"),
         ([CELL.to_json().replace("[1.0, 2.0]", "[2.0, 1.0]")], r"line 1: not a measured cell"),

@@ -12,6 +12,7 @@ from benchmarks.scale import (
     network_weights,
     package,
     require,
+    vae,
 )
 from latte.data.errors import InputError
 
@@ -42,6 +43,34 @@ def test_ingredients_know_whether_they_are_here(tmp_path: Path) -> None:
     both = [file("weights", None, "fetch them"), file("weights", tmp_path / "x", "fetch them")]
     assert missing_ingredients(both) == both
     assert str(tmp_path / "x") in both[1].line
+
+
+def test_an_autoencoder_is_a_folder_or_in_the_cache_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    folder = tmp_path / "vae"
+    folder.mkdir()
+    assert not vae(str(folder)).here
+    assert f"{folder}: no config.json is there" in vae(str(folder)).line
+    (folder / "config.json").touch()
+    assert vae(str(folder)).here
+    assert vae(str(tmp_path)).here  # the folder above it, which is how models are published
+    assert not vae(str(tmp_path / "none")).here
+    assert vae("owner/name").line == (
+        "the autoencoder owner/name: `hf download owner/name config.json "
+        "diffusion_pytorch_model.safetensors` fetches it from the Hugging Face hub"
+    )
+    fetched = tmp_path / "hub" / "models--owner--name"
+    (fetched / "refs").mkdir(parents=True)
+    (fetched / "refs" / "main").write_text("abc", encoding="utf-8")
+    (fetched / "snapshots" / "abc" / "part" / "vae").mkdir(parents=True)
+    (fetched / "snapshots" / "abc" / "part" / "vae" / "config.json").touch()
+    assert not vae("owner/name").here
+    assert vae("owner/name/part").here
+    (fetched / "snapshots" / "abc" / "config.json").touch()
+    assert vae("owner/name").here
 
 
 def test_an_unknown_scale_gets_the_known_ones() -> None:

@@ -119,3 +119,21 @@ def test_a_folder_that_may_not_be_written_is_one_sentence(
     error = capsys.readouterr().err
     assert error.startswith(f"error: permission denied ({tmp_path / 'x'}): ")
     assert error.count("\n") == 1
+
+
+def test_options_of_a_measurement_are_refused_where_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_cli(monkeypatch, "table3", "--seeds", "3", "--num-videos", "40") == 2
+    printed = capsys.readouterr().err
+    assert printed == "error: --seeds, --num-videos: nothing is measured without --scale; add it\n"
+
+
+def test_the_later_scale_counts_so_that_tox_can_have_a_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+    monkeypatch.setattr(table3_fvd, "run", lambda *arguments: seen.append(arguments))
+    assert run_cli(monkeypatch, "table3", "--scale", "tiny", "--scale", "small") == 0
+    assert seen[0][2].scale == "small"

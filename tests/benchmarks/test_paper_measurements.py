@@ -1,0 +1,95 @@
+"""The published weights at the paper's settings: which samples, which autoencoder, which key."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks import table3_fvd
+from benchmarks.paper_measurements import (
+    PaperRequest,
+    PaperTask,
+    ingredients,
+    measure_cell,
+    paper_task,
+)
+from evaluation.presets import SHAPES
+from latte.data.shapes import shapes_video_set
+
+COLUMN = replace(table3_fvd.TABLE.columns[0], network="shapes", metric="FVD-shapes")
+
+
+@pytest.fixture
+def request_here(tmp_path: Path, tiny_checkpoint) -> PaperRequest:
+    """A small data set and a small model of it, in the places of the paper's."""
+    assert COLUMN.dataset == "faceforensics"
+    for video in shapes_video_set("train", num_videos=3, num_frames=16).videos:
+        folder = tmp_path / "data" / "faceforensics" / "train" / video.name
+        folder.mkdir(parents=True)
+        for number, frame in enumerate(video.read(range(16))):
+            Image.fromarray(frame).save(folder / f"{number:03d}.png")
+    (tmp_path / "models").mkdir()
+    tiny_checkpoint(
+        tmp_path / "models" / "faceforensics.safetensors",
+        num_classes=None,
+        dataset="faceforensics",
+        sampling={"method": "ddim", "steps": 2},
+    )
+    return PaperRequest(
+        checkpoints=tmp_path / "models", data_root=tmp_path / "data", device="cpu", num_videos=3
+    )
+
+
+def task_of(request: PaperRequest, count: int = 3) -> PaperTask:
+    small = replace(SHAPES, split="published", num_fake=count, fake_order="random")
+    return replace(paper_task(COLUMN, request), protocol=small)
+
+
+def names_of_vae(request: PaperRequest) -> list[str]:
+    names = [each.name for each in ingredients(COLUMN, request)]
+    return [name for name in names if name.startswith("the autoencoder")]
+
+
+def test_the_first_samples_are_measured_whatever_the_folder_holds(
+    request_here: PaperRequest, tmp_path: Path
+) -> None:
+    few = task_of(request_here, 3)
+    fresh = measure_cell(few, request_here, tmp_path / "fresh")
+    measure_cell(task_of(request_here, 6), request_here, tmp_path / "used")
+    used = measure_cell(few, request_here, tmp_path / "used")
+    assert len(list((tmp_path / "used" / "samples" / few.samples).glob("*.mkv"))) == 6
+    assert (used.value, used.interval) == (fresh.value, fresh.interval)
+    assert used.details["fake"]["order"] == fresh.details["fake"]["order"]
+    assert used.details["num_fake"] == 3
+
+
+def test_a_key_is_over_what_decides_the_value(request_here: PaperRequest, tmp_path: Path) -> None:
+    task = paper_task(COLUMN, request_here)
+    (tmp_path / "data").rename(tmp_path / "moved")
+    moved = replace(request_here, data_root=tmp_path / "moved", workers=2)
+    assert paper_task(COLUMN, moved).key == task.key
+    on_gpu = [paper_task(COLUMN, replace(request_here, device=name)) for name in (None, "cuda:1")]
+    assert on_gpu[0].key == on_gpu[1].key != task.key
+    assert [each.precision for each in (task, *on_gpu)] == ["fp32", "fp16", "fp16"]
+    assert on_gpu[0].samples != task.samples
+    more = paper_task(COLUMN, replace(request_here, num_videos=4))
+    assert more.key != task.key
+    assert more.samples == task.samples  # which go on where the fewer ended
+
+
+def test_the_autoencoder_is_the_one_asked_for_or_the_checkpoints_own(
+    request_here: PaperRequest, tmp_path: Path, tiny_checkpoint
+) -> None:
+    assert names_of_vae(request_here) == []  # a model of pixels
+    assert names_of_vae(replace(request_here, vae="some/vae")) == ["the autoencoder some/vae"]
+    official = replace(request_here, checkpoints=tmp_path / "published")
+    assert names_of_vae(official) == ["the autoencoder stabilityai/sd-vae-ft-ema"]
+    path = tmp_path / "models" / "faceforensics.safetensors"
+    for stated, wanted in (
+        ({"name": "sd-vae", "path": "its/own"}, "its/own"),
+        ({"name": "sd-vae"}, "stabilityai/sd-vae-ft-ema"),
+        ({}, "stabilityai/sd-vae-ft-ema"),  # sampling asks for one then
+    ):
+        tiny_checkpoint(path, num_classes=None, autoencoder=stated)
+        assert names_of_vae(request_here) == [f"the autoencoder {wanted}"]
