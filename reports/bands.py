@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import pandas as pd
@@ -12,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from reports.curves import DASHES
 from reports.figures import WIDTH, plain_text
 from reports.styles import INK, Style, figure_style, styles_for
 
@@ -72,10 +70,7 @@ def band_figure(
         raise ValueError(f"figure {title!r} has no curves")
     labels = list(dict.fromkeys(curve.label for curve in curves))
     styles = {**styles_for(labels), **(styles or {})}
-    looks = {
-        label: _line(styles[label], dash)
-        for label, dash in zip(labels, cycle(DASHES), strict=False)
-    }
+    looks = {label: _line(styles[label]) for label in labels}
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     with figure_style():
@@ -144,10 +139,10 @@ def _draw_panel(axes: Any, panel: BandPanel, looks: Mapping[str, dict[str, Any]]
     axes.grid(axis="y")
 
 
-def _line(style: Style, dashes: Any) -> dict[str, Any]:
+def _line(style: Style) -> dict[str, Any]:
     return {
         "color": style.colour,
-        "linestyle": dashes,
+        "linestyle": style.dashes,
         "linewidth": 1.6,
         "marker": style.marker,
         "markersize": 4.2,

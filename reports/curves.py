@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any, Literal
 
 import pandas as pd
@@ -15,7 +14,6 @@ from reports.figures import WIDTH, plain_text
 from reports.styles import GRID, INK, Style, figure_style, styles_for
 
 Scale = Literal["linear", "log", "symlog"]
-DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,20 +74,19 @@ def panel_chart(
     if scale == "log" and min(min(curve.y) for curve in curves) <= 0:
         raise ValueError(f"figure {title!r}: a logarithmic axis needs positive values")
     styles = {**styles_for(curve.label for curve in curves), **(styles or {})}
-    dashes = dict(zip(styles, cycle(DASHES), strict=False))
     rows = -(-len(panels) // columns)
     with figure_style():
         figure = Figure(figsize=(1.55 * WIDTH, 1.1 + 1.95 * rows), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
         for axes, panel in zip(grid.flat, panels, strict=False):
-            _draw_panel(axes, panel, styles, dashes, scale, band)
+            _draw_panel(axes, panel, styles, scale, band)
         for place, axes in enumerate(grid.flat):
             axes.set_visible(place < len(panels))
         figure.supylabel(plain_text(axis), fontsize=9.5)
         figure.suptitle(plain_text(title), x=0.01, ha="left", fontsize=11, fontweight="bold")
         labels = list(dict.fromkeys(curve.label for curve in curves))
-        _legend(figure, labels, styles, dashes)
+        _legend(figure, labels, styles)
     return figure
 
 
@@ -110,7 +107,6 @@ def _draw_panel(
     axes: Any,
     panel: Panel,
     styles: Mapping[str, Style],
-    dashes: Mapping[str, Any],
     scale: Scale,
     band: tuple[float, float] | None,
 ) -> None:
@@ -127,7 +123,7 @@ def _draw_panel(
         axes.plot(
             [places.index(x) for x in curve.x],
             curve.y,
-            **_line(styles[curve.label], dashes[curve.label]),
+            **_line(styles[curve.label]),
         )
     axes.set_xticks(range(len(places)), [f"{x:g}" for x in places])
     axes.set_title(plain_text(panel.title), fontsize=9.5)
@@ -136,14 +132,9 @@ def _draw_panel(
     axes.grid(axis="y")
 
 
-def _legend(
-    figure: Figure, labels: Sequence[str], styles: Mapping[str, Style], dashes: Mapping[str, Any]
-) -> None:
+def _legend(figure: Figure, labels: Sequence[str], styles: Mapping[str, Style]) -> None:
     """Every label once, under the panels, in as few lines as fit."""
-    handles = [
-        Line2D([], [], **_line(styles[label], dashes[label]), label=plain_text(label))
-        for label in labels
-    ]
+    handles = [Line2D([], [], **_line(styles[label]), label=plain_text(label)) for label in labels]
     for columns in range(min(8, len(handles)), 0, -1):
         legend = figure.legend(
             handles=handles, loc="outside lower center", ncols=columns, handlelength=3.2, fontsize=9
@@ -153,10 +144,10 @@ def _legend(
         legend.remove()
 
 
-def _line(style: Style, dashes: Any) -> dict[str, Any]:
+def _line(style: Style) -> dict[str, Any]:
     return {
         "color": style.colour,
-        "linestyle": dashes,
+        "linestyle": style.dashes,
         "linewidth": 1.5,
         "marker": style.marker,
         "markersize": 4.8,

@@ -18,9 +18,17 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from reports.cells import decimals_of
 from reports.markup import escape_html
-from reports.styles import GRID, INK, Style, figure_style, styles_for
+from reports.styles import COLOURS, FAINT, GRID, INK, Style, figure_style, styles_for
 
 Order = Literal["given", "ascending", "descending"]
+# The patches that matplotlib fills behind a figure and its axes, up to their colour.
+_BACKGROUND = re.compile(r'(<g id="patch_\d+">\s*<path d="[^"]*"\s*style="fill: )#ffffff(?="/>)')
+_OWN_COLOURS = {
+    INK: "currentColor",
+    FAINT: "var(--faint)",
+    GRID: "var(--line)",
+    COLOURS[0].lower(): "var(--blue)",
+}
 WIDTH = 5.6  # inches: its text stays readable when it is scaled down to a narrow screen
 
 
@@ -118,21 +126,30 @@ def figure_svg(figure: Figure) -> str:
     return buffer.getvalue()
 
 
-def inline_svg(figure: Figure, description: str) -> str:
-    """The figure as an `<svg>` element for a page.
+def bare_svg(svg: str) -> str:
+    """The `<svg>` element of a file that `figure_svg` made, without metadata and comments."""
+    return re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.S)
 
-    It has no background and takes the page's own colours of
-    text (`currentColor`) and of lines (`--line`).
+
+def inline_svg(svg: str, description: str) -> str:
+    """The same as a part of a page.
+
+    It has no background and takes the page's own colours of text, of what is less important and of
+    lines, and its blue, which is lighter on a dark page. It is as wide as the page lets it be, but
+    never so small that its text could not be read.
     """
-    buffer = io.StringIO()
-    with figure_style():
-        figure.savefig(
-            buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
-        )
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor").replace(GRID, "var(--line)")
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape_html(description)}" ', 1)
+    svg = re.sub(_BACKGROUND, r"\1none", bare_svg(svg))
+    for colour, own in _OWN_COLOURS.items():
+        svg = svg.replace(colour, own)
+    label = f'role="img" aria-label="{escape_html(description)}" style="{_page_size(svg)}"'
+    return svg.replace("<svg ", f"<svg {label} ", 1)
+
+
+def _page_size(svg: str) -> str:
+    """By the figure's own width, so that all figures have text of about one size."""
+    found = re.search(r'<svg [^>]*\bwidth="([\d.]+)pt"', svg)
+    points = float(found.group(1)) if found else 72 * WIDTH
+    return f"width: 100%; min-width: {0.7 * points:.0f}px; max-width: {1.5 * points:.0f}px"
 
 
 def write_figure(figure: Figure, data: pd.DataFrame | None, folder: Path, name: str) -> list[Path]:

@@ -57,7 +57,6 @@ _LATEX = {
 }
 # T1 has the straight quotes and the accents; both packages come with every LaTeX.
 _LATEX_HEAD = "% \\usepackage[T1]{fontenc}\n% \\usepackage{booktabs}"
-SENTENCE = 24  # characters from which on a cell of words gets room to wrap
 _SUPERSCRIPTS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 
 
@@ -121,15 +120,19 @@ def html_text(text: str) -> str:
     return "".join(f"<code>{x}</code>" if i % 2 else x for i, x in enumerate(parts))
 
 
-def table_markdown(layout: Layout) -> str:
-    """A GitHub-flavoured Markdown table; sections begin with a row that holds their title."""
+def table_markdown(layout: Layout, *, folds_notes: bool = False) -> str:
+    """A GitHub-flavoured Markdown table; sections begin with a row that holds their title.
+
+    Args:
+        folds_notes: footnotes are folded away; remarks never are.
+    """
     rows: list[list[str]] = []
     for section in layout.sections:
         if section.title:
             title = f"*{escape_markdown(section.title)}*"
             rows.append([title, *([""] * len(layout.headings))])
         for line in section.lines:
-            label = escape_markdown(line.label) + _superscript(line.letters)
+            label = _in_a_table(line.label) + _superscript(line.letters)
             rows.append([label, *(_cell_markdown(cell) for cell in line.cells)])
     table = tabulate(
         rows,
@@ -138,14 +141,17 @@ def table_markdown(layout: Layout) -> str:
         colalign=["left", *("left" if words else "right" for words in layout.words)],
         disable_numparse=True,
     )
-    head = [f"**{escape_markdown(_title(layout))}**"]
+    head = [f"**{escape_markdown(title_sentence(layout))}**"]
     if layout.caption:
         head.append(markdown_text(layout.caption))
     notes = [f"{_superscript([x])} {markdown_text(note)}" for x, note in layout.footnotes]
-    notes += [markdown_text(remark) for remark in layout.remarks]
+    remarks = [markdown_text(remark) for remark in layout.remarks]
     parts = [" ".join(head), table]
-    if notes:
-        parts.append("  \n".join(notes))
+    if folds_notes and notes:
+        parts.append(folded_markdown(notes_summary(layout), "  \n".join(notes)))
+        notes = []
+    if notes or remarks:
+        parts.append("  \n".join([*notes, *remarks]))
     if layout.provenance:
         parts.append(provenance_markdown(layout.provenance))
     return "\n\n".join(parts) + "\n"
@@ -164,9 +170,9 @@ def table_latex(layout: Layout) -> str:
                 rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escape_latex(section.title)}}}}} \\"
             )
         for line in section.lines:
-            label = escape_latex(line.label) + _latex_marks(line.letters)
+            label = latex_text(line.label) + _latex_marks(line.letters)
             body.append(" & ".join([label, *(_cell_latex(cell) for cell in line.cells)]) + r" \\")
-    caption = f"{escape_latex(_title(layout))} {latex_text(layout.caption)}".strip()
+    caption = f"{escape_latex(title_sentence(layout))} {latex_text(layout.caption)}".strip()
     alignment = "l" + "".join("l" if words else "r" for words in layout.words)
     lines = [
         *_LATEX_HEAD.splitlines(),
@@ -188,49 +194,9 @@ def table_latex(layout: Layout) -> str:
     return "\n".join(lines) + "\n"
 
 
-def table_html(layout: Layout, anchor: str) -> str:
-    """A figure with a table that scrolls within itself, footnotes that are linked, provenance."""
-    kinds = _column_classes(layout)
-    headings = [f'<th scope="col">{_sort_button(layout.label_heading)}</th>']
-    headings += [
-        f'<th scope="col"{kind}>{_sort_button(heading)}</th>'
-        for heading, kind in zip(layout.headings, kinds, strict=True)
-    ]
-    bodies = []
-    for section in layout.sections:
-        rows = []
-        if section.title:
-            span = 1 + len(layout.headings)
-            rows.append(
-                f'<tr class="section"><th colspan="{span}" scope="rowgroup">'
-                f"{escape_html(section.title)}</th></tr>"
-            )
-        for line in section.lines:
-            label = escape_html(line.label) + _html_marks(line.letters, anchor)
-            cells = "".join(
-                _cell_html(cell, kind, anchor) for cell, kind in zip(line.cells, kinds, strict=True)
-            )
-            rows.append(f'<tr><th scope="row">{label}</th>{cells}</tr>')
-        bodies.append("<tbody>\n" + "\n".join(rows) + "\n</tbody>")
-    notes = [
-        f'<p id="{escape_html(anchor)}-{mark}"><sup>{mark}</sup> {html_text(note)}</p>'
-        for mark, note in layout.footnotes
-    ]
-    notes += [f"<p>{html_text(remark)}</p>" for remark in layout.remarks]
-    caption = f" {html_text(layout.caption)}" if layout.caption else ""
-    parts = [
-        '<figure class="table">',
-        f"<figcaption><strong>{escape_html(_title(layout))}</strong>{caption}</figcaption>",
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape_html(layout.title)}">',
-        f"<table>\n<thead><tr>{''.join(headings)}</tr></thead>",
-        *bodies,
-        "</table></div>",
-    ]
-    if notes:
-        parts.append('<div class="notes">' + "\n".join(notes) + "</div>")
-    if layout.provenance:
-        parts.append(provenance_html(layout.provenance))
-    return "\n".join([*parts, "</figure>"])
+def folded_markdown(summary: str, text: str) -> str:
+    """Markdown that is folded away under a summary."""
+    return f"<details><summary>{escape_html(summary)}</summary>\n\n{text}\n\n</details>"
 
 
 def provenance_markdown(lines: Iterable[str]) -> str:
@@ -244,21 +210,14 @@ def provenance_html(lines: Iterable[str]) -> str:
     return f'<details class="provenance"><summary>Provenance</summary><ul>{items}</ul></details>'
 
 
-def _title(layout: Layout) -> str:
+def title_sentence(layout: Layout) -> str:
     """The title as a sentence where a caption follows."""
     ends = layout.title.endswith((".", "?", "!", ":"))
     return layout.title + ("." if layout.caption and not ends else "")
 
 
-def _column_classes(layout: Layout) -> list[str]:
-    """For each column an attribute: nothing for numbers, `words`, or `words long` for sentences."""
-    classes = []
-    for column, words in enumerate(layout.words):
-        lines = [line for section in layout.sections for line in section.lines]
-        longest = max((len(line.cells[column].number) for line in lines), default=0)
-        kind = "words long" if longest > SENTENCE else "words"
-        classes.append(f' class="{kind}"' if words else "")
-    return classes
+def notes_summary(layout: Layout) -> str:
+    return f"{len(layout.footnotes)} notes"
 
 
 def _superscript(letters: Sequence[str]) -> str:
@@ -266,14 +225,19 @@ def _superscript(letters: Sequence[str]) -> str:
     return ",".join(letter.translate(_SUPERSCRIPTS) for letter in letters)
 
 
+def _in_a_table(text: str) -> str:
+    """As `markdown_text`; in a table a bar ends the cell even where it is code."""
+    return re.sub(r"(?<!\\)\|", r"\\|", markdown_text(text))
+
+
 def _cell_markdown(cell: CellView) -> str:
-    text = escape_markdown(cell.plain)
+    text = _in_a_table(cell.plain)
     text = {"best": f"**{text}**", "second": f"<u>{text}</u>"}.get(cell.rank or "", text)
     return text + (f" {DAGGER}" if cell.dagger else "") + _superscript(cell.letters)
 
 
 def _cell_latex(cell: CellView) -> str:
-    text = escape_latex(cell.plain)
+    text = latex_text(cell.plain)
     text = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(
         cell.rank or "", text
     )
@@ -298,24 +262,3 @@ def _latex_notes(layout: Layout) -> list[str]:
         *(rf"{note}\par" for note in notes),
         r"\end{minipage}",
     ]
-
-
-def _cell_html(cell: CellView, kind: str, anchor: str) -> str:
-    text = escape_html(cell.number)
-    if cell.half_width is not None:
-        text += f'<span class="half"> ± {escape_html(cell.half_width)}</span>'
-    text = {"best": f"<strong>{text}</strong>", "second": f"<u>{text}</u>"}.get(
-        cell.rank or "", text
-    )
-    marks = (DAGGER,) * cell.dagger + cell.letters
-    value = "" if cell.sort_value is None else f' data-value="{cell.sort_value!r}"'
-    return f"<td{kind}{value}>{text}{_html_marks(marks, anchor)}</td>"
-
-
-def _html_marks(marks: Sequence[str], anchor: str) -> str:
-    links = ",".join(f'<a href="#{escape_html(anchor)}-{mark}">{mark}</a>' for mark in marks)
-    return f'<sup class="marks">{links}</sup>' if links else ""
-
-
-def _sort_button(heading: str) -> str:
-    return f'<button type="button">{escape_html(heading)}</button>'

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from reports.bands import legend_below
-from reports.curves import DASHES
 from reports.figures import WIDTH, plain_text
 from reports.styles import Style, figure_style, styles_for
 
 COLOURS_OF_MATRICES = "cividis"  # lighter is more in grey too, and for all colour deficiencies
+SEAMLESS: dict[str, Any] = {"edgecolor": "face", "linewidth": 0.2}  # or the page shines through
 MOST_BINS = 60  # drawn; finer ones are put together
 MOST_COLUMNS = 3  # of matrices
 
@@ -93,15 +92,23 @@ def matrix_figure(
             if place >= len(matrices):
                 panel.set_visible(False)
                 continue
-            image = panel.imshow(
+            edges = np.arange(len(matrices[place].values) + 1) - 0.5
+            # Not `imshow`, whose pixels a vector file would hold as a picture.
+            mesh = panel.pcolormesh(
+                edges,
+                edges,
                 matrices[place].values,
                 cmap=COLOURS_OF_MATRICES,
                 vmin=low,
                 vmax=high,
-                interpolation="nearest",
+                **SEAMLESS,
             )
+            panel.set_aspect("equal")
+            panel.invert_yaxis()
             _label_matrix(panel, matrices[place], axes, outer=place % columns == 0)
-        bar = figure.colorbar(image, ax=grid, shrink=0.9, pad=0.02)
+        bar = figure.colorbar(mesh, ax=grid, shrink=0.9, pad=0.02)
+        assert bar.solids is not None
+        bar.solids.set(rasterized=False, **SEAMLESS)
         bar.set_label("cosine similarity")
         bar.outline.set_linewidth(0.5)
         figure.suptitle(plain_text(title), x=0.01, ha="left", fontsize=11, fontweight="bold")
@@ -133,13 +140,13 @@ def distribution_figure(
         figure = Figure(figsize=(1.55 * WIDTH, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
         panel = figure.add_subplot()
-        dashes = cycle(DASHES)
         handles = []
         for each in distributions:
             bins, density = _merged(each, first, last, step)
+            style = styles[each.label]
             look: dict[str, Any] = {
-                "color": styles[each.label].colour,
-                "linestyle": next(dashes),
+                "color": style.colour,
+                "linestyle": style.dashes,
                 "linewidth": 1.7,
             }
             panel.stairs(density, bins, fill=True, color=look["color"], alpha=0.12)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import pandas as pd
@@ -11,7 +10,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from reports.curves import DASHES
 from reports.figures import WIDTH, plain_text
 from reports.styles import INK, Style, figure_style, styles_for
 
@@ -117,7 +115,7 @@ def _draw(
     *,
     titled: bool,
 ) -> None:
-    for curve, dash in zip(panel.curves, cycle(DASHES), strict=False):
+    for curve in panel.curves:
         style = styles[curve.label]
         if curve.low is not None and curve.high is not None:
             axes.fill_between(
@@ -127,7 +125,7 @@ def _draw(
             curve.steps,
             curve.values,
             color=style.colour,
-            linestyle=dash,
+            linestyle=style.dashes,
             linewidth=1.6,
             marker=style.marker,
             markersize=4.8,

@@ -18,6 +18,8 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7
 # Few strokes: neither horizontal lines, which hide an interval, nor dots, which make files large.
 HATCHES = ("", "//", "\\\\", "xx", "||", "/")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+# Whole, long, short, and long and short strokes.
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 
 PAPER_METHODS = (
     "Latte+IMG",
@@ -42,11 +44,12 @@ PAPER_METHODS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How a method is drawn: colour, and a hatch and marker that tell it in grey as well."""
+    """How a method is drawn: colour, and what tells it in grey as well."""
 
     colour: str
-    hatch: str
-    marker: str
+    hatch: str  # of bars
+    marker: str  # of points
+    dashes: Any  # of lines, as matplotlib's `linestyle`
 
 
 # 7 colours and 6 hatches have no common divisor: 42 pairs, and neighbours differ in both.
@@ -55,6 +58,7 @@ _STYLES = tuple(
         colour=COLOURS[index % len(COLOURS)],
         hatch=HATCHES[index % len(HATCHES)],
         marker=MARKERS[index % len(MARKERS)],
+        dashes=DASHES[index % len(DASHES)],
     )
     for index in range(len(COLOURS) * len(HATCHES))
 )

@@ -27,6 +27,7 @@ from reports.cells import (
     Row,
     Section,
 )
+from reports.table_html import table_html
 
 __all__ = ["Cell", "Column", "Row", "Table", "table_from_frame", "write_table"]
 
@@ -76,7 +77,7 @@ class Table:
 
     def html(self, anchor: str = "table") -> str:
         """An HTML fragment; `anchor` is the prefix of its footnotes' ids."""
-        return markup.table_html(self.layout(), anchor)
+        return table_html(self.layout(), anchor)
 
     def csv(self) -> str:
         """One line for each cell: row, column, value, interval, mark, footnotes, reason."""

@@ -132,10 +132,11 @@ def test_the_same_data_give_the_same_svg_without_a_date() -> None:
 
 
 def test_a_figure_on_a_page_takes_the_colours_of_the_page() -> None:
-    svg = inline_svg(bar_chart(BARS, title="t", axis="x"), 'bars "of" <values>')
+    svg = inline_svg(figure_svg(bar_chart(BARS, title="t", axis="x")), 'bars "of" <values>')
     assert svg.startswith("<svg ")
     assert INK not in svg
-    assert "currentColor" in svg
+    assert "#ffffff" not in svg
+    assert {"currentColor", "var(--line)", "var(--blue)"} <= set(re.findall(r"[\w()-]+", svg))
     assert "http" not in re.sub(r"xmlns(:\w+)?=\"[^\"]*\"", "", svg)
     root = ElementTree.fromstring(svg)
     assert root.attrib["aria-label"] == 'bars "of" <values>'

@@ -44,7 +44,7 @@ def drawn(figure: object) -> list:
 
 def test_matrices_share_one_scale_of_colours() -> None:
     figure = matrix_figure([LOW, HIGH], title="t")
-    images = [image for axes in figure.axes for image in axes.images if axes.get_xlabel()]
+    images = [mesh for axes in figure.axes for mesh in axes.collections if axes.get_xlabel()]
     assert [image.get_array().tolist() for image in images] == [
         LOW.values.tolist(),
         HIGH.values.tolist(),
@@ -52,6 +52,12 @@ def test_matrices_share_one_scale_of_colours() -> None:
     assert {image.get_clim() for image in images} == {(0.2, 1.0)}
     assert [axes.get_xlabel() for axes in drawn(figure)[:2]] == ["frame", "frame"]
     assert [axes.get_title("left") for axes in drawn(figure)[:2]] == [r"a \$ b", "c\nmean 0.9"]
+
+
+def test_matrices_are_vectors_with_the_first_frame_at_the_top() -> None:
+    figure = matrix_figure([LOW, HIGH], title="t")
+    assert "<image" not in figure_svg(figure)
+    assert figure.axes[0].yaxis_inverted()
 
 
 def test_more_is_lighter_in_grey_too() -> None:

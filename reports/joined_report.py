@@ -1,0 +1,188 @@
+"""Several reports as sections of one, with a list of contents and what each says of the paper."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from reports.blocks import (
+    Block,
+    Details,
+    FigureBlock,
+    Heading,
+    ImageBlock,
+    Paragraph,
+    Provenance,
+    StripsBlock,
+    SvgBlock,
+    TableBlock,
+    TextBlock,
+    anchored,
+    pictures_of,
+)
+from reports.cells import Cell, Column, Row
+from reports.document import ANSWERS, PaperClaim, Report
+from reports.markup import escape_html, escape_markdown
+from reports.tables import Table
+
+CONTENTS = "contents"  # where links back lead to
+PICTURES = "report-pictures"  # folder beside the Markdown
+CLAIMS = "What the paper says, and what was seen here"
+MANY = 3  # footnotes; more are folded away
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A report within another: its title is a heading, its headings are one level smaller.
+
+    Its provenance stands at its end, each line once, folded away.
+    """
+
+    name: str  # where links lead to; begins the names of its pictures
+    report: Report
+
+    @property
+    def blocks(self) -> list[tuple[str, Block]]:
+        """What stands under the heading, with anchors."""
+        report, lines = self.report, provenance_of(self.report)
+        blocks: list[Block] = [Paragraph(text=report.lead)] if report.lead else []
+        blocks += [block for block in report.blocks if not isinstance(block, Provenance)]
+        blocks += [Provenance(lines=lines, folded=True)] if lines else []
+        found = anchored(blocks, f"{self.name}-part")
+        return [(anchor, _placed(block, anchor, self.name)) for anchor, block in found]
+
+    def markdown(self, anchor: str) -> str:
+        title = f'<a id="{self.name}"></a>\n\n## {escape_markdown(self.report.title)}'
+        return "\n\n".join([title, *(block.markdown(inner) for inner, block in self.blocks)])
+
+    def html(self, anchor: str) -> str:
+        body = "\n".join(block.html(inner) for inner, block in self.blocks)
+        up = f'<a class="up" href="#{CONTENTS}" aria-label="Contents">↑</a>'
+        title = f"<h2>{up}{escape_html(self.report.title)}</h2>"
+        return f'<section id="{self.name}">\n{title}\n{body}\n</section>'
+
+    def pictures(self, anchor: str) -> dict[str, bytes]:
+        return pictures_of(self.blocks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents(TextBlock):
+    """Links to sections: (name, title) of each."""
+
+    entries: tuple[tuple[str, str], ...]
+
+    def markdown(self, anchor: str) -> str:
+        lines = [f"- [{escape_markdown(title)}](#{name})" for name, title in self.entries]
+        return "\n".join(["## Contents", "", *lines])
+
+    def html(self, anchor: str) -> str:
+        links = "".join(
+            f'<li><a href="#{name}">{escape_html(title)}</a></li>' for name, title in self.entries
+        )
+        return f'<nav id="{CONTENTS}"><h2>Contents</h2><ul>{links}</ul></nav>'
+
+
+def joined_report(
+    *, title: str, lead: str, about: Sequence[Block] = (), sections: Sequence[Section]
+) -> Report:
+    """One report of all sections, in the order given.
+
+    Args:
+        about: stands above the list of contents.
+
+    Raises:
+        ValueError: two of them have one name.
+    """
+    twice = [name for name, count in Counter(each.name for each in sections).items() if count > 1]
+    if twice:
+        raise ValueError(f"two sections are called {twice[0]}")
+    contents = Contents(entries=tuple((each.name, each.report.title) for each in sections))
+    return Report(title=title, lead=lead, blocks=(*about, contents, *sections))
+
+
+def claims_report(sections: Sequence[Section]) -> Report:
+    """A table of all findings of the sections, and how many of which kind there are."""
+    found = [(each.report.title, claim) for each in sections for claim in each.report.findings]
+    rows = [
+        Row(
+            label=label,
+            cells={
+                "where": Cell(text=place(title)),
+                "here": Cell(text=claim.here),
+                "seen": Cell(text=claim.seen),
+            },
+        )
+        for label, (title, claim) in zip(_labels(found), found, strict=True)
+    ]
+    table = Table(
+        title="Claims of the paper",
+        label_heading="Claim",
+        columns=(
+            Column(key="where", title="where"),
+            Column(key="here", title="here"),
+            Column(key="seen", title="numbers"),
+        ),
+        rows=tuple(rows),
+    )
+    lead = counted([claim for _, claim in found])
+    return Report(title=CLAIMS, lead=lead, blocks=(TableBlock(table=table),) if rows else ())
+
+
+def _labels(found: Sequence[tuple[str, PaperClaim]]) -> list[str]:
+    """Each claim; with its place where there are several of it, and there with a number."""
+    alike = Counter(claim.claim for _, claim in found)
+    given: Counter[str] = Counter()
+    labels = []
+    for title, claim in found:
+        label = claim.claim if alike[claim.claim] == 1 else f"{claim.claim} ({place(title)})"
+        given[label] += 1
+        labels.append(label if given[label] == 1 else f"{label}, {given[label]}")
+    return labels
+
+
+def counted(claims: Sequence[PaperClaim]) -> str:
+    """How many claims have which answer.
+
+    >>> counted([PaperClaim(claim="S-AdaLN is better", here="yes", seen="1.2 < 1.4")])
+    '1 claim of the paper: 1 yes.'
+    """
+    if not claims:
+        return "No claim of the paper is looked at."
+    answers = Counter(claim.here for claim in claims)
+    counts = ", ".join(f"{answers[answer]} {answer}" for answer in ANSWERS if answers[answer])
+    return f"{len(claims)} claim{'s' * (len(claims) > 1)} of the paper: {counts}."
+
+
+def place(title: str) -> str:
+    """The part of the paper that a title names: "Figure 5a" of "Figure 5a: Patch embedding"."""
+    return title.partition(":")[0]
+
+
+def provenance_of(report: Report) -> tuple[str, ...]:
+    """How a report's numbers came about, each line once."""
+    lines: dict[str, None] = {}
+    for block in report.blocks:
+        if isinstance(block, Provenance):
+            lines |= dict.fromkeys(block.lines)
+        elif isinstance(block, TableBlock):
+            lines |= dict.fromkeys(block.table.provenance)
+    return tuple(lines)
+
+
+def _placed(block: Block, anchor: str, section: str) -> Block:
+    """As a block of a section: a smaller heading, pictures in their folder, no provenance."""
+    match block:
+        case Heading():
+            return replace(block, level=min(block.level + 1, 4))
+        case TableBlock():
+            table = replace(block.table, provenance=())
+            return TableBlock(table=table, folds_notes=len(table.layout().footnotes) > MANY)
+        case Details():
+            inner = anchored(block.blocks, anchor)
+            return replace(block, blocks=tuple(_placed(each, a, section) for a, each in inner))
+        case FigureBlock():
+            return _placed(block.drawn, anchor, section)
+        case SvgBlock() | ImageBlock() | StripsBlock():
+            name = block.name or anchor
+            name = name if name.startswith(section) else f"{section}-{name}"
+            return replace(block, name=f"{PICTURES}/{name}")
+    return block

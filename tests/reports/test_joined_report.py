@@ -1,0 +1,174 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reports.cells import Cell, Column, Row
+from reports.document import (
+    Code,
+    Details,
+    FigureBlock,
+    Heading,
+    ImageBlock,
+    PaperClaim,
+    Paragraph,
+    Provenance,
+    Report,
+    TableBlock,
+)
+from reports.figures import Bar, bar_chart
+from reports.joined_report import (
+    Section,
+    claims_report,
+    joined_report,
+    place,
+    provenance_of,
+)
+from reports.tables import Table
+
+
+def table(*reasons: str) -> Table:
+    rows = [Row(label=reason, cells={"x": Cell(reason=reason)}) for reason in reasons]
+    return Table(
+        title="t",
+        columns=(Column(key="x", title="x"),),
+        rows=tuple(rows),
+        provenance=("date: 2026-01-02", "commit: abc"),
+    )
+
+
+def section(name: str, *claims: PaperClaim, reasons: tuple[str, ...] = ("r",)) -> Section:
+    figure = bar_chart([Bar(label="a", value=1.0)], title="t", axis="x")
+    image = np.zeros((2, 3, 3), np.uint8)
+    report = Report(
+        title=f"{name.capitalize()}: what it shows",
+        lead=f"found in {name}",
+        findings=claims,
+        blocks=(
+            Heading(text="two"),
+            Heading(text="three", level=3),
+            FigureBlock(figure=figure, description="d", name=name),
+            TableBlock(table=table(*reasons)),
+            ImageBlock(image=image, description="d", name="samples"),
+            Details(
+                summary="more",
+                blocks=(
+                    Code(text="run"),
+                    FigureBlock(figure=figure, description="d"),
+                    Heading(text="inside"),
+                ),
+            ),
+            Provenance(lines=("commit: abc", "host: cores 2")),
+        ),
+    )
+    return Section(name=name, report=report)
+
+
+def joined(*sections: Section) -> Report:
+    return joined_report(title="All", lead="lead", sections=sections)
+
+
+def test_the_list_of_contents_leads_to_every_section() -> None:
+    report = joined(section("a"), section("b-c"))
+    html, text = report.html(), report.markdown()
+    for name in ("a", "b-c"):
+        assert f'<a href="#{name}">' in html
+        assert f'<section id="{name}">' in html
+        assert f"](#{name})" in text
+        assert f'<a id="{name}"></a>' in text
+
+
+def test_ids_are_unique_though_sections_are_alike() -> None:
+    html = joined(section("a"), section("b")).html()
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    targets = re.findall(r'href="#([^"]+)"', html) + re.findall(r"url\(#([^)]+)\)", html)
+    assert {"a-part-5-a", "b-part-5-a"} <= set(targets)  # the notes of the two tables
+    assert set(targets) <= set(ids)
+
+
+def test_headings_are_one_level_smaller() -> None:
+    report = joined(section("a"))
+    levels = re.findall(r"<h(\d)[^>]*>(?:<a[^>]*>↑</a>)?(\w+)", report.html())
+    assert levels == [
+        *[("1", "All"), ("2", "Contents"), ("2", "A")],
+        *[("3", "two"), ("4", "three"), ("3", "inside")],
+    ]
+    assert "\n### two\n\n#### three\n" in report.markdown()
+
+
+def test_provenance_stands_once_at_the_end_folded_away() -> None:
+    text = joined(section("a")).markdown()
+    assert provenance_of(section("a").report) == (
+        "date: 2026-01-02",
+        "commit: abc",
+        "host: cores 2",
+    )
+    assert text.count("commit: abc") == 1
+    folded = "<details><summary>Provenance</summary>\n\n- date: 2026-01-02\n- commit: abc\n"
+    assert text.endswith(f"{folded}- host: cores 2\n\n</details>\n")
+    html = joined(section("a")).html()
+    assert html.count('<details class="provenance">') == 1
+
+
+def test_pictures_of_one_name_lie_beside_each_other_in_a_folder() -> None:
+    report = joined(section("a"), section("b"))
+    expected = {
+        f"report-pictures/{name}{rest}"
+        for name in "ab"
+        for rest in (".svg", "-samples.png", "-part-7-2.svg")
+    }
+    assert report.pictures().keys() == expected
+    assert set(re.findall(r"\]\(<([^>]+)>\)", report.markdown())) == expected
+
+
+def test_many_footnotes_are_folded_away_and_few_are_not() -> None:
+    few = joined(section("a", reasons=("1", "2", "3")))
+    many = joined(section("a", reasons=("1", "2", "3", "4")))
+    assert "notes</summary>" not in few.markdown() + few.html()
+    assert "<details><summary>4 notes</summary>\n\nᵃ 1  \nᵇ 2" in many.markdown()
+    assert '<details class="notes"><summary>4 notes</summary>\n<p id="a-part-5-a">' in many.html()
+
+
+def test_claims_stand_in_one_table_and_are_counted() -> None:
+    yes = PaperClaim(claim="larger is better", here="yes", seen="1 < 2")
+    undecided = replace(yes, here="not decided", seen="1 ~ 2")
+    report = claims_report(
+        [section("figure 5a", yes), section("b"), section("c", undecided, undecided)]
+    )
+    assert report.lead == "3 claims of the paper: 1 yes, 2 not decided."
+
+
+def test_a_claim_that_two_figures_make_is_told_apart_by_them() -> None:
+    one = PaperClaim(claim="larger is better", here="no", seen="2 > 1")
+    sections = [section("figure 5a", one), section("figure 7", replace(one, here="yes"), one)]
+    (block,) = claims_report(sections).blocks
+    assert isinstance(block, TableBlock)
+    assert [row.label for row in block.table.rows] == [
+        "larger is better (Figure 5a)",
+        "larger is better (Figure 7)",
+        "larger is better (Figure 7), 2",
+    ]
+    assert [row.cells["here"].text for row in block.table.rows] == ["no", "yes", "no"]
+
+
+def test_without_claims_there_is_no_table_of_them() -> None:
+    report = claims_report([section("a")])
+    assert report.blocks == ()
+    assert report.lead == "No claim of the paper is looked at."
+
+
+def test_two_sections_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two sections are called a"):
+        joined(section("a"), section("b"), section("a"))
+
+
+def test_what_is_about_the_report_stands_above_its_contents() -> None:
+    about = (Paragraph(text="made today"),)
+    text = joined_report(title="t", lead="l", about=about, sections=[section("a")]).markdown()
+    assert text.index("made today") < text.index("## Contents")
+
+
+def test_the_place_of_a_title_is_what_stands_before_its_colon() -> None:
+    assert [place(title) for title in ("Figure 5a: Patches", "Demo")] == ["Figure 5a", "Demo"]

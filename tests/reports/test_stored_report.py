@@ -1,0 +1,267 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reports.cells import Cell, Column, Row
+from reports.contact_sheet import Strip
+from reports.document import (
+    Block,
+    Code,
+    Details,
+    FigureBlock,
+    Heading,
+    ImageBlock,
+    PaperClaim,
+    Paragraph,
+    Provenance,
+    Report,
+    StripsBlock,
+    SvgBlock,
+    TableBlock,
+)
+from reports.figures import Bar, bar_chart
+from reports.tables import Table
+
+NASTY = "<script>alert(1)</script> & \"{{body}}\" '*x*' <!-- --> ± \u2028"
+TABLE = Table(
+    title=NASTY,
+    caption=NASTY,
+    label_heading=NASTY,
+    columns=(Column(key="x", title=NASTY, direction="lower"), Column(key="y", title="said")),
+    rows=(
+        Row(
+            label=NASTY,
+            notes=(NASTY,),
+            cells={
+                "x": Cell(value=0.1 + 0.2, low=0.1, high=1 / 3, notes=(NASTY,)),
+                "y": Cell(text=NASTY, mark="published"),
+            },
+        ),
+        Row(
+            label="b",
+            section=NASTY,
+            cells={"x": Cell(value=1, comparable=False), "y": Cell(reason=NASTY)},
+        ),
+    ),
+    remarks=(NASTY,),
+    provenance=(NASTY,),
+)
+
+
+def pixels(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def chart(name: str | None = None) -> FigureBlock:
+    figure = bar_chart(
+        [Bar(label=NASTY, value=1.0), Bar(label="b", value=2.0)], title="t", axis="x"
+    )
+    return FigureBlock(figure=figure, description=NASTY, caption=NASTY, name=name)
+
+
+def whole() -> Report:
+    strip = Strip(label=NASTY, pictures=pixels(3, 4, 5, 3), note=NASTY)
+    return Report(
+        title=NASTY,
+        lead=NASTY,
+        findings=(PaperClaim(claim=NASTY, here="not decided", seen=NASTY),),
+        blocks=(
+            Heading(text=NASTY, level=3),
+            Paragraph(text=f"{NASTY} `a <b>`"),
+            Code(text=f"```\n{NASTY}"),
+            TableBlock(table=TABLE),
+            TableBlock(table=TABLE, folds_notes=True),
+            chart("bars"),
+            ImageBlock(image=pixels(4, 5, 3), description=NASTY, caption=NASTY),
+            ImageBlock(image=pixels(4, 5, 4), description=NASTY),
+            StripsBlock(strips=(strip,), description=NASTY, caption=NASTY, name="sheet"),
+            Details(summary=NASTY, blocks=(Details(summary="s", blocks=(chart(),)),)),
+            Provenance(lines=(NASTY,)),
+        ),
+    )
+
+
+def record(*blocks: Block) -> Any:
+    return json.loads(Report(title="t", blocks=blocks).to_json())
+
+
+def read(changed: Any) -> Report:
+    return Report.from_json(json.dumps(changed))
+
+
+def test_what_is_stored_gives_the_same_documents() -> None:
+    report = whole()
+    again = Report.from_json(report.to_json())
+    assert again.html() == report.html()
+    assert again.markdown() == report.markdown()
+    assert again.findings == report.findings
+    first, second = report.pictures(), again.pictures()
+    assert first.keys() == second.keys()
+    for name in first:
+        assert name.endswith(".svg") or first[name] == second[name]
+
+
+def test_numbers_keep_every_digit_and_numpys_become_numbers() -> None:
+    cells = {"x": Cell(value=np.float32(0.1), text="0.1"), "y": Cell(text="y")}  # type: ignore[arg-type]
+    table = replace(TABLE, rows=(*TABLE.rows, Row(label="numpy", cells=cells)))
+    (block,) = read(record(TableBlock(table=table))).blocks
+    assert isinstance(block, TableBlock)
+    assert block.table.rows[:2] == TABLE.rows
+    assert block.table.rows[2].cells["x"].value == float(np.float32(0.1))
+
+
+def test_what_has_its_default_is_left_out() -> None:
+    assert record(TableBlock(table=TABLE))["blocks"][0]["table"]["rows"][1]["cells"]["x"] == {
+        "value": 1,
+        "comparable": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it is not JSON"),
+        ("{", "it is not JSON"),
+        ("[" * 100_000, "it is not JSON"),
+        ("[]", "it is not a stored report"),
+        ('{"format": "something else"}', "it is not a stored report"),
+        ('{"format": "latte-eval report", "version": 2}', "it is of version 2, where this"),
+        ('{"format": "latte-eval report", "version": 1}', "where the fields of Report belong"),
+    ],
+)
+def test_what_is_no_stored_report_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Report.from_json(text)
+
+
+def set_title(r: Any) -> None:
+    r["title"] = 5
+
+
+def set_half_a_character(r: Any) -> None:
+    r["title"] = "\ud800"
+
+
+def set_unknown_field(r: Any) -> None:
+    r["blocks"][0]["colour"] = "red"
+
+
+def set_unknown_kind(r: Any) -> None:
+    r["blocks"][0]["kind"] = "Script"
+
+
+def set_list_as_kind(r: Any) -> None:
+    r["blocks"][0]["kind"] = ["Script"]
+
+
+def set_infinity(r: Any) -> None:
+    r["blocks"][1]["table"]["rows"][0]["cells"]["x"]["high"] = float("inf")
+
+
+def set_mark(r: Any) -> None:
+    r["blocks"][1]["table"]["rows"][0]["cells"]["x"]["mark"] = "guessed"
+
+
+def set_true(r: Any) -> None:
+    r["blocks"][1]["table"]["rows"][0]["cells"]["x"]["value"] = True
+
+
+def drop_cell(r: Any) -> None:
+    del r["blocks"][1]["table"]["rows"][0]["cells"]["x"]
+
+
+def set_finding(r: Any) -> None:
+    r["findings"] = [{"claim": "c", "here": "maybe", "seen": "s"}]
+
+
+def set_path(r: Any) -> None:
+    r["blocks"][2]["name"] = "../../elsewhere"
+
+
+def set_png(r: Any) -> None:
+    r["blocks"][2]["image"]["png"] = "aGVsbG8="
+
+
+def set_base64(r: Any) -> None:
+    r["blocks"][2]["image"]["png"] = "%"
+
+
+def set_count(r: Any) -> None:
+    r["blocks"][2]["image"]["count"] = 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_title, "5"),
+        (set_half_a_character, "surrogates"),
+        (set_unknown_field, "fields of Heading"),
+        (set_unknown_kind, "kind 'Script'"),
+        (set_list_as_kind, "where str belongs"),
+        (set_infinity, "finite"),
+        (set_mark, "'guessed' where one of published, measured"),
+        (set_true, "'True' where float"),
+        (drop_cell, "has cells for y"),
+        (set_finding, "'maybe' is none of yes"),
+        (set_path, "which is no name of a file"),
+        (set_png, "no PNG"),
+        (set_base64, "no PNG"),
+        (set_count, "3 pictures in one of 4 rows"),
+    ],
+)
+def test_a_broken_part_is_named(change: Callable[[Any], None], message: str) -> None:
+    image = ImageBlock(image=pixels(4, 5, 3), description="d", name="picture")
+    sound = record(Heading(text="h"), TableBlock(table=TABLE), image)
+    read(sound)
+    change(sound)
+    with pytest.raises(ValueError, match=message):
+        read(sound)
+
+
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {}>{}</svg>'
+)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "content"),
+    [
+        ("", "<script>alert(1)</script>"),
+        ("", '<s:script xmlns:s="http://www.w3.org/2000/svg">alert(1)</s:script>'),
+        ('onload="alert(1)"', ""),
+        ("", "<g ONCLICK='alert(1)'/>"),
+        ("", "<foreignObject><p/></foreignObject>"),
+        ("", '<a xlink:href="https://example.org"><g/></a>'),
+        ("", '<use href="https://example.org/x.svg#y"/>'),
+        ("", '<image xlink:href="https://example.org/x.png"/>'),
+        ("", '<image xlink:href="javascript:alert(1)"/>'),
+        ("", '<set attributeName="onload" to="alert(1)"/>'),
+        ("", "<style>@import 'https://example.org'</style>"),
+        ("", '<g style="fill: url(https://example.org)"/>'),
+        ("", '<g style="fill: u\\72l(https://example.org)"/>'),
+        ("", "<g>"),
+        ("", "</svg><script>alert(1)</script><svg>"),
+        # What HTML reads otherwise than XML.
+        ("", "<!--><script>alert(1)</script>-->"),
+        ("", "<?x ><script>alert(1)</script>?>"),
+        ("", "<style><![CDATA[</style><script>alert(1)</script>]]></style>"),
+    ],
+)
+def test_an_svg_that_does_more_than_draw_is_refused(attributes: str, content: str) -> None:
+    block = SvgBlock(svg=SVG.format("", "<g/>"), description="d")
+    sound = record(block)
+    read(sound)
+    sound["blocks"][0]["svg"] = SVG.format(attributes, content)
+    with pytest.raises(ValueError, match="it has a figure that"):
+        read(sound)
+
+
+def test_an_svg_with_entities_is_refused_before_it_is_read() -> None:
+    changed = record(SvgBlock(svg=SVG.format("", ""), description="d"))
+    changed["blocks"][0]["svg"] = '<!DOCTYPE svg [<!ENTITY a "b">]>' + SVG.format("", "<g>&a;</g>")
+    with pytest.raises(ValueError, match="no SVG as latte-bench stores it"):
+        read(changed)
