@@ -1,39 +1,39 @@
 """The documents of figures that compare designs: curves, values, and the paper's claims."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import get_args
 
 from benchmarks.ablation_tables import (
-    CAPTION,
-    findings_table,
+    VERDICTS,
     metric_of,
     provenance_lines,
     training_commands,
     values_table,
 )
 from benchmarks.ablations import Ablation, Cells, Request, outcome
-from benchmarks.claims import Finding, Outcome, findings
+from benchmarks.claims import Finding, Outcome, Verdict, findings
 from benchmarks.designs import BASELINE, SETUPS
-from benchmarks.scale import Scale
-from reports.document import (
-    Block,
-    Code,
-    Details,
-    FigureBlock,
-    Heading,
-    Paragraph,
-    Provenance,
-    Report,
-    TableBlock,
+from benchmarks.figure_documents import (
+    Drawing,
+    FigureDocument,
+    verdicts_lead,
+    write_drawings,
+    write_figure_document,
 )
-from reports.figures import write_figure
+from benchmarks.scale import Scale
+from benchmarks.table_documents import written
+from reports.document import Code, Details, Provenance, Report
 from reports.step_curves import StepCurve, StepPanel, step_chart, step_data
 from reports.styles import Style, styles_for
-from reports.tables import Table
 
 NO_NUMBERS = "The paper draws its curves without numbers: what it says of them is held against."
+BANDS = (
+    "Geometric means over seeds; bands are 95 % intervals of the mean, of one seed alone the "
+    "bootstrap interval of its samples."
+)
+TOGETHER = "Designs over training"
 
 
 def write_ablations(
@@ -46,15 +46,57 @@ def write_ablations(
     """
     found: list[Finding] = []
     for ablation in ablations:
-        found += _write_one(ablation, cells, request, out)
+        document = ablation_document(ablation, cells, request)
+        write_figure_document(document, out)
+        found += document.found
     if len(ablations) > 1:
-        panels = [panel(each, outcome(each, cells)) for each in ablations]
-        panels = [each for each in panels if each.curves]
-        if panels:
-            figure = _chart(panels, "Designs over training", ablations, request)
-            paths = write_figure(figure, step_data(panels), out, "figure5")
-            print("\n".join(f"wrote {path}" for path in paths))
+        _write_together(ablations, cells, request, out, found)
     return found
+
+
+def ablation_document(ablation: Ablation, cells: Cells, request: Request) -> FigureDocument:
+    """One figure: its curves if there are any, claims, values, and how they are made."""
+    seen = outcome(ablation, cells)
+    found = findings(ablation.claims, seen)
+    drawing = draw([ablation], cells, request, name=ablation.name, title=ablation.title)
+    commands = Code(text=training_commands(ablation, request))
+    used = [cell for design in ablation.designs.values() for cell in cells.of(design).values()]
+    return FigureDocument(
+        name=ablation.name,
+        title=_title(ablation),
+        lead=verdicts_lead(found),
+        drawings=(drawing,) if drawing else (),
+        found=tuple(found),
+        verdicts=VERDICTS,
+        values=values_table(ablation, cells, request, seen),
+        method=_method(request),
+        more=(Details(summary="The trainings", blocks=(commands,)),),
+        cells=tuple({cell.key: cell for cell in used}.values()),
+    )
+
+
+def draw(
+    ablations: Sequence[Ablation], cells: Cells, request: Request, *, name: str, title: str
+) -> Drawing | None:
+    """A panel for each figure; None where nothing was measured."""
+    panels = [panel(each, outcome(each, cells)) for each in ablations]
+    panels = [each for each in panels if each.curves]
+    if not panels:
+        return None
+    metric = metric_of(request)
+    labels = dict.fromkeys(curve.label for each in panels for curve in each.curves)
+    return Drawing(
+        name=name,
+        figure=step_chart(
+            panels,
+            title=title,
+            axis=f"{metric} (lower is better)",
+            styles=label_styles(ablations, request.scale),
+        ),
+        data=step_data(panels),
+        description=f"{metric} of {', '.join(labels)} over training steps.",
+        caption=f"{metric} over training, lower is better. {BANDS}",
+    )
 
 
 def panel(ablation: Ablation, seen: Outcome) -> StepPanel:
@@ -81,65 +123,6 @@ def label_styles(ablations: Sequence[Ablation], scale: Scale) -> dict[str, Style
     return styles
 
 
-def _write_one(ablation: Ablation, cells: Cells, request: Request, out: Path) -> list[Finding]:
-    seen = outcome(ablation, cells)
-    found = findings(ablation.claims, seen)
-    table = values_table(ablation, cells, request, seen)
-    print(table.markdown())
-    print("\n".join(finding.line for finding in found))
-    blocks: list[Block] = [
-        TableBlock(table=findings_table(found)),
-        TableBlock(table=table),
-        Heading(text="How these numbers are made"),
-        Paragraph(text=_method(request)),
-        Details(summary="The trainings", blocks=(Code(text=training_commands(ablation, request)),)),
-        Provenance(lines=provenance_lines(ablation, cells, request)),
-    ]
-    paths = []
-    drawn = panel(ablation, seen)
-    if drawn.curves:
-        figure = _chart([drawn], ablation.title, [ablation], request)
-        metric = metric_of(request)
-        block = FigureBlock(
-            figure=figure,
-            description=f"{metric} of {', '.join(ablation.designs)} over training steps.",
-            caption=f"{metric} over training. {CAPTION}",
-            name=ablation.name,
-        )
-        blocks.insert(0, block)
-        paths += write_figure(figure, step_data([drawn]), out, ablation.name)
-    report = Report(title=_title(ablation), lead=_lead(found), blocks=tuple(blocks))
-    paths += [path for path in report.write(out, ablation.name) if path not in paths]
-    paths += _write_texts(ablation, cells, table, out)
-    print("\n".join(f"wrote {path}" for path in paths))
-    return found
-
-
-def _chart(
-    panels: Sequence[StepPanel], title: str, ablations: Sequence[Ablation], request: Request
-) -> Figure:
-    return step_chart(
-        panels,
-        title=title,
-        axis=f"{metric_of(request)} (lower is better)",
-        styles=label_styles(ablations, request.scale),
-    )
-
-
-def _write_texts(ablation: Ablation, cells: Cells, table: Table, out: Path) -> list[Path]:
-    """The table for a paper, and the cells that are behind it."""
-    used = {
-        cell.key: cell for design in ablation.designs.values() for cell in cells.of(design).values()
-    }
-    texts = {
-        f"{ablation.name}.tex": table.latex(),
-        f"{ablation.name}.jsonl": "".join(cell.to_json() + "\n" for cell in used.values()),
-    }
-    for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8", newline="\n")
-    return [out / name for name in texts]
-
-
 def _curve(label: str, seen: Outcome) -> StepCurve:
     means = [seen.mean(label, place) for place in range(len(seen.steps))]
     values = tuple(mean.value for mean in means if mean)
@@ -152,8 +135,34 @@ def _curve(label: str, seen: Outcome) -> StepCurve:
     return StepCurve(label=label, steps=seen.steps, values=values, low=low, high=high)
 
 
-def _lead(found: Sequence[Finding]) -> str:
-    return " ".join(f"{each.claim}: {each.verdict}." for each in found)
+def _write_together(
+    ablations: Sequence[Ablation],
+    cells: Cells,
+    request: Request,
+    out: Path,
+    found: Sequence[Finding],
+) -> None:
+    """The panels of several figures in one drawing, if anything was measured."""
+    drawing = draw(ablations, cells, request, name="figure5", title=TOGETHER)
+    if drawing is None:
+        return
+    designs = {design.name: design for each in ablations for design in each.designs.values()}
+    every = Ablation(name=drawing.name, title=TOGETHER, designs=designs, claims=())
+    report = Report(
+        title=f"Figure 5: {TOGETHER}",
+        lead=_counted(found),
+        blocks=(drawing.block, Provenance(lines=provenance_lines(every, cells, request))),
+    )
+    print(written([*report.write(out, drawing.name), *write_drawings([drawing], out)]))
+
+
+def _counted(found: Sequence[Finding]) -> str:
+    """How many claims hold, in a sentence."""
+    counts = Counter(finding.verdict for finding in found)
+    kinds = ", ".join(
+        f"{verdict} {counts[verdict]}" for verdict in get_args(Verdict) if counts[verdict]
+    )
+    return f"{len(found)} claims of the paper, held against what was measured: {kinds}."
 
 
 def _method(request: Request) -> str:

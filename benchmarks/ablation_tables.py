@@ -1,12 +1,12 @@
 """The tables of figures that compare designs, and what stands under them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.ablations import Ablation, Cells, Request
-from benchmarks.claims import Finding, Outcome
+from benchmarks.claims import Outcome
 from benchmarks.designs import BASELINE, SETUPS
-from benchmarks.origin import commit_line, versions_and_host
+from benchmarks.origin import commit_line, duration, versions_and_host
 from benchmarks.scale import MEANINGS
 from benchmarks.trainings import LATENT_CLIPS
 from evaluation.result import provenance
@@ -60,31 +60,6 @@ def values_table(ablation: Ablation, cells: Cells, request: Request, seen: Outco
     )
 
 
-def findings_table(found: Sequence[Finding], remarks: tuple[str, ...] = VERDICTS) -> Table:
-    """The paper's claims beside what was measured; `remarks` say what the verdicts mean."""
-    return Table(
-        title="What the paper claims",
-        label_heading="Claim",
-        columns=(
-            Column(key="paper", title="paper"),
-            Column(key="here", title="here"),
-            Column(key="seen", title="measured"),
-        ),
-        rows=tuple(
-            Row(
-                label=finding.claim,
-                cells={
-                    "paper": Cell(text="yes"),
-                    "here": Cell(text=finding.verdict),
-                    "seen": Cell(text=finding.seen),
-                },
-            )
-            for finding in found
-        ),
-        remarks=remarks,
-    )
-
-
 def provenance_lines(ablation: Ablation, cells: Cells, request: Request) -> tuple[str, ...]:
     """Command, commit, versions, hardware, date, time and fingerprints."""
     made = provenance("cpu")
@@ -95,7 +70,7 @@ def provenance_lines(ablation: Ablation, cells: Cells, request: Request) -> tupl
         f"command: `{made['command']}`",
         *commit_line(),
         f"scale {request.scale}: {MEANINGS[request.scale]}",
-        f"cells: {len(found)}, which took {_duration(sum(cell.seconds for cell in found))} in all "
+        f"cells: {len(found)}, which took {duration(sum(cell.seconds for cell in found))} in all "
         f"when they were made ({request.folder / 'cells.jsonl'})",
         f"protocol fingerprints: {', '.join(fingerprints)}",
         *versions_and_host(origin["versions"], origin["host"]),
@@ -133,8 +108,3 @@ def _cell(label: str, seen: Outcome, place: int, reason: str) -> Cell:
         (points,) = seen.designs[label].values()
         return Cell(value=mean.value, low=points.low[place], high=points.high[place])
     return Cell(value=mean.value, low=mean.low, high=mean.high)
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes else f"{seconds:.0f} s"

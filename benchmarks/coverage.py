@@ -5,13 +5,15 @@ expected value at that number of samples from thousands of draws.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.origin import made_here
+from benchmarks.table_documents import written
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty import (
@@ -21,8 +23,16 @@ from evaluation.uncertainty import (
     half_sample_frechet,
     jackknife_frechet,
 )
+from reports.document import Provenance, Report, TableBlock
+from reports.tables import Cell, Column, Row, Table
 
 DEGREES = 5  # of Student's t, for the heavy tails
+PLACE = ("D", "N, M", "scale, shift")  # columns that say which case it is
+OF_LIMITS = (
+    "The distance of the distributions, what is expected of so many samples, and its extrapolation "
+    "to many; of 100, how often the limit's interval covers the truth, and how often the limit is "
+    "nearer to it than the value."
+)
 Method = Callable[[Array, Array, int], Interval]
 
 
@@ -147,8 +157,8 @@ def run(
     seed: int = 0,
     cases: tuple[Case, ...] = CASES,
 ) -> None:
-    """Simulate, write `coverage.md` and `coverage.csv` into `out`, and print the tables."""
-    started = time.perf_counter()
+    """Simulate, write `coverage.md`, `.html`, `.csv` and `.report.json`, and print the report."""
+    started = time.monotonic()
     frame = pd.DataFrame(
         [
             cover(
@@ -157,20 +167,69 @@ def run(
             for case in cases
         ]
     )
-    split = list(frame.columns).index("truth")
-    places = list(frame.columns[:3])
-    intervals, limits = frame.iloc[:, :split], frame[places + list(frame.columns[split:])]
-    text = (
-        "# Coverage of 95 % intervals\n\n"
+    caption = (
         f"Of 100, from {repetitions} repetitions (± {100 * (0.95 * 0.05 / repetitions) ** 0.5:.1f} "
         f"where 95 is right), {resamples} resamples, seed {seed}. Width: against the middle "
-        f"95 % of the value itself. Expected values from {reference} draws.\n\n"
-        f"{intervals.to_markdown(index=False, floatfmt='.4g')}\n\n"
-        "## The limit for many samples\n\n"
-        f"{limits.to_markdown(index=False, floatfmt='.4g')}\n\n"
-        f"Simulated in {time.perf_counter() - started:.0f} s.\n"
+        f"95 % of the value itself. Expected values from {reference} draws."
     )
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "coverage.md").write_text(text, encoding="utf-8")
-    frame.to_csv(out / "coverage.csv", index=False)
-    print(text)
+    made = made_here(seconds=time.monotonic() - started)
+    report = coverage_report(frame, caption, made)
+    paths = report.write(out, "coverage")
+    paths.append(out / "coverage.csv")
+    frame.to_csv(paths[-1], index=False)
+    print(report.markdown())
+    print(written(paths))
+
+
+def coverage_report(frame: pd.DataFrame, caption: str, provenance: tuple[str, ...]) -> Report:
+    """A table for the intervals, and one for the limit for many samples."""
+    split = list(frame.columns).index("truth")
+    intervals, limits = frame.columns[len(PLACE) : split], frame.columns[split:]
+    return Report(
+        title="Coverage of 95 % intervals",
+        lead=_lead(frame),
+        blocks=(
+            TableBlock(table=_table("Intervals of the value", frame, intervals, caption)),
+            TableBlock(table=_table("The limit for many samples", frame, limits, OF_LIMITS)),
+            Provenance(lines=provenance),
+        ),
+    )
+
+
+def _table(title: str, frame: pd.DataFrame, columns: Iterable[str], caption: str) -> Table:
+    names = list(columns)
+    return Table(
+        title=title,
+        caption=caption,
+        label_heading="; ".join(PLACE),
+        columns=tuple(Column(key=name, title=name) for name in names),
+        rows=tuple(
+            Row(
+                label="; ".join(str(case[key]) for key in PLACE),
+                cells={name: _cell(case[name]) for name in names},
+            )
+            for case in frame.to_dict("records")
+        ),
+    )
+
+
+def _cell(value: float | str) -> Cell:
+    if isinstance(value, str):
+        return Cell(text=value)
+    return Cell(value=float(value), text=f"{value:.4g}")
+
+
+def _lead(frame: pd.DataFrame) -> str:
+    """How often each method covers, from the worst case to the best."""
+    said = [f"{name} in {frame[name].min():.3g} to {frame[name].max():.3g}" for name in methods(1)]
+    reliable = frame[frame.reliable == "yes"]["FD∞ covers"]
+    limit = ""
+    if len(reliable):
+        limit = (
+            f" The limit's interval covers the truth in {reliable.min():.3g} to "
+            f"{reliable.max():.3g} where it calls itself reliable."
+        )
+    return (
+        f"Of 100 intervals of 95 %, over {len(frame)} cases, the expected value is covered by "
+        f"{'; '.join(said)}.{limit}"
+    )

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.demo import GENERATORS, NUM_SHOWN, REAL, Finding
+from benchmarks.figure_documents import Drawing, write_drawings
 from benchmarks.generated import GeneratedVideo
-from benchmarks.origin import versions_and_host
+from benchmarks.origin import commit_line, date_line, versions_and_host
+from benchmarks.table_documents import bare
 from evaluation.result import Result
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import VideoSet
@@ -20,7 +22,6 @@ from reports.document import (
     Block,
     Code,
     Details,
-    FigureBlock,
     Heading,
     Paragraph,
     Provenance,
@@ -28,9 +29,11 @@ from reports.document import (
     StripsBlock,
     TableBlock,
 )
-from reports.figures import Bar, bar_chart, bar_data, write_figure
+from reports.figures import Bar, bar_chart, bar_data
+from reports.styles import styles_for
 from reports.tables import Table, table_from_frame, write_table
 
+MODEL = "model"  # the family of what is no stand-in
 STAND_INS = "a second draw of real videos, and real videos made worse in known ways"
 CAPTION = (
     "Distances from the real videos (lower is better) and Inception Scores (higher is better), "
@@ -67,24 +70,22 @@ class DemoRun:
             f"clips: {last.num_fake} of {last.num_frames} frames for each set",
             f"{self.model}: {self.sampled}" if self.model else f"no model: {self.sampled}",
             f"protocol fingerprints: {', '.join(fingerprints)}",
+            *commit_line(),
             *versions_and_host(last.versions, last.host),
-            f"date: {last.date}; {self.seconds:.0f} s in all",
+            date_line(last.date, self.seconds),
         )
 
 
 def write_demo_report(out: Path, run: DemoRun) -> str:
-    """Write the report, the table, the chart and the contact sheets into `out`.
+    """Write the report, also as data, the table, the chart and the contact sheets into `out`.
 
     Returns:
         What the command prints: the table as Markdown, the findings, and where the report is.
     """
     table = demo_table(run)
-    bars = distance_bars(run)
-    chart = bar_chart(
-        bars, title="FVD-shapes from real videos", axis="FVD-shapes (lower is better)", log=True
-    )
+    chart = draw(run)
     write_table(table, out, "demo")
-    write_figure(chart, bar_data(bars), out, "fvd_shapes")
+    write_drawings([chart], out)
     report = Report(
         title="Latte-Eval demo",
         lead=_lead(run),
@@ -92,13 +93,8 @@ def write_demo_report(out: Path, run: DemoRun) -> str:
             Heading(text="What was found"),
             TableBlock(table=findings_table(run.findings)),
             Heading(text="Every metric, every generator"),
-            TableBlock(table=table),
-            FigureBlock(
-                figure=chart,
-                description="Bar chart of FVD-shapes with 95 % intervals for each generator.",
-                caption="FVD-shapes of each generator; whiskers are 95 % intervals.",
-                name="fvd_shapes",
-            ),
+            bare(table),
+            chart.block,
             *_samples(run),
             Heading(text="The clips"),
             StripsBlock(
@@ -118,7 +114,7 @@ def write_demo_report(out: Path, run: DemoRun) -> str:
             Provenance(lines=run.provenance),
         ),
     )
-    report.write(out)
+    report.write(out, stored="demo")
     lines = [table.markdown(), ""]
     lines += [f"{'yes' if f.holds else 'NO '}  {f.claim}: {f.seen}" for f in run.findings]
     lines += ["", f"Report: {out / 'report.html'} (also report.md; {run.seconds:.0f} s)"]
@@ -169,6 +165,25 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     )
 
 
+def draw(run: DemoRun) -> Drawing:
+    """FVD-shapes of each generator; a family looks the same whether there is a model or not."""
+    bars = distance_bars(run)
+    real, *others = (generator.family for generator in GENERATORS)
+    return Drawing(
+        name="fvd_shapes",
+        figure=bar_chart(
+            bars,
+            title="FVD-shapes from real videos",
+            axis="FVD-shapes (lower is better)",
+            log=True,
+            styles=styles_for([real, MODEL, *others]),
+        ),
+        data=bar_data(bars),
+        description="Bar chart of FVD-shapes with 95 % intervals for each generator.",
+        caption="FVD-shapes of each generator; whiskers are 95 % intervals.",
+    )
+
+
 def distance_bars(run: DemoRun) -> list[Bar]:
     """FVD-shapes of each generator, in the table's order."""
     rows = run.frame[run.frame.metric == "FVD-shapes"].set_index("generator")
@@ -179,7 +194,7 @@ def distance_bars(run: DemoRun) -> list[Bar]:
             value=float(rows.value[label]),
             low=float(rows.low[label]),
             high=float(rows.high[label]),
-            family=families.get(label, "model"),
+            family=families.get(label, MODEL),
         )
         for label in run.generators
     ]
@@ -206,11 +221,13 @@ def sample_strips(videos: VideoSet, pictures: int = 8) -> list[Strip]:
 
 
 def _lead(run: DemoRun) -> str:
+    hold = sum(finding.holds for finding in run.findings)
+    found = f"{hold} of {len(run.findings)} expectations of sound metrics and models hold."
     if run.model is None:
-        return f"Stand-in generators on the embedded data set `shapes`: {STAND_INS}."
+        return f"Stand-in generators on the embedded data set `shapes`: {STAND_INS}. {found}"
     return (
         f"A small Latte, trained on the embedded data set `shapes`, beside stand-in generators: "
-        f"{STAND_INS}."
+        f"{STAND_INS}. {found}"
     )
 
 

@@ -9,7 +9,7 @@ from benchmarks.finished import FinishedCell
 from benchmarks.frame_similarity import Look, Part, SimilarityRequest, run_similarity
 
 if TYPE_CHECKING:
-    from benchmarks.similarity_documents import SimilarityFigure
+    from benchmarks.similarity_drawings import SimilarityFigure
 
 INPUT = "x_embedder"  # patches, before positions are added and any block is run
 PAPER_BLOCKS = "0, 7 and 13 of 14"
@@ -55,7 +55,7 @@ def run(out: Path, request: SimilarityRequest) -> list[Finding]:
 def figure(cells: Sequence[FinishedCell]) -> "SimilarityFigure":
     """What the figure shows of networks of this depth."""
     from benchmarks.similarity_claims import Networks, SimilarityClaim, changing
-    from benchmarks.similarity_documents import SimilarityFigure
+    from benchmarks.similarity_drawings import SimilarityFigure
 
     depth = Networks.of(cells).depth
     every, blocks = spatial_blocks(depth), shown_blocks(depth)

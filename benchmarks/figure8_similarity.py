@@ -10,7 +10,7 @@ from benchmarks.frame_similarity import Look, Part, SimilarityRequest, run_simil
 
 if TYPE_CHECKING:
     from benchmarks.similarity_claims import Networks
-    from benchmarks.similarity_documents import SimilarityFigure
+    from benchmarks.similarity_drawings import SimilarityFigure
     from evaluation.similarity import Summary
 
 PAPER_BLOCK, PAPER_DEPTH = 20, 23  # with as many blocks variant 4 has XL's parameters
@@ -71,7 +71,7 @@ def figure(cells: Sequence[FinishedCell]) -> "SimilarityFigure":
         lowest_of,
         near_zero,
     )
-    from benchmarks.similarity_documents import SimilarityFigure
+    from benchmarks.similarity_drawings import SimilarityFigure
 
     depth = Networks.of(cells).depth
     return SimilarityFigure(

@@ -1,6 +1,7 @@
 """The paper's figures in running text: masks of joint training, and text-to-video."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.ablations import Ablation, Cells, Request, make_cells, outcome
@@ -53,20 +54,29 @@ def run(out: Path, request: Request) -> list[Finding]:
     Raises:
         InputError, typer.Exit: as `benchmarks.figure5_ablations.run`.
     """
-    from benchmarks.ablation_documents import write_ablations
-    from benchmarks.ablation_tables import provenance_lines
-    from benchmarks.table_documents import publish
+    from benchmarks.ablation_documents import ablation_document
+    from benchmarks.figure_documents import verdicts_lead, write_figure_document
+    from benchmarks.table_documents import write_tables, written
 
     figure = ablation(request.scale)
     cells = make_cells([figure], request)
-    found = write_ablations([figure], cells, request, out)
-    more = findings(fid_claims(), fid_outcome(figure, cells))
-    print("\n".join(finding.line for finding in more))
-    lines = provenance_lines(figure, cells, request)
-    table = intext_table(figure, cells, (*found, *more), lines, scale=request.scale)
-    publish([table], out, NAME)
+    masks = ablation_document(figure, cells, request)
+    found = (*masks.found, *findings(fid_claims(), fid_outcome(figure, cells)))
+    table = intext_table(figure, cells, masks.values.provenance, scale=request.scale)
+    document = replace(
+        masks,
+        title=f"In the text: {table.title[0].lower()}{table.title[1:]}",
+        lead=verdicts_lead(found),
+        found=found,
+        beside=(table,),
+        section=NAME,
+    )
+    write_figure_document(document, out)
+    alone = replace(table, remarks=(*table.remarks, *(f"{finding.line}." for finding in found)))
+    print(alone.markdown())
+    print(written(write_tables([alone], out, NAME)))
     cells.finished.end()
-    return [*found, *more]
+    return list(found)
 
 
 def fid_claims() -> tuple[Claim, ...]:
@@ -96,7 +106,6 @@ def fid_outcome(figure: Ablation, cells: Cells) -> Outcome:
 def intext_table(
     figure: Ablation,
     cells: Cells,
-    found: Sequence[Finding],
     provenance: Sequence[str],
     *,
     scale: Scale,
@@ -124,7 +133,7 @@ def intext_table(
         caption=CAPTION.format(dataset=SETUPS[scale].config_of(BASELINE).data.dataset),
         columns=tuple(Column(key=title, title=title, direction="lower") for title in columns),
         rows=(*published_rows(own), *measured),
-        remarks=(*figure.remarks, *(f"{finding.line}." for finding in found)),
+        remarks=figure.remarks,
         provenance=("published: arXiv:2401.03048v3 section 3.3.4, v1 section 4.4", *provenance),
     )
 

@@ -27,15 +27,36 @@ def commit_line() -> list[str]:
     return [f"commit: {commit}"] if commit else []
 
 
-def made_here() -> tuple[str, ...]:
-    """Command, source, versions, hardware and date of figures that are computed in this run."""
-    made = provenance("cpu")
+def made_here(*, device: str = "cpu", seconds: float | None = None) -> tuple[str, ...]:
+    """Command, commit, versions, hardware, date and wall time of what this run computes."""
+    made = provenance(device)
     return (
         f"command: `{made['command']}`",
         *commit_line(),
         *versions_and_host(made["versions"], made["host"]),
-        f"date: {made['date']}",
+        date_line(made["date"], seconds),
     )
+
+
+def date_line(date: str, seconds: float | None = None) -> str:
+    """When, and how long it took.
+
+    >>> date_line("2026-01-02", 80.4)
+    'date: 2026-01-02; 80 s in all'
+    """
+    return f"date: {date}" + ("" if seconds is None else f"; {duration(seconds)} in all")
+
+
+def duration(seconds: float) -> str:
+    """A time for a reader.
+
+    >>> [duration(seconds) for seconds in (0.31, 80.4, 754, 5520)]
+    ['less than 1 s', '80 s', '13 min', '1 h 32 min']
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s" if seconds >= 1 else "less than 1 s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def source_commit() -> str | None:

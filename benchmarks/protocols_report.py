@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.origin import versions_and_host
+from benchmarks.figure_documents import Drawing, write_drawings
+from benchmarks.origin import commit_line, date_line, versions_and_host
 from benchmarks.protocol_choices import differing
 from benchmarks.protocols import Measured
+from benchmarks.table_documents import bare, provenance_of, written
 from evaluation.protocol import Protocol
 from evaluation.result import Result
 from evaluation.uncertainty import Interval
 from reports.cells import Cell, Column, Row, decimals_of
-from reports.figures import write_figure
+from reports.document import Report
 from reports.styles import styles_for
 from reports.tables import Table, write_table
 from reports.tornado import Swing, percent, tornado_chart
@@ -32,30 +34,48 @@ CAPTION = (
 def write_protocols(
     out: Path, base: Protocol, result: Result, measured: Sequence[Measured], *, seconds: float
 ) -> str:
-    """Write `protocols.md`, `.csv`, `.tex`, `.svg`, `.png` and `results.jsonl` into `out`.
+    """Write `protocols.md`, `.csv`, `.tex`, `.svg`, `.png`, `.report.json` and `results.jsonl`.
 
     Returns:
         What the command prints: the table as Markdown, and where the files are.
     """
     table = protocols_table(base, result, measured, seconds=seconds)
+    drawings = draw(base, result, measured)
+    report = Report(
+        title=f"Protocols: how far one choice moves {result.metric}",
+        lead=_lead(base, result, measured),
+        blocks=(*(each.block for each in drawings), bare(table), provenance_of([table])),
+    )
     paths = write_table(table, out, "protocols")
-    found = swings(result, measured)
-    if found and result.value > 0:
-        chart = tornado_chart(
-            found,
-            base=result.value,
-            title=f"How far one choice moves {result.metric}",
-            axis=f"{result.metric} (lower is better)",
-            base_label=f"base protocol {base.name}:",
-            styles=styles_for(FAMILIES.values()),
-        )
-        paths += write_figure(chart, None, out, "protocols")
+    paths += [*write_drawings(drawings, out), report.store(out, "protocols")]
     results = [result, *(each.result for each in measured if each.result)]
     (out / "results.jsonl").write_text(
         "".join(each.to_json() + "\n" for each in results), encoding="utf-8"
     )
-    lines = [table.markdown(), *(f"wrote {path}" for path in paths), f"{seconds:.0f} s in all"]
-    return "\n".join(lines)
+    return "\n".join([table.markdown(), written(paths), f"{seconds:.0f} s in all"])
+
+
+def draw(base: Protocol, result: Result, measured: Sequence[Measured]) -> list[Drawing]:
+    """The chart; none where no choice could be made, or where there is no share of the base."""
+    found = swings(result, measured)
+    if not found or result.value <= 0:
+        return []
+    title = f"How far one choice moves {result.metric}"
+    chart = tornado_chart(
+        found,
+        base=result.value,
+        title=title,
+        axis=f"{result.metric} (lower is better)",
+        base_label=f"base protocol {base.name}:",
+        styles=styles_for(FAMILIES.values()),
+    )
+    caption = (
+        f"{title} away from the base protocol, the farthest first; whiskers are 95 % intervals."
+    )
+    drawing = Drawing(
+        name="protocols", figure=chart, data=None, description=f"{title}: bars.", caption=caption
+    )
+    return [drawing]
 
 
 def protocols_table(
@@ -105,6 +125,30 @@ def swings(result: Result, measured: Sequence[Measured]) -> list[Swing]:
     ]
 
 
+def _lead(base: Protocol, result: Result, measured: Sequence[Measured]) -> str:
+    """The base protocol's number, how many choices move it, and which one the farthest."""
+    said = [f"{result.metric} is {result.value:.4g} under the base protocol {base.name}."]
+    made = [each for each in measured if each.result]
+    clear = [each for each in made if each.change and is_clear(each.change)]
+    if any(each.change for each in made):
+        said.append(f"Of {len(made)} choices {len(clear)} move it beyond chance.")
+    if made and result.value > 0:
+        farthest = max(made, key=lambda each: abs(_value(each) - result.value))
+        relative = percent(_value(farthest) / result.value - 1)
+        said.append(f"The farthest: {farthest.choice.label}, {relative}.")
+    return " ".join(said)
+
+
+def is_clear(change: Interval) -> bool:
+    """Whether the interval of a change leaves out 0."""
+    return not change.low <= 0 <= change.high
+
+
+def _value(each: Measured) -> float:
+    assert each.result is not None
+    return each.result.value
+
+
 def _row(base: Protocol, result: Result, each: Measured) -> Row:
     fields = Cell(text=differing(base, each.choice))
     section = FAMILIES[each.choice.family]
@@ -116,7 +160,7 @@ def _row(base: Protocol, result: Result, each: Measured) -> Row:
     value, change = each.result.value, each.change
     low, high = each.result.interval or (None, None)
     relative = percent(value / result.value - 1) if result.value > 0 else None
-    clear = None if change is None else "no" if change.low <= 0 <= change.high else "yes"
+    clear = None if change is None else "yes" if is_clear(change) else "no"
     cells = {
         "value": Cell(value=value, low=low, high=high),
         "change": _change_cell(value - result.value, change),
@@ -145,6 +189,7 @@ def _provenance(result: Result, seconds: float) -> tuple[str, ...]:
         f"clips: {result.num_real} real and {result.num_fake} generated of {result.num_frames} "
         "frames under the base protocol",
         f"fingerprint of the base protocol as carried out: {result.fingerprint}",
+        *commit_line(),
         *versions_and_host(result.versions, result.host),
-        f"date: {result.date}; {seconds:.0f} s in all",
+        date_line(result.date, seconds),
     )

@@ -1,7 +1,8 @@
 """Results of `latte-eval` as rows of a published table: which cell each fills, and what differs.
 
 A result is ranked with the published figures only where it was made as its column's were. Where it
-was not, a footnote names every field that differs.
+was not, a footnote names every field that differs; in a section of the joined report that list is
+folded away.
 """
 
 from collections import Counter
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.measured_results import Measured
+from benchmarks.table_documents import bare, leaders
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Direction, Row
+from reports.document import Block, Details
 from reports.tables import Table
 
 # The data sets of the paper, in the order of its Table 3.
@@ -22,6 +25,10 @@ DATASETS: Mapping[str, str] = {
     "taichi-hd": "Taichi-HD",
 }
 SECTION = "Measured here"
+DIFFERS = "Protocol differs from the published column's: {fields}."
+DIFFERENCES = "Protocol differences"
+FOLDED = f"Protocol differs from the published column's: see “{DIFFERENCES}”."
+LISTED = 4  # values in a sentence; more are counted
 NOT_MEASURED = Cell(reason="Not measured.")
 NOT_REPORTED = Cell(reason="Not reported in the paper.", mark="published")
 
@@ -52,6 +59,7 @@ class PublishedTable:
     """A table of the paper that results of `latte-eval` can stand in."""
 
     name: str  # of the command and the files
+    section: str  # title of its section in the joined report
     title: str
     caption: str
     source: str
@@ -66,11 +74,18 @@ class PublishedTable:
         """Whose results it takes."""
         return tuple(dict.fromkeys(column.metric for column in self.columns))
 
-    def with_results(self, measured: Iterable[Measured], not_measured: Sequence[str] = ()) -> Table:
+    def with_results(
+        self,
+        measured: Iterable[Measured],
+        not_measured: Sequence[str] = (),
+        *,
+        folded: bool = False,
+    ) -> Table:
         """The paper's rows, and the measured results below them.
 
         Args:
             not_measured: sentences about what was asked for and could not be had.
+            folded: footnotes refer to `differences` instead of naming every field.
 
         Raises:
             InputError: two different results for one cell.
@@ -81,13 +96,52 @@ class PublishedTable:
             title=self.title,
             caption=self.caption,
             columns=tuple(column.column for column in self.columns),
-            rows=(*self.rows(), *measured_rows(cells, self.columns)),
+            rows=(*self.rows(), *measured_rows(cells, self.columns, folded=folded)),
             remarks=(self.protocols, *nothing, *not_measured, *left_out),
             provenance=(
                 f"published: {self.source}",
                 *(provenance_line(item) for item in cells.values()),
             ),
         )
+
+    def differences(self, measured: Iterable[Measured]) -> list[Block]:
+        """In which fields results were not made as their columns were, folded away; or nothing."""
+        cells, _ = select(measured, self.columns)
+        columns = {column.key: column for column in self.columns}
+        found = {
+            f"{model}, {columns[key].title}": differing_fields(item.record, columns[key])
+            for (model, key), item in cells.items()
+        }
+        rows = [
+            Row(label=label, cells={"fields": Cell(text="; ".join(fields))})
+            for label, fields in found.items()
+            if fields
+        ]
+        if not rows:
+            return []
+        table = Table(
+            title="Measured values that were not made as the published ones of their column",
+            label_heading="Value",
+            columns=(Column(key="fields", title="What differs"),),
+            rows=tuple(rows),
+        )
+        return [Details(summary=DIFFERENCES, blocks=(bare(table),))]
+
+    def lead(self, measured: Iterable[Measured]) -> str:
+        """Who is best by the published figures, and what was measured, in two sentences."""
+        table = self.with_results(measured)
+        best = "; ".join(f"{row} ({', '.join(found)})" for row, found in leaders(table).items())
+        values = [
+            f"{row.label}, {column.title} {cell.number}"
+            for row in table.rows
+            for column, cell in ((column, row.cells[column.key]) for column in self.columns)
+            if cell.mark == "measured" and not cell.is_empty
+        ]
+        here = f"No {' or '.join(self.metrics)} was given or measured here."
+        if values:
+            shown = "; ".join(values) if len(values) <= LISTED else f"{len(values)} values"
+            here = f"Measured here: {shown}."
+        return f"Best of the published figures: {best}. {here}"
 
 
 def select(
@@ -110,14 +164,16 @@ def select(
     return _one_per_cell(entered), remarks
 
 
-def measured_rows(cells: Cells, columns: Sequence[PublishedColumn]) -> list[Row]:
+def measured_rows(
+    cells: Cells, columns: Sequence[PublishedColumn], *, folded: bool = False
+) -> list[Row]:
     """One row for each model, in the order of the results."""
     return [
         Row(
             label=model,
             section=SECTION,
             cells={
-                column.key: _measured_cell(cells[model, column.key], column)
+                column.key: _measured_cell(cells[model, column.key], column, folded)
                 if (model, column.key) in cells
                 else NOT_MEASURED
                 for column in columns
@@ -227,10 +283,10 @@ def _one_per_cell(entered: Iterable[tuple[PublishedColumn, Measured]]) -> Cells:
     return cells
 
 
-def _measured_cell(item: Measured, column: PublishedColumn) -> Cell:
+def _measured_cell(item: Measured, column: PublishedColumn, folded: bool) -> Cell:
     """The value and its interval; ranked with the published ones only if made as they were."""
     differing = differing_fields(item.record, column)
-    note = f"Protocol differs from the published column's: {'; '.join(differing)}."
+    note = FOLDED if folded else DIFFERS.format(fields="; ".join(differing))
     low, high = item.record.get("interval") or (None, None)
     return Cell(
         value=float(item.record["value"]),

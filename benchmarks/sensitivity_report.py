@@ -7,15 +7,18 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.distortions import DISTORTIONS
-from benchmarks.origin import versions_and_host
+from benchmarks.figure_documents import Drawing, write_drawings
+from benchmarks.origin import made_here
 from benchmarks.sensitivity import STRENGTHS, Bench
-from evaluation.result import provenance
+from benchmarks.sensitivity_measures import MEASURES
+from benchmarks.table_documents import bare, provenance_of, written
 from reports.cells import Cell, Column, Row
 from reports.curves import Curve, Panel, panel_chart
-from reports.figures import write_figure
+from reports.document import Report
 from reports.styles import styles_for
-from reports.tables import Table
+from reports.tables import Table, write_texts
 
+SEES_WHAT = "Which metric sees what"
 WHERE = {"space": "In space", "time": "In time"}
 UNNOTICED = "Not noticed at the greatest strength."
 BETTER = "Takes the distorted videos for better ones."
@@ -50,7 +53,7 @@ def write_sensitivity(
     *,
     seconds: float,
 ) -> str:
-    """Write `sensitivity.md`, `.tex`, `.csv`, `.svg` and `.png` into `out`.
+    """Write `sensitivity.md`, `.tex`, `.csv`, `.svg`, `.png` and `.report.json` into `out`.
 
     Returns:
         What the command prints: the tables as Markdown, and where the files are.
@@ -60,27 +63,45 @@ def write_sensitivity(
     frame = frame[~frame.distortion.isin(list(impossible))]
     table = noticed_table(frame, titles, impossible, draws=len(bench.draws), provenance=lines)
     summary = summary_table(frame, titles)
-    chart = panel_chart(
-        panels(frame, titles),
-        title="Which metric sees what",
-        axis="answer: above the band worse, below it better",
-        scale="symlog",
-        band=(-1, 1),
-        columns=4,
-        styles=styles_for(titles),
+    drawing = draw(bench, frame)
+    report = Report(
+        title=f"Sensitivity: {SEES_WHAT[0].lower()}{SEES_WHAT[1:]}",
+        lead=_lead(frame, titles),
+        blocks=(bare(summary), drawing.block, bare(table), provenance_of([table])),
     )
-    out.mkdir(parents=True, exist_ok=True)
     texts = {
         "md": f"{table.markdown()}\n{summary.markdown()}",
         "tex": f"{table.latex()}\n{summary.latex()}",
         "csv": frame.to_csv(index=False, lineterminator="\n"),
     }
-    paths = [out / f"sensitivity.{ending}" for ending in texts]
-    for path, text in zip(paths, texts.values(), strict=True):
-        path.write_text(text, encoding="utf-8", newline="\n")
-    paths += write_figure(chart, None, out, "sensitivity")
-    wrote = [f"wrote {path}" for path in paths]
-    return "\n".join([texts["md"], *wrote, f"{seconds:.0f} s in all"])
+    paths = write_texts(texts, out, "sensitivity")
+    paths += [*write_drawings([drawing], out), report.store(out, "sensitivity")]
+    return "\n".join([texts["md"], written(paths), f"{seconds:.0f} s in all"])
+
+
+def draw(bench: Bench, frame: pd.DataFrame) -> Drawing:
+    """A panel for each distortion; a metric looks the same whatever others are followed."""
+    styles = styles_for(each.name for each in MEASURES)
+    titles = {bench.title(each): styles[each.name] for each in bench.measures}
+    chart = panel_chart(
+        panels(frame, list(titles)),
+        title=SEES_WHAT,
+        axis="answer: above the band worse, below it better",
+        scale="symlog",
+        band=(-1, 1),
+        columns=4,
+        styles=titles,
+    )
+    return Drawing(
+        name="sensitivity",
+        figure=chart,
+        data=None,
+        description="Answers of every metric to every distortion, over its strength.",
+        caption=(
+            "How far a metric leaves the range of undistorted videos (the band), in half-widths "
+            "of that range, over the strength of each distortion."
+        ),
+    )
 
 
 def noticed_table(
@@ -125,20 +146,11 @@ def noticed_table(
 
 def summary_table(frame: pd.DataFrame, titles: list[str]) -> Table:
     """Metrics × what they notice: distortions as worse in space and in time, and how early."""
-    made = [name for name in STRENGTHS if (frame.distortion == name).any()]
+    made = _made(frame)
     rows = []
+    totals = {of: sum(DISTORTIONS[name].of == of for name in made) for of in WHERE}
     for title in titles:
-        noticed: dict[str, list[str]] = {"space": [], "time": [], "better": []}
-        steps = []
-        for name in made:
-            own = frame[(frame.distortion == name) & (frame.metric == title)]
-            smallest, worse = noticed_from(own)
-            if smallest is None:
-                continue
-            noticed[DISTORTIONS[name].of if worse else "better"].append(name)
-            if worse:
-                steps.append(sorted(own.strength).index(smallest) + 1)
-        totals = {of: sum(DISTORTIONS[name].of == of for name in made) for of in WHERE}
+        noticed, steps = noticed_by(frame, title)
         missed = [name for name in made if not any(name in found for found in noticed.values())]
         rows.append(
             Row(
@@ -155,7 +167,7 @@ def summary_table(frame: pd.DataFrame, titles: list[str]) -> Table:
             )
         )
     return Table(
-        title="Which metric sees what",
+        title=SEES_WHAT,
         caption=(
             "Distortions that a metric notices as worse. The step is that of the strength at "
             "which it does, 1 being the least that was tried, on average over those it notices."
@@ -170,6 +182,26 @@ def summary_table(frame: pd.DataFrame, titles: list[str]) -> Table:
         ),
         rows=tuple(rows),
     )
+
+
+def noticed_by(frame: pd.DataFrame, title: str) -> tuple[dict[str, list[str]], list[int]]:
+    """What a metric notices.
+
+    Returns:
+        Distortions in "space" and in "time" that it takes for worse, and those "better"; and from
+        which step of its strength on, counted from 1, it notices each that it takes for worse.
+    """
+    noticed: dict[str, list[str]] = {"space": [], "time": [], "better": []}
+    steps = []
+    for name in _made(frame):
+        own = frame[(frame.distortion == name) & (frame.metric == title)]
+        smallest, worse = noticed_from(own)
+        if smallest is None:
+            continue
+        noticed[DISTORTIONS[name].of if worse else "better"].append(name)
+        if worse:
+            steps.append(sorted(own.strength).index(smallest) + 1)
+    return noticed, steps
 
 
 def panels(frame: pd.DataFrame, titles: list[str]) -> list[Panel]:
@@ -192,14 +224,34 @@ def panels(frame: pd.DataFrame, titles: list[str]) -> list[Panel]:
     return found
 
 
+def _made(frame: pd.DataFrame) -> list[str]:
+    """The distortions that could be made."""
+    return [name for name in STRENGTHS if (frame.distortion == name).any()]
+
+
+def _lead(frame: pd.DataFrame, titles: list[str]) -> str:
+    """Who notices most in space and in time, and who least."""
+    said = []
+    for of, where in WHERE.items():
+        total = sum(DISTORTIONS[name].of == of for name in _made(frame))
+        counts = {title: len(noticed_by(frame, title)[0][of]) for title in titles}
+        most, least = max(counts.values()), min(counts.values())
+        by_count = {
+            count: ", ".join(title for title in titles if counts[title] == count)
+            for count in (most, least)
+        }
+        fewest = f"; {least} by {by_count[least]}" if least < most else ""
+        said.append(
+            f"{where} {most} of {total} distortions are noticed by {by_count[most]}{fewest}."
+        )
+    return " ".join(said)
+
+
 def _provenance(bench: Bench, seconds: float) -> tuple[str, ...]:
     device = next(iter(bench.networks.values())).extractor.device
-    made = provenance(str(device))
     return (
-        f"command: `{made['command']}`",
         f"videos: {bench.real.root}; {len(bench.real.videos)} clips of "
         f"{bench.protocol.num_frames} frames in each set",
         f"protocol {bench.protocol.name} {bench.protocol.fingerprint}",
-        *versions_and_host(made["versions"], made["host"]),
-        f"date: {made['date']}; {seconds:.0f} s in all",
+        *made_here(device=str(device), seconds=seconds),
     )

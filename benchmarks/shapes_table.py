@@ -50,21 +50,12 @@ def methods_table(measured: OnShapes, metrics: Sequence[str], scale: Scale) -> T
             for method in measured.methods
             if method != REAL or IS in metrics
         ),
-        remarks=(OWN_NAMES, STAND_INS, *_findings(measured, metrics)),
+        remarks=(OWN_NAMES, STAND_INS, *standings(measured, metrics)),
         provenance=measured.provenance,
     )
 
 
-def _cell(measured: OnShapes, method: str, metric: str) -> Cell:
-    if method == REAL and metric != IS:
-        return REFERENCE
-    notes = {SECOND_DRAW: OF_SECOND_DRAW, REAL: OF_REAL}
-    if method in notes and measured.cells.get(method):
-        return measured.cell(method, metric, comparable=False, notes=(notes[method],))
-    return measured.cell(method, metric)
-
-
-def _findings(measured: OnShapes, metrics: Sequence[str]) -> list[str]:
+def standings(measured: OnShapes, metrics: Sequence[str]) -> list[str]:
     """What a sound metric and a sound model do, beside what was measured: computed."""
     found = []
     for metric in metrics:
@@ -83,3 +74,12 @@ def _findings(measured: OnShapes, metrics: Sequence[str]) -> list[str]:
                 f"{metric}: {method} is better than {len(behind)} of {len(stand_ins)} stand-ins."
             )
     return found
+
+
+def _cell(measured: OnShapes, method: str, metric: str) -> Cell:
+    if method == REAL and metric != IS:
+        return REFERENCE
+    notes = {SECOND_DRAW: OF_SECOND_DRAW, REAL: OF_REAL}
+    if method in notes and measured.cells.get(method):
+        return measured.cell(method, metric, comparable=False, notes=(notes[method],))
+    return measured.cell(method, metric)

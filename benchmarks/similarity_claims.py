@@ -100,11 +100,15 @@ class SimilarityClaim:
     text: str
     judge: Judge
 
+    def at(self, step: int) -> str:
+        """The claim at a timestep."""
+        return f"{self.text}, t = {step}"
+
 
 def similarity_findings(claims: Sequence[SimilarityClaim], networks: Networks) -> list[Finding]:
     """Each claim, judged at each timestep."""
     return [
-        Finding(claim=f"{claim.text}, t = {step}", verdict=judged.verdict, seen=judged.seen)
+        Finding(claim=claim.at(step), verdict=judged.verdict, seen=judged.seen)
         for claim in claims
         for step in networks.timesteps
         for judged in [claim.judge(networks, step)]

@@ -4,13 +4,13 @@ Ratios come from one run on one machine; absolute times say on which machine the
 are figures to look at, not tests: nothing fails here when a machine is busy.
 """
 
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,8 @@ import pandas as pd
 import torch
 
 from benchmarks.distortions import EnlargedVideo
+from benchmarks.origin import made_here
+from benchmarks.table_documents import written
 from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.networks.i3d import I3D, fold_batch_norms
 from evaluation.networks.registry import build
@@ -27,6 +29,8 @@ from evaluation.sets import measure_set, plan_set
 from evaluation.uncertainty import bootstrap_frechet, half_sample_frechet
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet
+from reports.document import Provenance, Report, TableBlock
+from reports.tables import Cell, Column, Row, Table
 
 MEGABYTE = 1024.0  # in the kilobytes that getrusage counts in
 
@@ -38,7 +42,34 @@ class Figure:
     what: str
     measured: float
     unit: str
-    promise: str = ""
+    limit: float | None = None  # that it is promised to stay below
+
+    @property
+    def number(self) -> str:
+        """As it is printed."""
+        return f"{self.measured:.3g}"
+
+    @property
+    def promise(self) -> str:
+        """As it is printed; "" for none."""
+        return "" if self.limit is None else f"< {self.limit:g} {self.unit}"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the promise is."""
+        return self.limit is not None and self.measured < self.limit
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """Of the table."""
+        nothing = Cell(reason="Nothing is promised of it.")
+        is_promised = self.limit is not None
+        return {
+            "measured": Cell(value=self.measured, text=self.number),
+            "unit": Cell(text=self.unit),
+            "promise": Cell(text=self.promise) if is_promised else nothing,
+            "kept": Cell(text="yes" if self.is_kept else "no") if is_promised else nothing,
+        }
 
 
 def help_seconds(command: str, runs: int = 5) -> float:
@@ -122,7 +153,7 @@ def interval_seconds(count: int = 2048, num_features: int = 400) -> tuple[float,
 def measure_all(num_clips: int, with_demo: bool) -> list[Figure]:
     """Every promise, measured one after the other."""
     figures = [
-        Figure(f"`{name} --help`", help_seconds(module), "s", "< 1 s")
+        Figure(f"`{name} --help`", help_seconds(module), "s", limit=1)
         for name, module in (
             ("latte-eval", "evaluation"),
             ("latte-bench", "benchmarks"),
@@ -137,38 +168,61 @@ def measure_all(num_clips: int, with_demo: bool) -> list[Figure]:
         Figure("I3D, folded: times faster", plain / folded, "×"),
         Figure("bootstrap, 1000 × (2048 × 400)", bootstrap, "s"),
         Figure(
-            "bootstrap: clips through I3D in the same time",
-            bootstrap / folded,
-            "clips",
-            "< 100 clips",
+            "bootstrap: clips through I3D in the same time", bootstrap / folded, "clips", limit=100
         ),
         Figure("interval of FVD, half samples of (2048 × 400)", half_samples, "s"),
         Figure(
             f"peak memory, {num_clips} clips of 16×256×256",
             peak_megabytes(num_clips),
             "MB",
-            "< 2000 MB",
+            limit=2000,
         ),
         Figure(f"the same, {num_clips // 8} clips", peak_megabytes(num_clips // 8), "MB"),
     ]
     if with_demo:
-        figures.append(Figure("`latte-bench demo`", demo_seconds(), "s", "< 180 s"))
+        figures.append(Figure("`latte-bench demo`", demo_seconds(), "s", limit=180))
     return figures
 
 
+def speed_report(figures: Sequence[Figure], provenance: tuple[str, ...]) -> Report:
+    """The table, and how many promises are kept."""
+    promised = [figure for figure in figures if figure.limit is not None]
+    broken = [figure for figure in promised if not figure.is_kept]
+    lead = f"{len(promised) - len(broken)} of {len(promised)} promises are kept"
+    if broken:
+        named = (f"{figure.what} ({figure.number} {figure.unit})" for figure in broken)
+        lead += f"; not kept: {', '.join(named)}"
+    table = Table(
+        title="Time and memory on this machine",
+        label_heading="What",
+        columns=(
+            Column(key="measured", title="Measured"),
+            Column(key="unit", title="Unit"),
+            Column(key="promise", title="Promise"),
+            Column(key="kept", title="Kept"),
+        ),
+        rows=tuple(
+            Row(label=figure.what.replace("`", ""), cells=figure.cells) for figure in figures
+        ),
+    )
+    return Report(
+        title="Speed and memory",
+        lead=f"{lead}.",
+        blocks=(TableBlock(table=table), Provenance(lines=provenance)),
+    )
+
+
 def run(*, out: Path, num_clips: int = 2048, with_demo: bool = True) -> None:
-    """Measure, write `speed.md` and `speed.csv` into `out`, and print the table."""
+    """Measure, write `speed.md`, `.html`, `.csv` and `.report.json`, and print the report."""
+    started = time.monotonic()
     figures = measure_all(num_clips, with_demo)
     frame = pd.DataFrame(
-        [(f.what, f"{f.measured:.3g}", f.unit, f.promise) for f in figures],
+        [(f.what, f.number, f.unit, f.promise) for f in figures],
         columns=["what", "measured", "unit", "promise"],
     )
-    where = (
-        f"{platform.platform()}, {torch.get_num_threads()} threads, Python "
-        f"{platform.python_version()}, torch {torch.__version__}"
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    text = f"# Speed and memory\n\n{frame.to_markdown(index=False)}\n\nMeasured on {where}.\n"
-    (out / "speed.md").write_text(text, encoding="utf-8")
-    frame.to_csv(out / "speed.csv", index=False)
-    print(text)
+    report = speed_report(figures, made_here(seconds=time.monotonic() - started))
+    paths = report.write(out, "speed")
+    paths.append(out / "speed.csv")
+    frame.to_csv(paths[-1], index=False)
+    print(report.markdown())
+    print(written(paths))

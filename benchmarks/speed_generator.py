@@ -6,6 +6,7 @@ machine they were taken. Results are the same in all ways but for rounding: the 
 
 import importlib.util
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,24 +24,24 @@ from benchmarks.generator_jobs import (
     Way,
     Workbench,
 )
-from benchmarks.origin import versions_and_host
+from benchmarks.origin import made_here
+from benchmarks.table_documents import TableDocument, publish
 from benchmarks.timing import matrix_product, race
-from evaluation.result import provenance
 from latte.config import LatteConfig, preset
 from latte.data.errors import InputError
 from latte.memory import is_too_little
 from latte.model.cost import cost
 from latte.sampling.processes import choose_device, this_process
-from reports.tables import Cell, Column, Row, Table, write_table
+from reports.tables import Cell, Column, Row, Table
 
 MODELS = ("Latte-B/2", "Latte-XL/2")
 GIGABYTE = 1e9
 LARGE = 2e12  # FLOPs of a pass forward, above which a CPU carries out nothing more
-PLAIN = Way("plain")
+PLAIN, OURS = Way("plain"), Way("ours")
 WAYS = (
     PLAIN,
     Way("diffusers"),
-    Way("ours"),
+    OURS,
     Way("ours", compiled=True),
     Way("plain", "bf16"),
     Way("diffusers", "bf16"),
@@ -79,6 +80,17 @@ class Race:
         section = f"{self.model}: {TITLES[self.task]}"
         made = [way for way in WAYS if way in self.seconds or way in self.lacking]
         return [Row(label=way.label, cells=self._cells(way), section=section) for way in made]
+
+    @property
+    def sentence(self) -> str:
+        """How many times as fast as the others ours is, in float32."""
+        others = {
+            way.network: self.seconds[way] / self.seconds[OURS]
+            for way in (PLAIN, Way("diffusers"))
+            if way in self.seconds
+        }
+        times = " and ".join(f"{ratio:.2f} times as fast as {x}" for x, ratio in others.items())
+        return f"{self.model}, {TITLES[self.task]}, fp32: ours is {times}."
 
     def _cells(self, way: Way) -> dict[str, Cell]:
         if way in self.lacking:
@@ -239,7 +251,7 @@ def run(
     quick: bool = False,
     repetitions: int = 5,
 ) -> None:
-    """Time, write `speed_generator.md`, `.csv` and `.tex` into `out`, and print the table.
+    """Time, write the documents of `speed_generator` into `out`, and print the table.
 
     Args:
         models: names of presets; by default MODELS, as far as there is memory.
@@ -250,6 +262,7 @@ def run(
     Raises:
         InputError: a model or a device that is not there, or too little memory.
     """
+    started = time.monotonic()
     chosen = choose_device(device, this_process())
     planned = plan(models, chosen, quick)
     left_out = {way for way in WAYS if way.compiled and not compiled}
@@ -264,9 +277,15 @@ def run(
         if is_too_little(error):
             raise InputError(f"memory of {chosen} has run out: choose a smaller --model") from error
         raise
-    made = table(races, _provenance(str(chosen)))
-    write_table(made, out, "speed_generator")
-    print(made.markdown())
+    lines = made_here(device=str(chosen), seconds=time.monotonic() - started)
+    document = TableDocument(
+        name="speed_generator",
+        title="Speed of the generator",
+        lead=" ".join(each.sentence for each in races),
+        tables=[table(races, lines)],
+        section="speed-generator",  # as the folder
+    )
+    publish(document, out)
 
 
 @contextmanager
@@ -279,12 +298,3 @@ def tensor_cores(device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _provenance(device: str) -> tuple[str, ...]:
-    facts = provenance(device)
-    return (
-        f"command: `{facts['command']}`",
-        *versions_and_host(facts["versions"], facts["host"]),
-        f"date: {facts['date']}",
-    )

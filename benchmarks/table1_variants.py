@@ -3,11 +3,18 @@
 Ours are closed forms of the networks that this package builds, so they are the same at every scale.
 """
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.origin import made_here
-from benchmarks.table_documents import Statement, cut_off, publish, yes
+from benchmarks.table_documents import (
+    Judgement,
+    Statement,
+    TableDocument,
+    cut_off,
+    of_this_run,
+    publish,
+)
 from latte.config import LatteConfig, preset
 from latte.model.cost import Cost, cost
 from reports.published import published
@@ -52,11 +59,25 @@ UNKNOWN_FLOPS = (
 
 
 def run(out: Path) -> None:
-    """Write `table1.md`, `table1.csv` and `table1.tex` into `out`; print the table."""
-    publish([variants_table((f"published: {SOURCE}", *made_here()))], out, "table1")
+    """Write the documents of `table1` into `out`; print the table."""
+    started = time.monotonic()
+    publish(of_this_run(document(), started), out)
 
 
-def variants_table(provenance: tuple[str, ...] = (f"published: {SOURCE}",)) -> Table:
+def document() -> TableDocument:
+    """The table with what it says of the paper's claims."""
+    found = claims()
+    verdicts = " ".join(f"{each.text}: {each.here}." for each in found)
+    return TableDocument(
+        name="table1",
+        title="Table 1: Variants",
+        lead=f"{comparison()} {verdicts}",
+        tables=(variants_table(),),
+        findings=tuple(each.claim for each in found),
+    )
+
+
+def variants_table() -> Table:
     """Parameters (millions) and FLOPs (G) of the variants, the paper's beside ours."""
     return Table(
         title="Parameters and FLOPs of the variants",
@@ -65,7 +86,7 @@ def variants_table(provenance: tuple[str, ...] = (f"published: {SOURCE}",)) -> T
         columns=COLUMNS,
         rows=tuple(_row(variant, *printed) for variant, printed in published_variants().items()),
         remarks=(COUNTED_ALIKE, ONE_CLIP, comparison(), *(claim.sentence for claim in claims())),
-        provenance=provenance,
+        provenance=(f"published: {SOURCE}",),
     )
 
 
@@ -180,12 +201,14 @@ def _config(variant: int) -> LatteConfig:
     return preset(MODEL, variant=variant)
 
 
-def _about_equal(parameters: Mapping[int, float]) -> str:
+def _about_equal(parameters: Mapping[int, float]) -> Judgement:
     most, least = max(parameters.values()), min(parameters.values())
-    return yes(most < 1.01 * least, f"the most {100 * (most / least - 1):.1f} % above the least")
+    return Judgement(
+        holds=most < 1.01 * least, seen=f"the most {100 * (most / least - 1):.1f} % above the least"
+    )
 
 
-def _about_a_quarter(flops: Mapping[int, float]) -> str:
+def _about_a_quarter(flops: Mapping[int, float]) -> Judgement:
     others = sum(flops[variant] for variant in (1, 2, 3)) / 3
     share = flops[4] / others
-    return yes(0.2 < share < 0.3, f"{share:.2f} of their mean")
+    return Judgement(holds=0.2 < share < 0.3, seen=f"{share:.2f} of their mean")

@@ -3,12 +3,13 @@
 Ours are the presets that this package builds, counted in closed form: the same at every scale.
 """
 
+import time
 from pathlib import Path
 
-from benchmarks.origin import made_here
-from benchmarks.table_documents import cut_off, publish
+from benchmarks.table_documents import TableDocument, cut_off, of_this_run, publish
 from latte.config import preset
 from latte.model.cost import cost
+from reports.document import PaperClaim
 from reports.published import published
 from reports.tables import Cell, Column, Row, Table
 
@@ -28,11 +29,29 @@ SECTION = "Counted here"
 
 
 def run(out: Path) -> None:
-    """Write `table2.md`, `table2.csv` and `table2.tex` into `out`; print the table."""
-    publish([sizes_table((f"published: {SOURCE}", *made_here()))], out, "table2")
+    """Write the documents of `table2` into `out`; print the table."""
+    started = time.monotonic()
+    publish(of_this_run(document(), started), out)
 
 
-def sizes_table(provenance: tuple[str, ...] = (f"published: {SOURCE}",)) -> Table:
+def document() -> TableDocument:
+    """The table with whether our sizes are the paper's."""
+    same, of = equal_sizes()
+    claim = PaperClaim(
+        claim="The sizes have the printed layers, widths, heads and parameters",
+        here="yes" if same == of else "no",
+        seen=f"every figure in {same} of {of} sizes",
+    )
+    return TableDocument(
+        name="table2",
+        title="Table 2: Sizes",
+        lead=comparison(),
+        tables=(sizes_table(),),
+        findings=(claim,),
+    )
+
+
+def sizes_table() -> Table:
     """Layers, hidden size, heads and parameters (millions) of each size."""
     frame = published("sizes").set_index("model")
     names = [str(name) for name in frame.index]
@@ -50,7 +69,7 @@ def sizes_table(provenance: tuple[str, ...] = (f"published: {SOURCE}",)) -> Tabl
         columns=COLUMNS,
         rows=(*rows, *(counted_row(name) for name in names)),
         remarks=(comparison(),),
-        provenance=provenance,
+        provenance=(f"published: {SOURCE}",),
     )
 
 
@@ -72,6 +91,15 @@ def counted_row(name: str) -> Row:
 
 def comparison() -> str:
     """In how many sizes every figure of ours is the paper's, in a sentence."""
+    same, of = equal_sizes()
+    return (
+        f"Every figure of ours is the paper's in {same} of {of} sizes; the paper cuts parameters "
+        "off after two decimals."
+    )
+
+
+def equal_sizes() -> tuple[int, int]:
+    """In how many sizes every figure of ours is the paper's, and how many there are."""
     frame = published("sizes").set_index("model")
     same = [
         all(
@@ -80,10 +108,7 @@ def comparison() -> str:
         )
         for name, line in frame.iterrows()
     ]
-    return (
-        f"Every figure of ours is the paper's in {sum(same)} of {len(same)} sizes; the paper cuts "
-        "parameters off after two decimals."
-    )
+    return sum(same), len(same)
 
 
 def as_printed(cell: Cell) -> str:

@@ -26,7 +26,7 @@ FIRST_VERSION = "arXiv:2401.03048v1 Table 2"
 
 
 def run(results: Sequence[Path], out: Path, request: TableRequest | None = None) -> None:
-    """Write `table3.md`, `table3.csv` and `table3.tex` into `out`; print the table and the paths.
+    """Write the documents of `table3` into `out`; print the table and the paths.
 
     Args:
         results: files of results that `latte-eval` wrote; none gives the published table.
@@ -91,6 +91,7 @@ def _by_cell(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 TABLE = PublishedTable(
     name="table3",
+    section="Table 3: FVD",
     title="Fréchet video distance (FVD) of video generators",
     caption=(
         "16 frames at 256×256; lower is better; ± is half of the 95 % interval of a measured value."

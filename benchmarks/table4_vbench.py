@@ -3,12 +3,13 @@
 VBench's networks come with the VBench package and its downloads: this project reads its results.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.scale import Ingredient, Scale, require
-from benchmarks.table_documents import publish
+from benchmarks.table_documents import TableDocument, leaders, of_this_run, publish
 from benchmarks.vbench_results import Score, VBenchModel, read_models
 from reports.published import published
 from reports.tables import Cell, Column, Row, Table
@@ -83,7 +84,7 @@ class Total:
 
 
 def run(results: Sequence[str], out: Path, scale: Scale | None = None) -> None:
-    """Write `table4.md`, `table4.csv` and `table4.tex` into `out`; print the table and the paths.
+    """Write the documents of `table4` into `out`; print the table and the paths.
 
     Args:
         results: `[NAME=]FILE` each, of the VBench package.
@@ -92,12 +93,31 @@ def run(results: Sequence[str], out: Path, scale: Scale | None = None) -> None:
     Raises:
         InputError: see `read_models`; at `paper` scale, no results. Nothing is written then.
     """
+    started = time.monotonic()
     models = read_models(results, list(DIMENSIONS))
     if scale == "paper" and not models:
         lacking = Ingredient(name="a results file of VBench", here=False, how_to_get=HOW_TO_MEASURE)
         require([lacking], "paper", or_else="leave --scale out for the published figures")
-    table = vbench_table(models, on_shapes=scale in ("tiny", "small"))
-    publish(halves(table), out, "table4", data=[table])
+    publish(of_this_run(document(models, on_shapes=scale in ("tiny", "small")), started), out)
+
+
+def document(models: Sequence[VBenchModel], *, on_shapes: bool = False) -> TableDocument:
+    """The table in its halves, with who is best by how many dimensions."""
+    table = vbench_table(models, on_shapes=on_shapes)
+    best = ", ".join(f"{label} in {len(found)}" for label, found in leaders(table).items())
+    totals = [_total_sentence(model) for model in models]
+    return TableDocument(
+        name="table4",
+        title="Table 4: VBench",
+        lead=" ".join(
+            [
+                f"Best of the published figures, of {len(DIMENSIONS)} dimensions: {best}.",
+                *(totals or ["No result of VBench was given."]),
+            ]
+        ),
+        tables=halves(table),
+        data=[table],
+    )
 
 
 def vbench_table(models: Sequence[VBenchModel], *, on_shapes: bool = False) -> Table:

@@ -16,7 +16,7 @@ OF_RELEASED_MODELS = (
 
 
 def run(results: Sequence[Path], out: Path, request: TableRequest | None = None) -> None:
-    """Write `table5.md`, `table5.csv` and `table5.tex` into `out`; print the table and the paths.
+    """Write the documents of `table5` into `out`; print the table and the paths.
 
     Args:
         results: files of results that `latte-eval` wrote; none gives the published table.
@@ -60,6 +60,7 @@ def published_rows() -> list[Row]:
 
 TABLE = PublishedTable(
     name="table5",
+    section="Table 5: IS and FID",
     title="Inception Score (IS) on UCF101 and FID on FaceForensics",
     caption=(
         "IS by C3D trained on UCF101, FID of frames; ± is half of the 95 % interval of a measured "

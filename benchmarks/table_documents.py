@@ -1,34 +1,115 @@
 """Tables as documents: one set of files for a table with its parts, and what stands under them."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.origin import made_here
+from reports.document import Block, PaperClaim, Provenance, Report, TableBlock
 from reports.tables import Table, write_texts
 
 
 @dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """Whether a sentence holds, and by which numbers."""
+
+    holds: bool
+    seen: str
+
+    def __str__(self) -> str:
+        return f"{'yes' if self.holds else 'no'} ({self.seen})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Statement:
-    """Something that the paper says about its table, beside what was found here."""
+    """Something that the paper says about its table, by its figures and by what is found here."""
 
     text: str
-    paper: str  # "yes" or "no", and by which numbers
-    here: str
+    paper: Judgement
+    here: Judgement
 
     @property
     def sentence(self) -> str:
         """One line under the table."""
         return f"{self.text}: paper {self.paper}; here {self.here}."
 
+    @property
+    def claim(self) -> PaperClaim:
+        """For the overview of all claims."""
+        return PaperClaim(
+            claim=self.text,
+            here="yes" if self.here.holds else "no",
+            seen=f"{self.here.seen}; by the paper's figures {self.paper.seen}",
+        )
 
-def yes(holds: bool, seen: str) -> str:
-    """ "yes (numbers)", or "no (numbers)".
 
-    >>> yes(1.0 < 2.0, "1.0 < 2.0")
-    'yes (1.0 < 2.0)'
+@dataclass(frozen=True, kw_only=True)
+class TableDocument:
+    """What a command for tables leaves: its documents, and its section of the joined report."""
+
+    name: str  # of the files
+    title: str  # of the section
+    lead: str  # what was found: computed
+    tables: Sequence[Table]  # one below the other in each document
+    data: Sequence[Table] = ()  # for the CSV, where the tables are parts of wider ones
+    findings: Sequence[PaperClaim] = ()
+    blocks: Sequence[Block] = ()  # of the section, if it shows more than the tables
+    section: str | None = None  # its name, if it is called otherwise than the files
+
+    @property
+    def report(self) -> Report:
+        """The section: provenance stands once, at its end."""
+        return Report(
+            title=self.title,
+            lead=self.lead,
+            blocks=(*(self.blocks or map(bare, self.tables)), provenance_of(self.tables)),
+            findings=tuple(self.findings),
+        )
+
+
+def bare(table: Table) -> TableBlock:
+    """A table whose provenance stands elsewhere."""
+    return TableBlock(table=replace(table, provenance=()))
+
+
+def provenance_of(tables: Sequence[Table]) -> Provenance:
+    """Where the numbers of several tables come from, each line once."""
+    return Provenance(lines=tuple(dict.fromkeys(x for table in tables for x in table.provenance)))
+
+
+def leaders(table: Table) -> Mapping[str, list[str]]:
+    """Who is best by the published figures, and in which columns; who leads most comes first.
+
+    Returns:
+        Titles of columns by the labels of rows.
     """
-    return f"{'yes' if holds else 'no'} ({seen})"
+    found: dict[str, list[str]] = {}
+    for column in table.columns:
+        values = {
+            row.label: row.cells[column.key].value
+            for row in table.rows
+            if row.cells[column.key].mark == "published"
+        }
+        known = {label: value for label, value in values.items() if value is not None}
+        if column.direction and known:
+            best = (max if column.direction == "higher" else min)(known, key=known.__getitem__)
+            found.setdefault(best, []).append(column.title)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def of_this_run(document: TableDocument, started: float) -> TableDocument:
+    """The document with how this run came about, where its provenance stands first.
+
+    Args:
+        started: `time.monotonic()` when the work began.
+    """
+    lines = made_here(seconds=time.monotonic() - started)
+    place = next(place for place, table in enumerate(document.tables) if table.provenance)
+    tables = list(document.tables)
+    tables[place] = replace(tables[place], provenance=(*tables[place].provenance, *lines))
+    return replace(document, tables=tables)
 
 
 def cut_off(value: float) -> str:
@@ -40,26 +121,28 @@ def cut_off(value: float) -> str:
     return f"{math.floor(value * 100) / 100:.2f}"
 
 
-def publish(
-    tables: Sequence[Table], folder: Path, name: str, *, data: Sequence[Table] | None = None
-) -> None:
-    """Write `name.md`, `name.csv` and `name.tex` into a folder; print the tables and the paths.
+def publish(document: TableDocument, folder: Path) -> None:
+    """Write `name.md`, `.csv`, `.tex` and the section; print the tables and the paths."""
+    paths = write_tables(document.tables, folder, document.name, data=document.data)
+    paths.append(document.report.store(folder, document.section or document.name))
+    print("\n".join(table.markdown() for table in document.tables))
+    print(written(paths))
 
-    Args:
-        tables: one below the other in each document.
-        data: for the CSV, where the shown tables are parts of wider ones.
-    """
-    paths = write_tables(tables, folder, name, data=data)
-    print("\n".join(table.markdown() for table in tables))
-    print("\n".join(f"wrote {path}" for path in paths))
+
+def written(paths: Iterable[Path]) -> str:
+    """Lines that say where the documents are, each once."""
+    return "\n".join(f"wrote {path}" for path in dict.fromkeys(paths))
 
 
 def write_tables(
-    tables: Sequence[Table], folder: Path, name: str, *, data: Sequence[Table] | None = None
+    tables: Sequence[Table], folder: Path, name: str, *, data: Sequence[Table] = ()
 ) -> list[Path]:
     """`reports.tables.write_table` for several tables in one document.
 
     All texts exist before the first file is touched.
+
+    Args:
+        data: for the CSV, in place of the tables.
     """
     first, *others = [table.csv() for table in data or tables]
     texts = {

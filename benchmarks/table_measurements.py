@@ -5,7 +5,7 @@ from dataclasses import replace
 from benchmarks.paper_measurements import PaperRequest, measure_at_paper_scale
 from benchmarks.published_beside_measured import PublishedTable
 from benchmarks.shapes_methods import EFFORTS, ShapesRequest, measure_on_shapes
-from benchmarks.shapes_table import methods_table
+from benchmarks.shapes_table import methods_table, standings
 from benchmarks.table_run import Made, TableRequest
 
 
@@ -51,4 +51,5 @@ def _on_shapes(table: PublishedTable, request: TableRequest) -> Made:
         request.cells,
     )
     made = methods_table(measured, table.on_shapes, request.scale)
-    return Made(tables=(made,), finished=measured.finished)
+    found = standings(measured, table.on_shapes)
+    return Made(tables=(made,), found=found, finished=measured.finished)

@@ -1,5 +1,6 @@
 """From results, and what is to be measured besides, to the documents of a published table."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from benchmarks.finished import Finished
 from benchmarks.measured_results import Measured, read_measured
 from benchmarks.published_beside_measured import PublishedTable
 from benchmarks.scale import Scale
-from benchmarks.table_documents import publish
+from benchmarks.table_documents import TableDocument, bare, of_this_run, publish
 from reports.tables import Table
 
 
@@ -38,7 +39,23 @@ class Made:
     results: Sequence[Measured] = ()
     not_measured: Sequence[str] = ()  # sentences
     tables: Sequence[Table] = ()
+    found: Sequence[str] = ()  # what these tables show, sentences
     finished: Finished[Any] | None = None
+
+
+def document(table: PublishedTable, given: Sequence[Measured], made: Made) -> TableDocument:
+    """The table with given and measured results, what was measured besides below it."""
+    results = [*given, *made.results]
+    whole, folded = (
+        table.with_results(results, made.not_measured, folded=folded) for folded in (False, True)
+    )
+    return TableDocument(
+        name=table.name,
+        title=table.section,
+        lead=" ".join([table.lead(results), *made.found]),
+        tables=(whole, *made.tables),
+        blocks=(bare(folded), *table.differences(results), *map(bare, made.tables)),
+    )
 
 
 def run_table(
@@ -55,6 +72,7 @@ def run_table(
             before anything is measured or written; what a measurement lacks, likewise; or cells
             that could not be measured, after the others are written.
     """
+    started = time.monotonic()
     given = [measured for path in results for measured in read_measured(path, table.metrics)]
     made = Made()
     if request is not None:
@@ -62,7 +80,6 @@ def run_table(
 
         table.with_results(given)  # or refuse it, before hours of work
         made = measure(table, request)
-    shown = [table.with_results([*given, *made.results], made.not_measured), *made.tables]
-    publish(shown, out, table.name)
+    publish(of_this_run(document(table, given, made), started), out)
     if made.finished is not None:
         made.finished.end()

@@ -1,6 +1,7 @@
 """`latte-bench training RUN`: what a run of `latte train` did, told from what it wrote."""
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from benchmarks.figure_documents import Drawing, write_drawings
+from benchmarks.origin import duration, made_here
+from benchmarks.table_documents import written
 from benchmarks.training_run import TrainingRun, open_run
 from evaluation.extraction import RunOptions
-from evaluation.result import provenance
 from latte.model.checkpoints import load_checkpoint
 from latte.model.cost import cost
 from latte.training.config import to_toml
@@ -20,14 +23,12 @@ from reports.document import (
     Block,
     Code,
     Details,
-    FigureBlock,
     Heading,
     ImageBlock,
     Provenance,
     Report,
     TableBlock,
 )
-from reports.figures import write_figure
 from reports.tables import Table
 from reports.training_curve import Track, training_curve, training_data
 
@@ -56,44 +57,46 @@ def tracks(run: TrainingRun, measured: pd.DataFrame) -> list[Track]:
 
 
 def write_training_report(
-    out: Path, run: TrainingRun, measured: pd.DataFrame, remarks: Sequence[str] = ()
+    out: Path,
+    run: TrainingRun,
+    measured: pd.DataFrame,
+    remarks: Sequence[str] = (),
+    *,
+    seconds: float,
 ) -> str:
-    """Write `training.md`, `.html`, `.csv`, `.svg` and `.png` into `out`.
+    """Write `training.md`, `.html`, `.csv`, `.svg`, `.png` and `.report.json` into `out`.
 
     Args:
         measured: FVD of its checkpoints; empty where it was not asked for.
         remarks: how that was measured, sentences.
+        seconds: that this took.
 
     Returns:
         What the command prints: what the run was, as Markdown, and where the files are.
     """
     curves = tracks(run, measured)
-    figure = training_curve(curves, title=f"Training of {run.name}")
     facts = facts_table(run)
     reach = curves[0].reach
+    drawing = Drawing(
+        name="training",
+        figure=training_curve(curves, title=f"Training of {run.name}"),
+        data=training_data(curves),
+        description="Losses and other numbers of the run over its steps.",
+        caption=f"Thin: means over {run.config.output.log_every} steps; thick: running means "
+        f"of {2 * reach + 1} of those. Points: measured on samples of the averaged weights, "
+        "with 95 % intervals where there are some.",
+    )
     blocks: list[Block] = [
         TableBlock(table=facts),
-        FigureBlock(
-            figure=figure,
-            description="Losses and other numbers of the run over its steps.",
-            caption=f"Thin: means over {run.config.output.log_every} steps; thick: running means "
-            f"of {2 * reach + 1} of those. Points: measured on samples of the averaged weights, "
-            "with 95 % intervals where there are some.",
-            name="training",
-        ),
+        drawing.block,
         *_evaluation_blocks(run, measured, remarks),
         *_sample_blocks(run),
         Details(summary="The configuration", blocks=(Code(text=to_toml(run.config)),)),
-        Provenance(lines=_provenance(run)),
+        Provenance(lines=_provenance(run, seconds)),
     ]
     report = Report(title=f"Training of {run.name}", lead=_lead(run), blocks=tuple(blocks))
-    paths = report.write(out, "training")
-    paths += [
-        path
-        for path in write_figure(figure, training_data(curves), out, "training")
-        if path not in paths
-    ]
-    return "\n".join([facts.markdown(), *(f"wrote {path}" for path in paths)])
+    paths = [*report.write(out, "training"), *write_drawings([drawing], out)]
+    return f"{facts.markdown()}\n{written(paths)}"
 
 
 def facts_table(run: TrainingRun) -> Table:
@@ -109,7 +112,7 @@ def facts_table(run: TrainingRun) -> Table:
         f"{data.size}×{data.size}, stride {data.stride}",
         "steps": f"{last.step:,.0f} of {training.steps:,}",
         "clips seen": f"{last.samples:,.0f}, {last.samples / last.step:g} in each step",
-        "training time": f"{_duration(last.seconds)}; {last.samples / last.seconds:.3g} clips "
+        "training time": f"{duration(last.seconds)}; {last.samples / last.seconds:.3g} clips "
         "per second",
         "learning rate": f"{training.learning_rate:g}, {training.warmup_steps:,} steps of warm-up"
         f"{decay}",
@@ -176,6 +179,7 @@ def run(
     from benchmarks.demo import SAMPLING
     from benchmarks.training_checkpoints import fvd_of_checkpoints
 
+    started = time.monotonic()
     opened = open_run(folder)
     measured, remarks = pd.DataFrame({"step": []}), []
     if fvd:
@@ -190,7 +194,8 @@ def run(
             opened, num_videos, sampling, options, out / "training_fvd.csv"
         )
         remarks.append(remark)
-    print(write_training_report(out, opened, measured, remarks))
+    seconds = time.monotonic() - started
+    print(write_training_report(out, opened, measured, remarks, seconds=seconds))
 
 
 def _logged(log: pd.DataFrame, name: str, title: str) -> Track:
@@ -267,24 +272,11 @@ def _lead(run: TrainingRun) -> str:
     last = run.log.iloc[-1]
     return (
         f"{last.step:,.0f} of {run.config.training.steps:,} steps on {run.config.data.dataset}, "
-        f"{last.samples:,.0f} clips, in {_duration(last.seconds)}."
+        f"{last.samples:,.0f} clips, in {duration(last.seconds)}."
     )
 
 
-def _duration(seconds: float) -> str:
-    """ "1 h 32 min", "12 min", "45 s" """
-    minutes = round(seconds / 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else f"{seconds:.0f} s"
-
-
-def _provenance(run: TrainingRun) -> tuple[str, ...]:
-    made = provenance("cpu")
-    return (
-        f"command: `{made['command']}`",
-        f"run: {run.folder}",
-        "versions of this report, not of the run: "
-        + ", ".join(f"{name} {number}" for name, number in made["versions"].items()),
-        f"date of this report: {made['date']}",
-    )
+def _provenance(run: TrainingRun, seconds: float) -> tuple[str, ...]:
+    """Of this report: a run does not say with which versions it was made."""
+    command, *lines = made_here(seconds=seconds)
+    return (command, f"run: {run.folder}", *(f"of this report, {line}" for line in lines))

@@ -1,4 +1,6 @@
-"""A tiny model of shapes: its samples are noise, but made as those of a trained one are."""
+"""A tiny model of shapes, whose samples are noise, and a reader of what commands leave."""
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,6 +9,7 @@ from latte.config import LatteConfig
 from latte.data.shapes import CLASS_NAMES
 from latte.model import Latte
 from latte.model.checkpoints import save_checkpoint
+from reports.document import Report
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +29,13 @@ def tiny_checkpoint():
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def section():
+    """Reader of the section that a command leaves for the joined report."""
+
+    def read(folder: Path, name: str) -> Report:
+        return Report.from_json((folder / f"{name}.report.json").read_text(encoding="utf-8"))
+
+    return read

@@ -1,7 +1,6 @@
 """The documents of Figures 5 and 7 and of the text, from cells as trainings would leave them."""
 
 import csv
-import json
 import pickle
 import sys
 from pathlib import Path
@@ -9,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cli, figure5_ablations, figure7_sizes, intext_masks
+from benchmarks.ablation_documents import label_styles
 from benchmarks.ablations import Ablation, Request
-from benchmarks.designs import SETUPS, SIZES, STRIDES, training_of
+from benchmarks.designs import SETUPS, SIZES, training_of
 from benchmarks.figure5_ablations import LETTERS, ablation
 from benchmarks.finished import FinishedCell
-from benchmarks.paper_trainings import measure_paper_training, paper_training
 from benchmarks.trainings import with_seed
 from latte.training.config import load_config
 
@@ -70,7 +69,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def test_several_figures_share_a_chart_and_judge_the_papers_claims(
-    cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cells: Path, tmp_path: Path, section, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     found = figure5_ablations.run("bf", out, Request(cells=cells))
@@ -87,6 +86,15 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     }
     for ending in ("md", "html", "tex", "csv", "svg", "png", "jsonl"):
         assert (out / f"figure5f.{ending}").stat().st_size > 0
+    each, together = section(out, "figure5f"), section(out, "figure5")
+    assert [claim.here for claim in each.findings] == ["yes", "no", "yes"]
+    assert [getattr(block, "name", None) for block in each.blocks[:2]] == ["figure5f", None]
+    assert together.findings == ()  # each is told once
+    assert together.lead == ("5 claims of the paper, held against what was measured: yes 4, no 1.")
+    chart, made = together.blocks
+    assert chart.name == "figure5"
+    # The baseline, which both figures show, is counted once.
+    assert any(line.startswith("cells: 15, which took 20 min in all") for line in made.lines)
     with (out / "figure5.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["panel"] for row in rows] == ["Timestep and class"] * 10 + ["Variants"] * 20
@@ -118,6 +126,15 @@ def test_figure7_orders_its_sizes(
     )
 
 
+def test_the_baseline_looks_the_same_under_each_of_its_labels() -> None:
+    labels = ("uniform frame", "S-AdaLN", "absolute", "random", "interval 1", "variant 1")
+    figures = [ablation(letter) for letter in LETTERS]
+    styles = label_styles([*figures, figure7_sizes.ablation(), intext_masks.ablation()], "tiny")
+    (look,) = {styles[label] for label in (*labels, "Latte-B", "videos alone")}
+    others = [each for label, each in styles.items() if each != look]
+    assert len(others) == len(styles) - 8
+
+
 def test_sizes_are_as_many_times_larger_as_the_papers() -> None:
     for scale in ("tiny", "small"):
         models = [SETUPS[scale].config_of(size).model for size in SIZES.values()]
@@ -127,7 +144,7 @@ def test_sizes_are_as_many_times_larger_as_the_papers() -> None:
 
 
 def test_intext_keeps_published_and_measured_apart(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cells: Path, tmp_path: Path, section, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run(monkeypatch, "intext", "--cells", str(cells), "--out", str(tmp_path / "o")) == 0
     with (tmp_path / "o" / "intext.csv").open(encoding="utf-8", newline="") as file:
@@ -141,6 +158,16 @@ def test_intext_keeps_published_and_measured_apart(
     )
     text = (tmp_path / "o" / "intext.md").read_text(encoding="utf-8")
     assert "Temporal Mask has a lower FID than Only Video: paper yes; here no" in text
+    # One section for figure and table, with every claim once.
+    assert [path.name for path in (tmp_path / "o").glob("*.report.json")] == ["intext.report.json"]
+    report = section(tmp_path / "o", "intext")
+    assert report.title == "In the text: joint training and text-to-video"
+    assert [claim.here for claim in report.findings] == ["no"] * 4
+    assert report.blocks[0].name == "intext-masks"
+    made = report.blocks[-1].lines
+    assert made[0].startswith("published: ")
+    assert sum(line.startswith("command: ") for line in made) == 1
+    assert all(claim.claim in report.lead for claim in report.findings)
 
 
 def test_one_seed_is_shown_with_the_interval_of_its_samples(
@@ -183,38 +210,6 @@ def test_at_paper_scale_all_that_is_missing_is_said_and_the_commands_are_written
         settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
         assert load_config("faceforensics", settings).training.steps == 200_000
     assert not (tmp_path / "o").exists()
-
-
-def test_a_cell_at_paper_scale_runs_what_is_not_there_yet_and_reads_its_results(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    request = Request(scale="paper", cells=tmp_path)
-    task = paper_training(STRIDES[0], 0, request)
-    assert task.strides == (1, 3)
-    ran: list[str] = []
-
-    def pretend(command: list[str]) -> None:
-        ran.append(command[command.index("-m") + 2])
-        out = Path(command[command.index("--out") + 1])
-        if ran[-1] == "sample":
-            out.mkdir(parents=True)
-        if ran[-1] == "fvd":
-            out.parent.mkdir(parents=True, exist_ok=True)
-            value = float(out.stem[:7]) + int(out.stem[-1])
-            record = {"value": value, "interval": [value - 1, value + 1], "fingerprint": "f"}
-            made = {"date": "2024", "versions": {}, "host": {}}
-            out.write_text(json.dumps(record | made) + "\n", encoding="utf-8")
-
-    monkeypatch.setattr("benchmarks.paper_trainings._run", pretend)
-    measured = measure_paper_training(task)
-    assert ran == ["train", *["sample", "fvd", "fvd"] * 10]
-    assert measured.details["points"][1][0] == [20_000, 20_003.0, 20_002.0, 20_004.0]
-    assert (measured.value, measured.interval) == (200_001.0, (200_000.0, 200_002.0))
-    assert not list((task.run / "samples").iterdir())
-    ran.clear()
-    task.results(40_000, 3).unlink()
-    assert measure_paper_training(task) == measured
-    assert ran == ["train", "sample", "fvd", "fvd"]
 
 
 def test_designs_are_configurations_of_latte_train_at_every_scale() -> None:

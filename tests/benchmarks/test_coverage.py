@@ -24,7 +24,7 @@ def test_draws_have_the_moments_of_their_case(heavy):
     np.testing.assert_allclose(y.mean(axis=0), np.full(3, 2 / np.sqrt(3)), atol=0.05)
 
 
-def test_both_tables_are_written_and_repeat(tmp_path, capsys):
+def test_both_tables_are_written_and_repeat(tmp_path, section, capsys):
     cases = (Case(3, 30, 40, 1.0, 1.0), Case(4, 4, 4))
     frames = []
     for number in range(2):
@@ -39,3 +39,9 @@ def test_both_tables_are_written_and_repeat(tmp_path, capsys):
     assert "half samples: width" in text
     assert "FD∞ covers" in text
     assert text.strip() in capsys.readouterr().out
+    report = section(tmp_path / "0", "coverage")
+    found = frames[0]["half samples"]
+    assert f"half samples in {found.min():.3g} to {found.max():.3g}; bootstrap in " in report.lead
+    assert len(report.blocks[0].table.rows) == 2
+    for part in ("command: ", "host: ", " s in all"):
+        assert part in text

@@ -39,6 +39,18 @@ def test_everything_promised_is_written(out):
     assert "samples.png" in names
 
 
+def test_the_section_of_the_joined_report_has_the_clips_and_counts_what_holds(out, section):
+    report = section(out, "demo")
+    names = [getattr(block, "name", None) for block in report.blocks]
+    assert [name for name in names if name] == ["fvd_shapes", "samples", "clips"]
+    text = (out / "report.md").read_text(encoding="utf-8")
+    table = next(block.table for block in report.blocks if hasattr(block, "table"))
+    hold = [row.cells["holds"].text for row in table.rows].count("yes")
+    assert f"{hold} of {len(table.rows)} expectations of sound metrics" in report.lead
+    assert report.lead.replace("`", "") in text.replace("`", "")
+    assert not (out / "report.report.json").exists()
+
+
 def test_the_page_needs_nothing_from_outside(out):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"""(src|href)=["']?(https?:|//|[\w/]+\.(png|svg|css|js))""", page)

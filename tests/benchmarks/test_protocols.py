@@ -260,7 +260,7 @@ def test_the_base_takes_as_many_clips_as_both_sets_have(bench):
         made(None, None, 17)
 
 
-def test_every_document_is_written_and_says_the_same(pair, tmp_path, capsys, monkeypatch):
+def test_every_document_is_written_and_says_the_same(pair, tmp_path, section, capsys, monkeypatch):
     chosen = (
         Choice(label="half", family="clips", changes={"num_real": 8, "num_fake": 8}),
         Choice(label="too far", family="time", changes={"real_stride": 30}),
@@ -270,7 +270,7 @@ def test_every_document_is_written_and_says_the_same(pair, tmp_path, capsys, mon
     protocols.run(
         out=tmp_path, real=pair[0], fake=pair[1], base="shapes", num_videos=12, resamples=8
     )
-    names = {f"protocols.{ending}" for ending in ("md", "csv", "tex", "svg", "png")}
+    names = {f"protocols.{ending}" for ending in ("md", "csv", "tex", "svg", "png", "report.json")}
     assert names | {"results.jsonl", "features"} == {path.name for path in tmp_path.iterdir()}
     printed = capsys.readouterr().out
     assert (tmp_path / "protocols.md").read_text(encoding="utf-8") in printed
@@ -289,3 +289,11 @@ def test_every_document_is_written_and_says_the_same(pair, tmp_path, capsys, mon
         low, high = frame.loc[(label, "change"), ["low", "high"]]
         clear = "no" if low <= 0 <= high else "yes"
         assert frame.loc[(label, "clear"), "value"] == clear
+    report = section(tmp_path, "protocols")
+    value = results[0]["value"]
+    count = sum(frame.loc[(label, "clear"), "value"] == "yes" for label in ("half", "n − 1"))
+    assert report.lead.startswith(
+        f"FVD-shapes is {value:.4g} under the base protocol shapes. Of 2 choices {count} move it "
+        "beyond chance. The farthest: "
+    )
+    assert [getattr(block, "name", "") for block in report.blocks[:1]] == ["protocols"]

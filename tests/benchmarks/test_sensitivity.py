@@ -1,6 +1,7 @@
 """`latte-bench sensitivity` on few clips, and its rules on made-up answers."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,32 @@ def one(frame: pd.DataFrame, distortion: str, strength: float, metric: str) -> p
     ]
     assert len(found) == 1
     return found.iloc[0]
+
+
+def test_the_section_says_who_notices_most(out, section):
+    report = section(out, "sensitivity")
+    summary, chart, table = report.blocks[:3]
+    assert chart.name == "sensitivity"
+    assert len(table.table.rows) == len(FEW)
+    in_time = {row.label: int(row.cells["time"].text[0]) for row in summary.table.rows}
+    most, least = (", ".join(x for x in in_time if in_time[x] == count) for count in (1, 0))
+    assert f"In time 1 of 1 distortions are noticed by {most}; 0 by {least}." in report.lead
+    assert f"In space 1 of 1 distortions are noticed by {', '.join(in_time)}." in report.lead
+
+
+def test_a_metric_looks_the_same_whatever_others_are_followed():
+    def colours(*names):
+        kept = [each for each in MEASURES if not names or each.name in names]
+        frame = pd.concat([made_up().query("metric == 'a'").assign(metric=m.name) for m in kept])
+        bench = SimpleNamespace(measures=kept, title=lambda each: each.name)
+        lines = sensitivity_report.draw(bench, frame).figure.axes[0].lines
+        return {
+            each.name: (line.get_color(), line.get_linestyle())
+            for each, line in zip(kept, lines, strict=True)
+        }
+
+    every, few = colours(), colours("KVD", "recall")
+    assert few == {name: every[name] for name in few}
 
 
 def test_every_metric_has_a_number_for_every_set(frame):

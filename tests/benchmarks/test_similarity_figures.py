@@ -10,29 +10,38 @@ import pytest
 import torch
 
 from benchmarks import cli, figure6_similarity, figure8_similarity, similarity_documents
-from benchmarks.claims import Finding
+from benchmarks.claims import Finding, Verdict
 from benchmarks.designs import SETUPS, Setup
-from benchmarks.finished import FinishedCell
-from benchmarks.frame_similarity import SimilarityRequest, look_into_networks, similarity_tasks
+from benchmarks.finished import Finished, FinishedCell
+from benchmarks.frame_similarity import (
+    SimilarityRequest,
+    SimilarityTask,
+    look_into_networks,
+    similarity_tasks,
+)
 from benchmarks.similarity_claims import (
     Networks,
     Number,
+    SimilarityClaim,
     changing,
     over_networks,
     overlap,
     similarity_findings,
 )
-from benchmarks.similarity_documents import SimilarityFigure, draw, values_table
+from benchmarks.similarity_documents import paper_claim, values_table
+from benchmarks.similarity_drawings import SimilarityFigure, draw
 from benchmarks.trainings import run_trainings
 from evaluation.similarity import latte_sites, measure_model_similarity
 from evaluation.similarity.record import summary_record
 from evaluation.similarity.summary import RunningSummary, Summary
 from latte.autoencoder import open_autoencoder
 from latte.config import LatteConfig
+from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES, shapes_clips
 from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
 from latte.model.checkpoints import build_model, load_checkpoint, save_checkpoint
+from latte.patch_autoencoder import fit_patches, save_patches
 
 FRAMES = 4
 
@@ -42,14 +51,14 @@ def network(tmp_path_factory: pytest.TempPathFactory):
     """Maker of a checkpoint of a variant with random weights: 4 frames of 8×8 pixels."""
     folder = tmp_path_factory.mktemp("networks")
 
-    def make(variant: int, depth: int) -> Path:
-        path = folder / f"variant{variant}.safetensors"
+    def make(variant: int, depth: int, **stated: object) -> Path:
+        path = folder / f"variant{variant}{'-of' * bool(stated)}.safetensors"
         config = LatteConfig(8, 4, 3, 16, depth, 2, FRAMES, num_classes=10, variant=variant)
         model = Latte(config)
         stream = torch.Generator().manual_seed(0)
         for parameter in model.parameters():
             parameter.data = 0.3 * torch.randn(parameter.shape, generator=stream)
-        stated = {"dataset": "shapes", "autoencoder": {"name": "identity"}}
+        stated = {"dataset": "shapes", "autoencoder": {"name": "identity"}} | stated
         save_checkpoint(path, config, model.state_dict(), {**stated, "classes": list(CLASS_NAMES)})
         return path
 
@@ -64,7 +73,11 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 
 
 def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
-    network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    network,
+    section,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path, out = network(2, 4), tmp_path / "out"
     options = ("--checkpoint", path, "--num-clips", 5, "--cells", tmp_path, "--workers", 0)
@@ -96,15 +109,43 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
     for ending in ("md", "html", "tex", "csv", "svg", "png", "jsonl"):
         assert (out / f"figure6.{ending}").stat().st_size > 0
 
+    report = section(out, "figure6")
+    assert report.blocks[0].name == "figure6"
+    assert len(report.findings) == 3
+    for claim in report.findings:
+        assert f"{claim.claim}, t = 500: paper yes; here " in printed
+        assert f"{claim.claim}: {claim.seen.partition('; at t = 500: ')[0]}." in report.lead
+
     # The network is not looked into again.
     monkeypatch.setattr("benchmarks.frame_similarity.measure_network", print)
     request = SimilarityRequest(checkpoint=path, num_clips=5, cells=tmp_path)
     (again,), _ = look_into_networks(figure6_similarity.LOOK, request)
     assert (out / "figure6.jsonl").read_text(encoding="utf-8") == again.to_json() + "\n"
     others = draw(figure6_similarity.figure([again]), Networks.of([again]))[1:]
-    assert [name.removeprefix("figure6-") for name, *_ in others] == [
+    assert [each.name.removeprefix("figure6-") for each in others] == [
         *("distribution", "distribution-0100", "distribution-0900", "depth")
     ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "here", "words"),
+    [
+        (("yes", "yes", "yes"), "yes", "yes at every timestep"),
+        (("no", "no", "no"), "no", "no at every timestep"),
+        (("yes", "no", "yes"), "not decided", "yes at t = 100, 900; no at t = 500"),
+    ],
+)
+def test_a_claim_is_told_once_for_all_timesteps(
+    verdicts: tuple[Verdict, ...], here: str, words: str
+) -> None:
+    networks = Networks(records=({"sites": [{"timestep": step} for step in (100, 500, 900)]},))
+    claim = SimilarityClaim(text="It falls", judge=lambda networks, step: None)
+    found = [
+        Finding(claim=f"It falls, t = {step}", verdict=verdict, seen=f"{step} numbers")
+        for step, verdict in zip(networks.timesteps, verdicts, strict=True)
+    ]
+    told = paper_claim(claim, networks, found)
+    assert (told.here, told.seen) == (here, f"{words}; at t = 500: 500 numbers")
 
 
 def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Path) -> None:
@@ -114,7 +155,7 @@ def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Pat
     (pair, *_) = cells[0].details["pairs"]
     assert (pair["first"], pair["second"]) == ("blocks.2.attn", "blocks.2.attn_temporal")
     figure, networks = figure8_similarity.figure(cells), Networks.of(cells)
-    drawn = {name: data for name, _, data, _ in draw(figure, networks)}
+    drawn = {each.name: each.data for each in draw(figure, networks)}
     assert list(drawn) == ["figure8", "figure8-0100", "figure8-0900", "figure8-matrices"]
     labels = ["temporal attention", "spatial attention", "between the two"]
     shares = drawn["figure8"].groupby("distribution", sort=False).share.sum()
@@ -134,6 +175,72 @@ def test_a_network_of_another_variant_is_refused_and_nothing_is_written(
     assert run(monkeypatch, "figure8", *options, "--out", tmp_path / "o", "--workers", 0) == 2
     assert "is of variant 2, but figure8 looks into variant 4" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "how"),
+    [
+        ("faceforensics", "give --scale paper"),
+        ("ucf101", "look into it with `latte-eval similarity --checkpoint "),
+        ("videos/", "look into it with `latte-eval similarity --checkpoint "),
+    ],
+)
+def test_a_network_is_not_shown_clips_of_another_data_set_than_it_was_trained_on(
+    network, tmp_path: Path, dataset: str, how: str
+) -> None:
+    path = network(2, 4, dataset=dataset)
+    request = SimilarityRequest(checkpoint=path, num_clips=4, cells=tmp_path)
+    cells, ended = look_into_networks(figure6_similarity.LOOK, request)
+    assert not cells
+    with pytest.raises(InputError, match="was trained on") as caught:
+        ended.end()
+    assert f"{path}: was trained on {dataset}, but is shown clips of shapes: {how}" in str(
+        caught.value
+    )
+
+
+def test_a_cell_is_known_by_what_is_drawn_and_by_the_autoencoder_itself(
+    network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = shapes_clips("train", range(8), num_frames=FRAMES, size=8)
+    latents = [fit_patches(fitted[some], patch_size=1, channels=3) for some in ([0, 1], [2, 3])]
+
+    def key(path: Path, vae: Path | None = None) -> str:
+        given = None if vae is None else str(vae)
+        request = SimilarityRequest(checkpoint=path, vae=given, num_clips=4)
+        (task,) = similarity_tasks(figure6_similarity.LOOK, request)
+        return task.key
+
+    path = network(2, 4, autoencoder={"name": "patches"})
+    here, there = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    for place in (here, there):
+        save_patches(place, latents[0], "shapes")
+    first = key(path, here)
+    assert key(path, there) == first  # wherever it lies
+    save_patches(here, latents[1], "shapes")
+    assert key(path, here) != first
+    plain = key(network(2, 4))
+    monkeypatch.setattr("latte.data.shapes.VERSION", 1000)
+    assert key(network(2, 4)) != plain
+
+
+@pytest.mark.parametrize(("device", "most"), [("cpu", 9), ("cuda", 4), ("cuda:0", 4)])
+def test_few_processes_share_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, most: int
+) -> None:
+    asked = []
+
+    def finish(
+        tasks: object, measure: object, path: Path, *, workers: int
+    ) -> Finished[SimilarityTask]:
+        asked.append(workers)
+        return Finished(cells={}, failed=())
+
+    monkeypatch.setattr("benchmarks.frame_similarity.require", lambda *_: None)
+    monkeypatch.setattr("benchmarks.frame_similarity.finish", finish)
+    request = SimilarityRequest(workers=9, device=device, cells=tmp_path)
+    look_into_networks(figure6_similarity.LOOK, request)
+    assert asked == [most]
 
 
 def test_at_paper_scale_all_that_is_missing_is_said_at_once(

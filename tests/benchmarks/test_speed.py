@@ -20,15 +20,26 @@ def test_memory_is_that_of_a_process_that_extracted():
     assert speed.peak_megabytes(num_clips=4) > 100  # torch alone is more
 
 
-def test_the_table_is_written_and_printed(tmp_path, capsys, monkeypatch):
-    figures = [speed.Figure("a thing", 1.2345, "s", "< 2 s")]
+def test_the_table_is_written_and_printed(tmp_path, section, capsys, monkeypatch):
+    figures = [
+        speed.Figure("a thing", 1.2345, "s", limit=2),
+        speed.Figure("`another`", 3.0, "MB", limit=2.5),
+        speed.Figure("a third", 4.0, "s"),
+    ]
     monkeypatch.setattr(speed, "measure_all", lambda *_: figures)
     speed.run(out=tmp_path)
     text = (tmp_path / "speed.md").read_text(encoding="utf-8")
     assert "a thing" in text
     assert "1.23" in text
     assert text in capsys.readouterr().out
-    assert (tmp_path / "speed.csv").read_text().splitlines()[1] == "a thing,1.23,s,< 2 s"
+    assert (tmp_path / "speed.csv").read_text().splitlines()[1:] == [
+        "a thing,1.23,s,< 2 s",
+        "`another`,3,MB,< 2.5 MB",
+        "a third,4,s,",
+    ]
+    assert section(tmp_path, "speed").lead == (
+        "1 of 2 promises are kept; not kept: `another` (3 MB)."
+    )
 
 
 @pytest.mark.parametrize("function", [speed.i3d_seconds, speed.interval_seconds])

@@ -186,7 +186,7 @@ def test_a_machine_without_a_compiler_gets_the_other_rows(bench, monkeypatch):
 # The command
 
 
-def test_three_documents_are_written_and_the_table_is_printed(tmp_path, capsys, monkeypatch):
+def test_the_documents_are_written_and_the_table_is_printed(tmp_path, section, capsys, monkeypatch):
     monkeypatch.setattr(speed_generator, "preset", lambda name, **_: TINY)
     speed_generator.run(out=tmp_path, device="cpu", compiled=False, quick=True, repetitions=1)
     text = (tmp_path / "speed_generator.md").read_text(encoding="utf-8")
@@ -195,6 +195,14 @@ def test_three_documents_are_written_and_the_table_is_printed(tmp_path, capsys, 
     assert ", compiled" not in text
     assert (tmp_path / "speed_generator.csv").stat().st_size > 0
     assert (tmp_path / "speed_generator.tex").stat().st_size > 0
+    report = section(tmp_path, "speed-generator")
+    rows = {row.label: row.cells for row in report.blocks[0].table.rows if "forward" in row.section}
+    ratio = rows["plain, fp32"]["seconds"].value / rows["ours, fp32"]["seconds"].value
+    assert report.lead.startswith(
+        f"Latte-B/2, a pass forward over one clip, fp32: ours is {ratio:.2f} times as fast as plain"
+    )
+    assert any(line.startswith("command: ") for line in report.blocks[-1].lines)
+    assert report.blocks[-1].lines[-1].endswith(" in all")
 
 
 def test_large_models_are_only_run_forward_on_a_cpu(monkeypatch):

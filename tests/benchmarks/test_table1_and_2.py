@@ -1,5 +1,6 @@
 """Closed forms of Tables 1 and 2 beside the paper's figures, and what the figures say together."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,15 @@ def test_operations_of_one_block_counted_by_hand() -> None:
 
 def test_the_papers_sentence_on_variant_4_holds_for_its_figures_and_not_for_ours() -> None:
     equal, quarter = claims()
-    assert equal.paper.startswith("yes")
-    assert equal.here.startswith("yes")
+    assert equal.paper.holds
+    assert equal.here.holds
     assert comparison().startswith("Our parameters are the paper's in the variants 1 and 2; ")
-    assert quarter.paper == "yes (0.27 of their mean)"
-    assert quarter.here == "no (1.07 of their mean)"
+    assert str(quarter.paper) == "yes (0.27 of their mean)"
+    assert str(quarter.here) == "no (1.07 of their mean)"
+    assert (quarter.claim.here, quarter.claim.seen) == (
+        "no",
+        "1.07 of their mean; by the paper's figures 0.27 of their mean",
+    )
 
 
 def test_our_sizes_are_the_papers_in_every_figure() -> None:
@@ -87,14 +92,30 @@ def test_the_papers_two_tables_agree_on_the_model_that_they_share() -> None:
     assert variants.flops_g["1"] == variants.flops_g["2"]
 
 
-@pytest.mark.parametrize(("run", "name"), [(run_table1, "table1"), (run_table2, "table2")])
-def test_runs_say_how_they_were_made(
-    run, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("run", "name", "answers"),
+    [(run_table1, "table1", ["yes", "no"]), (run_table2, "table2", ["yes"])],
+)
+def test_runs_say_how_they_were_made_and_leave_their_section(
+    run,
+    name: str,
+    answers: list[str],
+    section,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run(tmp_path)
     text = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
     for part in ("- command: ", "- versions: latte-eval ", "- host: ", "- date: ", "published: "):
-        assert part in text
+        assert text.count(part) == 1
+    assert re.search(r"- date: \S+; (less than )?\d+ s in all", text)
     printed = capsys.readouterr().out
-    assert printed.count("wrote ") == 3
+    assert printed.count("wrote ") == 4
     assert text in printed
+    report = section(tmp_path, name)
+    assert report.title.startswith(f"Table {name[-1]}: ")
+    assert report.lead.startswith(("Our parameters are", "Every figure of ours"))
+    assert [claim.here for claim in report.findings] == answers
+    table, made = report.blocks
+    assert table.table.provenance == ()
+    assert [f"- {line}" in text for line in made.lines] == [True] * len(made.lines)

@@ -57,8 +57,34 @@ def test_without_results_the_table_is_the_papers_and_says_so(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "table3.csv",
         "table3.md",
+        "table3.report.json",
         "table3.tex",
     ]
+
+
+def test_the_section_says_who_is_best_and_folds_protocol_differences_away(
+    tmp_path: Path, section
+) -> None:
+    protocol = replace(STYLEGAN_V, num_real=100)
+    other = record("taichi-hd", model="other", protocol_fields=asdict(protocol))
+    run([write(tmp_path / "results.jsonl", record(), other)], tmp_path)
+    report = section(tmp_path, "table3")
+    assert report.title == "Table 3: FVD"
+    assert report.lead == (
+        "Best of the published figures: Latte+IMG (FaceForensics, SkyTimelapse, UCF101, "
+        "Taichi-HD). Measured here: mine, UCF101 123.5; other, Taichi-HD 123.5."
+    )
+    table, differences, made = report.blocks
+    (note,) = table.table.rows[-1].cells["taichi-hd"].notes
+    assert note.endswith(f"see “{differences.summary}”.")
+    (row,) = differences.blocks[0].table.rows
+    assert row.label == "other, Taichi-HD"
+    assert "num_real 100 instead of 2048" in str(row.cells["fields"].text)
+    lines = "\n".join(made.lines)
+    for part in ("mine on ucf101: protocol latte", "command: ", "host: ", " s in all"):
+        assert part in lines
+    # The table that is pasted elsewhere names the fields itself.
+    assert "num_real 100 instead of 2048" in (tmp_path / "table3.md").read_text(encoding="utf-8")
 
 
 def test_rows_and_columns_are_in_the_papers_order() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,25 @@ def test_at_paper_scale_results_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a results file of VBench: `pip install vbench`"):
         run([], tmp_path / "out", "paper")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_section_has_both_halves_and_counts_the_published_leaders(
+    tmp_path: Path, section
+) -> None:
+    run([], tmp_path)
+    report = section(tmp_path, "table4")
+    counts = re.fullmatch(
+        r"Best of the published figures, of 16 dimensions: (.*)\. No result of VBench was given\.",
+        report.lead,
+    )
+    assert counts
+    leads = [int(part.rpartition(" in ")[2]) for part in counts[1].split(", ")]
+    assert sum(leads) == 16
+    assert leads == sorted(leads, reverse=True)
+    first, second, made = report.blocks
+    assert [len(half.table.columns) for half in (first, second)] == [8, 8]
+    assert made.lines[0].startswith("published: ")
+    assert made.lines[1].startswith("command: ")
 
 
 def test_at_tiny_scale_a_row_says_why_there_is_nothing(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from benchmarks.table2_sizes import sizes_table
 from benchmarks.table3_fvd import fvd_table
 from benchmarks.table4_vbench import DIMENSIONS, halves, vbench_table
 from benchmarks.table5_is_fid import is_fid_table
-from benchmarks.table_documents import Statement, write_tables
+from benchmarks.table_documents import Judgement, Statement, leaders, write_tables
 from benchmarks.vbench_results import Score, VBenchModel
-from reports.tables import Table
+from reports.tables import Cell, Column, Row, Table
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -169,9 +169,33 @@ def test_without_a_model_its_row_says_why() -> None:
 
 
 def test_a_statement_says_what_the_paper_and_what_we_found() -> None:
-    assert Statement(text="A is B", paper="yes", here="no (1 < 2)").sentence == (
-        "A is B: paper yes; here no (1 < 2)."
+    paper, here = Judgement(holds=True, seen="3 > 2"), Judgement(holds=False, seen="1 < 2")
+    assert Statement(text="A is B", paper=paper, here=here).sentence == (
+        "A is B: paper yes (3 > 2); here no (1 < 2)."
     )
+
+
+def test_who_leads_in_most_columns_comes_first_and_measured_figures_do_not_lead() -> None:
+    published = {"a": (1.0, 9.0, 9.0), "b": (2.0, 5.0, None)}
+    rows = [
+        Row(
+            label=label,
+            cells={
+                key: Cell(value=value, reason="None.", mark="published")
+                for key, value in zip("xyz", values, strict=True)
+            },
+        )
+        for label, values in published.items()
+    ]
+    mine = Row(label="mine", cells={key: Cell(value=0.0) for key in "xyz"})
+    columns = (
+        Column(key="x", title="X", direction="higher"),
+        Column(key="y", title="Y", direction="higher"),
+        Column(key="z", title="Z", direction="lower"),
+    )
+    table = Table(title="t", columns=columns, rows=(*rows, mine))
+    assert leaders(table) == {"a": ["Y", "Z"], "b": ["X"]}
+    assert list(leaders(table)) == ["a", "b"]
 
 
 def test_the_commit_is_that_of_this_source_or_none() -> None:

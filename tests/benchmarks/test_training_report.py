@@ -78,7 +78,7 @@ def test_the_documents_say_what_was_trained_and_are_named_in_what_is_printed(
     training_report.run(folder, out=out)
     printed = capsys.readouterr().out
     names = {path.name for path in out.iterdir()}
-    wanted = {f"training.{ending}" for ending in ("md", "html", "csv", "svg", "png")}
+    wanted = {f"training.{ending}" for ending in ("md", "html", "csv", "svg", "png", "report.json")}
     assert names == wanted | {"samples_0000500.png", "samples_0001500.png"}
     for name in wanted:
         assert str(out / name) in printed
