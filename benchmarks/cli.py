@@ -10,7 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from benchmarks.figure_commands import add_figures
-from benchmarks.runner_options import documents_folder
+from benchmarks.runner_options import ScaleOption, Seeds, documents_folder
+from benchmarks.scale import as_scale
 from benchmarks.table_commands import add_tables
 from latte.data.command_line import nearest, new_app, run_app
 from latte.data.errors import InputError
@@ -297,6 +298,70 @@ def speed(
         raise InputError(
             f"nothing called {what!r} is timed: {nearest(what, ['evaluation', 'generator'])}"
         )
+
+
+@app.command()
+def reproduce(
+    scale: ScaleOption = "tiny",
+    seeds: Seeds = 3,
+    workers: Workers = None,
+    only_available: Annotated[
+        bool,
+        typer.Option(
+            "--only-available", help="At paper scale: run what can be run, leave the rest empty."
+        ),
+    ] = False,
+    results: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the folders of all of them.")
+    ] = Path("results"),
+) -> None:
+    """Every table and figure of the paper, the demo and what moves a number; then the report.
+
+    Goes on where it was. One that fails costs no other, and fails the run at the end. Needs
+    nothing at the scale tiny: under an hour on two cores.
+
+    latte-bench reproduce --seeds 1
+    """
+    from benchmarks import reproduce as runner
+
+    runner.run(
+        documents_folder("", results),
+        scale=as_scale(scale),
+        seeds=seeds,
+        workers=workers,
+        only_available=only_available,
+    )
+
+
+@app.command()
+def report(
+    results: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with the folders of the commands.")
+    ] = Path("results"),
+    scale: Annotated[
+        str, typer.Option("--scale", metavar="tiny|small|paper", help="Which results to show.")
+    ] = "tiny",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for the report. [default: that of the results; at other scales than tiny "
+            "report-SCALE in it]",
+        ),
+    ] = None,
+) -> None:
+    """One report of all that was measured: report.md and report.html, with every .csv and .tex.
+
+    Measures nothing: it reads what the other commands left.
+
+    latte-bench report --results results
+    """
+    chosen = as_scale(scale)
+    beside = results if chosen == "tiny" else results / f"report-{chosen}"
+    folder = documents_folder("report", out or beside)
+    from benchmarks import report as collector
+
+    collector.run(results=results, scale=chosen, out=folder)
 
 
 def main() -> None:

@@ -1,0 +1,259 @@
+"""`latte-bench report`: what the runners left, as one report. Measures nothing, loads no torch."""
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.scale import SCALES, Scale
+from latte.data.errors import InputError
+from reports.cells import Cell, Column, Row
+from reports.document import STORED, Paragraph, Report, TableBlock
+from reports.joined_report import CONTENTS, Section, claims_report, joined_report, provenance_of
+from reports.tables import Table
+
+# In the order of the paper's third version.
+OF_THE_PAPER = {
+    "table1": "Table 1: Variants",
+    "table2": "Table 2: Sizes",
+    "table3": "Table 3: FVD",
+    "table4": "Table 4: VBench",
+    "figure5a": "Figure 5a: Patch embedding",
+    "figure5b": "Figure 5b: Timestep and class",
+    "figure5c": "Figure 5c: Positions in time",
+    "figure5d": "Figure 5d: Initialisation",
+    "figure5e": "Figure 5e: Sampling interval",
+    "figure5f": "Figure 5f: Variants",
+    "figure6": "Figure 6: Frames after spatial blocks",
+    "figure7": "Figure 7: Model sizes",
+    "figure8": "Figure 8: Frames after both attentions",
+    "table5": "Table 5: IS and FID",
+    "intext": "In the text: masks of joint training",
+}
+OF_THE_MEASURES = {
+    "protocols": "How far a choice of the protocol moves FVD",
+    "sensitivity": "Which metric sees what",
+    "demo": "Demo",
+    "speed": "Speed and memory",
+    "speed-generator": "Speed of the generator",
+    "coverage": "Coverage of intervals",
+}
+KNOWN = {**OF_THE_PAPER, **OF_THE_MEASURES}
+AT_ANY_SCALE = ("table1", "table2", *OF_THE_MEASURES)  # the same at all of them
+CLAIMS, NOT_RUN = "claims", "not-run"  # sections of this report's own
+COPIED = (".csv", ".tex")
+NAME = re.compile(r"[A-Za-z0-9][\w-]*")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+THIS_PROCESS = re.compile(r"\bname [^,]*, |, torch_threads \d+")  # of a host: not its hardware
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A report that a runner left."""
+
+    name: str
+    path: Path
+    report: Report
+
+
+def run(*, results: Path, scale: Scale, out: Path) -> None:
+    """Write `report.md`, `report.html`, pictures, and every runner's `.csv` and `.tex` into `out`.
+
+    Everything is read and made before the first file is touched.
+
+    Raises:
+        InputError: no stored report of that scale, one that is broken, two for one name, or a
+            folder that cannot be written.
+    """
+    found = stored_reports(results, scale)
+    report = whole_report(found, scale, results)
+    contents = {
+        out / "report.md": report.markdown().encode(),
+        out / "report.html": report.html().encode(),
+        **{out / name: content for name, content in report.pictures().items()},
+        **{out / name: content for name, content in copies(found).items()},
+    }
+    write_all(contents)
+    print(report.lead)
+    print("\n".join(f"wrote {path}" for path in list(contents)[:2]))
+    print(f"and {len(contents) - 2} pictures and tables beside them")
+
+
+def stored_reports(results: Path, scale: Scale) -> list[Stored]:
+    """The reports of a scale, in the order of the paper; of those without a scale, their own.
+
+    Raises:
+        InputError: there is none, one is broken, or two are called the same.
+    """
+    if not results.is_dir():
+        raise InputError(f"{results}: no such folder of results; `latte-bench table1` makes one")
+    paths = sorted(results.glob(f"*/*{STORED}"))
+    own = [path for path in paths if scale_of(path.parent) == scale]
+    names = {_name(path) for path in own}
+    shared = [
+        path
+        for path in paths
+        if scale_of(path.parent) == "tiny"
+        and _name(path) not in names
+        and (_name(path) in AT_ANY_SCALE or _name(path) not in KNOWN)
+    ]
+    chosen = _one_each([*own, *(shared if scale != "tiny" else [])])
+    found = {_name(path): path for path in chosen.values()}
+    if not found:
+        raise InputError(
+            f"{results}: no folder in it holds a report of scale {scale}; "
+            f"`latte-bench table1 --scale {scale}` makes one"
+        )
+    order = list(KNOWN)
+    rank = {name: order.index(name) if name in KNOWN else len(order) for name in found}
+    return [
+        Stored(name=name, path=found[name], report=_read(found[name]))
+        for name in sorted(found, key=lambda name: (rank[name], name))
+    ]
+
+
+def scale_of(folder: Path) -> Scale:
+    """The scale whose results a folder holds, by its name: "figure7-small"."""
+    return next((scale for scale in SCALES if folder.name.endswith(f"-{scale}")), "tiny")
+
+
+def whole_report(found: Sequence[Stored], scale: Scale, results: Path) -> Report:
+    """All sections, after what they say of the paper, and before what was not run."""
+    sections = [Section(name=each.name, report=each.report) for each in found]
+    claims = claims_report(sections)
+    have = {each.name for each in found}
+    of_paper, of_measures = (have & kind.keys() for kind in (OF_THE_PAPER, OF_THE_MEASURES))
+    lead = (
+        f"{len(of_paper)} of {len(OF_THE_PAPER)} tables and figures of the paper, and "
+        f"{len(of_measures)} of {len(OF_THE_MEASURES)} reports on the measures themselves, at "
+        f"scale {scale}. {claims.lead}"
+    )
+    lacking = [name for name in KNOWN if name not in have]
+    not_run = [Section(name=NOT_RUN, report=_not_run(lacking, scale, results))] if lacking else []
+    return joined_report(
+        title="Latte-Eval: tables and figures of the paper",
+        lead=lead,
+        about=tuple(Paragraph(text=line) for line in origin(found)),
+        sections=[Section(name=CLAIMS, report=claims), *sections, *not_run],
+    )
+
+
+def origin(found: Iterable[Stored]) -> list[str]:
+    """When, from which commits and on which machines the reports were made: sentences."""
+    lines = [line for each in found for line in provenance_of(each.report)]
+    days = sorted(day for line in _of("date: ", lines) for day in re.findall(DAY, line)[:1])
+    commits = _of("commit: ", lines)
+    hosts = dict.fromkeys(re.sub(THIS_PROCESS, "", host) for host in _of("host: ", lines))
+    said = []
+    if days:
+        until = "" if days[-1] == days[0] else f" to {days[-1]}"
+        source = f", from commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
+        said.append(f"Made {days[0]}{until}{source}.")
+    if hosts:
+        said.append(f"Hardware: {'; '.join(hosts)}.")
+    return said
+
+
+def copies(found: Iterable[Stored]) -> dict[str, bytes]:
+    """The tables as `.csv` and `.tex` that lie beside the reports, by their names.
+
+    Raises:
+        InputError: two of one name differ.
+    """
+    folders = dict.fromkeys(each.path.parent for each in found)
+    paths = [path for folder in folders for path in sorted(folder.iterdir())]
+    chosen = _one_each(path for path in paths if path.suffix in COPIED and path.is_file())
+    return {path.name: path.read_bytes() for path in chosen.values()}
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Write files, all or none: what is there is replaced when every new one is on the disk.
+
+    Raises:
+        InputError: one cannot be written.
+    """
+    parts = {path: path.with_name(f".{path.name}.part") for path in contents}
+    path = next(iter(contents))
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            parts[path].write_bytes(content)
+        for path, part in parts.items():
+            part.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): choose another folder with --out"
+        ) from None
+    finally:
+        for part in parts.values():
+            if part.exists():
+                part.unlink()
+
+
+def _of(beginning: str, lines: Iterable[str]) -> list[str]:
+    """What stands behind a beginning, each once."""
+    found = (line.removeprefix(beginning) for line in lines if line.startswith(beginning))
+    return list(dict.fromkeys(found))
+
+
+def _not_run(names: Sequence[str], scale: Scale, results: Path) -> Report:
+    """What the folder of results lacks, with the commands that make it."""
+    none = Cell(reason=f"{results} holds no report of it at scale {scale}.")
+    table = Table(
+        title="What is not in this report",
+        label_heading="Table or figure",
+        columns=(Column(key="here", title="here"), Column(key="command", title="made by")),
+        rows=tuple(
+            Row(
+                label=KNOWN[name],
+                cells={"here": none, "command": Cell(text=f"`{_command(name, scale, results)}`")},
+            )
+            for name in names
+        ),
+    )
+    return Report(title="Not run", blocks=(TableBlock(table=table),))
+
+
+def _command(name: str, scale: Scale, results: Path) -> str:
+    is_tiny = scale == "tiny" or name in AT_ANY_SCALE
+    command = f"latte-bench {name.replace('-', ' ')}"  # speed-generator is `speed generator`
+    if not is_tiny or name in ("table3", "table5"):  # these measure nothing without a scale
+        command += f" --scale {scale}"
+    if results != Path("results"):
+        command += f" --out {results / (name if is_tiny else f'{name}-{scale}')}"
+    return command
+
+
+def _one_each(paths: Iterable[Path]) -> dict[str, Path]:
+    """Files by name; two of one name are one where they hold the same.
+
+    Raises:
+        InputError: they differ.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        other = found.setdefault(path.name, path)
+        if other != path and other.read_bytes() != path.read_bytes():
+            raise InputError(
+                f"{other} and {path} are two results of one name that differ: remove one of them"
+            )
+    return found
+
+
+def _read(path: Path) -> Report:
+    if not NAME.fullmatch(_name(path)) or _name(path) in (CLAIMS, NOT_RUN, CONTENTS):
+        raise InputError(f"{path} is not called as a command would call it: remove it")
+    try:
+        return Report.from_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; make it again with its command, or remove it") from None
+
+
+def _name(path: Path) -> str:
+    return path.name.removesuffix(STORED)
