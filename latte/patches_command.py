@@ -16,7 +16,7 @@ def patches(
     ] = Path("data"),
     size: Annotated[int, typer.Option(min=1, help="Of the square frames, in pixels.")] = 32,
     patch_size: Annotated[int, typer.Option(min=1, help="Side of a patch, in pixels.")] = 8,
-    channels: Annotated[int, typer.Option(min=1, help="Components that are kept.")] = 48,
+    channels: Annotated[int, typer.Option(min=1, help="Components that are kept.")] = 24,
     num_clips: Annotated[int, typer.Option(min=1, help="Clips of 16 frames to look at.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Which clips.")] = 0,
 ) -> None:

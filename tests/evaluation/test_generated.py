@@ -18,7 +18,7 @@ from latte.model.checkpoints import save_checkpoint
 @pytest.fixture
 def checkpoint(tmp_path):
     """A network of random weights on latents of `shapes`, which says how it is sampled from."""
-    config = LatteConfig(4, 1, 48, 16, 2, 2, 16, num_classes=10)
+    config = LatteConfig(4, 1, 24, 16, 2, 2, 16, num_classes=10)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         state = Latte(config).state_dict()

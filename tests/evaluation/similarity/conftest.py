@@ -12,12 +12,12 @@ from latte.model.blocks import Modulation
 
 @pytest.fixture(scope="session")
 def small_latte():
-    """Maker of a Latte on the latents of `shapes`, (F, 48, 4, 4); treat it as read-only."""
+    """Maker of a Latte on the latents of `shapes`, (F, 24, 4, 4); treat it as read-only."""
 
     def make(variant, *, num_frames=6, **changes):
         sizes = {"depth": 4, "num_heads": 4, "num_frames": num_frames, "variant": variant}
         config = LatteConfig(
-            **{"input_size": 4, "patch_size": 2, "in_channels": 48},
+            **{"input_size": 4, "patch_size": 2, "in_channels": 24},
             hidden_size=16,
             **sizes,
             **changes,
