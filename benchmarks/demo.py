@@ -33,7 +33,7 @@ from latte.sampling.generate import SamplingOptions
 SECOND_DRAW = "second draw of real videos"
 REAL = "real videos"
 SHIPPED, GIVEN = "Latte, shipped", "Latte, given"
-SAMPLING = SamplingOptions(method="ddim", steps=20, guidance_scale=2.0)
+SAMPLING = SamplingOptions(method="ddim", steps=20, guidance_scale=3.0)
 NUM_VIDEOS = 256  # of each set
 NUM_SHOWN = NUM_CLASSES  # samples of the model: one of each class
 
