@@ -36,7 +36,7 @@ def _table(layout: Layout, anchor: str) -> list[str]:
             (layout.label_heading, *layout.headings), (label_class, *classes), strict=True
         )
     ]
-    is_wordy = any("long" in kind for kind in classes)
+    is_wordy = any("long" in kind for kind in classes) or bool(label_class and all(layout.words))
     if is_wordy:  # on a narrow screen each cell stands on a line with its heading
         classes = [
             f'{kind} data-label="{escape_html(heading)}"'

@@ -65,10 +65,10 @@ def test_more_channels_come_nearer(clips):
 
 def test_the_bundled_one_keeps_clips_that_it_has_not_seen():
     autoencoder = open_autoencoder("patches")
-    assert (autoencoder.factor, autoencoder.channels) == (8, 48)
+    assert (autoencoder.factor, autoencoder.channels) == (8, 24)
     frames = from_uint8(shapes_clips("test", range(40)))
     error = (autoencoder.decode(autoencoder.encode(frames)) - frames).square().mean().item()
-    assert 10 * np.log10(4 / error) > 33  # decibels
+    assert 10 * np.log10(4 / error) > 29  # decibels
 
 
 def test_a_draw_has_no_width(clips, fitted):

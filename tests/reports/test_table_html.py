@@ -31,6 +31,11 @@ def test_a_table_of_numbers_or_of_single_words_is_not_made_of_sentences() -> Non
     assert '<td class="words">yes</td>' in html
 
 
+def test_sentences_with_a_word_on_each_are_a_table_of_sentences() -> None:
+    assert '<table class="wordy">' in table(label=LONG, value=None, text="yes").html()
+    assert "<table>" in table(label=LONG).html()
+
+
 def test_long_labels_may_wrap_and_short_ones_need_not() -> None:
     assert '<th scope="row" class="long">' in table(label=LONG).html()
     assert '<th scope="row">a</th>' in table().html()

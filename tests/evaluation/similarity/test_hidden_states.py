@@ -139,7 +139,7 @@ def test_both_attentions_of_a_latte_come_as_frames_of_patches(small_latte, varia
     parts = [f"blocks.1.{name}" for name in names]
     sites = latte_sites(model.config, ["x_embedder", *parts, "final_layer"])
     found = {}
-    x = torch.randn(N, F, 48, 4, 4, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(N, F, 24, 4, 4, generator=torch.Generator().manual_seed(0))
     with (
         torch.no_grad(),
         watching(model, sites, lambda site, states: found.update({site.path: states}), num_clips=N,
