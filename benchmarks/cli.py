@@ -58,7 +58,7 @@ Store = Annotated[
 def demo(
     out: Out = None,
     num_videos: Annotated[
-        int, typer.Option(min=2, help="Clips of each set; fewer are faster and less certain.")
+        int, typer.Option(min=10, help="Clips of each set; fewer are faster and less certain.")
     ] = 256,
     workers: Workers = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
