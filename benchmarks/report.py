@@ -106,12 +106,18 @@ def stored_reports(results: Path, scale: Scale) -> list[Stored]:
             f"{results}: no folder in it holds a report of scale {scale}; "
             f"`latte-bench table1 --scale {scale}` makes one"
         )
-    order = list(KNOWN)
-    rank = {name: order.index(name) if name in KNOWN else len(order) for name in found}
     return [
         Stored(name=name, path=found[name], report=_read(found[name]))
-        for name in sorted(found, key=lambda name: (rank[name], name))
+        for name in sorted(found, key=_place)
     ]
+
+
+def _place(name: str) -> tuple[float, str]:
+    """Where a report stands: "figure5", all panels, before "figure5a"; unknown ones last."""
+    order = list(KNOWN)
+    parts = [place for place, known in enumerate(order) if known.startswith(name)]
+    place = order.index(name) if name in KNOWN else min(parts, default=len(order)) - 0.5
+    return place, name
 
 
 def scale_of(folder: Path) -> Scale:

@@ -90,6 +90,15 @@ def test_sections_follow_the_paper_and_what_is_not_run_stands_at_the_end(
     assert "Figure 5a, small" not in text
 
 
+def test_all_panels_of_a_figure_stand_before_the_first_of_them(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(results / "figure5", "figure5")
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    found = sections(results / "report.html")
+    assert found[2:5] == ["figure5", "figure5a", "figure5b"]
+
+
 def test_tables_are_copied_and_every_link_leads_to_a_file(
     results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
