@@ -33,6 +33,8 @@ OF_THE_PAPER = (
 )
 # About the measuring itself, always on `shapes`.
 OF_THE_MEASURES = ("demo", "protocols", "sensitivity")
+# About simulations and this machine: they measure the same with any options.
+WITHOUT_OPTIONS = ("coverage", "speed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,7 @@ def runner_commands(
         commands.append((name, options))
     for name in OF_THE_MEASURES:
         commands.append((name, ["--out", str(results / name), *shared, *store]))
+    commands += [(name, ["--out", str(results / name)]) for name in WITHOUT_OPTIONS]
     return [*commands, ("report", ["--results", str(results), "--scale", scale])]
 
 

@@ -28,7 +28,7 @@ def run(codes: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return started
 
 
-KNOWN = (*reproduce.OF_THE_PAPER, *reproduce.OF_THE_MEASURES)
+KNOWN = (*reproduce.OF_THE_PAPER, *reproduce.OF_THE_MEASURES, *reproduce.WITHOUT_OPTIONS)
 
 
 @pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
