@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.claims import Claim, Outcome, Points
 from benchmarks.designs import SETUPS, Design, training_of
 from benchmarks.finished import FILE, Finished, FinishedCell
-from benchmarks.scale import Scale, gpus, require
+from benchmarks.scale import Scale, gpus, name_at, require
 from benchmarks.trainings import Training, run_trainings, with_seed
 from latte.data.errors import InputError
 
@@ -42,8 +42,7 @@ class Request:
     @property
     def folder(self) -> Path:
         """Where cells are: results at different scales never mix."""
-        default = "trainings" if self.scale == "tiny" else f"trainings-{self.scale}"
-        return self.cells or Path("results") / default
+        return self.cells or Path("results") / name_at("trainings", self.scale)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from benchmarks.figure_commands import add_figures
+from benchmarks.figure_commands import OnlyAvailable, add_figures
 from benchmarks.runner_options import ScaleOption, Seeds, documents_folder
 from benchmarks.scale import as_scale
 from benchmarks.table_commands import add_tables
@@ -305,12 +305,7 @@ def reproduce(
     scale: ScaleOption = "tiny",
     seeds: Seeds = 3,
     workers: Workers = None,
-    only_available: Annotated[
-        bool,
-        typer.Option(
-            "--only-available", help="At paper scale: run what can be run, leave the rest empty."
-        ),
-    ] = False,
+    only_available: OnlyAvailable = False,
     results: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for the folders of all of them.")
     ] = Path("results"),

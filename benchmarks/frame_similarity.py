@@ -23,6 +23,7 @@ from benchmarks.scale import (
     default_data_root,
     file,
     gpus,
+    name_at,
     package,
     require,
 )
@@ -100,8 +101,7 @@ class SimilarityRequest:
     @property
     def folder(self) -> Path:
         """Where trainings and cells are: results at different scales never mix."""
-        default = "trainings" if self.scale == "tiny" else f"trainings-{self.scale}"
-        return self.cells or Path("results") / default
+        return self.cells or Path("results") / name_at("trainings", self.scale)
 
     @property
     def place(self) -> str:

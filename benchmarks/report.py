@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.scale import SCALES, Scale
+from benchmarks.scale import SCALES, Scale, name_at
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Row
 from reports.document import STORED, Paragraph, Report, TableBlock
@@ -225,12 +225,12 @@ def _not_run(names: Sequence[str], scale: Scale, results: Path) -> Report:
 
 
 def _command(name: str, scale: Scale, results: Path) -> str:
-    is_tiny = scale == "tiny" or name in AT_ANY_SCALE
+    shown: Scale = "tiny" if name in AT_ANY_SCALE else scale
     command = f"latte-bench {name.replace('-', ' ')}"  # speed-generator is `speed generator`
-    if not is_tiny or name in ("table3", "table5"):  # these measure nothing without a scale
+    if shown != "tiny" or name in ("table3", "table5"):  # these measure nothing without a scale
         command += f" --scale {scale}"
     if results != Path("results"):
-        command += f" --out {results / (name if is_tiny else f'{name}-{scale}')}"
+        command += f" --out {results / name_at(name, shown)}"
     return command
 
 

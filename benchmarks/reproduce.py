@@ -4,7 +4,6 @@ Each runner is a process of its own, so that its provenance says the command tha
 and one that fails costs no other.
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 import typer
 from tabulate import tabulate
 
-from benchmarks.scale import Scale
+from benchmarks.scale import Scale, name_at
 from latte.data.errors import InputError
 
 # Of the paper, each at any scale; in the order in which they share what is trained and measured.
@@ -83,19 +82,18 @@ def runner_commands(
     results: Path, *, scale: Scale, seeds: int, workers: int | None, only_available: bool
 ) -> list[tuple[str, list[str]]]:
     """Names of runners with their options, the report at the end."""
-    suffix = "" if scale == "tiny" else f"-{scale}"
     shared = [] if workers is None else ["--workers", str(workers)]
     # One store: the demo, the tables and the sensitivity look at the same real videos.
     store = ["--store", str(results / "features")]
     commands = []
     for name in OF_THE_PAPER:
-        options = ["--scale", scale, "--out", str(results / f"{name}{suffix}")]
+        options = ["--scale", scale, "--out", str(results / name_at(name, scale))]
         if name in ("table3", "table5"):
-            options += [*shared, *store, "--cells", str(results / f"methods{suffix}")]
+            options += [*shared, *store, "--cells", str(results / name_at("methods", scale))]
         elif name.startswith("figure") or name == "intext":
             trains_by_torchrun = scale == "paper" and name not in ("figure6", "figure8")
             options += [*([] if trains_by_torchrun else shared), "--seeds", str(seeds)]
-            options += ["--cells", str(results / f"trainings{suffix}")]
+            options += ["--cells", str(results / name_at("trainings", scale))]
         takes_gaps = name in ("table3", "table5", "figure5", "figure7", "intext")
         if only_available and takes_gaps:
             options.append("--only-available")
@@ -111,7 +109,7 @@ def _run(name: str, options: Sequence[str]) -> Ending:
     # The name of the command, for the provenance, is that of the file that is run.
     program = Path(sys.executable).with_name("latte-bench")
     command = [str(program)] if program.exists() else [sys.executable, "-m", "benchmarks"]
-    done = subprocess.run([*command, name, *options], env=os.environ, check=False)
+    done = subprocess.run([*command, name, *options])
     return Ending(name=name, code=done.returncode, seconds=time.monotonic() - started)
 
 

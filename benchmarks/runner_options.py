@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.scale import MEANINGS, Scale
+from benchmarks.scale import MEANINGS, Scale, name_at
 from latte.data.errors import InputError
 
 ScaleOption = Annotated[
@@ -39,7 +39,7 @@ def folder_of(name: str, scale: Scale, out: Path | None) -> Path:
     Raises:
         InputError: a file is in the way.
     """
-    return documents_folder(name if scale == "tiny" else f"{name}-{scale}", out)
+    return documents_folder(name_at(name, scale), out)
 
 
 def documents_folder(name: str, out: Path | None) -> Path:

@@ -47,6 +47,15 @@ def as_scale(name: str) -> Scale:
     raise InputError(f"no scale is called {name!r}: {nearest(name, SCALES)}")
 
 
+def name_at(name: str, scale: Scale) -> str:
+    """What a folder of results is called: those at different scales never mix.
+
+    >>> name_at("figure7", "tiny"), name_at("figure7", "small")
+    ('figure7', 'figure7-small')
+    """
+    return name if scale == "tiny" else f"{name}-{scale}"
+
+
 def missing_ingredients(ingredients: Iterable[Ingredient]) -> list[Ingredient]:
     """Those that are not here, each once, in the order given."""
     return list(dict.fromkeys(each for each in ingredients if not each.here))

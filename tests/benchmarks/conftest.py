@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from latte.config import LatteConfig
-from latte.data.shapes import CLASS_NAMES
+from latte.data.shapes import CLASS_NAMES, shapes_video_set
 from latte.model import Latte
 from latte.model.checkpoints import save_checkpoint
 from reports.document import Report
@@ -29,6 +30,23 @@ def tiny_checkpoint():
         return path
 
     return make
+
+
+@pytest.fixture
+def faces_and_model(tmp_path, tiny_checkpoint):
+    """Three videos under `data`, and a model of them under `models`, in the paper's places."""
+    for video in shapes_video_set("train", num_videos=3, num_frames=16).videos:
+        folder = tmp_path / "data" / "faceforensics" / "train" / video.name
+        folder.mkdir(parents=True)
+        for number, frame in enumerate(video.read(range(16))):
+            Image.fromarray(frame).save(folder / f"{number:03d}.png")
+    (tmp_path / "models").mkdir()
+    tiny_checkpoint(
+        tmp_path / "models" / "faceforensics.safetensors",
+        num_classes=None,
+        dataset="faceforensics",
+        sampling={"method": "ddim", "steps": 2},
+    )
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from benchmarks import table3_fvd
 from benchmarks.paper_measurements import (
@@ -15,27 +14,14 @@ from benchmarks.paper_measurements import (
     paper_task,
 )
 from evaluation.presets import SHAPES
-from latte.data.shapes import shapes_video_set
 
 COLUMN = replace(table3_fvd.TABLE.columns[0], network="shapes", metric="FVD-shapes")
 
 
 @pytest.fixture
-def request_here(tmp_path: Path, tiny_checkpoint) -> PaperRequest:
+def request_here(tmp_path: Path, faces_and_model) -> PaperRequest:
     """A small data set and a small model of it, in the places of the paper's."""
     assert COLUMN.dataset == "faceforensics"
-    for video in shapes_video_set("train", num_videos=3, num_frames=16).videos:
-        folder = tmp_path / "data" / "faceforensics" / "train" / video.name
-        folder.mkdir(parents=True)
-        for number, frame in enumerate(video.read(range(16))):
-            Image.fromarray(frame).save(folder / f"{number:03d}.png")
-    (tmp_path / "models").mkdir()
-    tiny_checkpoint(
-        tmp_path / "models" / "faceforensics.safetensors",
-        num_classes=None,
-        dataset="faceforensics",
-        sampling={"method": "ddim", "steps": 2},
-    )
     return PaperRequest(
         checkpoints=tmp_path / "models", data_root=tmp_path / "data", device="cpu", num_videos=3
     )

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from benchmarks import paper_measurements, shapes_methods, table3_fvd, table5_is_fid
 from benchmarks.demo import GENERATORS, GIVEN, SECOND_DRAW, SHIPPED, Generator
@@ -13,7 +12,6 @@ from benchmarks.finished import read_cells
 from benchmarks.table_run import TableRequest
 from evaluation.presets import SHAPES
 from latte.data.errors import InputError
-from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
 from latte.sampling.generate import SamplingOptions
 
@@ -120,20 +118,8 @@ def test_bad_results_are_refused_before_anything_is_measured(
 
 
 @pytest.fixture
-def paper(tmp_path: Path, tiny_checkpoint, monkeypatch: pytest.MonkeyPatch) -> TableRequest:
+def paper(tmp_path: Path, faces_and_model, monkeypatch: pytest.MonkeyPatch) -> TableRequest:
     """A data set, a model of it and a protocol that are small, in the places of the paper's."""
-    for video in shapes_video_set("train", num_videos=3, num_frames=16).videos:
-        folder = tmp_path / "data" / "faceforensics" / "train" / video.name
-        folder.mkdir(parents=True)
-        for number, frame in enumerate(video.read(range(16))):
-            Image.fromarray(frame).save(folder / f"{number:03d}.png")
-    (tmp_path / "models").mkdir()
-    tiny_checkpoint(
-        tmp_path / "models" / "faceforensics.safetensors",
-        num_classes=None,
-        dataset="faceforensics",
-        sampling={"method": "ddim", "steps": 2},
-    )
     small = replace(SHAPES, split="published", num_real=3, num_fake=3)
     monkeypatch.setattr(paper_measurements, "LATTE", small)
     column = replace(table3_fvd.TABLE.columns[0], network="shapes", metric="FVD-shapes")
