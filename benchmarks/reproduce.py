@@ -88,7 +88,7 @@ def runner_commands(
     commands = []
     for name in OF_THE_PAPER:
         options = ["--scale", scale, "--out", str(results / name_at(name, scale))]
-        if name in ("table3", "table5"):
+        if name in ("table3", "table5") or (name == "table4" and scale != "paper"):
             options += [*shared, *store, "--cells", str(results / name_at("methods", scale))]
         elif name.startswith("figure") or name == "intext":
             trains_by_torchrun = scale == "paper" and name not in ("figure6", "figure8")

@@ -4,12 +4,15 @@ What tables of published figures show at the scales `tiny` and `small`: the same
 what any machine can measure, by metrics with names of their own. Each method is a cell of its own.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from benchmarks.claims import geometric_mean
 from benchmarks.demo import (
@@ -28,9 +31,11 @@ from benchmarks.finished import FILE, Finished, FinishedCell, Measured, cell_key
 from benchmarks.generated import GeneratedVideo, described, generated_videos
 from benchmarks.origin import source_commit, versions_and_host
 from benchmarks.scale import Scale
+from benchmarks.shapes_dimensions import measure_dimensions
 from evaluation.extraction import RunOptions
 from evaluation.presets import SHAPES
 from evaluation.result import Result
+from evaluation.uncertainty.interval import two_sided_quantile
 from latte.data.errors import InputError
 from latte.data.shapes import VERSION, shapes_video_set
 from latte.data.sources import VideoSet
@@ -41,7 +46,7 @@ from reports.tables import Cell
 
 FVD, FID, IS = "FVD-shapes", "FID-shapes", "IS-shapes"
 RESAMPLES = 500  # of the intervals, as in the demo
-REVISION = 1  # raised by any change of this module that moves a number
+REVISION = 2  # raised by any change of this module that moves a number
 NO_MODEL = "This installation lacks the model that ships with the package."
 
 
@@ -143,8 +148,21 @@ class OnShapes:
         mean = geometric_mean([each["value"] for each in found])
         return Cell(value=mean.value, low=mean.low, high=mean.high, **settings)
 
-    @property
-    def provenance(self) -> tuple[str, ...]:
+    def percent(self, method: str, dimension: str, **settings: Any) -> Cell:
+        """A share in percent with its interval, that of several seeds Student's t; or why not."""
+        found = [cell.details[dimension] for cell in self.cells.get(method, ())]
+        if not found:
+            return Cell(reason=self.reasons[method])
+        values = np.array([each["value"] for each in found])
+        low, high = found[0]["interval"]
+        if len(found) > 1:
+            reach = two_sided_quantile(0.95, len(found) - 1) * float(values.std(ddof=1))
+            half = reach / math.sqrt(len(found))
+            low, high = max(values.mean() - half, 0.0), min(values.mean() + half, 1.0)
+        shown = {"value": 100 * float(values.mean()), "low": 100 * low, "high": 100 * high}
+        return Cell(**shown, **settings)
+
+    def provenance(self, metrics: Collection[str]) -> tuple[str, ...]:
         """Command, model, fingerprints, versions, hardware, date and seconds of the work."""
         every = [cell for cells in self.cells.values() for cell in cells]
         if not every:
@@ -155,6 +173,7 @@ class OnShapes:
                 f"{metric} {found['fingerprint']}"
                 for cell in every
                 for metric, found in cell.details.items()
+                if metric in metrics
             }
         )
         made = last.provenance
@@ -205,7 +224,10 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:
 
 
 def measure_method(task: MethodTask, options: RunOptions) -> Measured:
-    """FVD-shapes, FID-shapes and IS-shapes of one method; of the real videos IS-shapes alone."""
+    """FVD-shapes, FID-shapes, IS-shapes and VBench's dimensions of one method.
+
+    Of the real videos IS-shapes and the dimensions alone.
+    """
     count = task.effort.num_videos
     first = 2 * count * task.seed  # no two seeds share a video
     real = replace(shapes_video_set("test", num_videos=count, start=first), name=REAL)
@@ -215,13 +237,14 @@ def measure_method(task: MethodTask, options: RunOptions) -> Measured:
     if task.method.model is None:
         options = replace(options, workers=0)  # drawing shapes takes less than starting processes
     protocol = replace(SHAPES, num_real=count, num_fake=count, seed=task.seed)
+    dimensions = measure_dimensions(sets[task.method.label], protocol, options)
     results, _ = measure_sets(sets, protocol, options, resamples=RESAMPLES)
     own = {result.metric: result for result in results if result.model == task.method.label}
     shown = own.get(FVD, own[IS])
     return Measured(
         value=shown.value,
         interval=shown.interval,
-        details={metric: _entry(result) for metric, result in own.items()},
+        details={**{metric: _entry(result) for metric, result in own.items()}, **dimensions},
         provenance={
             "command": shown.command,
             "date": shown.date,

@@ -51,7 +51,7 @@ def methods_table(measured: OnShapes, metrics: Sequence[str], scale: Scale) -> T
             if method != REAL or IS in metrics
         ),
         remarks=(OWN_NAMES, STAND_INS, *standings(measured, metrics)),
-        provenance=measured.provenance,
+        provenance=measured.provenance(metrics),
     )
 
 

@@ -1,6 +1,8 @@
 """Table 4 of the paper: VBench's dimensions for text-to-video models, and yours below.
 
-VBench's networks come with the VBench package and its downloads: this project reads its results.
+VBench's networks come with the VBench package and its downloads: this project reads its results. At
+the small scales VBench's formulas are measured on the embedded data set, with stand-ins for the
+networks, in a table of their own.
 """
 
 import time
@@ -8,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.scale import Ingredient, Scale, require
-from benchmarks.table_documents import TableDocument, leaders, of_this_run, publish
+from benchmarks.scale import Ingredient, require
+from benchmarks.table_documents import TableDocument, bare, leaders, of_this_run, publish
+from benchmarks.table_run import Made, TableRequest
 from benchmarks.vbench_results import Score, VBenchModel, read_models
 from reports.published import published
 from reports.tables import Cell, Column, Row, Table
@@ -64,10 +67,7 @@ NOTHING_MEASURED = (
     "Published figures alone: no measured result was given. `vbench evaluate` makes one, "
     "`latte-bench table4 --results NAME=FILE` puts it here."
 )
-NOT_ON_SHAPES = (
-    "VBench's networks are not part of this package and have no small stand-in, and its prompts "
-    "have none on the data set shapes."
-)
+OR_ELSE = "leave --scale out for the published figures"
 HOW_TO_MEASURE = (
     "`pip install vbench` in an environment of its own, make its 946 prompts' videos "
     "(PROMPT-INDEX.mp4, five of each), run `vbench evaluate` on a GPU, then give --results"
@@ -83,29 +83,41 @@ class Total:
     total: float
 
 
-def run(results: Sequence[str], out: Path, scale: Scale | None = None) -> None:
+def run(results: Sequence[str], out: Path, request: TableRequest | None = None) -> None:
     """Write the documents of `table4` into `out`; print the table and the paths.
 
     Args:
         results: `[NAME=]FILE` each, of the VBench package.
-        scale: what is asked to be measured; at `paper`, results are needed.
+        request: what to measure besides, nothing if not given; at `paper` scale nothing can be
+            measured here, and results are needed.
 
     Raises:
-        InputError: see `read_models`; at `paper` scale, no results. Nothing is written then.
+        InputError: see `read_models`; at `paper` scale, no results. Nothing is written then. Cells
+            that could not be measured, after the others are written.
     """
     started = time.monotonic()
     models = read_models(results, list(DIMENSIONS))
-    if scale == "paper" and not models:
+    made = Made()
+    if request is not None and request.scale == "paper":
         lacking = Ingredient(name="a results file of VBench", here=False, how_to_get=HOW_TO_MEASURE)
-        require([lacking], "paper", or_else="leave --scale out for the published figures")
-    publish(of_this_run(document(models, on_shapes=scale in ("tiny", "small")), started), out)
+        require([] if models else [lacking], "paper", or_else=OR_ELSE)
+    elif request is not None:
+        made = _measure_on_shapes(request)
+    publish(of_this_run(document(models, made), started), out)
+    if made.finished is not None:
+        made.finished.end()
 
 
-def document(models: Sequence[VBenchModel], *, on_shapes: bool = False) -> TableDocument:
-    """The table in its halves, with who is best by how many dimensions."""
-    table = vbench_table(models, on_shapes=on_shapes)
+def document(models: Sequence[VBenchModel], made: Made | None = None) -> TableDocument:
+    """The table in its halves, with who is best by how many dimensions.
+
+    Args:
+        made: what was measured besides, below it.
+    """
+    table, made = vbench_table(models), made or Made()
     best = ", ".join(f"{label} in {len(found)}" for label, found in leaders(table).items())
     totals = [_total_sentence(model) for model in models]
+    tables = (*halves(table), *made.tables)
     return TableDocument(
         name="table4",
         title="Table 4: VBench",
@@ -113,24 +125,17 @@ def document(models: Sequence[VBenchModel], *, on_shapes: bool = False) -> Table
             [
                 f"Best of the published figures, of {len(DIMENSIONS)} dimensions: {best}.",
                 *(totals or ["No result of VBench was given."]),
+                *made.found,
             ]
         ),
-        tables=halves(table),
-        data=[table],
+        tables=tables,
+        data=(table, *made.tables),
+        blocks=tuple(map(bare, tables)),
     )
 
 
-def vbench_table(models: Sequence[VBenchModel], *, on_shapes: bool = False) -> Table:
-    """The paper's table with the measured results below it, all dimensions beside each other.
-
-    Args:
-        on_shapes: add a row that says why nothing can be measured on the embedded data set.
-    """
-    stand_in = Row(
-        label="Latte, shipped",
-        section="Measured on shapes",
-        cells=dict.fromkeys(DIMENSIONS, Cell(reason=NOT_ON_SHAPES)),
-    )
+def vbench_table(models: Sequence[VBenchModel]) -> Table:
+    """The paper's table with the measured results below it, all dimensions beside each other."""
     nothing = () if models else (NOTHING_MEASURED,)
     return Table(
         title="VBench of text-to-video models",
@@ -139,11 +144,7 @@ def vbench_table(models: Sequence[VBenchModel], *, on_shapes: bool = False) -> T
             Column(key=key, title=each.heading, direction="higher")
             for key, each in DIMENSIONS.items()
         ),
-        rows=(
-            *published_rows(),
-            *(measured_row(model) for model in models),
-            *([stand_in] if on_shapes else []),
-        ),
+        rows=(*published_rows(), *(measured_row(model) for model in models)),
         remarks=(UNKNOWN_VERSIONS, *nothing, *(_total_sentence(model) for model in models)),
         provenance=(
             f"published: {SOURCE}",
@@ -247,6 +248,20 @@ def total(percent: Mapping[str, float]) -> Total:
     semantic = sum(scaled[key] for key in list(DIMENSIONS)[7:]) / (len(DIMENSIONS) - 7)
     return Total(
         quality=100 * quality, semantic=100 * semantic, total=100 * (4 * quality + semantic) / 5
+    )
+
+
+def _measure_on_shapes(request: TableRequest) -> Made:
+    """VBench's formulas on the embedded data set: cells that Tables 3 and 5 share."""
+    from benchmarks.shapes_dimensions_table import dimensions_table, standings
+    from benchmarks.table_measurements import methods_on_shapes
+
+    measured = methods_on_shapes(request)
+    headings = {key: each.heading for key, each in DIMENSIONS.items()}
+    return Made(
+        tables=(dimensions_table(measured, headings, request.scale),),
+        found=standings(measured, headings),
+        finished=measured.finished,
     )
 
 

@@ -196,21 +196,54 @@ def published_table(
     run(results or [], folder, request)
 
 
-def table4(results: VBenchResults = None, scale: OptionalScale = None, out: Out = None) -> None:
+def table4(
+    context: typer.Context,
+    results: VBenchResults = None,
+    scale: OptionalScale = None,
+    seeds: Seeds = 1,
+    num_videos: NumVideos = None,
+    checkpoint: Checkpoint = None,
+    workers: Workers = None,
+    device: Device = None,
+    cells: Cells = None,
+    store: Store = None,
+    out: Out = None,
+) -> None:
     """VBench's dimensions for text-to-video models, the paper's and yours.
 
-    The paper's Table 4. VBench's own package measures; its results stand below. Also called vbench.
+    VBench's own package measures; its results stand below the paper's. At the scales tiny and small
+    VBench's formulas are measured on shapes as well, with stand-ins for its networks. Also called
+    vbench.
 
     latte-bench table4 --results "my model=results_eval_results.json"
+
+    latte-bench table4 --scale tiny
     """
     chosen = None if scale is None else as_scale(scale)
     folder = folder_of("table4", chosen or "tiny", out)
     from benchmarks import table4_vbench
+    from benchmarks.table_run import TableRequest
+    from evaluation.options import workers_or_default
 
-    table4_vbench.run(results or [], folder, chosen)
+    if chosen in (None, "paper"):
+        _refuse_measuring_options(context, chosen)
+    if chosen is None:
+        table4_vbench.run(results or [], folder)
+        return
+    request = TableRequest(
+        scale=chosen,
+        cells=folder_of("methods", chosen, cells),
+        num_videos=num_videos,
+        seeds=seeds,
+        checkpoint=checkpoint,
+        workers=workers_or_default(workers),
+        device=device,
+        store=store,
+    )
+    table4_vbench.run(results or [], folder, request)
 
 
-def _refuse_measuring_options(context: typer.Context) -> None:
+def _refuse_measuring_options(context: typer.Context, scale: Scale | None = None) -> None:
     """They would be ignored where nothing is measured.
 
     Raises:
@@ -223,7 +256,8 @@ def _refuse_measuring_options(context: typer.Context) -> None:
         and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     ]
     if given:
-        raise InputError(f"{', '.join(given)}: nothing is measured without --scale; add it")
+        why = "without --scale; add it" if scale is None else f"at {scale} scale; leave it out"
+        raise InputError(f"{', '.join(given)}: nothing is measured {why}")
 
 
 def _same(scale: str) -> Scale:

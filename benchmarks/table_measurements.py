@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from benchmarks.paper_measurements import PaperRequest, measure_at_paper_scale
 from benchmarks.published_beside_measured import PublishedTable
-from benchmarks.shapes_methods import EFFORTS, ShapesRequest, measure_on_shapes
+from benchmarks.shapes_methods import EFFORTS, OnShapes, ShapesRequest, measure_on_shapes
 from benchmarks.shapes_table import methods_table, standings
 from benchmarks.table_run import Made, TableRequest
 
@@ -37,9 +37,14 @@ def _at_paper_scale(table: PublishedTable, request: TableRequest) -> Made:
     return Made(results=results, not_measured=missing, finished=finished)
 
 
-def _on_shapes(table: PublishedTable, request: TableRequest) -> Made:
+def methods_on_shapes(request: TableRequest) -> OnShapes:
+    """All methods on the embedded data set, by every metric that a table shows of them.
+
+    Raises:
+        InputError: see `measure_on_shapes`.
+    """
     effort = EFFORTS[request.scale]
-    measured = measure_on_shapes(
+    return measure_on_shapes(
         ShapesRequest(
             effort=replace(effort, num_videos=request.num_videos or effort.num_videos),
             seeds=request.seeds,
@@ -50,6 +55,10 @@ def _on_shapes(table: PublishedTable, request: TableRequest) -> Made:
         ),
         request.cells,
     )
+
+
+def _on_shapes(table: PublishedTable, request: TableRequest) -> Made:
+    measured = methods_on_shapes(request)
     made = methods_table(measured, table.on_shapes, request.scale)
     found = standings(measured, table.on_shapes)
     return Made(tables=(made,), found=found, finished=measured.finished)

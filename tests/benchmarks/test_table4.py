@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.table4_vbench import DIMENSIONS, published_rows, run, total, vbench_table
+from benchmarks.table_run import TableRequest
 from benchmarks.vbench_results import read_models, read_scores
 from latte.data.errors import InputError
 
@@ -188,7 +189,7 @@ def test_a_missing_file_says_what_writes_one() -> None:
 
 def test_at_paper_scale_results_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a results file of VBench: `pip install vbench`"):
-        run([], tmp_path / "out", "paper")
+        run([], tmp_path / "out", TableRequest(scale="paper", cells=tmp_path / "methods"))
     assert not (tmp_path / "out").exists()
 
 
@@ -209,10 +210,3 @@ def test_the_section_has_both_halves_and_counts_the_published_leaders(
     assert [len(half.table.columns) for half in (first, second)] == [8, 8]
     assert made.lines[0].startswith("published: ")
     assert made.lines[1].startswith("command: ")
-
-
-def test_at_tiny_scale_a_row_says_why_there_is_nothing(tmp_path: Path) -> None:
-    run([], tmp_path, "tiny")
-    text = (tmp_path / "table4.md").read_text(encoding="utf-8")
-    assert text.count("VBench's networks are not part of this package") == 2
-    assert text.count("–ᵃ") == 16

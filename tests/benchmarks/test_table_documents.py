@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.finished import Finished, FinishedCell
 from benchmarks.origin import source_commit
+from benchmarks.shapes_dimensions import STAND_INS
+from benchmarks.shapes_dimensions_table import dimensions_table
 from benchmarks.shapes_methods import FID, FVD, IS, NO_MODEL, OnShapes
 from benchmarks.shapes_table import methods_table
 from benchmarks.table1_variants import variants_table
@@ -25,9 +27,14 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 
 def cell(label: str, seed: int, **values: float) -> FinishedCell:
-    """A method measured once; each interval is ± 1."""
+    """A method measured once; each interval is ± 1, that of a share ± 0.0125."""
+    halves = {metric: 1 if metric in (FVD, FID, IS) else 0.0125 for metric in values}
     details = {
-        metric: {"value": value, "interval": [value - 1, value + 1], "fingerprint": "f00d"}
+        metric: {
+            "value": value,
+            "interval": [value - halves[metric], value + halves[metric]],
+            "fingerprint": "f00d",
+        }
         for metric, value in values.items()
     }
     return FinishedCell(
@@ -55,12 +62,14 @@ def on_shapes(seeds: int = 1) -> OnShapes:
     }
     cells = {
         label: [
-            cell(label, seed, **{FVD: fvd + seed, FID: fid + seed, IS: score + seed})
+            cell(label, seed, **{FVD: fvd + seed, FID: fid + seed, IS: score + seed}, **shares(fid))
             for seed in range(seeds)
         ]
         for label, (fvd, fid, score) in values.items()
     }
-    cells["real videos"] = [cell("real videos", seed, **{IS: 9.5}) for seed in range(seeds)]
+    cells["real videos"] = [
+        cell("real videos", seed, **{IS: 9.5}, **shares(10.0)) for seed in range(seeds)
+    ]
     return OnShapes(
         num_videos=256,
         methods=(*values, "half speed", "real videos"),
@@ -70,6 +79,11 @@ def on_shapes(seeds: int = 1) -> OnShapes:
         sampled="shapes.safetensors, sampled by DDIM, 20 steps",
         finished=Finished(cells={}, failed=()),
     )
+
+
+def shares(value: float) -> dict[str, float]:
+    """Scores of VBench's formulas; higher for a higher value."""
+    return {f"{name}-shapes": value / (50 + place) for place, name in enumerate(STAND_INS)}
 
 
 def vbench_model() -> VBenchModel:
@@ -88,7 +102,9 @@ def vbench_model() -> VBenchModel:
 
 
 def table4() -> list[Table]:
-    return halves(vbench_table([vbench_model()], on_shapes=True))
+    headings = {key: each.heading for key, each in DIMENSIONS.items()}
+    below = dimensions_table(on_shapes(), headings, "tiny")
+    return [*halves(vbench_table([vbench_model()])), below]
 
 
 DOCUMENTS: dict[str, Callable[[], Sequence[Table]]] = {
@@ -148,7 +164,7 @@ def test_several_tables_make_one_csv_with_one_heading(tmp_path: Path) -> None:
     write_tables(tables, tmp_path, "table4")
     lines = (tmp_path / "table4.csv").read_text(encoding="utf-8").splitlines()
     assert sum(line.startswith("section,row,column,") for line in lines) == 1
-    assert len(lines) == 1 + 8 * 16
+    assert len(lines) == 1 + 7 * 16 + 6 * 8
 
 
 def test_without_a_model_its_row_says_why() -> None:

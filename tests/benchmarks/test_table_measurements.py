@@ -1,14 +1,22 @@
 """What Tables 3 and 5 measure: methods on shapes, and the published weights at paper scale."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks import paper_measurements, shapes_methods, table3_fvd, table5_is_fid
+from benchmarks import (
+    paper_measurements,
+    shapes_methods,
+    table3_fvd,
+    table4_vbench,
+    table5_is_fid,
+)
 from benchmarks.demo import GENERATORS, GIVEN, SECOND_DRAW, SHIPPED, Generator
 from benchmarks.finished import read_cells
+from benchmarks.shapes_dimensions import STAND_INS
 from benchmarks.table_run import TableRequest
 from evaluation.presets import SHAPES
 from latte.data.errors import InputError
@@ -47,12 +55,17 @@ def test_tables_3_and_5_share_what_is_measured_on_shapes(
     assert "Latte+IMG" in published
     for label in (GIVEN, SECOND_DRAW, FROZEN.label):
         assert f"| {label} " in measured
-    for part in ("tiny.safetensors (SHA-256 ", "DDIM, 2 steps", "protocol fingerprints: FID-"):
+    for part in (
+        "tiny.safetensors (SHA-256 ",
+        "DDIM, 2 steps",
+        "fingerprints: FVD-shapes ",
+    ):
         assert part in measured
     cells = read_cells(request_on_shapes.cells / "cells.jsonl")
     assert len(cells) == 4  # with the real videos
     frozen = next(cell for cell in cells.values() if cell.name.startswith(FROZEN.label))
-    assert set(frozen.details) == {"FVD-shapes", "FID-shapes", "IS-shapes"}
+    dimensions = {f"{name}-shapes" for name in STAND_INS}
+    assert set(frozen.details) == {"FVD-shapes", "FID-shapes", "IS-shapes", *dimensions}
 
     def fail(*arguments: object, **options: object) -> None:
         raise AssertionError("measured again")
@@ -62,6 +75,17 @@ def test_tables_3_and_5_share_what_is_measured_on_shapes(
     value = frozen.details["FID-shapes"]["value"]
     csv = (tmp_path / "5" / "table5.csv").read_text(encoding="utf-8")
     assert f"{FROZEN.label},FID-shapes,{value!r}," in csv
+    table4_vbench.run([], tmp_path / "4", request_on_shapes)
+    text = (tmp_path / "4" / "table4.md").read_text(encoding="utf-8")
+    published, _, measured = text.partition("**VBench's dimensions of methods")
+    assert "OpenSoraPlan" in published
+    assert re.search(rf"\| {FROZEN.label} .* \*\*100.0 ± 0.0\*\* .* <u>0.0 ± 8.1</u> ", measured)
+    assert "They do not compare with the figures above." in measured
+    assert "Stand-ins, of 1, with lower scores than second draw of real videos: " in measured
+    assert "fingerprints: background_consistency-shapes " in measured
+    csv = (tmp_path / "4" / "table4.csv").read_text(encoding="utf-8")
+    assert f"{FROZEN.label},dynamic_degree-shapes,0.0," in csv
+    assert "ModelScope,dynamic_degree,66.39," in csv
 
 
 def test_seeds_are_other_videos_and_other_samples(
@@ -73,6 +97,9 @@ def test_seeds_are_other_videos_and_other_samples(
     assert len(values) == len(set(values.values())) == 8
     text = (tmp_path / "table3.md").read_text(encoding="utf-8")
     assert "2 seeds; ± is half of the 95 % interval of Student's t" in text
+    table4_vbench.run([], tmp_path, replace(request_on_shapes, seeds=2))
+    text = (tmp_path / "table4.md").read_text(encoding="utf-8")
+    assert "± is half of the 95 % interval over 2 seeds" in text
 
 
 def test_without_the_shipped_model_its_cell_is_empty_with_the_reason(

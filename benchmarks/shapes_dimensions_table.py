@@ -1,0 +1,94 @@
+"""The table of VBench's dimensions by stand-ins on the embedded data set."""
+
+from collections.abc import Mapping
+
+from benchmarks.demo import GENERATORS, REAL, SECOND_DRAW
+from benchmarks.scale import Scale
+from benchmarks.shapes_dimensions import STAND_INS, SUFFIX
+from benchmarks.shapes_methods import OnShapes
+from benchmarks.shapes_table import OF_SECOND_DRAW
+from benchmarks.shapes_table import STAND_INS as METHODS_STAND_IN
+from reports.tables import Cell, Column, Row, Table
+
+OWN_NAMES = (
+    "Scores that end in -shapes follow VBench's formulas with small stand-ins for its networks. "
+    "They do not compare with the figures above."
+)
+WITHOUT = (
+    "Not measured, for want of a stand-in: aesthetic and imaging quality, which networks learned "
+    "from what people like, and {others}, which prompts ask for and classes of shapes do not."
+)
+LIKED = ("aesthetic_quality", "imaging_quality")
+
+
+def dimensions_table(measured: OnShapes, titles: Mapping[str, str], scale: Scale) -> Table:
+    """Methods × dimensions in percent, each with its interval.
+
+    Args:
+        titles: headings of all of VBench's dimensions, in its order.
+    """
+    shown = [name for name in titles if name in STAND_INS]
+    others = [name for name in titles if name not in STAND_INS and name not in LIKED]
+    seeds = max((len(cells) for cells in measured.cells.values()), default=1)
+    spread = "over clips" if seeds == 1 else f"over {seeds} seeds"
+    words = ", ".join(name.replace("_", " ") for name in others)
+    means = "; ".join(f"{titles[name]}: {STAND_INS[name].what}" for name in shown)
+    return Table(
+        title="VBench's dimensions of methods on the data set shapes, by stand-ins",
+        caption=(
+            f"Scale {scale}: {measured.num_videos} clips of 16 frames at 32×32 of each method; "
+            f"percent; higher is better; ± is half of the 95 % interval {spread}."
+        ),
+        columns=tuple(
+            Column(key=f"{name}{SUFFIX}", title=f"{titles[name]}{SUFFIX}", direction="higher")
+            for name in shown
+        ),
+        rows=tuple(
+            Row(
+                label=method,
+                section=f"Measured at scale {scale}",
+                cells={f"{name}{SUFFIX}": _cell(measured, method, name) for name in shown},
+            )
+            for method in measured.methods
+        ),
+        remarks=(
+            OWN_NAMES,
+            f"{means}.",
+            WITHOUT.format(others=words),
+            METHODS_STAND_IN,
+            *standings(measured, titles),
+        ),
+        provenance=measured.provenance([f"{name}{SUFFIX}" for name in shown]),
+    )
+
+
+def standings(measured: OnShapes, titles: Mapping[str, str]) -> list[str]:
+    """How many stand-ins the real videos and the model are better than, by dimension: computed."""
+    stand_ins = [each.label for each in GENERATORS if each.distortion]
+    others = [label for label in stand_ins if label in measured.cells]
+    found = []
+    for method in (SECOND_DRAW, measured.model):
+        if method not in measured.cells or not others:
+            continue
+        counts = ", ".join(
+            f"{titles[name]}{SUFFIX} {_behind(measured, method, others, name)}"
+            for name in titles
+            if name in STAND_INS
+        )
+        found.append(f"Stand-ins, of {len(others)}, with lower scores than {method}: {counts}.")
+    return found
+
+
+def _behind(measured: OnShapes, method: str, others: list[str], name: str) -> int:
+    own, *scores = (
+        measured.percent(each, f"{name}{SUFFIX}").value or 0.0 for each in (method, *others)
+    )
+    return sum(score < own for score in scores)
+
+
+def _cell(measured: OnShapes, method: str, name: str) -> Cell:
+    if method in (SECOND_DRAW, REAL) and measured.cells.get(method):
+        return measured.percent(
+            method, f"{name}{SUFFIX}", comparable=False, notes=(OF_SECOND_DRAW,)
+        )
+    return measured.percent(method, f"{name}{SUFFIX}")
