@@ -11,7 +11,14 @@ from benchmarks.scale import SCALES, Scale, name_at
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Row
 from reports.document import STORED, Paragraph, Report, TableBlock
-from reports.joined_report import CONTENTS, Section, claims_report, joined_report, provenance_of
+from reports.joined_report import (
+    CONTENTS,
+    PICTURES,
+    Section,
+    claims_report,
+    joined_report,
+    provenance_of,
+)
 from reports.tables import Table
 
 # In the order of the paper's third version.
@@ -77,6 +84,9 @@ def run(*, results: Path, scale: Scale, out: Path) -> None:
         **{out / name: content for name, content in copies(found).items()},
     }
     write_all(contents)
+    for path in out.glob(f"{PICTURES}/*"):
+        if path not in contents and path.suffix in (".svg", ".png"):
+            path.unlink()  # of a figure that is no longer there
     print(report.lead)
     print("\n".join(f"wrote {path}" for path in list(contents)[:2]))
     print(f"and {len(contents) - 2} pictures and tables beside them")

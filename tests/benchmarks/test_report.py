@@ -114,6 +114,20 @@ def test_tables_are_copied_and_every_link_leads_to_a_file(
     assert not list(out.rglob("*.part"))
 
 
+def test_pictures_of_what_is_no_longer_there_go(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    folder = results / "report-pictures"
+    (folder / "mine.txt").write_text("kept")
+    (results / "demo" / "demo.report.json").unlink()
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    assert {path.name for path in folder.iterdir()} == {
+        "mine.txt",
+        *(f"{name}.svg" for name in ("figure5a", "figure5b", "table3", "table5", "training")),
+    }
+
+
 def test_the_same_results_give_the_same_report(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,50 @@
+"""The documents lead to what is there: files, headings, commands."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+from benchmarks.cli import app as bench
+from evaluation.cli import app as evaluate
+from latte.cli import app as generate
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PROGRAMS = {"latte": generate, "latte-eval": evaluate, "latte-bench": bench}
+LINK = re.compile(r"\]\((?:<([^>]+)>|([^)\s]+))\)")
+COMMAND = re.compile(r"(?:^|`|&& |nohup )(latte(?:-eval|-bench)?) ([a-z][\w-]*)", re.MULTILINE)
+
+
+def anchors(text: str) -> set[str]:
+    """What links within a document can lead to, as GitHub names headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_links_lead_to_files_and_headings(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target in (first or second for first, second in LINK.findall(text)):
+        if target.startswith("https://"):
+            continue
+        file, _, anchor = target.partition("#")
+        where = path.parent / file if file else path
+        assert where.exists(), target
+        if anchor:
+            assert anchor in anchors(where.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_commands_are_there(path: Path) -> None:
+    for program, command in COMMAND.findall(path.read_text(encoding="utf-8")):
+        group = get_command(PROGRAMS[program])
+        assert isinstance(group, typer.core.TyperGroup)
+        assert group.get_command(typer.Context(group), command), f"{program} {command}"
