@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PROGRAMS = {"latte": generate, "latte-eval": evaluate, "latte-bench": bench}
 LINK = re.compile(r"\]\((?:<([^>]+)>|([^)\s]+))\)")
-COMMAND = re.compile(r"(?:^|`|&& |nohup )(latte(?:-eval|-bench)?) ([a-z][\w-]*)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^ *|`|&& |-m )(latte(?:-eval|-bench)?) ([a-z][\w-]*)", re.MULTILINE)
 
 
 def anchors(text: str) -> set[str]:
