@@ -8,7 +8,7 @@ share everything but the design share their data and noise, which cancels in the
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Literal
 
 import numpy as np
@@ -128,6 +128,26 @@ def lower(first: str, second: str, place: int = END) -> Judge:
     return judge
 
 
+def ahead(first: str, second: str) -> Judge:
+    """`first` has the lower distance over training: in the mean of all checkpoints' logarithms.
+
+    No checkpoint is chosen for "early": the first ones may come before anything is learned.
+    """
+
+    def judge(outcome: Outcome) -> Judged:
+        if not outcome.shared(first, second):
+            return _not_measured(outcome, first, second)
+        places = range(len(outcome.steps))
+        logs = np.mean([outcome.ratios(first, second, place) for place in places], axis=0).tolist()
+        return Judged(
+            verdict=_over_all([_verdict(outcome, first, second, place) for place in places], logs),
+            seen=f"{second} ÷ {first} = {_interval(logs)}{_over(outcome, places)}; "
+            f"{first} lower in {sum(log > 0 for log in logs)} of {_seeds(len(logs))}",
+        )
+
+    return judge
+
+
 def lowest(first: str, others: Sequence[str], place: int = END) -> Judge:
     """`first` is lower than each of the others."""
 
@@ -168,18 +188,23 @@ def ordered(labels: Sequence[str], place: int = END) -> Judge:
     def judge(outcome: Outcome) -> Judged:
         if not outcome.shared(*labels):
             return _not_measured(outcome, *labels)
-        pairs = list(pairwise(labels))
-        seen = [f"{b} ÷ {a} = {_ratio(outcome, a, b, place)}" for a, b in pairs]
+        neighbours = list(pairwise(labels))
+        verdicts = {(a, b): _verdict(outcome, a, b, place) for a, b in combinations(labels, 2)}
+        # One pair the other way round refutes the order, neighbours or not.
+        against = [pair for pair, verdict in verdicts.items() if verdict == "no"]
+        shown = list(dict.fromkeys([*neighbours, *against]))
+        seen = [f"{b} ÷ {a} = {_ratio(outcome, a, b, place)}" for a, b in shown]
         seeds = outcome.shared(*labels)
         count = sum(
             all(
                 outcome.designs[a][seed].values[place] < outcome.designs[b][seed].values[place]
-                for a, b in pairs
+                for a, b in neighbours
             )
             for seed in seeds
         )
+        decided = [verdicts[pair] for pair in neighbours]
         return Judged(
-            verdict=_all_of([_verdict(outcome, a, b, place) for a, b in pairs]),
+            verdict="no" if against else _all_of(decided),
             seen=f"{'; '.join(seen)}{_at(outcome, place)}; "
             f"in this order in {count} of {_seeds(len(seeds))}",
         )
@@ -187,24 +212,30 @@ def ordered(labels: Sequence[str], place: int = END) -> Judge:
     return judge
 
 
-def drawing_nearer(labels: Sequence[str], early: int = 0) -> Judge:
-    """The factor between the highest and the lowest is smaller at the end than early."""
+def drawing_nearer(labels: Sequence[str]) -> Judge:
+    """The factor between the highest and the lowest is smaller at the end than before.
+
+    Before: the mean of all earlier checkpoints, of which none is chosen for "early".
+    """
 
     def judge(outcome: Outcome) -> Judged:
         seeds = outcome.shared(*labels)
-        if not seeds:
+        if not seeds or len(outcome.steps) < 2:
             return _not_measured(outcome, *labels)
 
         def spread(seed: int, place: int) -> float:
             found = [outcome.designs[label][seed].values[place] for label in labels]
             return math.log(max(found) / min(found))
 
-        changes = [spread(seed, early) - spread(seed, END) for seed in seeds]
-        factors = [geometric_mean([math.exp(spread(s, p)) for s in seeds]) for p in (early, END)]
+        *earlier, last = range(len(outcome.steps))
+        before = [float(np.mean([spread(seed, place) for place in earlier])) for seed in seeds]
+        after = [spread(seed, last) for seed in seeds]
+        changes = [one - other for one, other in zip(before, after, strict=True)]
+        factors = [geometric_mean(np.exp(spreads).tolist()).value for spreads in (before, after)]
         return Judged(
             verdict=_sign(changes),
-            seen=f"highest ÷ lowest = {factors[0].value:.2f}{_at(outcome, early)}, "
-            f"{factors[1].value:.2f}{_at(outcome, END)}; nearer in "
+            seen=f"highest ÷ lowest = {factors[0]:.2f}{_over(outcome, earlier)}, "
+            f"{factors[1]:.2f}{_at(outcome, last)}; nearer in "
             f"{sum(change > 0 for change in changes)} of {_seeds(len(seeds))}",
         )
 
@@ -246,8 +277,19 @@ def _all_of(verdicts: Sequence[Verdict]) -> Verdict:
     return "yes" if all(each == "yes" for each in verdicts) else "not decided"
 
 
+def _over_all(verdicts: Sequence[Verdict], logs: Sequence[float]) -> Verdict:
+    """Of a mean over checkpoints; of one seed alone only where all of them say the same."""
+    if len(logs) > 1:
+        return _sign(logs)
+    return verdicts[0] if len(set(verdicts)) == 1 else "not decided"
+
+
 def _ratio(outcome: Outcome, first: str, second: str, place: int) -> str:
-    mean = geometric_mean([math.exp(x) for x in outcome.ratios(first, second, place)])
+    return _interval(outcome.ratios(first, second, place))
+
+
+def _interval(logs: Sequence[float]) -> str:
+    mean = geometric_mean([math.exp(x) for x in logs])
     if mean.low is None:
         return f"{mean.value:.2f}"
     return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
@@ -276,6 +318,13 @@ def _count_extreme(
 
 def _at(outcome: Outcome, place: int) -> str:
     return f" at step {outcome.steps[place]:,}"
+
+
+def _over(outcome: Outcome, places: Sequence[int]) -> str:
+    if len(places) == 1:
+        return _at(outcome, places[0])
+    first, last = outcome.steps[places[0]], outcome.steps[places[-1]]
+    return f" in the mean of steps {first:,} to {last:,}"
 
 
 def _seeds(count: int) -> str:

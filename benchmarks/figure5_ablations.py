@@ -9,6 +9,7 @@ from benchmarks.claims import (
     END,
     Claim,
     Finding,
+    ahead,
     drawing_nearer,
     highest,
     lower,
@@ -85,7 +86,11 @@ def _patches(scale: Scale) -> Ablation:
         designs={"uniform frame": BASELINE, "compression frame": COMPRESSION},
         claims=(
             Claim(
-                text="Compression frame falls behind uniform frame",
+                text="Compression frame falls behind uniform frame over training",
+                judge=ahead("uniform frame", "compression frame"),
+            ),
+            Claim(
+                text="Compression frame is behind uniform frame in the end",
                 judge=lower("uniform frame", "compression frame"),
             ),
         ),
@@ -104,8 +109,8 @@ def _conditioning(scale: Scale) -> Ablation:
                 judge=lower("S-AdaLN", "all tokens"),
             ),
             Claim(
-                text="S-AdaLN is ahead early (it converges faster)",
-                judge=lower("S-AdaLN", "all tokens", place=0),
+                text="S-AdaLN is ahead over training (it converges faster)",
+                judge=ahead("S-AdaLN", "all tokens"),
             ),
         ),
     )

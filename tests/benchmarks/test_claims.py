@@ -6,6 +6,7 @@ from benchmarks.claims import (
     Claim,
     Outcome,
     Points,
+    ahead,
     drawing_nearer,
     findings,
     geometric_mean,
@@ -39,6 +40,13 @@ def outcome(**designs: list[tuple[float, float]]) -> Outcome:
 CLEAR = outcome(
     good=[(9.0, 10.0), (90.0, 100.0), (30.0, 31.0)],
     bad=[(18.0, 11.0), (170.0, 112.0), (62.0, 34.5)],
+)
+
+
+CLEAR_ORDER = outcome(
+    a=[(1, 1.0), (1, 1.1), (1, 0.9)],
+    b=[(1, 2.0), (1, 2.1), (1, 1.9)],
+    c=[(1, 4.0), (1, 4.1), (1, 3.9)],
 )
 
 
@@ -80,11 +88,7 @@ def test_what_is_not_measured_is_named() -> None:
 
 
 def test_extremes_and_orders() -> None:
-    three = outcome(
-        a=[(1, 1.0), (1, 1.1), (1, 0.9)],
-        b=[(1, 2.0), (1, 2.1), (1, 1.9)],
-        c=[(1, 4.0), (1, 4.1), (1, 3.9)],
-    )
+    three = CLEAR_ORDER
     assert lowest("a", ["b", "c"])(three).verdict == "yes"
     assert lowest("b", ["a", "c"])(three).verdict == "no"
     assert "lowest in 0 of 3 seeds" in lowest("b", ["a", "c"])(three).seen
@@ -93,6 +97,38 @@ def test_extremes_and_orders() -> None:
     assert ordered(["a", "b", "c"])(three).verdict == "yes"
     assert ordered(["a", "c", "b"])(three).verdict == "no"
     assert "in this order in 0 of 3 seeds" in ordered(["a", "c", "b"])(three).seen
+
+
+def test_an_order_is_refuted_by_any_pair_and_shows_it() -> None:
+    three = outcome(
+        a=[(1, 1.0), (1, 1.1), (1, 0.9)],
+        b=[(1, 0.9), (1, 1.2), (1, 0.8)],  # tells nothing, beside either
+        c=[(1, 0.7), (1, 0.77), (1, 0.63)],
+    )
+    judged = ordered(["a", "b", "c"])(three)
+    assert judged.verdict == "no"
+    assert "c ÷ a = 0.70 [0.70, 0.70]" in judged.seen
+    assert "c ÷ a" not in ordered(["a", "b", "c"])(CLEAR_ORDER).seen
+
+
+def test_ahead_is_judged_over_all_checkpoints_and_not_at_the_first() -> None:
+    late = outcome(
+        a=[(100.0, 10.0), (101.0, 12.0), (99.0, 11.0)],  # nothing is learned at step 100
+        b=[(99.0, 40.0), (101.5, 41.0), (100.0, 45.0)],
+    )
+    assert lower("a", "b", place=0)(late).verdict == "not decided"
+    judged = ahead("a", "b")(late)
+    assert judged.verdict == "yes"
+    mean = math.exp(sum(math.log(r) for r in (0.99 * 4, 101.5 / 101 * 41 / 12, 45 / 10.89)) / 6)
+    assert judged.seen.startswith(f"b ÷ a = {mean:.2f} [")
+    assert judged.seen.endswith("in the mean of steps 100 to 200; a lower in 3 of 3 seeds")
+    assert ahead("b", "a")(late).verdict == "no"
+    assert ahead("a", "third")(late).verdict == "not measured"
+
+
+def test_one_seed_is_ahead_only_where_every_checkpoint_says_so() -> None:
+    assert ahead("a", "b")(outcome(a=[(10, 10.0)], b=[(20, 20.0)])).verdict == "yes"
+    assert ahead("a", "b")(outcome(a=[(10, 10.0)], b=[(10, 20.0)])).verdict == "not decided"
 
 
 def test_curves_draw_nearer_where_their_factor_shrinks_in_all_seeds() -> None:
@@ -104,6 +140,20 @@ def test_curves_draw_nearer_where_their_factor_shrinks_in_all_seeds() -> None:
     assert judged.verdict == "yes"
     assert judged.seen.startswith("highest ÷ lowest = 4.03 at step 100, 1.10 at step 200")
     assert drawing_nearer(["good", "bad"])(CLEAR).verdict == "yes"
+
+
+def test_before_the_end_is_the_mean_of_all_earlier_checkpoints() -> None:
+    curves = Outcome(
+        steps=(100, 200, 300),
+        designs={
+            "a": {seed: points(10.0, 10.0, 10.0) for seed in range(2)},
+            "b": {seed: points(10.0, 90.0, 10.0 * factor) for seed, factor in enumerate((1.5, 2))},
+        },
+    )
+    judged = drawing_nearer(["a", "b"])(curves)
+    assert judged.seen.startswith(
+        "highest ÷ lowest = 3.00 in the mean of steps 100 to 200, 1.73 at step 300; nearer in 2"
+    )
 
 
 def test_a_finding_says_paper_and_here_in_one_line() -> None:
