@@ -37,9 +37,9 @@ MODEL = "model"  # the family of what is no stand-in
 STAND_INS = "a second draw of real videos, and real videos made worse in known ways"
 CAPTION = (
     "Distances from the real videos (lower is better) and Inception Scores (higher is better), "
-    "each ± half the width of its bootstrap 95 % interval (the chart shows both ends). These "
-    "metrics use small networks that come with the package: they have names of their own and do "
-    "not compare with those of I3D, Inception or C3D."
+    "each ± half the width of its bootstrap 95 % interval, or with [low, high] where that is "
+    "lopsided. These metrics use small networks that come with the package: they have names of "
+    "their own and do not compare with those of I3D, Inception or C3D."
 )
 
 
@@ -170,7 +170,7 @@ def draw(run: DemoRun) -> Drawing:
     bars = distance_bars(run)
     real, *others = (generator.family for generator in GENERATORS)
     return Drawing(
-        name="fvd_shapes",
+        name="demo-fvd",
         figure=bar_chart(
             bars,
             title="FVD-shapes from real videos",
@@ -180,7 +180,10 @@ def draw(run: DemoRun) -> Drawing:
         ),
         data=bar_data(bars),
         description="Bar chart of FVD-shapes with 95 % intervals for each generator.",
-        caption="FVD-shapes of each generator; whiskers are 95 % intervals.",
+        caption=(
+            "FVD-shapes of each generator; whiskers are 95 % intervals, with an arrow where one "
+            "goes on beyond the axis."
+        ),
     )
 
 

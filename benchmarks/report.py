@@ -18,6 +18,8 @@ from reports.joined_report import (
     claims_report,
     joined_report,
     provenance_of,
+    tables_of,
+    without_provenance,
 )
 from reports.tables import Table
 
@@ -65,6 +67,15 @@ class Stored:
     path: Path
     report: Report
 
+    @property
+    def has_values(self) -> bool:
+        """Whether anything in it was made here: a table may hold published figures alone."""
+        tables = tables_of(self.report.blocks)
+        cells = [cell for table in tables for row in table.rows for cell in row.cells.values()]
+        return not cells or any(
+            cell.mark == "measured" and cell.value is not None for cell in cells
+        )
+
 
 def run(*, results: Path, scale: Scale, out: Path) -> None:
     """Write `report.md`, `report.html`, pictures, and every runner's `.csv` and `.tex` into `out`.
@@ -110,17 +121,31 @@ def stored_reports(results: Path, scale: Scale) -> list[Stored]:
         and _name(path) not in names
         and (_name(path) in AT_ANY_SCALE or _name(path) not in KNOWN)
     ]
-    chosen = _one_each([*own, *(shared if scale != "tiny" else [])])
-    found = {_name(path): path for path in chosen.values()}
+    chosen = [*own, *(shared if scale != "tiny" else [])]
+    found: dict[str, Stored] = {}
+    for each in (Stored(name=_name(path), path=path, report=_read(path)) for path in chosen):
+        other = found.setdefault(each.name, each)
+        found[each.name] = _newer(other, each)
     if not found:
         raise InputError(
             f"{results}: no folder in it holds a report of scale {scale}; "
             f"`latte-bench table1 --scale {scale}` makes one"
         )
-    return [
-        Stored(name=name, path=found[name], report=_read(found[name]))
-        for name in sorted(found, key=_place)
-    ]
+    return [found[name] for name in sorted(found, key=_place)]
+
+
+def _newer(one: Stored, other: Stored) -> Stored:
+    """Of two reports of one name that say the same the one of the later run.
+
+    Raises:
+        InputError: they differ in more than how they came about.
+    """
+    if without_provenance(one.report) != without_provenance(other.report):
+        raise InputError(
+            f"{one.path} and {other.path} are two results of one name that differ: remove one of "
+            "them"
+        )
+    return max(one, other, key=lambda each: _of("date: ", provenance_of(each.report))[-1:])
 
 
 def _place(name: str) -> tuple[float, str]:
@@ -141,13 +166,15 @@ def whole_report(found: Sequence[Stored], scale: Scale, results: Path) -> Report
     sections = [Section(name=each.name, report=each.report) for each in found]
     claims = claims_report(sections)
     have = {each.name for each in found}
-    of_paper, of_measures = (have & kind.keys() for kind in (OF_THE_PAPER, OF_THE_MEASURES))
+    alone = {each.name for each in found if not each.has_values}
+    measured = have - alone
+    of_paper, of_measures = (measured & kind.keys() for kind in (OF_THE_PAPER, OF_THE_MEASURES))
     lead = (
         f"{len(of_paper)} of {len(OF_THE_PAPER)} tables and figures of the paper, and "
-        f"{len(of_measures)} of {len(OF_THE_MEASURES)} reports on the measures themselves, at "
-        f"scale {scale}. {claims.lead}"
+        f"{len(of_measures)} of {len(OF_THE_MEASURES)} reports on the measures themselves, with "
+        f"numbers that were made here, at scale {scale}. {claims.lead}"
     )
-    lacking = [name for name in KNOWN if name not in have]
+    lacking = {name: name in alone for name in KNOWN if name not in measured}
     not_run = [Section(name=NOT_RUN, report=_not_run(lacking, scale, results))] if lacking else []
     return joined_report(
         title="Latte-Eval: tables and figures of the paper",
@@ -176,13 +203,18 @@ def origin(found: Iterable[Stored]) -> list[str]:
 def copies(found: Iterable[Stored]) -> dict[str, bytes]:
     """The tables as `.csv` and `.tex` that lie beside the reports, by their names.
 
-    Raises:
-        InputError: two of one name differ.
+    Those of a report begin with its name: other files in its folder are somebody else's.
     """
-    folders = dict.fromkeys(each.path.parent for each in found)
-    paths = [path for folder in folders for path in sorted(folder.iterdir())]
-    chosen = _one_each(path for path in paths if path.suffix in COPIED and path.is_file())
-    return {path.name: path.read_bytes() for path in chosen.values()}
+    return {
+        path.name: path.read_bytes()
+        for each in found
+        for path in sorted(each.path.parent.iterdir())
+        if path.suffix in COPIED and path.is_file() and _belongs(path.stem, each.name)
+    }
+
+
+def _belongs(stem: str, name: str) -> bool:
+    return stem == name or stem.startswith(f"{name}-")
 
 
 def write_all(contents: Mapping[Path, bytes]) -> None:
@@ -217,9 +249,14 @@ def _of(beginning: str, lines: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _not_run(names: Sequence[str], scale: Scale, results: Path) -> Report:
-    """What the folder of results lacks, with the commands that make it."""
+def _not_run(lacking: Mapping[str, bool], scale: Scale, results: Path) -> Report:
+    """What the folder of results lacks, with the commands that make it.
+
+    Args:
+        lacking: by name whether there are published figures of it.
+    """
     none = Cell(reason=f"{results} holds no report of it at scale {scale}.")
+    published = Cell(text="published figures alone")
     table = Table(
         title="What is not in this report",
         label_heading="Table or figure",
@@ -227,9 +264,12 @@ def _not_run(names: Sequence[str], scale: Scale, results: Path) -> Report:
         rows=tuple(
             Row(
                 label=KNOWN[name],
-                cells={"here": none, "command": Cell(text=f"`{_command(name, scale, results)}`")},
+                cells={
+                    "here": published if is_published else none,
+                    "command": Cell(text=f"`{_command(name, scale, results)}`"),
+                },
             )
-            for name in names
+            for name, is_published in lacking.items()
         ),
     )
     return Report(title="Not run", blocks=(TableBlock(table=table),))
@@ -247,22 +287,6 @@ def _command(name: str, scale: Scale, results: Path) -> str:
     if results != Path("results"):
         command += f" --out {results / name_at(name, shown)}"
     return command
-
-
-def _one_each(paths: Iterable[Path]) -> dict[str, Path]:
-    """Files by name; two of one name are one where they hold the same.
-
-    Raises:
-        InputError: they differ.
-    """
-    found: dict[str, Path] = {}
-    for path in paths:
-        other = found.setdefault(path.name, path)
-        if other != path and other.read_bytes() != path.read_bytes():
-            raise InputError(
-                f"{other} and {path} are two results of one name that differ: remove one of them"
-            )
-    return found
 
 
 def _read(path: Path) -> Report:

@@ -1,7 +1,7 @@
 """Several reports as sections of one, with a list of contents and what each says of the paper."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reports.blocks import (
@@ -166,6 +166,29 @@ def provenance_of(report: Report) -> tuple[str, ...]:
         elif isinstance(block, TableBlock):
             lines |= dict.fromkeys(block.table.provenance)
     return tuple(lines)
+
+
+def tables_of(blocks: Iterable[Block]) -> list[Table]:
+    """All tables, the folded ones too."""
+    found: list[Table] = []
+    for block in blocks:
+        if isinstance(block, TableBlock):
+            found.append(block.table)
+        elif isinstance(block, Details):
+            found += tables_of(block.blocks)
+    return found
+
+
+def without_provenance(report: Report) -> str:
+    """What a report says, but for how its numbers came about: for comparing two."""
+    kept = tuple(
+        replace(block, table=replace(block.table, provenance=()))
+        if isinstance(block, TableBlock)
+        else block
+        for block in report.blocks
+        if not isinstance(block, Provenance)
+    )
+    return replace(report, blocks=kept).to_json()
 
 
 def _placed(block: Block, anchor: str, section: str) -> Block:

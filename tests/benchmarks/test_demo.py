@@ -35,14 +35,14 @@ def run(folder, checkpoint):
 def test_everything_promised_is_written(out):
     names = {path.name for path in out.iterdir()}
     assert {"report.md", "report.html", "demo.csv", "demo.md", "demo.tex"} <= names
-    assert {"fvd_shapes.svg", "fvd_shapes.png", "clips.png", "results.jsonl"} <= names
+    assert {"demo-fvd.svg", "demo-fvd.png", "clips.png", "results.jsonl"} <= names
     assert "samples.png" in names
 
 
 def test_the_section_of_the_joined_report_has_the_clips_and_counts_what_holds(out, section):
     report = section(out, "demo")
     names = [getattr(block, "name", None) for block in report.blocks]
-    assert [name for name in names if name] == ["fvd_shapes", "samples", "clips"]
+    assert [name for name in names if name] == ["demo-fvd", "samples", "clips"]
     text = (out / "report.md").read_text(encoding="utf-8")
     table = next(block.table for block in report.blocks if hasattr(block, "table"))
     hold = [row.cells["holds"].text for row in table.rows].count("yes")

@@ -167,6 +167,43 @@ def test_one_report_in_two_places_is_one(results: Path, monkeypatch: pytest.Monk
     assert sections(results / "report.html").count("figure5a") == 1
 
 
+def test_of_two_runs_that_say_the_same_the_later_one_is_taken(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(results / "figure5a", "figure5a", date="2027-01-03T00:00:00+00:00")
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    assert sections(results / "report.html").count("figure5a") == 1
+    assert "to 2027-01-03" in (results / "report.md").read_text(encoding="utf-8")
+
+
+def test_files_of_others_in_the_folders_are_left_alone(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("table3", "table5"):
+        (results / folder / "notes.csv").write_text(folder, encoding="utf-8")
+        (results / folder / f"{folder}-depth.csv").write_text("a part", encoding="utf-8")
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    assert not (results / "notes.csv").exists()
+    assert (results / "table5-depth.csv").read_text(encoding="utf-8") == "a part"
+
+
+def test_published_figures_alone_are_no_result(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(results.parent)
+    for name in ("table3", "table4"):
+        assert run_cli(monkeypatch, name) == 0
+    assert run_cli(monkeypatch, "report") == 0
+    text = (results / "report.md").read_text(encoding="utf-8")
+    assert "3 of 15 tables and figures of the paper, and 1 of 6 reports" in text
+    not_run = text[text.index("## Not run") :]
+    for name in ("table3", "table4"):
+        assert re.search(
+            rf"\| published figures alone +\| `latte-bench {name} --scale tiny`", not_run
+        )
+    assert {"table3", "table4"} <= set(sections(results / "report.html"))
+
+
 def spoil_line(results: Path) -> None:
     path = results / "table3" / "table3.report.json"
     path.write_text(path.read_text(encoding="utf-8")[:100], encoding="utf-8")
@@ -189,11 +226,7 @@ def take_our_name(results: Path) -> None:
 
 
 def leave_two(results: Path) -> None:
-    leave(results / "figure5a", "figure5a", date="2026-01-03T00:00:00+00:00")
-
-
-def leave_two_tables(results: Path) -> None:
-    (results / "demo" / "table3.csv").write_text("other", encoding="utf-8")
+    leave(results / "figure5a", "figure5a", title="Figure 5a, otherwise")
 
 
 def block_report(results: Path) -> None:
@@ -213,7 +246,6 @@ def block_pictures(results: Path) -> None:
         (spoil_name, ("is not called as a command would call it",)),
         (take_our_name, ("not-run.report.json is not called as a command would call it",)),
         (leave_two, ("figure5/figure5a.report.json and ", "two results of one name", "remove one")),
-        (leave_two_tables, ("demo/table3.csv", "table3/table3.csv", "remove one")),
         (block_report, ("report.md cannot be written", "--out")),
         (block_pictures, ("report-pictures", "cannot be written", "--out")),
     ],
