@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from benchmarks.figure_commands import OnlyAvailable, add_figures
-from benchmarks.runner_options import ScaleOption, Seeds, documents_folder
+from benchmarks.runner_options import ScaleOption, documents_folder
 from benchmarks.scale import as_scale
 from benchmarks.table_commands import add_tables
 from latte.data.command_line import nearest, new_app, run_app
@@ -303,7 +303,9 @@ def speed(
 @app.command()
 def reproduce(
     scale: ScaleOption = "tiny",
-    seeds: Seeds = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How often every design is trained anew; for figures.")
+    ] = 3,
     workers: Workers = None,
     only_available: OnlyAvailable = False,
     results: Annotated[
