@@ -9,13 +9,14 @@ from evaluation.similarity.matrices import (
     mutual_similarity,
 )
 from evaluation.similarity.model import measure_model_similarity
-from evaluation.similarity.model_similarity import ModelSimilarity
+from evaluation.similarity.model_similarity import Difference, ModelSimilarity
 from evaluation.similarity.moments import Band, Estimate
 from evaluation.similarity.summary import EDGES, Summary
 
 __all__ = [
     "EDGES",
     "Band",
+    "Difference",
     "Estimate",
     "ModelSimilarity",
     "Site",

@@ -13,7 +13,7 @@ import torch
 
 from evaluation.similarity.latte_sites import latte_sites
 from evaluation.similarity.model import measure_model_similarity
-from evaluation.similarity.model_similarity import ModelSimilarity
+from evaluation.similarity.model_similarity import Difference, ModelSimilarity
 from evaluation.similarity.noised import Encoder, Noising
 from latte.data.datasets import class_of
 from latte.data.sources import Video
@@ -69,6 +69,7 @@ class OpenedModel:
         seed: int,
         batch_size: int,
         on_clips: Callable[[int], object],
+        differences: Sequence[Difference] = (),
     ) -> ModelSimilarity:
         """`measure_model_similarity` of these blocks (None: all), see `latte_sites`.
 
@@ -84,6 +85,7 @@ class OpenedModel:
                 timesteps=timesteps,
                 labels=labels,
                 sites=latte_sites(self.model.config, blocks),
+                differences=differences,
                 seed=seed,
                 batch_size=batch_size,
                 device=self.device,

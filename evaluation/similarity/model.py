@@ -13,14 +13,13 @@ from evaluation.networks.extractor import run_exactly
 from evaluation.similarity.hidden_states import Site, watching
 from evaluation.similarity.latte_sites import SitePair, branch_pairs, latte_sites
 from evaluation.similarity.matrices import FEWEST_FRAMES, cosines, token_directions
-from evaluation.similarity.model_similarity import ModelSimilarity
+from evaluation.similarity.model_similarity import Difference, ModelSimilarity, Place
 from evaluation.similarity.moments import RunningMoments
 from evaluation.similarity.noised import Encoder, NoisedBatch, Noising, noised_batches
 from evaluation.similarity.summary import FRAME_NUMBERS, RunningSummary
 from latte.data.errors import InputError
 
 Predict: TypeAlias = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Any]
-Place: TypeAlias = tuple[str | SitePair, int]  # a site by its path or two of them, and a timestep
 
 
 def measure_model_similarity(
@@ -33,6 +32,7 @@ def measure_model_similarity(
     labels: Iterable[int] | None = None,
     sites: Sequence[Site] | None = None,
     pairs: Sequence[SitePair] | None = None,
+    differences: Sequence[Difference] = (),
     num_frames: int | None = None,
     predict: Predict | None = None,
     seed: int = 0,
@@ -44,7 +44,7 @@ def measure_model_similarity(
 
     On a CPU the network sees one clip at a time, so neither `batch_size` nor the other clips move a
     bit of a clip's matrices. On a GPU it always sees `batch_size` clips. Memory does not grow with
-    the number of clips.
+    the number of clips, and with that of the places in proportion.
 
     Args:
         model: a `latte.model.Latte`, or any module with `sites` and `num_frames` given; on
@@ -56,6 +56,8 @@ def measure_model_similarity(
         sites: where to look; None: every block of a Latte.
         pairs: sites to be compared with each other; None: spatial and temporal attention of each
             block of variants 3 and 4.
+        differences: of two places each, to be taken clip by clip; `ModelSimilarity.difference`
+            has them.
         num_frames: frames of tokens; None: as the model's configuration says.
         predict: how the model is called: (model, x (N, F, C, h, w), t (N,), y (N,) or None);
             by default model(x, t) or model(x, t, y).
@@ -65,13 +67,14 @@ def measure_model_similarity(
     Raises:
         InputError: no clips, fewer than three frames, an unknown timestep or site, or states that
             are not finite.
+        ValueError: a pair or a difference of places that are not looked at.
     """
     device = torch.device(device)
     sites = tuple(latte_sites(_config(model)) if sites is None else sites)
     pairs = tuple(branch_pairs(sites) if pairs is None else pairs)
     frames = _config(model).token_frames if num_frames is None else num_frames
     _check(sites, pairs, frames)
-    running = _Running.of(sites, pairs, timesteps, frames)
+    running = _Running.of(sites, pairs, timesteps, frames, differences)
     batches = noised_batches(
         clips,
         labels,
@@ -105,7 +108,9 @@ class _Running:
 
     frames: int
     places: dict[Place, RunningSummary]
-    joint: dict[str, RunningMoments]  # of each number at all sites and timesteps
+    averages: RunningMoments  # of FRAME_NUMBERS, a clip's means over its sites and timesteps
+    asked: tuple[Difference, ...]
+    differences: RunningMoments  # of those
 
     @classmethod
     def of(
@@ -114,21 +119,38 @@ class _Running:
         pairs: Sequence[SitePair],
         timesteps: Sequence[int],
         frames: int,
+        differences: Sequence[Difference],
     ) -> "_Running":
         places: dict[Place, RunningSummary] = {}
         for site in sites:
             places |= {(site.path, step): RunningSummary(frames) for step in timesteps}
-        joint = {name: RunningMoments(len(places), joint=True) for name in FRAME_NUMBERS}
         for pair in pairs:
             places |= {(pair, step): RunningSummary(frames, mutual=True) for step in timesteps}
-        return cls(frames=frames, places=places, joint=joint)
+        asked = tuple(dict.fromkeys(differences))
+        for each in asked:
+            for place in (each.first, each.second):
+                if place not in places:
+                    raise ValueError(f"{each} is of {place}, where nothing is looked at")
+        return cls(
+            frames=frames,
+            places=places,
+            averages=RunningMoments(len(FRAME_NUMBERS)),
+            asked=asked,
+            differences=RunningMoments(len(asked)),
+        )
 
     def add(self, matrices: dict[Place, Array]) -> None:
         """One clip, at all places."""
         numbers = {place: each.add(matrices[place]) for place, each in self.places.items()}
         own = [each for (where, _), each in numbers.items() if isinstance(where, str)]
-        for name, moments in self.joint.items():
-            moments.add(np.array([each[name] for each in own]))
+        self.averages.add(
+            np.array([[each[name] for name in FRAME_NUMBERS] for each in own]).mean(0)
+        )
+        changes = [
+            numbers[each.second][each.number] - numbers[each.first][each.number]
+            for each in self.asked
+        ]
+        self.differences.add(np.array(changes))
 
     def result(
         self, sites: tuple[Site, ...], pairs: tuple[SitePair, ...], timesteps: Sequence[int]
@@ -145,7 +167,13 @@ class _Running:
             num_frames=self.frames,
             summaries={(w, t): each for (w, t), each in done.items() if isinstance(w, str)},
             mutual={(w, t): each for (w, t), each in done.items() if isinstance(w, SitePair)},
-            joint=self.joint,
+            averages={
+                name: self.averages.estimate(place, floor=low, ceiling=high)
+                for place, (name, (low, high)) in enumerate(FRAME_NUMBERS.items())
+            },
+            differences={
+                each: self.differences.estimate(place) for place, each in enumerate(self.asked)
+            },
         )
 
 

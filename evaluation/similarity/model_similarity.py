@@ -1,16 +1,37 @@
 """What was measured inside a network: every place by itself, and curves and differences of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from evaluation.similarity.hidden_states import Site
 from evaluation.similarity.latte_sites import SitePair
-from evaluation.similarity.moments import Estimate, RunningMoments
-from evaluation.similarity.summary import FRAME_NUMBERS, Summary
+from evaluation.similarity.moments import Estimate
+from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS, Summary
 
-Place = tuple[str, int]  # path of a site, timestep
+Place: TypeAlias = tuple[str | SitePair, int]  # a site by its path or two of them, and a timestep
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The number at the second place less that at the first, clip by clip.
+
+    Raises:
+        ValueError: one of the places has no such number.
+    """
+
+    number: str  # of FRAME_NUMBERS at a site, of MUTUAL_NUMBERS at a pair of sites
+    first: Place
+    second: Place
+
+    def __post_init__(self) -> None:
+        for where, step in (self.first, self.second):
+            known = FRAME_NUMBERS if isinstance(where, str) else MUTUAL_NUMBERS
+            if self.number not in known:
+                raise ValueError(
+                    f"{where} at timestep {step} has no number {self.number!r}: it has "
+                    f"{', '.join(known)}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +47,10 @@ class ModelSimilarity:
     timesteps: tuple[int, ...]
     num_clips: int
     num_frames: int  # of tokens
-    summaries: Mapping[Place, Summary]
+    summaries: Mapping[tuple[str, int], Summary]
     mutual: Mapping[tuple[SitePair, int], Summary]
-    # Of each of FRAME_NUMBERS by itself: at all places, in the order of `summaries`.
-    joint: Mapping[str, RunningMoments] = field(repr=False)
+    averages: Mapping[str, Estimate]  # of FRAME_NUMBERS, over all of `summaries`
+    differences: Mapping[Difference, Estimate]  # those that were asked for
 
     def at(self, path: str, timestep: int) -> Summary:
         """Of one site with itself."""
@@ -60,15 +81,18 @@ class ModelSimilarity:
         return [(step, self.at(path, step)[number]) for step in sorted(self.timesteps)]
 
     def difference(self, number: str, first: Place, second: Place) -> Estimate:
-        """Second less first, clip by clip: narrower than two intervals beside each other."""
-        places = list(self.summaries)
-        weights = np.zeros(len(places))
-        weights[places.index(second)] += 1
-        weights[places.index(first)] -= 1
-        return self.joint[number].combination(weights)
+        """Second less first, clip by clip: narrower than two intervals beside each other.
+
+        Raises:
+            ValueError: this difference was not asked for when the clips went by.
+        """
+        wanted = Difference(number, first, second)
+        if wanted not in self.differences:
+            raise ValueError(
+                f"this difference was not asked for: give differences=[{wanted}] to what measures"
+            )
+        return self.differences[wanted]
 
     def average(self, number: str) -> Estimate:
         """The mean of a number over all sites and timesteps."""
-        low, high = FRAME_NUMBERS[number]
-        weights = np.full(len(self.summaries), 1 / len(self.summaries))
-        return self.joint[number].combination(weights, floor=low, ceiling=high)
+        return self.averages[number]

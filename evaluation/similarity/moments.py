@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty.interval import Interval, two_sided_quantile
@@ -31,30 +30,25 @@ class Band:
 
 
 class RunningMoments:
-    """Mean and (co)variance of vectors that come one at a time (Welford, 1962), float64.
+    """Mean and variance of each entry of vectors that come one at a time (Welford, 1962), float64.
 
     The same vectors in the same order give the same bits.
 
     Args:
         size: of the vectors.
-        joint: keep the whole covariance, for intervals of differences, not the variances alone.
     """
 
-    def __init__(self, size: int, *, joint: bool = False) -> None:
+    def __init__(self, size: int) -> None:
         self.count = 0
         self.mean: Array = np.zeros(size)
-        self._squares: Array = np.zeros((size, size) if joint else size)
+        self._squares: Array = np.zeros(size)
 
     def add(self, values: Array) -> None:
         """One more vector, (size,)."""
         self.count += 1
         before = values - self.mean
         self.mean = self.mean + before / self.count
-        after = values - self.mean
-        if self._squares.ndim == 2:
-            self._squares += np.outer(before, after)
-        else:
-            self._squares += before * after
+        self._squares += before * (values - self.mean)
 
     def band(self, part: slice, shape: tuple[int, ...], floor: float, ceiling: float) -> Band:
         """The entries of a part as an array of this shape, their intervals cut off at the ends."""
@@ -70,24 +64,7 @@ class RunningMoments:
 
     def estimate(self, place: int, *, floor: float = -np.inf, ceiling: float = np.inf) -> Estimate:
         """One entry."""
-        variance = float(self.variances()[place])
-        return self._estimate(float(self.mean[place]), variance, floor, ceiling)
-
-    def combination(
-        self, weights: ArrayLike, *, floor: float = -np.inf, ceiling: float = np.inf
-    ) -> Estimate:
-        """A weighted sum of the entries, such as the difference of two: of joint moments alone."""
-        factors = np.asarray(weights, dtype=np.float64)
-        assert self._squares.ndim == 2
-        variance = float(factors @ self._squares @ factors) / max(self.count - 1, 1)
-        return self._estimate(float(factors @ self.mean), max(variance, 0.0), floor, ceiling)
-
-    def variances(self) -> Array:
-        """Between clips, (size,); 0 of a single one."""
-        squares = np.diagonal(self._squares) if self._squares.ndim == 2 else self._squares
-        return np.asarray(np.maximum(squares, 0.0) / max(self.count - 1, 1))
-
-    def _estimate(self, value: float, variance: float, floor: float, ceiling: float) -> Estimate:
+        value, variance = float(self.mean[place]), float(self.variances()[place])
         interval = None
         if self.count >= FEWEST_CLIPS:
             half = self._reach() * float(np.sqrt(variance / self.count))
@@ -98,6 +75,10 @@ class RunningMoments:
                 method=f"Student's t over {self.count} clips",
             )
         return Estimate(value=value, interval=interval, deviation=float(np.sqrt(variance)))
+
+    def variances(self) -> Array:
+        """Between clips, (size,); 0 of a single one."""
+        return np.asarray(np.maximum(self._squares, 0.0) / max(self.count - 1, 1))
 
     def _reach(self) -> float:
         return two_sided_quantile(LEVEL, self.count - 1)

@@ -18,7 +18,7 @@ from evaluation.protocol import Protocol
 from evaluation.result import Result, append_result, check_writable, provenance
 from evaluation.run import MeasureRequest, Task, measured_sets, run_metrics
 from evaluation.sets import MeasuredSet, PlannedSet, measure_set, plan_set
-from evaluation.similarity.model_similarity import ModelSimilarity
+from evaluation.similarity.model_similarity import Difference, ModelSimilarity
 from evaluation.similarity.noised import check_timesteps
 from evaluation.similarity.pixels import open_pixels
 from evaluation.similarity.record import model_record
@@ -50,6 +50,7 @@ class ModelRequest:
     protocol: Protocol  # how clips are chosen; their length and size are the model's
     blocks: tuple[int | str, ...] | None  # None: all
     timesteps: tuple[int, ...]
+    differences: tuple[Difference, ...] = ()  # that the caller looks up
     at_least: int = 1  # clips
     dataset: str | None = None
     model: str
@@ -127,6 +128,7 @@ def run_model(request: ModelRequest, options: RunOptions) -> tuple[Result, Model
             seed=protocol.seed,
             batch_size=options.batch_size,
             on_clips=bar.update,
+            differences=request.differences,
         )
     result = _result(request, protocol, measured, similarity, labels, started)
     append_result(request.out, result)

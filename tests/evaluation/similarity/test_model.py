@@ -5,10 +5,18 @@ from itertools import count
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
-from evaluation.similarity import Site, SitePair, latte_sites, measure_model_similarity
+from evaluation.similarity import (
+    Difference,
+    Site,
+    SitePair,
+    latte_sites,
+    measure_model_similarity,
+)
 from evaluation.similarity.matrices import inverted_share
+from evaluation.similarity.model import _Running
 from evaluation.similarity.noised import clip_noise, noised_batches
 from latte.autoencoder import from_uint8, open_autoencoder
 from latte.data.errors import InputError
@@ -138,7 +146,8 @@ def test_branches_are_compared_with_each_other(small_latte, measure):
 
 
 def test_curves_and_differences_over_depth_and_time(small_latte, measure):
-    found = measure(small_latte(2))
+    asked = Difference("mean", ("blocks.0", 100), ("blocks.0", 900))
+    found = measure(small_latte(2), differences=[asked, asked])
     assert found.kinds == ("spatial block", "temporal block")
     spatial = found.over_depth("mean", 900, "spatial block")
     assert [depth for depth, _ in spatial] == [0, 1]
@@ -156,7 +165,14 @@ def test_differences_and_averages_are_taken_clip_by_clip(small_latte, measure, s
     """A clip's numbers are told by what it adds to the sum."""
     model = small_latte(1)
     sites = latte_sites(model.config, [0, 3])
-    prefixes = [measure(model, short_clips[:count], sites=sites) for count in range(1, 6)]
+    asked = [
+        Difference(number, ("blocks.0", STEPS[a]), ("blocks.3", STEPS[b]))
+        for number in ("mean", "inverted")
+        for a, b in ((0, 1), (1, 0))
+    ]
+    prefixes = [
+        measure(model, short_clips[:count], sites=sites, differences=asked) for count in range(1, 6)
+    ]
     found, places = prefixes[-1], list(prefixes[-1].summaries)
     for number in ("mean", "inverted"):
         sums = [
@@ -167,11 +183,50 @@ def test_differences_and_averages_are_taken_clip_by_clip(small_latte, measure, s
         average = found.average(number)
         assert average.value == pytest.approx(clips.mean())
         assert average.deviation == pytest.approx(clips.mean(axis=1).std(ddof=1))
-        for first, second in ((0, 3), (2, 1)):
+        for first, second in ((0, 3), (1, 2)):
             change = found.difference(number, places[first], places[second])
             by_clip = clips[:, second] - clips[:, first]
             assert change.value == pytest.approx(by_clip.mean())
             assert change.deviation == pytest.approx(by_clip.std(ddof=1))
+            expected = stats.ttest_1samp(by_clip, 0).confidence_interval(0.95)
+            ends = (change.interval.low, change.interval.high)
+            assert ends == pytest.approx(tuple(expected), rel=1e-9)
+
+
+def test_a_branch_differs_from_both_together_by_their_own_means(small_latte, measure):
+    model = small_latte(4)
+    pair = SitePair(first="blocks.1.attn", second="blocks.1.attn_temporal", depth=1)
+    asked = Difference("mean", (pair.first, 900), (pair, 900))
+    found = measure(model, sites=latte_sites(model.config, [1]), differences=[asked])
+    change = found.difference("mean", (pair.first, 900), (pair, 900))
+    expected = found.between(pair, 900)["mean"].value - found.at(pair.first, 900)["mean"].value
+    assert change.value == pytest.approx(expected)
+    assert change.interval.low < change.value < change.interval.high
+
+
+def test_differences_that_cannot_be_taken_are_refused_by_name(small_latte, measure):
+    pair = SitePair(first="blocks.0.attn", second="blocks.0.attn_temporal")
+    with pytest.raises(ValueError, match="has no number 'inverted': it has mean, variance, same"):
+        Difference("inverted", ("blocks.0", 100), (pair, 100))
+    elsewhere = Difference("mean", ("blocks.0", 100), ("blocks.0", 500))
+    with pytest.raises(ValueError, match=r"is of \('blocks.0', 500\), where nothing is looked at"):
+        measure(small_latte(1), differences=[elsewhere])
+    found = measure(small_latte(1))
+    with pytest.raises(ValueError, match=r"give differences=\[Difference\(number='mean'"):
+        found.difference("mean", ("blocks.0", 100), ("blocks.1", 100))
+
+
+def test_memory_grows_with_the_places_and_not_with_their_square(small_latte):
+    """Of what is kept between clips, which is numbers in arrays."""
+
+    def held(blocks, steps):
+        sites = latte_sites(small_latte(2).config, blocks)
+        running = _Running.of(sites, (), steps, 6, ())
+        parts = [vars(each._moments) for each in running.places.values()]
+        parts += [vars(running.averages), vars(running.differences)]
+        return sum(x.nbytes for part in parts for x in part.values() if isinstance(x, np.ndarray))
+
+    assert held([0, 1], range(500)) < 1001 * held([0], [0])
 
 
 class Averaging(nn.Module):

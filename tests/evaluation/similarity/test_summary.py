@@ -5,7 +5,6 @@ import pytest
 from scipy import stats
 
 from evaluation.similarity.matrices import frame_similarity, inverted_share, pairs
-from evaluation.similarity.moments import RunningMoments
 from evaluation.similarity.record import read_summary, summary_record
 from evaluation.similarity.summary import EDGES, FRAME_NUMBERS, RunningSummary
 
@@ -81,16 +80,6 @@ def test_intervals_end_where_the_values_can_and_need_four_clips():
     few = summary_of(still[:3]).summary()
     assert few["mean"].interval is None
     assert few.matrix.low is None
-
-
-def test_a_difference_is_taken_clip_by_clip(uniform):
-    values = uniform("pairs", (12, 1)) + 0.01 * uniform("small", (12, 2))
-    moments = RunningMoments(2, joint=True)
-    for row in values:
-        moments.add(row)
-    check_mean(moments.combination([-1, 1]), values[:, 1] - values[:, 0])
-    alone = moments.estimate(0).interval
-    assert alone.high - alone.low > 10 * 2 * moments.combination([-1, 1]).deviation / 12**0.5
 
 
 def test_a_record_is_read_back_but_for_rounding(matrices):
