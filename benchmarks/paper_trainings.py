@@ -5,14 +5,13 @@ and their FVD by `latte-eval fvd`; of the last one FID as well. All go on where 
 interrupted.
 """
 
-import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.child_processes import run_child
 from benchmarks.designs import BASELINE, PAPER, Design
 from benchmarks.finished import FILE, Measured, finish, read_cells
 from benchmarks.paper_commands import DATASET, DIT, GPUS, PaperTraining, write_commands
@@ -185,11 +184,7 @@ def _initial(designs: Sequence[Design], request: "Request") -> str:
 def _run(command: Sequence[str]) -> None:
     program, *options = command
     launcher = {"python": [], "torchrun": ["-m", "torch.distributed.run"]}[program]
-    code = subprocess.run([sys.executable, *launcher, *options], check=False).returncode
-    if code:
-        raise InputError(
-            f"`{shlex.join(command)}` ended with code {code}; its own message is above"
-        )
+    run_child([sys.executable, *launcher, *options], command)
 
 
 def _value(path: Path) -> tuple[float, float, float]:

@@ -58,9 +58,6 @@ def prepare(
         InputError: data, weights, device or an earlier part of the run are not as it needs them.
     """
     _check_folder(options.out)
-    if config.training.tf32 and group.device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.allow_tf32 = True
 
     def say(sentence: str) -> None:
         if group.is_first:

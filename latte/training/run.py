@@ -1,20 +1,22 @@
 """A training run: from a configuration to checkpoints, samples and a log."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from latte.autoencoder import lasting_path
 from latte.data.errors import InputError, named
 from latte.memory import is_too_little
 from latte.sampling.preview import contact_sheet
 from latte.training.config import TrainConfig, as_table
-from latte.training.distributed import join_group
+from latte.training.distributed import Group, join_group
 from latte.training.log import RunLog
 from latte.training.loop import Ingredients, diverged, run_steps
 from latte.training.prepare import RunOptions, prepare
@@ -36,17 +38,63 @@ def train(config: TrainConfig, options: RunOptions) -> Path:
         KeyboardInterrupt: it was stopped: after its state was written, unless asked twice.
     """
     try:
-        with join_group(options.device) as group, stop_between_steps() as should_stop:
-            parts, state = prepare(config, options, group)
-            run = _Run(config=config, options=options, parts=parts, state=state)
-            if not group.is_first:
-                return run.to_the_end(None, should_stop)
-            with RunLog(options.out, resumed_at=state.counters.step) as log:
-                return run.to_the_end(log, should_stop)
+        with (
+            join_group(options.device) as group,
+            stop_between_steps() as should_stop,
+            allowing_tf32(config.training.tf32 and group.device.type == "cuda"),
+        ):
+            return _train(config, options, group, should_stop)
     except (MemoryError, RuntimeError) as error:
         if (sentence := _advice(error, config)) is not None:
             raise InputError(sentence) from error
         raise
+
+
+def _train(
+    config: TrainConfig, options: RunOptions, group: Group, should_stop: Callable[[], bool]
+) -> Path:
+    parts, state = prepare(config, options, group)
+    run = _Run(config=config, options=options, parts=parts, state=state)
+    if not group.is_first:
+        return run.to_the_end(None, should_stop)
+    with alone_in(options.out), RunLog(options.out, resumed_at=state.counters.step) as log:
+        return run.to_the_end(log, should_stop)
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """While no other run works in this folder: the two would overwrite each other's steps.
+
+    Raises:
+        InputError: one does.
+    """
+    lock = FileLock(out / ".lock", timeout=0)
+    try:
+        # A file system that knows no locks is no reason not to train.
+        with suppress(NotImplementedError):
+            lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"{out}: another run trains there; wait for it or stop it, or give another --out"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def allowing_tf32(wanted: bool) -> Iterator[None]:
+    """TF32 within, if wanted: what comes after a training is computed as before it."""
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        if wanted:
+            torch.set_float32_matmul_precision("high")
+            torch.backends.cudnn.allow_tf32 = True
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
 
 
 @dataclass(frozen=True, kw_only=True)

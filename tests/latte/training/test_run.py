@@ -26,7 +26,7 @@ from latte.sampling.run import sample
 from latte.training import prepare
 from latte.training import run as run_module
 from latte.training.config import as_table, load_config
-from latte.training.run import RunOptions, train
+from latte.training.run import RunOptions, allowing_tf32, alone_in, train
 
 EVERY = "output.evaluate_every=3"
 
@@ -53,6 +53,7 @@ def test_a_run_leaves_what_it_promises(run, tmp_path):
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     (events,) = (name for name in found if name.startswith("tensorboard/"))
     assert found - {events} == {
+        ".lock",
         "config.toml",
         "log.csv",
         "evaluations.csv",
@@ -534,3 +535,23 @@ def test_what_is_done_is_said(run, capsys, tmp_path):
     said = capsys.readouterr()
     assert said.out == ""
     assert re.search(r"going on from step 1 of 2 \(.*run/checkpoints/0000001\)", said.err)
+
+
+def test_two_runs_do_not_train_in_one_folder(run, tmp_path):
+    out = tmp_path / "run"
+    run("training.steps=2", out=out)
+    with alone_in(out), pytest.raises(InputError, match="another run trains there; wait for it"):
+        run("training.steps=4", out=out)
+    assert [row["step"] for row in rows(out / "log.csv")] == ["2"]
+    run("training.steps=4", out=out)
+    assert [row["step"] for row in rows(out / "log.csv")] == ["2", "4"]
+
+
+def test_arithmetic_after_a_training_is_what_it_was_before():
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    with allowing_tf32(True):
+        assert torch.get_float32_matmul_precision() == "high"
+        assert torch.backends.cudnn.allow_tf32
+    assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
+    with allowing_tf32(False):
+        assert torch.get_float32_matmul_precision() == before[0]

@@ -1,0 +1,90 @@
+"""Commands as processes: stopped once and waited for, with what they said."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from benchmarks.child_processes import child_ended, run_child
+from latte.data.errors import InputError
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(code)]
+
+
+def test_a_command_that_ends_well_says_what_it_says(capfd: pytest.CaptureFixture[str]) -> None:
+    run_child(python("import sys; print('out'); print('50%\\rdone', file=sys.stderr)"))
+    captured = capfd.readouterr()
+    assert captured.out == "out\n"
+    assert captured.err == "50%\rdone\n"
+
+
+def test_a_command_that_fails_is_named_with_its_last_error() -> None:
+    code = """
+        import sys
+        print("error: the first thing", file=sys.stderr)
+        print(" 10%|#\\rerror: no such file: gibt’s nicht", file=sys.stderr)
+        print("Traceback of a launcher", file=sys.stderr)
+        sys.exit(2)
+    """
+    with pytest.raises(InputError) as failed:
+        run_child(python(code), ["latte", "train", "my run"])
+    assert str(failed.value) == (
+        "`latte train 'my run'` ended with code 2: no such file: gibt’s nicht"
+    )
+
+
+def test_a_command_that_says_nothing_refers_to_what_is_above() -> None:
+    with pytest.raises(InputError, match="ended with code 3: its own message is above"):
+        run_child(python("import sys; sys.exit(3)"), ["x"])
+    assert child_ended(python("import os; os.kill(os.getpid(), 9)")).code == -signal.SIGKILL
+
+
+PARENT = """
+    import signal, sys
+    from benchmarks.child_processes import run_child
+
+    def stop(signum, frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        run_child([sys.executable, "-c", sys.argv[1]])
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+"""
+CHILD = """
+    import hashlib, pathlib, signal
+    asked = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, asked)
+    print("started", flush=True)
+    signal.sigwait(asked)
+    for _ in range(300):  # a state takes a while to write
+        hashlib.sha256(bytes(1_000_000))
+    pathlib.Path("written").write_text(str(1 + len(signal.sigpending())))
+"""
+
+
+@pytest.mark.parametrize("to_all", [False, True], ids=["kill", "Ctrl-C"])
+def test_a_command_is_stopped_once_and_may_finish_writing(tmp_path: Path, to_all: bool) -> None:
+    parent = subprocess.Popen(
+        [*python(PARENT), textwrap.dedent(CHILD)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "started\n"
+    if to_all:
+        os.killpg(parent.pid, signal.SIGINT)
+    else:
+        parent.send_signal(signal.SIGTERM)
+    assert parent.communicate(timeout=60)[0] == "stopped\n"
+    assert (tmp_path / "written").read_text() == "1"
