@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmarks.devices import resolved_device
 from benchmarks.runner_options import Out, ScaleOption, Seeds, Workers, folder_of
 from benchmarks.scale import as_scale
 from evaluation.options import DataRoot
@@ -32,7 +33,7 @@ Cells = Annotated[
     ),
 ]
 Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cpu at tiny, else cuda]")
+    str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [default: cpu at tiny, else cuda]")
 ]
 InitialiseFrom = Annotated[
     Path | None,
@@ -133,7 +134,7 @@ def _add(
             seeds=seeds,
             workers=workers_or_default(workers),
             cells=cells,
-            device=device,
+            device=resolved_device(device),
             data_root=data_root,
             initialise_from=initialise_from,
             only_available=only_available,
@@ -175,7 +176,7 @@ def _add_similarity(app: typer.Typer, name: str, alias: str, meaning: str) -> No
             num_clips=num_videos,
             workers=workers_or_default(workers),
             cells=cells,
-            device=device,
+            device=resolved_device(device),
             checkpoint=checkpoint,
             vae=vae,
             data_root=data_root,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.devices import resolved_device
 from benchmarks.runner_options import Out, folder_of
 from benchmarks.scale import Scale, as_scale
 from evaluation.options import DataRoot
@@ -63,7 +64,8 @@ Workers = Annotated[
     typer.Option(min=0, help="Processes that make the clips; 0 makes them here. [default: cores]"),
 ]
 Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda at paper scale, else cpu]")
+    str | None,
+    typer.Option(help="auto, cpu, cuda or cuda:N. [default: cuda at paper scale, else cpu]"),
 ]
 Cells = Annotated[
     Path | None,
@@ -186,7 +188,7 @@ def published_table(
         seeds=seeds,
         checkpoint=checkpoint,
         workers=workers_or_default(workers),
-        device=device,
+        device=resolved_device(device),
         store=store,
         checkpoints=checkpoints,
         data_root=data_root,
@@ -237,7 +239,7 @@ def table4(
         seeds=seeds,
         checkpoint=checkpoint,
         workers=workers_or_default(workers),
-        device=device,
+        device=resolved_device(device),
         store=store,
     )
     table4_vbench.run(results or [], folder, request)

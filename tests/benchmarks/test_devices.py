@@ -1,0 +1,36 @@
+"""What --device auto means, before anything is known by it."""
+
+import sys
+
+import pytest
+import torch
+
+from benchmarks import cli, figure5_ablations, table3_fvd
+from benchmarks.devices import resolved_device
+
+
+@pytest.mark.parametrize(("has_gpu", "chosen"), [(False, "cpu"), (True, "cuda")])
+def test_auto_is_decided_once_and_other_names_stay(
+    has_gpu: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    assert resolved_device("auto") == chosen
+    assert [resolved_device(name) for name in (None, "cpu", "cuda:1")] == [None, "cpu", "cuda:1"]
+
+
+@pytest.mark.parametrize(
+    ("module", "command"), [(figure5_ablations, "figure5a"), (table3_fvd, "table3")]
+)
+def test_runners_see_what_auto_means(
+    module: object, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(module, "run", lambda *arguments: seen.append(arguments[-1].device))
+    monkeypatch.setattr(
+        sys, "argv", ["latte-bench", command, "--scale", "tiny", "--device", "auto"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    assert seen == ["cpu"]
