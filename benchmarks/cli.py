@@ -322,7 +322,7 @@ def reproduce(
     from benchmarks import reproduce as runner
 
     runner.run(
-        documents_folder("", results),
+        documents_folder("", results, option="--results"),
         scale=as_scale(scale),
         seeds=seeds,
         workers=workers,
@@ -355,7 +355,9 @@ def report(
     """
     chosen = as_scale(scale)
     beside = results if chosen == "tiny" else results / f"report-{chosen}"
-    folder = documents_folder("report", out or beside)
+    # Results that can be read do, whether or not the report can be written beside them.
+    option = "--out" if out is not None or results.is_dir() else "--results"
+    folder = documents_folder("report", out or beside, option=option)
     from benchmarks import report as collector
 
     collector.run(results=results, scale=chosen, out=folder)

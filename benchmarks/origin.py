@@ -1,11 +1,13 @@
 """How a document came about: the lines about software, hardware and source under it."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from evaluation.result import provenance
+
+COMMAND, MEASURED_BY, DATE = "command: ", "measured by: ", "date: "  # how lines begin
 
 
 def versions_and_host(versions: Mapping[str, Any], host: Mapping[str, Any]) -> tuple[str, str]:
@@ -18,7 +20,9 @@ def versions_and_host(versions: Mapping[str, Any], host: Mapping[str, Any]) -> t
 
 
 def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    """What is known; not what a machine is called, which older records say."""
+    known = {key: value for key, value in values.items() if key != "name" and value is not None}
+    return ", ".join(f"{name} {value}" for name, value in known.items())
 
 
 def commit_line() -> list[str]:
@@ -31,11 +35,38 @@ def made_here(*, device: str = "cpu", seconds: float | None = None) -> tuple[str
     """Command, commit, versions, hardware, date and wall time of what this run computes."""
     made = provenance(device)
     return (
-        f"command: `{made['command']}`",
+        f"{COMMAND}`{made['command']}`",
         *commit_line(),
         *versions_and_host(made["versions"], made["host"]),
         date_line(made["date"], seconds),
     )
+
+
+def of_document(lines: Iterable[str]) -> tuple[str, ...]:
+    """Lines of `made_here`, of a document that shows what another command has measured.
+
+    >>> of_document(["command: `latte-bench table5`", "commit: abc"])
+    ('command: `latte-bench table5` (this document)', 'commit: abc')
+    """
+    return tuple(
+        f"{line} (this document)" if line.startswith((COMMAND, DATE)) else line for line in lines
+    )
+
+
+def of_measurements(lines: Iterable[str]) -> tuple[str, ...]:
+    """Lines of what a document shows, told apart from its own.
+
+    >>> of_measurements(["command: `latte-bench table3`", "date: 2026-01-01; 80 s in all"])
+    ('measured by: `latte-bench table3`', 'date: 2026-01-01; 80 s in all (the measurements)')
+    """
+    found = []
+    for line in lines:
+        if line.startswith(COMMAND):
+            line = MEASURED_BY + line.removeprefix(COMMAND)
+        elif line.startswith(DATE):
+            line += " (the measurements)"
+        found.append(line)
+    return tuple(found)
 
 
 def date_line(date: str, seconds: float | None = None) -> str:
@@ -44,7 +75,7 @@ def date_line(date: str, seconds: float | None = None) -> str:
     >>> date_line("2026-01-02", 80.4)
     'date: 2026-01-02; 80 s in all'
     """
-    return f"date: {date}" + ("" if seconds is None else f"; {duration(seconds)} in all")
+    return f"{DATE}{date}" + ("" if seconds is None else f"; {duration(seconds)} in all")
 
 
 def duration(seconds: float) -> str:

@@ -229,7 +229,7 @@ def provenance_line(item: Measured) -> str:
             for name in ("latte-eval", "torch", "decoder")
             if name in versions
         ),
-        str(host.get("device_name") or host.get("device") or ""),
+        str(host.get("device_name") or host.get("processor") or host.get("device") or ""),
         str(record.get("date") or ""),
         "" if seconds is None else f"{seconds:.0f} s",
         f"`{record['command']}`" if record.get("command") else "",
@@ -267,20 +267,28 @@ def _one_per_cell(entered: Iterable[tuple[PublishedColumn, Measured]]) -> Cells:
     """One result for each cell; repetitions of one run are one.
 
     Raises:
-        InputError: two results that differ in their value or in their protocol.
+        InputError: two results that differ in their value, its interval or their protocol.
     """
     cells: dict[tuple[str, str], Measured] = {}
     for column, item in entered:
         model = str(item.record["model"])
         before = cells.setdefault((model, column.key), item)
-        same = all(before.record[key] == item.record[key] for key in ("fingerprint", "value"))
-        if not same:
+        first, second = before.record, item.record
+        if _run_of(first) != _run_of(second):
+            values = f"{first['value']:.6g} and {second['value']:.6g}"
+            if first["value"] == second["value"]:
+                what = "protocol" if first["fingerprint"] != second["fingerprint"] else "interval"
+                values = f"both {first['value']:.6g}, each with its own {what}"
             raise InputError(
                 f"{before.where} and {item.where}: two results for {model} on {column.dataset} "
-                f"({before.record['value']:.6g} and {item.record['value']:.6g}); remove one of "
-                "the lines, or measure with another --name"
+                f"({values}); remove one of the lines, or measure with another --name"
             )
     return cells
+
+
+def _run_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What two lines of one run have in common, and no others."""
+    return record["fingerprint"], record["value"], record.get("interval") or None
 
 
 def _measured_cell(item: Measured, column: PublishedColumn, folded: bool) -> Cell:

@@ -1,6 +1,8 @@
 """Options that the runners of tables and figures share. Imports nothing heavy."""
 
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
@@ -33,23 +35,49 @@ Workers = Annotated[
 ]
 
 
-def folder_of(name: str, scale: Scale, out: Path | None) -> Path:
+def folder_of(name: str, scale: Scale, out: Path | None, *, option: str = "--out") -> Path:
     """Where a runner writes: results at different scales never mix.
 
     Raises:
-        InputError: a file is in the way.
+        InputError: see `documents_folder`.
     """
-    return documents_folder(name_at(name, scale), out)
+    return documents_folder(name_at(name, scale), out, option=option)
 
 
-def documents_folder(name: str, out: Path | None) -> Path:
+def documents_folder(name: str, out: Path | None, *, option: str = "--out") -> Path:
     """The folder for documents: checked before the work, made when there is something to write.
 
+    Args:
+        option: with which the user chooses it.
+
     Raises:
-        InputError: a file is in the way.
+        InputError: a file is in the way, or the folder cannot be made or written.
     """
     folder = out if out is not None else Path("results") / name
-    for place in (folder, *folder.parents):
-        if place.exists() and not place.is_dir():
-            raise InputError(f"{place} is a file, not a folder: choose another --out")
+    try:
+        for place in (folder, *folder.parents):
+            if place.exists() and not place.is_dir():
+                raise InputError(f"{place} is a file, not a folder: choose another {option}")
+        _try_to_write(folder)
+    except OSError as error:
+        raise InputError(
+            f"{folder} is no folder that can be written ({error.strerror or error}): choose "
+            f"another {option}"
+        ) from None
     return folder
+
+
+def _try_to_write(folder: Path) -> None:
+    """Make the folder and a file in it, and remove both: nothing else says whether it works.
+
+    Permissions do not: the superuser has all of them, even where a system takes no files.
+    """
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    finally:
+        for place in new:
+            with suppress(OSError):  # not made, or somebody else has written into it already
+                place.rmdir()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.origin import made_here
+from benchmarks.origin import COMMAND, made_here, of_document, of_measurements
 from reports.document import Block, PaperClaim, Provenance, Report, TableBlock
 from reports.tables import Table, write_texts
 
@@ -102,12 +102,18 @@ def leaders(table: Table) -> Mapping[str, list[str]]:
 def of_this_run(document: TableDocument, started: float) -> TableDocument:
     """The document with how this run came about, where its provenance stands first.
 
+    What it measured is kept, and may have been measured by another command: where there is such,
+    the lines say which is which.
+
     Args:
         started: `time.monotonic()` when the work began.
     """
     lines = made_here(seconds=time.monotonic() - started)
-    place = next(place for place, table in enumerate(document.tables) if table.provenance)
     tables = list(document.tables)
+    if any(line.startswith(COMMAND) for table in tables for line in table.provenance):
+        lines = of_document(lines)
+        tables = [replace(each, provenance=of_measurements(each.provenance)) for each in tables]
+    place = next(place for place, table in enumerate(tables) if table.provenance)
     tables[place] = replace(tables[place], provenance=(*tables[place].provenance, *lines))
     return replace(document, tables=tables)
 

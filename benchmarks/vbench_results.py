@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +18,7 @@ from latte.data.errors import InputError
 
 ENDING = "_eval_results"
 PERCENT = "imaging_quality"  # of the first releases
+MOST = 100  # of a video's value: shares of 1, and percentages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +56,14 @@ def read_models(given: Sequence[str], dimensions: Sequence[str]) -> list[VBenchM
         scores = models.setdefault(name, {})
         for dimension, score in read_scores(path, dimensions).items():
             before = scores.setdefault(dimension, score)
-            if before.percent != score.percent:
+            if replace(before, where=score.where) != score:
+                values = f"{before.percent:.4g} and {score.percent:.4g} %"
+                if before.percent == score.percent:
+                    values = f"both {score.percent:.4g} %, of different videos"
                 raise InputError(
                     f"{before.where} and {score.where}: two results for {name}, {dimension} "
-                    f"({before.percent:.4g} and {score.percent:.4g} %); leave one of the files "
-                    "out, or give them two names with NAME=FILE"
+                    f"({values}); leave one of the files out, or give them two names with "
+                    "NAME=FILE"
                 )
     return [VBenchModel(name=name, scores=scores) for name, scores in models.items()]
 
@@ -70,8 +74,10 @@ def read_scores(path: Path, dimensions: Sequence[str]) -> dict[str, Score]:
     Raises:
         InputError: see `read_models`.
     """
+    from evaluation.result import json_value
+
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json_value(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such results file; `vbench evaluate` writes NAME{ENDING}.json"
@@ -106,7 +112,7 @@ def _score(where: str, dimension: str, entry: Any) -> Score:
     score, videos = entry
     if not _is_number(score) or not math.isfinite(score):
         raise InputError(
-            f"{where}: {dimension} is {json.dumps(score)} over {len(videos)} videos: VBench found "
+            f"{where}: {dimension} is {_shown(score)} over {len(videos)} videos: VBench found "
             "none of its prompts' videos; name them PROMPT-INDEX.mp4 and measure again"
         )
     unit = 1.0 if dimension == PERCENT and score > 1 else 100.0
@@ -151,7 +157,8 @@ def _values(percent: float, videos: Sequence[Any]) -> list[tuple[str, float]] | 
         if not isinstance(video, dict) or not isinstance(video.get("video_path"), str):
             return None
         value = video.get("video_results")
-        if not isinstance(value, int | float):  # True and False of the dynamic degree as well
+        # True and False of the dynamic degree are numbers here as well.
+        if not isinstance(value, int | float) or not abs(value) <= MOST:
             return None
         found.append((video["video_path"], float(value)))
     if not found:
@@ -161,6 +168,11 @@ def _values(percent: float, videos: Sequence[Any]) -> list[tuple[str, float]] | 
         if math.isclose(unit * mean, percent, rel_tol=1e-6, abs_tol=1e-9):
             return [(path, unit * value) for path, value in found]
     return None
+
+
+def _shown(score: Any) -> str:
+    """A score that is none, as JSON: NaN, or a text; what has parts is only named."""
+    return "a list or table" if isinstance(score, list | dict) else json.dumps(score)[:80]
 
 
 def _is_number(value: Any) -> bool:

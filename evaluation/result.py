@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from latte.data.errors import InputError
 
 REQUIRED = ("metric", "value", "num_real", "num_fake", "network", "fingerprint", "protocol")
+MOST_DIGITS = 300  # of a whole number; a float holds no more than 308
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,17 +211,39 @@ def numbered_results(path: Path) -> list[tuple[int, dict[str, Any]]]:
     ]
 
 
+def json_value(text: str) -> Any:
+    """What a JSON text holds, all of whose numbers a float can hold.
+
+    >>> json_value('{"value": 1}')
+    {'value': 1}
+
+    Raises:
+        ValueError: it is no such text; the message says why, in a few words.
+    """
+    try:
+        return json.loads(text, parse_int=_whole_number)
+    except RecursionError:
+        raise ValueError("parts within parts without end") from None
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"a whole number of {len(text)} digits")
+    return int(text)
+
+
 def _record(where: str, line: str) -> dict[str, Any]:
     try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON ({error.msg}); remove or mend that line") from None
+        record = json_value(line)
+    except ValueError as error:
+        why = error.msg if isinstance(error, json.JSONDecodeError) else error
+        raise InputError(f"{where}: not JSON ({why}); remove or mend that line") from None
     lacking = [key for key in REQUIRED if not isinstance(record, dict) or key not in record]
-    if lacking:
-        raise InputError(
-            f"{where}: not a result of latte-eval (it lacks {', '.join(lacking)}); remove or mend "
-            "that line"
-        )
+    wrong = f"it lacks {', '.join(lacking)}" if lacking else ""
+    if not lacking and not isinstance(record["metric"], str):
+        wrong = "its metric is no text"
+    if wrong:
+        raise InputError(f"{where}: not a result of latte-eval ({wrong}); remove or mend that line")
     return dict(record)
 
 
@@ -233,9 +257,7 @@ def provenance(device: str) -> dict[str, Any]:
     versions = {name: _version(name) for name in packages}
     versions |= {"python": platform.python_version(), "decoder": decoder_version()}
     host: dict[str, Any] = {
-        "name": platform.node(),
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
+        **machine(),
         "torch_threads": torch.get_num_threads(),
         "device": device,
     }
@@ -252,6 +274,40 @@ def provenance(device: str) -> dict[str, Any]:
         "versions": versions,
         "host": host,
     }
+
+
+@cache
+def machine() -> Mapping[str, Any]:
+    """The hardware and system that numbers are made on: what moves them or their speed.
+
+    Nothing that tells one such machine from another: results are published.
+    """
+    return {
+        "system": f"{platform.system()} {platform.machine()}".strip(),
+        "processor": _processor(),
+        "memory_gib": _memory_gib(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    """The model of the CPU, as Linux names it; elsewhere what Python knows of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    parts = (line.partition(":") for line in lines)
+    models = (value.strip() for key, _, value in parts if key.strip() == "model name")
+    return next(models, "") or platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    """Of the whole machine; None where the system does not say."""
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return None
+    return round(size / 2**30, 1) if size > 0 else None
 
 
 def _version(package: str) -> str:

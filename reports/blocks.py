@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -115,7 +115,7 @@ class SvgBlock:
     name: str | None = None
 
     def markdown(self, anchor: str) -> str:
-        return _picture_markdown(self._file(anchor), self.description, self.caption)
+        return _picture_markdown(self.file_name(anchor), self.description, self.caption)
 
     def html(self, anchor: str) -> str:
         svg = _own_ids(inline_svg(self.svg, self.description), anchor)
@@ -125,9 +125,9 @@ class SvgBlock:
         )
 
     def pictures(self, anchor: str) -> dict[str, bytes]:
-        return {self._file(anchor): self.svg.encode()}
+        return {self.file_name(anchor): self.svg.encode()}
 
-    def _file(self, anchor: str) -> str:
+    def file_name(self, anchor: str) -> str:
         return f"{self.name or anchor}.svg"
 
 
@@ -170,7 +170,7 @@ class ImageBlock:
     name: str | None = None
 
     def markdown(self, anchor: str) -> str:
-        return _picture_markdown(self._file(anchor), self.description, self.caption)
+        return _picture_markdown(self.file_name(anchor), self.description, self.caption)
 
     def html(self, anchor: str) -> str:
         picture = _image_html(self.image, self.description)
@@ -180,9 +180,9 @@ class ImageBlock:
         )
 
     def pictures(self, anchor: str) -> dict[str, bytes]:
-        return {self._file(anchor): png_bytes(self.image)}
+        return {self.file_name(anchor): png_bytes(self.image)}
 
-    def _file(self, anchor: str) -> str:
+    def file_name(self, anchor: str) -> str:
         return f"{self.name or anchor}.png"
 
 
@@ -195,8 +195,12 @@ class StripsBlock:
     caption: str = ""
     name: str | None = None
 
+    def __post_init__(self) -> None:
+        if not self.strips:
+            raise ValueError("a contact sheet needs at least one strip")
+
     def markdown(self, anchor: str) -> str:
-        return _picture_markdown(self._file(anchor), self.description, self.caption)
+        return _picture_markdown(self.file_name(anchor), self.description, self.caption)
 
     def html(self, anchor: str) -> str:
         rows = "".join(_strip_html(strip) for strip in self.strips)
@@ -206,9 +210,9 @@ class StripsBlock:
         )
 
     def pictures(self, anchor: str) -> dict[str, bytes]:
-        return {self._file(anchor): png_bytes(contact_sheet(self.strips))}
+        return {self.file_name(anchor): png_bytes(contact_sheet(self.strips))}
 
-    def _file(self, anchor: str) -> str:
+    def file_name(self, anchor: str) -> str:
         return f"{self.name or anchor}.png"
 
 
@@ -258,6 +262,15 @@ def pictures_of(blocks: Sequence[tuple[str, Block]]) -> dict[str, bytes]:
                 raise ValueError(f"two pictures of the report are called {name}")
             found[name] = content
     return found
+
+
+def names_of_pictures(blocks: Sequence[tuple[str, Block]]) -> Iterator[str]:
+    """The names in `pictures_of`, each as often as it comes, without drawing anything."""
+    for anchor, block in blocks:
+        if isinstance(block, Details):
+            yield from names_of_pictures(anchored(block.blocks, anchor))
+        elif isinstance(block, SvgBlock | ImageBlock | StripsBlock):
+            yield block.file_name(anchor)
 
 
 def _picture_markdown(file_name: str, description: str, caption: str) -> str:

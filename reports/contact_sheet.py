@@ -73,8 +73,9 @@ def contact_sheet(strips: Sequence[Strip], *, picture_height: int = 64) -> np.nd
         raise ValueError("a contact sheet needs at least one strip")
     font, small = _font(15), _font(12)
     margin, gap = 16, 10
+    labels = [(_line(strip.label), _line(strip.note)) for strip in strips]
     label_width = math.ceil(
-        max(max(font.getlength(strip.label), small.getlength(strip.note)) for strip in strips)
+        max(max(font.getlength(label), small.getlength(note)) for label, note in labels)
     )
     images = [
         Image.fromarray(strip_image(strip, scale=_scale(strip, picture_height))) for strip in strips
@@ -85,13 +86,13 @@ def contact_sheet(strips: Sequence[Strip], *, picture_height: int = 64) -> np.nd
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
     top = margin
-    for strip, image in zip(strips, images, strict=True):
+    for (label, note), image in zip(labels, images, strict=True):
         sheet.paste(image, (left, top), image)
         middle = top + image.height // 2
-        offset = 9 if strip.note else 0
-        draw.text((margin, middle - offset), strip.label, fill=INK, font=font, anchor="lm")
-        if strip.note:
-            draw.text((margin, middle + 10), strip.note, fill=FAINT, font=small, anchor="lm")
+        offset = 9 if note else 0
+        draw.text((margin, middle - offset), label, fill=INK, font=font, anchor="lm")
+        if note:
+            draw.text((margin, middle + 10), note, fill=FAINT, font=small, anchor="lm")
         top += image.height + gap
     return np.asarray(sheet)
 
@@ -101,6 +102,11 @@ def png_bytes(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _line(text: str) -> str:
+    """A name may hold line breaks, for which Pillow has no anchor."""
+    return text.replace("\n", " ")
 
 
 def _scale(strip: Strip, picture_height: int) -> int:

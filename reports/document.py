@@ -6,6 +6,7 @@ the reader's choice of light or dark, prints, and scrolls wide tables within the
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -23,6 +24,7 @@ from reports.blocks import (
     SvgBlock,
     TableBlock,
     anchored,
+    names_of_pictures,
     pictures_of,
 )
 from reports.markup import escape_html, escape_markdown
@@ -117,21 +119,16 @@ class Report:
         """The report that `to_json` wrote.
 
         Raises:
-            ValueError: it is something else; the message says what, as half a sentence.
+            ValueError: it is something else, or no documents can be made of it; the message says
+                what, as half a sentence.
         """
         try:
-            record = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(f"it is not JSON ({error})") from None
-        if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
-            raise ValueError("it is not a stored report")
-        if (version := record.pop("version", None)) != VERSION:
-            raise ValueError(f"it is of version {version!r}, where this program reads {VERSION}")
-        try:
-            report: Report = value_of(record, cls)
+            return _report(text)
         except RecursionError:
             raise ValueError("it has parts within parts without end") from None
-        return report
+        except ValueError as error:
+            # The names of what is wrong may hold line breaks, and be long.
+            raise ValueError(" ".join(str(error).split())[:300]) from None
 
     def store(self, folder: Path, name: str) -> Path:
         """Write the report as data into `name.report.json` in a folder, which is made."""
@@ -157,3 +154,21 @@ class Report:
         for file_name, content in contents.items():
             (folder / file_name).write_bytes(content)
         return [folder / file_name for file_name in contents]
+
+
+def _report(text: str) -> Report:
+    """`Report.from_json`, with messages as they come."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is not JSON ({error})") from None
+    if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
+        raise ValueError("it is not a stored report")
+    if (version := record.pop("version", None)) != VERSION:
+        raise ValueError(f"it is of version {version!r}, where this program reads {VERSION}")
+    report: Report = value_of(record, Report)
+    names = Counter(names_of_pictures(anchored(report.blocks)))
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise ValueError(f"it has two pictures called {twice[0]}")
+    return report

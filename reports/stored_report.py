@@ -112,7 +112,8 @@ def _dataclass(record: Any, kind: type) -> Any:
     needed = {each.name for each in fields(kind) if each.default is MISSING}
     found = _checked(record, dict)
     if not needed <= found.keys() <= hints.keys():
-        raise ValueError(f"it has {', '.join(found)} where the fields of {kind.__name__} belong")
+        keys = ", ".join(found)[:80]
+        raise ValueError(f"it has {keys!r} where the fields of {kind.__name__} belong")
     return kind(**{name: value_of(each, hints[name]) for name, each in found.items()})
 
 
@@ -137,7 +138,10 @@ def _block(record: Any) -> Any:
 def _checked(value: Any, kind: Any) -> Any:
     """The value, if it is of that type; a whole number is a float as well."""
     if kind is float and type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"it has {str(value)[:40]}…, a number that is too large") from None
     if type(value) is not kind:
         raise ValueError(f"it has {str(value)[:40]!r} where {kind.__name__} belongs")
     if kind is str and not value.isascii():

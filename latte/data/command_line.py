@@ -16,9 +16,9 @@ from latte.data.errors import InputError
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # what typer makes of Ctrl-C
+FULL = {errno.ENOSPC, errno.EDQUOT}
 MENDABLE = {
-    errno.ENOSPC,
-    errno.EDQUOT,
+    *FULL,
     errno.EACCES,
     errno.EROFS,
     errno.ENOTDIR,
@@ -82,10 +82,10 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
         if error.errno not in MENDABLE:
             raise
         where = f" ({error.filename})" if error.filename else ""
-        _fail(
-            f"error: {(error.strerror or str(error)).lower()}{where}: what was finished is kept; "
-            "make room or choose another folder, and give the same command again"
-        )
+        mend = "choose another path, and give the command again"
+        if error.errno in FULL:
+            mend = f"what was finished is kept; make room, or {mend}"
+        _fail(f"error: {(error.strerror or str(error)).lower()}{where}: {mend}")
     except Exception as error:
         # Typer carries a copy of click: its usage errors are known by what they can do.
         if not (

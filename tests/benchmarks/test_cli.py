@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks import cli
+from benchmarks.runner_options import documents_folder
 
 
 def run_cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -77,6 +80,83 @@ def test_an_out_that_is_a_file_is_refused_before_the_work(
             f"error: {file} is a file, not a folder: choose another --out\n"
         )
     assert file.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("out", ["/proc/x/new", "x" * 300, "/proc"])
+@pytest.mark.parametrize("command", [["demo"], ["table3", "--scale", "tiny"], ["coverage"]])
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files")
+def test_an_out_that_cannot_be_written_is_refused_before_the_work(
+    command: list[str],
+    out: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.MonkeyPatch.context() as working:
+        for runner in ("demo", "table3_fvd", "coverage"):
+            working.setattr(f"benchmarks.{runner}.run", lambda *_, **__: pytest.fail("it works"))
+        assert run_cli(monkeypatch, *command, "--out", out) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {out} is no folder that can be written (")
+    assert error.endswith("): choose another --out\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_can_be_made_is_not_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    assert documents_folder("demo", tmp_path / "there" / "new" / "below")
+    assert documents_folder("demo", tmp_path / "there")
+    assert list(tmp_path.iterdir()) == [tmp_path / "there"]
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["reproduce", "report"])
+def test_the_option_that_is_named_is_the_one_that_was_given(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine", encoding="utf-8")
+    assert run_cli(monkeypatch, command, "--results", str(file)) == 2
+    assert capsys.readouterr().err == (
+        f"error: {file} is a file, not a folder: choose another --results\n"
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files")
+def test_a_report_of_results_that_can_only_be_read_goes_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(monkeypatch, "report", "--results", "/proc") == 2
+    assert capsys.readouterr().err.endswith(": choose another --out\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "what was finished is kept; make room, or choose another path"),
+        (errno.EACCES, "choose another path, and give the command again"),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence_on_what_to_do(
+    number: int,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from benchmarks import coverage
+
+    def refuse(**options: object) -> None:
+        raise OSError(number, os.strerror(number), "x.md")
+
+    monkeypatch.setattr(coverage, "run", refuse)
+    assert run_cli(monkeypatch, "coverage", "--out", str(tmp_path)) == 2
+    said = os.strerror(number).lower()
+    assert capsys.readouterr().err.startswith(f"error: {said} (x.md): {sentence}")
 
 
 def test_the_demo_gets_its_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

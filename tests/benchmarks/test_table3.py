@@ -2,23 +2,36 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from benchmarks.demo import REAL, measure_sets
+from benchmarks.measured_results import check_record
 from benchmarks.table3_fvd import DATASETS, fvd_table, published_rows, read_measured, run
-from evaluation.presets import STYLEGAN_V, published_protocol
+from evaluation.catalogue import metric
+from evaluation.extraction import RunOptions
+from evaluation.measure import _fingerprint
+from evaluation.presets import SHAPES, STYLEGAN_V, published_protocol
+from evaluation.protocol import Protocol
+from evaluation.result import SetRecord
+from evaluation.statistics_file import Side
 from latte.data.errors import InputError
+from latte.data.shapes import shapes_video_set
 
 
-def record(dataset: str | None = "ucf101", **changes: Any) -> dict[str, Any]:
-    """A result that was made as the published column's were."""
-    protocol = published_protocol(dataset)
+def record(
+    dataset: str | None = "ucf101", *, by: Protocol | None = None, **changes: Any
+) -> dict[str, Any]:
+    """A result that was made as the published column's were, or by another protocol."""
+    protocol = by or published_protocol(dataset)
+    value = changes.get("value", 123.456)
     return {
         "metric": "FVD",
-        "value": 123.456,
-        "interval": [118.0, 129.2],
+        "value": value,
+        "interval": [value - 5, value + 6] if isinstance(value, int | float) else None,
         "level": 0.95,
         "num_real": protocol.num_real,
         "num_fake": protocol.num_fake,
@@ -26,7 +39,7 @@ def record(dataset: str | None = "ucf101", **changes: Any) -> dict[str, Any]:
         "network": "i3d",
         "weights_sha256": "ab" * 32,
         "weights_published": True,
-        "fingerprint": protocol.fingerprint,
+        "fingerprint": _fingerprint(protocol, {}, metric("fvd"), {}),
         "protocol": protocol.name,
         "protocol_fields": asdict(protocol),
         "deviations": [],
@@ -38,6 +51,9 @@ def record(dataset: str | None = "ucf101", **changes: Any) -> dict[str, Any]:
         "versions": {"latte-eval": "0.1.0", "torch": "2.13.0", "decoder": "decord 0.6.0"},
         "host": {"device": "cpu"},
     } | changes
+
+
+PRINT = "line 1: its fingerprint "
 
 
 def write(path: Path, *records: dict[str, Any]) -> Path:
@@ -65,8 +81,7 @@ def test_without_results_the_table_is_the_papers_and_says_so(tmp_path: Path) -> 
 def test_the_section_says_who_is_best_and_folds_protocol_differences_away(
     tmp_path: Path, section
 ) -> None:
-    protocol = replace(STYLEGAN_V, num_real=100)
-    other = record("taichi-hd", model="other", protocol_fields=asdict(protocol))
+    other = record("taichi-hd", by=replace(STYLEGAN_V, num_real=100), model="other")
     run([write(tmp_path / "results.jsonl", record(), other)], tmp_path)
     report = section(tmp_path, "table3")
     assert report.title == "Table 3: FVD"
@@ -143,9 +158,8 @@ def test_a_result_by_another_protocol_is_marked_with_every_field_that_differs(
     table = measured_table(
         tmp_path,
         record(
+            by=protocol,
             value=1.5,
-            protocol="stylegan-v",
-            protocol_fields=asdict(protocol),
             deviations=[
                 "num_real 100 instead of 2048",
                 "frames of fake 128×128 instead of 256×256",
@@ -216,7 +230,12 @@ def test_two_results_for_one_cell_are_refused_by_their_lines(tmp_path: Path) -> 
 
 def test_equal_values_by_different_protocols_are_two_results(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="two results for mine on ucf101"):
-        measured_table(tmp_path, record(), record(fingerprint="0" * 16))
+        measured_table(tmp_path, record(), record(by=STYLEGAN_V))
+
+
+def test_equal_values_with_other_intervals_are_two_results(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"mine on ucf101 \(both 123.456, each with its own inter"):
+        measured_table(tmp_path, record(), record(interval=[120.0, 125.0]))
 
 
 def test_the_same_run_twice_is_one_result_even_from_two_files(tmp_path: Path) -> None:
@@ -248,13 +267,46 @@ def test_blank_lines_do_not_shift_the_line_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"value": math.nan}, "line 1: value NaN"),
+        ({"value": math.nan, "interval": None}, "line 1: value NaN"),
         ({"value": "12"}, 'line 1: value "12"'),
+        ({"value": True, "interval": None}, "line 1: value true is not a finite number"),
+        ({"value": -5.0}, "line 1: value -5.0 with interval [-10.0, 1.0] is below 0, where FVD"),
+        ({"value": 500, "interval": [290, 310]}, "value 500 with interval [290, 310] lies outside"),
+        ({"interval": [True, 310]}, "line 1: value"),
+        ({"interval": [1.0, math.inf]}, "line 1: value"),
+        ({"value": [[[]]] * 500}, "line 1: value [[[]], "),
         ({"interval": [1.0]}, "line 1: value"),
         ({"interval": [2.0, 1.0]}, "line 1: value"),
         ({"interval": {"low": 1}}, "line 1: value"),
         ({"protocol_fields": None}, "no usable protocol_fields"),
         ({"model": None}, "no usable model"),
+        ({"num_real": "8"}, "no usable num_real"),
+        ({"num_fake": True}, "no usable num_fake"),
+        ({"network": 3}, "no usable network"),
+        ({"deviations": [3]}, "no usable deviations"),
+        ({"parameters": {"k": [1]}}, "no usable parameters"),
+        ({"host": "x"}, "no usable host"),
+        ({"host": {"device": ["cpu"]}}, "no usable host"),
+        ({"versions": ["torch"]}, "no usable versions"),
+        ({"seconds": "x"}, "no usable seconds"),
+        ({"date": 2026}, "no usable date"),
+        ({"command": ["latte-eval"]}, "no usable command"),
+        ({"real": "videos"}, "no usable real"),
+        ({"host": "x", "seconds": "x"}, "no usable seconds, host"),
+        ({"protocol": 3}, "its protocol is unknown here: name = 3: it is a text"),
+        ({"protocol_fields": {}}, "its protocol is unknown here: it lacks split, num_real, "),
+        ({"by": STYLEGAN_V, "protocol_fields": asdict(published_protocol("ucf101"))}, PRINT),
+        ({"protocol_fields": asdict(STYLEGAN_V)}, PRINT),
+        ({"fingerprint": "0" * 16}, PRINT),
+        ({"parameters": {"k": 3}}, PRINT),
+        (
+            {"protocol_fields": asdict(STYLEGAN_V) | {"real_stride": 0}},
+            "its protocol is unknown here: real_stride = 0: it has to be at least 1",
+        ),
+        (
+            {"protocol_fields": asdict(STYLEGAN_V) | {"strides": 3}},
+            'its protocol is unknown here: a protocol has no field "strides" (did you mean ',
+        ),
     ],
 )
 def test_a_result_without_sound_numbers_or_protocol_is_refused(
@@ -265,6 +317,83 @@ def test_a_result_without_sound_numbers_or_protocol_is_refused(
         run([path], tmp_path / "out")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[" * 100_000, "line 1: not JSON (parts within parts without end)"),
+        (json.dumps(record()).replace("123.456", "1" + 400 * "0"), "a whole number of 401 digits"),
+        (json.dumps(record()).replace("123.456", "1" + 9999 * "0"), "a whole number of 10000 dig"),
+        (json.dumps(record(metric=["FVD"])), "not a result of latte-eval (its metric is no text)"),
+    ],
+)
+def test_a_line_that_no_program_can_hold_is_one_sentence(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        run([path], tmp_path / "out")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_a_file_without_results_says_so(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"results\.jsonl: holds no results"):
+        run([path], tmp_path / "out")
+
+
+def test_a_protocol_of_the_users_own_is_taken_by_its_fields(tmp_path: Path) -> None:
+    mine = replace(published_protocol("ucf101"), name="of my own", description="d", seed=7)
+    table = measured_table(tmp_path, record(by=mine))
+    cell = table.rows[-1].cells["ucf101"]
+    assert cell.notes == ("Protocol differs from the published column's: seed 7 instead of 0.",)
+    assert "protocol of my own " in table.provenance[-1]
+
+
+def test_what_is_measured_here_can_be_read_by_its_fingerprint(tmp_path: Path) -> None:
+    store, protocol = tmp_path / "store", replace(SHAPES, num_real=20, num_fake=20, real_stride=1)
+    sets = {
+        name: replace(shapes_video_set("test", num_videos=20, start=start), name=name)
+        for name, start in ((REAL, 0), ("other", 20))
+    }
+    results, _ = measure_sets(sets, protocol, RunOptions(store=store, workers=0), resamples=20)
+    lines = [json.loads(result.to_json()) for result in results]
+    # Under the names of the metrics on the published networks, which are looked at closely.
+    lines = [each | {"metric": each["metric"].removesuffix("-shapes")} for each in lines]
+    assert {each["metric"] for each in lines} == {"FVD", "FID", "IS"}
+    for each in lines:
+        check_record("line", each)
+        changed = each | {"protocol_fields": each["protocol_fields"] | {"seed": 1}}
+        with pytest.raises(InputError, match="its fingerprint"):
+            check_record("line", changed)
+
+
+@pytest.mark.parametrize("sides", [("real",), ("fake",), ("real", "fake")])
+def test_statistics_of_other_making_are_part_of_the_fingerprint(sides: tuple[Side, ...]) -> None:
+    protocol = published_protocol("ucf101")
+    of = {
+        side: SetRecord(
+            path=side, digest=side, num_listed=None, num_clips=None, height=0, width=0,
+            storage="statistics",
+        )
+        for side in sides
+    }  # fmt: skip
+    unknown = SimpleNamespace(origin=None)
+    given: Any = {side: SimpleNamespace(record=of[side], given=unknown) for side in sides}
+    made = record(
+        fingerprint=_fingerprint(protocol, {}, metric("fvd"), given),
+        **{side: asdict(of[side]) for side in sides},
+    )
+    check_record("line", made)
+    assert made["fingerprint"] != record()["fingerprint"]
+    with pytest.raises(InputError, match="its fingerprint"):
+        check_record("line", made | {side: asdict(of[side]) | {"digest": "x"} for side in sides})
 
 
 def test_a_result_without_interval_stands_alone(tmp_path: Path) -> None:
@@ -284,6 +413,12 @@ def test_provenance_says_how_each_value_came_about(tmp_path: Path) -> None:
         "`latte-eval fvd --dataset ucf101`",
     ):
         assert part in line
+    made_on = {"processor": "AMD EPYC 7B13", "device": "cuda:0", "device_name": "NVIDIA H100"}
+    line = measured_table(tmp_path, record(host=made_on)).provenance[-1]
+    assert "; NVIDIA H100; " in line
+    del made_on["device_name"]
+    line = measured_table(tmp_path, record(host=made_on)).provenance[-1]
+    assert "; AMD EPYC 7B13; " in line
     bare = record(versions={}, host={}, command="", date="", seconds=None)
     assert "; ;" not in measured_table(tmp_path, bare).provenance[-1]
 

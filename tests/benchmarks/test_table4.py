@@ -156,6 +156,10 @@ def test_a_whole_model_has_vbenchs_total(tmp_path: Path) -> None:
         ('{"scene": ["x", []]}', 'scene is "x" over 0 videos'),
         ('{"scene": [55.0, []]}', "scene is 55, not a share of 1"),
         ('{"scene": [-0.1, []]}', "scene is -0.1, not a share of 1"),
+        ("[" * 100_000, "not a results file of VBench (parts within parts without end)"),
+        (f'{{"scene": [1{"0" * 400}, []]}}', "of VBench (a whole number of 401 digits)"),
+        (f'{{"scene": [0.5, [1{"0" * 9999}]]}}', "of VBench (a whole number of 10000 digits)"),
+        ('{"scene": [[[0.5]], []]}', "scene is a list or table over 0 videos"),
     ],
 )
 def test_a_file_that_is_none_of_vbenchs_is_one_sentence_and_overwrites_nothing(
@@ -180,6 +184,27 @@ def test_two_results_for_one_cell_are_refused_by_their_files(tmp_path: Path) -> 
         read_models([f"a={first}", f"a={second}"], list(DIMENSIONS))
     assert str(error.value).startswith(f"{first} and {second}: two results for a, scene (50 and 75")
     assert len(read_models([f"a={first}", f"b={second}"], list(DIMENSIONS))) == 2
+
+
+def test_one_score_of_other_videos_is_another_result(tmp_path: Path) -> None:
+    entries = videos(40)
+    first = write(tmp_path / "1.json", scene=[mean(entries), entries])
+    second = write(tmp_path / "2.json", scene=[mean(entries), []])
+    with pytest.raises(
+        InputError, match=r"two results for a, scene \(both .* of different videos\)"
+    ):
+        read_models([f"a={first}", f"a={second}"], list(DIMENSIONS))
+    assert len(read_models([f"a={first}", f"a={first}"], list(DIMENSIONS))) == 1
+
+
+def test_values_of_videos_that_are_none_make_no_interval(tmp_path: Path) -> None:
+    """Their mean is the score, but only because they cancel."""
+    entries = [
+        {"video_path": f"a {number}-0.mp4", "video_results": value}
+        for number, value in enumerate([1e308, -1e308])
+    ]
+    path = write(tmp_path / "a_eval_results.json", scene=[0.0, entries])
+    assert read_scores(path, list(DIMENSIONS))["scene"].interval is None
 
 
 def test_a_missing_file_says_what_writes_one() -> None:

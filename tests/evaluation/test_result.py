@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import platform
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from evaluation.result import (
     append_result,
     check_writable,
     format_value,
+    machine,
+    provenance,
     read_results,
 )
 from latte.data.errors import InputError
@@ -83,7 +86,14 @@ def test_results_are_added_line_by_line_and_read_back(tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "complaint"),
-    [("{oops", "line 2: not JSON"), ("[1]", "line 2: not a result"), ('{"a": 1}', "it lacks")],
+    [
+        ("{oops", "line 2: not JSON"),
+        ("[" * 100_000, "line 2: not JSON .parts within parts without end"),
+        (RESULT.to_json().replace("123.44", "9" * 400), "line 2: not JSON .a whole number of 400 "),
+        ("[1]", "line 2: not a result"),
+        ('{"a": 1}', "it lacks"),
+        (RESULT.to_json().replace('"FVD"', "3"), "its metric is no text"),
+    ],
 )
 def test_a_broken_line_is_named_and_stops_a_run_before_it_starts(tmp_path, line, complaint):
     path = tmp_path / "results.jsonl"
@@ -145,3 +155,34 @@ def test_a_device_is_no_results_file():
 
 def test_skewed_intervals_show_both_ends():
     assert format_value(1.54, (0.448, 3.04)) == "1.54 [0.45, 3.04]"
+
+
+def test_a_result_names_its_hardware_and_nothing_that_is_private():
+    host = provenance("cpu")["host"]
+    assert list(host) == ["system", "processor", "memory_gib", "cores", "torch_threads", "device"]
+    assert host["system"] == f"{platform.system()} {platform.machine()}"
+    assert host["processor"]
+    assert host["memory_gib"] > 0.1
+    assert platform.node() not in host.values()
+    assert platform.release() not in str(host)
+    json.dumps(host)
+
+
+def test_hardware_that_the_system_does_not_tell_is_not_made_up(monkeypatch):
+    def unknown(*arguments, **options):
+        raise OSError
+
+    machine.cache_clear()
+    with monkeypatch.context() as other:
+        other.setattr(Path, "read_text", unknown)
+        other.setattr(os, "sysconf", unknown)
+        other.setattr(platform, "processor", lambda: "")
+        found = machine()
+    machine.cache_clear()
+    assert found["processor"] == platform.machine()
+    assert found["memory_gib"] is None
+
+
+def test_a_gpu_is_named(monkeypatch):
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"a GPU as {device}")
+    assert provenance("cuda:1")["host"]["device_name"] == "a GPU as cuda:1"

@@ -45,6 +45,14 @@ def test_labels_are_drawn_left_of_the_pictures() -> None:
     assert (labelled < 128).any()
 
 
+def test_a_name_with_line_breaks_is_drawn_on_one_line() -> None:
+    sheets = [
+        contact_sheet([Strip(label=f"a{gap}b", pictures=pictures(), note=f"c{gap}d")])
+        for gap in ("\n", " ")
+    ]
+    np.testing.assert_array_equal(*sheets)
+
+
 def test_every_spaces_frames_evenly_from_the_first_to_the_last() -> None:
     clip = np.arange(16)
     assert every(clip, 4).tolist() == [0, 5, 10, 15]

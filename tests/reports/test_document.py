@@ -173,6 +173,11 @@ def test_two_pictures_of_one_name_are_refused() -> None:
         Report(title="t", blocks=blocks).pictures()
 
 
+def test_a_contact_sheet_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one strip"):
+        StripsBlock(strips=(), description="d")
+
+
 def test_a_heading_above_the_title_is_refused() -> None:
     with pytest.raises(ValueError, match="level 2, 3 or 4, got 1"):
         Heading(text="t", level=1)

@@ -127,6 +127,7 @@ def test_what_has_its_default_is_left_out() -> None:
         ("", "it is not JSON"),
         ("{", "it is not JSON"),
         ("[" * 100_000, "it is not JSON"),
+        ("1" * 9999, "it is not JSON"),
         ("[]", "it is not a stored report"),
         ('{"format": "something else"}', "it is not a stored report"),
         ('{"format": "latte-eval report", "version": 2}', "it is of version 2, where this"),
@@ -190,6 +191,26 @@ def set_base64(r: Any) -> None:
     r["blocks"][2]["image"]["png"] = "%"
 
 
+def set_number_too_large(r: Any) -> None:
+    r["blocks"][1]["table"]["rows"][0]["cells"]["x"]["value"] = 10**400
+
+
+def drop_strips(r: Any) -> None:
+    r["blocks"][3]["strips"] = []
+
+
+def set_equal_names(r: Any) -> None:
+    r["blocks"][3]["name"] = "picture"
+
+
+def set_name_of_another_place(r: Any) -> None:
+    r["blocks"][2]["name"] = "part-4"
+
+
+def set_lines(r: Any) -> None:
+    r["blocks"][1]["table"]["columns"][0]["key"] = "two\nlines"
+
+
 def set_count(r: Any) -> None:
     r["blocks"][2]["image"]["count"] = 3
 
@@ -211,15 +232,30 @@ def set_count(r: Any) -> None:
         (set_png, "no PNG"),
         (set_base64, "no PNG"),
         (set_count, "3 pictures in one of 4 rows"),
+        (set_number_too_large, "0{39}…, a number that is too large"),
+        (drop_strips, "at least one strip"),
+        (set_equal_names, "it has two pictures called picture.png"),
+        (set_name_of_another_place, "it has two pictures called part-4.png"),
+        (set_lines, "the columns are two lines, y"),
     ],
 )
 def test_a_broken_part_is_named(change: Callable[[Any], None], message: str) -> None:
     image = ImageBlock(image=pixels(4, 5, 3), description="d", name="picture")
-    sound = record(Heading(text="h"), TableBlock(table=TABLE), image)
+    strip = Strip(label="s", pictures=pixels(3, 4, 5, 3))
+    sheet = StripsBlock(strips=(strip,), description="d")
+    sound = record(Heading(text="h"), TableBlock(table=TABLE), image, sheet)
     read(sound)
     change(sound)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as error:
         read(sound)
+    assert "\n" not in str(error.value)
+
+
+def test_equal_names_of_folded_pictures_are_found() -> None:
+    sheet = ImageBlock(image=pixels(4, 5, 3), description="d", name="sheet")
+    stored = record(sheet, Details(summary="s", blocks=(Details(summary="s", blocks=(sheet,)),)))
+    with pytest.raises(ValueError, match=r"it has two pictures called sheet\.png"):
+        read(stored)
 
 
 SVG = (
