@@ -15,8 +15,8 @@ from reports.tables import Table
 
 CAPTION = (
     "Lower is better. Geometric means over seeds; the bands, and what follows ±, are 95 % "
-    "intervals of the mean (Student's t on logarithms; ± is half of their width), and of one seed "
-    "alone the bootstrap interval of its samples."
+    "intervals of the mean (Student's t on logarithms; ± is half of their width; [low, high] where "
+    "they are lopsided), and of one seed alone the bootstrap interval of its samples."
 )
 VERDICTS = (
     "“Not decided”: the 95 % interval of the ratio, taken seed by seed, holds 1. "

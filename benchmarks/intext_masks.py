@@ -20,7 +20,7 @@ ALONE = "videos alone"
 CAPTION = (
     "Lower is better. Published: zero-shot UCF101 of text-to-video models; 2048 videos for "
     "text-to-video. Measured: models of {dataset}, whose numbers compare with no published one; "
-    "geometric means over seeds, ± half of the 95 % interval."
+    "geometric means over seeds, ± half of the 95 % interval, [low, high] where it is lopsided."
 )
 EMBEDDED = "Measured on the embedded data set, by networks of its own: no FVD or FID."
 PUBLISHED = "Published, by networks of FVD and FID."

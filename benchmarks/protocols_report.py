@@ -26,8 +26,9 @@ FAMILIES = {
 }
 CAPTION = (
     "The base protocol, and what it gives with one choice made in another way. ± is half the 95 % "
-    "interval. That of a change is of the difference: where both numbers come from the same "
-    "videos, what moves them alike cancels. “Beyond chance” says whether it leaves out 0."
+    "interval, [low, high] where it is lopsided. That of a change is of the difference: where "
+    "both numbers come from the same videos, what moves them alike cancels. “Beyond chance” says "
+    "whether it leaves out 0."
 )
 
 

@@ -6,8 +6,9 @@ from benchmarks.demo import GENERATORS, REAL, SECOND_DRAW
 from benchmarks.scale import Scale
 from benchmarks.shapes_dimensions import STAND_INS, SUFFIX
 from benchmarks.shapes_methods import OnShapes
-from benchmarks.shapes_table import OF_SECOND_DRAW
+from benchmarks.shapes_table import OF_SECOND_DRAW, counts
 from benchmarks.shapes_table import STAND_INS as METHODS_STAND_IN
+from reports.cells import LOPSIDED
 from reports.tables import Cell, Column, Row, Table
 
 OWN_NAMES = (
@@ -37,7 +38,8 @@ def dimensions_table(measured: OnShapes, titles: Mapping[str, str], scale: Scale
         title="VBench's dimensions of methods on the data set shapes, by stand-ins",
         caption=(
             f"Scale {scale}: {measured.num_videos} clips of 16 frames at 32×32 of each method; "
-            f"percent; higher is better; ± is half of the 95 % interval {spread}."
+            f"percent; higher is better; ± is half of the 95 % interval {spread}; "
+            f"{LOPSIDED}."
         ),
         columns=tuple(
             Column(key=f"{name}{SUFFIX}", title=f"{titles[name]}{SUFFIX}", direction="higher")
@@ -63,27 +65,26 @@ def dimensions_table(measured: OnShapes, titles: Mapping[str, str], scale: Scale
 
 
 def standings(measured: OnShapes, titles: Mapping[str, str]) -> list[str]:
-    """How many stand-ins the real videos and the model are better than, by dimension: computed."""
+    """How many stand-ins have lower scores than the real videos and the model, how many higher.
+
+    A sentence for each of the two, by dimension and by intervals that do not overlap, as `counts`.
+    """
     stand_ins = [each.label for each in GENERATORS if each.distortion]
     others = [label for label in stand_ins if label in measured.cells]
     found = []
     for method in (SECOND_DRAW, measured.model):
         if method not in measured.cells or not others:
             continue
-        counts = ", ".join(
-            f"{titles[name]}{SUFFIX} {_behind(measured, method, others, name)}"
-            for name in titles
-            if name in STAND_INS
+        pairs = []
+        for name in (each for each in titles if each in STAND_INS):
+            own, *scores = (measured.percent(each, f"{name}{SUFFIX}") for each in (method, *others))
+            below, above, _ = counts(own, scores)
+            pairs.append(f"{titles[name]}{SUFFIX} {below} / {above}")
+        found.append(
+            f"Stand-ins, of {len(others)}, with lower / higher scores than {method}, by 95 % "
+            f"intervals that do not overlap: {', '.join(pairs)}."
         )
-        found.append(f"Stand-ins, of {len(others)}, with lower scores than {method}: {counts}.")
     return found
-
-
-def _behind(measured: OnShapes, method: str, others: list[str], name: str) -> int:
-    own, *scores = (
-        measured.percent(each, f"{name}{SUFFIX}").value or 0.0 for each in (method, *others)
-    )
-    return sum(score < own for score in scores)
 
 
 def _cell(measured: OnShapes, method: str, name: str) -> Cell:

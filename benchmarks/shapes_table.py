@@ -1,11 +1,11 @@
 """The table of methods on the embedded data set, and what was expected of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.demo import GENERATORS, REAL, SECOND_DRAW
 from benchmarks.scale import Scale
 from benchmarks.shapes_methods import FID, FVD, IS, OnShapes
-from reports.cells import Direction
+from reports.cells import LOPSIDED, Direction
 from reports.tables import Cell, Column, Row, Table
 
 DIRECTIONS: Mapping[str, Direction] = {FVD: "lower", FID: "lower", IS: "higher"}
@@ -21,6 +21,7 @@ OWN_NAMES = (
     "Metrics that end in -shapes use small networks that come with the package. They do not "
     "compare with the figures above."
 )
+BY_INTERVALS = "Better and worse: by 95 % intervals that do not overlap."
 REFERENCE = Cell(reason="The reference that the others are measured against.")
 
 
@@ -36,7 +37,7 @@ def methods_table(measured: OnShapes, metrics: Sequence[str], scale: Scale) -> T
         caption=(
             f"Scale {scale}: {measured.num_videos} clips of 16 frames at 32×32 in each set, "
             f"{seeds} {'seed' if seeds == 1 else 'seeds'}; ± is half of the 95 % interval of "
-            f"{spread}."
+            f"{spread}; {LOPSIDED}."
         ),
         columns=tuple(
             Column(key=metric, title=metric, direction=DIRECTIONS[metric]) for metric in metrics
@@ -56,24 +57,48 @@ def methods_table(measured: OnShapes, metrics: Sequence[str], scale: Scale) -> T
 
 
 def standings(measured: OnShapes, metrics: Sequence[str]) -> list[str]:
-    """What a sound metric and a sound model do, beside what was measured: computed."""
+    """How the real videos and the model stand beside the stand-ins, by their intervals.
+
+    A sentence for each metric and method, and one that says what they mean. What has no value is
+    left out, of the methods and of the stand-ins.
+    """
     found = []
     for metric in metrics:
-        values = {
-            method: measured.cell(method, metric).value or 0.0
-            for method in measured.cells
-            if method != REAL
-        }
-        stand_ins = [each.label for each in GENERATORS if each.distortion and each.label in values]
+        cells = {each: measured.cell(each, metric) for each in measured.cells if each != REAL}
+        others = [
+            cells[each.label] for each in GENERATORS if each.distortion and each.label in cells
+        ]
         for method in (SECOND_DRAW, measured.model):
-            if method not in values or not stand_ins:
+            if method not in cells:
                 continue
-            sign = 1 if DIRECTIONS[metric] == "higher" else -1
-            behind = [label for label in stand_ins if sign * values[method] > sign * values[label]]
-            found.append(
-                f"{metric}: {method} is better than {len(behind)} of {len(stand_ins)} stand-ins."
-            )
-    return found
+            lower, higher, alike = counts(cells[method], others)
+            better, worse = (lower, higher) if DIRECTIONS[metric] == "higher" else (higher, lower)
+            if total := better + worse + alike:
+                said = [f"better than {better} of {total} stand-ins"]
+                said += [f"not told apart from {alike}"] * (alike > 0)
+                said += [f"worse than {worse}"] * (worse > 0)
+                found.append(f"{metric}: {method} is {', '.join(said)}.")
+    return [*found, BY_INTERVALS] if found else []
+
+
+def counts(own: Cell, others: Iterable[Cell]) -> tuple[int, int, int]:
+    """How many cells lie below `own`, how many above, and how many are not told apart from it.
+
+    Told apart are cells whose intervals, to the digits that are printed, have no point in common: a
+    cautious rule, since intervals that overlap a little may belong to values that differ. A cell
+    without a value is counted nowhere, and counts nothing.
+    """
+    below = above = alike = 0
+    for other in others:
+        if own.shown_ends is None or other.shown_ends is None:
+            continue
+        if other.shown_ends[1] < own.shown_ends[0]:
+            below += 1
+        elif other.shown_ends[0] > own.shown_ends[1]:
+            above += 1
+        else:
+            alike += 1
+    return below, above, alike
 
 
 def _cell(measured: OnShapes, method: str, metric: str) -> Cell:

@@ -94,7 +94,8 @@ TABLE = PublishedTable(
     section="Table 3: FVD",
     title="Fréchet video distance (FVD) of video generators",
     caption=(
-        "16 frames at 256×256; lower is better; ± is half of the 95 % interval of a measured value."
+        "16 frames at 256×256; lower is better; ± is half of the 95 % interval of a measured "
+        "value, [low, high] where it is lopsided."
     ),
     source=SOURCE,
     columns=tuple(

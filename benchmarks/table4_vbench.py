@@ -57,7 +57,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
 }
 CAPTION = (
     "Percent; higher is better; ± is half of the 95 % interval over prompts, where the results say "
-    "it of each video."
+    "it of each video; [low, high] where it is lopsided."
 )
 UNKNOWN_VERSIONS = (
     "Neither the paper nor a results file says which release of VBench and which hardware made a "

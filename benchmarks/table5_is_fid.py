@@ -64,7 +64,7 @@ TABLE = PublishedTable(
     title="Inception Score (IS) on UCF101 and FID on FaceForensics",
     caption=(
         "IS by C3D trained on UCF101, FID of frames; ± is half of the 95 % interval of a measured "
-        "value."
+        "value, [low, high] where it is lopsided."
     ),
     source="arXiv:2401.03048v1 Table 1 (v3 Table 5)",
     columns=(

@@ -5,6 +5,7 @@ text, every rank and footnote is decided. The renderers in `reports.markup` only
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,6 +17,8 @@ Rank = Literal["best", "second"]
 ARROWS: Mapping[Direction, str] = {"lower": "↓", "higher": "↑"}
 EMPTY = "–"
 DAGGER = "†"
+SENTENCE = 24  # characters from which on words get room to wrap
+LOPSIDED = "[low, high] where it is lopsided"  # for captions that say what ± is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +57,47 @@ class Cell:
     def number(self) -> str:
         """The value without its interval."""
         if self.text is not None:
-            return self.text
-        return EMPTY if self.value is None else f"{self.value:.{self._decimals()}f}"
+            return true_minus(self.text)
+        return EMPTY if self.value is None else number_text(self.value, self._decimals())
 
     @property
     def half_width(self) -> str | None:
-        """Half the interval's width, as text with the value's decimals."""
+        """Half the interval's width, as text with the value's decimals; None of a lopsided one."""
         if self.value is None or self.low is None or self.high is None:
             return None
-        return f"{(self.high - self.low) / 2:.{self._decimals()}f}"
+        if is_lopsided(self.value, self.low, self.high):
+            return None
+        return number_text((self.high - self.low) / 2, self._decimals())
+
+    @property
+    def spread(self) -> str | None:
+        """What follows the number: `± 5.6`, or `[0.45, 3.04]` of a lopsided interval."""
+        if self.value is None or self.low is None or self.high is None:
+            return None
+        if (half := self.half_width) is not None:
+            return f"± {half}"
+        low, high = (number_text(end, self._decimals()) for end in (self.low, self.high))
+        return f"[{low}, {high}]"
+
+    @property
+    def shown(self) -> float | None:
+        """The value by its printed digits: what is printed alike is alike."""
+        if self.value is None:
+            return None
+        try:
+            return float(self.number.replace("−", "-"))
+        except ValueError:  # with a unit, or in words
+            return self.value
+
+    @property
+    def shown_ends(self) -> tuple[float, float] | None:
+        """Both ends of the interval by as many digits; without an interval the value twice."""
+        if self.shown is None:
+            return None
+        if self.low is None or self.high is None:
+            return self.shown, self.shown
+        low, high = (float(f"{end:.{self._decimals()}f}") for end in (self.low, self.high))
+        return low, high
 
     def _decimals(self) -> int:
         if self.text is not None:
@@ -98,7 +133,7 @@ class CellView:
     """A cell as it is drawn."""
 
     number: str
-    half_width: str | None = None
+    spread: str | None = None  # the interval, as `Cell.spread`
     rank: Rank | None = None
     dagger: bool = False
     letters: tuple[str, ...] = ()
@@ -107,7 +142,7 @@ class CellView:
     @property
     def plain(self) -> str:
         """Number and interval, without rank and footnotes."""
-        return self.number if self.half_width is None else f"{self.number} ± {self.half_width}"
+        return self.number if self.spread is None else f"{self.number} {self.spread}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +176,47 @@ class Layout:
     remarks: tuple[str, ...] = ()  # sentences under the footnotes
     provenance: tuple[str, ...] = field(default=())
 
+    @property
+    def wraps(self) -> tuple[bool, ...]:
+        """For each column: whether it holds words that need room to wrap."""
+        lines = [line for section in self.sections for line in section.lines]
+        return tuple(
+            words and any(len(line.cells[column].number) > SENTENCE for line in lines)
+            for column, words in enumerate(self.words)
+        )
+
+
+def is_lopsided(value: float, low: float, high: float) -> bool:
+    """Whether ± would misstate an interval, so that both its ends are written.
+
+    Its halves differ by more than a tenth of its width, or ± would seem to reach below 0, where the
+    interval ends. `evaluation.result.format_value` writes results by the same rule.
+
+    >>> is_lopsided(123.44, 118.0, 129.2), is_lopsided(0.749, 0.0, 1.712)
+    (False, True)
+    """
+    halves = abs((high - value) - (value - low))
+    return halves > 0.1 * (high - low) or (low >= 0 and (high - low) / 2 > value)
+
+
+def number_text(value: float, decimals: int) -> str:
+    """A number with its true minus sign, and none before a zero.
+
+    >>> number_text(-1.26, 1), number_text(-0.04, 1)
+    ('−1.3', '0.0')
+    """
+    text = f"{value:.{decimals}f}"
+    return true_minus(text if float(text) else text.lstrip("-"))
+
+
+def true_minus(text: str) -> str:
+    """The text with a minus sign where a number begins it with a hyphen.
+
+    >>> true_minus("-8.3 %"), true_minus("-shapes")
+    ('−8.3 %', '-shapes')
+    """
+    return re.sub(r"^-(?=[\d.])", "−", text)
+
 
 def decimals_of(value: float, low: float | None = None, high: float | None = None) -> int:
     """Decimals that show what matters: more of a small number, fewer of an uncertain one.
@@ -161,4 +237,4 @@ def _decimals_of_magnitude(magnitude: float) -> int:
         return 1
     if magnitude >= 1:
         return 2
-    return min(2 - math.floor(math.log10(magnitude)), 12)
+    return min(2 - int(f"{magnitude:e}".split("e")[1]), 12)  # 0.1 less a rounding error is 0.1

@@ -13,10 +13,11 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.markers import CARETLEFT
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from reports.cells import decimals_of
+from reports.cells import decimals_of, number_text
 from reports.markup import escape_html
 from reports.styles import COLOURS, FAINT, GRID, INK, Style, figure_style, styles_for
 
@@ -55,8 +56,7 @@ class Bar:
 
     @property
     def value_label(self) -> str:
-        text = f"{self.value:.{decimals_of(self.value, self.low, self.high)}f}"
-        return text.replace("-", "−")
+        return number_text(self.value, decimals_of(self.value, self.low, self.high))
 
 
 def bar_chart(
@@ -70,7 +70,8 @@ def bar_chart(
 ) -> Figure:
     """Horizontal bars with their intervals and values, the first at the top.
 
-    On a logarithmic axis the length of a bar means nothing, so points on thin lines are drawn.
+    On a logarithmic axis the length of a bar means nothing, so points on thin lines are drawn, and
+    an interval that reaches far below its value, or to 0, ends in an arrow at the axis's end.
 
     Args:
         bars: what is compared.
@@ -190,7 +191,7 @@ def _set_axis(axes: Any, bars: Sequence[Bar], log: bool) -> None:
     if log:
         # An interval that reaches far below its value leaves the figure, not the values.
         lowest = min(bar.value for bar in bars)
-        low, high = max(min(x for x in ends if x > 0), lowest / 3), max(ends)
+        low, high = max(min(ends), lowest / 3), max(ends)
         axes.set_xscale("log")
         axes.set_xlim(low / 1.6, high * (high / low) ** 0.14 * 1.2)
         axes.xaxis.set_major_locator(LogLocator(numticks=10))
@@ -222,11 +223,7 @@ def _draw_bar(axes: Any, place: int, bar: Bar, log: bool, style: Style) -> None:
         )
     end = bar.value
     if bar.low is not None and bar.high is not None:
-        low = max(bar.low, left)
-        axes.hlines(place, low, bar.high, color=INK, linewidth=1.3, zorder=3)
-        for x in (low, bar.high):
-            if x > left:
-                axes.vlines(x, place - 0.17, place + 0.17, color=INK, linewidth=1.3, zorder=3)
+        draw_whisker(axes, place, bar.low, bar.high, left)
         end = max(end, bar.high)
     axes.annotate(
         bar.value_label,
@@ -236,6 +233,18 @@ def _draw_bar(axes: Any, place: int, bar: Bar, log: bool, style: Style) -> None:
         va="center",
         fontsize=9,
     )
+
+
+def draw_whisker(axes: Any, place: int, low: float, high: float, left: float) -> None:
+    """An interval as a line with a stroke at each end; one that goes on to the left of `left` ends
+    there, in an arrow."""
+    look = {"color": INK, "linewidth": 1.3, "zorder": 3}
+    axes.hlines(place, max(low, left), high, **look)
+    for x in (low, high):
+        if x >= left:
+            axes.vlines(x, place - 0.17, place + 0.17, **look)
+    if low < left:
+        axes.plot(left, place, marker=CARETLEFT, markersize=6, color=INK, zorder=3, clip_on=False)
 
 
 def _legend(figure: Figure, bars: Sequence[Bar], log: bool, styles: Mapping[str, Style]) -> None:

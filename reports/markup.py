@@ -2,6 +2,7 @@
 
 import html as html_module
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
@@ -26,11 +27,22 @@ _LATEX = {
     '"': r"\textquotedbl{}",
     "±": r"$\pm$",
     "×": r"$\times$",
+    "÷": r"$\div$",
+    "√": r"$\surd$",
     "−": r"$-$",
     "·": r"$\cdot$",
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "≈": r"$\approx$",
+    "≠": r"$\neq$",
+    "∞": r"$\infty$",
+    "∅": r"$\emptyset$",
+    "∘": r"$\circ$",
+    "‖": r"$\Vert$",
+    "⌊": r"$\lfloor$",
+    "⌋": r"$\rfloor$",
+    "⇔": r"$\Leftrightarrow$",
+    "←": r"$\leftarrow$",
     "→": r"$\rightarrow$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
@@ -44,19 +56,35 @@ _LATEX = {
     "’": "'",
     "²": r"$^2$",
     "³": r"$^3$",
+    "½": r"$\frac12$",
+    "′": r"$'$",
     "°": r"$^\circ$",
     "\u00a0": "~",
     "\u202f": r"\,",
-    "α": r"$\alpha$",
-    "β": r"$\beta$",
-    "γ": r"$\gamma$",
-    "σ": r"$\sigma$",
-    "µ": r"$\mu$",
-    "μ": r"$\mu$",
-    "Δ": r"$\Delta$",
+    "⁄": "/",
+    "‐": "-",
+    "‑": "-",
 }
-# T1 has the straight quotes and the accents; both packages come with every LaTeX.
-_LATEX_HEAD = "% \\usepackage[T1]{fontenc}\n% \\usepackage{booktabs}"
+_GREEK = (
+    "α alpha β beta γ gamma δ delta ε varepsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda "
+    "μ mu ν nu ξ xi π pi ρ rho σ sigma τ tau υ upsilon φ varphi χ chi ψ psi ω omega "
+    "Γ Gamma Δ Delta Θ Theta Λ Lambda Ξ Xi Π Pi Σ Sigma Φ Phi Ψ Psi Ω Omega"
+)
+_LATEX |= {letter: rf"$\{name}$" for letter, name in re.findall(r"(\w) (\w+)", _GREEK)}
+# What the encoding T1 has as it is.
+_T1 = frozenset(
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ§£¡¿«»‹›„‚"
+    "ĂăĄąĆćČčĎďĐđĘęĚěĞğĹĺĽľŁłŃńŇňŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž"
+)
+# T1 has the straight quotes and the accents; all these packages come with every LaTeX.
+_LATEX_HEAD = (
+    "% \\usepackage[T1]{fontenc}",
+    "% \\usepackage{booktabs}",
+    "% \\usepackage{graphicx}",
+)
+# A table that is wider than the line is made as wide as it; any other stays as it is.
+_FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+_WRAPPED = r">{\raggedright\arraybackslash}p{18em}"  # a column of words that need room to wrap
 _SUPERSCRIPTS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 
 
@@ -83,11 +111,30 @@ def escape_markdown(text: str) -> str:
 def escape_latex(text: str) -> str:
     """Plain text as LaTeX that shows it, on one line.
 
+    A character that LaTeX would stop at is written by what Unicode says it stands for, else by its
+    number.
+
     >>> escape_latex("100 % of a_b ± 2")
     '100 \\\\% of a\\\\_b $\\\\pm$ 2'
+    >>> escape_latex("x₁, 模")
+    'x\\\\textsubscript{1}, \\\\texttt{U+6A21}'
     """
-    text = re.sub("-(?=-)", "-\0", one_line(text))
-    return "".join(_LATEX.get(character, character) for character in text)
+    text = re.sub("-(?=-)", "-\0", unicodedata.normalize("NFC", one_line(text)))
+    return "".join(map(_latex_character, text))
+
+
+def _latex_character(character: str) -> str:
+    if character in _LATEX:
+        return _LATEX[character]
+    if character.isascii() or character in _T1:
+        return character
+    kind, _, codes = unicodedata.decomposition(character).rpartition("> ")
+    if kind:
+        meant = "".join(_latex_character(chr(int(code, 16))) for code in codes.split())
+        raised = {"<super": r"\textsuperscript", "<sub": r"\textsubscript"}.get(kind)
+        return f"{raised}{{{meant}}}" if raised else meant
+    is_invisible = unicodedata.category(character) == "Cf"
+    return "" if is_invisible else rf"\texttt{{U+{ord(character):04X}}}"
 
 
 def escape_html(text: str) -> str:
@@ -158,7 +205,10 @@ def table_markdown(layout: Layout, *, folds_notes: bool = False) -> str:
 
 
 def table_latex(layout: Layout) -> str:
-    """A booktabs table with its notes below it; its provenance goes along as comments."""
+    """A booktabs table with its notes below it, no wider than the line.
+
+    The packages that it needs and its provenance go along as comments.
+    """
     width = 1 + len(layout.headings)
     headings = " & ".join(escape_latex(h) for h in (layout.label_heading, *layout.headings))
     body: list[str] = []
@@ -171,23 +221,30 @@ def table_latex(layout: Layout) -> str:
             )
         for line in section.lines:
             label = latex_text(line.label) + _latex_marks(line.letters)
+            if label.startswith(("[", "*")):  # which would belong to the end of the row above
+                label = "{}" + label
             body.append(" & ".join([label, *(_cell_latex(cell) for cell in line.cells)]) + r" \\")
     caption = f"{escape_latex(title_sentence(layout))} {latex_text(layout.caption)}".strip()
-    alignment = "l" + "".join("l" if words else "r" for words in layout.words)
+    alignment = "l" + "".join(
+        _WRAPPED if wraps else "l" if words else "r"
+        for words, wraps in zip(layout.words, layout.wraps, strict=True)
+    )
     lines = [
-        *_LATEX_HEAD.splitlines(),
+        *_LATEX_HEAD,
+        *([r"% \usepackage{array}"] if any(layout.wraps) else []),
         *(f"% {one_line(line)}" for line in layout.provenance),
         r"\begin{table}[t]",
         r"\centering",
         rf"\caption{{{caption}}}",
         r"\small",
+        _FIT,
         rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         r"\toprule",
         rf"{headings} \\",
         r"\midrule",
         *body,
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
         *_latex_notes(layout),
         r"\end{table}",
     ]
@@ -231,7 +288,8 @@ def _in_a_table(text: str) -> str:
 
 
 def _cell_markdown(cell: CellView) -> str:
-    text = _in_a_table(cell.plain)
+    # Brackets around numbers are no link, and read well as they are.
+    text = _in_a_table(cell.number) + (f" {cell.spread}" if cell.spread else "")
     text = {"best": f"**{text}**", "second": f"<u>{text}</u>"}.get(cell.rank or "", text)
     return text + (f" {DAGGER}" if cell.dagger else "") + _superscript(cell.letters)
 

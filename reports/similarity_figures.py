@@ -84,7 +84,7 @@ def matrix_figure(
     low = min(float(matrix.values.min()) for matrix in matrices)
     high = max(float(matrix.values.max()) for matrix in matrices)
     with figure_style():
-        size = (1.3 + 2.45 * max(columns, 1.5), 0.7 + 2.75 * rows)
+        size = (1.3 + 2.45 * max(columns, 1.5), 0.7 + 2.85 * rows)
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(rows, columns, squeeze=False)
@@ -105,7 +105,8 @@ def matrix_figure(
             )
             panel.set_aspect("equal")
             panel.invert_yaxis()
-            _label_matrix(panel, matrices[place], axes, outer=place % columns == 0)
+            lowest = place + columns >= len(matrices)
+            _label_matrix(panel, matrices[place], axes, outer=place % columns == 0, lowest=lowest)
         bar = figure.colorbar(mesh, ax=grid, shrink=0.9, pad=0.02)
         assert bar.solids is not None
         bar.solids.set(rasterized=False, **SEAMLESS)
@@ -210,9 +211,13 @@ def _check_ends(
         raise ValueError(f"{name}: every value has both ends of an interval, or none has")
 
 
-def _label_matrix(panel: Any, matrix: Matrix, axes: tuple[str, str], *, outer: bool) -> None:
+def _label_matrix(
+    panel: Any, matrix: Matrix, axes: tuple[str, str], *, outer: bool, lowest: bool
+) -> None:
+    """Its title, and what the axes are where no other matrix lies beside or below."""
     panel.set_title(plain_text(matrix.title), fontsize=9.5)
-    panel.set_xlabel(plain_text(axes[0]), fontsize=9)
+    if lowest:
+        panel.set_xlabel(plain_text(axes[0]), fontsize=9)
     if outer:
         panel.set_ylabel(plain_text(axes[1]), fontsize=9)
     for side in (panel.xaxis, panel.yaxis):

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from reports.cells import DAGGER, CellView, Layout, Section
+from reports.cells import DAGGER, SENTENCE, CellView, Layout, Section
 from reports.markup import escape_html, html_text, notes_summary, provenance_html, title_sentence
 
-SENTENCE = 24  # characters from which on words get room to wrap
 MANY = 10  # columns; with more a table is printed on a page on its side
 
 
@@ -75,17 +74,16 @@ def _classes(layout: Layout) -> list[str]:
     lines = [line for section in layout.sections for line in section.lines]
     long_labels = any(len(line.label) > SENTENCE for line in lines)
     classes = [' class="long"' if long_labels else ""]
-    for column, words in enumerate(layout.words):
-        longest = max((len(line.cells[column].number) for line in lines), default=0)
-        kind = "words long" if longest > SENTENCE else "words"
+    for words, wraps in zip(layout.words, layout.wraps, strict=True):
+        kind = "words long" if wraps else "words"
         classes.append(f' class="{kind}"' if words else "")
     return classes
 
 
 def _cell(cell: CellView, attributes: str, anchor: str) -> str:
     text = html_text(cell.number)
-    if cell.half_width is not None:
-        text += f'<span class="half"> ± {escape_html(cell.half_width)}</span>'
+    if cell.spread is not None:
+        text += f'<span class="half"> {escape_html(cell.spread)}</span>'
     text = {"best": f"<strong>{text}</strong>", "second": f"<u>{text}</u>"}.get(
         cell.rank or "", text
     )

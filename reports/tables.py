@@ -1,10 +1,12 @@
 """A table from data: ranks, footnotes and intervals decided here, syntax added by `reports.markup`.
 
 Rows are methods, columns are data sets or metrics. Best in bold and second underlined, among the
-comparable cells of a column only; a cell that stands beside published ones is marked when it was
-measured; an empty cell says why; equal footnotes share a letter.
+comparable cells of a column only and by the digits that are printed; a cell that stands beside
+published ones is marked when it was measured; an empty cell says why; equal footnotes share a
+letter.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -72,7 +74,7 @@ class Table:
         return markup.table_markdown(self.layout())
 
     def latex(self) -> str:
-        """A LaTeX `table` environment; the document needs the package `booktabs`."""
+        """A LaTeX `table` environment; a comment above it says which packages it needs."""
         return markup.table_latex(self.layout())
 
     def html(self, anchor: str = "table") -> str:
@@ -244,15 +246,16 @@ def _letter(index: int) -> str:
 def _ranks(rows: Sequence[Row], column: Column) -> dict[int, Rank]:
     """Best and second of a column by row index; nothing where fewer than two cells compare.
 
-    Equal values share their rank.
+    What is printed decides: values that print alike share their rank, and the next number that is
+    printed is second, however many share the first. So no rank hangs on digits that nobody sees.
     """
     if column.direction is None:
         return {}
     values: dict[int, float] = {}
     for index, row in enumerate(rows):
         cell = row.cells[column.key]
-        if cell.value is not None and cell.comparable:
-            values[index] = cell.value
+        if cell.shown is not None and cell.comparable:
+            values[index] = cell.shown
     if len(values) < 2:
         return {}
     order = sorted(set(values.values()), reverse=column.direction == "higher")
@@ -269,7 +272,7 @@ def _view(cell: Cell, rank: Rank | None, mixed: bool, letters: _Letters) -> Cell
     notes = ((cell.reason,) if cell.is_empty and cell.reason else ()) + cell.notes
     return CellView(
         number=cell.number,
-        half_width=cell.half_width,
+        spread=cell.spread,
         rank=rank,
         dagger=mixed and cell.mark == "measured" and not cell.is_empty,
         letters=letters.of(notes),
@@ -278,9 +281,9 @@ def _view(cell: Cell, rank: Rank | None, mixed: bool, letters: _Letters) -> Cell
 
 
 def _number_text(cell: Cell) -> str:
-    """As printed where the source printed it, else every digit."""
+    """As printed where the source printed it, else every digit; for machines, with a hyphen."""
     if cell.text is not None:
-        return cell.text
+        return re.sub(r"^−(?=[\d.])", "-", cell.text)
     return "" if cell.value is None else repr(float(cell.value))
 
 

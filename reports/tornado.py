@@ -9,13 +9,15 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from reports.cells import decimals_of
-from reports.figures import WIDTH, plain_text
+from reports.figures import WIDTH, draw_whisker, plain_text
 from reports.styles import FAINT, INK, Style, figure_style, styles_for
 
 MOST_TICKS = 9
+MARGIN = 6.0  # pixels beside what reaches farthest
 SPAN_OF_LOG = 3.0  # values farther than this factor from the base need a logarithmic axis
 
 
@@ -56,7 +58,8 @@ def tornado_chart(
     """Bars from the base value to what each change makes of it, sorted by the size of the effect.
 
     Each bar has its change in per cent at its end and, as a whisker, its interval. On a
-    logarithmic axis twice and half are equally long.
+    logarithmic axis twice and half are equally long, and an interval that reaches far below its
+    value, or to 0, ends in an arrow.
 
     Args:
         swings: what is compared; ties keep the order given.
@@ -82,9 +85,11 @@ def tornado_chart(
         figure = Figure(figsize=(WIDTH + 1.2, 1.5 + 0.24 * len(swings)), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        _set_axis(axes, ordered, base, log)
-        for place, swing in enumerate(ordered):
-            _draw_swing(axes, place, swing, base, styles[swing.family])
+        ends = _set_axis(axes, ordered, base, log)
+        texts = [
+            _draw_swing(axes, place, swing, base, styles[swing.family], ends[0])
+            for place, swing in enumerate(ordered)
+        ]
         _draw_base(axes, base, base_label)
         axes.set_yticks(range(len(ordered)), [plain_text(swing.label) for swing in ordered])
         axes.set_ylim(len(ordered) - 0.4, -0.6)
@@ -92,6 +97,9 @@ def tornado_chart(
         axes.set_xlabel(plain_text(axis) + (", logarithmic axis" if log else ""))
         figure.suptitle(plain_text(title), x=0.01, ha="left", fontsize=11, fontweight="bold")
         _legend(figure, ordered, styles)
+        _make_room(figure, axes, texts, ends)
+        if log:
+            axes.xaxis.set_major_locator(FixedLocator(log_ticks(*axes.get_xlim())))
     return figure
 
 
@@ -134,26 +142,54 @@ def _far_apart(swings: Sequence[Swing], base: float) -> bool:
     return lowest > 0 and (highest > SPAN_OF_LOG * base or base > SPAN_OF_LOG * lowest)
 
 
-def _set_axis(axes: Any, swings: Sequence[Swing], base: float, log: bool) -> None:
-    """Limits that leave room for the labels on both sides, and a grid."""
+def _set_axis(axes: Any, swings: Sequence[Swing], base: float, log: bool) -> tuple[float, float]:
+    """The scale and a grid.
+
+    Returns:
+        From where to where bars and whiskers go.
+    """
     ends = [base, *(x for s in swings for x in (s.value, s.low, s.high) if x is not None)]
     if log:
         lowest = min(base, *(swing.value for swing in swings))
         # An interval that reaches far below its value leaves the figure, not the values.
-        low, high = max(min(x for x in ends if x > 0), lowest / 2), max(ends)
-        room = (high / low) ** 0.2
+        low, high = max(min(ends), lowest / 2), max(ends)
         axes.set_xscale("log")
-        axes.set_xlim(low / room, high * room)
-        axes.xaxis.set_major_locator(FixedLocator(log_ticks(low / room, high * room)))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_major_formatter(lambda x, place: f"{x:.3g}")
     else:
         low, high = min(ends), max(ends)
-        room = 0.2 * ((high - low) or base)
-        axes.set_xlim(low - room, high + room)
+    if low == high:
+        low, high = low / 1.1, high * 1.1
+    axes.set_xlim(low, high)
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
+    return low, high
+
+
+def _make_room(
+    figure: Figure, axes: Any, texts: Sequence[Annotation], ends: tuple[float, float]
+) -> None:
+    """Limits between which every bar has its change beside it, as wide as that is drawn."""
+    figure.draw_without_rendering()  # which lays the labels of the rows out
+    width = axes.get_window_extent().width
+    to_axis = axes.transScale + axes.transLimits  # what lies between the ends is between 0 and 1
+    reaches = []
+    for text in texts:
+        (at, _), gap = to_axis.transform((text.xy[0], 0)), abs(text.get_position()[0])
+        size = text.get_window_extent().width + gap * figure.dpi / 72 + 2
+        reaches.append((at, size, text.get_horizontalalignment()))
+    left = right = 0.0
+    for _ in range(4):  # more room on one side moves what stands on the other
+        inner = max(width - left - right, 0.3 * width)
+        left = max([MARGIN, *(size - at * inner for at, size, side in reaches if side == "right")])
+        right = max(
+            [MARGIN, *(size - (1 - at) * inner for at, size, side in reaches if side == "left")]
+        )
+    low, high = (axes.transScale.transform((end, 0))[0] for end in ends)
+    share = (high - low) / max(width - left - right, 0.3 * width)
+    limits = (low - share * left, high + share * right)
+    axes.set_xlim(*(axes.transScale.inverted().transform((end, 0))[0] for end in limits))
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -174,9 +210,14 @@ def log_ticks(low: float, high: float) -> list[float]:
     return ticks
 
 
-def _draw_swing(axes: Any, place: int, swing: Swing, base: float, style: Style) -> None:
-    """One bar from the base, its interval, and its change at the outer end."""
-    left, right = axes.get_xlim()
+def _draw_swing(
+    axes: Any, place: int, swing: Swing, base: float, style: Style, left: float
+) -> Annotation:
+    """One bar from the base, its interval as far as it is not left of `left`, and its change.
+
+    Returns:
+        The change, which stands at the outer end.
+    """
     axes.barh(
         place,
         swing.value - base,
@@ -190,13 +231,10 @@ def _draw_swing(axes: Any, place: int, swing: Swing, base: float, style: Style) 
     )
     low, high = swing.value, swing.value
     if swing.low is not None and swing.high is not None:
-        low, high = max(swing.low, left), min(swing.high, right)
-        axes.hlines(place, low, high, color=INK, linewidth=1.2, zorder=3)
-        for x in (low, high):
-            if left < x < right:
-                axes.vlines(x, place - 0.17, place + 0.17, color=INK, linewidth=1.2, zorder=3)
+        low, high = max(swing.low, left), swing.high
+        draw_whisker(axes, place, swing.low, high, left)
     rises = swing.value >= base
-    axes.annotate(
+    text: Annotation = axes.annotate(
         percent(swing.value / base - 1),
         (max(high, base) if rises else min(low, base), place),
         xytext=(5 if rises else -5, 0),
@@ -205,6 +243,7 @@ def _draw_swing(axes: Any, place: int, swing: Swing, base: float, style: Style) 
         ha="left" if rises else "right",
         fontsize=8.5,
     )
+    return text
 
 
 def _draw_base(axes: Any, base: float, label: str) -> None:

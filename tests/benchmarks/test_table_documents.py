@@ -1,19 +1,24 @@
 """The documents of Tables 1 to 5 against reviewed snapshots, and whether their LaTeX is sound."""
 
+import csv
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from benchmarks.demo import GENERATORS
 from benchmarks.finished import Finished, FinishedCell
 from benchmarks.origin import source_commit
+from benchmarks.sensitivity_report import noticed_table, summary_table
 from benchmarks.shapes_dimensions import STAND_INS
 from benchmarks.shapes_dimensions_table import dimensions_table
 from benchmarks.shapes_methods import FID, FVD, IS, NO_MODEL, OnShapes
-from benchmarks.shapes_table import methods_table
+from benchmarks.shapes_table import methods_table, standings
 from benchmarks.table1_variants import variants_table
 from benchmarks.table2_sizes import sizes_table
 from benchmarks.table3_fvd import fvd_table
@@ -24,6 +29,7 @@ from benchmarks.vbench_results import Score, VBenchModel
 from reports.tables import Cell, Column, Row, Table
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
 
 def cell(label: str, seed: int, **values: float) -> FinishedCell:
@@ -145,18 +151,70 @@ def test_latex_is_balanced_and_every_row_of_a_table_has_as_many_cells(name: str)
         )
 
 
+def cell_of(record: dict[str, str]) -> Cell:
+    """A cell from its line of a CSV."""
+    if not record["value"]:
+        return Cell(reason=record["reason"] or "Not measured.")
+    ends = {key: float(record[key]) for key in ("low", "high") if record[key]}
+    notes = tuple(filter(None, record["notes"].split("; ")))
+    try:
+        value = float(record["value"])
+    except ValueError:
+        return Cell(text=record["value"], notes=notes)
+    is_printed = record["mark"] == "published" or record["value"].startswith(("+", "-"))
+    text = record["value"] if is_printed else None
+    return Cell(value=value, text=text, mark=record["mark"], notes=notes, **ends)
+
+
+def tables_of_the_documents() -> list[Table]:
+    """Tables with the numbers of `docs/results`: long ones, wide ones, and some of sentences."""
+    tables = []
+    for path in sorted(RESULTS.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            records = list(csv.DictReader(file))
+        if "section" not in records[0]:
+            continue
+        keys = list(dict.fromkeys(record["column"] for record in records))
+        rows: dict[tuple[str, str], dict[str, Cell]] = {}
+        for record in records:
+            cells = rows.setdefault(
+                (record["section"], record["row"]), dict.fromkeys(keys, Cell(reason="None."))
+            )
+            cells[record["column"]] = cell_of(record)
+        tables.append(
+            Table(
+                title=path.stem,
+                columns=tuple(Column(key=key, title=key, direction="lower") for key in keys),
+                rows=tuple(
+                    Row(label=label, section=section, cells=cells)
+                    for (section, label), cells in rows.items()
+                ),
+            )
+        )
+    frame = pd.read_csv(RESULTS / "sensitivity.csv")
+    titles = list(dict.fromkeys(frame.metric))
+    return [*tables, noticed_table(frame, titles, {}, draws=8), summary_table(frame, titles)]
+
+
 @pytest.mark.skipif(
     not (shutil.which("tectonic") or shutil.which("pdflatex")), reason="no LaTeX is installed"
 )
-def test_latex_compiles(tmp_path: Path) -> None:
-    tables = "\\clearpage\n".join(table.latex() for make in DOCUMENTS.values() for table in make())
+def test_latex_compiles_and_every_table_fits_on_a_page(tmp_path: Path) -> None:
+    tables = [*(table for make in DOCUMENTS.values() for table in make())]
+    tables += tables_of_the_documents()
+    assert max(len(table.rows) for table in tables) > 30
+    text = "\\clearpage\n".join(table.latex() for table in tables)
     document = (
-        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs}\n"
-        f"\\begin{{document}}\n{tables}\\end{{document}}\n"
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs,graphicx,array}\n"
+        f"\\begin{{document}}\n{text}\\end{{document}}\n"
     )
     (tmp_path / "all.tex").write_text(document, encoding="utf-8")
-    command = ["tectonic"] if shutil.which("tectonic") else ["pdflatex", "-halt-on-error"]
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode"]
+    if shutil.which("tectonic"):
+        command = ["tectonic", "--keep-logs"]
     subprocess.run([*command, "all.tex"], cwd=tmp_path, check=True, capture_output=True)
+    log = (tmp_path / "all.log").read_text(encoding="utf-8", errors="replace")
+    assert not re.findall(r"Overfull \\hbox .*|Float too large.*|Missing character.*", log)
 
 
 def test_several_tables_make_one_csv_with_one_heading(tmp_path: Path) -> None:
@@ -182,6 +240,40 @@ def test_without_a_model_its_row_says_why() -> None:
     assert table.rows[0].cells[FVD].reason == NO_MODEL
     assert not any("Latte" in remark for remark in table.remarks)
     assert not any("Latte" in line for line in table.provenance)
+
+
+def standing(model: float, half: float, *stand_ins: float | None) -> str:
+    """What is said of the model's FVD-shapes beside those of stand-ins, each ± `half`."""
+    labels = [each.label for each in GENERATORS if each.distortion]
+    values = {"Latte, shipped": model, **dict(zip(labels, stand_ins, strict=False))}
+    cells = {}
+    for label, value in values.items():
+        if value is not None:
+            found = {"value": value, "interval": [value - half, value + half], "fingerprint": "f"}
+            cells[label] = [replace(cell(label, 0, **{FVD: 1.0}), details={FVD: found})]
+    seen = replace(on_shapes(), cells=cells, reasons=dict.fromkeys(labels, "Failed."))
+    (sentence, meaning) = standings(seen, [FVD])
+    assert "intervals that do not overlap" in meaning
+    return sentence
+
+
+def test_better_is_only_what_no_interval_leaves_open() -> None:
+    assert standing(8.22, 0.46, 8.21, 8.21, 9.0, 10.0, 1.0) == (
+        "FVD-shapes: Latte, shipped is better than 1 of 5 stand-ins, not told apart from 3, "
+        "worse than 1."
+    )
+
+
+def test_what_differs_in_digits_that_nobody_sees_is_not_told_apart() -> None:
+    assert standing(0.6849302660701113, 0.0, 0.6849302660700829) == (
+        "FVD-shapes: Latte, shipped is better than 0 of 1 stand-ins, not told apart from 1."
+    )
+
+
+def test_a_stand_in_without_a_value_is_left_out_and_not_taken_for_0() -> None:
+    assert standing(4.0, 1.0, 9.0, None, 20.0) == (
+        "FVD-shapes: Latte, shipped is better than 2 of 2 stand-ins."
+    )
 
 
 def test_a_statement_says_what_the_paper_and_what_we_found() -> None:

@@ -202,7 +202,7 @@ def test_what_was_measured_afterwards_is_in_the_documents(make_run, tmp_path, mo
     )
     assert asked == [9, 3, 1.5, "training_fvd.csv"]
     text = (tmp_path / "out" / "training.md").read_text(encoding="utf-8")
-    assert re.search(r"\| 100 +\| +4.25 ± 0.50 +\|", text)
+    assert re.search(r"\| 100 +\| +4.25 \[4.00, 5.00\] +\|", text)
     assert "Made so." in text
     frame = pd.read_csv(tmp_path / "out" / "training.csv")
     assert frame[frame.track == "FVD-shapes"].high.tolist() == [12, 5]

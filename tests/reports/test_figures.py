@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.markers import CARETLEFT
 from PIL import Image
 
 from reports.figures import Bar, bar_chart, bar_data, figure_svg, inline_svg, write_figure
@@ -76,6 +77,18 @@ def test_an_interval_that_reaches_to_zero_does_not_stretch_a_logarithmic_axis() 
     low, high = bar_chart(bars, title="t", axis="x", log=True).axes[0].get_xlim()
     assert 0.1 < low < 1.0
     assert high > 100.0
+
+
+def test_an_interval_that_is_cut_off_ends_in_an_arrow() -> None:
+    bars = [
+        Bar(label="a", value=0.749, low=0.0, high=1.712),
+        Bar(label="b", value=100.0, low=90.0, high=110.0),
+    ]
+    axes = bar_chart(bars, title="t", axis="x", log=True).axes[0]
+    (arrow,) = [line for line in axes.lines if line.get_marker() == CARETLEFT]
+    assert (*arrow.get_xdata(), *arrow.get_ydata()) == (axes.get_xlim()[0], 0)
+    straight = bar_chart(bars, title="t", axis="x", log=False).axes[0]
+    assert not [line for line in straight.lines if line.get_marker() == CARETLEFT]
 
 
 def test_every_value_label_stays_inside_the_figure() -> None:

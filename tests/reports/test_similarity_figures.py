@@ -68,11 +68,28 @@ def test_more_is_lighter_in_grey_too() -> None:
 
 def test_a_row_of_matrices_is_no_longer_than_three() -> None:
     figure = matrix_figure([LOW] * 5, title="t")
-    assert len([axes for axes in drawn(figure) if axes.get_xlabel() == "frame"]) == 5
+    assert len(drawn(figure)) == 5 + 1  # and the scale of colours
     figure.canvas.draw()
     for axes in drawn(figure):
         for text in (axes.title, axes._left_title, axes.xaxis.label):
             assert figure.bbox.contains(*text.get_window_extent().p0)
+
+
+@pytest.mark.parametrize(("count", "labelled"), [(2, [0, 1]), (5, [2, 3, 4]), (9, [6, 7, 8])])
+def test_nothing_is_printed_over_a_title_and_the_lowest_matrices_name_the_axis(
+    count: int, labelled: list[int]
+) -> None:
+    figure = matrix_figure([HIGH] * count, title="t")
+    figure.canvas.draw()
+    panels = figure.axes[:count]
+    assert [n for n, panel in enumerate(panels) if panel.get_xlabel() == "frame"] == labelled
+    titles = [panel._left_title.get_window_extent() for panel in panels]
+    for panel in panels:
+        below = [panel.xaxis.label, *panel.get_xticklabels()]
+        for text in filter(lambda each: each.get_text(), below):
+            extent = text.get_window_extent()
+            assert extent.y0 >= 0
+            assert not any(extent.overlaps(title) for title in titles)
 
 
 def test_distributions_are_densities_over_the_range_that_is_used() -> None:

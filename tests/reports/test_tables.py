@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from evaluation.result import format_value
 from reports.tables import Cell, Column, Row, Table, table_from_frame, write_table
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -107,6 +110,20 @@ def test_equal_values_share_their_rank() -> None:
     ]
 
 
+def test_values_that_print_alike_share_their_rank_whatever_their_last_digits() -> None:
+    noise = [Cell(value=x, low=0.5, high=0.9) for x in (0.6849302660701113, 0.6849302660700829)]
+    assert {cell.number for cell in noise} == {"0.685"}
+    assert ranks_of([*noise, Cell(value=0.7), Cell(value=0.9)]) == ["best", "best", "second", None]
+    wide = [Cell(value=x, low=x - 0.46, high=x + 0.46) for x in (8.2149, 8.2051, 8.2201, 8.1)]
+    assert [cell.number for cell in wide] == ["8.21", "8.21", "8.22", "8.10"]
+    assert ranks_of(wide, "higher") == ["second", "second", "best", None]
+
+
+def test_a_rank_is_that_of_the_number_as_its_source_prints_it() -> None:
+    cells = [Cell(value=34.004, text="34.0"), Cell(value=34.0), Cell(value=0.5, text="50 %")]
+    assert ranks_of(cells) == ["second", "second", "best"]
+
+
 def test_a_value_that_does_not_compare_is_never_ranked_and_takes_no_rank() -> None:
     cells = [Cell(value=1.0, comparable=False), Cell(value=2.0), Cell(value=3.0)]
     assert ranks_of(cells) == [None, "best", "second"]
@@ -172,12 +189,66 @@ def test_equal_footnotes_share_a_letter_in_the_order_of_first_use() -> None:
         (Cell(value=100.0, low=99.99, high=100.01), "100.00", "0.01"),
         (Cell(value=0.0, low=-0.5, high=0.5), "0.0", "0.5"),
         (Cell(value=34.0, text="34.00", low=33.0, high=35.0), "34.00", "1.00"),
+        (Cell(value=-1.09, low=-5.26, high=3.08), "−1.09", "4.17"),
+        (Cell(value=-1.09, low=-5.26, high=3.08, text="-1.09"), "−1.09", "4.17"),
+        (Cell(value=-0.004, low=-0.5, high=0.492), "−0.00400", "0.49600"),
+        (Cell(value=-0.0), "0.0", None),
+        (Cell(value=0.749, low=0.0, high=1.712), "0.749", None),
+        (Cell(text="-8.3 %"), "−8.3 %", None),
+        (Cell(text="-shapes"), "-shapes", None),
         (Cell(text="yes"), "yes", None),
         (Cell(reason="too few videos"), "–", None),
     ],
 )
 def test_numbers_show_the_digits_that_matter(cell: Cell, number: str, half: str | None) -> None:
     assert (cell.number, cell.half_width) == (number, half)
+
+
+def test_an_interval_that_ends_at_0_is_not_written_as_if_it_went_on_below() -> None:
+    table = Table(
+        title="t",
+        columns=(Column(key="x", title="x"),),
+        rows=(
+            Row(label="a", cells={"x": Cell(value=0.749, low=0.0, high=1.712)}),
+            Row(label="b", cells={"x": Cell(value=-3.0, low=-3.25, high=-1.0)}),
+        ),
+    )
+    assert "| 0.749 [0.000, 1.712] |" in re.sub(" +", " ", table.markdown())
+    assert "| −3.00 [−3.25, −1.00] |" in re.sub(" +", " ", table.markdown())
+    assert "a & 0.749 [0.000, 1.712] \\\\" in table.latex()
+    assert "b & $-$3.00 [$-$3.25, $-$1.00] \\\\" in table.latex()
+    assert '0.749<span class="half"> [0.000, 1.712]</span>' in table.html()
+    records = table.records()
+    assert [*records["value"]] == ["0.749", "-3.0"]
+    assert [*records["low"]] == [0.0, -3.25]
+
+
+@settings(max_examples=300)
+@given(st.floats(1e-3, 1e4), st.integers(1, 150), st.integers(1, 150))
+@example(0.749, 100, 129)
+def test_results_and_tables_write_an_interval_by_one_rule(
+    value: float, below: int, above: int
+) -> None:
+    low, high = value * (100 - below) / 100, value * (100 + above) / 100
+    cell = Cell(value=value, low=low, high=high)
+    written = f"{cell.number} {cell.spread}"
+    assert written == format_value(value, (low, high)).replace("-", "−")
+
+
+def test_the_csv_has_numbers_that_machines_read() -> None:
+    cells = {
+        "x": Cell(value=-1.09, text="-1.09"),
+        "y": Cell(text="−8.3 %"),
+        "z": Cell(text="n − 1"),
+    }
+    table = Table(
+        title="t",
+        columns=tuple(Column(key=key, title=key) for key in cells),
+        rows=(Row(label="a", cells=cells),),
+    )
+    assert [*table.records()["value"]] == ["-1.09", "-8.3 %", "n − 1"]
+    assert re.search(r"\| −1.09 +\| −8.3 % +\| n − 1 +\|", table.markdown())
+    assert "$-$1.09 & $-$8.3 \\% & n $-$ 1" in table.latex()
 
 
 @pytest.mark.parametrize(
@@ -251,7 +322,7 @@ def test_latex_is_balanced_and_has_the_same_number_of_cells_in_every_row() -> No
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tmp_path: Path) -> None:
     document = (
-        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs}\n"
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs,graphicx}\n"
         "\\begin{document}\n" + example_table().latex() + "\\end{document}\n"
     )
     (tmp_path / "table.tex").write_text(document, encoding="utf-8")

@@ -3,6 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.markers import CARETLEFT
 
 from reports.figures import figure_svg
 from reports.styles import styles_for
@@ -81,6 +82,50 @@ def test_every_label_stays_inside_the_figure(log: bool) -> None:
         assert extent.x0 >= 0
         assert extent.x1 <= figure.bbox.x1
         assert extent.y1 <= figure.bbox.y1
+
+
+def texts_and_labels(figure: object) -> tuple[list, list]:
+    """Where the changes and the rows' labels are drawn."""
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    changes = [text for text in axes.texts if "%" in text.get_text()]
+    return [x.get_window_extent() for x in changes], [
+        x.get_window_extent() for x in axes.get_yticklabels()
+    ]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_no_change_is_written_over_the_label_of_its_row_or_outside_the_axes(log: bool) -> None:
+    few = [
+        Swing(label="2 clips of each video, as many clips in all", value=10.7, low=3, high=25.0),
+        Swing(label="no preparation, the network resizes", value=6.5, low=-1.0, high=9.0),
+        Swing(label="half of the clips", value=13.0, low=0.1, high=60.0),
+        Swing(label="real clips at stride 2", value=57.0, low=35.0, high=80.0),
+    ]
+    for swings in (few, few[:1], few[1:3], SWINGS):
+        figure = tornado_chart(swings, base=13.05, title="t", axis="x", log=log)
+        changes, labels = texts_and_labels(figure)
+        box = figure.axes[0].get_window_extent()
+        assert len(changes) == len(swings)
+        for change in changes:
+            assert not any(change.overlaps(label) for label in labels)
+            assert box.x0 <= change.x0
+            assert change.x1 <= box.x1
+
+
+def test_a_whisker_that_is_cut_off_ends_in_an_arrow() -> None:
+    swings = [
+        Swing(label="to 0", value=10.0, low=0.0, high=20.0),
+        Swing(label="far", value=90.0, low=50.0, high=200.0),
+    ]
+    figure = tornado_chart(swings, base=10.0, title="t", axis="x", log=True)
+    (arrow,) = [line for line in figure.axes[0].lines if line.get_marker() == CARETLEFT]
+    segments = [s for lines in figure.axes[0].collections for s in lines.get_segments()]
+    (whisker,) = [s for s in segments if s[0][1] == s[1][1] == 1]
+    assert arrow.get_xdata()[0] == whisker[0][0] == 5.0
+    assert [s for s in segments if s[0][0] == s[1][0] == 5.0] == []
+    straight = tornado_chart(swings, base=10.0, title="t", axis="x", log=False)
+    assert not [line for line in straight.axes[0].lines if line.get_marker() == CARETLEFT]
 
 
 def test_a_family_has_one_colour_and_one_legend_entry() -> None:
