@@ -183,7 +183,7 @@ def published_table(
         return
     request = TableRequest(
         scale=chosen,
-        cells=folder_of("methods", chosen, cells),
+        cells=folder_of("methods", chosen, cells, option="--cells"),
         num_videos=num_videos,
         seeds=seeds,
         checkpoint=checkpoint,
@@ -234,7 +234,7 @@ def table4(
         return
     request = TableRequest(
         scale=chosen,
-        cells=folder_of("methods", chosen, cells),
+        cells=folder_of("methods", chosen, cells, option="--cells"),
         num_videos=num_videos,
         seeds=seeds,
         checkpoint=checkpoint,
