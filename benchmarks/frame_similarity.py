@@ -1,4 +1,4 @@
-"""How alike frames are inside trained networks, for Figures 6 and 8: which networks, which clips.
+"""How alike frames are inside trained networks, for Figures 6 and 8: which ones, and a run.
 
 At the small scales the networks are cells of Figure 5f: trained once, by whoever comes first, and
 kept. One line of the file of cells has all that was measured in a network; documents are made of
@@ -6,17 +6,16 @@ these lines alone.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.ablations import MOST_ON_A_GPU
 from benchmarks.claims import Finding
 from benchmarks.designs import SETUPS, VARIANTS, training_of
-from benchmarks.finished import FILE, Finished, FinishedCell, Measured, cell_key, finish
+from benchmarks.finished import FILE, Finished, FinishedCell, finish
 from benchmarks.scale import (
+    Ingredient,
     Scale,
     autoencoder_of,
     data_set,
@@ -27,61 +26,13 @@ from benchmarks.scale import (
     package,
     require,
 )
-from benchmarks.threads import one_thread
-from benchmarks.trainings import Training, trained_network, with_seed
+from benchmarks.similarity_clips import DATASET, Clips
+from benchmarks.similarity_networks import Look, SimilarityTask, measure_network
+from benchmarks.trainings import with_seed
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
     from benchmarks.similarity_drawings import SimilarityFigure
-    from evaluation.protocol import Protocol
-    from evaluation.similarity import ModelSimilarity
-    from evaluation.similarity.generated import OpenedModel
-    from latte.data.sources import VideoSet
-
-VERSION = 1  # raised by any change of this module that moves a number
-TIMESTEPS = (100, 500, 900)  # little noise, half way, almost nothing but noise
-DATASET = "faceforensics"  # of the paper's ablations
-CHANGES = ("mean", "variance", "inverted")
-
-Part: TypeAlias = int | str  # a block by number, or a part by dotted path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """Where a figure of the paper looks, and in networks of which variant."""
-
-    figure: str  # "figure6"
-    variant: int
-    parts: Callable[[int], tuple[Part, ...]]  # of a network of so many blocks
-    in_order: Callable[[int], tuple[int, ...]]  # blocks that are compared, the next with the last
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clips:
-    """Held-out videos that a network is shown."""
-
-    dataset: str
-    count: int
-    stride: int
-    data_root: Path | None = None  # decides nothing
-
-    @property
-    def protocol(self) -> "Protocol":
-        """How clips are taken; their length and size are the network's."""
-        from evaluation.presets import LATTE, SHAPES
-
-        base = SHAPES if self.dataset == "shapes" else LATTE
-        return replace(base, num_real=self.count, real_stride=self.stride)
-
-    def videos(self) -> "VideoSet":
-        """The videos that clips are taken from; of `shapes` no more than are needed."""
-        from evaluation.presets import SHAPES
-        from latte.data.datasets import open_dataset
-        from latte.data.shapes import shapes_video_set
-
-        if self.dataset == "shapes":
-            return shapes_video_set(SHAPES.split, num_videos=self.count)
-        return open_dataset(self.dataset, data_root=self.data_root or default_data_root())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +44,7 @@ class SimilarityRequest:
     num_clips: int | None = None  # None: 256 on shapes, else 64
     workers: int = 0
     cells: Path | None = None  # folder of trainings and cells, which all figures share
-    device: str | None = None  # None: that of the scale
+    device: str | None = None  # as of `resolved_device`; None: that of the scale
     checkpoint: Path | None = None  # in place of trainings
     vae: str | None = None  # of the checkpoint, if not the one that it names
     data_root: Path | None = None  # at `paper` scale
@@ -120,45 +71,6 @@ class SimilarityRequest:
             )
         stride = SETUPS[self.scale].config_of(VARIANTS[2]).data.stride
         return Clips(dataset="shapes", count=self.num_clips or 256, stride=stride)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SimilarityTask:
-    """A network and where to look in it."""
-
-    look: Look
-    training: Training | None  # None: a checkpoint
-    checkpoint: Path | None
-    content: str  # what the network is: key of its training, or hash of its file
-    clips: Clips
-    device: str
-    vae: str | None = None  # of a checkpoint, if not the one that it names
-    encoder: str | None = None  # of a checkpoint: hash of its autoencoder, which decides
-
-    @property
-    def key(self) -> str:
-        """Over all that decides what is measured, but the pixels of real data sets."""
-        from latte.data import shapes
-
-        return cell_key(
-            cell="frame similarity",
-            version=VERSION,
-            figure=self.look.figure,
-            network=self.content,
-            encoder=self.encoder,
-            drawn=shapes.VERSION if self.clips.dataset == "shapes" else None,
-            dataset=self.clips.dataset,
-            count=self.clips.count,
-            stride=self.clips.stride,
-            timesteps=TIMESTEPS,
-            device=self.device.partition(":")[0],
-        )
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        network = self.training.name if self.training else str(self.checkpoint)
-        return f"{self.look.figure}: {network}"
 
 
 def run_similarity(
@@ -192,7 +104,7 @@ def look_into_networks(
 
     Raises:
         InputError: something is missing that the scale needs: one message with all of it, before
-            anything starts.
+            anything starts; or there is no such device.
     """
     _require(look, request)
     tasks = similarity_tasks(look, request)
@@ -224,9 +136,7 @@ def similarity_tasks(look: Look, request: SimilarityRequest) -> list[SimilarityT
         )
         return [task]
     setup = SETUPS[request.scale]
-    training = training_of(
-        VARIANTS[look.variant], setup, request.folder, device=request.device or setup.device
-    )
+    training = training_of(VARIANTS[look.variant], setup, request.folder, device=request.place)
     trainings = [with_seed(training, seed) for seed in range(request.seeds)]
     return [
         SimilarityTask(training=each, checkpoint=None, content=each.key, **common)
@@ -234,92 +144,16 @@ def similarity_tasks(look: Look, request: SimilarityRequest) -> list[SimilarityT
     ]
 
 
-def measure_network(task: SimilarityTask) -> Measured:
-    """Show the clips to the network.
-
-    Returns:
-        The share of inverted relations, averaged over all parts and timesteps. In `details`: what
-        `latte-eval similarity` writes (`sites`, `pairs`, `config`), "changes" from block to block,
-        taken clip by clip, and "fingerprint".
-
-    Raises:
-        InputError: the network cannot be trained, is not of the figure's variant, or was trained
-            on another data set than the clips are of.
-    """
-    from evaluation.extraction import RunOptions
-    from evaluation.similarity.generated import open_model
-    from evaluation.similarity.run import ModelRequest, run_model
-
-    look = task.look
-    with one_thread(task.device), TemporaryDirectory() as scratch:
-        path, autoencoder = task.checkpoint, task.vae
-        if task.training is not None:
-            path, autoencoder = trained_network(task.training)
-        assert path is not None
-        opened = open_model(path, autoencoder=autoencoder, device=task.device)
-        config = opened.model.config
-        _check_network(path, opened, task)
-        result, found = run_model(
-            ModelRequest(
-                opened=opened,
-                videos=task.clips.videos(),
-                protocol=task.clips.protocol,
-                blocks=look.parts(config.depth),
-                timesteps=TIMESTEPS,
-                at_least=task.clips.count if task.clips.dataset == "shapes" else 1,
-                dataset=task.clips.dataset,
-                model=task.name,
-                out=Path(scratch) / "results.jsonl",
-            ),
-            RunOptions(store=Path(scratch), device=task.device, workers=0, progress=False),
-        )
-    return Measured(
-        value=result.value,
-        interval=result.interval,
-        details={
-            **result.details,
-            "changes": _changes(found, look.in_order(config.depth)),
-            "fingerprint": result.fingerprint,
-            "num_clips": found.num_clips,
-            "frame_size": opened.frame_size,
-        },
-        provenance={
-            "date": result.date,
-            "versions": dict(result.versions),
-            "host": dict(result.host),
-        },
-    )
-
-
-def _check_network(path: Path, opened: "OpenedModel", task: SimilarityTask) -> None:
-    """Refuse a network that the figure is not about, and clips that the network is not."""
-    from latte.data.datasets import DATASETS
-
-    variant, wanted = opened.model.config.variant, task.look.variant
-    if variant != wanted:
-        raise InputError(
-            f"{path}: is of variant {variant}, but {task.look.figure} looks into variant {wanted}: "
-            "give another --checkpoint"
-        )
-    stated, shown = opened.dataset, task.clips.dataset
-    if stated is None or stated == shown or (stated not in DATASETS and shown == DATASET):
-        return  # a folder may well hold the data set of the paper
-    otherwise = f"look into it with `latte-eval similarity --checkpoint {path}`"
-    how = {DATASET: "give --scale paper", "shapes": "give --scale tiny"}.get(stated, otherwise)
-    raise InputError(f"{path}: was trained on {stated}, but is shown clips of {shown}: {how}")
-
-
 def _require(look: Look, request: SimilarityRequest) -> None:
+    from latte.sampling.processes import Process, choose_device
+
     if request.vae is not None and request.checkpoint is None:
         raise InputError("--vae is the autoencoder of a --checkpoint, and none is given")
     if request.checkpoint is not None and request.checkpoint.is_dir():
         raise InputError(f"{request.checkpoint} is a folder: --checkpoint takes a file")
-    how = (
-        f"`latte train {DATASET} --set model.variant={look.variant}` makes one; "
-        "name it with --checkpoint"
-    )
-    network = file(f"a trained network of variant {look.variant}", request.checkpoint, how)
-    needed = [network] if request.checkpoint is not None or request.scale == "paper" else []
+    needed = []
+    if request.checkpoint is not None or request.scale == "paper":
+        needed.append(_network(look, request))
     if request.scale == "paper":
         root = request.data_root or default_data_root()
         needed += [data_set(DATASET, root), package("diffusers", "sd")]
@@ -327,25 +161,16 @@ def _require(look: Look, request: SimilarityRequest) -> None:
     if request.place.startswith("cuda"):
         needed.append(gpus())
     require(needed, request.scale)
+    choose_device(request.place, Process())  # refused once, not for each network
 
 
-def _changes(found: "ModelSimilarity", blocks: Sequence[int]) -> list[dict[str, Any]]:
-    """The second block's numbers less the first's: of neighbours, and of the first and the last."""
-    from evaluation.similarity.record import estimate_record
-
-    pairs = [*pairwise(blocks), (blocks[0], blocks[-1])] if len(blocks) > 1 else []
-    return [
-        {
-            "first": first,
-            "second": second,
-            "timestep": step,
-            **{
-                name: estimate_record(
-                    found.difference(name, (f"blocks.{first}", step), (f"blocks.{second}", step))
-                )
-                for name in CHANGES
-            },
-        }
-        for first, second in dict.fromkeys(pairs)
-        for step in found.timesteps
-    ]
+def _network(look: Look, request: SimilarityRequest) -> Ingredient:
+    """A checkpoint, and how to come by one that the clips of the scale fit."""
+    config = SETUPS[request.scale].config
+    how = f"`latte train {config} --set model.variant={look.variant}` makes one; "
+    how += (
+        "name it with --checkpoint"
+        if request.scale == "paper"
+        else "without --checkpoint networks are trained for this figure"
+    )
+    return file(f"a trained network of variant {look.variant}", request.checkpoint, how)

@@ -10,27 +10,22 @@ from benchmarks.finished import FILE, FinishedCell
 from benchmarks.frame_similarity import SimilarityRequest
 from benchmarks.origin import commit_line, duration, versions_and_host
 from benchmarks.scale import MEANINGS
-from benchmarks.similarity_claims import (
-    LOW,
-    MUCH,
-    Networks,
-    SimilarityClaim,
-    numbers,
-    over_networks,
-    similarity_findings,
+from benchmarks.similarity_claims import SimilarityClaim, similarity_findings
+from benchmarks.similarity_drawings import (
+    MIDDLE,
+    TITLES,
+    SimilarityFigure,
+    draw,
+    intervals,
+    means,
 )
-from benchmarks.similarity_drawings import CAPTION, MIDDLE, TITLES, SimilarityFigure, draw
+from benchmarks.similarity_numbers import Networks, mean_number
 from evaluation.result import provenance
 from evaluation.similarity.summary import Summary
 from reports.cells import Cell, Column, Row
 from reports.document import PaperClaim
 from reports.tables import Table
 
-VERDICTS = (
-    "“Not decided”: the 95 % interval of the difference, taken within each network, holds 0.",
-    f"Distributions differ strongly here if they have less than {MUCH:g} in common, in bins of "
-    f"0.05, and a mean cosine within ±{LOW:g} is extremely low: the paper gives no numbers.",
-)
 LACKING = {
     "inverted": "Of two parts with each other no frame is the nearer one to itself.",
     "same_frame": "A frame is like itself.",
@@ -68,9 +63,9 @@ def similarity_document(
         drawings=tuple(draw(figure, networks)),
         found=tuple(found),
         claims=tuple(paper_claim(each, networks, found) for each in figure.claims),
-        verdicts=VERDICTS,
+        verdicts=tuple(_meanings(figure, networks)),
         values=values_table(figure, networks, provenance_lines(cells, request)),
-        method=_method(networks, cells, request),
+        method=_method(networks, request),
         cells=tuple(cells),
     )
 
@@ -89,7 +84,7 @@ def values_table(figure: SimilarityFigure, networks: Networks, made: Sequence[st
     ]
     return Table(
         title=f"{figure.title}: cosine similarity between frames",
-        caption=CAPTION,
+        caption=_caption(networks),
         label_heading="Part",
         columns=tuple(Column(key=name, title=TITLES[name]) for name in figure.numbers),
         rows=tuple(rows),
@@ -117,10 +112,29 @@ def provenance_lines(cells: Sequence[FinishedCell], request: SimilarityRequest) 
 def _cell(summaries: Sequence[Summary], name: str) -> Cell:
     if name not in summaries[0].numbers:
         return Cell(reason=LACKING[name])
-    found = over_networks(numbers(summaries, name))
-    if found.low is None:
-        return Cell(value=float(found.value))
-    return Cell(value=float(found.value), low=float(found.low), high=float(found.high))
+    return mean_number(summaries, name).cell
+
+
+def _caption(networks: Networks) -> str:
+    """What the values and their intervals are."""
+    of_what = intervals(networks)
+    if of_what is None:
+        return means(networks)
+    return (
+        f"{means(networks)} ± is half of the 95 % interval {of_what}, [low, high] where it is "
+        "lopsided."
+    )
+
+
+def _meanings(figure: SimilarityFigure, networks: Networks) -> list[str]:
+    """What the verdicts mean."""
+    undecided = "the 95 % interval of the difference, taken within each network, holds 0"
+    if intervals(networks) is None:
+        undecided = "one network with so few clips has no intervals"
+    return [
+        f"“Not decided”: {undecided}.",
+        *(claim.meaning for claim in figure.claims if claim.meaning),
+    ]
 
 
 def paper_claim(claim: SimilarityClaim, networks: Networks, found: Sequence[Finding]) -> PaperClaim:
@@ -153,26 +167,27 @@ def _in_words(steps: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(f"{verdict} at t = {', '.join(at)}" for verdict, at in steps.items())
 
 
-def _method(networks: Networks, cells: Sequence[FinishedCell], request: SimilarityRequest) -> str:
+def _method(networks: Networks, request: SimilarityRequest) -> str:
     clips, config = request.clips, networks.records[0]["config"]
     size = networks.records[0]["frame_size"]
     source = f"The network is {request.checkpoint}."
     if request.checkpoint is None:
         steps = SETUPS[request.scale].config_of(VARIANTS[config["variant"]]).training.steps
+        seeds = "one seed" if networks.count == 1 else f"{networks.count} seeds"
         source = (
-            f"The networks are the cells of Figure 5f: averaged weights after {steps:,} steps on "
-            f"the embedded data set, from {len(cells)} seeds. They are small: what holds in them "
-            "need not hold in the paper's."
+            f"Networks are cells of Figure 5f: averaged weights after {steps:,} steps on the "
+            f"embedded data set, from {seeds}. They are small: what holds in them need not hold in "
+            "the paper's."
         )
-    shown = networks.records[0]["num_clips"]
+    shown = "1 clip" if networks.num_clips == 1 else f"{networks.num_clips} clips"
     is_held_out = clips.dataset == "shapes"
     split = "held out from training" if is_held_out else "of the split that FVD is measured on"
     return (
-        f"{shown} clips of {clips.dataset}, {split} ({config['num_frames']} frames of "
-        f"{size}×{size}, sampling interval {clips.stride}) are noised to the timesteps "
-        f"{', '.join(map(str, networks.timesteps))} and shown to variant {config['variant']} of "
-        f"{config['depth']} blocks, {config['hidden_size']} wide. The cosine is taken token by "
-        "token and averaged over the tokens; every number is that of a clip, averaged over the "
-        f"clips. {source} The paper says neither its timestep nor its clips, so each claim is "
-        "judged at three timesteps; it gives its curves without numbers."
+        f"Variant {config['variant']} of {config['depth']} blocks, {config['hidden_size']} wide, "
+        f"is shown {shown} of {clips.dataset}, {split} ({config['num_frames']} frames of "
+        f"{size}×{size}, sampling interval {clips.stride}), noised to the timesteps "
+        f"{', '.join(map(str, networks.timesteps))}. The cosine is taken token by token and "
+        "averaged over the tokens; every number is that of a clip, averaged over the clips. "
+        f"{source} The paper says neither its timestep nor its clips, so each claim is judged at "
+        "three timesteps; it gives its curves without numbers."
     )

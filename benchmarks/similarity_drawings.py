@@ -1,16 +1,25 @@
 """The drawings of Figures 6 and 8: matrices, distributions, and curves over the blocks."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks.figure_documents import Drawing
-from benchmarks.frame_similarity import TIMESTEPS, Look
-from benchmarks.similarity_claims import Networks, Number, SimilarityClaim, numbers, over_networks
+from benchmarks.similarity_claims import Parts, SimilarityClaim
+from benchmarks.similarity_networks import TIMESTEPS, Look
+from benchmarks.similarity_numbers import (
+    COSINE,
+    SHARE,
+    Networks,
+    Number,
+    Range,
+    mean_number,
+    over_networks,
+)
 from evaluation.similarity.moments import Band
-from evaluation.similarity.summary import EDGES, Summary
+from evaluation.similarity.summary import EDGES
 from reports.bands import BandCurve, BandPanel, band_data, band_figure
 from reports.similarity_figures import (
     Distribution,
@@ -21,11 +30,6 @@ from reports.similarity_figures import (
     matrix_figure,
 )
 
-CAPTION = (
-    "Means over networks from several seeds, which see the same clips with the same noise; what "
-    "follows ± is half of the 95 % interval (Student's t), for other seeds and other clips, of one "
-    "network alone for other clips."
-)
 TITLES = {
     "mean": "mean",
     "variance": "variance",
@@ -33,8 +37,6 @@ TITLES = {
     "same_frame": "same frame",
 }
 MIDDLE = len(TIMESTEPS) // 2  # of the distribution that bears the figure's plain name
-
-Parts = Callable[[Networks, int], Mapping[str, Sequence[Summary]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,8 @@ class SimilarityFigure:
     remarks: tuple[str, ...]  # how this differs from the paper's figure
     matrices_first: bool  # the figure of that name shows matrices, not distributions
     curves: Mapping[int, str] | None = None  # paths by depth: curves over them are drawn
+    # Labels of two parts with each other; columns and rows of their matrices.
+    mutual: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def draw(figure: SimilarityFigure, networks: Networks) -> list[Drawing]:
@@ -57,50 +61,81 @@ def draw(figure: SimilarityFigure, networks: Networks) -> list[Drawing]:
     name = figure.look.figure
     steps = networks.timesteps
     middle = steps[MIDDLE]
-    of_matrices = name if figure.matrices_first else f"{name}-matrices"
-    matrices = _matrices(of_matrices, figure, networks)
     stem = f"{name}-distribution" if figure.matrices_first else name
     distributions = [
         _distributions(f"{stem}{'' if step == middle else f'-{step:04d}'}", figure, networks, step)
         for step in sorted(steps, key=lambda step: step != middle)
     ]
+    own = [label for label in figure.parts(networks, middle) if label not in figure.mutual]
+    matrices = [
+        _matrices(name if figure.matrices_first else f"{name}-matrices", figure, networks, own),
+        *(_mutual(f"{name}-mutual", figure, networks, label) for label in figure.mutual),
+    ]
     curves = [] if figure.curves is None else [_curves(f"{name}-depth", figure.curves, networks)]
     if figure.matrices_first:
-        return [matrices, *distributions, *curves]
-    return [*distributions, matrices, *curves]
+        return [*matrices, *distributions, *curves]
+    return [*distributions, *matrices, *curves]
 
 
-def _matrices(name: str, figure: SimilarityFigure, networks: Networks) -> Drawing:
-    """A row for each part, a column for each timestep."""
-    steps = networks.timesteps
-    by_step = {step: figure.parts(networks, step) for step in steps}
-    matrices = []
-    for label in by_step[steps[0]]:
-        for step in steps:
-            summaries = by_step[step][label]
-            mean = over_networks(numbers(summaries, "mean")).value
-            title = f"{label}, t = {step}\nmean {mean:.3f}"
-            if "inverted" in summaries[0].numbers:
-                inverted = over_networks(numbers(summaries, "inverted")).value
-                title += f", inverted {100 * inverted:.1f} %"
-            found = _array([each.matrix for each in summaries], -1, 1)
-            matrices.append(
-                Matrix(
-                    title=title.replace("-", "−"),
-                    values=found.value,
-                    low=found.low,
-                    high=found.high,
-                )
-            )
+def means(networks: Networks) -> str:
+    """A sentence for captions: what the numbers are means over."""
+    if networks.count == 1:
+        return "Means over the clips, of one network."
+    return (
+        f"Means over networks from {networks.count} seeds, which see the same clips with the same "
+        "noise."
+    )
+
+
+def intervals(networks: Networks) -> str | None:
+    """How intervals are taken, and for what, to follow that word; None where there are none."""
+    over = ["other seeds"] * (networks.count > 1) + ["other clips"] * networks.has_enough_clips
+    return f"(Student's t) for {' and '.join(over)}" if over else None
+
+
+def _matrices(
+    name: str, figure: SimilarityFigure, networks: Networks, labels: Sequence[str]
+) -> Drawing:
+    """Of frames of one part with each other: a row for each part, a column for each timestep."""
+    matrices = [each for label in labels for each in _at_timesteps(figure, networks, label)]
     picture = matrix_figure(matrices, title=f"{figure.title}: similarity between frames")
-    shown = f"Cosine similarity of each frame with each, {_listed(figure, networks)}."
-    return _drawing(name, picture, matrix_data(matrices), shown)
+    shown = f"Cosine similarity of each frame with each, {', '.join(labels)}."
+    return _drawing(name, picture, matrix_data(matrices), shown, networks)
+
+
+def _mutual(name: str, figure: SimilarityFigure, networks: Networks, label: str) -> Drawing:
+    """Of frames of one part with those of another: not symmetric, so both axes have names."""
+    matrices, axes = _at_timesteps(figure, networks, label), figure.mutual[label]
+    picture = matrix_figure(matrices, title=f"{figure.title}: similarity {label}", axes=axes)
+    shown = f"Cosine similarity of each {axes[1]} (rows) with each {axes[0]} (columns)."
+    return _drawing(name, picture, matrix_data(matrices), shown, networks)
+
+
+def _at_timesteps(figure: SimilarityFigure, networks: Networks, label: str) -> list[Matrix]:
+    """The matrix of a part at each timestep."""
+    matrices = []
+    for step in networks.timesteps:
+        summaries = figure.parts(networks, step)[label]
+        caption = f"mean {mean_number(summaries, 'mean').value:.3f}".replace("-", "−")
+        if "inverted" in summaries[0].numbers:
+            caption += f", inverted {100 * mean_number(summaries, 'inverted').value:.1f} %"
+        found = _array([each.matrix for each in summaries], COSINE)
+        matrices.append(
+            Matrix(
+                title=f"{label}, t = {step}",
+                caption=caption,
+                values=found.value,
+                low=found.low,
+                high=found.high,
+            )
+        )
+    return matrices
 
 
 def _distributions(name: str, figure: SimilarityFigure, networks: Networks, step: int) -> Drawing:
     found = []
     for label, summaries in figure.parts(networks, step).items():
-        shares = _array([each.distribution for each in summaries], 0, 1)
+        shares = _array([each.distribution for each in summaries], SHARE)
         found.append(
             Distribution(
                 label=label, edges=EDGES, shares=shares.value, low=shares.low, high=shares.high
@@ -108,10 +143,10 @@ def _distributions(name: str, figure: SimilarityFigure, networks: Networks, step
         )
     picture = distribution_figure(found, title=f"{figure.title}: distributions, t = {step}")
     shown = (
-        f"Distribution of the cosine similarity between frames, {_listed(figure, networks)}, at "
-        f"timestep {step}."
+        "Distribution of the cosine similarity between frames, "
+        f"{', '.join(figure.parts(networks, step))}, at timestep {step}."
     )
-    return _drawing(name, picture, distribution_data(found), shown)
+    return _drawing(name, picture, distribution_data(found), shown, networks)
 
 
 def _curves(name: str, paths: Mapping[int, str], networks: Networks) -> Drawing:
@@ -120,9 +155,7 @@ def _curves(name: str, paths: Mapping[int, str], networks: Networks) -> Drawing:
     for number in ("mean", "variance", "inverted"):
         curves = []
         for step in networks.timesteps:
-            points = [
-                over_networks(numbers(networks.at(path, step), number)) for path in paths.values()
-            ]
+            points = [mean_number(networks.at(path, step), number) for path in paths.values()]
             has_ends = all(point.low is not None for point in points)
             curves.append(
                 BandCurve(
@@ -135,27 +168,19 @@ def _curves(name: str, paths: Mapping[int, str], networks: Networks) -> Drawing:
             )
         panels.append(BandPanel(title=TITLES[number], axis="spatial block", curves=tuple(curves)))
     picture = band_figure(panels, title="Similarity between frames over depth")
-    shown = "Over all spatial blocks, with intervals as bands."
-    return _drawing(name, picture, band_data(panels), shown)
+    of_what = intervals(networks)
+    shown = f"Over all spatial blocks{f'; bands are 95 % intervals {of_what}' if of_what else ''}."
+    return _drawing(name, picture, band_data(panels), shown, networks)
 
 
-def _drawing(name: str, picture: Figure, data: pd.DataFrame, shown: str) -> Drawing:
-    return Drawing(
-        name=name, figure=picture, data=data, description=shown, caption=f"{shown} {CAPTION}"
-    )
+def _drawing(
+    name: str, picture: Figure, data: pd.DataFrame, shown: str, networks: Networks
+) -> Drawing:
+    caption = f"{shown} {means(networks)}"
+    return Drawing(name=name, figure=picture, data=data, description=shown, caption=caption)
 
 
-def _array(bands: Sequence[Band], floor: float, ceiling: float) -> Number:
-    """Of arrays of several networks, as `over_networks`, within their range."""
-    found = over_networks(
-        [Number(value=each.value, low=each.low, high=each.high) for each in bands]
-    )
-    if found.low is None:
-        return found
-    return Number(
-        value=found.value, low=found.low.clip(floor, ceiling), high=found.high.clip(floor, ceiling)
-    )
-
-
-def _listed(figure: SimilarityFigure, networks: Networks) -> str:
-    return ", ".join(figure.parts(networks, networks.timesteps[0]))
+def _array(bands: Sequence[Band], within: Range) -> Number:
+    """Of arrays of several networks, as `over_networks`."""
+    each = [Number(value=band.value, low=band.low, high=band.high) for band in bands]
+    return over_networks(each, within)

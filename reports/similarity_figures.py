@@ -31,10 +31,11 @@ class Matrix:
         ValueError: it is not square, not finite, or the ends are of another size.
     """
 
-    title: str
+    title: str  # by which its rows are known
     values: np.ndarray
     low: np.ndarray | None = None
     high: np.ndarray | None = None
+    caption: str = ""  # drawn below the title: values, which no key may have
 
     def __post_init__(self) -> None:
         shape = self.values.shape
@@ -215,7 +216,8 @@ def _label_matrix(
     panel: Any, matrix: Matrix, axes: tuple[str, str], *, outer: bool, lowest: bool
 ) -> None:
     """Its title, and what the axes are where no other matrix lies beside or below."""
-    panel.set_title(plain_text(matrix.title), fontsize=9.5)
+    title = "\n".join(filter(None, (matrix.title, matrix.caption)))
+    panel.set_title(plain_text(title), fontsize=9.5)
     if lowest:
         panel.set_xlabel(plain_text(axes[0]), fontsize=9)
     if outer:

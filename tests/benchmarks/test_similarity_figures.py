@@ -2,7 +2,9 @@
 
 import csv
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +15,17 @@ from benchmarks import cli, figure6_similarity, figure8_similarity, similarity_d
 from benchmarks.claims import Finding, Verdict
 from benchmarks.designs import SETUPS, Setup
 from benchmarks.finished import Finished, FinishedCell
-from benchmarks.frame_similarity import (
-    SimilarityRequest,
-    SimilarityTask,
-    look_into_networks,
-    similarity_tasks,
-)
+from benchmarks.frame_similarity import SimilarityRequest, look_into_networks, similarity_tasks
 from benchmarks.similarity_claims import (
-    Networks,
-    Number,
     SimilarityClaim,
     changing,
-    over_networks,
-    overlap,
+    changing_over,
     similarity_findings,
 )
-from benchmarks.similarity_documents import paper_claim, values_table
+from benchmarks.similarity_documents import paper_claim, similarity_document, values_table
 from benchmarks.similarity_drawings import SimilarityFigure, draw
+from benchmarks.similarity_networks import SimilarityTask
+from benchmarks.similarity_numbers import SHARE, Networks, Number, over_networks, overlap
 from benchmarks.trainings import run_trainings
 from evaluation.similarity import latte_sites, measure_model_similarity
 from evaluation.similarity.record import summary_record
@@ -100,9 +96,7 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
         rows = list(csv.DictReader(file))
     for block in (0, 1):
         shown = [
-            float(row["similarity"])
-            for row in rows
-            if row["matrix"].startswith(f"block {block}, t = 500:")
+            float(row["similarity"]) for row in rows if row["matrix"] == f"block {block}, t = 500"
         ]
         expected = found.at(f"blocks.{block}", 500).matrix.value
         np.testing.assert_allclose(np.reshape(shown, (FRAMES, FRAMES)), expected, atol=1e-5)
@@ -112,6 +106,7 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
     report = section(out, "figure6")
     assert report.blocks[0].name == "figure6"
     assert len(report.findings) == 3
+    assert "seeds" not in report.blocks[0].caption  # of a single network
     for claim in report.findings:
         assert f"{claim.claim}, t = 500: paper yes; here " in printed
         assert f"{claim.claim}: {claim.seen.partition('; at t = 500: ')[0]}." in report.lead
@@ -150,14 +145,33 @@ def test_a_claim_is_told_once_for_all_timesteps(
 
 def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Path) -> None:
     request = SimilarityRequest(checkpoint=network(4, 3), num_clips=5, cells=tmp_path)
+    labels = ["temporal attention", "spatial attention", "between the two"]
     cells, ended = look_into_networks(figure8_similarity.LOOK, request)
     ended.end()
     (pair, *_) = cells[0].details["pairs"]
     assert (pair["first"], pair["second"]) == ("blocks.2.attn", "blocks.2.attn_temporal")
+    temporal = cells[0].details["sites"][0]
+    assert (temporal["path"], temporal["timestep"], pair["timestep"]) == (
+        *("blocks.2.attn_temporal", 100, 100),
+    )
+    lead = figure8_similarity.leads(Networks.of(cells), 100)["temporal attention"][0]
+    assert lead.value == pytest.approx(temporal["mean"]["value"] - pair["mean"]["value"])
+    ends = [np.subtract(*each["mean"]["interval"]) / -2 for each in (temporal, pair)]
+    assert (lead.high - lead.low) / 2 < sum(ends)  # taken clip by clip
     figure, networks = figure8_similarity.figure(cells), Networks.of(cells)
-    drawn = {each.name: each.data for each in draw(figure, networks)}
-    assert list(drawn) == ["figure8", "figure8-0100", "figure8-0900", "figure8-matrices"]
-    labels = ["temporal attention", "spatial attention", "between the two"]
+    drawings = {each.name: each for each in draw(figure, networks)}
+    drawn = {name: each.data for name, each in drawings.items()}
+    assert list(drawn) == [
+        *("figure8", "figure8-0100", "figure8-0900", "figure8-matrices", "figure8-mutual")
+    ]
+    panel = drawings["figure8-mutual"].figure.axes[0]  # row i: frame i after spatial attention
+    assert panel.get_ylabel() == "frame after spatial attention"
+    assert panel.get_xlabel() == "frame after temporal attention"
+    rows = drawn["figure8-mutual"].query("matrix == 'between the two, t = 100'")
+    shown = rows.similarity.to_numpy().reshape(FRAMES, FRAMES)
+    np.testing.assert_allclose(shown, pair["matrix"]["value"])
+    own = set(drawn["figure8-matrices"].matrix)
+    assert own == {f"{part}, t = {step}" for part in labels[:2] for step in (100, 500, 900)}
     shares = drawn["figure8"].groupby("distribution", sort=False).share.sum()
     assert list(shares.index) == labels
     assert shares.tolist() == pytest.approx([1, 1, 1], abs=1e-3)  # the record rounds its bins
@@ -224,23 +238,56 @@ def test_a_cell_is_known_by_what_is_drawn_and_by_the_autoencoder_itself(
     assert key(network(2, 4)) != plain
 
 
-@pytest.mark.parametrize(("device", "most"), [("cpu", 9), ("cuda", 4), ("cuda:0", 4)])
+@pytest.mark.parametrize(
+    ("scale", "advice"),
+    [
+        (
+            "tiny",
+            "`latte train shapes-tiny --set model.variant=2` makes one; without --checkpoint ",
+        ),
+        ("small", "`latte train shapes --set model.variant=2` makes one; without --checkpoint "),
+        ("paper", "`latte train faceforensics --set model.variant=2` makes one; name it with "),
+    ],
+)
+def test_a_checkpoint_that_is_not_there_is_replaced_by_one_that_fits_the_scale(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    scale: str,
+    advice: str,
+) -> None:
+    options = ("--scale", scale, "--device", "cpu", "--checkpoint", tmp_path / "nope")
+    assert run(monkeypatch, "figure6", *options, "--out", tmp_path / "o") == 2
+    assert f"{tmp_path / 'nope'} is not there; {advice}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("device", "most"), [("cpu", 9), ("cuda", 4), ("cuda:0", 4), ("auto", 4)])
 def test_few_processes_share_a_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, most: int
 ) -> None:
     asked = []
 
     def finish(
-        tasks: object, measure: object, path: Path, *, workers: int
+        tasks: Sequence[SimilarityTask], measure: object, path: Path, *, workers: int
     ) -> Finished[SimilarityTask]:
-        asked.append(workers)
+        asked.append((workers, tasks[0].device))
         return Finished(cells={}, failed=())
 
-    monkeypatch.setattr("benchmarks.frame_similarity.require", lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr("benchmarks.frame_similarity.finish", finish)
-    request = SimilarityRequest(workers=9, device=device, cells=tmp_path)
-    look_into_networks(figure6_similarity.LOOK, request)
-    assert asked == [most]
+    options = ("--workers", 9, "--device", device, "--cells", tmp_path, "--out", tmp_path / "o")
+    assert run(monkeypatch, "figure8", *options) == 0
+    assert asked == [(most, "cuda" if device == "auto" else device)]
+
+
+def test_a_device_that_there_is_not_is_refused_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--device", "tpu", "--cells", tmp_path / "cells", "--out", tmp_path / "o")
+    assert run(monkeypatch, "figure8", *options) == 2
+    assert capsys.readouterr().err.count("--device tpu: give auto, cpu, cuda or cuda:N") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_at_paper_scale_all_that_is_missing_is_said_at_once(
@@ -293,10 +340,10 @@ def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
     assert not list((tmp_path / "shared" / "runs").iterdir())
 
 
-def even(value: float, *, mutual: bool = False) -> dict:
-    """The record of five clips whose frames are all as alike as `value`, or nearly."""
+def even(value: float, *, mutual: bool = False, clips: int = 5) -> dict:
+    """The record of clips whose frames are all as alike as `value`, or nearly."""
     running = RunningSummary(FRAMES, mutual=mutual)
-    for clip in range(5):
+    for clip in range(clips):
         matrix = np.full((FRAMES, FRAMES), value + 0.001 * clip)
         if not mutual:
             np.fill_diagonal(matrix, 1)
@@ -304,35 +351,38 @@ def even(value: float, *, mutual: bool = False) -> dict:
     return summary_record(running.summary())
 
 
-def cell(seed: int, details: dict) -> FinishedCell:
+def difference(number: str, first: str, second: str, value: float, half: float) -> dict:
+    place = {"number": number, "first": first, "second": second, "timestep": 500}
+    return {**place, "value": value, "interval": [value - half, value + half]}
+
+
+def cell(seed: int, details: dict, *, clips: int = 5) -> FinishedCell:
     made = {"date": "2024-01-05", "versions": {"torch": "2"}, "host": {"cores": 2}}
-    more = {"fingerprint": "0123456789ab", "num_clips": 5, "frame_size": 8}
+    more = {"fingerprint": "0123456789ab", "num_clips": clips, "frame_size": 8}
     return FinishedCell(
         key=str(seed), name="", value=0.1, seconds=1.0, provenance=made, details=details | more
     )
 
 
 def network_of_figure6(seed: int, means: tuple[float, ...]) -> FinishedCell:
-    """After each of three spatial blocks a mean; the variance grows, inversions stay."""
-    paths = ["x_embedder", *(f"blocks.{block}" for block in range(len(means)))]
+    """After each of several spatial blocks a mean; the variance grows, inversions stay."""
+    blocks = [f"blocks.{block}" for block in range(len(means))]
     sites = [
         {"path": path, "kind": "", "depth": None, "timestep": 500, **even(mean)}
-        for path, mean in zip(paths, (0.95, *means), strict=True)
+        for path, mean in zip(["x_embedder", *blocks], (0.95, *means), strict=True)
     ]
-    falls = {pair: means[pair[1]] - means[pair[0]] for pair in ((0, 1), (1, 2), (0, 2))}
-    changes = [
-        {
-            "first": first,
-            "second": second,
-            "timestep": 500,
-            "mean": {"value": fall, "interval": [fall - 0.002, fall + 0.002]},
-            "variance": {"value": 0.01 + 0.001 * seed, "interval": [0.005, 0.02]},
-            "inverted": {"value": 0.01 * (seed - 1), "interval": [-0.1, 0.1]},
-        }
-        for (first, second), fall in falls.items()
+    pairs = [*pairwise(range(len(means))), (0, len(means) - 1)]
+    differences = [
+        difference(number, blocks[first], blocks[second], value, half)
+        for first, second in pairs
+        for number, value, half in (
+            ("mean", means[second] - means[first], 0.002),
+            ("variance", 0.01 + 0.001 * seed, 0.005),
+            ("inverted", 0.01 * (seed - 1), 0.1),
+        )
     ]
-    config = {"variant": 2, "depth": 6, "num_frames": FRAMES, "hidden_size": 8}
-    return cell(seed, {"sites": sites, "pairs": [], "changes": changes, "config": config})
+    config = {"variant": 2, "depth": 2 * len(means), "num_frames": FRAMES, "hidden_size": 8}
+    return cell(seed, {"sites": sites, "pairs": [], "differences": differences, "config": config})
 
 
 def judged(figure: SimilarityFigure, cells: list[FinishedCell]) -> list[Finding]:
@@ -346,36 +396,71 @@ def test_the_claims_of_figure6_are_judged_seed_by_seed() -> None:
     assert found[0].line == (
         "The mean falls with each further spatial block, t = 500: paper yes; here yes "
         "(0.902 ± 0.002 → 0.812 ± 0.025 → 0.502 ± 0.002 after blocks 0, 1, 2; "
-        "falls in 3 of 3 seeds)"
+        "changes by −0.0900 ± 0.0249 and −0.310 ± 0.025; falls in 3 of 3 seeds)"
     )
     assert found[2].seen.endswith("rises in 1 of 3 seeds")
     rising = [network_of_figure6(seed, (0.9, 0.8, 0.85 + 0.01 * seed)) for seed in range(3)]
     (falls, *_) = judged(figure6_similarity.figure(rising), rising)
     assert (falls.verdict, falls.seen[-21:]) == ("no", "falls in 0 of 3 seeds")
     # One network alone: by the interval over its clips.
-    judge = changing("inverted", (0, 1, 2), rises=True, ends_only=True)
-    assert judge(Networks.of(cells[:1]), 500).verdict == "not decided"
-    assert changing("mean", (0, 1, 2), rises=False)(Networks.of(cells[:1]), 500).verdict == "yes"
+    alone = Networks.of(cells[:1])
+    assert changing_over("inverted", (0, 1, 2), rises=True)(alone, 500).verdict == "not decided"
+    assert changing("mean", (0, 1, 2), rises=False)(alone, 500).verdict == "yes"
 
 
-def network_of_figure8(seed: int, temporal: float, spatial: float, mutual: float) -> FinishedCell:
+def test_each_further_block_is_every_block_not_those_shown_alone() -> None:
+    # Falls from each shown block (0, 3 and 6 of 7) to the next, but rises from block 4 to 5.
+    means = (0.9, 0.8, 0.7, 0.6, 0.5, 0.55, 0.3)
+    cells = [network_of_figure6(seed, means) for seed in range(2)]
+    figure = figure6_similarity.figure(cells)
+    (falls, *_) = judged(figure, cells)
+    assert falls.verdict == "no"
+    assert falls.seen.endswith(
+        "after blocks 0, 3, 6; of 6 steps from block to block it falls in 5, rises in 1, is not "
+        "decided in 0; falls in all of them in 0 of 2 seeds"
+    )
+    assert list(figure.parts(Networks.of(cells), 500)) == ["block 0", "block 3", "block 6"]
+    steady = [network_of_figure6(seed, (*means[:5], 0.4, 0.3)) for seed in range(2)]
+    assert judged(figure6_similarity.figure(steady), steady)[0].verdict == "yes"
+
+
+def test_figure6_asks_for_the_differences_that_it_judges_by() -> None:
+    found = figure6_similarity.differences(28, 500)
+    pairs = dict.fromkeys((each.first[0], each.second[0]) for each in found)
+    blocks = [f"blocks.{block}" for block in range(14)]
+    assert list(pairs) == [*pairwise(blocks), ("blocks.0", "blocks.13")]
+    assert {each.number for each in found} == {"mean", "variance", "inverted"}
+    assert len(set(found)) == len(found) == 14 * 3
+    assert figure6_similarity.differences(2, 500) == ()
+
+
+def network_of_figure8(
+    seed: int, temporal: float, spatial: float, mutual: float, *, clips: int = 5
+) -> FinishedCell:
+    paths = {"blocks.2.attn_temporal": temporal, "blocks.2.attn": spatial}
+    shift = 0.001 * seed
     sites = [
-        {"path": path, "kind": "", "depth": 2, "timestep": 500, **even(value + 0.001 * seed)}
-        for path, value in (("blocks.2.attn_temporal", temporal), ("blocks.2.attn", spatial))
+        {"path": path, "kind": "", "depth": 2, "timestep": 500, **even(value + shift, clips=clips)}
+        for path, value in paths.items()
     ]
     place = {"first": "blocks.2.attn", "second": "blocks.2.attn_temporal", "depth": 2}
-    pair = {**place, "timestep": 500, **even(mutual + 0.001 * seed, mutual=True)}
+    pair = {**place, "timestep": 500, **even(mutual + shift, mutual=True, clips=clips)}
+    between = "blocks.2.attn × blocks.2.attn_temporal"
+    leads = [
+        difference("mean", between, path, value - mutual, 0.001) for path, value in paths.items()
+    ]
     config = {"variant": 4, "depth": 3, "num_frames": FRAMES, "hidden_size": 8}
-    return cell(seed, {"sites": sites, "pairs": [pair], "changes": [], "config": config})
+    details = {"sites": sites, "pairs": [pair], "differences": leads, "config": config}
+    return cell(seed, details, clips=clips)
 
 
 @pytest.mark.parametrize(
     ("means", "verdicts"),
     [
-        ((0.9, 0.6, 0.02), ["yes", "yes", "yes"]),
-        ((0.9, 0.6, -0.5), ["yes", "yes", "no"]),
-        ((0.9, 0.91, 0.02), ["no", "yes", "yes"]),
-        ((0.9, 0.3, 0.7), ["yes", "no", "no"]),
+        ((0.902, 0.602, 0.022), ["yes", "yes", "yes"]),
+        ((0.902, 0.602, -0.522), ["yes", "yes", "no"]),
+        ((0.912, 0.915, 0.022), ["no", "yes", "yes"]),
+        ((0.902, 0.302, 0.702), ["yes", "no", "no"]),
     ],
 )
 def test_the_claims_of_figure8_hold_only_where_they_should(
@@ -387,6 +472,73 @@ def test_the_claims_of_figure8_hold_only_where_they_should(
         assert [finding.verdict for finding in found] == verdicts
 
 
+@pytest.mark.parametrize("networks", [1, 3])
+def test_distributions_of_very_few_clips_are_not_said_to_differ(networks: int) -> None:
+    cells = [network_of_figure8(seed, 0.9, 0.6, 0.02, clips=1) for seed in range(networks)]
+    (differ, *_) = judged(figure8_similarity.figure(cells), cells)
+    assert differ.verdict == "not decided"
+    assert differ.seen.endswith("too few clips (1) for an interval over them")
+
+
+def test_attentions_are_compared_clip_by_clip() -> None:
+    # Each mean by itself is known to ±0.2 alone, but their difference to ±0.01.
+    near = network_of_figure8(0, 0.5, 0.6, 0.45)
+    for place in (*near.details["sites"], *near.details["pairs"]):
+        place["mean"]["interval"] = [place["mean"]["value"] - 0.2, place["mean"]["value"] + 0.2]
+    for each in near.details["differences"]:
+        each["interval"] = [each["value"] - 0.01, each["value"] + 0.01]
+    claims = {each.claim: each for each in judged(figure8_similarity.figure([near]), [near])}
+    lowest = claims[
+        "The two attentions are less like each other than frames of either are, t = 500"
+    ]
+    assert lowest.verdict == "yes"
+    assert "the others higher by 0.0500 ± 0.0100 and 0.150 ± 0.010" in lowest.seen
+
+
+def document(cells: list[FinishedCell], figure: SimilarityFigure) -> tuple[str, list[str]]:
+    """The caption of the values, and what the verdicts mean."""
+    made = similarity_document(figure, cells, SimilarityRequest())
+    return made.values.caption, list(made.verdicts)
+
+
+def test_captions_say_of_what_the_means_and_intervals_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(similarity_documents, "draw", lambda *_: [])
+    monkeypatch.setattr(similarity_documents, "MIDDLE", 0)
+
+    def told(count: int, clips: int) -> tuple[str, list[str]]:
+        cells = [network_of_figure8(seed, 0.9, 0.6, 0.02, clips=clips) for seed in range(count)]
+        return document(cells, figure8_similarity.figure(cells))
+
+    caption, verdicts = told(3, 5)
+    assert "networks from 3 seeds" in caption
+    assert "interval (Student's t) for other seeds and other clips" in caption
+    assert "holds 0" in verdicts[0]
+    caption, verdicts = told(1, 5)
+    assert "seeds" not in caption
+    assert "interval (Student's t) for other clips" in caption
+    caption, verdicts = told(1, 2)
+    assert caption == "Means over the clips, of one network."
+    assert verdicts[0] == "“Not decided”: one network with so few clips has no intervals."
+
+
+def test_intervals_end_where_the_numbers_do() -> None:
+    cells = [network_of_figure8(seed, 0.98 - 0.4 * seed, 0.6, 0.02) for seed in range(2)]
+    figure = figure8_similarity.figure(cells)
+    table = values_table(figure, Networks.of(cells), ())
+    for row in table.rows:
+        for name, one in row.cells.items():
+            if one.low is not None and one.high is not None:
+                assert one.low >= (0 if name in ("variance", "inverted") else -1)
+                assert one.high <= 1
+    assert table.rows[0].cells["mean"].spread == "[−1.000, 1.000]"
+    (lowest,) = (each for each in judged(figure, cells) if "less like" in each.claim)
+    assert "temporal attention 0.782 [−1.000, 1.000]" in lowest.seen
+    share = over_networks([Number(value=0.1), Number(value=0.4)], SHARE)
+    assert (share.low, share.high) == (0, 1)
+
+
 def test_numbers_and_overlaps_by_hand() -> None:
     mean = over_networks([Number(value=value) for value in (1.0, 2.0, 3.0)])
     half = 4.302652729911275 / 3**0.5  # Student's t with 2 degrees of freedom
@@ -395,14 +547,28 @@ def test_numbers_and_overlaps_by_hand() -> None:
     alike = over_networks([Number(value=1.0, low=0.5, high=1.5)] * 3)
     assert (alike.value, alike.low, alike.high) == pytest.approx((1, 0.5, 1.5))
 
-    def summary(values: list[float]) -> Summary:
+    # Each side by itself: what lies close to an end of its range has a short one.
+    lopsided = over_networks([Number(value=0.1, low=0.0, high=0.5)] * 2)
+    assert (lopsided.value, lopsided.low, lopsided.high) == pytest.approx((0.1, 0.0, 0.5))
+
+    def summary(*clips: list[float]) -> Summary:
         running = RunningSummary(3)
-        matrix = np.eye(3)
-        matrix[np.triu_indices(3, 1)] = values
-        running.add(matrix)
+        for values in clips:
+            matrix = np.eye(3)
+            matrix[np.triu_indices(3, 1)] = values
+            running.add(matrix)
         return running.summary()
 
     first, second = summary([0.01, 0.26, 0.51]), summary([0.02, 0.26, 0.91])
-    assert overlap(first, first) == pytest.approx(1)
-    assert overlap(first, second) == pytest.approx(2 / 3)
-    assert overlap(first, summary([-0.5, -0.5, -0.5])) == 0
+    assert overlap(first, first).value == pytest.approx(1)
+    assert overlap(first, second).value == pytest.approx(2 / 3)
+    assert overlap(first, second).low is None  # of one clip
+    assert overlap(first, summary([-0.5, -0.5, -0.5])).value == 0
+
+    # Halves of clips that never meet: what is common is between nothing and all.
+    clips = [[0.01] * 3, [0.01] * 3, [0.26] * 3, [0.26] * 3]
+    swaying = overlap(summary(*clips), summary(*clips[1:], [0.51] * 3))
+    assert swaying.value == pytest.approx(0.75)
+    assert (swaying.low, swaying.high) == (0, 1)
+    steady = overlap(summary(*[[0.01, 0.26, 0.51]] * 4), summary(*[[0.02, 0.26, 0.91]] * 4))
+    assert (steady.low, steady.high) == pytest.approx((2 / 3, 2 / 3))
