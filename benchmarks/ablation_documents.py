@@ -169,7 +169,7 @@ def _method(request: Request) -> str:
     if request.scale == "paper":
         return (
             "Latte-XL/2 on FaceForensics as `latte train faceforensics` trains it, FVD of 2048 "
-            "samples of 250 steps of DDPM by the protocol `latte`. " + NO_NUMBERS
+            "samples of 250 steps of DDPM in fp16 by the protocol `latte`. " + NO_NUMBERS
         )
     setup = SETUPS[request.scale]
     config, measure = setup.config_of(BASELINE), setup.measure

@@ -55,9 +55,25 @@ def values_table(ablation: Ablation, cells: Cells, request: Request, seen: Outco
         label_heading="Design",
         columns=(*columns, Column(key="seeds", title="seeds")),
         rows=tuple(rows),
-        remarks=ablation.remarks,
+        remarks=(*ablation.remarks, *deviation_remarks(ablation, cells)),
         provenance=provenance_lines(ablation, cells, request),
     )
+
+
+def deviation_remarks(ablation: Ablation, cells: Cells) -> tuple[str, ...]:
+    """In what measurements are not as their protocol asks, and of which designs; or nothing."""
+    measured = {label: cells.of(design) for label, design in ablation.designs.items()}
+    found: dict[str, dict[str, None]] = {}  # phrase → labels
+    for label, by_seed in measured.items():
+        for cell in by_seed.values():
+            for phrase in cell.details.get("deviations", ()):
+                found.setdefault(str(phrase), {})[label] = None
+    every = [label for label, by_seed in measured.items() if by_seed]
+    phrases = [
+        phrase if [*labels] == every else f"{phrase} ({', '.join(labels)})"
+        for phrase, labels in found.items()
+    ]
+    return (f"Not as the protocol asks: {'; '.join(phrases)}.",) if phrases else ()
 
 
 def provenance_lines(ablation: Ablation, cells: Cells, request: Request) -> tuple[str, ...]:

@@ -9,10 +9,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from benchmarks.figure_commands import OnlyAvailable, add_figures
+from benchmarks.figure_commands import (
+    Gpus,
+    InitialiseFrom,
+    OnlyAvailable,
+    TrainingVae,
+    add_figures,
+)
 from benchmarks.runner_options import ScaleOption, documents_folder
 from benchmarks.scale import as_scale
 from benchmarks.table_commands import add_tables
+from evaluation.options import DataRoot
 from latte.data.command_line import nearest, new_app, run_app
 from latte.data.errors import InputError
 
@@ -307,6 +314,23 @@ def reproduce(
         int, typer.Option(min=1, help="How often every design is trained anew; for figures.")
     ] = 3,
     workers: Workers = None,
+    data_root: DataRoot = None,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="At paper scale: folder of the published models of Latte. [default: checkpoints]",
+        ),
+    ] = None,
+    vae: TrainingVae = None,
+    initialise_from: InitialiseFrom = None,
+    gpus: Gpus = None,
+    vbench: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FILE", help="At paper scale: results of VBench for table4; repeatable."
+        ),
+    ] = None,
     only_available: OnlyAvailable = False,
     results: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for the folders of all of them.")
@@ -315,7 +339,8 @@ def reproduce(
     """Every table and figure of the paper, the demo and what moves a number; then the report.
 
     Goes on where it was. One that fails costs no other, and fails the run at the end. Needs
-    nothing at the scale tiny: under an hour on two cores.
+    nothing at the scale tiny: under an hour on two cores. At the scale paper everything that any of
+    them lacks is listed before anything starts.
 
     latte-bench reproduce --seeds 1
     """
@@ -323,10 +348,18 @@ def reproduce(
 
     runner.run(
         documents_folder("", results, option="--results"),
-        scale=as_scale(scale),
-        seeds=seeds,
-        workers=workers,
-        only_available=only_available,
+        runner.ReproduceRequest(
+            scale=as_scale(scale),
+            seeds=seeds,
+            workers=workers,
+            only_available=only_available,
+            data_root=data_root,
+            checkpoints=checkpoints,
+            vae=vae,
+            initialise_from=initialise_from,
+            gpus=gpus,
+            vbench=tuple(vbench or ()),
+        ),
     )
 
 

@@ -8,7 +8,7 @@ import typer
 
 from benchmarks.devices import resolved_device
 from benchmarks.runner_options import Out, ScaleOption, Seeds, Workers, folder_of
-from benchmarks.scale import as_scale
+from benchmarks.scale import as_scale, refuse_of_paper_scale
 from evaluation.options import DataRoot
 from latte.data.errors import InputError
 
@@ -47,6 +47,22 @@ Vae = Annotated[
     str | None,
     typer.Option(
         metavar="DIR|NAME", help="The checkpoint's autoencoder, if not the one that it names."
+    ),
+]
+TrainingVae = Annotated[
+    str | None,
+    typer.Option(
+        "--vae",
+        metavar="DIR|NAME",
+        help="At paper scale: Stable Diffusion's autoencoder. [default: stabilityai/sd-vae-ft-ema]",
+    ),
+]
+Gpus = Annotated[
+    int | None,
+    typer.Option(
+        metavar="1|2|4|8",
+        help="At paper scale: GPUs that train; fewer make the same batch in several passes. "
+        "[default: 8]",
     ),
 ]
 NumClips = Annotated[
@@ -117,6 +133,8 @@ def _add(
         device: Device = None,
         data_root: DataRoot = None,
         initialise_from: InitialiseFrom = None,
+        vae: TrainingVae = None,
+        gpus: Gpus = None,
         only_available: OnlyAvailable = False,
     ) -> None:
         chosen = as_scale(scale)
@@ -125,6 +143,7 @@ def _add(
                 "--workers: at paper scale torchrun has all GPUs for one training after the other; "
                 "leave it out"
             )
+        refuse_of_paper_scale(chosen, {"--vae": vae, "--gpus": gpus})
         folder = folder_of(name, chosen, out)
         from benchmarks.ablations import Request
         from evaluation.options import workers_or_default
@@ -139,6 +158,10 @@ def _add(
             initialise_from=initialise_from,
             only_available=only_available,
         )
+        if chosen == "paper":
+            from benchmarks.paper_trainings import as_paper_request
+
+            request = as_paper_request(request, vae=vae, gpus=gpus)
         run(folder, request)
 
     command.__doc__ = (

@@ -5,6 +5,8 @@ first, all of it at once.
 """
 
 import json
+import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -12,8 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmarks import finished
+from benchmarks.child_processes import run_child
 from benchmarks.finished import FILE, Finished, cell_key
 from benchmarks.measured_results import Measured
+from benchmarks.paper_commands import COMMANDS, GPUS, ScriptPart, torchrun, write_script
 from benchmarks.published_beside_measured import PublishedColumn
 from benchmarks.scale import (
     Ingredient,
@@ -27,6 +31,7 @@ from benchmarks.scale import (
     network_weights,
     package,
     require,
+    vae_identity,
 )
 from evaluation.catalogue import for_metric, metric
 from evaluation.extraction import RunOptions
@@ -76,6 +81,13 @@ class PaperRequest:
         """The device."""
         return self.device or "cuda"
 
+    @property
+    def visible(self) -> int:
+        """GPUs that may all be used: none where a single device is named."""
+        import torch
+
+        return torch.cuda.device_count() if self.place == "cuda" else 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class PaperTask:
@@ -85,6 +97,7 @@ class PaperTask:
     protocol: Protocol
     checkpoint: Path
     vae: str | None
+    vae_content: str | None  # of a folder the digest of its files
     sha256: str  # of the checkpoint
     device: str
 
@@ -115,7 +128,7 @@ class PaperTask:
     def _sampling(self) -> dict[str, Any]:
         return {
             "model": self.sha256,
-            "vae": self.vae,
+            "vae": self.vae_content,
             "device": self.device.partition(":")[0],
             "precision": self.precision,
             # What the checkpoint does not say itself; guidance is for those with classes alone.
@@ -126,6 +139,25 @@ class PaperTask:
     def name(self) -> str:
         """For messages."""
         return f"{self.column.metric} on {self.column.dataset}"
+
+    def sample_command(self, folder: Path, processes: int) -> list[str]:
+        """The samples as a command: sample i is the same in any number of processes.
+
+        Args:
+            folder: of the cells.
+            processes: each with a GPU of its own; 1 works on the device.
+        """
+        count = str(self.protocol.num_fake)
+        what = ["--dataset", self.column.dataset, "--num-samples", count]
+        what += ["--precision", self.precision, "--device", self.device]
+        what += [] if self.vae is None else ["--autoencoder", self.vae]
+        program = torchrun(processes) if processes > 1 else ("python", "-m", "latte")
+        out = str(self.samples_folder(folder))
+        return [*program, "sample", str(self.checkpoint), *what, "--out", out]
+
+    def samples_folder(self, folder: Path) -> Path:
+        """Where its samples are, beside the cells."""
+        return folder / "samples" / self.samples
 
 
 def measure_at_paper_scale(
@@ -139,29 +171,52 @@ def measure_at_paper_scale(
 
     Raises:
         InputError: something is missing: one message with all of it, before anything starts. With
-            `only_available`, no cell can be measured.
+            `only_available`, no cell can be measured. Of models that are here, the commands that
+            sample from them are written before.
     """
     needed = {column: ingredients(column, request) for column in columns}
     every = [each for found in needed.values() for each in found]
     measurable = [column for column in columns if not missing_ingredients(needed[column])]
+    here = [each for each in columns if _checkpoint(each.dataset, request.checkpoints).is_file()]
+    tasks = {column: paper_task(column, request) for column in here}
+    script = write_sample_commands([*tasks.values()], request, folder) if tasks else None
     if not (request.only_available and measurable):
-        require(every, "paper", or_else="" if request.only_available else OR_ELSE)
+        hints = [] if request.only_available else [OR_ELSE]
+        hints += [] if script is None else [f"the commands that make the samples are in {script}"]
+        require(every, "paper", or_else="; ".join(hints))
     missing = [
         f"Not measured: {column.metric} on {column.title} lacks "
         f"{', '.join(each.name for each in missing_ingredients(needed[column]))}."
         for column in columns
         if column not in measurable
     ]
-    tasks = [paper_task(column, request) for column in measurable]
+    wanted = [tasks[column] for column in measurable]
     ended = finished.finish(
-        tasks, partial(measure_cell, request=request, folder=folder), folder / FILE
+        wanted, partial(measure_cell, request=request, folder=folder), folder / FILE
     )
     results = [
         Measured(where=f"{folder / FILE} ({task.name})", record=ended.cells[task.key].details)
-        for task in tasks
+        for task in wanted
         if task.key in ended.cells
     ]
     return results, missing, ended
+
+
+def write_sample_commands(tasks: Sequence[PaperTask], request: PaperRequest, folder: Path) -> Path:
+    """Beside the cells, the commands that make the samples of each model.
+
+    Samples that they have made, here or elsewhere, are measured as they are.
+    """
+    processes = request.visible or (GPUS if request.place == "cuda" else 1)
+    parts = [
+        ScriptPart(
+            name=f"samples for {task.column.dataset}",
+            key=task.samples.rpartition("-")[2],
+            text=shlex.join(task.sample_command(folder, processes)),
+        )
+        for task in tasks
+    ]
+    return write_script(folder / COMMANDS, parts)
 
 
 def ingredients(column: PublishedColumn, request: PaperRequest) -> list[Ingredient]:
@@ -169,7 +224,7 @@ def ingredients(column: PublishedColumn, request: PaperRequest) -> list[Ingredie
     checkpoint = _checkpoint(column.dataset, request.checkpoints)
     chosen = metric(column.command)
     return [
-        *([data_set(column.dataset, request.root)] if chosen.needs_real else []),
+        *([_real_videos(column.dataset, request)] if chosen.needs_real else []),
         network_weights(column.network),
         file(
             f"weights of Latte for {column.dataset}",
@@ -184,22 +239,12 @@ def ingredients(column: PublishedColumn, request: PaperRequest) -> list[Ingredie
 
 def measure_cell(task: PaperTask, request: PaperRequest, folder: Path) -> finished.Measured:
     """Sample, then measure; samples and features that are there already are not made again."""
-    made = sample(
-        SampleRequest(
-            checkpoint=task.checkpoint,
-            dataset=task.column.dataset,
-            out=folder / "samples" / task.samples,
-            num_samples=task.protocol.num_fake,
-            autoencoder=task.vae,
-            device=task.device,
-            precision=task.precision,
-        )
-    )
+    _sample(task, request, folder)
     needs_real = metric(task.column.command).needs_real
     measure = MeasureRequest(
         metrics=(task.column.command,),
         real=open_dataset(task.column.dataset, data_root=request.root) if needs_real else None,
-        fake=first_samples(open_video_set(made.out), task.protocol.num_fake),
+        fake=first_samples(open_video_set(task.samples_folder(folder)), task.protocol.num_fake),
         protocol=task.protocol,
         dataset=task.column.dataset,
         model=MODEL,
@@ -210,6 +255,25 @@ def measure_cell(task: PaperTask, request: PaperRequest, folder: Path) -> finish
     )
     (result,) = run_metrics(measure, options)
     return _as_cell(result)
+
+
+def _sample(task: PaperTask, request: PaperRequest, folder: Path) -> None:
+    """Make the samples that are not there: on all GPUs, where there are several."""
+    if request.visible > 1:
+        command = task.sample_command(folder, request.visible)
+        run_child([sys.executable, "-m", "torch.distributed.run", *command[1:]], command)
+        return
+    sample(
+        SampleRequest(
+            checkpoint=task.checkpoint,
+            dataset=task.column.dataset,
+            out=task.samples_folder(folder),
+            num_samples=task.protocol.num_fake,
+            autoencoder=task.vae,
+            device=task.device,
+            precision=task.precision,
+        )
+    )
 
 
 def first_samples(videos: VideoSet, count: int) -> VideoSet:
@@ -229,18 +293,30 @@ def _as_cell(result: Result) -> finished.Measured:
 
 def paper_task(column: PublishedColumn, request: PaperRequest) -> PaperTask:
     """The cell of a column, whose checkpoint is here."""
-    protocol = for_dataset(LATTE, column.dataset)
-    if request.num_videos is not None:
-        protocol = replace(protocol, num_real=request.num_videos, num_fake=request.num_videos)
     path = _checkpoint(column.dataset, request.checkpoints)
+    chosen = request.vae or (DEFAULT_VAE if is_official(path) else None)
     return PaperTask(
         column=column,
-        protocol=protocol,
+        protocol=_protocol(column.dataset, request),
         checkpoint=path,
-        vae=request.vae or (DEFAULT_VAE if is_official(path) else None),
+        vae=chosen,
+        vae_content=None if chosen is None else vae_identity(chosen),
         sha256=digest(path).sha256,
         device=request.place,
     )
+
+
+def _protocol(dataset: str, request: PaperRequest) -> Protocol:
+    protocol = for_dataset(LATTE, dataset)
+    if request.num_videos is None:
+        return protocol
+    return replace(protocol, num_real=request.num_videos, num_fake=request.num_videos)
+
+
+def _real_videos(dataset: str, request: PaperRequest) -> Ingredient:
+    """The data set, of which at least one video is long enough."""
+    least = _protocol(dataset, request).real_selection().min_frames
+    return data_set(dataset, request.root, min_frames=least)
 
 
 def _checkpoint(dataset: str, folder: Path) -> Path:

@@ -7,14 +7,23 @@ interrupted.
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from benchmarks.ablations import Cells, Request
 from benchmarks.child_processes import run_child
 from benchmarks.designs import BASELINE, PAPER, Design
 from benchmarks.finished import FILE, Measured, finish, read_cells
-from benchmarks.paper_commands import DATASET, DIT, GPUS, PaperTraining, write_commands
+from benchmarks.paper_commands import (
+    COMMANDS,
+    DATASET,
+    DIT,
+    GPUS,
+    PaperTraining,
+    write_commands,
+)
 from benchmarks.scale import (
     Ingredient,
     data_set,
@@ -26,20 +35,36 @@ from benchmarks.scale import (
     package,
     require,
     vae,
+    vae_identity,
 )
 from evaluation.networks.weights import digest
+from evaluation.presets import LATTE
 from evaluation.result import read_results
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.errors import InputError
 from latte.training.config import load_config
 
-if TYPE_CHECKING:
-    from benchmarks.ablations import Cells, Request
-
-COMMANDS = "commands.sh"
+# Of which the paper's batch can be made; see `--gpus`.
+NUMBERS_OF_GPUS = tuple(count for count in range(1, GPUS + 1) if GPUS % count == 0)
 
 
-def make_paper_cells(designs: Sequence[Design], request: "Request") -> "Cells":
+@dataclass(frozen=True, kw_only=True)
+class PaperRequest(Request):
+    """How a figure is made at the paper's settings."""
+
+    vae: str | None = None  # folder or hub name of Stable Diffusion's VAE, if not the usual one
+    gpus: int = GPUS
+
+    def __post_init__(self) -> None:
+        if self.gpus not in NUMBERS_OF_GPUS:
+            few, most = NUMBERS_OF_GPUS[:-1], NUMBERS_OF_GPUS[-1]
+            raise InputError(
+                f"--gpus {self.gpus}: the paper's batch is of {GPUS} processes; give "
+                f"{', '.join(map(str, few))} or {most}"
+            )
+
+
+def make_paper_cells(designs: Sequence[Design], request: Request) -> Cells:
     """Write the commands of all designs; run those whose ingredients are here, one after the other.
 
     Raises:
@@ -47,20 +72,15 @@ def make_paper_cells(designs: Sequence[Design], request: "Request") -> "Cells":
             `only_available`, only if no design can be trained. Or an option has no effect here, or
             no cell could be measured.
     """
-    from benchmarks.ablations import Cells
-
+    request = as_paper_request(request)
     if request.device is not None:
         raise InputError(
-            f"--device {request.device}: at paper scale torchrun takes {GPUS} GPUs; leave it out"
+            f"--device {request.device}: at paper scale torchrun takes {request.gpus} GPUs; leave "
+            "it out (--gpus says how many)"
         )
-    initial = _initial(designs, request)
-    tasks = {
-        (design, seed): paper_training(design, seed, request, initial)
-        for seed in range(request.seeds)
-        for design in designs
-    }
+    tasks = _trainings(designs, request)
     script = write_commands(request.folder / COMMANDS, list(tasks.values()))
-    needed = {design: ingredients(design, request) for design in designs}
+    needed = ingredients(designs, request)
     possible = [design for design in designs if not missing_ingredients(needed[design])]
     if not (request.only_available and possible):
         hint = "" if request.only_available else ", and --only-available runs what can be run"
@@ -72,6 +92,7 @@ def make_paper_cells(designs: Sequence[Design], request: "Request") -> "Cells":
     for task in wanted:
         if task.key in done:  # stopped before it was tidied up
             tidy(task)
+    _announce(wanted, done, request)
     finished = finish(wanted, measure_paper_training, path, tidy=tidy)
     finished.end_if_nothing()
     reasons = {
@@ -83,12 +104,61 @@ def make_paper_cells(designs: Sequence[Design], request: "Request") -> "Cells":
     return Cells(finished=finished, keys=keys, reasons=reasons)
 
 
+def as_paper_request(
+    request: Request, *, vae: str | None = None, gpus: int | None = None
+) -> PaperRequest:
+    """The same request, with what this scale asks for besides; None: as usual.
+
+    Raises:
+        InputError: the paper's batch cannot be made on so many GPUs.
+    """
+    if isinstance(request, PaperRequest):
+        return request
+    common = {each.name: getattr(request, each.name) for each in fields(Request)}
+    return PaperRequest(**common, vae=vae, gpus=GPUS if gpus is None else gpus)
+
+
+def _trainings(
+    designs: Sequence[Design], request: PaperRequest
+) -> dict[tuple[Design, int], PaperTraining]:
+    """All of them: every design of a seed before those of the next."""
+    initial = _initial(designs, request)
+    return {
+        (design, seed): paper_training(design, seed, request, initial)
+        for seed in range(request.seeds)
+        for design in designs
+    }
+
+
+def _announce(tasks: Sequence[PaperTraining], done: Iterable[str], request: PaperRequest) -> None:
+    """Say how much there is to do, before days of it."""
+    finished = set(done)
+    every = {task.training_key: task for task in tasks}
+    left = {key: task for key, task in every.items() if task.key not in finished}
+    if not left:
+        return
+    to_train = sum(not task.weights.exists() for task in left.values())
+    steps = sorted({task.steps[-1] for task in every.values()})
+    count = "1 training" if len(every) == 1 else f"{len(every)} trainings"
+    where = "1 GPU" if request.gpus == 1 else f"{request.gpus} GPUs"
+    print(
+        f"{count} of {' or '.join(f'{step:,}' for step in steps)} steps, of which "
+        f"{len(every) - len(left)} done, {len(left) - to_train} trained but not all measured, and "
+        f"{to_train} still to be trained, one after the other on {where}: days for each",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
 def paper_training(
-    design: Design, seed: int, request: "Request", initial: str = DIT
+    design: Design, seed: int, request: Request, initial: str = DIT
 ) -> PaperTraining:
     """The cell of a design; seed 0 is the configuration's own."""
+    request = as_paper_request(request)
     own_seed = load_config(PAPER.config).training.seed
     settings = [*PAPER.settings_of(design), f"training.seed={own_seed + seed}"]
+    if request.vae is not None:
+        settings.append(f"autoencoder.path={request.vae}")
     if design.starts_from_images:
         settings.append(f"model.initialise_from={request.initialise_from or Path(DIT).name}")
     config = load_config(PAPER.config, settings)
@@ -103,36 +173,63 @@ def paper_training(
         data_root=request.data_root or default_data_root(),
         seed=seed,
         initial=initial,
+        vae=vae_identity(config.autoencoder.path or DEFAULT_VAE),
+        gpus=request.gpus,
     )
 
 
-def ingredients(design: Design, request: "Request") -> list[Ingredient]:
-    """What a design needs, and whether it is here."""
+def ingredients(designs: Sequence[Design], request: Request) -> dict[Design, list[Ingredient]]:
+    """What each design needs, and whether it is here."""
+    request = as_paper_request(request)
+    usual = PAPER.config_of(BASELINE)
+    common = [
+        package("diffusers", "sd"),
+        vae(request.vae or usual.autoencoder.path or DEFAULT_VAE),
+        network_weights("i3d"),
+        network_weights("inception"),
+    ]
     dit = file(
         "DiT-XL/2's weights",
         request.initialise_from,
         f"fetch {DIT}, and name it with --initialise-from",
     )
-    return [
-        data_set(DATASET, request.data_root or default_data_root()),
-        package("diffusers", "sd"),
-        vae(PAPER.config_of(design).autoencoder.path or DEFAULT_VAE),
-        network_weights("i3d"),
-        network_weights("inception"),
-        *([dit] if design.starts_from_images else []),
-        gpus(GPUS),
-    ]
+    root = request.data_root or default_data_root()
+    # At its own interval and at the usual one: the longer clips decide.
+    strides = {
+        design: max(PAPER.config_of(design).data.stride, usual.data.stride) for design in designs
+    }
+    videos = {
+        stride: data_set(DATASET, root, min_frames=_min_frames(stride))
+        for stride in set(strides.values())
+    }
+    return {
+        design: [
+            videos[strides[design]],
+            *common,
+            *([dit] if design.starts_from_images else []),
+            gpus(request.gpus),
+        ]
+        for design in designs
+    }
+
+
+def _min_frames(stride: int) -> int:
+    """Of a video, for FVD's real clips at this interval; trainings take shorter ones as well."""
+    return replace(LATTE, real_stride=stride).real_selection().min_frames
 
 
 def measure_paper_training(task: PaperTraining) -> Measured:
     """Run the commands whose results are not there yet.
 
     Raises:
-        InputError: one of them failed, or a file of results has a broken line.
+        InputError: one of them failed, a file of results has a broken line, or weights that are
+            to be measured were removed.
     """
     missing = {step: list(_missing(task, step)) for step in task.steps}
     if any(missing.values()) and not task.weights.exists():
         _run(task.train_command())
+        _remove_unmeasured(task)
+    _require_checkpoints(task, [step for step, commands in missing.items() if commands])
     for step, commands in missing.items():
         for command in [task.sample_command(step), *commands] if commands else []:
             _run(command)
@@ -142,6 +239,8 @@ def measure_paper_training(task: PaperTraining) -> Measured:
         for stride in task.strides
     ]
     last = _record(task.results(task.steps[-1], task.strides[0]))
+    files = [path for step in task.steps for path in task.measure_commands(step)]
+    deviations = [phrase for path in files for phrase in _record(path).get("deviations", ())]
     _, value, low, high = rows[0][-1]
     return Measured(
         value=value,
@@ -150,15 +249,37 @@ def measure_paper_training(task: PaperTraining) -> Measured:
             "points": rows,
             "fid": list(_value(task.fid)),
             "fingerprint": last["fingerprint"],
+            "num_real": last["num_real"],
+            "num_fake": last["num_fake"],
+            "deviations": list(dict.fromkeys(deviations)),
         },
         provenance={key: last[key] for key in ("date", "versions", "host")},
     )
 
 
 def tidy(task: PaperTraining) -> None:
-    """Keep the last weights of a measured training alone, beside its log and results."""
-    for path in (*task.leftovers, *map(task.samples, task.steps)):
+    """Keep the weights of a measured training that are measured, beside its log and results."""
+    if task.weights.exists():
+        _remove_unmeasured(task)
+    for path in (task.state, *map(task.samples, task.steps)):
         _remove(path)
+
+
+def _remove_unmeasured(task: PaperTraining) -> None:
+    """Checkpoints in between are for going on after a hard stop alone."""
+    kept = {task.checkpoint(step).parent for step in task.steps}
+    for folder in sorted(task.checkpoints.glob("*")):
+        if folder not in kept:
+            _remove(folder)
+
+
+def _require_checkpoints(task: PaperTraining, steps: Iterable[int]) -> None:
+    gone = [step for step in steps if not task.checkpoint(step).exists()]
+    if gone:
+        raise InputError(
+            f"{task.run}: is trained, but its weights of step {gone[0]:,} are gone: bring them "
+            "back, or remove the folder to have it trained again"
+        )
 
 
 def _remove(path: Path) -> None:
@@ -174,7 +295,7 @@ def _missing(task: PaperTraining, step: int) -> Iterator[list[str]]:
             yield command
 
 
-def _initial(designs: Sequence[Design], request: "Request") -> str:
+def _initial(designs: Sequence[Design], request: Request) -> str:
     """What is known of the file that some designs start from: what is in it, if it is here."""
     path = request.initialise_from
     needed = any(design.starts_from_images for design in designs)

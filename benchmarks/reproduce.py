@@ -4,17 +4,24 @@ Each runner is a process of its own, so that its provenance says the command tha
 and one that fails costs no other.
 """
 
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 from tabulate import tabulate
 
-from benchmarks.scale import Scale, name_at
+from benchmarks.child_processes import child_ended
+from benchmarks.scale import (
+    Ingredient,
+    Scale,
+    missing_ingredients,
+    name_at,
+    refuse_of_paper_scale,
+    require,
+)
 from latte.data.errors import InputError
 
 # Of the paper, each at any scale; in the order in which they share what is trained and measured.
@@ -30,10 +37,47 @@ OF_THE_PAPER = (
     "figure8",
     "intext",
 )
+ONLY_AVAILABLE = "--only-available"
+OF_TABLES = ("--data-root", "--checkpoints", "--vae", ONLY_AVAILABLE)
+OF_TRAININGS = ("--data-root", "--vae", "--initialise-from", "--gpus", ONLY_AVAILABLE)
+TAKEN_AT_PAPER_SCALE: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(("table3", "table5"), OF_TABLES),
+    **dict.fromkeys(("figure5", "figure7", "intext"), OF_TRAININGS),
+    **dict.fromkeys(("figure6", "figure8"), ("--data-root",)),
+}
 # About the measuring itself, always on `shapes`.
 OF_THE_MEASURES = ("demo", "protocols", "sensitivity")
 # About simulations and this machine: they measure the same with any options.
 WITHOUT_OPTIONS = ("coverage", "speed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceRequest:
+    """What is run, and at `paper` scale with what."""
+
+    scale: Scale
+    seeds: int = 3
+    workers: int | None = None
+    only_available: bool = False
+    # At `paper` scale; None: as the runners have it.
+    data_root: Path | None = None
+    checkpoints: Path | None = None  # folder of the published models
+    vae: str | None = None
+    initialise_from: Path | None = None  # the file of DiT-XL/2
+    gpus: int | None = None
+    vbench: tuple[str, ...] = ()  # results of VBench, `[NAME=]FILE`
+
+    @property
+    def of_paper_scale(self) -> Mapping[str, object]:
+        """Options that no other scale knows."""
+        return {
+            "--data-root": self.data_root,
+            "--checkpoints": self.checkpoints,
+            "--vae": self.vae,
+            "--initialise-from": self.initialise_from,
+            "--gpus": self.gpus,
+            "--vbench": self.vbench,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,25 +94,19 @@ class Ending:
         return {0: "done", 2: "bad input, or stopped"}.get(self.code, f"failed ({self.code})")
 
 
-def run(
-    results: Path,
-    *,
-    scale: Scale,
-    seeds: int,
-    workers: int | None,
-    only_available: bool,
-) -> None:
+def run(results: Path, request: ReproduceRequest) -> None:
     """Run everything at a scale into the folder of results, then `latte-bench report`.
 
     Everything goes on where it was: what is measured is kept.
 
     Raises:
-        InputError: runners failed, each for a reason that the user can mend.
+        InputError: at `paper` scale something is missing, before anything starts: one message with
+            all that any runner lacks. Or runners failed, each for a reason that the user can mend.
         typer.Exit: some failed otherwise: code 1.
     """
-    commands = runner_commands(
-        results, scale=scale, seeds=seeds, workers=workers, only_available=only_available
-    )
+    refuse_of_paper_scale(request.scale, request.of_paper_scale)
+    without = runners_without_ingredients(request) if request.scale == "paper" else ()
+    commands = runner_commands(results, request, without=without)
     endings = []
     for number, (name, options) in enumerate(commands, 1):
         print(f"[{number}/{len(commands)}] latte-bench {' '.join([name, *options])}", flush=True)
@@ -78,11 +116,87 @@ def run(
     _end(endings)
 
 
+def runners_without_ingredients(request: ReproduceRequest) -> list[str]:
+    """With `only_available`, the runners of which nothing can be run; they are told, and left out.
+
+    Raises:
+        InputError: something is missing, and `only_available` is not given.
+    """
+    needed = needed_at_paper_scale(request)
+    every = [each for parts in needed.values() for part in parts for each in part]
+    if not request.only_available:
+        require(every, "paper", or_else="--only-available runs what can be run")
+    left_out = [name for name, parts in needed.items() if all(map(missing_ingredients, parts))]
+    if left_out:
+        lines = "".join(f"\n  - {each.line}" for each in missing_ingredients(every))
+        print(f"left out: {', '.join(left_out)}; not here:{lines}", file=sys.stderr, flush=True)
+    return left_out
+
+
+def needed_at_paper_scale(request: ReproduceRequest) -> dict[str, list[list[Ingredient]]]:
+    """What each runner needs, part by part: a part is run where all that it needs is here.
+
+    Raises:
+        InputError: the results of VBench cannot be read, or the batch cannot be made on the GPUs.
+    """
+    # What follows opens networks and data sets: most runs need none of it.
+    from benchmarks import paper_measurements, paper_trainings, table3_fvd, table5_is_fid
+    from benchmarks.ablations import Ablation, Request
+    from benchmarks.figure5_ablations import LETTERS, ablation
+    from benchmarks.figure7_sizes import ablation as sizes
+    from benchmarks.intext_masks import ablation as masks
+    from benchmarks.published_beside_measured import PublishedTable
+
+    trainings = paper_trainings.as_paper_request(
+        Request(
+            scale="paper", data_root=request.data_root, initialise_from=request.initialise_from
+        ),
+        vae=request.vae,
+        gpus=request.gpus,
+    )
+    measurements = paper_measurements.PaperRequest(
+        checkpoints=request.checkpoints or Path("checkpoints"),
+        data_root=request.data_root,
+        vae=request.vae,
+    )
+
+    def of_figures(*figures: Ablation) -> list[list[Ingredient]]:
+        designs = [design for figure in figures for design in figure.designs.values()]
+        return [*paper_trainings.ingredients(designs, trainings).values()]
+
+    def of_table(table: PublishedTable) -> list[list[Ingredient]]:
+        return [paper_measurements.ingredients(each, measurements) for each in table.columns]
+
+    figure5 = of_figures(*(ablation(letter, "paper") for letter in LETTERS))
+    return {
+        "table3": of_table(table3_fvd.TABLE),
+        "table4": [[_vbench_results(request)]],
+        "table5": of_table(table5_is_fid.TABLE),
+        "figure5": figure5,
+        "figure6": figure5,  # it looks into networks of Figure 5f, as does Figure 8
+        "figure7": of_figures(sizes("paper")),
+        "figure8": figure5,
+        "intext": of_figures(masks("paper")),
+    }
+
+
+def _vbench_results(request: ReproduceRequest) -> Ingredient:
+    from benchmarks.table4_vbench import DIMENSIONS
+    from benchmarks.vbench_results import read_models
+
+    return Ingredient(
+        name="a results file of VBench",
+        here=bool(read_models(request.vbench, list(DIMENSIONS))),
+        how_to_get="`latte-bench table4 --scale paper` says how to make one; give it with --vbench",
+    )
+
+
 def runner_commands(
-    results: Path, *, scale: Scale, seeds: int, workers: int | None, only_available: bool
+    results: Path, request: ReproduceRequest, *, without: Collection[str] = ()
 ) -> list[tuple[str, list[str]]]:
     """Names of runners with their options, the report at the end."""
-    shared = [] if workers is None else ["--workers", str(workers)]
+    scale = request.scale
+    shared = [] if request.workers is None else ["--workers", str(request.workers)]
     # One store: the demo, the tables and the sensitivity look at the same real videos.
     store = ["--store", str(results / "features")]
     commands = []
@@ -92,16 +206,25 @@ def runner_commands(
             options += [*shared, *store, "--cells", str(results / name_at("methods", scale))]
         elif name.startswith("figure") or name == "intext":
             trains_by_torchrun = scale == "paper" and name not in ("figure6", "figure8")
-            options += [*([] if trains_by_torchrun else shared), "--seeds", str(seeds)]
+            options += [*([] if trains_by_torchrun else shared), "--seeds", str(request.seeds)]
             options += ["--cells", str(results / name_at("trainings", scale))]
-        takes_gaps = name in ("table3", "table5", "figure5", "figure7", "intext")
-        if only_available and takes_gaps:
-            options.append("--only-available")
-        commands.append((name, options))
+        commands.append((name, [*options, *_of_paper_scale(name, request)]))
     for name in OF_THE_MEASURES:
         commands.append((name, ["--out", str(results / name), *shared, *store]))
     commands += [(name, ["--out", str(results / name)]) for name in WITHOUT_OPTIONS]
+    commands = [(name, options) for name, options in commands if name not in without]
     return [*commands, ("report", ["--results", str(results), "--scale", scale])]
+
+
+def _of_paper_scale(name: str, request: ReproduceRequest) -> list[str]:
+    """Those of the options of paper scale that a runner takes."""
+    if name == "table4":
+        return [part for each in request.vbench for part in ("--results", each)]
+    taken = TAKEN_AT_PAPER_SCALE.get(name, ())
+    given = {key: value for key, value in request.of_paper_scale.items() if key in taken and value}
+    options = [part for key, value in given.items() for part in (key, str(value))]
+    only_available = request.only_available and ONLY_AVAILABLE in taken
+    return [*options, ONLY_AVAILABLE] if only_available else options
 
 
 def _run(name: str, options: Sequence[str]) -> Ending:
@@ -109,8 +232,8 @@ def _run(name: str, options: Sequence[str]) -> Ending:
     # The name of the command, for the provenance, is that of the file that is run.
     program = Path(sys.executable).with_name("latte-bench")
     command = [str(program)] if program.exists() else [sys.executable, "-m", "benchmarks"]
-    done = subprocess.run([*command, name, *options])
-    return Ending(name=name, code=done.returncode, seconds=time.monotonic() - started)
+    ended = child_ended([*command, name, *options])
+    return Ending(name=name, code=ended.code, seconds=time.monotonic() - started)
 
 
 def _end(endings: Sequence[Ending]) -> None:

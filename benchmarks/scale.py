@@ -1,22 +1,29 @@
 """At which scale a runner works, and what that needs: all that is missing is said at once."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import BrokenVideoError, InputError
+
+if TYPE_CHECKING:
+    from evaluation.networks.spec import NetworkSpec
+    from latte.data.sources import Video, VideoSet
 
 Scale = Literal["tiny", "small", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 
 MEANINGS: Mapping[Scale, str] = {
     "tiny": "small trainings on the embedded data set: minutes on two cores, nothing to fetch",
-    "small": "the embedded data set at 32×32: about an hour on one GPU",
+    "small": "the embedded data set at 32×32: for figures one GPU, for tables two cores, about an "
+    "hour each",
     "paper": "the paper's settings: its data sets, its weights, several GPUs",
 }
 
@@ -45,6 +52,18 @@ def as_scale(name: str) -> Scale:
         if name == scale:
             return scale
     raise InputError(f"no scale is called {name!r}: {nearest(name, SCALES)}")
+
+
+def refuse_of_paper_scale(scale: Scale, given: Mapping[str, object]) -> None:
+    """Refuse options, by name, that say something of the paper's settings alone.
+
+    Raises:
+        InputError: one is given (not None, not empty) at another scale, which would ignore it.
+    """
+    names = [name for name, value in given.items() if value]
+    if scale != "paper" and names:
+        them = "leave it out" if len(names) == 1 else "leave them out"
+        raise InputError(f"{', '.join(names)}: of effect at paper scale alone; {them}")
 
 
 def name_at(name: str, scale: Scale) -> str:
@@ -87,34 +106,74 @@ def default_data_root() -> Path:
     return Path(os.environ.get("LATTE_DATA") or "data")
 
 
-def data_set(name: str, data_root: Path, *, split: str | None = None) -> Ingredient:
-    """A data set by its name, at the split that FVD is measured on by default."""
+def data_set(
+    name: str, data_root: Path, *, split: str | None = None, min_frames: int = 0
+) -> Ingredient:
+    """A data set by its name, at the split that FVD is measured on by default.
+
+    Args:
+        min_frames: that at least one of its videos must have; 0 looks at names alone.
+    """
     from latte.data.datasets import dataset, open_dataset
 
     try:
-        open_dataset(name, data_root=data_root, split=split)
+        videos = open_dataset(name, data_root=data_root, split=split)
+        why = _too_short(videos, min_frames)
     except InputError as error:
-        found, why = False, str(error)
-    else:
-        found, why = True, ""
+        why = str(error)
     # The reason names the places that were looked at; some reasons say how to get it as well.
     how = why if dataset(name).how_to_get in why else f"{why}; {dataset(name).how_to_get}"
-    return Ingredient(name=f"data set {name}", here=found, how_to_get=how)
+    return Ingredient(name=f"data set {name}", here=not why, how_to_get=how if why else "")
+
+
+def _too_short(videos: "VideoSet", min_frames: int) -> str:
+    """Half a sentence where no video can be read and is long enough; the first one mostly is."""
+    if not min_frames or any(_has_frames(video, min_frames) for video in videos.videos):
+        return ""
+    return (
+        f"of the {len(videos.videos)} videos in {videos.root} none can be read and has "
+        f"{min_frames} frames, as the clips need"
+    )
+
+
+def _has_frames(video: "Video", count: int) -> bool:
+    try:
+        return video.probe().num_frames >= count
+    except BrokenVideoError:
+        return False
 
 
 def network_weights(name: str) -> Ingredient:
-    """The published weights of a feature network: shipped, or in the folder of weights."""
+    """The published weights of a feature network: shipped, or in the folder of weights.
+
+    A file whose hash is published is read, since another content would be refused later.
+    """
     from evaluation.networks.registry import network
     from evaluation.networks.weights import VARIABLE, default_folder, is_here
 
     spec = network(name)
     files = " or ".join(f"{file.file_name} ({file.url})" for file in spec.weight_files)
     folder = os.environ.get(VARIABLE) or default_folder()
+    refused = _refused_weights(spec, Path(folder).expanduser())
     return Ingredient(
         name=f"weights of the network {name}",
-        here=is_here(spec),
-        how_to_get=f"put {files} into {folder}, or set ${VARIABLE}",
+        here=is_here(spec) and refused is None,
+        how_to_get=refused or f"put {files} into {folder}, or set ${VARIABLE}",
     )
+
+
+def _refused_weights(spec: "NetworkSpec", folder: Path) -> str | None:
+    """Why the file that would be taken is not taken."""
+    from evaluation.networks.weights import locate_weights
+
+    there = [file for file in spec.weight_files if (folder / file.file_name).is_file()]
+    if spec.bundled is not None or not there or not there[0].has_hash:
+        return None
+    try:
+        locate_weights(spec)
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def file(what: str, path: Path | None, how_to_get: str) -> Ingredient:
@@ -140,20 +199,63 @@ def vae(path: str) -> Ingredient:
     Args:
         path: as `latte.autoencoder.open_autoencoder` takes it.
     """
+    from latte.vae_files import WEIGHT_FILES
+
     owner, _, rest = path.partition("/")
     repository, _, inside = rest.partition("/")
-    folder = Path(path).expanduser()
-    if folder.exists() or not (owner and repository):
-        places = (folder, folder / "vae")
-        here = any((place / "config.json").is_file() for place in places)
-        how = "no config.json is there; give the folder of a VAE"
+    if Path(path).expanduser().exists() or not (owner and repository):
+        here = bool(_vae_files(path))
+        how = f"no config.json with {' or '.join(WEIGHT_FILES)} is there; give the folder of a VAE"
     else:
         name = f"{owner}/{repository}"
         prefixes = [f"{inside}/" if inside else "", f"{inside}/vae/".lstrip("/")]
-        here = any(_is_fetched(name, f"{prefix}config.json") for prefix in prefixes)
-        files = f"{prefixes[0]}config.json {prefixes[0]}diffusion_pytorch_model.safetensors"
+        here = any(_is_fetched_vae(name, prefix) for prefix in prefixes)
+        files = f"{prefixes[0]}config.json {prefixes[0]}{WEIGHT_FILES[0]}"
         how = f"`hf download {name} {files}` fetches it from the Hugging Face hub"
     return Ingredient(name=f"the autoencoder {path}", here=here, how_to_get=how)
+
+
+def vae_identity(path: str) -> str:
+    """What an autoencoder is known by: of a folder the digest of its files, else its name.
+
+    Args:
+        path: as of `vae`, or a name of `latte.autoencoder.AUTOENCODERS`.
+    """
+    states = [(file, file.stat()) for file in _vae_files(path)]
+    if not states:
+        return path
+    return _content(tuple((file, state.st_size, state.st_mtime_ns) for file, state in states))
+
+
+@lru_cache
+def _content(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Digest over the content of files, which are read once as long as they stay as they are."""
+    digest = hashlib.sha256()
+    for path, _, _ in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _vae_files(path: str) -> list[Path]:
+    """Configuration and weights of a folder, as `latte.vae_files` takes them; or nothing."""
+    from latte.vae_files import WEIGHT_FILES
+
+    folder = Path(path).expanduser()
+    for place in (folder, folder / "vae"):
+        if (place / "config.json").is_file():
+            found = [place / name for name in WEIGHT_FILES if (place / name).is_file()]
+            return [place / "config.json", found[0]] if found else []
+    return []
+
+
+def _is_fetched_vae(repository: str, prefix: str) -> bool:
+    """Whether the hub's cache has both files of a VAE."""
+    from latte.vae_files import WEIGHT_FILES
+
+    return _is_fetched(repository, f"{prefix}config.json") and any(
+        _is_fetched(repository, f"{prefix}{name}") for name in WEIGHT_FILES
+    )
 
 
 def _is_fetched(repository: str, file_name: str) -> bool:

@@ -3,16 +3,17 @@
 import csv
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks import cli, figure5_ablations, figure7_sizes, intext_masks
-from benchmarks.ablation_documents import label_styles
-from benchmarks.ablations import Ablation, Request
+from benchmarks.ablation_documents import ablation_document, label_styles
+from benchmarks.ablations import Ablation, Cells, Request
 from benchmarks.designs import SETUPS, SIZES, training_of
 from benchmarks.figure5_ablations import LETTERS, ablation
-from benchmarks.finished import FinishedCell
+from benchmarks.finished import Finished, FinishedCell
 from benchmarks.trainings import with_seed
 from latte.training.config import load_config
 
@@ -210,6 +211,61 @@ def test_at_paper_scale_all_that_is_missing_is_said_and_the_commands_are_written
         settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
         assert load_config("faceforensics", settings).training.steps == 200_000
     assert not (tmp_path / "o").exists()
+
+
+def test_at_paper_scale_a_local_autoencoder_and_fewer_gpus_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "none"))
+    options = ("--vae", str(tmp_path / "my vae"), "--gpus", "2")
+    place = ("--data-root", str(tmp_path), "--cells", str(tmp_path / "cells"), "--seeds", "1")
+    assert run(monkeypatch, "figure7", "--scale", "paper", *options, *place) == 2
+    said = capsys.readouterr().err
+    assert f"the autoencoder {tmp_path / 'my vae'}: " in said
+    assert "  - 2 GPUs: " in said
+    script = (tmp_path / "cells" / "commands.sh").read_text(encoding="utf-8")
+    trainings = [line for line in script.splitlines() if " train faceforensics " in line]
+    assert len(trainings) == 4
+    for line in trainings:
+        assert "--nproc_per_node=2" in line
+        assert f"--set 'autoencoder.path={tmp_path / 'my vae'}'" in line
+    assert run(monkeypatch, "intext", "--scale", "paper", "--gpus", "5", *place) == 2
+    assert "error: --gpus 5: the paper's batch is of 8 processes" in capsys.readouterr().err
+    assert run(monkeypatch, "figure5a", *options, *place) == 2
+    assert capsys.readouterr().err == (
+        "error: --vae, --gpus: of effect at paper scale alone; leave them out\n"
+    )
+
+
+def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path) -> None:
+    figure = ablation("a", "paper")
+    few, other = "num_real 11 instead of 704", "weights sha256:1 instead of i3d_torchscript.pt"
+    found: dict[str, FinishedCell] = {}
+    keys = {}
+    for label, deviations in (("uniform frame", [few]), ("compression frame", [few, other])):
+        made = cell(ablation("a"), label, 0, tmp_path, 1.0)
+        found[made.key] = replace(made, details={**made.details, "deviations": deviations})
+        keys[figure.designs[label], 0] = made.key
+    cells = Cells(finished=Finished(cells=found, failed=()), keys=keys, reasons={})
+    document = ablation_document(figure, cells, Request(scale="paper"))
+    assert document.values is not None
+    assert document.values.remarks[-1] == (
+        f"Not as the protocol asks: {few}; {other} (compression frame)."
+    )
+    plain = {
+        key: replace(each, details={**each.details, "deviations": []})
+        for key, each in found.items()
+    }
+    cells = replace(cells, finished=Finished(cells=plain, failed=()))
+    document = ablation_document(figure, cells, Request(scale="paper"))
+    assert document.values.remarks == figure.remarks
+
+
+def test_other_batches_of_joint_training_are_said_where_there_are_some() -> None:
+    (images, batches) = intext_masks.ablation("paper").remarks
+    assert images == "Joint training: 8 images after each clip."
+    assert "with images 4 clips in each process, videos alone 5" in batches
+    assert len(intext_masks.ablation("tiny").remarks) == 1
 
 
 def test_designs_are_configurations_of_latte_train_at_every_scale() -> None:

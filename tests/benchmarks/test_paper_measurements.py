@@ -1,19 +1,25 @@
 """The published weights at the paper's settings: which samples, which autoencoder, which key."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+import typer
 
-from benchmarks import table3_fvd
+from benchmarks import paper_measurements, table3_fvd
 from benchmarks.paper_measurements import (
     PaperRequest,
     PaperTask,
     ingredients,
     measure_cell,
     paper_task,
+    write_sample_commands,
 )
 from evaluation.presets import SHAPES
+from latte.cli import app, main
+from latte.data.errors import InputError
 
 COLUMN = replace(table3_fvd.TABLE.columns[0], network="shapes", metric="FVD-shapes")
 
@@ -79,3 +85,77 @@ def test_the_autoencoder_is_the_one_asked_for_or_the_checkpoints_own(
     ):
         tiny_checkpoint(path, num_classes=None, autoencoder=stated)
         assert names_of_vae(request_here) == [f"the autoencoder {wanted}"]
+
+
+def test_another_content_of_a_local_autoencoder_is_another_cell(
+    request_here: PaperRequest, tmp_path: Path
+) -> None:
+    keys = set()
+    for name, content in (("a", "x"), ("b", "x"), ("c", "y")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}", encoding="utf-8")
+        weights = tmp_path / name / "diffusion_pytorch_model.safetensors"
+        weights.write_text(content, encoding="utf-8")
+        keys.add(paper_task(COLUMN, replace(request_here, vae=str(tmp_path / name))).key)
+    assert len(keys) == 2
+
+
+def sample_options(line: str) -> dict[str, object]:
+    """What `latte sample` takes from a command, however many processes it has."""
+    words = shlex.split(line)
+    command = typer.main.get_command(app).commands["sample"]
+    return command.make_context("sample", words[words.index("sample") + 1 :]).params
+
+
+def test_samples_of_the_script_are_those_that_are_measured(
+    request_here: PaperRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    task = task_of(request_here)
+    script = write_sample_commands([task], request_here, tmp_path / "cells")
+    (line,) = [
+        line for line in script.read_text(encoding="utf-8").splitlines() if "sample " in line
+    ]
+    assert line.startswith("python -m latte sample ")  # on the device that is named
+    monkeypatch.setattr("sys.argv", ["latte", *shlex.split(line)[3:]])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("sampled again")
+
+    monkeypatch.setattr("latte.sampling.run.generate_clips", fail)
+    measured = measure_cell(task, request_here, tmp_path / "cells")
+    assert measured.details["num_fake"] == 3
+
+
+@pytest.mark.parametrize(("device", "visible"), [(None, 3), ("cuda", 3), ("cuda:1", 0)])
+def test_several_gpus_that_are_visible_share_the_samples(
+    device: str | None,
+    visible: int,
+    request_here: PaperRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    ran = []
+    monkeypatch.setattr(paper_measurements, "run_child", lambda *words: ran.append(words))
+    monkeypatch.setattr(paper_measurements, "sample", ran.append)
+    request = replace(request_here, device=device)
+    task = paper_task(COLUMN, request)
+    with pytest.raises(InputError, match="no such file or folder"):  # nothing was sampled here
+        measure_cell(task, request, tmp_path)
+    assert request.visible == visible
+    if not visible:
+        assert ran[0].device == "cuda:1"
+        return
+    ((command, shown),) = ran
+    assert command[1:3] == ["-m", "torch.distributed.run"]
+    assert shown[:3] == ["torchrun", "--standalone", "--nproc_per_node=3"]
+    options = sample_options(shlex.join(shown))
+    assert options["device"] == "cuda"
+    assert options["precision"] == "fp16"
+    assert options["num_samples"] == 3
+    assert options["dataset"] == "faceforensics"
+    assert options["out"] == tmp_path / "samples" / task.samples

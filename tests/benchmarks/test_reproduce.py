@@ -1,28 +1,31 @@
-import subprocess
+import shlex
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import typer
 from typer.main import get_command
 
-from benchmarks import reproduce
+from benchmarks import paper_trainings, reproduce, scale
+from benchmarks.child_processes import Ended
 from benchmarks.cli import app
+from benchmarks.reproduce import ReproduceRequest, runner_commands
 from latte.data.errors import InputError
 
 
-def run(codes: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def run(
+    codes: dict[str, int], monkeypatch: pytest.MonkeyPatch, request: ReproduceRequest | None = None
+) -> list[str]:
     """Names of the runners that were started, each ending with its code, or 0."""
     started = []
 
-    def ended(command: list[str], **_: object) -> SimpleNamespace:
+    def ended(command: list[str]) -> Ended:
         name = next(part for part in command if part in (*KNOWN, "report"))
         started.append(name)
-        return SimpleNamespace(returncode=codes.get(name, 0))
+        return Ended(code=codes.get(name, 0), error=None)
 
-    monkeypatch.setattr(subprocess, "run", ended)
+    monkeypatch.setattr(reproduce, "child_ended", ended)
     try:
-        reproduce.run(Path("results"), scale="tiny", seeds=3, workers=None, only_available=False)
+        reproduce.run(Path("results"), request or ReproduceRequest(scale="tiny"))
     finally:
         codes["started"] = len(started)
     return started
@@ -31,16 +34,108 @@ def run(codes: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> list[str]:
 KNOWN = (*reproduce.OF_THE_PAPER, *reproduce.OF_THE_MEASURES, *reproduce.WITHOUT_OPTIONS)
 
 
-@pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
-def test_every_runner_takes_the_options_that_it_is_given(scale, tmp_path):
-    commands = reproduce.runner_commands(
-        tmp_path, scale=scale, seeds=2, workers=1, only_available=scale == "paper"
-    )
+ALL_OPTIONS = ReproduceRequest(
+    scale="paper",
+    seeds=2,
+    workers=1,
+    only_available=True,
+    data_root=Path("sets"),
+    checkpoints=Path("models"),
+    vae="some/vae",
+    initialise_from=Path("dit.pt"),
+    gpus=4,
+    vbench=("a=a.json", "b.json"),
+)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ReproduceRequest(scale="tiny", seeds=2, workers=1),
+        ReproduceRequest(scale="small", seeds=2, workers=1),
+        ReproduceRequest(scale="paper", seeds=2, workers=1),
+        ALL_OPTIONS,
+    ],
+)
+def test_every_runner_takes_the_options_that_it_is_given(request_, tmp_path):
+    commands = runner_commands(tmp_path, request_)
     group = get_command(app)
     context = typer.Context(group)
     for name, options in commands:
         command = group.get_command(context, name)
         assert command.make_context(name, list(options)).params  # an unknown option raises
+
+
+def test_every_runner_is_handed_what_it_takes(tmp_path):
+    given = {name: shlex.join(options) for name, options in runner_commands(tmp_path, ALL_OPTIONS)}
+    for name in ("table3", "table5"):
+        assert (
+            "--data-root sets --checkpoints models --vae some/vae --only-available" in given[name]
+        )
+    for name in ("figure5", "figure7", "intext"):
+        options = "--data-root sets --vae some/vae --initialise-from dit.pt --gpus 4"
+        assert f"{options} --only-available" in given[name]
+    for name in ("figure6", "figure8"):
+        assert given[name].endswith("--data-root sets")
+    assert given["table4"].endswith("--results a=a.json --results b.json")
+
+
+def test_options_of_paper_scale_are_refused_at_others(monkeypatch):
+    request = ReproduceRequest(scale="tiny", vae="some/vae", gpus=4)
+    with pytest.raises(InputError, match="--vae, --gpus: of effect at paper scale alone"):
+        run({}, monkeypatch, request)
+
+
+@pytest.fixture
+def nothing_here(tmp_path, monkeypatch):
+    """A machine without data sets, weights and GPUs."""
+    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    return ReproduceRequest(
+        scale="paper", data_root=tmp_path, checkpoints=tmp_path, vae=str(tmp_path)
+    )
+
+
+def test_all_that_any_runner_lacks_is_said_before_anything_starts(nothing_here, monkeypatch):
+    codes = {}
+    with pytest.raises(InputError) as refused:
+        run(codes, monkeypatch, nothing_here)
+    assert codes["started"] == 0
+    message = str(refused.value)
+    assert "--only-available runs what can be run:\n" in message
+    for name in (
+        "data set ucf101",  # of table 3 and of table 5
+        "data set faceforensics",  # of both tables and of figures
+        "weights of Latte for taichi-hd",
+        "weights of the network c3d",
+        "weights of the network inception",
+        "a results file of VBench",
+        "DiT-XL/2's weights",
+        "8 GPUs",
+    ):
+        assert message.count(f"\n  - {name}: ") == 1
+
+
+def test_what_is_here_is_run_and_what_is_left_out_is_said(
+    nothing_here, tmp_path, monkeypatch, capsys
+):
+    some = {"only_available": True, "vbench": (str(tmp_path / "m_eval_results.json"),)}
+    (tmp_path / "m_eval_results.json").write_text(
+        '{"scene": [0.5, [{"video_path": "a-0.mp4", "video_results": 0.5}]]}', encoding="utf-8"
+    )
+    request = ReproduceRequest(**{**vars(nothing_here), **some})
+    figures = {"figure5", "figure6", "figure7", "figure8", "intext"}
+    started = run({}, monkeypatch, request)
+    assert set(KNOWN) - set(started) == {"table3", "table5", *figures}
+    said = capsys.readouterr().err
+    assert said.startswith("left out: table3, table5, figure5, figure6, figure7, figure8, intext;")
+    assert "\n  - data set faceforensics: " in said
+    # What trains figures is here: they are run, each for what it can show.
+    here = scale.Ingredient(name="all", here=True, how_to_get="")
+    monkeypatch.setattr(
+        paper_trainings, "ingredients", lambda designs, _: {each: [here] for each in designs}
+    )
+    assert figures < set(run({}, monkeypatch, request))
 
 
 def test_the_report_comes_last_and_every_runner_once(monkeypatch):
@@ -68,9 +163,7 @@ def test_a_runner_that_fails_costs_no_other_and_fails_the_run_at_the_end(
 
 def test_scales_do_not_mix(tmp_path):
     def folders(scale):
-        commands = reproduce.runner_commands(
-            tmp_path, scale=scale, seeds=3, workers=None, only_available=False
-        )
+        commands = runner_commands(tmp_path, ReproduceRequest(scale=scale))
         return {
             options[options.index("--out") + 1]
             for name, options in commands

@@ -11,10 +11,14 @@ from benchmarks.scale import (
     missing_ingredients,
     network_weights,
     package,
+    refuse_of_paper_scale,
     require,
     vae,
+    vae_identity,
 )
 from latte.data.errors import InputError
+from latte.data.export import write_clip
+from latte.data.shapes import shapes_video_set
 
 
 def test_everything_that_is_missing_is_in_one_message_once() -> None:
@@ -53,8 +57,11 @@ def test_an_autoencoder_is_a_folder_or_in_the_cache_of_the_hub(
     folder = tmp_path / "vae"
     folder.mkdir()
     assert not vae(str(folder)).here
-    assert f"{folder}: no config.json is there" in vae(str(folder)).line
+    assert f"{folder}: no config.json with diffusion_pytorch_model" in vae(str(folder)).line
     (folder / "config.json").touch()
+    assert not vae(str(folder)).here  # without weights
+    weights = "diffusion_pytorch_model.safetensors"
+    (folder / weights).touch()
     assert vae(str(folder)).here
     assert vae(str(tmp_path)).here  # the folder above it, which is how models are published
     assert not vae(str(tmp_path / "none")).here
@@ -68,9 +75,62 @@ def test_an_autoencoder_is_a_folder_or_in_the_cache_of_the_hub(
     (fetched / "snapshots" / "abc" / "part" / "vae").mkdir(parents=True)
     (fetched / "snapshots" / "abc" / "part" / "vae" / "config.json").touch()
     assert not vae("owner/name").here
+    assert not vae("owner/name/part").here
+    (fetched / "snapshots" / "abc" / "part" / "vae" / weights).touch()
     assert vae("owner/name/part").here
     (fetched / "snapshots" / "abc" / "config.json").touch()
+    assert not vae("owner/name").here
+    (fetched / "snapshots" / "abc" / weights.replace("safetensors", "bin")).touch()
     assert vae("owner/name").here
+
+
+def test_a_local_autoencoder_is_known_by_its_files_others_by_their_names(tmp_path: Path) -> None:
+    assert vae_identity("owner/name") == "owner/name"
+    assert vae_identity("identity") == "identity"
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}", encoding="utf-8")
+        (tmp_path / name / "diffusion_pytorch_model.bin").write_text("x", encoding="utf-8")
+    before = vae_identity(str(tmp_path / "a"))
+    assert before == vae_identity(str(tmp_path / "b"))
+    (tmp_path / "a" / "diffusion_pytorch_model.bin").write_text("other", encoding="utf-8")
+    assert vae_identity(str(tmp_path / "a")) != before
+
+
+def test_a_file_of_weights_is_the_published_one_or_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path))
+    assert not network_weights("i3d").here
+    file = tmp_path / "i3d_torchscript.pt"
+    file.write_bytes(b"ab")
+    found = network_weights("i3d")
+    assert not found.here
+    assert "is not the published i3d_torchscript.pt" in found.line
+    monkeypatch.setattr("evaluation.networks.weights.Digest.is_of", lambda *_: True)
+    assert network_weights("i3d").here
+
+
+def test_a_data_set_has_at_least_one_video_that_does(tmp_path: Path) -> None:
+    folder = tmp_path / "faceforensics" / "train" / "videos"
+    folder.mkdir(parents=True)
+    (folder / "a.mp4").write_bytes(b"no video")
+    (short,) = shapes_video_set("train", num_videos=1, num_frames=20).videos
+    write_clip(folder / "b.mp4", short.read(range(20)), file_format="mp4", fps=25)
+    assert data_set("faceforensics", tmp_path).here  # by names alone
+    assert data_set("faceforensics", tmp_path, min_frames=20).here
+    lacking = data_set("faceforensics", tmp_path, min_frames=48)
+    assert not lacking.here
+    assert f"of the 2 videos in {folder} none can be read and has 48 frames," in lacking.line
+
+
+def test_options_of_paper_scale_are_refused_where_they_would_be_ignored() -> None:
+    refuse_of_paper_scale("paper", {"--gpus": 4})
+    refuse_of_paper_scale("tiny", {"--gpus": None, "--vbench": ()})
+    with pytest.raises(
+        InputError, match="--gpus, --vae: of effect at paper scale alone; leave them"
+    ):
+        refuse_of_paper_scale("small", {"--gpus": 4, "--vae": "x"})
 
 
 def test_an_unknown_scale_gets_the_known_ones() -> None:
