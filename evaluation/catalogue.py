@@ -30,7 +30,12 @@ class Metric:
     looks: Looks
     needs_real: bool = True
     higher_is_better: bool = False
+    undirected: tuple[str, ...] = ()  # of the titles: neither more nor less of it is better
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the reference's defaults
+
+    def direction(self, title: str) -> bool | None:
+        """Whether more of one of its numbers is better; None where neither is."""
+        return None if title in self.undirected else self.higher_is_better
 
 
 def _kernel(kernel: Kernel, **more: Any) -> dict[str, Any]:
@@ -119,6 +124,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric(
                 name="similarity",
                 titles=("similarity-distance", "inversion-rate"),
+                undirected=("inversion-rate",),  # best is as real
                 meaning="cosine similarity of the frames of a clip: still, jumpy or out of order",
                 looks="frames",
             ),

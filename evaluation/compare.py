@@ -39,7 +39,7 @@ class Column:
     metric: str
     dataset: str  # empty: none
     title: str
-    higher_is_better: bool
+    higher_is_better: bool | None  # None: neither; nothing in it is ranked
     protocol: str
     fingerprint: str
     made: str  # how its ranked values were made, in one line
@@ -108,7 +108,7 @@ def _column(
     first = entries[0]
     record = first.record
     cells = {entry.model: _cell(entry, first) for entry in entries}
-    cells = _ranked(cells, higher=record["higher_is_better"])
+    cells = _ranked(cells, higher=first.higher_is_better)
     cells = _tested(cells, {entry.model: entry for entry in entries}, test, level)
     shared = _shared_notes(cells.values())
     other = _other_way(first, *before)
@@ -116,7 +116,7 @@ def _column(
         metric=first.place[0],
         dataset=first.place[1],
         title=title,
-        higher_is_better=record["higher_is_better"],
+        higher_is_better=first.higher_is_better,
         protocol=str(record["protocol"]),
         fingerprint=first.way[0],
         made=_made(record),
@@ -153,8 +153,13 @@ def _cell(entry: Entry, reference: Entry) -> Cell:
     )
 
 
-def _ranked(cells: Mapping[str, Cell], *, higher: bool) -> dict[str, Cell]:
-    """Best and second among the comparable cells, where there are two; equal values share one."""
+def _ranked(cells: Mapping[str, Cell], *, higher: bool | None) -> dict[str, Cell]:
+    """Best and second among the comparable cells, where there are two; equal values share one.
+
+    None are ranked where neither more nor less is better.
+    """
+    if higher is None:
+        return dict(cells)
     values = [cell.value for cell in cells.values() if cell.comparable]
     order = sorted(set(values), reverse=higher)
     names: dict[float, Rank] = dict(zip(order, ("best", "second"), strict=False))
@@ -221,6 +226,8 @@ def _made(record: Mapping[str, Any]) -> str:
         if record.get("num_real") in (0, fake)
         else f"{real} real and {fake} generated clips"
     )
+    if record.get("num_fake") == 0:
+        clips = f"{real} real clips"
     frames = f" × {record['num_frames']} frames" if record.get("num_frames") else ""
     weights = str(record.get("weights_sha256") or "")[:8]
     return (

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ NEEDED: Mapping[str, type | tuple[type, ...]] = {
     "metric": str,
     "model": str,
     "fingerprint": str,
-    "higher_is_better": bool,
+    "higher_is_better": (bool, type(None)),
     "protocol_fields": dict,
     "deviations": list,
 }
@@ -23,6 +24,9 @@ NEEDED: Mapping[str, type | tuple[type, ...]] = {
 # saying.
 CHOOSE_REAL = ("num_frames", "window", "mirror", "seed", "recipe", "filter", "size", "storage")
 
+
+# Metrics that are best neither high nor low, whatever older files say of them.
+UNDIRECTED = re.compile(r"(hidden-)?inversion-rate(-.+)?")
 
 Way = tuple[str, str, str, str]
 
@@ -37,6 +41,12 @@ class Entry:
     @property
     def model(self) -> str:
         return str(self.record["model"])
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """None: neither more nor less is better."""
+        found: bool | None = self.record["higher_is_better"]
+        return None if UNDIRECTED.fullmatch(str(self.record["metric"])) else found
 
     @property
     def place(self) -> tuple[str, str]:
@@ -130,7 +140,9 @@ def differing(record: Mapping[str, Any], reference: Mapping[str, Any]) -> list[s
     named = {phrase.split(" ")[0] for phrase in found}
     ours, theirs = (str(each.get("weights_sha256") or "") for each in (record, reference))
     if ours != theirs and "weights" not in named:
-        found.append(f"weights {ours[:12] or 'not stated'} instead of {theirs[:12]}")
+        found.append(
+            f"weights {ours[:12] or 'not stated'} instead of {theirs[:12] or 'not stated'}"
+        )
     ours, theirs = (
         str((each.get("real") or {}).get("digest") or "") for each in (record, reference)
     )

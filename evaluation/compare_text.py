@@ -174,8 +174,8 @@ def _parts(table: ComparisonTable, syntax: Syntax) -> tuple[list[str], list[list
 
 
 def _heading(column: Column, syntax: Syntax, letters: dict[str, str]) -> str:
-    arrow = "↑" if column.higher_is_better else "↓"
-    return syntax.escape(f"{column.title} {arrow}") + _raised(column.notes, syntax, letters)
+    arrow = {True: " ↑", False: " ↓", None: ""}[column.higher_is_better]
+    return syntax.escape(column.title + arrow) + _raised(column.notes, syntax, letters)
 
 
 def _cell(cell: Cell | None, syntax: Syntax, letters: dict[str, str]) -> str:
@@ -209,6 +209,10 @@ def _legend(table: ComparisonTable, syntax: Syntax) -> list[str]:
         lines.append(
             f"{syntax.best.format('best')} and {syntax.second_named} of each column; "
             + syntax.escape("↓ lower is better, ↑ higher is better.")
+        )
+    if any(column.higher_is_better is None for column in table.columns):
+        lines.append(
+            syntax.escape("Without an arrow: neither more nor less is better, nothing is ranked.")
         )
     levels = sorted({f"{cell.level:.4g}" for cell in cells if cell.interval})
     if levels:

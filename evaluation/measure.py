@@ -163,7 +163,7 @@ def _result(chosen: Metric, value: Value, sets: Sets, comparison: Comparison) ->
         value=value.value,
         interval=(interval.low, interval.high) if interval else None,
         level=interval.level if interval else 0.95,
-        higher_is_better=chosen.higher_is_better,
+        higher_is_better=chosen.direction(value.title),
         num_real=num_real,
         num_fake=num_fake,
         num_frames=comparison.protocol.num_frames,

@@ -47,9 +47,9 @@ class Result:
     value: float
     interval: tuple[float, float] | None
     level: float  # of the interval
-    higher_is_better: bool
+    higher_is_better: bool | None  # None: neither; results of it are not ranked
     num_real: int | None  # None: not known; 0: the metric looks at the generated set alone
-    num_fake: int | None
+    num_fake: int | None  # 0: it looks at real ones alone
     num_frames: int
     network: str
     weights_sha256: str
@@ -61,7 +61,7 @@ class Result:
     dataset: str | None
     model: str  # what was measured
     real: SetRecord | None  # None: the metric looks at the generated set alone
-    fake: SetRecord
+    fake: SetRecord | None  # None: it looks at the real one alone
     seconds: float
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of the metric: its kernel, k, …
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -94,6 +94,8 @@ class Result:
         if self.protocol_fields.get("fake_offset") == "every":
             frames = [self.protocol_fields.get(key, "?") for key in ("num_real", "num_fake")]
             return f"{frames[0]} real and {frames[1]} generated frames"
+        if self.num_fake == 0:
+            return f"{real} real clips × {self.num_frames} frames"
         same = self.num_real in (0, self.num_fake)
         clips = f"{fake} clips" if same else f"{real} real and {fake} generated clips"
         return f"{clips} × {self.num_frames} frames"

@@ -40,12 +40,14 @@ from latte.data.errors import InputError
 
 if TYPE_CHECKING:
     from evaluation.extraction import RunOptions
+    from evaluation.protocol import Protocol
     from evaluation.run import MeasureRequest
     from evaluation.similarity.run import ModelRequest
 
 PIXELS = "pixels"  # as `evaluation.similarity.pixels`, which is too heavy to import here
 TIMESTEPS = (100, 500, 900)
 NUM_CLIPS = 64  # shown to a model
+AS_TRAINED = "as trained"  # the protocol of clips that are taken as the checkpoint's were
 
 Checkpoint = Annotated[
     Path | None,
@@ -146,14 +148,6 @@ def similarity(
     from evaluation.extraction import RunOptions
     from evaluation.store import default_store
 
-    if checkpoint is not None and protocol is None and dataset != "shapes":
-        protocol = "latte"  # real clips as such models are trained on them
-    if checkpoint is not None and num_videos is None:
-        settings = [f"num_real={NUM_CLIPS}", *(settings or [])]
-    network = None if features == PIXELS else features
-    chosen = chosen_protocol(
-        protocol, settings, dataset, network, num_videos, num_frames, seed, real
-    )
     options = RunOptions(
         store=store or default_store(),
         device=device_or_default(device),
@@ -163,19 +157,22 @@ def similarity(
         skip_broken=skip_broken,
         progress=not quiet,
     )
-    real_set = real_videos(dataset, real, data_root, chosen)
     if checkpoint is not None:
         from evaluation.similarity.generated import open_model
         from evaluation.similarity.run import ModelRequest
         from latte.data.sources import VideoSet
 
+        opened = open_model(checkpoint, autoencoder=autoencoder, device=options.device)
+        shown = _shown_clips(opened.trained_on, protocol, settings, dataset, num_videos, seed, real)
+        real_set = real_videos(dataset, real, data_root, shown)
         if not isinstance(real_set, VideoSet):
             raise InputError(f"{real_set} is a statistics file: a model is shown the videos")
         _look_into(
             ModelRequest(
-                opened=open_model(checkpoint, autoencoder=autoencoder, device=options.device),
+                opened=opened,
                 videos=real_set,
-                protocol=chosen,
+                protocol=shown,
+                intervals=bool(resamples),
                 blocks=None if not block else tuple(map(_block, block)),
                 timesteps=tuple(timestep or TIMESTEPS),
                 at_least=num_videos or 1,
@@ -190,6 +187,11 @@ def similarity(
         return
     from evaluation.run import MeasureRequest
 
+    network = None if features == PIXELS else features
+    chosen = chosen_protocol(
+        protocol, settings, dataset, network, num_videos, num_frames, seed, real
+    )
+    real_set = real_videos(dataset, real, data_root, chosen)
     metrics, default = chosen_metrics("similarity", chosen, network)
     fake_set = fake_videos(dataset, fake)
     _compare(
@@ -212,6 +214,53 @@ def similarity(
     )
 
 
+def _shown_clips(
+    trained_on: Mapping[str, object],
+    name: str | None,
+    settings: list[str] | None,
+    dataset: str | None,
+    num_clips: int | None,
+    seed: int | None,
+    real: Path | None,
+) -> "Protocol":
+    """How real clips are taken for a model: as it was trained, unless the command line says how."""
+    from dataclasses import replace
+
+    from evaluation.measure import say
+    from evaluation.protocol import differences
+
+    given = settings or []
+    number = [f"num_real={NUM_CLIPS}"] if num_clips is None else []
+    base = name or (None if dataset == "shapes" else "latte")
+
+    def protocol(more: list[str]) -> "Protocol":
+        every = [*number, *more, *given]
+        return chosen_protocol(base, every, dataset, None, num_clips, None, seed, real)
+
+    plain = protocol([])
+    taken = {} if name is not None else _not_given(trained_on, given, dataset)
+    chosen = protocol([f"{key}={value}" for key, value in taken.items()])
+    changed = differences(chosen.moving_fields(), plain.moving_fields())
+    if not changed:
+        return plain
+    say(
+        f"clips are taken as the checkpoint was trained: {'; '.join(changed)}; --protocol or "
+        "--set takes others"
+    )
+    return replace(chosen, name=AS_TRAINED)
+
+
+def _not_given(
+    trained_on: Mapping[str, object], settings: list[str], dataset: str | None
+) -> dict[str, object]:
+    """Fields from the checkpoint: none that the command line sets, nor how frames are prepared
+    where it sets one of those or none is: the embedded data set is drawn at its size."""
+    given = {each.partition("=")[0].strip() for each in settings}
+    preparing = {"recipe", "filter", "storage"}
+    drop = given | (preparing if given & preparing or dataset == "shapes" else set())
+    return {key: value for key, value in trained_on.items() if key not in drop}
+
+
 def _look_into(
     request: "ModelRequest", options: "RunOptions", plots: Path | None, *, as_json: bool
 ) -> None:
@@ -229,8 +278,8 @@ def _look_into(
         typer.echo(result.to_json())
         return
     typer.echo(
-        f"{result.model}: {result.network}, {result.num_real} clips × {result.num_frames} frames, "
-        f"{result.protocol}"
+        f"{result.model}: {result.details['checkpoint']['title']}, "
+        f"{result.num_real} clips × {result.num_frames} frames, {result.protocol}"
     )
     typer.echo(model_table(result.details), nl=False)
     _say_where(plots)
@@ -300,4 +349,4 @@ def _check_options(
 
 
 def _block(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
+    return int(text) if text.removeprefix("-").isdecimal() else text

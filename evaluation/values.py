@@ -26,7 +26,7 @@ from evaluation.protocol import DDOF, Protocol
 from evaluation.sets import MeasuredSet
 from evaluation.similarity.matrices import frame_similarity
 from evaluation.similarity.pixels import MATRIX
-from evaluation.similarity.record import summary_record
+from evaluation.similarity.record import gap_record, summary_record
 from evaluation.similarity.videos import compare_videos
 from evaluation.uncertainty import (
     Interval,
@@ -355,19 +355,32 @@ def _similarity(sets: Sets) -> list[Value]:
         intervals=bool(sets.resamples),
     )
     both = {"real": summary_record(found.real), "fake": summary_record(found.fake)}
+    differences = {name: gap_record(each) for name, each in found.differences.items()}
     inverted = found.fake["inverted"]
+    few = min(found.real.num_clips, found.fake.num_clips) < FEWEST_FOR_AN_INTERVAL
+    why = {"no_interval": TOO_FEW} if sets.resamples and few else {}
     return [
         Value(
             title="similarity-distance",
             value=found.distance,
             interval=found.interval,
-            details={"of_equal_sets": found.of_equal_sets, "sets": both},
+            details={
+                "of_equal_sets": found.of_equal_sets,
+                "told_apart": found.told_apart,
+                "sets": both,
+                "differences": differences,
+                **why,
+            },
         ),
         Value(
             title="inversion-rate",
             value=inverted.value,
-            interval=inverted.interval if sets.resamples else None,
-            details={"real": both["real"]["inverted"]},
+            interval=inverted.interval,
+            details={
+                "real": both["real"]["inverted"],
+                "difference": differences["inverted"],
+                **(why if inverted.interval is None else {}),
+            },
         ),
     ]
 

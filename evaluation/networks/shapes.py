@@ -223,4 +223,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             facts = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
             return facts, {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as safetensors: {error}") from None
+        raise InputError(
+            f"{path}: cannot be read as safetensors, which the weights of this network are "
+            f"({error}): leave --weights out for those that come with it, or give such a file"
+        ) from None

@@ -4,19 +4,23 @@ Beside `evaluation/generated.py` the one place where the suite reaches the gener
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
+from evaluation.protocol import Filter, Recipe
+from evaluation.similarity.hidden_states import Site, check_sites
 from evaluation.similarity.latte_sites import latte_sites
 from evaluation.similarity.model import measure_model_similarity
 from evaluation.similarity.model_similarity import Difference, ModelSimilarity
 from evaluation.similarity.noised import Encoder, Noising
 from latte.data.datasets import class_of
 from latte.data.sources import Video
+from latte.data.transforms import OWN_FILTERS
 from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint
 from latte.sampling.faults import mendable
@@ -37,6 +41,7 @@ class OpenedModel:
     schedule: str  # of the diffusion
     classes: tuple[str, ...]  # names by label; empty where it has no classes, or no names
     dataset: str | None  # name or path of what it was trained on, where the file says it
+    trained_on: Mapping[str, Any]  # how its clips were taken, as fields of a protocol, where known
     frame_size: int  # of the square frames it works on, in pixels
     device: torch.device
     sha256: str  # of the checkpoint's content
@@ -45,6 +50,16 @@ class OpenedModel:
     def title(self) -> str:
         """What the network is."""
         return f"Latte, variant {self.model.config.variant}, {self.model.config.depth} blocks"
+
+    def sites(self, blocks: Sequence[int | str] | None) -> tuple[Site, ...]:
+        """Where to look, of these blocks or parts (None: all blocks), see `latte_sites`.
+
+        Raises:
+            InputError: the network has no such block or part.
+        """
+        sites = latte_sites(self.model.config, blocks)
+        check_sites(self.model, sites, giving=("blocks", "x_embedder", "final_layer"))
+        return sites
 
     def labels(self, videos: Iterable[Video]) -> list[int] | None:
         """A class for each video; None for a model without classes.
@@ -70,8 +85,9 @@ class OpenedModel:
         batch_size: int,
         on_clips: Callable[[int], object],
         differences: Sequence[Difference] = (),
+        intervals: bool = True,
     ) -> ModelSimilarity:
-        """`measure_model_similarity` of these blocks (None: all), see `latte_sites`.
+        """`measure_model_similarity` at the `sites` of these blocks.
 
         Raises:
             InputError: as that; or there is too little memory.
@@ -84,9 +100,10 @@ class OpenedModel:
                 diffusion=self.diffusion,
                 timesteps=timesteps,
                 labels=labels,
-                sites=latte_sites(self.model.config, blocks),
+                sites=self.sites(blocks),
                 differences=differences,
                 seed=seed,
+                intervals=intervals,
                 batch_size=batch_size,
                 device=self.device,
                 on_clips=on_clips,
@@ -120,6 +137,7 @@ def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> Ope
         schedule=plan.diffusion.schedule,
         classes=plan.classes or (),
         dataset=loaded.settings.get("dataset"),
+        trained_on=_trained_on(loaded.settings),
         frame_size=loaded.config.input_size * opened.factor,
         device=place,
         sha256=sha256,
@@ -134,6 +152,23 @@ def encoder_identity(checkpoint: Path, *, autoencoder: str | None) -> str:
     """
     loaded = load_checkpoint(checkpoint)
     return planned_autoencoder(_plan(loaded, autoencoder), loaded).identity
+
+
+def _trained_on(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of the clips that it was trained on, as fields of a protocol."""
+    training = settings.get("training")
+    data = training.get("data") if isinstance(training, Mapping) else None
+    if not isinstance(data, Mapping):
+        return {}
+    found: dict[str, Any] = {}
+    stride, recipe, filter_ = (data.get(name) for name in ("stride", "recipe", "filter"))
+    if type(stride) is int and stride > 0:
+        found["real_stride"] = stride
+    known = recipe in get_args(Recipe) and filter_ in get_args(Filter)
+    if known and filter_ == OWN_FILTERS.get(str(recipe), filter_):
+        # Training puts no clip through JPEG.
+        found |= {"recipe": recipe, "filter": filter_, "storage": "lossless"}
+    return found
 
 
 def _plan(loaded: Checkpoint, autoencoder: str | None) -> SamplePlan:

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from torch import Tensor, nn
 
-from latte.data.command_line import nearest
 from latte.data.errors import InputError
 
 AXES = "nfshwd"  # clips, frames, tokens of a frame (or their rows and columns), channels
@@ -45,6 +45,40 @@ class Site:
             raise ValueError(f"{self.layout!r} is no layout such as nfsd, (nf)sd or (ns)fd")
 
 
+def check_sites(
+    model: nn.Module, sites: Sequence[Site], giving: Sequence[str] | None = None
+) -> None:
+    """Refuse a path that is none of the model's.
+
+    Args:
+        giving: the model's children that give states of frames, for the message; None: all.
+
+    Raises:
+        InputError: naming the nearest paths and what the model is made of.
+    """
+    paths = [path for path, _ in model.named_modules()][1:]
+    for site in sites:
+        if site.path not in paths:
+            near = get_close_matches(site.path, paths, n=3, cutoff=0.5)
+            meant = f"did you mean {' or '.join(near)}? it has" if near else "it has"
+            raise InputError(
+                f"the model has no part {site.path!r}: {meant} {_outline(model, giving)}, and "
+                "their parts"
+            )
+
+
+def _outline(model: nn.Module, giving: Sequence[str] | None) -> str:
+    """Children of a model, of a list of them the first and the last: `blocks.0 … blocks.13`."""
+    children = dict(model.named_children())
+    names = []
+    for name in children if giving is None else giving:
+        part = children[name]
+        if isinstance(part, nn.ModuleList) and len(part) > 1:
+            name = f"{name}.0 … {name}.{len(part) - 1}"
+        names.append(name)
+    return ", ".join(names)
+
+
 @contextmanager
 def watching(
     model: nn.Module,
@@ -64,6 +98,7 @@ def watching(
         InputError: a path is none of the model's, a site was never reached or more than once, or
             its output does not have its layout.
     """
+    check_sites(model, sites)
     modules = dict(model.named_modules())
     calls = {site.path: 0 for site in sites}
 
@@ -81,10 +116,6 @@ def watching(
 
     with ExitStack() as stack:
         for site in sites:
-            if site.path not in modules:
-                raise InputError(
-                    f"the model has no part {site.path!r}: {nearest(site.path, list(modules)[1:])}"
-                )
             handle = modules[site.path].register_forward_hook(hook(site))
             stack.callback(handle.remove)
         yield

@@ -25,6 +25,9 @@ def frame_similarity(states: ArrayLike | Tensor) -> Array:
         states: (F, S, D), or (F, D) for one token per frame; of any scale. A token that is 0 has
             no direction: its similarity counts as 0, with itself as well.
 
+    Raises:
+        ValueError: another shape, or states that are not finite.
+
     >>> frame_similarity([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]]).round(4).tolist()
     [[1.0, 0.0, 0.7071], [0.0, 1.0, 0.7071], [0.7071, 0.7071, 1.0]]
     """
@@ -39,7 +42,7 @@ def mutual_similarity(first: ArrayLike | Tensor, second: ArrayLike | Tensor) -> 
         first, second: (F, S, D) or (F, D), of one shape.
 
     Raises:
-        ValueError: two shapes.
+        ValueError: two shapes, or states that are not finite.
     """
     return cosines(token_directions(first), token_directions(second))
 
@@ -48,12 +51,19 @@ def token_directions(states: ArrayLike | Tensor) -> Tensor:
     """Tokens of length 1/√S, those of a frame in a row: (F, S·D) float64, on the states' device.
 
     The inner product of two rows is the mean cosine of their tokens.
+
+    Raises:
+        ValueError: another shape, or states that are not finite.
     """
-    tokens = torch.as_tensor(states).double()
+    # Not as_tensor(): of a list it makes float32.
+    given = states if isinstance(states, Tensor) else torch.from_numpy(np.array(states, np.float64))
+    tokens = given.double()
     if tokens.ndim == 2:
         tokens = tokens[:, None]
     if tokens.ndim != 3:
         raise ValueError(f"states are {tuple(tokens.shape)}: wanted is (frames, tokens, width)")
+    if not tokens.isfinite().all():
+        raise ValueError("states that are not finite have no direction")
     # By the largest entry first, so that no square overflows or vanishes.
     tokens = tokens / _or_one(tokens.abs().amax(dim=2, keepdim=True))
     tokens = tokens / _or_one(tokens.norm(dim=2, keepdim=True))
@@ -87,11 +97,13 @@ def inverted_share(matrix: Array) -> float:
     order. Needs three frames.
 
     Raises:
-        ValueError: fewer than three frames.
+        ValueError: fewer than three frames, or similarities that are not finite.
     """
     frames = len(matrix)
     if frames < FEWEST_FRAMES:
         raise ValueError(f"{frames} frames have no nearer and farther one")
+    if not np.isfinite(matrix).all():
+        raise ValueError("similarities that are not finite are in no order")
     inverted = 0
     for i in range(frames):
         for side in (matrix[i, i + 1 :], matrix[i, :i][::-1]):  # from the nearest outwards

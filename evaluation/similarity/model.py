@@ -36,6 +36,7 @@ def measure_model_similarity(
     num_frames: int | None = None,
     predict: Predict | None = None,
     seed: int = 0,
+    intervals: bool = True,
     batch_size: int = 8,
     device: torch.device | str = "cpu",
     on_clips: Callable[[int], object] = lambda count: None,
@@ -62,6 +63,7 @@ def measure_model_similarity(
         predict: how the model is called: (model, x (N, F, C, h, w), t (N,), y (N,) or None);
             by default model(x, t) or model(x, t, y).
         seed: of the noise.
+        intervals: False: no number gets one.
         on_clips: called with the number of clips after each batch.
 
     Raises:
@@ -74,7 +76,9 @@ def measure_model_similarity(
     pairs = tuple(branch_pairs(sites) if pairs is None else pairs)
     frames = _config(model).token_frames if num_frames is None else num_frames
     _check(sites, pairs, frames)
-    running = _Running.of(sites, pairs, timesteps, frames, differences)
+    running = _Running.of(
+        sites, pairs, timesteps, frames=frames, differences=differences, intervals=intervals
+    )
     batches = noised_batches(
         clips,
         labels,
@@ -118,14 +122,23 @@ class _Running:
         sites: Sequence[Site],
         pairs: Sequence[SitePair],
         timesteps: Sequence[int],
+        *,
         frames: int,
-        differences: Sequence[Difference],
+        differences: Sequence[Difference] = (),
+        intervals: bool = True,
     ) -> "_Running":
+        def running(where: str | SitePair) -> dict[Place, RunningSummary]:
+            mutual = isinstance(where, SitePair)
+            return {
+                (where, step): RunningSummary(frames, mutual=mutual, intervals=intervals)
+                for step in timesteps
+            }
+
         places: dict[Place, RunningSummary] = {}
         for site in sites:
-            places |= {(site.path, step): RunningSummary(frames) for step in timesteps}
+            places |= running(site.path)
         for pair in pairs:
-            places |= {(pair, step): RunningSummary(frames, mutual=True) for step in timesteps}
+            places |= running(pair)
         asked = tuple(dict.fromkeys(differences))
         for each in asked:
             for place in (each.first, each.second):
@@ -134,9 +147,9 @@ class _Running:
         return cls(
             frames=frames,
             places=places,
-            averages=RunningMoments(len(FRAME_NUMBERS)),
+            averages=RunningMoments(len(FRAME_NUMBERS), intervals=intervals),
             asked=asked,
-            differences=RunningMoments(len(asked)),
+            differences=RunningMoments(len(asked), intervals=intervals),
         )
 
     def add(self, matrices: dict[Place, Array]) -> None:

@@ -17,6 +17,7 @@ from evaluation.networks.weights import LocatedWeights
 from evaluation.similarity.matrices import FEWEST_FRAMES, frame_similarity
 
 PIXELS = "pixels"
+NO_NETWORK = "none"
 MATRIX = "similarity"  # the output that is a matrix already
 
 
@@ -34,7 +35,7 @@ def open_pixels(store: Path, num_frames: int) -> StoredNetwork:
         metric_suffix=f"-{PIXELS}",
         version=1,
     )
-    weights = LocatedWeights(path=Path(PIXELS), sha256="", published=True, label="none")
+    weights = LocatedWeights(path=Path(PIXELS), sha256="", published=True, label=NO_NETWORK)
     run = Run(forward=pixel_similarity, path_taken="no network")
     extractor = Extractor(spec=spec, weights=weights, device=torch.device("cpu"), run=run)
     return StoredNetwork.open(extractor, store)

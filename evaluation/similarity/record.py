@@ -7,7 +7,7 @@ import numpy as np
 
 from evaluation.metrics.inputs import Array
 from evaluation.similarity.model_similarity import ModelSimilarity
-from evaluation.similarity.moments import LEVEL, Band, Estimate
+from evaluation.similarity.moments import LEVEL, Band, Estimate, Gap
 from evaluation.similarity.summary import NUM_BINS, Summary
 from evaluation.uncertainty.interval import Interval
 
@@ -80,12 +80,20 @@ def model_record(similarity: ModelSimilarity) -> dict[str, Any]:
 
 def estimate_record(estimate: Estimate) -> dict[str, Any]:
     """A number with its interval for JSON."""
-    ends = estimate.interval
     return {
         "value": estimate.value,
-        "interval": None if ends is None else [ends.low, ends.high],
+        "interval": _ends(estimate.interval),
         "deviation": estimate.deviation,
     }
+
+
+def gap_record(gap: Gap) -> dict[str, Any]:
+    """The difference of two sets with its interval for JSON."""
+    return {"value": gap.value, "interval": _ends(gap.interval)}
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
 
 
 def _band_record(band: Band, part: slice) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from evaluation.result import Result, append_result, check_writable, provenance
 from evaluation.run import MeasureRequest, Task, measured_sets, run_metrics
 from evaluation.sets import MeasuredSet, PlannedSet, measure_set, plan_set
 from evaluation.similarity.model_similarity import Difference, ModelSimilarity
+from evaluation.similarity.moments import FEWEST_CLIPS
 from evaluation.similarity.noised import check_timesteps
-from evaluation.similarity.pixels import open_pixels
+from evaluation.similarity.pixels import NO_NETWORK, open_pixels
 from evaluation.similarity.record import model_record
 from evaluation.store import content_key
 from latte.data.errors import BrokenVideoError, InputError
@@ -51,6 +52,7 @@ class ModelRequest:
     blocks: tuple[int | str, ...] | None  # None: all
     timesteps: tuple[int, ...]
     differences: tuple[Difference, ...] = ()  # that the caller looks up
+    intervals: bool = True
     at_least: int = 1  # clips
     dataset: str | None = None
     model: str
@@ -83,13 +85,20 @@ def run_videos(request: MeasureRequest, options: RunOptions, *, pixels: bool) ->
         started=started,
     )
     said: set[str] = set()
-    for result in results_of(chosen, real, fake, stored, comparison):
+    for found in results_of(chosen, real, fake, stored, comparison):
+        result = replace(found, deviations=_but_of_pixels(found.deviations))
         append_result(request.out, result)
         for note in notes(result, chosen, num_features=stored.extractor.spec.num_features):
             if note not in said:
                 say(note)
             said.add(note)
         yield result
+
+
+def _but_of_pixels(deviations: Sequence[str]) -> tuple[str, ...]:
+    """Without those that go without saying where the network is none: "network pixels …" stays."""
+    implied = ("weights", "output", "resize")
+    return tuple(phrase for phrase in deviations if phrase.partition(" ")[0] not in implied)
 
 
 def run_model(request: ModelRequest, options: RunOptions) -> tuple[Result, ModelSimilarity]:
@@ -102,12 +111,13 @@ def run_model(request: ModelRequest, options: RunOptions) -> tuple[Result, Model
     opened = request.opened
     check_writable(request.out)
     check_timesteps(request.timesteps, opened.diffusion)
+    opened.sites(request.blocks)  # refuses what is none, before the work
     protocol = replace(
         request.protocol, num_frames=opened.model.config.num_frames, size=opened.frame_size
     )
     planned = _planned(replace(request, protocol=protocol), options)
     measured = measure_set(planned, [], options)  # hashes the clips, decodes none
-    for note in notes_on_sets([measured]):
+    for note in (*notes_on_sets([measured]), *_notes_on_count(request, measured)):
         say(note)
     labels = opened.labels(clip.video for clip in measured.clips)
     if labels is not None and set(labels) == {opened.model.config.num_classes}:
@@ -129,6 +139,7 @@ def run_model(request: ModelRequest, options: RunOptions) -> tuple[Result, Model
             batch_size=options.batch_size,
             on_clips=bar.update,
             differences=request.differences,
+            intervals=request.intervals,
         )
     result = _result(request, protocol, measured, similarity, labels, started)
     append_result(request.out, result)
@@ -142,14 +153,7 @@ def _planned(request: ModelRequest, options: RunOptions) -> PlannedSet:
         request.videos,
         videos=tuple(_redrawn(video, protocol) for video in request.videos.videos),
     )
-    planned = plan_set(
-        videos,
-        protocol.real_selection(),
-        protocol.preparation(),
-        options,
-        label="real",
-        at_least=request.at_least,
-    )
+    planned = _chosen(videos, request, options)
     height, width = frame_size(planned.plan.clips[0], planned.preparation)
     if (height, width) != (size, size):
         raise InputError(
@@ -163,6 +167,44 @@ def _planned(request: ModelRequest, options: RunOptions) -> PlannedSet:
             "a protocol whose offsets are first or random"
         )
     return planned
+
+
+def _chosen(videos: VideoSet, request: ModelRequest, options: RunOptions) -> PlannedSet:
+    """The clips; where too few fit at this stride but would without it, the refusal says so."""
+
+    def at(stride: int) -> PlannedSet:
+        protocol = replace(request.protocol, real_stride=stride)
+        return plan_set(
+            videos,
+            protocol.real_selection(),
+            protocol.preparation(),
+            options,
+            label="real",
+            at_least=request.at_least,
+        )
+
+    stride = request.protocol.real_stride
+    try:
+        return at(stride)
+    except InputError as error:
+        if stride == 1:
+            raise
+        try:
+            at(1)
+        except InputError:
+            raise error from None
+        raise InputError(
+            f"{error}; or take neighbouring frames, not frames {stride} apart: --set real_stride=1"
+        ) from None
+
+
+def _notes_on_count(request: ModelRequest, measured: MeasuredSet) -> Iterator[str]:
+    """Fewer clips than were asked for, or than an interval needs."""
+    found, asked = len(measured.clips), request.protocol.num_real
+    if found < asked:
+        yield f"{found} clips and not {asked}: {measured.record.path} has no more that can be used"
+    if request.intervals and found < FEWEST_CLIPS:
+        yield f"no number has an interval: fewer than {FEWEST_CLIPS} clips"
 
 
 def _redrawn(video: Video, protocol: Protocol) -> Video:
@@ -218,13 +260,13 @@ def _result(
         value=average.value,
         interval=(average.interval.low, average.interval.high) if average.interval else None,
         level=average.interval.level if average.interval else 0.95,
-        higher_is_better=False,
+        higher_is_better=None,
         num_real=similarity.num_clips,
         num_fake=0,
         num_frames=protocol.num_frames,
-        network=opened.title,
-        weights_sha256=opened.sha256,
-        weights_published=False,
+        network=NO_NETWORK,  # measures it: the one that was looked into is in `details`
+        weights_sha256="",
+        weights_published=True,
         fingerprint=content_key(made_of).hex()[:16],
         protocol=protocol.name,
         protocol_fields=fields,
@@ -233,10 +275,11 @@ def _result(
         dataset=request.dataset,
         model=request.model,
         real=measured.record,
-        fake=measured.record,  # the model makes no clips: it is shown the real ones
+        fake=None,  # the model makes no clips: it is shown the real ones
         seconds=round(time.monotonic() - started, 3),
         details={
             "interval": average.interval.method if average.interval else None,
+            "checkpoint": {"title": opened.title, "sha256": opened.sha256},
             "config": asdict(opened.model.config),
             **model_record(similarity),
         },

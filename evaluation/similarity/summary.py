@@ -61,33 +61,31 @@ class RunningSummary:
     Args:
         num_frames: F, at least 3.
         mutual: the matrices are of two states with each other, not of one with itself.
+        intervals: False: the summary has none, however many the clips.
     """
 
-    def __init__(self, num_frames: int, *, mutual: bool = False) -> None:
+    def __init__(self, num_frames: int, *, mutual: bool = False, intervals: bool = True) -> None:
         self.num_frames = num_frames
         self.mutual = mutual
         self._ranges = MUTUAL_NUMBERS if mutual else FRAME_NUMBERS
         self._parts = _slices(num_frames**2, num_frames, NUM_BINS, len(self._ranges))
-        self._moments = RunningMoments(self._parts[-1].stop)
+        self._moments = RunningMoments(self._parts[-1].stop, intervals=intervals)
 
     @property
     def count(self) -> int:
         """Clips so far."""
         return self._moments.count
 
-    @property
-    def matrix_variances(self) -> Array:
-        """Of each entry between clips, (F, F)."""
-        return self._moments.variances()[self._parts[0]].reshape(self.num_frames, -1)
-
     def add(self, matrix: Array) -> dict[str, float]:
         """One more clip; returns its numbers.
 
         Raises:
-            ValueError: a matrix of another size.
+            ValueError: a matrix of another size, or one that is not finite.
         """
         if matrix.shape != (self.num_frames, self.num_frames):
             raise ValueError(f"a matrix {matrix.shape}, not of {self.num_frames} frames")
+        if not np.isfinite(matrix).all():
+            raise ValueError("a matrix of similarities that are not all finite")
         numbers = mutual_numbers(matrix) if self.mutual else frame_numbers(matrix)
         entries = matrix.ravel() if self.mutual else pairs(matrix)
         self._moments.add(

@@ -18,17 +18,16 @@ WORDS = {
 
 
 def set_table(details: Mapping[str, Any]) -> str:
-    """Real and generated videos, one below the other, from the details of a result."""
+    """Real and generated videos and their difference, from the details of a result."""
     names = {"real": "real", "fake": "generated"}
-    rows = [
-        [names[side], *(_number(record[name]) for name in WORDS)]
-        for side, record in details["sets"].items()
-    ]
+    shown = {names[side]: record for side, record in details["sets"].items()}
+    shown["generated − real"] = details["differences"]
+    rows = [[label, *(_number(record[name]) for name in WORDS)] for label, record in shown.items()]
     text, equal = _table(rows, ["videos", *WORDS.values()]), details["of_equal_sets"]
     if equal is None:
         return text
-    about = format_value(equal)
-    return f"{text}As many clips of one and the same source are about {about} apart.\n"
+    text += f"As many clips of one and the same source are about {format_value(equal)} apart"
+    return text + (": these are not told from such.\n" if details["told_apart"] is False else ".\n")
 
 
 def model_table(details: Mapping[str, Any]) -> str:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation import significance
+from evaluation.catalogue import METRICS
 from evaluation.compare import compare
-from evaluation.compare_entries import differing, read_entries
+from evaluation.compare_entries import UNDIRECTED, differing, read_entries
 from evaluation.compare_text import FORMS
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.presets import LATTE, STYLEGAN_V
@@ -86,6 +87,44 @@ def test_equal_values_share_their_rank_and_one_alone_has_none(tmp_path):
     assert [cell.rank for cell in made.columns[0].cells.values()] == ["best", "best"]
     assert made.columns[0].cells["b"].p_value == 1.0
     assert made.columns[1].cells["a"].rank is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "stated"),
+    [
+        ("inversion-rate-pixels", None),
+        ("inversion-rate", False),  # as older files say
+        ("hidden-inversion-rate", False),
+        ("of any other name", None),
+    ],
+)
+def test_what_is_best_neither_high_nor_low_is_shown_without_rank_arrow_or_test(
+    tmp_path, metric, stated
+):
+    made = table(
+        tmp_path,
+        *(record(m, v, metric=metric, higher_is_better=stated) for m, v in (("a", 1), ("b", 99))),
+        record("a"),
+        record("b", 150.0),
+    )
+    rate, fvd = made.columns
+    assert rate.higher_is_better is None
+    for cell in rate.cells.values():
+        assert cell.comparable
+        assert cell.rank is cell.p_value is cell.significant is cell.test is None
+    assert fvd.cells["a"].rank == "best"
+    text = FORMS["text"](made)
+    assert text.splitlines()[0].split() == f"model {metric}, ucf101 FVD, ucf101 ↓".split()
+    assert "Without an arrow: neither more nor less is better, nothing is ranked." in text
+    assert "Without an arrow" not in FORMS["text"](table(tmp_path, record("a"), record("b")))
+    assert json.loads(FORMS["json"](made))["columns"][0]["higher_is_better"] is None
+
+
+def test_metrics_of_the_catalogue_without_a_direction_are_known_by_name():
+    titles = [(title, each.direction(title)) for each in METRICS.values() for title in each.titles]
+    for title, direction in titles:
+        assert (direction is None) is bool(UNDIRECTED.fullmatch(title))
+    assert "similarity-distance" in dict(titles)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from evaluation.similarity import Site, branch_pairs, latte_sites
-from evaluation.similarity.hidden_states import as_frames, watching
+from evaluation.similarity.hidden_states import as_frames, check_sites, watching
 from latte.data.errors import InputError
 from latte.model.embeddings import unfold_patches
 
@@ -95,6 +95,17 @@ def test_parts_that_are_not_there_or_do_not_run_once_are_named(states):
     ):
         with pytest.raises(InputError, match=problem):
             look(model, [Site(path=path, layout="nfsd")], states)
+
+
+def test_a_part_that_is_not_there_is_told_from_what_is(small_latte):
+    model = small_latte(1)
+    named = "x_embedder, t_embedder, blocks.0 … blocks.3, final_layer"
+    for path, said in (("qqq", f"'qqq': it has {named}"), ("blocks.4", "did you mean blocks.3 or")):
+        with pytest.raises(InputError) as caught:
+            check_sites(model, [Site(path=path, layout="nfsd")])
+        assert said in str(caught.value)
+        assert named in str(caught.value)
+        assert len(str(caught.value)) < 200
 
 
 def test_a_latte_is_looked_at_where_the_paper_does(small_latte):

@@ -13,7 +13,7 @@ from evaluation.similarity import (
     matrix_distance,
     mutual_similarity,
 )
-from evaluation.similarity.matrices import by_distance, pairs
+from evaluation.similarity.matrices import by_distance, pairs, token_directions
 
 
 @pytest.fixture
@@ -127,6 +127,28 @@ def test_the_distance_is_over_pairs_of_different_frames(states, uniform):
     assert matrix_distance(one, two) == pytest.approx(math.sqrt(sum(by_hand) / 10))
     assert matrix_distance(one, one) == 0
     assert len(pairs(one)) == 10
+
+
+def test_lists_are_as_precise_as_arrays():
+    """Frames that differ at 1e-12 of their length differ by 1e-12 where they stand."""
+    clip = [[1.0, 0.0], [1.0, 1e-12], [1.0, 2e-12]]
+    apart = mutual_similarity(clip, [[0.0, 1.0]] * 3)
+    np.testing.assert_allclose(apart[:, 0], [0, 1e-12, 2e-12], rtol=1e-12)
+    near = [[1.0, 1.0 + each] for each in (0.0, 1e-12, 3e-12)]
+    assert token_directions(near).dtype == torch.float64
+    assert len(set(token_directions(near)[:, 0].tolist())) == 3
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_states_and_similarities_that_are_not_finite_are_refused(wrong):
+    clip = [[wrong, 1.0], [1.0, 0.0], [0.0, 1.0]]
+    for given in (clip, np.array(clip), torch.tensor(clip)):
+        with pytest.raises(ValueError, match="not finite"):
+            frame_similarity(given)
+    matrix = np.eye(3)
+    matrix[0, 1] = wrong
+    with pytest.raises(ValueError, match="not finite"):
+        inverted_share(matrix)
 
 
 def test_shapes_that_are_none_are_refused(states):

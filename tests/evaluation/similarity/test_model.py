@@ -221,7 +221,7 @@ def test_memory_grows_with_the_places_and_not_with_their_square(small_latte):
 
     def held(blocks, steps):
         sites = latte_sites(small_latte(2).config, blocks)
-        running = _Running.of(sites, (), steps, 6, ())
+        running = _Running.of(sites, (), steps, frames=6)
         parts = [vars(each._moments) for each in running.places.values()]
         parts += [vars(running.averages), vars(running.differences)]
         return sum(x.nbytes for part in parts for x in part.values() if isinstance(x, np.ndarray))

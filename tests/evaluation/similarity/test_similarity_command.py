@@ -27,12 +27,13 @@ def similarity(sets, latte_eval, tmp_path):
 def checkpoint(small_latte, tmp_path):
     """Maker of files of a small network on `shapes`."""
 
-    def make(variant, **changes):
+    def make(variant, *, data=None, name=None, **changes):
         model = small_latte(variant, **changes)
         classes = list(CLASS_NAMES) if model.config.num_classes else []
         settings = {"dataset": "shapes", "autoencoder": {"name": "patches"}}
         settings |= {"classes": classes} if classes else {}
-        path = tmp_path / f"variant{variant}.safetensors"
+        settings |= {"training": {"data": data}} if data else {}
+        path = tmp_path / f"{name or f'variant{variant}'}.safetensors"
         save_checkpoint(path, model.config, model.state_dict(), settings)
         return path
 
@@ -78,6 +79,7 @@ def test_a_person_reads_a_table_of_a_model_and_finds_the_figures(similarity, che
     plots = tmp_path / "figures"
     done = similarity(*given, "--block", 1, "--timestep", 700, "--plots", plots)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("variant4: Latte, variant 4, 4 blocks, 4 clips × 6 frames, ")
     assert "blocks.1.attn_temporal  temporal attention" in done.stdout
     assert "same frame" in done.stdout
     assert f"figures: {plots}" in done.stdout
@@ -97,6 +99,140 @@ def test_a_model_is_shown_clips_of_its_own_length_and_size(similarity, checkpoin
     assert record["details"]["pairs"] == []
 
 
+def test_two_models_are_held_beside_each_other_and_none_is_better(
+    similarity, checkpoint, latte_eval, sets, tmp_path
+):
+    for name, variant in (("one", 1), ("other", 2)):
+        path = checkpoint(variant, name=name)
+        done = similarity("--checkpoint", path, "--real", "real.npy", "--protocol", "shapes")
+        assert done.returncode == 0, done.stderr
+    records = read_results(tmp_path / "r.jsonl")
+    for record in records:
+        assert record["higher_is_better"] is record["fake"] is None
+        assert (record["num_fake"], record["network"], record["weights_sha256"]) == (0, "none", "")
+    hashes = [record["details"]["checkpoint"]["sha256"] for record in records]
+    assert len(set(hashes)) == 2
+    assert "variant 2" in records[1]["details"]["checkpoint"]["title"]
+    done = latte_eval("compare", tmp_path / "r.jsonl", "--json", cwd=sets)
+    (column,) = json.loads(done.stdout)["columns"]
+    assert column["higher_is_better"] is None
+    assert column["made"].endswith("none, 24 real clips × 6 frames")
+    for cell in column["cells"].values():
+        assert cell["comparable"]
+        assert cell["rank"] is cell["significant"] is None
+        assert cell["notes"] == []
+
+
+TRAINED = {"stride": 2, "recipe": "stylegan-v", "filter": "bilinear"}
+
+
+def test_clips_are_taken_as_the_checkpoint_was_trained_unless_told(similarity, checkpoint):
+    path = checkpoint(1, data=TRAINED, num_frames=5)
+    given = ("--checkpoint", path, "--real", "real.npy", "--block", 0, "--timestep", 500, "--json")
+
+    def fields(*more):
+        done = similarity(*given, *more)
+        assert done.returncode == 0, done.stderr
+        record = json.loads(done.stdout)
+        fields = record["protocol_fields"]
+        chosen = [fields[name] for name in ("real_stride", "recipe", "filter", "storage")]
+        return chosen, record["protocol"], done.stderr
+
+    chosen, name, said = fields()
+    assert (chosen, name) == ([2, "stylegan-v", "bilinear", "lossless"], "as trained")
+    assert "as the checkpoint was trained: real_stride 2 instead of 3" in said
+    chosen, name, said = fields("--set", "real_stride=1", "--set", "filter=lanczos")
+    assert (chosen, name) == ([1, "latte", "lanczos", "jpeg-75"], "latte")
+    assert "as the checkpoint" not in said
+    chosen, name, said = fields("--set", "recipe=videogpt", "--set", "filter=bilinear")
+    assert (chosen, name) == ([2, "videogpt", "bilinear", "jpeg-75"], "as trained")
+    chosen, name, said = fields("--protocol", "latte")
+    assert (chosen, name) == ([3, "latte", "lanczos", "jpeg-75"], "latte")
+    assert "as the checkpoint" not in said
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"stride": 0, "recipe": "none of ours", "filter": "lanczos"},
+        {"stride": "3", "recipe": "videogpt", "filter": "lanczos"},
+        ["stride"],
+    ],
+)
+def test_what_a_foreign_checkpoint_says_of_its_clips_is_left_alone(similarity, checkpoint, data):
+    path = checkpoint(1, data=data, num_frames=5)
+    done = similarity("--checkpoint", path, "--real", "real.npy", "--block", 0, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["protocol"] == "latte"
+
+
+def test_videos_too_short_for_the_stride_are_refused_with_what_helps(
+    similarity, checkpoint, sets, tmp_path
+):
+    np.save(tmp_path / "short.npy", np.load(sets / "real.npy")[:, :8])
+    np.save(tmp_path / "shorter.npy", np.load(sets / "real.npy")[:, :5])
+    given = ("--checkpoint", checkpoint(1), "--real")
+    done = similarity(*given, tmp_path / "short.npy")
+    assert done.returncode == 2
+    assert done.stderr.rstrip().endswith("not frames 3 apart: --set real_stride=1")
+    assert similarity(*given, tmp_path / "short.npy", "--set", "real_stride=1").returncode == 0
+    done = similarity(*given, tmp_path / "shorter.npy")
+    assert done.returncode == 2
+    assert "real_stride" not in done.stderr
+
+
+def test_too_few_clips_are_remarked_on(similarity, checkpoint):
+    model = checkpoint(1, num_frames=5)
+    given = ("--checkpoint", model, "--real", "real.npy", "--block", 0, "--json")
+    done = similarity(*given)
+    assert "note: 24 clips and not 64: real.npy has no more" in done.stderr
+    assert "interval" not in done.stderr
+    done = similarity(*given, "--num-clips", 3)
+    assert "note: no number has an interval: fewer than 4 clips" in done.stderr
+    assert "and not" not in done.stderr
+    assert json.loads(done.stdout)["interval"] is None
+
+
+def test_no_resamples_are_no_intervals(similarity, checkpoint):
+    def intervals(record):
+        if isinstance(record, dict):
+            here = [record[key] for key in ("interval", "low", "high") if key in record]
+            return here + [x for part in record.values() for x in intervals(part)]
+        return [x for part in record for x in intervals(part)] if isinstance(record, list) else []
+
+    model = checkpoint(4, num_frames=5)
+    inside = ("--checkpoint", model, "--real", "real.npy", "--timestep", 500)
+    videos = ("--real", "real.npy", "--fake", "good.npy", "--features", "pixels")
+    for given in (inside, (*videos, "--protocol", "shapes")):
+        done = similarity(*given, "--resamples", 0, "--json")
+        assert done.returncode == 0, done.stderr
+        found = intervals(json.loads(done.stdout))
+        assert found
+        assert set(found) == {None}
+        assert "interval" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("part", "problem"),
+    [
+        ("-1", "no block -1: the model has blocks 0 … 3"),
+        ("foo", "no part 'foo': it has blocks.0 … blocks.3, x_embedder, final_layer"),
+        ("blocks.1.atn", "did you mean blocks.1.attn"),
+    ],
+)
+def test_a_wrong_part_is_refused_in_short_before_the_work(
+    similarity, checkpoint, monkeypatch, part, problem
+):
+    monkeypatch.setattr(
+        "evaluation.similarity.run.plan_set", lambda *given, **more: pytest.fail("planned")
+    )
+    given = ("--checkpoint", checkpoint(4), "--real", "real.npy")
+    done = similarity(*given, "--block", part)
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert len(done.stderr) < 300
+
+
 @pytest.mark.parametrize(("features", "suffix"), [("pixels", "pixels"), ("shapes-frame", "shapes")])
 def test_videos_are_compared_by_pixels_and_by_features(similarity, tmp_path, features, suffix):
     given = ("--real", "real.npy", "--protocol", "shapes", "--features", features, "--json")
@@ -112,10 +248,17 @@ def test_videos_are_compared_by_pixels_and_by_features(similarity, tmp_path, fea
         sets = distance["details"]["sets"]
         assert sets["fake"]["inverted"]["value"] == rate["value"]
         assert sets["real"]["inverted"] == rate["details"]["real"]
+        change = rate["details"]["difference"]
+        assert change == distance["details"]["differences"]["inverted"]
+        assert change["value"] == rate["value"] - rate["details"]["real"]["value"]
+        assert change["interval"][0] < change["value"] < change["interval"][1]
+        assert distance["details"]["told_apart"] is (distance["interval"][0] > 0)
+        assert (distance["higher_is_better"], rate["higher_is_better"]) == (False, None)
         found.append((distance["value"], rate["value"]))
     (moving, some_rate), (still, no_rate) = found
     assert still > 2 * moving
     assert no_rate == 0 < some_rate
+    assert change["interval"][1] < 0  # fewer inversions than the real ones: no merit
     assert len(read_results(tmp_path / "r.jsonl")) == 4
 
 
@@ -126,7 +269,8 @@ def test_a_person_reads_a_table_of_both_sets_and_finds_the_figures(similarity, t
     lines = done.stdout.splitlines()
     assert lines[0].startswith("similarity-distance-pixels ")
     assert [line.split()[0] for line in lines[4:6]] == ["real", "generated"]
-    assert "one and the same source" in lines[6]
+    assert lines[6].startswith("generated − real ")
+    assert "one and the same source" in lines[7]
     assert figures_in(plots) == {"matrices", "distribution", "distance"}
 
 
@@ -139,8 +283,27 @@ def test_one_clip_beside_one_is_measured_without_what_equal_sets_are_apart(
     done = similarity(*given, "--protocol", "shapes", "--features", "pixels", "--num-clips", 1)
     assert done.returncode == 0, done.stderr
     assert "apart" not in done.stdout
+    assert "similarity-distance-pixels has no interval: fewer than 4 clips" in done.stderr
     for result in read_results(tmp_path / "r.jsonl"):
         assert result["details"].get("of_equal_sets") is None
+
+
+def test_pixels_deviate_in_the_network_alone(similarity, tmp_path):
+    given = ("--real", "real.npy", "--fake", "good.npy", "--protocol", "shapes")
+    done = similarity(*given, "--features", "pixels", "--num-clips", 24)
+    assert done.returncode == 0, done.stderr
+    for result in read_results(tmp_path / "r.jsonl"):
+        named = [phrase.partition(" ")[0] for phrase in result["deviations"]]
+        assert named == ["num_real", "num_fake", "network"]
+    assert "network pixels instead of shapes-frame" in done.stderr
+
+
+def test_a_file_that_holds_no_weights_is_refused_with_what_to_do(similarity, tmp_path):
+    (tmp_path / "w.pt").write_bytes(b"junk")
+    given = ("--real", "real.npy", "--fake", "good.npy", "--protocol", "shapes")
+    done = similarity(*given, "--weights", tmp_path / "w.pt")
+    assert done.returncode == 2
+    assert "leave --weights out for those that come with it" in done.stderr
 
 
 def test_the_way_a_run_is_carried_out_moves_no_number(similarity, tmp_path):

@@ -77,6 +77,8 @@ def test_intervals_end_where_the_values_can_and_need_four_clips():
     found = summary_of(still).summary()
     assert (found["mean"].interval.low, found["mean"].interval.high) == (1, 1)
     assert found["variance"].value == found["inverted"].value == 0
+    without = summary_of(still, intervals=False).summary()
+    assert without["mean"].interval is without.matrix.low is without.by_distance.high is None
     few = summary_of(still[:3]).summary()
     assert few["mean"].interval is None
     assert few.matrix.low is None
@@ -96,5 +98,8 @@ def test_a_record_is_read_back_but_for_rounding(matrices):
 def test_what_is_no_matrix_of_these_frames_is_refused(matrices):
     with pytest.raises(ValueError, match="not of 4 frames"):
         RunningSummary(4).add(matrices[0])
+    for mutual in (False, True):
+        with pytest.raises(ValueError, match="not all finite"):
+            RunningSummary(5, mutual=mutual).add(np.full((5, 5), np.nan))
     with pytest.raises(ValueError, match="no clips"):
         RunningSummary(4).summary()

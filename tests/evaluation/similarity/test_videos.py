@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from evaluation.similarity import frame_similarity, matrix_distance
+from evaluation.similarity.matrices import pairs
 from evaluation.similarity.pixels import open_pixels, pixel_similarity
-from evaluation.similarity.record import summary_record
+from evaluation.similarity.record import gap_record, summary_record
+from evaluation.similarity.summary import FRAME_NUMBERS, frame_numbers
 from evaluation.similarity.tables import set_table
 from evaluation.similarity.videos import GroupedMatrices, compare_videos
 from latte.data.errors import InputError
@@ -78,9 +81,72 @@ def test_two_clips_do_not_tell_how_far_sets_of_one_source_are_apart(uniform):
     pair = compare_videos(uniform("one", (1, 4, 4)), uniform("other", (1, 4, 4)))
     assert pair.distance > 0
     assert pair.of_equal_sets is None
-    sets = {"real": summary_record(pair.real), "fake": summary_record(pair.fake)}
-    assert "apart" not in set_table({"sets": sets, "of_equal_sets": None})
-    assert "are about 0.100 apart" in set_table({"sets": sets, "of_equal_sets": 0.1})
+    assert pair.told_apart is None
+    details = {
+        "sets": {"real": summary_record(pair.real), "fake": summary_record(pair.fake)},
+        "differences": {name: gap_record(each) for name, each in pair.differences.items()},
+        "told_apart": None,
+    }
+    assert "apart" not in set_table(details | {"of_equal_sets": None})
+    assert set_table(details | {"of_equal_sets": 0.1}).endswith("are about 0.100 apart.\n")
+
+
+def test_every_number_has_its_difference_from_the_real_one(clips):
+    real, fake = matrices(clips[:9]), matrices(clips[9:, ::-1] // 2)
+    found = compare_videos(real, fake)
+    for name in FRAME_NUMBERS:
+        one, other = ([frame_numbers(matrix)[name] for matrix in each] for each in (real, fake))
+        expected = stats.ttest_ind(other, one, equal_var=False).confidence_interval(0.95)
+        change = found.differences[name]
+        ends = (change.value, change.interval.low, change.interval.high)
+        assert ends == pytest.approx((np.mean(other) - np.mean(one), *expected), rel=1e-9)
+    assert set(compare_videos(real[:3], fake).differences) == set(FRAME_NUMBERS)
+    assert compare_videos(real[:3], fake).differences["mean"].interval is None
+
+
+def test_the_difference_from_clips_that_are_all_alike_is_as_sure_as_the_others_are(clips):
+    still = matrices(np.repeat(clips[12:, :1], 8, axis=1))
+    found = compare_videos(matrices(clips[:12]), still)
+    change, real = found.differences["mean"].interval, found.real["mean"].interval
+    assert change.high - change.low == pytest.approx(real.high - real.low)
+    nothing = compare_videos(still, still).differences["inverted"]
+    assert (nothing.value, nothing.interval.low, nothing.interval.high) == (0, 0, 0)
+
+
+def test_sets_of_one_source_are_not_told_apart_and_others_hold_their_distance(uniform):
+    """Nine times of ten at least, whether the sources are one, alike, or far apart."""
+    walks = np.cumsum(uniform("w", (600, 5, 3)), axis=1)
+    pools = [np.stack([frame_similarity(walk) for walk in walks + shift]) for shift in (0, 0.2, 4)]
+    random = np.random.default_rng(0)
+    for pool in pools:
+        distance = matrix_distance(pools[0].mean(axis=0), pool.mean(axis=0))
+        held, apart = 0, 0
+        for seed in range(100):
+            sets = [each[random.integers(0, 600, 24)] for each in (pools[0], pool)]
+            found = compare_videos(*sets, seed=seed)
+            held += found.interval.low <= distance <= found.interval.high
+            apart += bool(found.told_apart)
+        assert held >= 90
+        assert apart == 0 or pool is not pools[0]
+    assert apart == 100
+    nearest = compare_videos(pools[0][:24], pools[0][24:48])
+    details = {
+        "sets": {side: summary_record(nearest.real) for side in ("real", "fake")},
+        "differences": {name: gap_record(each) for name, each in nearest.differences.items()},
+        "told_apart": nearest.told_apart,
+        "of_equal_sets": nearest.of_equal_sets,
+    }
+    assert set_table(details).endswith("apart: these are not told from such.\n")
+
+
+def test_without_intervals_a_distance_that_chance_explains_is_not_told_apart(clips):
+    real = matrices(clips[:12])
+    near = compare_videos(real, real, intervals=False)
+    assert near.told_apart is False
+    far = compare_videos(real, matrices(np.repeat(clips[12:, :1], 8, axis=1)), intervals=False)
+    assert far.told_apart is None
+    assert {each.interval for each in (near, near.real["mean"], near.differences["mean"])} == {None}
+    assert near.real.matrix.low is None
 
 
 def test_each_group_is_left_out_in_turn(uniform):
@@ -89,12 +155,13 @@ def test_each_group_is_left_out_in_turn(uniform):
     for matrix in rows:
         groups.add(matrix)
     assert sorted(groups.counts) == [2] * 13 + [3] * 7
-    left = groups.mean_without_each()
-    assert left.shape == (20, 3, 3)
-    whole = groups.sums.sum(axis=0)
-    np.testing.assert_allclose(whole, rows.sum(axis=0), atol=1e-14)
-    sizes = groups.counts.sum() - groups.counts
-    np.testing.assert_allclose((left * sizes[:, None, None]).sum(axis=0), 19 * whole, atol=1e-13)
+    whole, left = groups.whole(), groups.without_each()
+    assert [each.count for each in left] == list(47 - groups.counts)
+    np.testing.assert_allclose(whole.mean, rows.mean(axis=0), atol=1e-14)
+    without = sum(each.count * each.mean for each in left)
+    np.testing.assert_allclose(without, 19 * rows.sum(axis=0), atol=1e-13)
+    around = [pairs(matrix - whole.mean) ** 2 for matrix in rows]
+    assert whole.deviations == pytest.approx(np.mean(around, axis=1).sum())
 
 
 def test_few_clips_have_a_value_before_they_have_an_interval(clips):
@@ -115,6 +182,9 @@ def test_clips_that_have_no_common_matrix_are_refused(clips):
         compare_videos(matrices(clips[:, :2]), real)
     with pytest.raises(InputError, match="no generated clips"):
         compare_videos(real, [])
+    broken = [*real[:2], np.full_like(real[0], np.nan)]
+    with pytest.raises(InputError, match="generated clip 2, counted from 0, has similar"):
+        compare_videos(real, broken)
 
 
 def test_pixels_are_one_vector_of_a_frame(clips, tmp_path):
