@@ -46,7 +46,7 @@ Checkpoint = Annotated[
 Vae = Annotated[
     str | None,
     typer.Option(
-        metavar="DIR|NAME", help="The checkpoint's autoencoder, if not the one that it names."
+        metavar="DIR|NAME", help="The networks' autoencoder, if not the one that they name."
     ),
 ]
 TrainingVae = Annotated[

@@ -5,7 +5,7 @@ kept. One line of the file of cells has all that was measured in a network; docu
 these lines alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ class SimilarityRequest:
     cells: Path | None = None  # folder of trainings and cells, which all figures share
     device: str | None = None  # as of `resolved_device`; None: that of the scale
     checkpoint: Path | None = None  # in place of trainings
-    vae: str | None = None  # of the checkpoint, if not the one that it names
+    vae: str | None = None  # of the networks, if not the one that they name
     data_root: Path | None = None  # at `paper` scale
 
     @property
@@ -121,20 +121,8 @@ def similarity_tasks(look: Look, request: SimilarityRequest) -> list[SimilarityT
         "clips": request.clips,
         "device": request.place,
     }
-    if request.checkpoint is not None:
-        from evaluation.networks.weights import digest
-        from evaluation.similarity.generated import encoder_identity
-
-        path = request.checkpoint
-        task = SimilarityTask(
-            training=None,
-            checkpoint=path,
-            content=digest(path).sha256,
-            vae=request.vae,
-            encoder=encoder_identity(path, autoencoder=request.vae),
-            **common,
-        )
-        return [task]
+    if request.checkpoint is not None or request.scale == "paper":
+        return [_of_checkpoint(path, request, common) for path in checkpoints(look, request)]
     setup = SETUPS[request.scale]
     training = training_of(VARIANTS[look.variant], setup, request.folder, device=request.place)
     trainings = [with_seed(training, seed) for seed in range(request.seeds)]
@@ -144,20 +132,60 @@ def similarity_tasks(look: Look, request: SimilarityRequest) -> list[SimilarityT
     ]
 
 
+def checkpoints(look: Look, request: SimilarityRequest) -> list[Path]:
+    """Files of networks that are looked into: the one that is given, else those of Figure 5f.
+
+    At `paper` scale: those that Figure 5f has trained to the end, by seed.
+    """
+    if request.checkpoint is not None:
+        return [request.checkpoint]
+    from benchmarks.paper_trainings import PaperRequest, paper_training
+
+    trainings = PaperRequest(
+        scale="paper", cells=request.folder, data_root=request.data_root, vae=request.vae
+    )
+    found = [
+        paper_training(VARIANTS[look.variant], seed, trainings).weights
+        for seed in range(request.seeds)
+    ]
+    return [path for path in found if path.is_file()]
+
+
+def _of_checkpoint(
+    path: Path, request: SimilarityRequest, common: Mapping[str, Any]
+) -> SimilarityTask:
+    from evaluation.networks.weights import digest
+    from evaluation.similarity.generated import encoder_identity
+
+    return SimilarityTask(
+        training=None,
+        checkpoint=path,
+        content=digest(path).sha256,
+        vae=request.vae,
+        encoder=encoder_identity(path, autoencoder=request.vae),
+        **common,
+    )
+
+
 def _require(look: Look, request: SimilarityRequest) -> None:
     from latte.sampling.processes import Process, choose_device
 
-    if request.vae is not None and request.checkpoint is None:
+    if request.vae is not None and request.checkpoint is None and request.scale != "paper":
         raise InputError("--vae is the autoencoder of a --checkpoint, and none is given")
     if request.checkpoint is not None and request.checkpoint.is_dir():
         raise InputError(f"{request.checkpoint} is a folder: --checkpoint takes a file")
     needed = []
-    if request.checkpoint is not None or request.scale == "paper":
-        needed.append(_network(look, request))
     if request.scale == "paper":
         root = request.data_root or default_data_root()
-        needed += [data_set(DATASET, root), package("diffusers", "sd")]
-        needed += autoencoder_of(request.checkpoint, request.vae)
+        given = checkpoints(look, request)
+        needed += [
+            *([_network(look, request)] if request.checkpoint or not given else []),
+            data_set(DATASET, root),
+            package("diffusers", "sd"),
+            *autoencoder_of(given[0] if given else None, request.vae),
+        ]
+    elif request.checkpoint is not None:
+        needed.append(_network(look, request))
     if request.place.startswith("cuda"):
         needed.append(gpus())
     require(needed, request.scale)
@@ -167,10 +195,13 @@ def _require(look: Look, request: SimilarityRequest) -> None:
 def _network(look: Look, request: SimilarityRequest) -> Ingredient:
     """A checkpoint, and how to come by one that the clips of the scale fit."""
     config = SETUPS[request.scale].config
-    how = f"`latte train {config} --set model.variant={look.variant}` makes one; "
-    how += (
-        "name it with --checkpoint"
-        if request.scale == "paper"
-        else "without --checkpoint networks are trained for this figure"
+    how = (
+        f"`latte train {config} --set model.variant={look.variant}` makes one; without "
+        "--checkpoint networks are trained for this figure"
     )
+    if request.scale == "paper":
+        how = (
+            f"`latte-bench figure5f --scale paper` trains it, with its cells in {request.folder}; "
+            "or name another with --checkpoint"
+        )
     return file(f"a trained network of variant {look.variant}", request.checkpoint, how)

@@ -43,7 +43,7 @@ OF_TRAININGS = ("--data-root", "--vae", "--initialise-from", "--gpus", ONLY_AVAI
 TAKEN_AT_PAPER_SCALE: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("table3", "table5"), OF_TABLES),
     **dict.fromkeys(("figure5", "figure7", "intext"), OF_TRAININGS),
-    **dict.fromkeys(("figure6", "figure8"), ("--data-root",)),
+    **dict.fromkeys(("figure6", "figure8"), ("--data-root", "--vae")),
 }
 # About the measuring itself, always on `shapes`.
 OF_THE_MEASURES = ("demo", "protocols", "sensitivity")

@@ -76,7 +76,7 @@ def test_every_runner_is_handed_what_it_takes(tmp_path):
         options = "--data-root sets --vae some/vae --initialise-from dit.pt --gpus 4"
         assert f"{options} --only-available" in given[name]
     for name in ("figure6", "figure8"):
-        assert given[name].endswith("--data-root sets")
+        assert given[name].endswith("--data-root sets --vae some/vae")
     assert given["table4"].endswith("--results a=a.json --results b.json")
 
 

@@ -13,9 +13,10 @@ import torch
 
 from benchmarks import cli, figure6_similarity, figure8_similarity, similarity_documents
 from benchmarks.claims import Finding, Verdict
-from benchmarks.designs import SETUPS, Setup
+from benchmarks.designs import SETUPS, VARIANTS, Setup
 from benchmarks.finished import Finished, FinishedCell
 from benchmarks.frame_similarity import SimilarityRequest, look_into_networks, similarity_tasks
+from benchmarks.paper_trainings import PaperRequest, paper_training
 from benchmarks.similarity_claims import (
     SimilarityClaim,
     changing,
@@ -246,7 +247,7 @@ def test_a_cell_is_known_by_what_is_drawn_and_by_the_autoencoder_itself(
             "`latte train shapes-tiny --set model.variant=2` makes one; without --checkpoint ",
         ),
         ("small", "`latte train shapes --set model.variant=2` makes one; without --checkpoint "),
-        ("paper", "`latte train faceforensics --set model.variant=2` makes one; name it with "),
+        ("paper", "`latte-bench figure5f --scale paper` trains it, with its cells in "),
     ],
 )
 def test_a_checkpoint_that_is_not_there_is_replaced_by_one_that_fits_the_scale(
@@ -301,6 +302,21 @@ def test_at_paper_scale_all_that_is_missing_is_said_at_once(
         assert said.count(f"  - {missing}: ") == 1
     assert "--checkpoint" in said
     assert not list(tmp_path.iterdir())
+
+
+def test_at_paper_scale_the_networks_of_figure_5f_are_looked_into(network, tmp_path: Path) -> None:
+    request = SimilarityRequest(scale="paper", cells=tmp_path, data_root=tmp_path, device="cpu")
+    trainings = PaperRequest(scale="paper", cells=tmp_path, data_root=tmp_path)
+    trained = [paper_training(VARIANTS[2], seed, trainings).weights for seed in range(3)]
+    for path in trained[:2]:  # the third is not at its end
+        path.parent.mkdir(parents=True)
+        path.write_bytes(network(2, 4).read_bytes())
+    tasks = similarity_tasks(figure6_similarity.LOOK, request)
+    assert [task.checkpoint for task in tasks] == trained[:2]
+    assert not similarity_tasks(figure8_similarity.LOOK, request)
+    with pytest.raises(InputError) as refused:
+        look_into_networks(figure6_similarity.LOOK, request)
+    assert "a trained network" not in str(refused.value)  # but of the data set
 
 
 def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
