@@ -182,10 +182,12 @@ def test_a_block_is_what_the_paper_says(kind, conditioning):
 @pytest.mark.parametrize("kind", KINDS)
 def test_frames_may_have_conditions_of_their_own(kind):
     block, x, condition = make(kind), noise(2, 4, 5, 24), noise(2, 1, 24, seed=1)
-    close(block(x, condition.expand(-1, 4, -1), VIDEO), block(x, condition, VIDEO))
-    other = condition.repeat(1, 4, 1)
+    same = condition.repeat(1, 4, 1)
+    close(block(x, same, VIDEO), block(x, condition, VIDEO))
+    other = same.clone()
     other[:, 2] += 1
-    moved = (block(x, other, VIDEO) - block(x, condition, VIDEO)).abs().amax(dim=(0, 2, 3))
+    # Products of the same shapes on both sides: of others the last bits are the processor's.
+    moved = (block(x, other, VIDEO) - block(x, same, VIDEO)).abs().amax(dim=(0, 2, 3))
     assert moved[2] > 0.01
     if kind == "space":
         assert moved[[0, 1, 3]].max() == 0
