@@ -162,24 +162,20 @@ def _check_fingerprint(
 def fingerprints(
     record: Mapping[str, Any], chosen: "Metric", moving: Mapping[str, Any]
 ) -> list[str]:
-    """What `evaluation.measure` may call the protocol, parameters and statistics of a record.
+    """What a record may be known by.
 
     Given statistics count where they do not follow the protocol, which the record does not say.
     """
-    from evaluation.store import content_key
+    from evaluation.measure import fingerprint_of
 
     parameters = record.get("parameters") or {}
     sides = [record.get(side) or {} for side in ("real", "fake")]
     digests = [str(side.get("digest")) for side in sides if side.get("storage") == "statistics"]
-    of_fields = content_key(moving).hex()[:16]
-    found = []
-    for given in (list(some) for count in range(3) for some in combinations(digests, count)):
-        made_of: dict[str, Any] = {"protocol": of_fields, "given": given}
-        if parameters:
-            made_of |= {"metric": chosen.name, "parameters": parameters}
-        alone = not given and not parameters
-        found.append(of_fields if alone else content_key(made_of).hex()[:16])
-    return found
+    return [
+        fingerprint_of(moving, chosen.name, parameters, given)
+        for count in range(3)
+        for given in combinations(digests, count)
+    ]
 
 
 def _check_value(where: str, record: Mapping[str, Any], least: float) -> None:

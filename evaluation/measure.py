@@ -300,22 +300,31 @@ def _fingerprint(
     chosen: Metric,
     measured: Mapping[Side, MeasuredSet],
 ) -> str:
-    """The protocol's; with a metric's parameters or given statistics, of those as well.
-
-    Statistics that follow the protocol are as good as its clips. How others were made, it does
-    not know.
-    """
+    """See `fingerprint_of`. Statistics that follow the protocol are as good as its clips."""
     given = [
         each.record.digest
         for side, each in measured.items()
         if each.given is not None and not follows_protocol(each.given, protocol, side)
     ]
+    return fingerprint_of(_fields(protocol, chosen), chosen.name, parameters, given)
+
+
+def fingerprint_of(
+    moving: Mapping[str, Any], name: str, parameters: Mapping[str, Any], given: Sequence[str]
+) -> str:
+    """The protocol's; with a metric's parameters or given statistics, of those as well.
+
+    Args:
+        moving: the fields of the protocol that move the number.
+        name: of the metric.
+        given: digests of statistics of which the protocol does not know how they were made.
+    """
+    of_fields = content_key(moving).hex()[:16]
     if not given and not parameters:
-        return protocol.fingerprint
-    of_fields = content_key(_fields(protocol, chosen)).hex()[:16]
-    made_of: dict[str, Any] = {"protocol": of_fields, "given": given}
+        return of_fields
+    made_of: dict[str, Any] = {"protocol": of_fields, "given": list(given)}
     if parameters:
-        made_of |= {"metric": chosen.name, "parameters": dict(parameters)}
+        made_of |= {"metric": name, "parameters": dict(parameters)}
     return content_key(made_of).hex()[:16]
 
 
