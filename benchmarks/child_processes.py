@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from codecs import getincrementaldecoder
@@ -17,6 +18,7 @@ from latte.data.errors import InputError
 # while, and after half a minute torchrun would end them. Seconds, as text for the environment.
 PATIENCE: Mapping[str, str] = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}
 ERROR = "error: "
+LAST_TIME = 3
 LAST_WORDS = 10  # seconds: somebody else may hold the stream open
 
 
@@ -50,8 +52,9 @@ def run_child(command: Sequence[str], shown: Sequence[str] | None = None) -> Non
 def child_ended(command: Sequence[str]) -> Ended:
     """Run a command to its end, whatever that is; what it says passes through.
 
-    It is stopped with this process, once and politely, and waited for: nothing that it started is
-    left working. It has a session of its own, so that Ctrl-C reaches it once and not twice.
+    It is stopped with this process, politely, and waited for: nothing that it started is left
+    working. It has a session of its own, so that Ctrl-C reaches it once and not twice. Who asks
+    again has that passed on, which trainings take as "at once"; a third time ends it.
 
     Raises:
         KeyboardInterrupt: this process was stopped; the command has ended.
@@ -63,15 +66,18 @@ def child_ended(command: Sequence[str]) -> Ended:
     said: list[str] = []
     reader = Thread(target=_repeat, args=(child.stderr, said), daemon=True)
     reader.start()
-    try:
-        code = child.wait()
-    except KeyboardInterrupt:
-        with suppress(ProcessLookupError):
-            child.terminate()
-        child.wait()
-        raise
-    finally:
-        reader.join(LAST_WORDS)
+    asked = 0
+    while True:
+        try:
+            code = child.wait()
+            break
+        except KeyboardInterrupt:
+            asked += 1
+            with suppress(ProcessLookupError):
+                child.terminate() if asked < LAST_TIME else os.killpg(child.pid, signal.SIGKILL)
+    reader.join(LAST_WORDS)
+    if asked:
+        raise KeyboardInterrupt
     return Ended(code=code, error=said[-1] if said else None)
 
 

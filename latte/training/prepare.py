@@ -57,7 +57,6 @@ def prepare(
     Raises:
         InputError: data, weights, device or an earlier part of the run are not as it needs them.
     """
-    _check_folder(options.out)
 
     def say(sentence: str) -> None:
         if group.is_first:
@@ -100,8 +99,12 @@ def prepare(
     return parts, state
 
 
-def _check_folder(out: Path) -> None:
-    """See that the folder is there or can be made, without making it."""
+def check_folder(out: Path) -> None:
+    """See that the folder of a run is there or can be made, without making it.
+
+    Raises:
+        InputError: it cannot.
+    """
     place = next(each for each in (out, *out.parents) if each.exists())
     if not place.is_dir():
         raise InputError(f"{place}: is a file, but a run is a folder; give another --out")

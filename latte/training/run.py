@@ -1,8 +1,9 @@
 """A training run: from a configuration to checkpoints, samples and a log."""
 
 import copy
+import errno
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,15 @@ from latte.training.config import TrainConfig, as_table
 from latte.training.distributed import Group, join_group
 from latte.training.log import RunLog
 from latte.training.loop import Ingredients, diverged, run_steps
-from latte.training.prepare import RunOptions, prepare
+from latte.training.prepare import RunOptions, check_folder, prepare
 from latte.training.signals import stop_between_steps
 from latte.training.snapshot import Snapshot
 from latte.training.state import TrainState, drop_old_states, save_state
 
 __all__ = ["RunOptions", "train"]
+
+LOCK = ".lock"  # in a run's folder
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 def train(config: TrainConfig, options: RunOptions) -> Path:
@@ -53,26 +57,32 @@ def train(config: TrainConfig, options: RunOptions) -> Path:
 def _train(
     config: TrainConfig, options: RunOptions, group: Group, should_stop: Callable[[], bool]
 ) -> Path:
-    parts, state = prepare(config, options, group)
-    run = _Run(config=config, options=options, parts=parts, state=state)
-    if not group.is_first:
-        return run.to_the_end(None, should_stop)
-    with alone_in(options.out), RunLog(options.out, resumed_at=state.counters.step) as log:
-        return run.to_the_end(log, should_stop)
+    check_folder(options.out)
+    # Before anything of the run is read or written; the other processes end with the first.
+    with alone_in(options.out) if group.is_first else nullcontext():
+        parts, state = prepare(config, options, group)
+        run = _Run(config=config, options=options, parts=parts, state=state)
+        if not group.is_first:
+            return run.to_the_end(None, should_stop)
+        with RunLog(options.out, resumed_at=state.counters.step) as log:
+            return run.to_the_end(log, should_stop)
 
 
 @contextmanager
 def alone_in(out: Path) -> Iterator[None]:
     """While no other run works in this folder: the two would overwrite each other's steps.
 
+    The folder is made; where nothing came into it, it goes again.
+
     Raises:
-        InputError: one does.
+        InputError: another run does.
     """
-    lock = FileLock(out / ".lock", timeout=0)
+    made = [place for place in (out, *out.parents) if not place.exists()]
+    with named(out):
+        out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / LOCK, timeout=0)
     try:
-        # A file system that knows no locks is no reason not to train.
-        with suppress(NotImplementedError):
-            lock.acquire()
+        _acquire(lock)
     except Timeout:
         raise InputError(
             f"{out}: another run trains there; wait for it or stop it, or give another --out"
@@ -81,6 +91,22 @@ def alone_in(out: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+        if made and [path.name for path in out.iterdir()] in ([], [LOCK]):
+            (out / LOCK).unlink(missing_ok=True)
+            for place in made:
+                with suppress(OSError):  # somebody else has put something there meanwhile
+                    place.rmdir()
+
+
+def _acquire(lock: FileLock) -> None:
+    """A file system that knows no locks is no reason not to train."""
+    try:
+        lock.acquire()
+    except NotImplementedError:
+        return
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
 
 
 @contextmanager

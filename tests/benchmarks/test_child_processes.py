@@ -88,3 +88,37 @@ def test_a_command_is_stopped_once_and_may_finish_writing(tmp_path: Path, to_all
         parent.send_signal(signal.SIGTERM)
     assert parent.communicate(timeout=60)[0] == "stopped\n"
     assert (tmp_path / "written").read_text() == "1"
+
+
+STUBBORN = """
+    import pathlib, signal
+    asked = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, asked)
+    print("started", flush=True)
+    for number in range(ASKED):
+        signal.sigwait(asked)
+        print(f"asked {number + 1}", flush=True)
+    while not BY_ITSELF:
+        signal.pause()
+"""
+
+
+@pytest.mark.parametrize("by_itself", [True, False], ids=["ends at the second", "is killed"])
+def test_who_asks_again_is_heard(tmp_path: Path, by_itself: bool) -> None:
+    child = STUBBORN.replace("ASKED", "2").replace("BY_ITSELF", str(by_itself))
+    parent = subprocess.Popen(
+        [*python(PARENT), textwrap.dedent(child)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "started\n"
+    for number in (1, 2):
+        parent.send_signal(signal.SIGTERM)
+        assert parent.stdout.readline() == f"asked {number}\n"
+    if not by_itself:
+        parent.send_signal(signal.SIGTERM)
+    assert parent.communicate(timeout=60)[0] == "stopped\n"

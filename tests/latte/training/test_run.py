@@ -543,6 +543,7 @@ def test_two_runs_do_not_train_in_one_folder(run, tmp_path):
     with alone_in(out), pytest.raises(InputError, match="another run trains there; wait for it"):
         run("training.steps=4", out=out)
     assert [row["step"] for row in rows(out / "log.csv")] == ["2"]
+    assert "steps = 2" in (out / "config.toml").read_text(encoding="utf-8")
     run("training.steps=4", out=out)
     assert [row["step"] for row in rows(out / "log.csv")] == ["2", "4"]
 
