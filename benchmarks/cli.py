@@ -254,11 +254,19 @@ def sensitivity(
 
 
 @app.command()
-def coverage(out: Out = None) -> None:
+def coverage(
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that share the cases. [default: cores]"),
+    ] = None,
+    out: Out = None,
+) -> None:
     """How often the 95 % intervals cover the value that they are about, in simulations."""
     from benchmarks import coverage as runner
+    from evaluation.options import workers_or_default
 
-    runner.run(out=documents_folder("coverage", out))
+    folder = documents_folder("coverage", out)
+    runner.run(out=folder, workers=workers_or_default(workers))
 
 
 @app.command()

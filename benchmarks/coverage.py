@@ -4,16 +4,21 @@ Two Gaussian sets are drawn again and again. Their Fréchet distance is known ex
 expected value at that number of samples from thousands of draws.
 """
 
+import math
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from benchmarks.origin import made_here
 from benchmarks.table_documents import written
+from benchmarks.threads import processes_of_one_thread
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty import (
@@ -23,6 +28,7 @@ from evaluation.uncertainty import (
     half_sample_frechet,
     jackknife_frechet,
 )
+from latte.data.workers import map_in_order
 from reports.document import Provenance, Report, TableBlock
 from reports.tables import Cell, Column, Row, Table
 
@@ -156,17 +162,23 @@ def run(
     reference: int = 3000,
     seed: int = 0,
     cases: tuple[Case, ...] = CASES,
+    workers: int = 0,
 ) -> None:
-    """Simulate, write `coverage.md`, `.html`, `.csv` and `.report.json`, and print the report."""
+    """Simulate, write `coverage.md`, `.html`, `.csv` and `.report.json`, and print the report.
+
+    Args:
+        workers: processes that share the cases; 0 works in this one. Moves no number but by
+            rounding.
+    """
     started = time.monotonic()
-    frame = pd.DataFrame(
-        [
-            cover(
-                case, repetitions=repetitions, resamples=resamples, reference=reference, seed=seed
-            )
-            for case in cases
-        ]
+    simulate = partial(
+        cover, repetitions=repetitions, resamples=resamples, reference=reference, seed=seed
     )
+    with processes_of_one_thread():
+        rows = map_in_order(
+            simulate, cases, workers=min(workers, len(cases)), timeout=math.inf, label=str
+        )
+        frame = pd.DataFrame(tqdm(rows, total=len(cases), unit="case", file=sys.stderr))
     caption = (
         f"Of 100, from {repetitions} repetitions (± {100 * (0.95 * 0.05 / repetitions) ** 0.5:.1f} "
         f"where 95 is right), {resamples} resamples, seed {seed}. Width: against the middle "
