@@ -246,11 +246,20 @@ def _class_of(clip: Clip) -> int:
     return int(video.label)
 
 
+def share_interval(count: int, of: int) -> tuple[float, float]:
+    """Wilson's interval of a share of yes and no."""
+    ends = binomtest(count, of).proportion_ci(LEVEL, method="wilson")
+    return float(ends.low), float(ends.high)
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Student's t interval of a mean of shares, cut off at 0 and 1."""
+    count, value = len(values), float(np.mean(values))
+    half = two_sided_quantile(LEVEL, count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    return max(value - half, 0.0), min(value + half, 1.0)
+
+
 def _mean(values: Sequence[float], *, yes_or_no: bool) -> dict[str, Any]:
     """A share of 1 with its interval."""
-    count, value = len(values), float(np.mean(values))
-    if yes_or_no:
-        ends = binomtest(round(sum(values)), count).proportion_ci(LEVEL, method="wilson")
-        return {"value": value, "interval": [float(ends.low), float(ends.high)]}
-    half = two_sided_quantile(LEVEL, count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
-    return {"value": value, "interval": [max(value - half, 0.0), min(value + half, 1.0)]}
+    ends = share_interval(round(sum(values)), len(values)) if yes_or_no else mean_interval(values)
+    return {"value": float(np.mean(values)), "interval": list(ends)}

@@ -4,7 +4,6 @@ What tables of published figures show at the scales `tiny` and `small`: the same
 what any machine can measure, by metrics with names of their own. Each method is a cell of its own.
 """
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -31,11 +30,17 @@ from benchmarks.finished import FILE, Finished, FinishedCell, Measured, cell_key
 from benchmarks.generated import GeneratedVideo, described, generated_videos
 from benchmarks.origin import source_commit, versions_and_host
 from benchmarks.scale import Scale
-from benchmarks.shapes_dimensions import measure_dimensions
+from benchmarks.shapes_dimensions import (
+    STAND_INS,
+    SUFFIX,
+    mean_interval,
+    measure_dimensions,
+    share_interval,
+)
+from benchmarks.shapes_dimensions import VERSION as DIMENSIONS_VERSION
 from evaluation.extraction import RunOptions
 from evaluation.presets import SHAPES
 from evaluation.result import Result
-from evaluation.uncertainty.interval import two_sided_quantile
 from latte.data.errors import InputError
 from latte.data.shapes import VERSION, shapes_video_set
 from latte.data.sources import VideoSet
@@ -111,6 +116,7 @@ class MethodTask:
             stand_in=asdict(self.method.stand_in) if self.method.stand_in else None,
             num_videos=self.effort.num_videos,
             resamples=RESAMPLES,
+            dimensions=DIMENSIONS_VERSION,
             seed=self.seed,
             device=self.device.partition(":")[0],
         )
@@ -149,17 +155,21 @@ class OnShapes:
         return Cell(value=mean.value, low=mean.low, high=mean.high, **settings)
 
     def percent(self, method: str, dimension: str, **settings: Any) -> Cell:
-        """A share in percent with its interval, that of several seeds Student's t; or why not."""
+        """A share in percent with its interval; or why there is none.
+
+        Of several seeds: Student's t over them, but of yes and no Wilson's over all their clips.
+        """
         found = [cell.details[dimension] for cell in self.cells.get(method, ())]
         if not found:
             return Cell(reason=self.reasons[method])
-        values = np.array([each["value"] for each in found])
+        values = [each["value"] for each in found]
         low, high = found[0]["interval"]
-        if len(found) > 1:
-            reach = two_sided_quantile(0.95, len(found) - 1) * float(values.std(ddof=1))
-            half = reach / math.sqrt(len(found))
-            low, high = max(values.mean() - half, 0.0), min(values.mean() + half, 1.0)
-        shown = {"value": 100 * float(values.mean()), "low": 100 * low, "high": 100 * high}
+        if len(found) > 1 and STAND_INS[dimension.removesuffix(SUFFIX)].yes_or_no:
+            count = round(sum(values) * self.num_videos)
+            low, high = share_interval(count, len(found) * self.num_videos)
+        elif len(found) > 1:
+            low, high = mean_interval(values)
+        shown = {"value": 100 * float(np.mean(values)), "low": 100 * low, "high": 100 * high}
         return Cell(**shown, **settings)
 
     def provenance(self, metrics: Collection[str]) -> tuple[str, ...]:
