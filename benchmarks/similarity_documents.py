@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.claims import Finding
+from benchmarks.claims import SEVERAL, Finding
 from benchmarks.designs import SETUPS, VARIANTS
 from benchmarks.figure_documents import FigureDocument, write_figure_document
 from benchmarks.finished import FILE, FinishedCell
@@ -22,7 +22,7 @@ from benchmarks.similarity_drawings import (
 from benchmarks.similarity_numbers import Networks, mean_number
 from evaluation.result import provenance
 from evaluation.similarity.summary import Summary
-from reports.cells import Cell, Column, Row
+from reports.cells import LOPSIDED, Cell, Column, Row
 from reports.document import PaperClaim
 from reports.tables import Table
 
@@ -120,19 +120,18 @@ def _caption(networks: Networks) -> str:
     of_what = intervals(networks)
     if of_what is None:
         return means(networks)
-    return (
-        f"{means(networks)} ± is half of the 95 % interval {of_what}, [low, high] where it is "
-        "lopsided."
-    )
+    return f"{means(networks)} ± is half of the 95 % interval {of_what}, {LOPSIDED}."
 
 
 def _meanings(figure: SimilarityFigure, networks: Networks) -> list[str]:
     """What the verdicts mean."""
+    has_intervals = intervals(networks) is not None
     undecided = "the 95 % interval of the difference, taken within each network, holds 0"
-    if intervals(networks) is None:
+    if not has_intervals:
         undecided = "one network with so few clips has no intervals"
     return [
         f"“Not decided”: {undecided}.",
+        *([SEVERAL] if has_intervals else []),
         *(claim.meaning for claim in figure.claims if claim.meaning),
     ]
 
@@ -175,10 +174,11 @@ def _method(networks: Networks, request: SimilarityRequest) -> str:
         steps = SETUPS[request.scale].config_of(VARIANTS[config["variant"]]).training.steps
         seeds = "one seed" if networks.count == 1 else f"{networks.count} seeds"
         source = (
-            f"Networks are cells of Figure 5f: averaged weights after {steps:,} steps on the "
-            f"embedded data set, from {seeds}. They are small: what holds in them need not hold in "
-            "the paper's."
+            f"Networks are cells of Figure 5f: averaged weights after {steps:,} steps on "
+            f"{clips.dataset}, from {seeds}."
         )
+        if request.scale != "paper":
+            source += " They are small: what holds in them need not hold in the paper's."
     shown = "1 clip" if networks.num_clips == 1 else f"{networks.num_clips} clips"
     is_held_out = clips.dataset == "shapes"
     split = "held out from training" if is_held_out else "of the split that FVD is measured on"

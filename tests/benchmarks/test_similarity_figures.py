@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from benchmarks import cli, figure6_similarity, figure8_similarity, similarity_documents
-from benchmarks.claims import Finding, Verdict
+from benchmarks.ablations import Request
+from benchmarks.claims import SEVERAL, Finding, Verdict
 from benchmarks.designs import SETUPS, VARIANTS, Setup
 from benchmarks.finished import Finished, FinishedCell
 from benchmarks.frame_similarity import SimilarityRequest, look_into_networks, similarity_tasks
-from benchmarks.paper_trainings import PaperRequest, paper_training
+from benchmarks.paper_trainings import paper_training
+from benchmarks.scale import Scale
 from benchmarks.similarity_claims import (
     SimilarityClaim,
     changing,
@@ -306,7 +308,7 @@ def test_at_paper_scale_all_that_is_missing_is_said_at_once(
 
 def test_at_paper_scale_the_networks_of_figure_5f_are_looked_into(network, tmp_path: Path) -> None:
     request = SimilarityRequest(scale="paper", cells=tmp_path, data_root=tmp_path, device="cpu")
-    trainings = PaperRequest(scale="paper", cells=tmp_path, data_root=tmp_path)
+    trainings = Request(scale="paper", cells=tmp_path, data_root=tmp_path)
     trained = [paper_training(VARIANTS[2], seed, trainings).weights for seed in range(3)]
     for path in trained[:2]:  # the third is not at its end
         path.parent.mkdir(parents=True)
@@ -440,6 +442,17 @@ def test_each_further_block_is_every_block_not_those_shown_alone() -> None:
     assert judged(figure6_similarity.figure(steady), steady)[0].verdict == "yes"
 
 
+def test_of_many_blocks_one_refutes_at_the_corrected_level_alone() -> None:
+    # Rises from block 4 to 5 beyond ±0.002, its interval at 95 %; at 99.2 % that is ±0.0035.
+    for rise, verdict in ((0.003, "not decided"), (0.004, "no")):
+        means = (0.9, 0.8, 0.7, 0.6, 0.5, 0.5 + rise, 0.3)
+        alone = Networks.of([network_of_figure6(0, means)])
+        found = changing("mean", range(7), rises=False, told=(0, 3, 6))(alone, 500)
+        assert found.verdict == verdict
+        assert "it falls in 5, rises in 1, is not decided in 0" in found.seen
+    assert changing("mean", (4, 5), rises=False)(alone, 500).verdict == "no"
+
+
 def test_figure6_asks_for_the_differences_that_it_judges_by() -> None:
     found = figure6_similarity.differences(28, 500)
     pairs = dict.fromkeys((each.first[0], each.second[0]) for each in found)
@@ -531,12 +544,30 @@ def test_captions_say_of_what_the_means_and_intervals_are(
     assert "networks from 3 seeds" in caption
     assert "interval (Student's t) for other seeds and other clips" in caption
     assert "holds 0" in verdicts[0]
+    assert verdicts[1] == SEVERAL
     caption, verdicts = told(1, 5)
     assert "seeds" not in caption
     assert "interval (Student's t) for other clips" in caption
     caption, verdicts = told(1, 2)
     assert caption == "Means over the clips, of one network."
     assert verdicts[0] == "“Not decided”: one network with so few clips has no intervals."
+    assert SEVERAL not in verdicts
+
+
+@pytest.mark.parametrize(
+    ("scale", "steps", "dataset"),
+    [("tiny", "800", "shapes"), ("paper", "200,000", "faceforensics")],
+)
+def test_networks_are_said_to_be_those_of_the_scale(
+    scale: Scale, steps: str, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similarity_documents, "draw", lambda *_: [])
+    monkeypatch.setattr(similarity_documents, "MIDDLE", 0)
+    cells = [network_of_figure8(seed, 0.9, 0.6, 0.02) for seed in range(2)]
+    figure = figure8_similarity.figure(cells)
+    told = similarity_document(figure, cells, SimilarityRequest(scale=scale)).method
+    assert f"averaged weights after {steps} steps on {dataset}, from 2 seeds." in told
+    assert ("They are small" in told) == (scale == "tiny")
 
 
 def test_intervals_end_where_the_numbers_do() -> None:
@@ -562,6 +593,12 @@ def test_numbers_and_overlaps_by_hand() -> None:
     # What the clips leave open does not average out over networks that see the same clips.
     alike = over_networks([Number(value=1.0, low=0.5, high=1.5)] * 3)
     assert (alike.value, alike.low, alike.high) == pytest.approx((1, 0.5, 1.5))
+
+    # At another level both parts are wider, as Student's t is with their degrees of freedom.
+    wide = over_networks([Number(value=1.0, low=0.5, high=1.5)] * 3, level=0.99, clips=5)
+    assert wide.high - 1 == pytest.approx(0.5 * 4.604094871415897 / 2.7764451051977987)
+    strict = over_networks([Number(value=value) for value in (1.0, 2.0, 3.0)], level=0.99, clips=5)
+    assert strict.high - 2 == pytest.approx(9.924843200918287 / 3**0.5)
 
     # Each side by itself: what lies close to an end of its range has a short one.
     lopsided = over_networks([Number(value=0.1, low=0.0, high=0.5)] * 2)
