@@ -217,9 +217,9 @@ def workers_or_default(given: int | None) -> int:
 
 
 def device_or_default(name: str) -> str:
-    """The device that `auto` stands for."""
+    """The device that `auto` stands for; any other name stays as it is."""
+    if name != "auto":
+        return name
     import torch
 
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
