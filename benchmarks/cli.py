@@ -255,6 +255,9 @@ def sensitivity(
 
 @app.command()
 def coverage(
+    repetitions: Annotated[
+        int, typer.Option(min=2, help="Of each simulated case; 300 take about half an hour.")
+    ] = 300,
     workers: Annotated[
         int | None,
         typer.Option(min=0, help="Processes that share the cases. [default: cores]"),
@@ -266,7 +269,7 @@ def coverage(
     from evaluation.options import workers_or_default
 
     folder = documents_folder("coverage", out)
-    runner.run(out=folder, workers=workers_or_default(workers))
+    runner.run(out=folder, repetitions=repetitions, workers=workers_or_default(workers))
 
 
 @app.command()
