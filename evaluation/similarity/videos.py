@@ -95,6 +95,11 @@ class Moments:
         around = squares - count * float(np.mean(pairs(mean) ** 2))
         return cls(count=float(count), mean=mean, deviations=max(around, 0.0))
 
+    @property
+    def variance(self) -> float:
+        """Of a clip of the set's source, unbiased; of two clips at least."""
+        return self.deviations / (self.count - 1)
+
 
 def compare_videos(
     real: Iterable[Array], fake: Iterable[Array], *, seed: int = 0, intervals: bool = True
@@ -137,7 +142,7 @@ def distance_interval(value: float, real: GroupedMatrices, fake: GroupedMatrices
 
     That of the distance itself begins above 0 too often where the sources are one, for the
     distance of finite sets is never 0. That of its square without what such sets are apart by
-    chance, which is 0 on average for one source, ends too low where they are nearly one.
+    chance, which is 0 on average for sources of one mean, ends too low where they are nearly one.
     """
     sets = [(real.whole(), real.without_each()), (fake.whole(), fake.without_each())]
     (one, without_one), (other, without_other) = sets
@@ -151,15 +156,18 @@ def distance_interval(value: float, real: GroupedMatrices, fake: GroupedMatrices
         return jackknife_interval(center, values, LEVEL)
 
     plain = interval(value, lambda x, y: matrix_distance(x.mean, y.mean))
-    square = interval(_unbiased_square(one, other), _unbiased_square)
+    square = interval(unbiased_square(one, other), unbiased_square)
     ends = [float(np.sqrt(max(end, 0.0))) for end in (square.low, square.high)]
     return replace(plain, low=max(min(plain.low, ends[0]), 0.0), high=max(plain.high, ends[1]))
 
 
-def _unbiased_square(one: Moments, other: Moments) -> float:
-    """Of the distance of the sources; below 0 where they are nearer than chance has it."""
-    by_chance = _square_by_chance([one, other])
-    return matrix_distance(one.mean, other.mean) ** 2 - (by_chance or 0.0)
+def unbiased_square(one: Moments, other: Moments) -> float:
+    """Of the distance of two sources; below 0 where they are nearer than chance has it.
+
+    Each source has a variance of its own, so each set has two clips at least.
+    """
+    by_chance = sum(each.variance / each.count for each in (one, other))
+    return matrix_distance(one.mean, other.mean) ** 2 - by_chance
 
 
 def _square_by_chance(sets: Sequence[Moments]) -> float | None:

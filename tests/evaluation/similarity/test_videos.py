@@ -11,7 +11,12 @@ from evaluation.similarity.pixels import open_pixels, pixel_similarity
 from evaluation.similarity.record import gap_record, summary_record
 from evaluation.similarity.summary import FRAME_NUMBERS, frame_numbers
 from evaluation.similarity.tables import set_table
-from evaluation.similarity.videos import GroupedMatrices, compare_videos
+from evaluation.similarity.videos import (
+    GroupedMatrices,
+    Moments,
+    compare_videos,
+    unbiased_square,
+)
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
 
@@ -137,6 +142,50 @@ def test_sets_of_one_source_are_not_told_apart_and_others_hold_their_distance(un
         "of_equal_sets": nearest.of_equal_sets,
     }
     assert set_table(details).endswith("apart: these are not told from such.\n")
+
+
+@pytest.fixture(scope="module")
+def wide_and_narrow():
+    """Matrices of two sources with one mean, the second a tenth as far from it."""
+    walks = np.cumsum(np.random.default_rng(0).uniform(-1, 1, (600, 5, 3)), axis=1)
+    wide = np.stack([frame_similarity(walk) for walk in walks])
+    return wide, wide.mean(axis=0) + (wide - wide.mean(axis=0)) / 10
+
+
+@pytest.mark.parametrize("counts", [(6, 60), (60, 6), (20, 20)])
+@pytest.mark.parametrize("shift", [0, 0.3])
+def test_the_square_of_the_distance_is_not_moved_by_how_many_clips_vary_how_much(
+    wide_and_narrow, counts, shift
+):
+    random = np.random.default_rng(1)
+    found = []
+    for _ in range(1000):
+        sets = []
+        for pool, count, more in zip(wide_and_narrow, counts, (0, shift), strict=True):
+            drawn = pool[random.integers(0, 600, count)] + more
+            squares = sum(np.mean(pairs(matrix) ** 2) for matrix in drawn)
+            sets.append(Moments.of(drawn.sum(axis=0), squares, count))
+        found.append(unbiased_square(*sets))
+    error = np.std(found) / np.sqrt(len(found))
+    assert np.mean(found) == pytest.approx(shift**2, abs=3 * error)
+
+
+@pytest.mark.parametrize("counts", [(6, 60), (60, 6)])
+def test_sets_of_unequal_size_and_variance_hold_the_distance_of_their_sources(
+    wide_and_narrow, counts
+):
+    random = np.random.default_rng(2)
+    held, apart = 0, 0
+    for seed in range(100):
+        sets = [
+            pool[random.integers(0, 600, count)]
+            for pool, count in zip(wide_and_narrow, counts, strict=True)
+        ]
+        found = compare_videos(*sets, seed=seed)
+        held += found.interval.low <= 0 <= found.interval.high
+        apart += bool(found.told_apart)
+    assert held >= 95
+    assert apart == 100 - held
 
 
 def test_without_intervals_a_distance_that_chance_explains_is_not_told_apart(clips):
