@@ -54,7 +54,7 @@ def model_figures(
         at = f"timestep {step}"
         summaries = {path: similarity.at(path, step) for path in chosen}
         figures[f"matrices-{step:04d}"] = _matrices(
-            [_matrix(_title(path, each), each) for path, each in summaries.items()],
+            [_matrix(path, each, _own_numbers(each)) for path, each in summaries.items()],
             f"Similarity between frames, {at}",
         )
         between = {
@@ -68,7 +68,7 @@ def model_figures(
         )
         if between:
             figures[f"mutual-{step:04d}"] = _matrices(
-                [_matrix(_mutual_title(path, each), each) for path, each in between.items()],
+                [_matrix(path, each, _mutual_numbers(each)) for path, each in between.items()],
                 f"Similarity between frames of two parts, {at}",
                 ("frame of the second", "frame of the first"),
             )
@@ -93,7 +93,7 @@ def video_figures(sets: Mapping[str, Summary]) -> dict[str, Drawn]:
             for name, each in sets.items()
         ),
     )
-    matrices = [_matrix(_title(name, each), each) for name, each in sets.items()]
+    matrices = [_matrix(name, each, _own_numbers(each)) for name, each in sets.items()]
     return {
         "matrices": _matrices(matrices, "Similarity between frames"),
         "distribution": _distributions(sets, "Distribution of the similarity between frames"),
@@ -201,16 +201,22 @@ def _band_curve(label: str, places: range, band: Band) -> BandCurve:
     )
 
 
-def _matrix(title: str, summary: Summary) -> Matrix:
+def _matrix(name: str, summary: Summary, numbers: str) -> Matrix:
+    """Known by its name alone in the data, so that the rows of two runs can be joined."""
     band = summary.matrix
-    return Matrix(title=title, values=band.value, low=band.low, high=band.high)
+    return Matrix(title=name, caption=numbers, values=band.value, low=band.low, high=band.high)
 
 
-def _title(name: str, summary: Summary) -> str:
+def _own_numbers(summary: Summary) -> str:
     inverted = 100 * summary["inverted"].value
-    return f"{name}\nmean {summary['mean'].value:.3f}, inverted {inverted:.1f} %"
+    return _signed(f"mean {summary['mean'].value:.3f}, inverted {inverted:.1f} %")
 
 
-def _mutual_title(name: str, summary: Summary) -> str:
+def _mutual_numbers(summary: Summary) -> str:
     mean, same = summary["mean"].value, summary["same_frame"].value
-    return f"{name}\nmean {mean:.3f}, same frame {same:.3f}".replace("-", "−")
+    return _signed(f"mean {mean:.3f}, same frame {same:.3f}")
+
+
+def _signed(numbers: str) -> str:
+    """With the sign of a number in place of a hyphen."""
+    return numbers.replace("-", "−")

@@ -33,9 +33,18 @@ def test_of_two_branches_matrices_distributions_and_curves_are_drawn(measure):
     assert set(figures) == each | {"depth", "timesteps"}
     assert shown_sites(found) == ["blocks.1.attn", "blocks.1.attn_temporal"]
     _, matrices = figures["matrices-0900"]
-    first = matrices[matrices.matrix.str.startswith("blocks.1.attn:")].similarity.to_numpy()
+    assert list(matrices.matrix.unique()) == ["blocks.1.attn", "blocks.1.attn_temporal"]
+    first = matrices[matrices.matrix == "blocks.1.attn"].similarity.to_numpy()
     expected = found.at("blocks.1.attn", 900).matrix.value
     np.testing.assert_array_equal(first.reshape(6, 6), expected)
+    drawn, mutual = figures["mutual-0900"]
+    assert list(mutual.matrix.unique()) == ["blocks.1.attn × attn_temporal"]
+    name, numbers = drawn.axes[0].get_title("left").split("\n")
+    both = found.between(found.pairs[1], 900)
+    assert name == "blocks.1.attn × attn_temporal"
+    assert numbers.replace("−", "-") == (
+        f"mean {both['mean'].value:.3f}, same frame {both['same_frame'].value:.3f}"
+    )
     figure, curves = figures["depth"]
     assert [axes.get_title("left") for axes in figure.axes][:2] == [
         "mean similarity, t = 100",
@@ -71,6 +80,11 @@ def test_sets_of_videos_are_drawn_side_by_side(measure):
     summary = measure(2, (500,), [0]).at("blocks.0", 500)
     figures = video_figures({"real": summary, "generated": summary})
     assert set(figures) == {"matrices", "distribution", "distance"}
+    drawn, matrices = figures["matrices"]
+    assert list(matrices.matrix.unique()) == ["real", "generated"]
+    inverted = f"inverted {100 * summary['inverted'].value:.1f} %"
+    assert drawn.axes[0].get_title("left").startswith("real\nmean ")
+    assert drawn.axes[0].get_title("left").endswith(inverted)
     _, curve = figures["distance"]
     real = curve[curve.curve == "real"]
     assert real.x.tolist() == [1, 2, 3, 4, 5]
