@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.designs import PAPER, Design
-from benchmarks.finished import cell_key
+from benchmarks.finished import alone_with, cell_key
 from evaluation.catalogue import for_metric, metric
 from evaluation.presets import LATTE
 from evaluation.protocol import override
@@ -189,19 +190,31 @@ def write_script(path: Path, parts: Iterable[ScriptPart]) -> Path:
     """Add commands to a shell script, which can be run by hand as well, again and again.
 
     All figures share the script as they share the cells: what makes one thing is in it once, and
-    takes the place of what made it before, or of what had its name.
+    takes the place of what made it before, or of what had its name. Of commands that are started
+    together each adds its parts in turn, and whoever reads the script sees a whole one.
     """
     new = {part.key: part for part in reversed([*parts])}  # of one key, the first gives its name
     names = {part.name for part in new.values()}
-    with named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with named(path), alone_with(path, path.name):
         before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         kept = [part for part in _parts(before) if part.key not in new and part.name not in names]
         ordered = sorted([*kept, *new.values()], key=lambda part: part.place)
         blocks = [f"# {part.name} [{part.key}]\n{part.text}" for part in ordered]
         script = "\n\n".join(["#!/bin/sh\nset -e", *blocks]) + "\n"
-        path.write_text(script, encoding="utf-8", newline="\n")
+        _replace(path, script)
     return path
+
+
+def _replace(path: Path, script: str) -> None:
+    """Write a script, whole or not at all; it may be run by whom it could be before."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(script, encoding="utf-8", newline="\n")
+        if path.exists():
+            shutil.copymode(path, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _parts(script: str) -> list[ScriptPart]:

@@ -176,7 +176,7 @@ def test_everything_that_is_missing_is_said_at_once_before_anything_starts(
     assert "--only-available" in message
     # Samples of the model that is here can be made elsewhere; nothing else is written.
     assert f"the commands that make the samples are in {paper.cells / 'commands.sh'}" in message
-    assert [path.name for path in paper.cells.iterdir()] == ["commands.sh"]
+    assert {path.name for path in paper.cells.iterdir()} == {"commands.sh", "locks"}
     assert not (tmp_path / "out").exists()
 
 
