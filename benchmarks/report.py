@@ -1,19 +1,17 @@
 """`latte-bench report`: what the runners left, as one report. Measures nothing, loads no torch."""
 
-import errno
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.report_files import COPIED, write_files
 from benchmarks.scale import SCALES, Scale, name_at
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Row
 from reports.document import STORED, Paragraph, Report, TableBlock
 from reports.joined_report import (
     CONTENTS,
-    PICTURES,
     Section,
     claims_report,
     joined_report,
@@ -51,9 +49,8 @@ OF_THE_MEASURES = {
 }
 KNOWN = {**OF_THE_PAPER, **OF_THE_MEASURES}
 AT_ANY_SCALE = ("table1", "table2", *OF_THE_MEASURES)  # the same at all of them
-MEASURED_IF_ASKED = ("table3", "table4", "table5")  # they take --scale tiny as well
+MEASURED_IF_ASKED = ("table3", "table4", "table5")  # they measure nothing without --scale
 CLAIMS, NOT_RUN = "claims", "not-run"  # sections of this report's own
-COPIED = (".csv", ".tex")
 NAME = re.compile(r"[A-Za-z0-9][\w-]*")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 THIS_PROCESS = re.compile(r"\bname [^,]*, |, torch_threads \d+")  # of a host: not its hardware
@@ -80,26 +77,31 @@ class Stored:
 def run(*, results: Path, scale: Scale, out: Path) -> None:
     """Write `report.md`, `report.html`, pictures, and every runner's `.csv` and `.tex` into `out`.
 
-    Everything is read and made before the first file is touched.
+    Everything is read and made before the first file is touched. Pictures and tables that an
+    earlier report left there go, where this one has none of their names.
 
     Raises:
-        InputError: no stored report of that scale, one that is broken, two for one name, or a
-            folder that cannot be written.
+        InputError: no stored report of that scale, one that is broken, two for one name, some that
+            make no report together, or a folder that cannot be written.
     """
     found = stored_reports(results, scale)
-    report = whole_report(found, scale, results)
-    contents = {
-        out / "report.md": report.markdown().encode(),
-        out / "report.html": report.html().encode(),
-        **{out / name: content for name, content in report.pictures().items()},
-        **{out / name: content for name, content in copies(found).items()},
-    }
-    write_all(contents)
-    for path in out.glob(f"{PICTURES}/*"):
-        if path not in contents and path.suffix in (".svg", ".png"):
-            path.unlink()  # of a figure that is no longer there
+    try:
+        report = whole_report(found, scale, results)
+        contents = {
+            "report.md": report.markdown().encode(),
+            "report.html": report.html().encode(),
+            **report.pictures(),
+            **copies(found, out),
+        }
+    except ValueError as error:
+        what = " ".join(str(error).split())[:300]  # names may hold line breaks, and be long
+        raise InputError(
+            f"{results}: the reports in it cannot be joined ({what}); make the one that it is "
+            "about again with its command, or remove it"
+        ) from None
+    write_files(out, contents)
     print(report.lead)
-    print("\n".join(f"wrote {path}" for path in list(contents)[:2]))
+    print("\n".join(f"wrote {out / name}" for name in list(contents)[:2]))
     print(f"and {len(contents) - 2} pictures and tables beside them")
 
 
@@ -200,14 +202,16 @@ def origin(found: Iterable[Stored]) -> list[str]:
     return said
 
 
-def copies(found: Iterable[Stored]) -> dict[str, bytes]:
+def copies(found: Iterable[Stored], out: Path) -> dict[str, bytes]:
     """The tables as `.csv` and `.tex` that lie beside the reports, by their names.
 
-    Those of a report begin with its name: other files in its folder are somebody else's.
+    Those of a report begin with its name: other files in its folder are somebody else's. What lies
+    in `out` itself is a runner's, and no copy.
     """
     return {
         path.name: path.read_bytes()
         for each in found
+        if each.path.parent.resolve() != out.resolve()
         for path in sorted(each.path.parent.iterdir())
         if path.suffix in COPIED and path.is_file() and _belongs(path.stem, each.name)
     }
@@ -215,32 +219,6 @@ def copies(found: Iterable[Stored]) -> dict[str, bytes]:
 
 def _belongs(stem: str, name: str) -> bool:
     return stem == name or stem.startswith(f"{name}-")
-
-
-def write_all(contents: Mapping[Path, bytes]) -> None:
-    """Write files, all or none: what is there is replaced when every new one is on the disk.
-
-    Raises:
-        InputError: one cannot be written.
-    """
-    parts = {path: path.with_name(f".{path.name}.part") for path in contents}
-    path = next(iter(contents))
-    try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            parts[path].write_bytes(content)
-        for path, part in parts.items():
-            part.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}): choose another folder with --out"
-        ) from None
-    finally:
-        for part in parts.values():
-            if part.exists():
-                part.unlink()
 
 
 def _of(beginning: str, lines: Iterable[str]) -> list[str]:
@@ -278,11 +256,7 @@ def _not_run(lacking: Mapping[str, bool], scale: Scale, results: Path) -> Report
 def _command(name: str, scale: Scale, results: Path) -> str:
     shown: Scale = "tiny" if name in AT_ANY_SCALE else scale
     command = f"latte-bench {name.replace('-', ' ')}"  # speed-generator is `speed generator`
-    if shown != "tiny" or name in (
-        "table3",
-        "table4",
-        "table5",
-    ):  # these measure nothing without a scale
+    if shown != "tiny" or name in MEASURED_IF_ASKED:
         command += f" --scale {scale}"
     if results != Path("results"):
         command += f" --out {results / name_at(name, shown)}"

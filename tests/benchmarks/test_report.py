@@ -1,5 +1,6 @@
 """`latte-bench report`: what it joins, in which order, and what it refuses."""
 
+import json
 import re
 import subprocess
 import sys
@@ -114,18 +115,56 @@ def test_tables_are_copied_and_every_link_leads_to_a_file(
     assert not list(out.rglob("*.part"))
 
 
-def test_pictures_of_what_is_no_longer_there_go(
+def test_pictures_and_tables_of_what_is_no_longer_there_go(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
     folder = results / "report-pictures"
-    (folder / "mine.txt").write_text("kept")
-    (results / "demo" / "demo.report.json").unlink()
+    folder.mkdir()
+    own = {results / "mine.csv", results / "demo-mine.tex", folder / "mine.svg"}
+    for path in own:
+        path.write_text("kept", encoding="utf-8")
     assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
-    assert {path.name for path in folder.iterdir()} == {
-        "mine.txt",
-        *(f"{name}.svg" for name in ("figure5a", "figure5b", "table3", "table5", "training")),
-    }
+    names = ["figure5a", "figure5b", "table3", "table5", "training"]
+    assert {path.stem for path in folder.iterdir()} == {"mine", "demo", *names}
+    (results / "demo" / "demo.report.json").unlink()
+    for _ in range(2):
+        assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+        assert {path.name for path in folder.iterdir()} == {
+            "mine.svg",
+            *(f"{name}.svg" for name in names),
+        }
+        tables = {path.name for path in results.iterdir() if path.suffix in (".csv", ".tex")}
+        assert tables == {
+            *("mine.csv", "demo-mine.tex"),
+            *(f"{name}{ending}" for name in names for ending in (".csv", ".tex")),
+        }
+    assert {path.read_text(encoding="utf-8") for path in own} == {"kept"}
+    assert (results / "demo" / "demo.csv").exists()
+
+
+def test_no_list_makes_a_report_remove_what_is_not_of_its_making(
+    results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    (results / "folder.csv").mkdir()
+    others = ["../mine.csv", str(tmp_path / "mine.csv"), "demo/demo.csv", "notes.md", "x\0.csv"]
+    (tmp_path / "mine.csv").write_text("kept")
+    (results / "notes.md").write_text("kept")
+    named = [*others, "folder.csv", "gone.csv"]
+    (results / ".report-files").write_text(json.dumps(named), encoding="utf-8")
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    kept = ["../mine.csv", "demo/demo.csv", "notes.md", "folder.csv"]
+    assert all((results / name).exists() for name in kept)
+
+
+def test_tables_of_a_runner_are_its_own_though_the_report_lies_in_its_folder(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = ["--out", str(results / "demo")]
+    assert run_cli(monkeypatch, "report", "--results", str(results), *out) == 0
+    (results / "demo" / "demo.report.json").unlink()
+    assert run_cli(monkeypatch, "report", "--results", str(results), *out) == 0
+    assert (results / "demo" / "demo.csv").exists()
 
 
 def test_the_same_results_give_the_same_report(
@@ -229,6 +268,24 @@ def leave_two(results: Path) -> None:
     leave(results / "figure5a", "figure5a", title="Figure 5a, otherwise")
 
 
+def leave_one_picture_twice(results: Path) -> None:
+    """The one has the name that a section gives the other."""
+    figure = bar_chart([Bar(label="a", value=1.0)], title="t", axis="x")
+    blocks = [FigureBlock(figure=figure, description="d", name=name) for name in ("x", "table3-x")]
+    Report(title="t", blocks=tuple(blocks)).store(results / "table3", "table3")
+
+
+def leave_one_claim_twice(results: Path) -> None:
+    """One that is called as another is with its place."""
+    texts = ("A", "A", "A (Table 3), 2")
+    claims = [PaperClaim(claim=text, here="yes", seen="1 < 2") for text in texts]
+    Report(title="Table 3", blocks=(), findings=tuple(claims)).store(results / "table3", "table3")
+
+
+def break_list(results: Path) -> None:
+    (results / ".report-files").write_text('["table3.csv", 1]')
+
+
 def block_report(results: Path) -> None:
     (results / "report.md").mkdir()
 
@@ -246,6 +303,9 @@ def block_pictures(results: Path) -> None:
         (spoil_name, ("is not called as a command would call it",)),
         (take_our_name, ("not-run.report.json is not called as a command would call it",)),
         (leave_two, ("figure5/figure5a.report.json and ", "two results of one name", "remove one")),
+        (leave_one_picture_twice, ("results: ", "pictures", "report-pictures/table3-x", "remove")),
+        (leave_one_claim_twice, ("results: ", "cannot be joined", "A (Table 3), 2", "remove it")),
+        (break_list, (".report-files is not the list of what an earlier report left: remove it",)),
         (block_report, ("report.md cannot be written", "--out")),
         (block_pictures, ("report-pictures", "cannot be written", "--out")),
     ],

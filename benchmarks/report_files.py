@@ -1,0 +1,79 @@
+"""The files of a report: written all or none, and remembered, so that a later one removes them."""
+
+import errno
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from latte.data.errors import InputError
+from reports.joined_report import PICTURES
+
+COPIED = (".csv", ".tex")
+LIST = ".report-files"  # beside the report: a JSON list of what it left there
+# Of what kinds, by folder, the files are that a report may leave and a later one not have.
+KINDS = {Path(): COPIED, Path(PICTURES): (".svg", ".png")}
+
+
+def write_files(out: Path, contents: Mapping[str, bytes]) -> None:
+    """Write the files of a report into a folder, and remove those of the report before.
+
+    Files of somebody else stay: which were the report's own is in a list beside it.
+
+    Raises:
+        InputError: a file cannot be written, or the list is broken; nothing has changed then.
+    """
+    gone = written_before(out) - contents.keys()
+    listed = {LIST: json.dumps(list(contents), indent=0).encode()}
+    write_all({out / name: content for name, content in {**contents, **listed}.items()})
+    for path in (out / name for name in gone):
+        if path.is_file():
+            path.unlink()
+
+
+def written_before(out: Path) -> set[str]:
+    """Names of pictures and tables that an earlier report left in a folder.
+
+    Of the kinds that a report leaves alone: whatever the list has come to say, no other file goes.
+
+    Raises:
+        InputError: the list is broken.
+    """
+    path = out / LIST
+    if not path.exists():
+        return set()
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path} is not the list of what an earlier report left: remove it")
+    return {name for name in names if Path(name).suffix in KINDS.get(Path(name).parent, ())}
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Write files, all or none: what is there is replaced when every new one is on the disk.
+
+    Raises:
+        InputError: one cannot be written.
+    """
+    parts = {path: path.with_name(f".{path.name}.part") for path in contents}
+    path = next(iter(contents))
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            parts[path].write_bytes(content)
+        for path, part in parts.items():
+            part.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): choose another folder with --out"
+        ) from None
+    finally:
+        for part in parts.values():
+            if part.exists():
+                part.unlink()
