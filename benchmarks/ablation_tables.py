@@ -4,23 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.ablations import Ablation, Cells, Request
-from benchmarks.claims import Outcome
+from benchmarks.claims import SEVERAL, Outcome
 from benchmarks.designs import BASELINE, SETUPS
 from benchmarks.origin import commit_line, duration, versions_and_host
 from benchmarks.scale import MEANINGS
 from benchmarks.trainings import LATENT_CLIPS
 from evaluation.result import provenance
-from reports.cells import Cell, Column, Row
+from reports.cells import LOPSIDED, Cell, Column, Row
 from reports.tables import Table
 
 CAPTION = (
     "Lower is better. Geometric means over seeds; the bands, and what follows ±, are 95 % "
-    "intervals of the mean (Student's t on logarithms; ± is half of their width; [low, high] where "
-    "they are lopsided), and of one seed alone the bootstrap interval of its samples."
+    f"intervals of the mean (Student's t on logarithms; ± is half of its width, {LOPSIDED}), and "
+    "of one seed alone the bootstrap interval of its samples."
 )
 VERDICTS = (
     "“Not decided”: the 95 % interval of the ratio, taken seed by seed, holds 1. "
     "Of one seed alone: the intervals of the two measurements overlap.",
+    SEVERAL,
 )
 
 

@@ -3,18 +3,28 @@
 Distances are positive and scatter by factors, so everything is done in logarithms: means over seeds
 are geometric, and designs are compared by the ratio of their distances, seed by seed. Seeds that
 share everything but the design share their data and noise, which cancels in the ratio.
+
+A claim that takes several comparisons holds where each of them does at 95 % (an intersection-union
+test: nothing to correct). One comparison to the contrary refutes it, and the more there are, the
+likelier one is such by chance: so it counts at the level corrected for their number (Bonferroni).
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 Verdict = Literal["yes", "no", "not decided", "not measured"]
+VerdictAt = Callable[[float], Verdict]  # at a level of its intervals
 LEVEL = 0.95
+SEVERAL = (
+    "A claim that takes several comparisons is “yes” where each of them is; a single one makes it "
+    "“no” only at the level corrected for their number (Bonferroni)."
+)
 END = -1  # of the places of checkpoints
 
 
@@ -106,11 +116,66 @@ def findings(claims: Sequence[Claim], outcome: Outcome) -> list[Finding]:
 def geometric_mean(values: Sequence[float]) -> Mean:
     """With the 95 % interval of Student's t on logarithms, if there are two values or more."""
     logs = np.log(np.asarray(values, np.float64))
-    middle, half = _mean_and_half(logs)
+    middle, half = mean_and_half(logs)
     value = math.exp(middle)
     if half is None:
         return Mean(value=value)
     return Mean(value=value, low=math.exp(middle - half), high=math.exp(middle + half))
+
+
+def mean_and_half(values: np.ndarray, level: float = LEVEL) -> tuple[Any, Any]:
+    """A mean and half of its interval by Student's t; None for the half of a single value.
+
+    Args:
+        values: (n,) or (n, …): the first axis is averaged.
+    """
+    # Not at the top: it brings PyTorch, and whoever reads findings alone needs none.
+    from evaluation.uncertainty.interval import two_sided_quantile
+
+    middle, count = values.mean(axis=0), len(values)
+    if count < 2:
+        return middle, None
+    reach = two_sided_quantile(level, count - 1) / math.sqrt(count)
+    return middle, reach * values.std(axis=0, ddof=1)
+
+
+def widening(level: float, degrees: float = math.inf) -> float:
+    """By what factor an interval at `LEVEL` is wider at another level.
+
+    Args:
+        degrees: of Student's t; without an end those of a normal distribution.
+    """
+    from evaluation.uncertainty.interval import two_sided_quantile
+
+    return two_sided_quantile(level, degrees) / two_sided_quantile(LEVEL, degrees)
+
+
+def all_of(verdicts: Sequence[VerdictAt]) -> Verdict:
+    """Of a claim that takes several comparisons."""
+
+    def together(level: float) -> Verdict:
+        found = {verdict(level) for verdict in verdicts}
+        return "no" if "no" in found else "yes" if found == {"yes"} else "not decided"
+
+    return decided(together, len(verdicts))
+
+
+def decided(verdict: VerdictAt, comparisons: int) -> Verdict:
+    """“Yes” at `LEVEL`, “no” at the level corrected for the comparisons any of which refutes."""
+    if verdict(corrected(comparisons)) == "no":
+        return "no"
+    return "yes" if verdict(LEVEL) == "yes" else "not decided"
+
+
+def corrected(comparisons: int) -> float:
+    """The level at which all of several intervals hold together as often as one does at `LEVEL`.
+
+    Bonferroni's, however they depend on each other.
+
+    >>> round(corrected(5), 6)
+    0.99
+    """
+    return 1 - (1 - LEVEL) / comparisons
 
 
 def lower(first: str, second: str, place: int = END) -> Judge:
@@ -154,11 +219,11 @@ def lowest(first: str, others: Sequence[str], place: int = END) -> Judge:
     def judge(outcome: Outcome) -> Judged:
         if not outcome.shared(first, *others):
             return _not_measured(outcome, first, *others)
-        verdicts = [_verdict(outcome, first, other, place) for other in others]
+        verdicts = [partial(_verdict, outcome, first, other, place) for other in others]
         seen = [f"{other} ÷ {first} = {_ratio(outcome, first, other, place)}" for other in others]
         count, seeds = _count_extreme(outcome, first, others, place, sign=1)
         return Judged(
-            verdict=_all_of(verdicts),
+            verdict=all_of(verdicts),
             seen=f"{'; '.join(seen)}{_at(outcome, place)}; lowest in {count} of {_seeds(seeds)}",
         )
 
@@ -171,11 +236,11 @@ def highest(first: str, others: Sequence[str], place: int = END) -> Judge:
     def judge(outcome: Outcome) -> Judged:
         if not outcome.shared(first, *others):
             return _not_measured(outcome, first, *others)
-        verdicts = [_verdict(outcome, other, first, place) for other in others]
+        verdicts = [partial(_verdict, outcome, other, first, place) for other in others]
         seen = [f"{first} ÷ {other} = {_ratio(outcome, other, first, place)}" for other in others]
         count, seeds = _count_extreme(outcome, first, others, place, sign=-1)
         return Judged(
-            verdict=_all_of(verdicts),
+            verdict=all_of(verdicts),
             seen=f"{'; '.join(seen)}{_at(outcome, place)}; highest in {count} of {_seeds(seeds)}",
         )
 
@@ -189,9 +254,10 @@ def ordered(labels: Sequence[str], place: int = END) -> Judge:
         if not outcome.shared(*labels):
             return _not_measured(outcome, *labels)
         neighbours = list(pairwise(labels))
-        verdicts = {(a, b): _verdict(outcome, a, b, place) for a, b in combinations(labels, 2)}
         # One pair the other way round refutes the order, neighbours or not.
-        against = [pair for pair, verdict in verdicts.items() if verdict == "no"]
+        pairs = {pair: partial(_verdict, outcome, *pair, place) for pair in combinations(labels, 2)}
+        level = corrected(len(pairs))
+        against = [pair for pair, verdict in pairs.items() if verdict(level) == "no"]
         shown = list(dict.fromkeys([*neighbours, *against]))
         seen = [f"{b} ÷ {a} = {_ratio(outcome, a, b, place)}" for a, b in shown]
         seeds = outcome.shared(*labels)
@@ -202,9 +268,8 @@ def ordered(labels: Sequence[str], place: int = END) -> Judge:
             )
             for seed in seeds
         )
-        decided = [verdicts[pair] for pair in neighbours]
         return Judged(
-            verdict="no" if against else _all_of(decided),
+            verdict=all_of(list(pairs.values())),
             seen=f"{'; '.join(seen)}{_at(outcome, place)}; "
             f"in this order in {count} of {_seeds(len(seeds))}",
         )
@@ -242,39 +307,43 @@ def drawing_nearer(labels: Sequence[str]) -> Judge:
     return judge
 
 
-def _mean_and_half(logs: np.ndarray) -> tuple[float, float | None]:
-    from scipy.special import stdtrit
+def above_zero(low: float, high: float) -> Verdict:
+    """Whether what has this interval is above 0: "yes" and "no" where the interval leaves 0 out.
 
-    middle = float(logs.mean())
-    if len(logs) < 2:
-        return middle, None
-    quantile = float(stdtrit(len(logs) - 1, (1 + LEVEL) / 2))  # Student's t
-    return middle, quantile * float(logs.std(ddof=1)) / math.sqrt(len(logs))
-
-
-def _sign(logs: Sequence[float]) -> Verdict:
-    """Whether a mean is above 0: "yes" and "no" where its interval leaves 0 out."""
-    middle, half = _mean_and_half(np.asarray(logs, np.float64))
-    if half is None or abs(middle) <= half:
+    >>> [above_zero(*ends) for ends in ((0.1, 0.2), (-0.2, -0.1), (0.0, 0.1))]
+    ['yes', 'no', 'not decided']
+    """
+    if low <= 0 <= high:
         return "not decided"
-    return "yes" if middle > 0 else "no"
+    return "yes" if low > 0 else "no"
 
 
-def _verdict(outcome: Outcome, first: str, second: str, place: int) -> Verdict:
+def _sign(logs: Sequence[float], level: float = LEVEL) -> Verdict:
+    """Whether a mean is above 0, by its interval."""
+    middle, half = mean_and_half(np.asarray(logs, np.float64), level)
+    return "not decided" if half is None else above_zero(middle - half, middle + half)
+
+
+def _verdict(
+    outcome: Outcome, first: str, second: str, place: int, level: float = LEVEL
+) -> Verdict:
     """Whether `first` is lower; of one seed alone by the intervals of the two measurements."""
     seeds = outcome.shared(first, second)
     if len(seeds) > 1:
-        return _sign(outcome.ratios(first, second, place))
-    a, b = (outcome.designs[label][seeds[0]] for label in (first, second))
-    if a.high[place] < b.low[place]:
+        return _sign(outcome.ratios(first, second, place), level)
+    a, b = (_ends(outcome.designs[label][seeds[0]], place, level) for label in (first, second))
+    if a[1] < b[0]:
         return "yes"
-    return "no" if b.high[place] < a.low[place] else "not decided"
+    return "no" if b[1] < a[0] else "not decided"
 
 
-def _all_of(verdicts: Sequence[Verdict]) -> Verdict:
-    if "no" in verdicts:
-        return "no"
-    return "yes" if all(each == "yes" for each in verdicts) else "not decided"
+def _ends(points: Points, place: int, level: float) -> tuple[float, float]:
+    """Of one measurement's interval, at other levels than `LEVEL` as if it were a normal one."""
+    value, low, high = (each[place] for each in (points.values, points.low, points.high))
+    if level == LEVEL:
+        return low, high
+    wider = widening(level)
+    return value - wider * (value - low), value + wider * (high - value)
 
 
 def _over_all(verdicts: Sequence[Verdict], logs: Sequence[float]) -> Verdict:

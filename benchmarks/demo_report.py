@@ -16,7 +16,7 @@ from benchmarks.table_documents import bare
 from evaluation.result import Result
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import VideoSet
-from reports.cells import Cell, Column, Row
+from reports.cells import LOPSIDED, Cell, Column, Row
 from reports.contact_sheet import Strip, every
 from reports.document import (
     Block,
@@ -37,9 +37,9 @@ MODEL = "model"  # the family of what is no stand-in
 STAND_INS = "a second draw of real videos, and real videos made worse in known ways"
 CAPTION = (
     "Distances from the real videos (lower is better) and Inception Scores (higher is better), "
-    "each ± half the width of its bootstrap 95 % interval, or with [low, high] where that is "
-    "lopsided. These metrics use small networks that come with the package: they have names of "
-    "their own and do not compare with those of I3D, Inception or C3D."
+    f"each ± half the width of its bootstrap 95 % interval, {LOPSIDED}. These metrics use small "
+    "networks that come with the package: they have names of their own and do not compare with "
+    "those of I3D, Inception or C3D."
 )
 
 

@@ -9,7 +9,7 @@ from benchmarks.claims import END, Claim, Finding, Mean, Outcome, Points, findin
 from benchmarks.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK
 from benchmarks.finished import FinishedCell
 from benchmarks.scale import Scale
-from reports.cells import Cell, Column, Row
+from reports.cells import LOPSIDED, Cell, Column, Row
 from reports.published import published
 from reports.tables import Table
 
@@ -20,7 +20,7 @@ ALONE = "videos alone"
 CAPTION = (
     "Lower is better. Published: zero-shot UCF101 of text-to-video models; 2048 videos for "
     "text-to-video. Measured: models of {dataset}, whose numbers compare with no published one; "
-    "geometric means over seeds, ± half of the 95 % interval, [low, high] where it is lopsided."
+    f"geometric means over seeds, ± half of the 95 % interval, {LOPSIDED}."
 )
 EMBEDDED = "Measured on the embedded data set, by networks of its own: no FVD or FID."
 PUBLISHED = "Published, by networks of FVD and FID."

@@ -11,7 +11,7 @@ from benchmarks.table_documents import bare, provenance_of, written
 from evaluation.protocol import Protocol
 from evaluation.result import Result
 from evaluation.uncertainty import Interval
-from reports.cells import Cell, Column, Row, decimals_of
+from reports.cells import LOPSIDED, Cell, Column, Row, decimals_of
 from reports.document import Report
 from reports.styles import styles_for
 from reports.tables import Table, write_table
@@ -26,9 +26,8 @@ FAMILIES = {
 }
 CAPTION = (
     "The base protocol, and what it gives with one choice made in another way. ± is half the 95 % "
-    "interval, [low, high] where it is lopsided. That of a change is of the difference: where "
-    "both numbers come from the same videos, what moves them alike cancels. “Beyond chance” says "
-    "whether it leaves out 0."
+    f"interval, {LOPSIDED}. That of a change is of the difference: where both numbers come from "
+    "the same videos, what moves them alike cancels. “Beyond chance” says whether it leaves out 0."
 )
 
 

@@ -11,13 +11,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.claims import LEVEL
+from benchmarks.claims import LEVEL, mean_and_half, widening
 from benchmarks.finished import FinishedCell
 from evaluation.metrics.inputs import Array
 from evaluation.similarity.moments import FEWEST_CLIPS, Band
 from evaluation.similarity.record import read_summary
 from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS, Summary
-from evaluation.uncertainty.interval import two_sided_quantile
 from reports.cells import Cell
 
 BINS = 40  # of 0.05: in finer ones distributions of few clips would seem apart
@@ -46,6 +45,14 @@ class Number:
 
     def __str__(self) -> str:
         return f"{self.cell.number} {self.cell.spread or ''}".rstrip()
+
+    def wider(self, factor: float) -> "Number":
+        """The same value, each end of its interval so many times as far away."""
+        if self.low is None:
+            return self
+        below, above = self.value - self.low, self.high - self.value
+        low, high = self.value - factor * below, self.value + factor * above
+        return Number(value=self.value, low=low, high=high)
 
     def __neg__(self) -> "Number":
         if self.low is None:
@@ -141,7 +148,9 @@ def mean_number(summaries: Sequence[Summary], name: str) -> Number:
     return over_networks(numbers(summaries, name), RANGES[name])
 
 
-def over_networks(each: Sequence[Number], within: Range = ANY) -> Number:
+def over_networks(
+    each: Sequence[Number], within: Range = ANY, *, level: float = LEVEL, clips: int | None = None
+) -> Number:
     """The mean, for other networks and other clips; of one network alone, itself.
 
     All networks see the same clips, so what is due to the clips does not average out over them:
@@ -150,12 +159,16 @@ def over_networks(each: Sequence[Number], within: Range = ANY) -> Number:
 
     Args:
         within: what a value can be: intervals are cut off at its ends.
+        level: of the interval. At another than `LEVEL`, of which they are, the intervals over the
+            clips are widened as Student's are, by the number of `clips`.
     """
+    if level != LEVEL:
+        assert clips is not None
+        each = [one if one.low is None else one.wider(widening(level, clips - 1)) for one in each]
     if len(each) == 1:
         return each[0]
     values = np.array([number.value for number in each], np.float64)
-    reach = two_sided_quantile(LEVEL, len(values) - 1) / len(values) ** 0.5
-    middle, half = values.mean(axis=0), reach * values.std(axis=0, ddof=1)
+    middle, half = mean_and_half(values, level)
     below = above = half
     if all(number.low is not None for number in each):
         below = np.hypot(half, np.mean([one.value - one.low for one in each], axis=0))

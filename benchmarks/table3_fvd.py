@@ -18,6 +18,7 @@ from benchmarks.published_beside_measured import (
     published_cell,
 )
 from benchmarks.table_run import TableRequest, run_table
+from reports.cells import LOPSIDED
 from reports.published import published
 from reports.tables import Cell, Row, Table
 
@@ -95,7 +96,7 @@ TABLE = PublishedTable(
     title="Fréchet video distance (FVD) of video generators",
     caption=(
         "16 frames at 256×256; lower is better; ± is half of the 95 % interval of a measured "
-        "value, [low, high] where it is lopsided."
+        f"value, {LOPSIDED}."
     ),
     source=SOURCE,
     columns=tuple(

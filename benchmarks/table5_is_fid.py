@@ -7,6 +7,7 @@ from benchmarks import measured_results
 from benchmarks.measured_results import Measured
 from benchmarks.published_beside_measured import PublishedColumn, PublishedTable, published_cell
 from benchmarks.table_run import TableRequest, run_table
+from reports.cells import LOPSIDED
 from reports.published import published
 from reports.tables import Row, Table
 
@@ -64,7 +65,7 @@ TABLE = PublishedTable(
     title="Inception Score (IS) on UCF101 and FID on FaceForensics",
     caption=(
         "IS by C3D trained on UCF101, FID of frames; ± is half of the 95 % interval of a measured "
-        "value, [low, high] where it is lopsided."
+        f"value, {LOPSIDED}."
     ),
     source="arXiv:2401.03048v1 Table 1 (v3 Table 5)",
     columns=(

@@ -6,7 +6,10 @@ from benchmarks.claims import (
     Claim,
     Outcome,
     Points,
+    Verdict,
+    VerdictAt,
     ahead,
+    all_of,
     drawing_nearer,
     findings,
     geometric_mean,
@@ -109,6 +112,55 @@ def test_an_order_is_refuted_by_any_pair_and_shows_it() -> None:
     assert judged.verdict == "no"
     assert "c ÷ a = 0.70 [0.70, 0.70]" in judged.seen
     assert "c ÷ a" not in ordered(["a", "b", "c"])(CLEAR_ORDER).seen
+
+
+@pytest.mark.parametrize(
+    ("t", "pair", "of_two", "of_three"),
+    [
+        (4.0, "not decided", "not decided", "not decided"),
+        (5.0, "no", "not decided", "not decided"),
+        (7.0, "no", "no", "not decided"),
+        (8.0, "no", "no", "no"),
+    ],
+)
+def test_one_comparison_of_several_refutes_at_the_corrected_level(
+    t: float, pair: str, of_two: str, of_three: str
+) -> None:
+    # Student's t with 2 degrees of freedom: 4.30 at 95 %, 6.21 for two, 7.65 for three of them.
+    step = 0.1
+    mean = t * step / math.sqrt(3)
+    some = outcome(
+        a=[(1, math.exp(mean + step * place)) for place in (-1, 0, 1)],
+        b=[(1, 1.0)] * 3,
+        c=[(1, 50.0)] * 3,
+    )
+    assert lower("a", "b")(some).verdict == pair
+    assert lowest("a", ["b", "c"])(some).verdict == of_two
+    assert highest("b", ["a"])(some).verdict == pair
+    assert ordered(["a", "b", "c"])(some).verdict == of_three
+
+
+def test_of_one_seed_the_intervals_are_widened_for_several_comparisons() -> None:
+    some = outcome(a=[(1, 12.3)], b=[(1, 10.0)], c=[(1, 90.0)])
+    assert lower("a", "b")(some).verdict == "no"
+    assert lowest("a", ["b", "c"])(some).verdict == "not decided"
+    assert lowest("b", ["a", "c"])(some).verdict == "yes"  # each at 95 %
+
+
+def test_several_hold_where_each_does_at_the_usual_level() -> None:
+    asked = []
+
+    def says(verdict: Verdict, until: float) -> VerdictAt:
+        def at(level: float) -> Verdict:
+            asked.append(level)
+            return verdict if level <= until else "not decided"
+
+        return at
+
+    assert all_of([says("yes", 0.95), says("yes", 0.96)]) == "yes"
+    assert sorted(set(asked)) == pytest.approx([0.95, 0.975])
+    assert all_of([says("yes", 1.0), says("no", 0.97)]) == "not decided"
+    assert all_of([says("yes", 1.0), says("no", 0.98)]) == "no"
 
 
 def test_ahead_is_judged_over_all_checkpoints_and_not_at_the_first() -> None:
