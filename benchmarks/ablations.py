@@ -8,11 +8,14 @@ from typing import Any
 from benchmarks.claims import Claim, Outcome, Points
 from benchmarks.designs import SETUPS, Design, training_of
 from benchmarks.finished import FILE, Finished, FinishedCell
+from benchmarks.paper_commands import GPUS
 from benchmarks.scale import Scale, gpus, name_at, require
 from benchmarks.trainings import Training, run_trainings, with_seed
 from latte.data.errors import InputError
 
 MOST_ON_A_GPU = 4  # cells at a time: small ones leave most of a GPU idle
+# Of which the paper's batch can be made; see `--gpus`.
+NUMBERS_OF_GPUS = tuple(count for count in range(1, GPUS + 1) if GPUS % count == 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,11 @@ class Ablation:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """How a figure is made."""
+    """How a figure is made.
+
+    Raises:
+        InputError: the paper's batch cannot be made on so many GPUs.
+    """
 
     scale: Scale = "tiny"
     seeds: int = 3
@@ -37,7 +44,17 @@ class Request:
     device: str | None = None  # None: that of the scale
     data_root: Path | None = None  # at `paper` scale
     initialise_from: Path | None = None  # at `paper` scale: the file of DiT-XL/2
+    vae: str | None = None  # at `paper` scale: folder or hub name of Stable Diffusion's, if another
+    gpus: int = GPUS  # at `paper` scale
     only_available: bool = False
+
+    def __post_init__(self) -> None:
+        if self.gpus not in NUMBERS_OF_GPUS:
+            few, most = NUMBERS_OF_GPUS[:-1], NUMBERS_OF_GPUS[-1]
+            raise InputError(
+                f"--gpus {self.gpus}: the paper's batch is of {GPUS} processes; give "
+                f"{', '.join(map(str, few))} or {most}"
+            )
 
     @property
     def folder(self) -> Path:

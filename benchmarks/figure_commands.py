@@ -146,6 +146,7 @@ def _add(
         refuse_of_paper_scale(chosen, {"--vae": vae, "--gpus": gpus})
         folder = folder_of(name, chosen, out)
         from benchmarks.ablations import Request
+        from benchmarks.paper_commands import GPUS
         from evaluation.options import workers_or_default
 
         request = Request(
@@ -156,12 +157,10 @@ def _add(
             device=resolved_device(device),
             data_root=data_root,
             initialise_from=initialise_from,
+            vae=vae,
+            gpus=GPUS if gpus is None else gpus,
             only_available=only_available,
         )
-        if chosen == "paper":
-            from benchmarks.paper_trainings import as_paper_request
-
-            request = as_paper_request(request, vae=vae, gpus=gpus)
         run(folder, request)
 
     command.__doc__ = (

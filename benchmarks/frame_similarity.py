@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.ablations import MOST_ON_A_GPU
+from benchmarks.ablations import MOST_ON_A_GPU, Request
 from benchmarks.claims import Finding
 from benchmarks.designs import SETUPS, VARIANTS, training_of
 from benchmarks.finished import FILE, Finished, FinishedCell, finish
@@ -139,9 +139,9 @@ def checkpoints(look: Look, request: SimilarityRequest) -> list[Path]:
     """
     if request.checkpoint is not None:
         return [request.checkpoint]
-    from benchmarks.paper_trainings import PaperRequest, paper_training
+    from benchmarks.paper_trainings import paper_training
 
-    trainings = PaperRequest(
+    trainings = Request(
         scale="paper", cells=request.folder, data_root=request.data_root, vae=request.vae
     )
     found = [
@@ -174,6 +174,15 @@ def _require(look: Look, request: SimilarityRequest) -> None:
         raise InputError("--vae is the autoencoder of a --checkpoint, and none is given")
     if request.checkpoint is not None and request.checkpoint.is_dir():
         raise InputError(f"{request.checkpoint} is a folder: --checkpoint takes a file")
+    require(ingredients(look, request), request.scale)
+    choose_device(request.place, Process())  # refused once, not for each network
+
+
+def ingredients(look: Look, request: SimilarityRequest) -> list[Ingredient]:
+    """What a figure needs to look into networks that are there, and whether it is here.
+
+    At `paper` scale a trained network is among it where there is none.
+    """
     needed = []
     if request.scale == "paper":
         root = request.data_root or default_data_root()
@@ -188,8 +197,7 @@ def _require(look: Look, request: SimilarityRequest) -> None:
         needed.append(_network(look, request))
     if request.place.startswith("cuda"):
         needed.append(gpus())
-    require(needed, request.scale)
-    choose_device(request.place, Process())  # refused once, not for each network
+    return needed
 
 
 def _network(look: Look, request: SimilarityRequest) -> Ingredient:

@@ -8,7 +8,7 @@ interrupted.
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from benchmarks.paper_commands import (
     COMMANDS,
     DATASET,
     DIT,
-    GPUS,
     PaperTraining,
     write_commands,
 )
@@ -44,25 +43,6 @@ from latte.autoencoder import DEFAULT_VAE
 from latte.data.errors import InputError
 from latte.training.config import load_config
 
-# Of which the paper's batch can be made; see `--gpus`.
-NUMBERS_OF_GPUS = tuple(count for count in range(1, GPUS + 1) if GPUS % count == 0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaperRequest(Request):
-    """How a figure is made at the paper's settings."""
-
-    vae: str | None = None  # folder or hub name of Stable Diffusion's VAE, if not the usual one
-    gpus: int = GPUS
-
-    def __post_init__(self) -> None:
-        if self.gpus not in NUMBERS_OF_GPUS:
-            few, most = NUMBERS_OF_GPUS[:-1], NUMBERS_OF_GPUS[-1]
-            raise InputError(
-                f"--gpus {self.gpus}: the paper's batch is of {GPUS} processes; give "
-                f"{', '.join(map(str, few))} or {most}"
-            )
-
 
 def make_paper_cells(designs: Sequence[Design], request: Request) -> Cells:
     """Write the commands of all designs; run those whose ingredients are here, one after the other.
@@ -72,7 +52,6 @@ def make_paper_cells(designs: Sequence[Design], request: Request) -> Cells:
             `only_available`, only if no design can be trained. Or an option has no effect here, or
             no cell could be measured.
     """
-    request = as_paper_request(request)
     if request.device is not None:
         raise InputError(
             f"--device {request.device}: at paper scale torchrun takes {request.gpus} GPUs; leave "
@@ -104,22 +83,8 @@ def make_paper_cells(designs: Sequence[Design], request: Request) -> Cells:
     return Cells(finished=finished, keys=keys, reasons=reasons)
 
 
-def as_paper_request(
-    request: Request, *, vae: str | None = None, gpus: int | None = None
-) -> PaperRequest:
-    """The same request, with what this scale asks for besides; None: as usual.
-
-    Raises:
-        InputError: the paper's batch cannot be made on so many GPUs.
-    """
-    if isinstance(request, PaperRequest):
-        return request
-    common = {each.name: getattr(request, each.name) for each in fields(Request)}
-    return PaperRequest(**common, vae=vae, gpus=GPUS if gpus is None else gpus)
-
-
 def _trainings(
-    designs: Sequence[Design], request: PaperRequest
+    designs: Sequence[Design], request: Request
 ) -> dict[tuple[Design, int], PaperTraining]:
     """All of them: every design of a seed before those of the next."""
     initial = _initial(designs, request)
@@ -130,7 +95,7 @@ def _trainings(
     }
 
 
-def _announce(tasks: Sequence[PaperTraining], done: Iterable[str], request: PaperRequest) -> None:
+def _announce(tasks: Sequence[PaperTraining], done: Iterable[str], request: Request) -> None:
     """Say how much there is to do, before days of it."""
     finished = set(done)
     every = {task.training_key: task for task in tasks}
@@ -154,7 +119,6 @@ def paper_training(
     design: Design, seed: int, request: Request, initial: str = DIT
 ) -> PaperTraining:
     """The cell of a design; seed 0 is the configuration's own."""
-    request = as_paper_request(request)
     own_seed = load_config(PAPER.config).training.seed
     settings = [*PAPER.settings_of(design), f"training.seed={own_seed + seed}"]
     if request.vae is not None:
@@ -180,7 +144,6 @@ def paper_training(
 
 def ingredients(designs: Sequence[Design], request: Request) -> dict[Design, list[Ingredient]]:
     """What each design needs, and whether it is here."""
-    request = as_paper_request(request)
     usual = PAPER.config_of(BASELINE)
     common = [
         package("diffusers", "sd"),

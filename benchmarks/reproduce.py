@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from tabulate import tabulate
@@ -17,12 +18,17 @@ from benchmarks.child_processes import child_ended
 from benchmarks.scale import (
     Ingredient,
     Scale,
+    is_given,
     missing_ingredients,
     name_at,
     refuse_of_paper_scale,
     require,
 )
 from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmarks.ablations import Request
+    from benchmarks.similarity_networks import Look
 
 # Of the paper, each at any scale; in the order in which they share what is trained and measured.
 OF_THE_PAPER = (
@@ -105,7 +111,7 @@ def run(results: Path, request: ReproduceRequest) -> None:
         typer.Exit: some failed otherwise: code 1.
     """
     refuse_of_paper_scale(request.scale, request.of_paper_scale)
-    without = runners_without_ingredients(request) if request.scale == "paper" else ()
+    without = runners_without_ingredients(results, request) if request.scale == "paper" else ()
     commands = runner_commands(results, request, without=without)
     endings = []
     for number, (name, options) in enumerate(commands, 1):
@@ -116,13 +122,13 @@ def run(results: Path, request: ReproduceRequest) -> None:
     _end(endings)
 
 
-def runners_without_ingredients(request: ReproduceRequest) -> list[str]:
+def runners_without_ingredients(results: Path, request: ReproduceRequest) -> list[str]:
     """With `only_available`, the runners of which nothing can be run; they are told, and left out.
 
     Raises:
         InputError: something is missing, and `only_available` is not given.
     """
-    needed = needed_at_paper_scale(request)
+    needed = needed_at_paper_scale(results, request)
     every = [each for parts in needed.values() for part in parts for each in part]
     if not request.only_available:
         require(every, "paper", or_else="--only-available runs what can be run")
@@ -133,26 +139,41 @@ def runners_without_ingredients(request: ReproduceRequest) -> list[str]:
     return left_out
 
 
-def needed_at_paper_scale(request: ReproduceRequest) -> dict[str, list[list[Ingredient]]]:
+def needed_at_paper_scale(
+    results: Path, request: ReproduceRequest
+) -> dict[str, list[list[Ingredient]]]:
     """What each runner needs, part by part: a part is run where all that it needs is here.
+
+    Args:
+        results: the folder of results: of what is trained there the weights are enough.
 
     Raises:
         InputError: the results of VBench cannot be read, or the batch cannot be made on the GPUs.
     """
     # What follows opens networks and data sets: most runs need none of it.
-    from benchmarks import paper_measurements, paper_trainings, table3_fvd, table5_is_fid
+    from benchmarks import (
+        figure6_similarity,
+        figure8_similarity,
+        paper_measurements,
+        paper_trainings,
+        table3_fvd,
+        table5_is_fid,
+    )
     from benchmarks.ablations import Ablation, Request
     from benchmarks.figure5_ablations import LETTERS, ablation
     from benchmarks.figure7_sizes import ablation as sizes
     from benchmarks.intext_masks import ablation as masks
+    from benchmarks.paper_commands import GPUS
     from benchmarks.published_beside_measured import PublishedTable
 
-    trainings = paper_trainings.as_paper_request(
-        Request(
-            scale="paper", data_root=request.data_root, initialise_from=request.initialise_from
-        ),
+    trainings = Request(
+        scale="paper",
+        seeds=request.seeds,
+        cells=_trainings_in(results, "paper"),
+        data_root=request.data_root,
+        initialise_from=request.initialise_from,
         vae=request.vae,
-        gpus=request.gpus,
+        gpus=GPUS if request.gpus is None else request.gpus,
     )
     measurements = paper_measurements.PaperRequest(
         checkpoints=request.checkpoints or Path("checkpoints"),
@@ -167,17 +188,34 @@ def needed_at_paper_scale(request: ReproduceRequest) -> dict[str, list[list[Ingr
     def of_table(table: PublishedTable) -> list[list[Ingredient]]:
         return [paper_measurements.ingredients(each, measurements) for each in table.columns]
 
-    figure5 = of_figures(*(ablation(letter, "paper") for letter in LETTERS))
     return {
         "table3": of_table(table3_fvd.TABLE),
         "table4": [[_vbench_results(request)]],
         "table5": of_table(table5_is_fid.TABLE),
-        "figure5": figure5,
-        "figure6": figure5,  # it looks into networks of Figure 5f, as does Figure 8
+        "figure5": of_figures(*(ablation(letter, "paper") for letter in LETTERS)),
+        "figure6": [_to_look(figure6_similarity.LOOK, trainings)],
         "figure7": of_figures(sizes("paper")),
-        "figure8": figure5,
+        "figure8": [_to_look(figure8_similarity.LOOK, trainings)],
         "intext": of_figures(masks("paper")),
     }
+
+
+def _to_look(look: "Look", trainings: "Request") -> list[Ingredient]:
+    """What looks into networks that Figure 5f has trained; if there are none, what trains them."""
+    from benchmarks import frame_similarity, paper_trainings
+    from benchmarks.designs import VARIANTS
+
+    request = frame_similarity.SimilarityRequest(
+        scale="paper",
+        seeds=trainings.seeds,
+        cells=trainings.cells,
+        data_root=trainings.data_root,
+        vae=trainings.vae,
+    )
+    if frame_similarity.checkpoints(look, request):
+        return frame_similarity.ingredients(look, request)
+    design = VARIANTS[look.variant]
+    return paper_trainings.ingredients([design], trainings)[design]
 
 
 def _vbench_results(request: ReproduceRequest) -> Ingredient:
@@ -189,6 +227,11 @@ def _vbench_results(request: ReproduceRequest) -> Ingredient:
         here=bool(read_models(request.vbench, list(DIMENSIONS))),
         how_to_get="`latte-bench table4 --scale paper` says how to make one; give it with --vbench",
     )
+
+
+def _trainings_in(results: Path, scale: Scale) -> Path:
+    """Where all figures have their trainings and cells."""
+    return results / name_at("trainings", scale)
 
 
 def runner_commands(
@@ -207,7 +250,7 @@ def runner_commands(
         elif name.startswith("figure") or name == "intext":
             trains_by_torchrun = scale == "paper" and name not in ("figure6", "figure8")
             options += [*([] if trains_by_torchrun else shared), "--seeds", str(request.seeds)]
-            options += ["--cells", str(results / name_at("trainings", scale))]
+            options += ["--cells", str(_trainings_in(results, scale))]
         commands.append((name, [*options, *_of_paper_scale(name, request)]))
     for name in OF_THE_MEASURES:
         commands.append((name, ["--out", str(results / name), *shared, *store]))
@@ -221,8 +264,12 @@ def _of_paper_scale(name: str, request: ReproduceRequest) -> list[str]:
     if name == "table4":
         return [part for each in request.vbench for part in ("--results", each)]
     taken = TAKEN_AT_PAPER_SCALE.get(name, ())
-    given = {key: value for key, value in request.of_paper_scale.items() if key in taken and value}
-    options = [part for key, value in given.items() for part in (key, str(value))]
+    options = [
+        part
+        for key, value in request.of_paper_scale.items()
+        if key in taken and is_given(value)
+        for part in (key, str(value))
+    ]
     only_available = request.only_available and ONLY_AVAILABLE in taken
     return [*options, ONLY_AVAILABLE] if only_available else options
 

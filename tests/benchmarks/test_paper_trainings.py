@@ -15,7 +15,7 @@ from PIL import Image
 
 import latte.cli
 from benchmarks import paper_trainings
-from benchmarks.ablations import Request
+from benchmarks.ablations import NUMBERS_OF_GPUS, Request
 from benchmarks.designs import (
     BASELINE,
     FROM_IMAGES,
@@ -29,8 +29,6 @@ from benchmarks.designs import (
 )
 from benchmarks.paper_commands import DATASET, SAMPLES, PaperTraining, write_commands
 from benchmarks.paper_trainings import (
-    NUMBERS_OF_GPUS,
-    PaperRequest,
     ingredients,
     make_paper_cells,
     measure_paper_training,
@@ -139,8 +137,8 @@ def everything_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paper_trainings, "require", lambda found, *rest, **more: None)
 
 
-def request_in(folder: Path, **more: object) -> PaperRequest:
-    return PaperRequest(scale="paper", cells=folder, data_root=folder, seeds=1, **more)
+def request_in(folder: Path, **more: object) -> Request:
+    return Request(scale="paper", cells=folder, data_root=folder, seeds=1, **more)
 
 
 def test_of_a_training_the_weights_that_are_measured_stay(

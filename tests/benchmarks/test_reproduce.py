@@ -6,8 +6,10 @@ import typer
 from typer.main import get_command
 
 from benchmarks import paper_trainings, reproduce, scale
+from benchmarks.ablations import Request
 from benchmarks.child_processes import Ended
 from benchmarks.cli import app
+from benchmarks.designs import VARIANTS
 from benchmarks.reproduce import ReproduceRequest, runner_commands
 from latte.data.errors import InputError
 
@@ -84,6 +86,8 @@ def test_options_of_paper_scale_are_refused_at_others(monkeypatch):
     request = ReproduceRequest(scale="tiny", vae="some/vae", gpus=4)
     with pytest.raises(InputError, match="--vae, --gpus: of effect at paper scale alone"):
         run({}, monkeypatch, request)
+    with pytest.raises(InputError, match="--gpus: of effect at paper scale alone"):
+        run({}, monkeypatch, ReproduceRequest(scale="tiny", gpus=0))
 
 
 @pytest.fixture
@@ -136,6 +140,29 @@ def test_what_is_here_is_run_and_what_is_left_out_is_said(
         paper_trainings, "ingredients", lambda designs, _: {each: [here] for each in designs}
     )
     assert figures < set(run({}, monkeypatch, request))
+
+
+def test_trained_networks_are_looked_into_where_none_could_be_trained(nothing_here, tmp_path):
+    def names(figure: str) -> set[str]:
+        needed = reproduce.needed_at_paper_scale(tmp_path / "results", nothing_here)
+        (part,) = needed[figure]
+        return {each.name for each in part}
+
+    to_train = {"8 GPUs", "weights of the network i3d"}
+    assert to_train < names("figure6")
+    trainings = Request(
+        scale="paper", cells=tmp_path / "results" / "trainings-paper", vae=str(tmp_path)
+    )
+    weights = paper_trainings.paper_training(VARIANTS[2], 0, trainings).weights
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    assert names("figure6") == {
+        "data set faceforensics",
+        "the package diffusers",
+        f"the autoencoder {tmp_path}",
+        "a GPU",
+    }
+    assert to_train < names("figure8")  # of another variant
 
 
 def test_the_report_comes_last_and_every_runner_once(monkeypatch):

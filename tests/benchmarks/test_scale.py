@@ -131,6 +131,8 @@ def test_options_of_paper_scale_are_refused_where_they_would_be_ignored() -> Non
         InputError, match="--gpus, --vae: of effect at paper scale alone; leave them"
     ):
         refuse_of_paper_scale("small", {"--gpus": 4, "--vae": "x"})
+    with pytest.raises(InputError, match="--gpus: of effect at paper scale alone; leave it out"):
+        refuse_of_paper_scale("tiny", {"--gpus": 0})
 
 
 def test_an_unknown_scale_gets_the_known_ones() -> None:
