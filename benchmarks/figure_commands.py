@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.devices import resolved_device
 from benchmarks.runner_options import Out, ScaleOption, Seeds, Workers, folder_of
 from benchmarks.scale import as_scale, refuse_of_paper_scale
 from evaluation.options import DataRoot
@@ -147,14 +146,14 @@ def _add(
         folder = folder_of(name, chosen, out)
         from benchmarks.ablations import Request
         from benchmarks.paper_commands import GPUS
-        from evaluation.options import workers_or_default
+        from evaluation.options import device_or_default, workers_or_default
 
         request = Request(
             scale=chosen,
             seeds=seeds,
             workers=workers_or_default(workers),
             cells=cells,
-            device=resolved_device(device),
+            device=device and device_or_default(device),
             data_root=data_root,
             initialise_from=initialise_from,
             vae=vae,
@@ -190,7 +189,7 @@ def _add_similarity(app: typer.Typer, name: str, alias: str, meaning: str) -> No
         folder = folder_of(name, chosen, out)
         from benchmarks import figure6_similarity, figure8_similarity
         from benchmarks.frame_similarity import SimilarityRequest
-        from evaluation.options import workers_or_default
+        from evaluation.options import device_or_default, workers_or_default
 
         request = SimilarityRequest(
             scale=chosen,
@@ -198,7 +197,7 @@ def _add_similarity(app: typer.Typer, name: str, alias: str, meaning: str) -> No
             num_clips=num_videos,
             workers=workers_or_default(workers),
             cells=cells,
-            device=resolved_device(device),
+            device=device and device_or_default(device),
             checkpoint=checkpoint,
             vae=vae,
             data_root=data_root,

@@ -44,7 +44,7 @@ class SimilarityRequest:
     num_clips: int | None = None  # None: 256 on shapes, else 64
     workers: int = 0
     cells: Path | None = None  # folder of trainings and cells, which all figures share
-    device: str | None = None  # as of `resolved_device`; None: that of the scale
+    device: str | None = None  # as of `device_or_default`; None: that of the scale
     checkpoint: Path | None = None  # in place of trainings
     vae: str | None = None  # of the networks, if not the one that they name
     data_root: Path | None = None  # at `paper` scale
@@ -122,7 +122,9 @@ def similarity_tasks(look: Look, request: SimilarityRequest) -> list[SimilarityT
         "device": request.place,
     }
     if request.checkpoint is not None or request.scale == "paper":
-        return [_of_checkpoint(path, request, common) for path in checkpoints(look, request)]
+        return [
+            _of_checkpoint(path, request, common) for path in checkpoints(look, request).values()
+        ]
     setup = SETUPS[request.scale]
     training = training_of(VARIANTS[look.variant], setup, request.folder, device=request.place)
     trainings = [with_seed(training, seed) for seed in range(request.seeds)]
@@ -132,23 +134,23 @@ def similarity_tasks(look: Look, request: SimilarityRequest) -> list[SimilarityT
     ]
 
 
-def checkpoints(look: Look, request: SimilarityRequest) -> list[Path]:
-    """Files of networks that are looked into: the one that is given, else those of Figure 5f.
+def checkpoints(look: Look, request: SimilarityRequest) -> dict[str, Path]:
+    """Files of networks that are looked into, by name, whether they are there or not.
 
-    At `paper` scale: those that Figure 5f has trained to the end, by seed.
+    The one that is given, else those that Figure 5f trains at `paper` scale, one for each seed.
     """
+    name = f"a trained network of variant {look.variant}"
     if request.checkpoint is not None:
-        return [request.checkpoint]
+        return {name: request.checkpoint}
     from benchmarks.paper_trainings import paper_training
 
     trainings = Request(
         scale="paper", cells=request.folder, data_root=request.data_root, vae=request.vae
     )
-    found = [
-        paper_training(VARIANTS[look.variant], seed, trainings).weights
+    return {
+        f"{name}, seed {seed}": paper_training(VARIANTS[look.variant], seed, trainings).weights
         for seed in range(request.seeds)
-    ]
-    return [path for path in found if path.is_file()]
+    }
 
 
 def _of_checkpoint(
@@ -179,37 +181,33 @@ def _require(look: Look, request: SimilarityRequest) -> None:
 
 
 def ingredients(look: Look, request: SimilarityRequest) -> list[Ingredient]:
-    """What a figure needs to look into networks that are there, and whether it is here.
-
-    At `paper` scale a trained network is among it where there is none.
-    """
+    """What a figure needs to look into networks, and whether it is here."""
     needed = []
+    if request.scale == "paper" or request.checkpoint is not None:
+        how = _how_to_get(look, request)
+        networks = checkpoints(look, request)
+        needed += [file(name, path, how) for name, path in networks.items()]
     if request.scale == "paper":
-        root = request.data_root or default_data_root()
-        given = checkpoints(look, request)
+        first = next(iter(networks.values()))
         needed += [
-            *([_network(look, request)] if request.checkpoint or not given else []),
-            data_set(DATASET, root),
+            data_set(DATASET, request.data_root or default_data_root()),
             package("diffusers", "sd"),
-            *autoencoder_of(given[0] if given else None, request.vae),
+            *autoencoder_of(first, request.vae),
         ]
-    elif request.checkpoint is not None:
-        needed.append(_network(look, request))
     if request.place.startswith("cuda"):
         needed.append(gpus())
     return needed
 
 
-def _network(look: Look, request: SimilarityRequest) -> Ingredient:
-    """A checkpoint, and how to come by one that the clips of the scale fit."""
+def _how_to_get(look: Look, request: SimilarityRequest) -> str:
+    """How to come by a network that the clips of the scale fit."""
+    if request.scale == "paper":
+        return (
+            f"`latte-bench figure5f --scale paper` trains it, with its cells in {request.folder}; "
+            "or give fewer --seeds, or another network with --checkpoint"
+        )
     config = SETUPS[request.scale].config
-    how = (
+    return (
         f"`latte train {config} --set model.variant={look.variant}` makes one; without "
         "--checkpoint networks are trained for this figure"
     )
-    if request.scale == "paper":
-        how = (
-            f"`latte-bench figure5f --scale paper` trains it, with its cells in {request.folder}; "
-            "or name another with --checkpoint"
-        )
-    return file(f"a trained network of variant {look.variant}", request.checkpoint, how)

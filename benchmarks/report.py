@@ -69,7 +69,8 @@ class Stored:
         """Whether anything in it was made here: a table may hold published figures alone."""
         tables = tables_of(self.report.blocks)
         cells = [cell for table in tables for row in table.rows for cell in row.cells.values()]
-        return not cells or any(
+        is_published = any(cell.mark == "published" for cell in cells)
+        return not is_published or any(
             cell.mark == "measured" and cell.value is not None for cell in cells
         )
 

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.devices import resolved_device
 from benchmarks.runner_options import Out, folder_of
 from benchmarks.scale import Scale, as_scale
 from evaluation.options import DataRoot
@@ -174,7 +173,7 @@ def published_table(
     folder = folder_of("table3" if is_fvd else "table5", chosen or "tiny", out)
     from benchmarks import table3_fvd, table5_is_fid
     from benchmarks.table_run import TableRequest
-    from evaluation.options import workers_or_default
+    from evaluation.options import device_or_default, workers_or_default
 
     run = table3_fvd.run if is_fvd else table5_is_fid.run
     if chosen is None:
@@ -188,7 +187,7 @@ def published_table(
         seeds=seeds,
         checkpoint=checkpoint,
         workers=workers_or_default(workers),
-        device=resolved_device(device),
+        device=device and device_or_default(device),
         store=store,
         checkpoints=checkpoints,
         data_root=data_root,
@@ -225,7 +224,7 @@ def table4(
     folder = folder_of("table4", chosen or "tiny", out)
     from benchmarks import table4_vbench
     from benchmarks.table_run import TableRequest
-    from evaluation.options import workers_or_default
+    from evaluation.options import device_or_default, workers_or_default
 
     if chosen in (None, "paper"):
         _refuse_measuring_options(context, chosen)
@@ -239,7 +238,7 @@ def table4(
         seeds=seeds,
         checkpoint=checkpoint,
         workers=workers_or_default(workers),
-        device=resolved_device(device),
+        device=device and device_or_default(device),
         store=store,
     )
     table4_vbench.run(results or [], folder, request)

@@ -33,7 +33,7 @@ def run(
     return started
 
 
-KNOWN = (*reproduce.OF_THE_PAPER, *reproduce.OF_THE_MEASURES, *reproduce.WITHOUT_OPTIONS)
+KNOWN = (*reproduce.OF_THE_PAPER, *reproduce.OF_THE_MEASURES, *reproduce.OF_ITSELF)
 
 
 ALL_OPTIONS = ReproduceRequest(
@@ -153,9 +153,11 @@ def test_trained_networks_are_looked_into_where_none_could_be_trained(nothing_he
     trainings = Request(
         scale="paper", cells=tmp_path / "results" / "trainings-paper", vae=str(tmp_path)
     )
-    weights = paper_trainings.paper_training(VARIANTS[2], 0, trainings).weights
-    weights.parent.mkdir(parents=True)
-    weights.touch()
+    for seed in range(nothing_here.seeds):
+        assert to_train < names("figure6")
+        weights = paper_trainings.paper_training(VARIANTS[2], seed, trainings).weights
+        weights.parent.mkdir(parents=True)
+        weights.touch()
     assert names("figure6") == {
         "data set faceforensics",
         "the package diffusers",

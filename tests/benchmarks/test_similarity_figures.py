@@ -300,7 +300,8 @@ def test_at_paper_scale_all_that_is_missing_is_said_at_once(
     options = ("--scale", "paper", "--data-root", tmp_path, "--cells", tmp_path / "cells")
     assert run(monkeypatch, "figure6", *options, "--out", tmp_path / "o") == 2
     said = capsys.readouterr().err
-    for missing in ("a trained network of variant 2", "data set faceforensics", "a GPU"):
+    networks = [f"a trained network of variant 2, seed {seed}" for seed in range(3)]
+    for missing in (*networks, "data set faceforensics", "a GPU"):
         assert said.count(f"  - {missing}: ") == 1
     assert "--checkpoint" in said
     assert not list(tmp_path.iterdir())
@@ -313,12 +314,16 @@ def test_at_paper_scale_the_networks_of_figure_5f_are_looked_into(network, tmp_p
     for path in trained[:2]:  # the third is not at its end
         path.parent.mkdir(parents=True)
         path.write_bytes(network(2, 4).read_bytes())
-    tasks = similarity_tasks(figure6_similarity.LOOK, request)
-    assert [task.checkpoint for task in tasks] == trained[:2]
-    assert not similarity_tasks(figure8_similarity.LOOK, request)
     with pytest.raises(InputError) as refused:
         look_into_networks(figure6_similarity.LOOK, request)
-    assert "a trained network" not in str(refused.value)  # but of the data set
+    assert str(refused.value).count("a trained network of variant 2") == 1
+    assert "a trained network of variant 2, seed 2: " in str(refused.value)
+    both = replace(request, seeds=2)
+    with pytest.raises(InputError) as refused:
+        look_into_networks(figure6_similarity.LOOK, both)
+    assert "a trained network" not in str(refused.value)  # but a data set
+    tasks = similarity_tasks(figure6_similarity.LOOK, both)
+    assert [task.checkpoint for task in tasks] == trained[:2]
 
 
 def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
