@@ -139,7 +139,7 @@ def _initialisation(scale: Scale) -> Ablation:
         designs={"random": BASELINE, start: FROM_IMAGES},
         claims=(
             Claim(
-                text="Weights of an image model help early",
+                text="Weights of an image model help at first (at the first checkpoint)",
                 judge=lower(start, "random", place=0),
             ),
             Claim(
