@@ -159,6 +159,7 @@ def test_trained_networks_are_looked_into_where_none_could_be_trained(nothing_he
         weights.parent.mkdir(parents=True)
         weights.touch()
     assert names("figure6") == {
+        *(f"a trained network of variant 2, seed {seed}" for seed in range(nothing_here.seeds)),
         "data set faceforensics",
         "the package diffusers",
         f"the autoencoder {tmp_path}",
