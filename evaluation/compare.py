@@ -7,12 +7,16 @@ differs. Where a model was measured in two ways, the second way has a column of 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any, Literal
 
 from evaluation.compare_entries import Entry, differing, in_columns, newest, place_title
+from evaluation.result import format_value
 from evaluation.significance import Verdict, holm
 
 Rank = Literal["best", "second"]
+EVERY = 400  # decimals: more than any number of 64 bits has
 DifferenceTest = Callable[[Mapping[str, Any], Mapping[str, Any]], Verdict]
 
 
@@ -109,7 +113,8 @@ def _column(
     record = first.record
     cells = {entry.model: _cell(entry, first) for entry in entries}
     cells = _ranked(cells, higher=first.higher_is_better)
-    cells = _tested(cells, {entry.model: entry for entry in entries}, test, level)
+    by_model = {entry.model: entry for entry in entries}
+    cells = _tested(cells, by_model, test, level, higher=first.higher_is_better)
     shared = _shared_notes(cells.values())
     other = _other_way(first, *before)
     return Column(
@@ -154,21 +159,36 @@ def _cell(entry: Entry, reference: Entry) -> Cell:
 
 
 def _ranked(cells: Mapping[str, Cell], *, higher: bool | None) -> dict[str, Cell]:
-    """Best and second among the comparable cells, where there are two; equal values share one.
+    """Best and second among the comparable cells, where there are two.
 
-    None are ranked where neither more nor less is better.
+    From the best value on, a cell shares the rank of the one before it if both are alike when they
+    are rounded to the fewer of their printed decimals: no rank hangs on digits that nobody sees,
+    and none is against the order of the values. `reports.cells.ranks` is the same rule. None are
+    ranked where neither more nor less is better.
     """
-    if higher is None:
+    ranked = [model for model, cell in cells.items() if cell.comparable]
+    if higher is None or len(ranked) < 2:
         return dict(cells)
-    values = [cell.value for cell in cells.values() if cell.comparable]
-    order = sorted(set(values), reverse=higher)
-    names: dict[float, Rank] = dict(zip(order, ("best", "second"), strict=False))
-    if len(values) < 2:
-        names = {}
+    towards = -1 if higher else 1
+    decimals = {model: _printed_decimals(cells[model]) for model in ranked}
+    order = sorted(ranked, key=lambda model: (towards * cells[model].value, -decimals[model]))
+    place, places = 0, {order[0]: 0}
+    for before, model in pairwise(order):
+        fewer = min(decimals[before], decimals[model])
+        place += round(cells[before].value, fewer) != round(cells[model].value, fewer)
+        places[model] = place
+    names: Mapping[int, Rank] = {0: "best", 1: "second"}
     return {
-        model: replace(cell, rank=names.get(cell.value)) if cell.comparable else cell
+        model: replace(cell, rank=names.get(places[model])) if model in places else cell
         for model, cell in cells.items()
     }
+
+
+def _printed_decimals(cell: Cell) -> int:
+    """Of the value as it is written; all that there are of 0, which hides none."""
+    number, *_ = format_value(cell.value, cell.interval).split(" ")
+    exponent = Decimal(number).as_tuple().exponent
+    return -exponent if cell.value and isinstance(exponent, int) else EVERY
 
 
 def _tested(
@@ -176,11 +196,14 @@ def _tested(
     entries: Mapping[str, Entry],
     test: DifferenceTest,
     level: float,
+    *,
+    higher: bool | None,
 ) -> dict[str, Cell]:
     """Every comparable cell against the best one; p-values corrected within the column."""
-    best = next((model for model, cell in cells.items() if cell.rank == "best"), None)
-    if best is None:
+    firsts = [model for model, cell in cells.items() if cell.rank == "best"]
+    if not firsts:
         return dict(cells)
+    best = (max if higher else min)(firsts, key=lambda model: cells[model].value)
     tests = {
         model: test(entries[model].record, entries[best].record)
         for model, cell in cells.items()

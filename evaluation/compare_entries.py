@@ -2,12 +2,12 @@
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.catalogue import METRICS
 from evaluation.protocol import differences
 from evaluation.result import numbered_results
 from latte.data.errors import InputError
@@ -23,10 +23,7 @@ NEEDED: Mapping[str, type | tuple[type, ...]] = {
 # Fields that decide which real clips there are: where one of them differs, other clips go without
 # saying.
 CHOOSE_REAL = ("num_frames", "window", "mirror", "seed", "recipe", "filter", "size", "storage")
-
-
-# Metrics that are best neither high nor low, whatever older files say of them.
-UNDIRECTED = re.compile(r"(hidden-)?inversion-rate(-.+)?")
+HIDDEN = "hidden-"  # before what is measured in a model's hidden states, in place of videos
 
 Way = tuple[str, str, str, str]
 
@@ -46,7 +43,7 @@ class Entry:
     def higher_is_better(self) -> bool | None:
         """None: neither more nor less is better."""
         found: bool | None = self.record["higher_is_better"]
-        return None if UNDIRECTED.fullmatch(str(self.record["metric"])) else found
+        return None if is_undirected(str(self.record["metric"])) else found
 
     @property
     def place(self) -> tuple[str, str]:
@@ -64,6 +61,17 @@ class Entry:
         real = self.record.get("real") or {}
         keys = (self.record["fingerprint"], self.record.get("weights_sha256"), real.get("digest"))
         return (str(keys[0]), str(keys[1] or ""), str(keys[2] or ""), frames_of(self.record))
+
+
+def is_undirected(name: str) -> bool:
+    """Whether a metric is best neither high nor low, whatever older files say of it.
+
+    >>> [is_undirected(name) for name in ("hidden-inversion-rate", "inversion-rate-pixels", "FVD")]
+    [True, True, False]
+    """
+    titles = [title for metric in METRICS.values() for title in metric.undirected]
+    own = name.removeprefix(HIDDEN)
+    return any(own == title or own.startswith(f"{title}-") for title in titles)
 
 
 def read_entries(paths: Sequence[Path]) -> list[Entry]:

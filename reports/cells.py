@@ -8,16 +8,20 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from typing import Literal, TypeVar
 
 Mark = Literal["published", "measured"]
 Direction = Literal["lower", "higher"]
 Rank = Literal["best", "second"]
+Key = TypeVar("Key")
 
 ARROWS: Mapping[Direction, str] = {"lower": "↓", "higher": "↑"}
 EMPTY = "–"
 DAGGER = "†"
 SENTENCE = 24  # characters from which on words get room to wrap
+EVERY = 400  # decimals: more than any number of 64 bits has
 LOPSIDED = "[low, high] where it is lopsided"  # for captions that say what ± is
 
 
@@ -98,6 +102,28 @@ class Cell:
             return self.shown, self.shown
         low, high = (float(f"{end:.{self._decimals()}f}") for end in (self.low, self.high))
         return low, high
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Both ends of the interval, by all their digits; without an interval the value twice."""
+        if self.value is None:
+            return None
+        if self.low is None or self.high is None:
+            return self.value, self.value
+        return self.low, self.high
+
+    @property
+    def printed_decimals(self) -> int:
+        """How many the number is printed with; `EVERY` of 0, and where there is more than a number.
+
+        >>> [cell.printed_decimals for cell in (Cell(value=1.3, text="1.30"), Cell(value=123.4))]
+        [2, 1]
+        """
+        try:
+            exponent = Decimal(self.number.replace("−", "-")).as_tuple().exponent
+        except InvalidOperation:
+            return EVERY
+        return -exponent if self.value and isinstance(exponent, int) else EVERY
 
     def _decimals(self) -> int:
         if self.text is not None:
@@ -184,6 +210,45 @@ class Layout:
             words and any(len(line.cells[column].number) > SENTENCE for line in lines)
             for column, words in enumerate(self.words)
         )
+
+
+def print_alike(first: Cell, second: Cell) -> bool:
+    """Whether two values are the same when they are rounded to the fewer of their printed decimals.
+
+    >>> print_alike(Cell(value=123.449), Cell(value=123.44, low=123.4, high=123.48))
+    True
+    """
+    if first.value is None or second.value is None:
+        return False
+    fewer = min(first.printed_decimals, second.printed_decimals)
+    return round(first.value, fewer) == round(second.value, fewer)
+
+
+def ranks(cells: Mapping[Key, Cell], *, higher: bool) -> dict[Key, Rank]:
+    """Best and second among the comparable cells with a value; none where there are fewer than two.
+
+    From the best value on, a cell shares the rank of the one before it if they `print_alike`. So no
+    rank hangs on digits that nobody sees, and none is against the order of the values, whatever
+    decimals each is printed with. `evaluation.compare` ranks results by the same rule.
+
+    >>> values = {"a": 1.241, "b": 1.239, "c": 1.3}
+    >>> ranks({name: Cell(value=value) for name, value in values.items()}, higher=False)
+    {'b': 'best', 'a': 'best', 'c': 'second'}
+    """
+    values = {
+        key: cell.value for key, cell in cells.items() if cell.value is not None and cell.comparable
+    }
+    if len(values) < 2:
+        return {}
+    towards = -1 if higher else 1
+    # Of equal values those with the most decimals first: the order that they come in is no matter.
+    order = sorted(values, key=lambda key: (towards * values[key], -cells[key].printed_decimals))
+    place, places = 0, {order[0]: 0}
+    for before, key in pairwise(order):
+        place += not print_alike(cells[before], cells[key])
+        places[key] = place
+    names: tuple[Rank, ...] = ("best", "second")
+    return {key: names[place] for key, place in places.items() if place < len(names)}
 
 
 def is_lopsided(value: float, low: float, high: float) -> bool:

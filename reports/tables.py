@@ -28,6 +28,7 @@ from reports.cells import (
     Rank,
     Row,
     Section,
+    ranks,
 )
 from reports.table_html import table_html
 
@@ -116,7 +117,7 @@ class Table:
         """The table with its ranks, marks and footnotes decided."""
         cells = [cell for row in self.rows for cell in row.cells.values() if not cell.is_empty]
         mixed = {cell.mark for cell in cells} == {"published", "measured"}
-        ranks = {column.key: _ranks(self.rows, column) for column in self.columns}
+        ranked = {column.key: _ranks(self.rows, column) for column in self.columns}
         letters = _Letters()
         sections = []
         for title, rows in groupby(enumerate(self.rows), key=lambda item: item[1].section):
@@ -125,7 +126,7 @@ class Table:
                     label=row.label,
                     letters=letters.of(row.notes),
                     cells=tuple(
-                        _view(row.cells[column.key], ranks[column.key].get(index), mixed, letters)
+                        _view(row.cells[column.key], ranked[column.key].get(index), mixed, letters)
                         for column in self.columns
                     ),
                 )
@@ -244,23 +245,11 @@ def _letter(index: int) -> str:
 
 
 def _ranks(rows: Sequence[Row], column: Column) -> dict[int, Rank]:
-    """Best and second of a column by row index; nothing where fewer than two cells compare.
-
-    What is printed decides: values that print alike share their rank, and the next number that is
-    printed is second, however many share the first. So no rank hangs on digits that nobody sees.
-    """
+    """Best and second of a column by row index; nothing in a column without a direction."""
     if column.direction is None:
         return {}
-    values: dict[int, float] = {}
-    for index, row in enumerate(rows):
-        cell = row.cells[column.key]
-        if cell.shown is not None and cell.comparable:
-            values[index] = cell.shown
-    if len(values) < 2:
-        return {}
-    order = sorted(set(values.values()), reverse=column.direction == "higher")
-    names: dict[float, Rank] = dict(zip(order, ("best", "second"), strict=False))
-    return {index: names[value] for index, value in values.items() if value in names}
+    cells = {index: row.cells[column.key] for index, row in enumerate(rows)}
+    return ranks(cells, higher=column.direction == "higher")
 
 
 def _holds_words(rows: Sequence[Row], column: Column) -> bool:

@@ -8,20 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation import significance
 from evaluation.catalogue import METRICS
 from evaluation.compare import compare
-from evaluation.compare_entries import UNDIRECTED, differing, read_entries
+from evaluation.compare_entries import Entry, differing, is_undirected, read_entries
 from evaluation.compare_text import FORMS
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.presets import LATTE, STYLEGAN_V
 from evaluation.protocol import Protocol
 from evaluation.significance import PairTest, Verdict, holm, interval_test
+from evaluation.similarity.run import HIDDEN
 from evaluation.store import FeatureStore, content_key
 from latte.data.errors import InputError
+from reports.cells import Cell, ranks
 
 REAL = "a" * 64
 
@@ -89,6 +91,54 @@ def test_equal_values_share_their_rank_and_one_alone_has_none(tmp_path):
     assert made.columns[1].cells["a"].rank is None
 
 
+def test_values_that_print_alike_share_their_rank_and_are_tested_against_the_best(tmp_path):
+    made = table(tmp_path, record("a", 100.04), record("b", 100.01), record("c", 100.2))
+    cells = made.columns[0].cells
+    assert [cell.rank for cell in cells.values()] == ["best", "best", "second"]
+    assert cells["b"].p_value is None
+    assert cells["a"].p_value is not None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 1.0, 1.24, 1.249, 1.25, 1.3]), st.sampled_from([0, 0.01, 0.1, 1])
+        ),
+        min_size=2,
+        max_size=6,
+    ),
+    st.booleans(),
+)
+@settings(deadline=None)  # the first table takes its time
+def test_ranks_are_those_of_tables_and_never_against_the_order(values, higher):
+    entries = [
+        Entry(
+            where="",
+            record=record(
+                str(place),
+                value,
+                interval=[value - half, value + half] if half else None,
+                higher_is_better=higher,
+            ),
+        )
+        for place, (value, half) in enumerate(values)
+    ]
+    (column,) = compare(entries, lambda *_: Verdict(p_value=None, method="none")).columns
+    found = {model: cell.rank for model, cell in column.cells.items() if cell.rank}
+    in_tables = {}
+    for place, (value, half) in enumerate(values):
+        ends = {"low": value - half, "high": value + half} if half else {}
+        in_tables[str(place)] = Cell(value=value, **ends)
+    assert found == ranks(in_tables, higher=higher)
+    places = {"best": 0, "second": 1, None: 2}
+    order = sorted(column.cells.values(), key=lambda cell: -cell.value if higher else cell.value)
+    ranked = [places[cell.rank] for cell in order]
+    assert ranked[0] == 0
+    assert ranked == sorted(ranked)
+    # Equal values never differ in rank.
+    assert len({(cell.value, cell.rank) for cell in order}) == len({cell.value for cell in order})
+
+
 @pytest.mark.parametrize(
     ("metric", "stated"),
     [
@@ -123,8 +173,9 @@ def test_what_is_best_neither_high_nor_low_is_shown_without_rank_arrow_or_test(
 def test_metrics_of_the_catalogue_without_a_direction_are_known_by_name():
     titles = [(title, each.direction(title)) for each in METRICS.values() for title in each.titles]
     for title, direction in titles:
-        assert (direction is None) is bool(UNDIRECTED.fullmatch(title))
+        assert (direction is None) is is_undirected(title) is is_undirected(f"{title}-shapes")
     assert "similarity-distance" in dict(titles)
+    assert is_undirected(HIDDEN)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,19 @@ def test_values_that_print_alike_share_their_rank_whatever_their_last_digits() -
     assert ranks_of(wide, "higher") == ["second", "second", "best", None]
 
 
+def test_other_decimals_do_not_turn_the_order_round() -> None:
+    cells = [Cell(value=123.449), Cell(value=123.44, low=123.40, high=123.48), Cell(value=123.5)]
+    assert [cell.number for cell in cells] == ["123.4", "123.44", "123.5"]
+    assert ranks_of(cells) == ["best", "best", "second"]
+    finer = [Cell(value=x, low=x - 0.04, high=x + 0.04) for x in (123.40, 123.42)]
+    assert ranks_of([Cell(value=123.43), *finer]) == ["second", "best", "second"]
+    assert ranks_of([Cell(value=0.0), Cell(value=0.0376), Cell(value=0.0412)]) == [
+        "best",
+        "second",
+        None,
+    ]
+
+
 def test_a_rank_is_that_of_the_number_as_its_source_prints_it() -> None:
     cells = [Cell(value=34.004, text="34.0"), Cell(value=34.0), Cell(value=0.5, text="50 %")]
     assert ranks_of(cells) == ["second", "second", "best"]
