@@ -6,12 +6,17 @@ from benchmarks.demo import GENERATORS, REAL, SECOND_DRAW
 from benchmarks.scale import Scale
 from benchmarks.shapes_dimensions import STAND_INS, SUFFIX
 from benchmarks.shapes_methods import OnShapes
-from benchmarks.shapes_table import OF_SECOND_DRAW, counts
-from benchmarks.shapes_table import STAND_INS as METHODS_STAND_IN
+from benchmarks.shapes_table import (
+    METHODS_ARE_STAND_INS,
+    OF_SECOND_DRAW,
+    counts,
+    real_are_not_ranked,
+)
 from reports.cells import LOPSIDED
 from reports.tables import Cell, Column, Row, Table
 
-OWN_NAMES = (
+NOTES = dict.fromkeys((SECOND_DRAW, REAL), OF_SECOND_DRAW)  # no score has a reference
+NETWORKS_ARE_STAND_INS = (
     "Scores that end in -shapes follow VBench's formulas with small stand-ins for its networks. "
     "They do not compare with the figures above."
 )
@@ -49,22 +54,22 @@ def dimensions_table(measured: OnShapes, titles: Mapping[str, str], scale: Scale
             Row(
                 label=method,
                 section=f"Measured at scale {scale}",
-                cells={f"{name}{SUFFIX}": _cell(measured, method, name) for name in shown},
+                cells={f"{name}{SUFFIX}": _score(measured, method, name) for name in shown},
             )
             for method in measured.methods
         ),
         remarks=(
-            OWN_NAMES,
+            NETWORKS_ARE_STAND_INS,
             f"{means}.",
             WITHOUT.format(others=words),
-            METHODS_STAND_IN,
-            *standings(measured, titles),
+            METHODS_ARE_STAND_INS,
+            *standings_by_dimension(measured, titles),
         ),
         provenance=measured.provenance([f"{name}{SUFFIX}" for name in shown]),
     )
 
 
-def standings(measured: OnShapes, titles: Mapping[str, str]) -> list[str]:
+def standings_by_dimension(measured: OnShapes, titles: Mapping[str, str]) -> list[str]:
     """How many stand-ins have lower scores than the real videos and the model, how many higher.
 
     A sentence for each of the two, by dimension and by intervals that do not overlap, as `counts`.
@@ -87,9 +92,6 @@ def standings(measured: OnShapes, titles: Mapping[str, str]) -> list[str]:
     return found
 
 
-def _cell(measured: OnShapes, method: str, name: str) -> Cell:
-    if method in (SECOND_DRAW, REAL) and measured.cells.get(method):
-        return measured.percent(
-            method, f"{name}{SUFFIX}", comparable=False, notes=(OF_SECOND_DRAW,)
-        )
-    return measured.percent(method, f"{name}{SUFFIX}")
+def _score(measured: OnShapes, method: str, name: str) -> Cell:
+    settings = real_are_not_ranked(measured, method, NOTES)
+    return measured.percent(method, f"{name}{SUFFIX}", **settings)

@@ -1,11 +1,12 @@
 """The table of methods on the embedded data set, and what was expected of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from benchmarks.demo import GENERATORS, REAL, SECOND_DRAW
 from benchmarks.scale import Scale
 from benchmarks.shapes_methods import FID, FVD, IS, OnShapes
-from reports.cells import LOPSIDED, Direction
+from reports.cells import LOPSIDED, Direction, print_alike
 from reports.tables import Cell, Column, Row, Table
 
 DIRECTIONS: Mapping[str, Direction] = {FVD: "lower", FID: "lower", IS: "higher"}
@@ -13,11 +14,12 @@ OF_SECOND_DRAW = (
     "Real videos as they are: what a perfect generator would get with so many clips; not ranked."
 )
 OF_REAL = "The real videos that the others are measured against; not ranked."
-STAND_INS = (
+NOTES = {SECOND_DRAW: OF_SECOND_DRAW, REAL: OF_REAL}
+METHODS_ARE_STAND_INS = (
     "The methods of the paper cannot be had at this scale: real videos that are made worse in one "
     "known way stand for them."
 )
-OWN_NAMES = (
+NETWORKS_ARE_SMALL = (
     "Metrics that end in -shapes use small networks that come with the package. They do not "
     "compare with the figures above."
 )
@@ -46,17 +48,21 @@ def methods_table(measured: OnShapes, metrics: Sequence[str], scale: Scale) -> T
             Row(
                 label=method,
                 section=f"Measured at scale {scale}",
-                cells={metric: _cell(measured, method, metric) for metric in metrics},
+                cells={metric: _metric_cell(measured, method, metric) for metric in metrics},
             )
             for method in measured.methods
             if method != REAL or IS in metrics
         ),
-        remarks=(OWN_NAMES, STAND_INS, *standings(measured, metrics)),
+        remarks=(
+            NETWORKS_ARE_SMALL,
+            METHODS_ARE_STAND_INS,
+            *standings_by_metric(measured, metrics),
+        ),
         provenance=measured.provenance(metrics),
     )
 
 
-def standings(measured: OnShapes, metrics: Sequence[str]) -> list[str]:
+def standings_by_metric(measured: OnShapes, metrics: Sequence[str]) -> list[str]:
     """How the real videos and the model stand beside the stand-ins, by their intervals.
 
     A sentence for each metric and method, and one that says what they mean. What has no value is
@@ -84,27 +90,39 @@ def standings(measured: OnShapes, metrics: Sequence[str]) -> list[str]:
 def counts(own: Cell, others: Iterable[Cell]) -> tuple[int, int, int]:
     """How many cells lie below `own`, how many above, and how many are not told apart from it.
 
-    Told apart are cells whose intervals, to the digits that are printed, have no point in common: a
-    cautious rule, since intervals that overlap a little may belong to values that differ. A cell
-    without a value is counted nowhere, and counts nothing.
+    Told apart are cells whose intervals, by all their digits, have no point in common: a cautious
+    rule, since intervals that overlap a little may belong to values that differ. Of a cell without
+    an interval the value decides, and cells that print alike are not told apart. A cell without a
+    value is counted nowhere, and counts nothing.
     """
     below = above = alike = 0
     for other in others:
-        if own.shown_ends is None or other.shown_ends is None:
+        mine, theirs = own.ends, other.ends
+        if mine is None or theirs is None:
             continue
-        if other.shown_ends[1] < own.shown_ends[0]:
+        if print_alike(own, other):
+            alike += 1
+        elif theirs[1] < mine[0]:
             below += 1
-        elif other.shown_ends[0] > own.shown_ends[1]:
+        elif theirs[0] > mine[1]:
             above += 1
         else:
             alike += 1
     return below, above, alike
 
 
-def _cell(measured: OnShapes, method: str, metric: str) -> Cell:
+def real_are_not_ranked(
+    measured: OnShapes, method: str, notes: Mapping[str, str]
+) -> dict[str, Any]:
+    """How the cells of a method are shown: of real videos, by their labels, with a note that they
+    are not ranked; a cell that was not measured has its reason alone."""
+    if method in notes and measured.cells.get(method):
+        return {"comparable": False, "notes": (notes[method],)}
+    return {}
+
+
+def _metric_cell(measured: OnShapes, method: str, metric: str) -> Cell:
+    """A value; of the real videos there is one where a metric has no reference."""
     if method == REAL and metric != IS:
         return REFERENCE
-    notes = {SECOND_DRAW: OF_SECOND_DRAW, REAL: OF_REAL}
-    if method in notes and measured.cells.get(method):
-        return measured.cell(method, metric, comparable=False, notes=(notes[method],))
-    return measured.cell(method, metric)
+    return measured.cell(method, metric, **real_are_not_ranked(measured, method, NOTES))

@@ -14,6 +14,7 @@ from benchmarks.scale import Ingredient, require
 from benchmarks.table_documents import TableDocument, bare, leaders, of_this_run, publish
 from benchmarks.table_run import Made, TableRequest
 from benchmarks.vbench_results import Score, VBenchModel, read_models
+from reports.cells import LOPSIDED
 from reports.published import published
 from reports.tables import Cell, Column, Row, Table
 
@@ -57,7 +58,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
 }
 CAPTION = (
     "Percent; higher is better; ± is half of the 95 % interval over prompts, where the results say "
-    "it of each video; [low, high] where it is lopsided."
+    f"it of each video; {LOPSIDED}."
 )
 UNKNOWN_VERSIONS = (
     "Neither the paper nor a results file says which release of VBench and which hardware made a "
@@ -253,14 +254,14 @@ def total(percent: Mapping[str, float]) -> Total:
 
 def _measure_on_shapes(request: TableRequest) -> Made:
     """VBench's formulas on the embedded data set: cells that Tables 3 and 5 share."""
-    from benchmarks.shapes_dimensions_table import dimensions_table, standings
+    from benchmarks.shapes_dimensions_table import dimensions_table, standings_by_dimension
     from benchmarks.table_measurements import methods_on_shapes
 
     measured = methods_on_shapes(request)
     headings = {key: each.heading for key, each in DIMENSIONS.items()}
     return Made(
         tables=(dimensions_table(measured, headings, request.scale),),
-        found=standings(measured, headings),
+        found=standings_by_dimension(measured, headings),
         finished=measured.finished,
     )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from benchmarks.paper_measurements import PaperRequest, measure_at_paper_scale
 from benchmarks.published_beside_measured import PublishedTable
 from benchmarks.shapes_methods import EFFORTS, OnShapes, ShapesRequest, measure_on_shapes
-from benchmarks.shapes_table import methods_table, standings
+from benchmarks.shapes_table import methods_table, standings_by_metric
 from benchmarks.table_run import Made, TableRequest
 
 
@@ -60,5 +60,5 @@ def methods_on_shapes(request: TableRequest) -> OnShapes:
 def _on_shapes(table: PublishedTable, request: TableRequest) -> Made:
     measured = methods_on_shapes(request)
     made = methods_table(measured, table.on_shapes, request.scale)
-    found = standings(measured, table.on_shapes)
+    found = standings_by_metric(measured, table.on_shapes)
     return Made(tables=(made,), found=found, finished=measured.finished)

@@ -84,26 +84,6 @@ class Cell:
         return f"[{low}, {high}]"
 
     @property
-    def shown(self) -> float | None:
-        """The value by its printed digits: what is printed alike is alike."""
-        if self.value is None:
-            return None
-        try:
-            return float(self.number.replace("−", "-"))
-        except ValueError:  # with a unit, or in words
-            return self.value
-
-    @property
-    def shown_ends(self) -> tuple[float, float] | None:
-        """Both ends of the interval by as many digits; without an interval the value twice."""
-        if self.shown is None:
-            return None
-        if self.low is None or self.high is None:
-            return self.shown, self.shown
-        low, high = (float(f"{end:.{self._decimals()}f}") for end in (self.low, self.high))
-        return low, high
-
-    @property
     def ends(self) -> tuple[float, float] | None:
         """Both ends of the interval, by all their digits; without an interval the value twice."""
         if self.value is None:

@@ -18,7 +18,7 @@ from benchmarks.sensitivity_report import noticed_table, summary_table
 from benchmarks.shapes_dimensions import STAND_INS
 from benchmarks.shapes_dimensions_table import dimensions_table
 from benchmarks.shapes_methods import FID, FVD, IS, NO_MODEL, OnShapes
-from benchmarks.shapes_table import methods_table, standings
+from benchmarks.shapes_table import counts, methods_table, standings_by_metric
 from benchmarks.table1_variants import variants_table
 from benchmarks.table2_sizes import sizes_table
 from benchmarks.table3_fvd import fvd_table
@@ -252,7 +252,7 @@ def standing(model: float, half: float, *stand_ins: float | None) -> str:
             found = {"value": value, "interval": [value - half, value + half], "fingerprint": "f"}
             cells[label] = [replace(cell(label, 0, **{FVD: 1.0}), details={FVD: found})]
     seen = replace(on_shapes(), cells=cells, reasons=dict.fromkeys(labels, "Failed."))
-    (sentence, meaning) = standings(seen, [FVD])
+    (sentence, meaning) = standings_by_metric(seen, [FVD])
     assert "intervals that do not overlap" in meaning
     return sentence
 
@@ -268,6 +268,13 @@ def test_what_differs_in_digits_that_nobody_sees_is_not_told_apart() -> None:
     assert standing(0.6849302660701113, 0.0, 0.6849302660700829) == (
         "FVD-shapes: Latte, shipped is better than 0 of 1 stand-ins, not told apart from 1."
     )
+
+
+def test_intervals_that_overlap_are_not_told_apart_by_other_decimals() -> None:
+    own = Cell(value=9.0, low=7.996, high=10.004)  # prints ± 1.00, the others three decimals
+    others = [Cell(value=x, low=x - 0.005, high=x + 0.005) for x in (10.006, 10.01)]
+    assert counts(own, others) == (0, 1, 1)
+    assert counts(others[1], [own, Cell(reason="none"), Cell(value=10.02)]) == (1, 1, 0)
 
 
 def test_a_stand_in_without_a_value_is_left_out_and_not_taken_for_0() -> None:
