@@ -5,17 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.ablations import Ablation, Cells, Request, make_cells, outcome
-from benchmarks.claims import (
-    END,
-    Claim,
-    Finding,
-    ahead,
-    drawing_nearer,
-    highest,
-    lower,
-    lowest,
-    ordered,
-)
+from benchmarks.claims import Claim, Finding
+from benchmarks.curve_claims import END, ahead, drawing_nearer, highest, lower, lowest, ordered
 from benchmarks.designs import (
     ALL_TOKENS,
     BASELINE,

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from benchmarks.ablations import Ablation, Request, make_cells
-from benchmarks.claims import Claim, Finding, lowest, ordered
+from benchmarks.claims import Claim, Finding
+from benchmarks.curve_claims import lowest, ordered
 from benchmarks.designs import SETUPS, SIZES
 from benchmarks.scale import Scale
 

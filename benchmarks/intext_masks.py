@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.ablations import Ablation, Cells, Request, make_cells, outcome
-from benchmarks.claims import END, Claim, Finding, Mean, Outcome, Points, findings, lower
+from benchmarks.claims import Claim, Finding, Mean, Outcome, Points, findings
+from benchmarks.curve_claims import END, lower
 from benchmarks.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK
 from benchmarks.finished import FinishedCell
 from benchmarks.scale import Scale

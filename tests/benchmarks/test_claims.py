@@ -8,16 +8,11 @@ from benchmarks.claims import (
     Points,
     Verdict,
     VerdictAt,
-    ahead,
     all_of,
-    drawing_nearer,
     findings,
     geometric_mean,
-    highest,
-    lower,
-    lowest,
-    ordered,
 )
+from benchmarks.curve_claims import ahead, drawing_nearer, highest, lower, lowest, ordered
 
 
 def points(*values: float, width: float = 1.1) -> Points:

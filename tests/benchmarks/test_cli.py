@@ -245,8 +245,9 @@ def test_coverage_gets_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     seen: dict[str, Any] = {}
     monkeypatch.setattr(coverage, "run", lambda **options: seen.update(options))
-    assert run_cli(monkeypatch, "coverage", "--out", str(tmp_path)) == 0
-    assert seen == {"out": tmp_path}
+    options = ("--repetitions", "60", "--workers", "3")
+    assert run_cli(monkeypatch, "coverage", "--out", str(tmp_path), *options) == 0
+    assert seen == {"out": tmp_path, "repetitions": 60, "workers": 3}
 
 
 @pytest.mark.parametrize(
