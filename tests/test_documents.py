@@ -1,6 +1,7 @@
 """The documents lead to what is there: files, headings, commands."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,24 @@ def test_commands_are_there(path: Path) -> None:
         group = get_command(PROGRAMS[program])
         assert isinstance(group, typer.core.TyperGroup)
         assert group.get_command(typer.Context(group), command), f"{program} {command}"
+
+
+UPDATE = runpy.run_path(str(ROOT / "docs" / "update.py"))
+REPORT = (ROOT / "docs" / "results" / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_committed_run_has_everything() -> None:
+    lead = REPORT.split("\n\n")[1]
+    assert lead.startswith("15 of 15 tables and figures of the paper, and 5 of 6 reports on the")
+
+
+@pytest.mark.parametrize(("path", "count"), list(zip(UPDATE["GUIDES"], (4, 3), strict=True)))
+def test_tables_of_the_guides_are_those_of_the_committed_run(path: Path, count: int) -> None:
+    guide = path.read_text(encoding="utf-8")
+    assert guide.count("<!-- table: ") == guide.count("<!-- end -->") == count
+    assert UPDATE["filled"](guide, REPORT) == guide
+
+
+def test_a_table_that_the_report_lacks_is_named() -> None:
+    with pytest.raises(ValueError, match="the report has no table 'Nothing'"):
+        UPDATE["filled"]("<!-- table: Nothing -->\n<!-- end -->", REPORT)
