@@ -52,7 +52,8 @@ PARENT = """
     def stop(signum, frame):
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):  # which a shell in the background ignores
+        signal.signal(number, stop)
     try:
         run_child([sys.executable, "-c", sys.argv[1]])
     except KeyboardInterrupt:

@@ -153,9 +153,12 @@ def test_a_consumer_that_is_interrupted_leaves_no_process(tasks):
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups of POSIX")
 def test_ctrl_c_ends_everything_without_a_word_from_the_workers():
     script = (
+        "import signal\n"
         "from latte.data.workers import map_in_order\n"
         "import worker_tasks\n"
         "if __name__ == '__main__':\n"
+        # Whoever starts the tests in the background of a shell has them ignore it.
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "    try:\n"
         "        list(map_in_order(worker_tasks.print_process_id_and_hang, range(4), workers=2))\n"
         "    except KeyboardInterrupt:\n"
