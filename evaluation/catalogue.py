@@ -13,6 +13,7 @@ from typing import Any, Literal
 from evaluation.metrics.kernel import JEDI, KID, KVD, Kernel
 from evaluation.networks.registry import NetworkSpec, network
 from evaluation.protocol import Protocol
+from evaluation.result import INVERSION_RATE, UNDIRECTED
 from latte.data.command_line import nearest
 from latte.data.errors import InputError
 
@@ -30,12 +31,11 @@ class Metric:
     looks: Looks
     needs_real: bool = True
     higher_is_better: bool = False
-    undirected: tuple[str, ...] = ()  # of the titles: neither more nor less of it is better
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the reference's defaults
 
     def direction(self, title: str) -> bool | None:
         """Whether more of one of its numbers is better; None where neither is."""
-        return None if title in self.undirected else self.higher_is_better
+        return None if title in UNDIRECTED else self.higher_is_better
 
 
 def _kernel(kernel: Kernel, **more: Any) -> dict[str, Any]:
@@ -123,8 +123,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric(
                 name="similarity",
-                titles=("similarity-distance", "inversion-rate"),
-                undirected=("inversion-rate",),  # best is as real
+                titles=("similarity-distance", INVERSION_RATE),
                 meaning="cosine similarity of the frames of a clip: still, jumpy or out of order",
                 looks="frames",
             ),

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.catalogue import METRICS
 from evaluation.protocol import differences
-from evaluation.result import numbered_results
+from evaluation.result import UNDIRECTED, numbered_results
 from latte.data.errors import InputError
 
 NEEDED: Mapping[str, type | tuple[type, ...]] = {
@@ -69,9 +68,8 @@ def is_undirected(name: str) -> bool:
     >>> [is_undirected(name) for name in ("hidden-inversion-rate", "inversion-rate-pixels", "FVD")]
     [True, True, False]
     """
-    titles = [title for metric in METRICS.values() for title in metric.undirected]
     own = name.removeprefix(HIDDEN)
-    return any(own == title or own.startswith(f"{title}-") for title in titles)
+    return any(own == title or own.startswith(f"{title}-") for title in UNDIRECTED)
 
 
 def read_entries(paths: Sequence[Path]) -> list[Entry]:

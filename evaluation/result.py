@@ -17,6 +17,9 @@ from typing import Any
 from latte.data.errors import InputError
 
 REQUIRED = ("metric", "value", "num_real", "num_fake", "network", "fingerprint", "protocol")
+INVERSION_RATE = "inversion-rate"
+# Numbers of which neither more nor less is better; here, where nothing heavy is imported.
+UNDIRECTED = (INVERSION_RATE,)
 MOST_DIGITS = 300  # of a whole number; a float holds no more than 308
 
 
