@@ -1,6 +1,5 @@
 """Options that the runners of tables and figures share. Imports nothing heavy."""
 
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from benchmarks.scale import MEANINGS, Scale, name_at
 from latte.data.errors import InputError
+from latte.data.folders import made_if_used
 
 ScaleOption = Annotated[
     str,
@@ -72,12 +72,5 @@ def _try_to_write(folder: Path) -> None:
 
     Permissions do not: the superuser has all of them, even where a system takes no files.
     """
-    new = [place for place in (folder, *folder.parents) if not place.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass
-    finally:
-        for place in new:
-            with suppress(OSError):  # not made, or somebody else has written into it already
-                place.rmdir()
+    with made_if_used(folder), TemporaryFile(dir=folder):
+        pass

@@ -94,7 +94,6 @@ def prepare(
     )
     if group.is_first:
         with named(options.out):
-            options.out.mkdir(parents=True, exist_ok=True)
             (options.out / "config.toml").write_text(to_toml(config), encoding="utf-8")
     return parts, state
 

@@ -3,7 +3,7 @@
 import copy
 import errno
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from latte.autoencoder import lasting_path
 from latte.data.errors import InputError, named
+from latte.data.folders import made_if_used
 from latte.memory import is_too_little
 from latte.sampling.preview import contact_sheet
 from latte.training.config import TrainConfig, as_table
@@ -77,25 +78,20 @@ def alone_in(out: Path) -> Iterator[None]:
     Raises:
         InputError: another run does.
     """
-    made = [place for place in (out, *out.parents) if not place.exists()]
-    with named(out):
-        out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / LOCK, timeout=0)
-    try:
-        _acquire(lock)
-    except Timeout:
-        raise InputError(
-            f"{out}: another run trains there; wait for it or stop it, or give another --out"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-        if made and [path.name for path in out.iterdir()] in ([], [LOCK]):
-            (out / LOCK).unlink(missing_ok=True)
-            for place in made:
-                with suppress(OSError):  # somebody else has put something there meanwhile
-                    place.rmdir()
+    with made_if_used(out):
+        try:
+            _acquire(lock)
+        except Timeout:
+            raise InputError(
+                f"{out}: another run trains there; wait for it or stop it, or give another --out"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+            if [path.name for path in out.iterdir()] == [LOCK]:
+                (out / LOCK).unlink()
 
 
 def _acquire(lock: FileLock) -> None:
