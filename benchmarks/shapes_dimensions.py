@@ -20,11 +20,9 @@ from torch import Tensor
 from benchmarks.embedded_networks import embedded_networks
 from evaluation.extraction import RunOptions, StoredNetwork
 from evaluation.metrics.inputs import Array
-from evaluation.networks.extractor import Extractor, Run
 from evaluation.networks.registry import build
 from evaluation.networks.shapes import FRAME_CLASS_NAMES
 from evaluation.networks.spec import NetworkSpec
-from evaluation.networks.weights import LocatedWeights
 from evaluation.protocol import Protocol
 from evaluation.sets import measure_set, plan_set
 from evaluation.store import content_key
@@ -232,10 +230,7 @@ def open_pixel_scores(store: Path) -> StoredNetwork:
         metric_suffix="-shapes",
         version=VERSION,
     )
-    weights = LocatedWeights(path=Path(spec.name), sha256="", published=True, label="none")
-    run = Run(forward=pixel_scores, path_taken="no network")
-    extractor = Extractor(spec=spec, weights=weights, device=torch.device("cpu"), run=run)
-    return StoredNetwork.open(extractor, store)
+    return StoredNetwork.of_function(spec, pixel_scores, store)
 
 
 def _class_of(clip: Clip) -> int:

@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
+from evaluation.networks.extractor import Forward, Run
 from evaluation.networks.registry import Extractor, build
+from evaluation.networks.spec import NetworkSpec
+from evaluation.networks.weights import LocatedWeights
 from evaluation.statistics import RunningStatistics
 from evaluation.store import FeatureStore, content_key
 from latte.data.clips import Clip
@@ -75,6 +79,17 @@ class StoredNetwork:
             resize=resize,
         )
         return cls.open(extractor, options.store)
+
+    @classmethod
+    def of_function(cls, spec: NetworkSpec, forward: Forward, root: Path) -> "StoredNetwork":
+        """A function of clips in the place of a network, on the CPU: there are no weights."""
+        extractor = Extractor(
+            spec=spec,
+            weights=LocatedWeights(path=Path(spec.name), sha256="", published=True, label="none"),
+            device=torch.device("cpu"),
+            run=Run(forward=forward, path_taken="no network"),
+        )
+        return cls.open(extractor, root)
 
     def features(self, keys: Sequence[bytes]) -> np.ndarray:
         """All rows at once, float32: (clips, D), or (frames of all clips, D) of a frame network."""

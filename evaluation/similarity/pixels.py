@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from evaluation.extraction import StoredNetwork
-from evaluation.networks.extractor import Extractor, Run
 from evaluation.networks.spec import NetworkSpec
-from evaluation.networks.weights import LocatedWeights
 from evaluation.similarity.matrices import FEWEST_FRAMES, frame_similarity
 
 PIXELS = "pixels"
@@ -35,10 +33,7 @@ def open_pixels(store: Path, num_frames: int) -> StoredNetwork:
         metric_suffix=f"-{PIXELS}",
         version=1,
     )
-    weights = LocatedWeights(path=Path(PIXELS), sha256="", published=True, label=NO_NETWORK)
-    run = Run(forward=pixel_similarity, path_taken="no network")
-    extractor = Extractor(spec=spec, weights=weights, device=torch.device("cpu"), run=run)
-    return StoredNetwork.open(extractor, store)
+    return StoredNetwork.of_function(spec, pixel_similarity, store)
 
 
 def pixel_similarity(clips: Tensor) -> Tensor:
