@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import combinations, pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -67,36 +68,12 @@ def ahead(first: str, second: str) -> Judge:
 
 def lowest(first: str, others: Sequence[str], place: int = END) -> Judge:
     """`first` is lower than each of the others."""
-
-    def judge(outcome: Outcome) -> Judged:
-        if not outcome.shared(first, *others):
-            return _not_measured(outcome, first, *others)
-        verdicts = [partial(_verdict, outcome, first, other, place) for other in others]
-        seen = [f"{other} ÷ {first} = {_ratio(outcome, first, other, place)}" for other in others]
-        count, seeds = _count_extreme(outcome, first, others, place, sign=1)
-        return Judged(
-            verdict=all_of(verdicts),
-            seen=f"{'; '.join(seen)}{_at(outcome, place)}; lowest in {count} of {_seeds(seeds)}",
-        )
-
-    return judge
+    return _extreme("lowest", first, others, place)
 
 
 def highest(first: str, others: Sequence[str], place: int = END) -> Judge:
     """`first` is higher than each of the others."""
-
-    def judge(outcome: Outcome) -> Judged:
-        if not outcome.shared(first, *others):
-            return _not_measured(outcome, first, *others)
-        verdicts = [partial(_verdict, outcome, other, first, place) for other in others]
-        seen = [f"{first} ÷ {other} = {_ratio(outcome, other, first, place)}" for other in others]
-        count, seeds = _count_extreme(outcome, first, others, place, sign=-1)
-        return Judged(
-            verdict=all_of(verdicts),
-            seen=f"{'; '.join(seen)}{_at(outcome, place)}; highest in {count} of {_seeds(seeds)}",
-        )
-
-    return judge
+    return _extreme("highest", first, others, place)
 
 
 def ordered(labels: Sequence[str], place: int = END) -> Judge:
@@ -112,18 +89,10 @@ def ordered(labels: Sequence[str], place: int = END) -> Judge:
         against = [pair for pair, verdict in pairs.items() if verdict(level) == "no"]
         shown = list(dict.fromkeys([*neighbours, *against]))
         seen = [f"{b} ÷ {a} = {_ratio(outcome, a, b, place)}" for a, b in shown]
-        seeds = outcome.shared(*labels)
-        count = sum(
-            all(
-                outcome.designs[a][seed].values[place] < outcome.designs[b][seed].values[place]
-                for a, b in neighbours
-            )
-            for seed in seeds
-        )
         return Judged(
             verdict=all_of(list(pairs.values())),
             seen=f"{'; '.join(seen)}{_at(outcome, place)}; "
-            f"in this order in {count} of {_seeds(len(seeds))}",
+            f"in this order in {_holds(outcome, neighbours, outcome.shared(*labels), place)}",
         )
 
     return judge
@@ -210,20 +179,37 @@ def _wins(outcome: Outcome, first: str, second: str, place: int) -> str:
     return f"{sum(ratio > 0 for ratio in ratios)} of {_seeds(len(ratios))}"
 
 
-def _count_extreme(
-    outcome: Outcome, first: str, others: Sequence[str], place: int, *, sign: int
-) -> tuple[int, int]:
-    """In how many seeds `first` is the lowest (sign 1) or the highest (−1), and of how many."""
-    seeds = outcome.shared(first, *others)
-    own = outcome.designs[first]
-    count = sum(
-        all(
-            sign * own[seed].values[place] < sign * outcome.designs[other][seed].values[place]
-            for other in others
+def _extreme(
+    which: Literal["lowest", "highest"], first: str, others: Sequence[str], place: int
+) -> Judge:
+    """`first` is the lowest or the highest."""
+
+    def judge(outcome: Outcome) -> Judged:
+        seeds = outcome.shared(first, *others)
+        if not seeds:
+            return _not_measured(outcome, first, *others)
+        # The one that the claim calls lower comes first.
+        pairs = [(first, other) if which == "lowest" else (other, first) for other in others]
+        seen = [f"{other} ÷ {first} = {_ratio(outcome, first, other, place)}" for other in others]
+        return Judged(
+            verdict=all_of([partial(_verdict, outcome, *pair, place) for pair in pairs]),
+            seen=f"{'; '.join(seen)}{_at(outcome, place)}; "
+            f"{which} in {_holds(outcome, pairs, seeds, place)}",
         )
+
+    return judge
+
+
+def _holds(
+    outcome: Outcome, pairs: Sequence[tuple[str, str]], seeds: Sequence[int], place: int
+) -> str:
+    """In how many of these seeds the first of every pair is the lower one."""
+    designs = outcome.designs
+    count = sum(
+        all(designs[a][seed].values[place] < designs[b][seed].values[place] for a, b in pairs)
         for seed in seeds
     )
-    return count, len(seeds)
+    return f"{count} of {_seeds(len(seeds))}"
 
 
 def _at(outcome: Outcome, place: int) -> str:
