@@ -127,8 +127,8 @@ def stored_reports(results: Path, scale: Scale) -> list[Stored]:
     chosen = [*own, *(shared if scale != "tiny" else [])]
     found: dict[str, Stored] = {}
     for each in (Stored(name=_name(path), path=path, report=_read(path)) for path in chosen):
-        other = found.setdefault(each.name, each)
-        found[each.name] = _newer(other, each)
+        other = found.get(each.name)
+        found[each.name] = each if other is None else _newer(other, each)
     if not found:
         raise InputError(
             f"{results}: no folder in it holds a report of scale {scale}; "
