@@ -71,11 +71,11 @@ CHILD = """
 """
 
 
-@pytest.mark.parametrize("to_all", [False, True], ids=["kill", "Ctrl-C"])
-def test_a_command_is_stopped_once_and_may_finish_writing(tmp_path: Path, to_all: bool) -> None:
+def parent_of(child: str, folder: Path) -> "subprocess.Popen[str]":
+    """A process that runs this code as its child, which has started."""
     parent = subprocess.Popen(
-        [*python(PARENT), textwrap.dedent(CHILD)],
-        cwd=tmp_path,
+        [*python(PARENT), textwrap.dedent(child)],
+        cwd=folder,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -83,6 +83,12 @@ def test_a_command_is_stopped_once_and_may_finish_writing(tmp_path: Path, to_all
     )
     assert parent.stdout is not None
     assert parent.stdout.readline() == "started\n"
+    return parent
+
+
+@pytest.mark.parametrize("to_all", [False, True], ids=["kill", "Ctrl-C"])
+def test_a_command_is_stopped_once_and_may_finish_writing(tmp_path: Path, to_all: bool) -> None:
+    parent = parent_of(CHILD, tmp_path)
     if to_all:
         os.killpg(parent.pid, signal.SIGINT)
     else:
@@ -107,16 +113,8 @@ STUBBORN = """
 @pytest.mark.parametrize("by_itself", [True, False], ids=["ends at the second", "is killed"])
 def test_who_asks_again_is_heard(tmp_path: Path, by_itself: bool) -> None:
     child = STUBBORN.replace("ASKED", "2").replace("BY_ITSELF", str(by_itself))
-    parent = subprocess.Popen(
-        [*python(PARENT), textwrap.dedent(child)],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
+    parent = parent_of(child, tmp_path)
     assert parent.stdout is not None
-    assert parent.stdout.readline() == "started\n"
     for number in (1, 2):
         parent.send_signal(signal.SIGTERM)
         assert parent.stdout.readline() == f"asked {number}\n"
