@@ -1,3 +1,3 @@
-from evaluation.cli import main
+from evaluation.cli.app import main
 
 main()

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from evaluation.protocol import Protocol
+from evaluation.protocol.fields import Protocol
 from latte.data.errors import InputError
 
 # Options that a sentence of `latte sample` may name to who measures.

@@ -1,3 +1,3 @@
-from latte.cli import main
+from latte.cli.app import main
 
 main()

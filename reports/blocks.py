@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.contact_sheet import Strip, contact_sheet, png_bytes, strip_image
-from reports.figures import figure_svg, inline_svg
-from reports.markup import (
+from reports.charts.bars import figure_svg, inline_svg
+from reports.charts.contact_sheet import Strip, contact_sheet, png_bytes, strip_image
+from reports.render.markup import (
     escape_html,
     escape_markdown,
     folded_markdown,
@@ -22,7 +22,7 @@ from reports.markup import (
     provenance_markdown,
     table_markdown,
 )
-from reports.table_html import table_html
+from reports.render.table_html import table_html
 from reports.tables import Table
 
 

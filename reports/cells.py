@@ -1,7 +1,7 @@
 """What a table is made of, and how its numbers are written.
 
 `Cell`, `Column` and `Row` hold data; `Layout` is a table that is ready to be drawn: every number is
-text, every rank and footnote is decided. The renderers in `reports.markup` only add syntax.
+text, every rank and footnote is decided. The renderers in `reports.render.markup` only add syntax.
 """
 
 import math
@@ -209,7 +209,7 @@ def ranks(cells: Mapping[Key, Cell], *, higher: bool) -> dict[Key, Rank]:
 
     From the best value on, a cell shares the rank of the one before it if they `print_alike`. So no
     rank hangs on digits that nobody sees, and none is against the order of the values, whatever
-    decimals each is printed with. `evaluation.compare` ranks results by the same rule.
+    decimals each is printed with. `evaluation.comparison.table` ranks results by the same rule.
 
     >>> values = {"a": 1.241, "b": 1.239, "c": 1.3}
     >>> ranks({name: Cell(value=value) for name, value in values.items()}, higher=False)
@@ -235,7 +235,7 @@ def is_lopsided(value: float, low: float, high: float) -> bool:
     """Whether ± would misstate an interval, so that both its ends are written.
 
     Its halves differ by more than a tenth of its width, or ± would seem to reach below 0, where the
-    interval ends. `evaluation.result.format_value` writes results by the same rule.
+    interval ends. `evaluation.results.record.format_value` writes results by the same rule.
 
     >>> is_lopsided(123.44, 118.0, 129.2), is_lopsided(0.749, 0.0, 1.712)
     (False, True)

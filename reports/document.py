@@ -27,7 +27,7 @@ from reports.blocks import (
     names_of_pictures,
     pictures_of,
 )
-from reports.markup import escape_html, escape_markdown
+from reports.render.markup import escape_html, escape_markdown
 from reports.stored_report import record_of, value_of
 
 __all__ = [

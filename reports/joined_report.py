@@ -21,7 +21,7 @@ from reports.blocks import (
 )
 from reports.cells import Cell, Column, Row
 from reports.document import ANSWERS, PaperClaim, Report
-from reports.markup import escape_html, escape_markdown
+from reports.render.markup import escape_html, escape_markdown
 from reports.tables import Table
 
 CONTENTS = "contents"  # where links back lead to

@@ -33,8 +33,8 @@ from reports.blocks import (
     SvgBlock,
     TableBlock,
 )
-from reports.contact_sheet import png_bytes
-from reports.figures import bare_svg
+from reports.charts.bars import bare_svg
+from reports.charts.contact_sheet import png_bytes
 
 KINDS: Mapping[str, type] = {
     kind.__name__: kind

@@ -1,4 +1,4 @@
-"""A table from data: ranks, footnotes and intervals decided here, syntax added by `reports.markup`.
+"""A table from data: ranks, footnotes and intervals decided here, syntax added by `render.markup`.
 
 Rows are methods, columns are data sets or metrics. Best in bold and second underlined, among the
 comparable cells of a column only and by the digits that are printed; a cell that stands beside
@@ -16,7 +16,6 @@ from typing import Any
 
 import pandas as pd
 
-from reports import markup
 from reports.cells import (
     DAGGER,
     Cell,
@@ -30,7 +29,8 @@ from reports.cells import (
     Section,
     ranks,
 )
-from reports.table_html import table_html
+from reports.render import markup
+from reports.render.table_html import table_html
 
 __all__ = ["Cell", "Column", "Row", "Table", "table_from_frame", "write_table"]
 

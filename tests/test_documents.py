@@ -8,9 +8,9 @@ import pytest
 import typer
 from typer.main import get_command
 
-from benchmarks.cli import app as bench
-from evaluation.cli import app as evaluate
-from latte.cli import app as generate
+from benchmarks.cli.app import app as bench
+from evaluation.cli.app import app as evaluate
+from latte.cli.app import app as generate
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evaluation.metrics import frechet_distance, frechet_distance_from_features, inception_score
 from evaluation.networks.extractor import Extractor, run_exactly
 from evaluation.networks.i3d_run import open_published
-from evaluation.statistics import RunningStatistics
+from evaluation.statistics.running import RunningStatistics
 from latte.data.errors import InputError
 
 CLIPS_AT_ONCE = 4

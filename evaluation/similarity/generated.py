@@ -12,7 +12,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from evaluation.protocol import Filter, Recipe
+from evaluation.protocol.fields import Filter, Recipe
 from evaluation.similarity.hidden_states import Site, check_sites
 from evaluation.similarity.latte_sites import latte_sites
 from evaluation.similarity.model import measure_model_similarity

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evaluation.extraction import StoredNetwork
+from evaluation.features.extraction import StoredNetwork
 from evaluation.networks.spec import NetworkSpec
 from evaluation.similarity.matrices import FEWEST_FRAMES, frame_similarity
 

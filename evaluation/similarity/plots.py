@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 from evaluation.similarity.model_similarity import ModelSimilarity
 from evaluation.similarity.moments import Band, Estimate
 from evaluation.similarity.summary import EDGES, Summary
-from reports.bands import BandCurve, BandPanel, band_data, band_figure
-from reports.figures import write_figure
-from reports.similarity_figures import (
+from reports.charts.bands import BandCurve, BandPanel, band_data, band_figure
+from reports.charts.bars import write_figure
+from reports.charts.similarity_figures import (
     Distribution,
     Matrix,
     distribution_data,

@@ -11,19 +11,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.catalogue import for_metric, metric
-from evaluation.extraction import RunOptions
-from evaluation.measure import OF_REAL_VIDEOS, Comparison, notes, notes_on_sets, results_of, say
-from evaluation.protocol import Protocol
-from evaluation.result import Result, append_result, check_writable, provenance
-from evaluation.run import MeasureRequest, Task, measured_sets, run_metrics
-from evaluation.sets import MeasuredSet, PlannedSet, measure_set, plan_set
+from evaluation.catalogue.registry import for_metric, metric
+from evaluation.features.extraction import RunOptions
+from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set
+from evaluation.features.store import content_key
+from evaluation.measuring.results import (
+    OF_REAL_VIDEOS,
+    Comparison,
+    notes,
+    notes_on_sets,
+    results_of,
+    say,
+)
+from evaluation.measuring.run import MeasureRequest, Task, measured_sets, run_metrics
+from evaluation.protocol.fields import Protocol
+from evaluation.results.record import Result, append_result, check_writable, provenance
 from evaluation.similarity.model_similarity import Difference, ModelSimilarity
 from evaluation.similarity.moments import FEWEST_CLIPS
 from evaluation.similarity.noised import check_timesteps
 from evaluation.similarity.pixels import NO_NETWORK, open_pixels
 from evaluation.similarity.record import model_record
-from evaluation.store import content_key
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import frame_size, load_clip
 from latte.data.shapes import ShapesVideo

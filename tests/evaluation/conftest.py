@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.cli import main
+from evaluation.cli.app import main
 from latte.data.shapes import shapes_clips
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evaluation.generated import sample_first
-from evaluation.presets import SHAPES
+from evaluation.protocol.presets import SHAPES
 from latte.config import LatteConfig
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES

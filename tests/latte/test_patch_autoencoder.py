@@ -7,11 +7,11 @@ import torch
 
 from latte import patch_autoencoder
 from latte.autoencoder import from_uint8, open_autoencoder
+from latte.cli.patches import patches
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
 from latte.model.tensor_files import write_safetensors
 from latte.patch_autoencoder import fit_patches, load_patches, save_patches
-from latte.patches_command import patches
 
 
 @pytest.fixture(scope="module")

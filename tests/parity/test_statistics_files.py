@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from evaluation.metrics import frechet_distance
-from evaluation.presets import load_protocol
-from evaluation.statistics_export import ImportRequest, import_statistics
-from evaluation.statistics_origin import statistics_over
+from evaluation.protocol.presets import load_protocol
+from evaluation.statistics.export import ImportRequest, import_statistics
+from evaluation.statistics.origin import statistics_over
 
 WIDTH = 64  # of the embedded network of frames: the forms are the same for 2048
 PROTOCOL = load_protocol("shapes")

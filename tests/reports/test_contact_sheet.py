@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reports.contact_sheet import Strip, contact_sheet, every, png_bytes, strip_image
+from reports.charts.contact_sheet import Strip, contact_sheet, every, png_bytes, strip_image
 
 
 def pictures(count: int = 3, height: int = 4, width: int = 5) -> np.ndarray:

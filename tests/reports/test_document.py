@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.contact_sheet import Strip
+from reports.charts.bars import Bar, bar_chart
+from reports.charts.contact_sheet import Strip
 from reports.document import (
     Block,
     Code,
@@ -19,7 +20,6 @@ from reports.document import (
     StripsBlock,
     TableBlock,
 )
-from reports.figures import Bar, bar_chart
 from reports.tables import Cell, Column, Row, Table
 
 VOID = {"meta", "img", "br", "link", "input"}

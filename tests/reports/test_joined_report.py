@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from reports.cells import Cell, Column, Row
+from reports.charts.bars import Bar, bar_chart
 from reports.document import (
     Code,
     Details,
@@ -17,7 +18,6 @@ from reports.document import (
     Report,
     TableBlock,
 )
-from reports.figures import Bar, bar_chart
 from reports.joined_report import (
     Section,
     claims_report,

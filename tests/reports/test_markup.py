@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.markup import (
+from reports.render.markup import (
     escape_html,
     escape_latex,
     escape_markdown,

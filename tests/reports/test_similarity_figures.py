@@ -7,9 +7,9 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.pyplot import get_cmap
 
-from reports.bands import BandCurve, BandPanel, band_data, band_figure
-from reports.figures import figure_svg
-from reports.similarity_figures import (
+from reports.charts.bands import BandCurve, BandPanel, band_data, band_figure
+from reports.charts.bars import figure_svg
+from reports.charts.similarity_figures import (
     COLOURS_OF_MATRICES,
     Distribution,
     Matrix,
@@ -18,7 +18,7 @@ from reports.similarity_figures import (
     matrix_data,
     matrix_figure,
 )
-from reports.styles import styles_for
+from reports.charts.styles import styles_for
 
 LOW = Matrix(title="a $ b", values=np.array([[1.0, 0.2], [0.2, 1.0]]))
 HIGH = replace(LOW, title="c\nmean 0.9", values=np.array([[1.0, 0.9], [0.9, 1.0]]))

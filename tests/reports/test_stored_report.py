@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from reports.cells import Cell, Column, Row
-from reports.contact_sheet import Strip
+from reports.charts.bars import Bar, bar_chart
+from reports.charts.contact_sheet import Strip
 from reports.document import (
     Block,
     Code,
@@ -23,7 +24,6 @@ from reports.document import (
     SvgBlock,
     TableBlock,
 )
-from reports.figures import Bar, bar_chart
 from reports.tables import Table
 
 NASTY = "<script>alert(1)</script> & \"{{body}}\" '*x*' <!-- --> ± \u2028"

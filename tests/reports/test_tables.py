@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evaluation.result import format_value
+from evaluation.results.record import format_value
 from reports.tables import Cell, Column, Row, Table, table_from_frame, write_table
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"

@@ -5,9 +5,9 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.markers import CARETLEFT
 
-from reports.figures import figure_svg
-from reports.styles import styles_for
-from reports.tornado import Swing, log_ticks, percent, tornado_chart, tornado_data
+from reports.charts.bars import figure_svg
+from reports.charts.styles import styles_for
+from reports.charts.tornado import Swing, log_ticks, percent, tornado_chart, tornado_data
 
 SWINGS = [
     Swing(label="a little", value=10.5, low=10.2, high=10.8, family="time"),

@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.colors import to_hex
 
-from reports.figures import figure_svg
-from reports.styles import COLOURS
-from reports.training_curve import Track, training_curve, training_data
+from reports.charts.bars import figure_svg
+from reports.charts.styles import COLOURS
+from reports.charts.training_curve import Track, training_curve, training_data
 
 STEPS = tuple(float(50 * i) for i in range(1, 21))
 LOSS = Track(title="loss", steps=STEPS, values=tuple(1 / x for x in STEPS), reach=2, log=True)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from evaluation.extraction import RunOptions
-from evaluation.presets import LATTE, STYLEGAN_V
-from evaluation.run import MeasureRequest, run_metrics
+from evaluation.features.extraction import RunOptions
+from evaluation.measuring.run import MeasureRequest, run_metrics
+from evaluation.protocol.presets import LATTE, STYLEGAN_V
 from latte.data.sources import open_video_set
 
 NUM_VIDEOS = 24

@@ -1,0 +1,1 @@
+"""`latte-bench`: the command line."""

@@ -1,0 +1,1 @@
+"""The whole suite in minutes, on any machine."""

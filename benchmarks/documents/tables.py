@@ -1,0 +1,159 @@
+"""Tables as documents: one set of files for a table with its parts, and what stands under them."""
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.cells.provenance import COMMAND, made_here, of_document, of_measurements
+from reports.document import Block, PaperClaim, Provenance, Report, TableBlock
+from reports.tables import Table, write_texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """Whether a sentence holds, and by which numbers."""
+
+    holds: bool
+    seen: str
+
+    def __str__(self) -> str:
+        return f"{'yes' if self.holds else 'no'} ({self.seen})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """Something that the paper says about its table, by its figures and by what is found here."""
+
+    text: str
+    paper: Judgement
+    here: Judgement
+
+    @property
+    def sentence(self) -> str:
+        """One line under the table."""
+        return f"{self.text}: paper {self.paper}; here {self.here}."
+
+    @property
+    def claim(self) -> PaperClaim:
+        """For the overview of all claims."""
+        return PaperClaim(
+            claim=self.text,
+            here="yes" if self.here.holds else "no",
+            seen=f"{self.here.seen}; by the paper's figures {self.paper.seen}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableDocument:
+    """What a command for tables leaves: its documents, and its section of the joined report."""
+
+    name: str  # of the files
+    title: str  # of the section
+    lead: str  # what was found: computed
+    tables: Sequence[Table]  # one below the other in each document
+    data: Sequence[Table] = ()  # for the CSV, where the tables are parts of wider ones
+    findings: Sequence[PaperClaim] = ()
+    blocks: Sequence[Block] = ()  # of the section, if it shows more than the tables
+    section: str | None = None  # its name, if it is called otherwise than the files
+
+    @property
+    def report(self) -> Report:
+        """The section: provenance stands once, at its end."""
+        return Report(
+            title=self.title,
+            lead=self.lead,
+            blocks=(*(self.blocks or map(bare, self.tables)), provenance_of(self.tables)),
+            findings=tuple(self.findings),
+        )
+
+
+def bare(table: Table) -> TableBlock:
+    """A table whose provenance stands elsewhere."""
+    return TableBlock(table=replace(table, provenance=()))
+
+
+def provenance_of(tables: Sequence[Table]) -> Provenance:
+    """Where the numbers of several tables come from, each line once."""
+    return Provenance(lines=tuple(dict.fromkeys(x for table in tables for x in table.provenance)))
+
+
+def leaders(table: Table) -> Mapping[str, list[str]]:
+    """Who is best by the published figures, and in which columns; who leads most comes first.
+
+    Returns:
+        Titles of columns by the labels of rows.
+    """
+    found: dict[str, list[str]] = {}
+    for column in table.columns:
+        values = {
+            row.label: row.cells[column.key].value
+            for row in table.rows
+            if row.cells[column.key].mark == "published"
+        }
+        known = {label: value for label, value in values.items() if value is not None}
+        if column.direction and known:
+            best = (max if column.direction == "higher" else min)(known, key=known.__getitem__)
+            found.setdefault(best, []).append(column.title)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def of_this_run(document: TableDocument, started: float) -> TableDocument:
+    """The document with how this run came about, where its provenance stands first.
+
+    What it measured is kept, and may have been measured by another command: where there is such,
+    the lines say which is which.
+
+    Args:
+        started: `time.monotonic()` when the work began.
+    """
+    lines = made_here(seconds=time.monotonic() - started)
+    tables = list(document.tables)
+    if any(line.startswith(COMMAND) for table in tables for line in table.provenance):
+        lines = of_document(lines)
+        tables = [replace(each, provenance=of_measurements(each.provenance)) for each in tables]
+    place = next(place for place, table in enumerate(tables) if table.provenance)
+    tables[place] = replace(tables[place], provenance=(*tables[place].provenance, *lines))
+    return replace(document, tables=tables)
+
+
+def cut_off(value: float) -> str:
+    """A number as the paper's tables print parameters: not rounded, but cut off after two decimals.
+
+    >>> cut_off(129.54704)
+    '129.54'
+    """
+    return f"{math.floor(value * 100) / 100:.2f}"
+
+
+def publish(document: TableDocument, folder: Path) -> None:
+    """Write `name.md`, `.csv`, `.tex` and the section; print the tables and the paths."""
+    paths = write_tables(document.tables, folder, document.name, data=document.data)
+    paths.append(document.report.store(folder, document.section or document.name))
+    print("\n".join(table.markdown() for table in document.tables))
+    print(written(paths))
+
+
+def written(paths: Iterable[Path]) -> str:
+    """Lines that say where the documents are, each once."""
+    return "\n".join(f"wrote {path}" for path in dict.fromkeys(paths))
+
+
+def write_tables(
+    tables: Sequence[Table], folder: Path, name: str, *, data: Sequence[Table] = ()
+) -> list[Path]:
+    """`reports.tables.write_table` for several tables in one document.
+
+    All texts exist before the first file is touched.
+
+    Args:
+        data: for the CSV, in place of the tables.
+    """
+    first, *others = [table.csv() for table in data or tables]
+    texts = {
+        "md": "\n".join(table.markdown() for table in tables),
+        "csv": first + "".join(text.partition("\n")[2] for text in others),  # one heading
+        "tex": "\n".join(table.latex() for table in tables),
+    }
+    return write_texts(texts, folder, name)

@@ -1,0 +1,189 @@
+"""The designs that the paper's figures compare, and what they are trained as at each scale.
+
+A design is the baseline (the paper's best practice: variant 1, uniform frame patches, S-AdaLN,
+absolute positions, no images) with one thing changed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from benchmarks.cells.scale import Scale
+from benchmarks.figures.trainings import ImageModel, Training
+from latte.training.config import TrainConfig, load_config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What differs from the baseline, as `--set` options of `latte train`."""
+
+    name: str
+    settings: tuple[str, ...] = ()
+    starts_from_images: bool = False  # a model of single images, in place of random weights
+    size: str = ""  # of Figure 7: a name of `Setup.sizes`
+    stride: int = 0  # of Figure 5e: a place in `Setup.strides`, counted from 1
+    joint: str = ""  # training with images, which time attends to in this way
+
+
+BASELINE = Design(name="baseline")
+COMPRESSION = Design(name="compression frame", settings=("model.patch_embedding=compression",))
+ALL_TOKENS = Design(name="all tokens", settings=("model.conditioning=all-tokens",))
+ROTARY = Design(name="rotary positions", settings=("model.temporal_position=rotary",))
+FROM_IMAGES = Design(name="from an image model", starts_from_images=True)
+STRIDES = tuple(Design(name=f"sampling interval, place {i}", stride=i) for i in (1, 2, 3, 4))
+VARIANTS = {
+    number: Design(name=f"variant {number}", settings=(f"model.variant={number}",))
+    for number in (2, 3, 4)
+}
+SIZES = {size: Design(name=f"size {size}", size=size) for size in ("S", "B", "L", "XL")}
+ONLY_VIDEO = Design(name="joint, only video", joint="only-video")
+TEMPORAL_MASK = Design(name="joint, temporal mask", joint="temporal-mask")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a scale trains and how it measures."""
+
+    config: str  # of `latte train`
+    settings: tuple[str, ...]
+    points: int  # checkpoints that are measured
+    strides: tuple[int, ...]  # of Figure 5e
+    sizes: Mapping[str, tuple[str, ...]]  # of Figure 7; the empty one is the baseline's
+    images_per_clip: int  # of joint training
+    joint: tuple[str, ...] = ()  # settings of joint training besides
+    measure: Mapping[str, int] = field(default_factory=dict)  # fields of MeasureOptions
+    image_settings: tuple[str, ...] = ()  # of the image model, beside `settings`
+    num_images: int = 0  # that it sees
+    components: int = 0  # of `Training`
+    device: str = "cpu"
+
+    def settings_of(self, design: Design) -> tuple[str, ...]:
+        """All `--set` options of a design: a run of `latte train` with them is the design's."""
+        found = [*self.settings, *design.settings]
+        if design.size:
+            found += self.sizes[design.size]
+        if design.stride:
+            found.append(f"data.stride={self.strides[design.stride - 1]}")
+        if design.joint:
+            found.append(f"data.images_per_clip={self.images_per_clip}")
+            found.append(f"model.image_attention={design.joint}")
+            found += self.joint
+        return tuple(found)
+
+    def config_of(self, design: Design) -> TrainConfig:
+        """The configuration of a design, but for the file that it starts from."""
+        return load_config(self.config, self.settings_of(design))
+
+
+TINY = Setup(
+    config="shapes-tiny",
+    settings=(
+        "model.patch_size=1",
+        "model.hidden_size=64",
+        "model.num_heads=4",
+        "autoencoder.name=patches",
+        "data.num_videos=0",
+        "training.steps=800",
+        "training.batch_size=16",
+        "training.learning_rate=1e-3",
+        "training.ema=0.99",
+    ),
+    points=5,
+    strides=(1, 2, 4, 8),
+    sizes=MappingProxyType(
+        {
+            "S": ("model.hidden_size=32",),
+            "B": (),
+            "L": ("model.hidden_size=96", "model.depth=6"),
+            "XL": ("model.hidden_size=104", "model.depth=8"),
+        }
+    ),
+    images_per_clip=4,
+    measure=MappingProxyType({"num_clips": 256, "num_real": 1024, "sample_steps": 10}),
+    image_settings=(
+        "data.num_frames=1",
+        "model.class_conditional=false",
+        "model.temporal_attention=false",
+        "training.batch_size=64",
+    ),
+    num_images=10_000,
+    components=16,
+)
+
+SMALL = Setup(
+    config="shapes",
+    settings=(
+        "diffusion.prediction=noise",  # the paper's, as the schedule; the configuration has others
+        "diffusion.schedule=linear",
+        "training.steps=2000",
+        "training.batch_size=32",
+        "training.ema=0.998",
+        "training.decay=constant",
+        "training.compile=false",
+    ),
+    points=5,
+    strides=(1, 2, 3, 4),
+    sizes=MappingProxyType(
+        {
+            "S": ("model.hidden_size=96",),
+            "B": (),
+            "L": ("model.hidden_size=256", "model.depth=12"),
+            "XL": ("model.hidden_size=288", "model.depth=14"),
+        }
+    ),
+    images_per_clip=8,
+    measure=MappingProxyType(
+        {"num_clips": 1024, "num_real": 2048, "sample_steps": 25, "batch_size": 128}
+    ),
+    image_settings=(
+        "data.num_frames=1",
+        "model.class_conditional=false",
+        "model.temporal_attention=false",
+        "training.batch_size=256",
+    ),
+    num_images=50_000,
+    device="cuda",
+)
+
+PAPER = Setup(
+    config="faceforensics",
+    # A hard stop costs no more than 5,000 steps; of these checkpoints every fourth is measured.
+    settings=("training.steps=200000", "output.checkpoint_every=5000"),
+    points=10,
+    strides=(1, 3, 8, 16),
+    sizes=MappingProxyType(
+        {size: (f"model.preset=Latte-{size}/2",) for size in ("S", "B", "L")} | {"XL": ()}
+    ),
+    images_per_clip=8,
+    joint=("training.batch_size=4",),  # of each process, as the official joint configurations
+)
+
+SETUPS: Mapping[Scale, Setup] = MappingProxyType({"tiny": TINY, "small": SMALL, "paper": PAPER})
+
+
+def training_of(
+    design: Design, setup: Setup, folder: Path, *, device: str | None = None
+) -> Training:
+    """The cell of a design on `shapes`, from the configuration's own seed.
+
+    Every design is measured against real clips at its own sampling interval; those of Figure 5e
+    also at the baseline's.
+    """
+    config = setup.config_of(design)
+    own, usual = config.data.stride, setup.config_of(BASELINE).data.stride
+    image_model = None
+    if design.starts_from_images:
+        alone = load_config(setup.config, (*setup.settings, *setup.image_settings))
+        image_model = ImageModel(config=alone, num_images=setup.num_images)
+    return Training(
+        design=design.name,
+        config=replace(config, output=replace(config.output, sample_every=0)),
+        points=setup.points,
+        strides=tuple(dict.fromkeys((own, usual))),
+        measure=dict(setup.measure),  # fit to travel to another process
+        folder=folder,
+        device=device or setup.device,
+        image_model=image_model,
+        components=setup.components,
+    )

@@ -1,0 +1,136 @@
+"""Figure 8 of the paper: frames after the two attentions of a block of variant 4."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.cells.cache import FinishedCell
+from benchmarks.documents.claims import Finding
+from benchmarks.figures.frame_similarity import SimilarityRequest, run_similarity
+from benchmarks.figures.similarity_networks import Look, place_name
+
+if TYPE_CHECKING:
+    from benchmarks.figures.similarity_drawings import SimilarityFigure
+    from benchmarks.figures.similarity_numbers import Networks, Number
+    from evaluation.similarity import Difference, SitePair, Summary
+
+PAPER_BLOCK, PAPER_DEPTH = 20, 23  # with as many blocks variant 4 has XL's parameters
+TEMPORAL, SPATIAL, BETWEEN = "temporal attention", "spatial attention", "between the two"
+
+
+def shown_block(depth: int) -> int:
+    """The block at the relative depth of the paper's block 20.
+
+    >>> [shown_block(depth) for depth in (23, 5, 3, 1)]
+    [20, 4, 2, 0]
+    """
+    return round(PAPER_BLOCK * (depth - 1) / (PAPER_DEPTH - 1))
+
+
+def parts(depth: int) -> tuple[str, str]:
+    """Temporal and spatial attention as they come out: before the gate, and before they are added.
+
+    >>> parts(3)
+    ('blocks.2.attn_temporal', 'blocks.2.attn')
+    """
+    block = shown_block(depth)
+    return (f"blocks.{block}.attn_temporal", f"blocks.{block}.attn")
+
+
+def pair(depth: int) -> "SitePair":
+    """Frames after spatial attention with frames after temporal attention."""
+    from evaluation.similarity import SitePair
+
+    temporal, spatial = parts(depth)
+    return SitePair(first=spatial, second=temporal, depth=shown_block(depth))
+
+
+def differences(depth: int, step: int) -> tuple["Difference", ...]:
+    """What the mean of each attention is above that between the two."""
+    from evaluation.similarity import Difference
+
+    return tuple(Difference("mean", (pair(depth), step), (path, step)) for path in parts(depth))
+
+
+LOOK = Look(figure="figure8", variant=4, parts=parts, differences=differences)
+
+
+def branches(networks: "Networks", step: int) -> Mapping[str, Sequence["Summary"]]:
+    """What the figure shows, of each network."""
+    temporal, spatial = parts(networks.depth)
+    return {
+        TEMPORAL: networks.at(temporal, step),
+        SPATIAL: networks.at(spatial, step),
+        BETWEEN: networks.between(step),
+    }
+
+
+def leads(networks: "Networks", step: int) -> Mapping[str, Sequence["Number"]]:
+    """`differences`, of each network."""
+    between = place_name(pair(networks.depth))
+    return {
+        label: networks.differences("mean", between, path, step)
+        for label, path in zip((TEMPORAL, SPATIAL), parts(networks.depth), strict=True)
+    }
+
+
+def run(out: Path, request: SimilarityRequest) -> list[Finding]:
+    """Look into the networks, train those that are missing; write the documents into `out`.
+
+    Returns:
+        The paper's claims, judged at each timestep.
+
+    Raises:
+        InputError, typer.Exit: as `benchmarks.figures.figure6.run`.
+    """
+    return run_similarity(LOOK, figure, out, request)
+
+
+def figure(cells: Sequence[FinishedCell]) -> "SimilarityFigure":
+    """What the figure shows of networks of this depth."""
+    from benchmarks.figures.similarity_claims import (
+        LOW,
+        MUCH,
+        SimilarityClaim,
+        differing,
+        lowest_of,
+        near_zero,
+    )
+    from benchmarks.figures.similarity_drawings import SimilarityFigure
+    from benchmarks.figures.similarity_numbers import Networks
+
+    depth = Networks.of(cells).depth
+    return SimilarityFigure(
+        look=LOOK,
+        title="Attentions of variant 4",
+        parts=branches,
+        beside=lambda networks, step: {},
+        numbers=("mean", "variance", "inverted", "same_frame"),
+        claims=(
+            SimilarityClaim(
+                text="The three distributions differ strongly",
+                judge=differing(branches),
+                meaning=f"Distributions differ strongly here if any two have less than {MUCH:g} in "
+                "common, in bins of 0.05: the paper gives no number. The interval of the common "
+                "part is rather too wide: over the clips it has all bins at one end of their own.",
+            ),
+            SimilarityClaim(
+                text="The two attentions are less like each other than frames of either are",
+                judge=lowest_of(branches, leads),
+            ),
+            SimilarityClaim(
+                text="Their mutual similarity is extremely low",
+                judge=near_zero(BETWEEN, branches),
+                meaning=f"A mean cosine within ±{LOW:g} is extremely low here: the paper gives no "
+                "number.",
+            ),
+        ),
+        remarks=(
+            f"The paper shows block {PAPER_BLOCK}, of {PAPER_DEPTH} if its parameters were matched "
+            f"as ours are; here block {shown_block(depth)} of {depth}, counted from 0.",
+            "Between the two: frame i after spatial attention with frame j after temporal "
+            "attention, all pairs; “same frame” is i = j.",
+        ),
+        matrices_first=False,
+        mutual={BETWEEN: ("frame after temporal attention", "frame after spatial attention")},
+    )

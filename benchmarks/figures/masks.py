@@ -1,0 +1,184 @@
+"""The paper's figures in running text: masks of joint training, and text-to-video."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.cells.cache import FinishedCell
+from benchmarks.cells.scale import Scale
+from benchmarks.documents.claims import Claim, Finding, Mean, Outcome, Points, findings
+from benchmarks.figures.ablations import Ablation, Cells, Request, make_cells, outcome
+from benchmarks.figures.curve_claims import END, lower
+from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK
+from reports.cells import LOPSIDED, Cell, Column, Row
+from reports.published import published
+from reports.tables import Table
+
+NAME = "intext"
+METRICS = ("FVD", "FID")
+MASKS = {"Only Video": ONLY_VIDEO, "Temporal Mask": TEMPORAL_MASK}
+ALONE = "videos alone"
+CAPTION = (
+    "Lower is better. Published: zero-shot UCF101 of text-to-video models; 2048 videos for "
+    "text-to-video. Measured: models of {dataset}, whose numbers compare with no published one; "
+    f"geometric means over seeds, ± half of the 95 % interval, {LOPSIDED}."
+)
+EMBEDDED = "Measured on the embedded data set, by networks of its own: no FVD or FID."
+PUBLISHED = "Published, by networks of FVD and FID."
+BATCHES = (
+    "Batches are those of the official configurations: with images {joint} clips in each process, "
+    "videos alone {alone}, as in Figures 5 and 7. So at the same step videos alone have seen more "
+    "clips, which speaks against joint training, not for it."
+)
+OTHER_TASK = "Trained on FaceForensics, without texts: another task than the published one."
+
+
+def ablation(scale: Scale = "tiny") -> Ablation:
+    """The masks as designs, beside training without images, by FVD over training steps."""
+    images = SETUPS[scale].images_per_clip
+    return Ablation(
+        name=f"{NAME}-masks",
+        title="Masks of joint training",
+        designs={**MASKS, ALONE: BASELINE},
+        claims=(
+            Claim(
+                text="Temporal Mask has a lower FVD than Only Video",
+                judge=lower("Temporal Mask", "Only Video"),
+            ),
+            Claim(
+                text="Joint training has a lower FVD than videos alone",
+                judge=lower("Temporal Mask", ALONE),
+            ),
+        ),
+        remarks=(f"Joint training: {images} images after each clip.", *_batches(scale)),
+    )
+
+
+def _batches(scale: Scale) -> tuple[str, ...]:
+    """Where joint training takes other batches than videos alone."""
+    setup = SETUPS[scale]
+    joint, alone = (setup.config_of(each).training.batch_size for each in (ONLY_VIDEO, BASELINE))
+    return (BATCHES.format(joint=joint, alone=alone),) if joint != alone else ()
+
+
+def run(out: Path, request: Request) -> list[Finding]:
+    """Train what is not trained yet; write figure and table into `out`.
+
+    Raises:
+        InputError, typer.Exit: as `benchmarks.figures.figure5.run`.
+    """
+    from benchmarks.documents.figures import verdicts_lead, write_figure_document
+    from benchmarks.documents.tables import write_tables, written
+    from benchmarks.figures.ablation_documents import ablation_document
+    from benchmarks.figures.ablation_tables import deviation_remarks
+
+    figure = ablation(request.scale)
+    cells = make_cells([figure], request)
+    masks = ablation_document(figure, cells, request)
+    remarks = (*figure.remarks, *deviation_remarks(figure, cells))
+    found = (*masks.found, *findings(fid_claims(), fid_outcome(figure, cells)))
+    table = intext_table(
+        replace(figure, remarks=remarks), cells, masks.values.provenance, scale=request.scale
+    )
+    document = replace(
+        masks,
+        title=f"In the text: {table.title[0].lower()}{table.title[1:]}",
+        lead=verdicts_lead(found),
+        found=found,
+        beside=(table,),
+        section=NAME,
+    )
+    write_figure_document(document, out)
+    alone = replace(table, remarks=(*table.remarks, *(f"{finding.line}." for finding in found)))
+    print(alone.markdown())
+    print(written(write_tables([alone], out, NAME)))
+    cells.finished.end()
+    return list(found)
+
+
+def fid_claims() -> tuple[Claim, ...]:
+    """What the paper says of frames."""
+    return (
+        Claim(
+            text="Temporal Mask has a lower FID than Only Video",
+            judge=lower("Temporal Mask", "Only Video"),
+        ),
+        Claim(
+            text="Joint training has a lower FID than videos alone",
+            judge=lower("Temporal Mask", ALONE),
+        ),
+    )
+
+
+def fid_outcome(figure: Ablation, cells: Cells) -> Outcome:
+    """FID at the end, as a figure of one step."""
+    designs: dict[str, dict[int, Points]] = {}
+    steps: tuple[int, ...] = outcome(figure, cells).steps[-1:]
+    for label, design in figure.designs.items():
+        found = {seed: cell for seed, cell in cells.of(design).items() if "fid" in cell.details}
+        designs[label] = {seed: _points(cell) for seed, cell in found.items()}
+    return Outcome(steps=steps, designs=designs)
+
+
+def intext_table(
+    figure: Ablation,
+    cells: Cells,
+    provenance: Sequence[str],
+    *,
+    scale: Scale,
+) -> Table:
+    """Published figures, and measured ones: on the embedded data set in columns of their own."""
+    own = () if scale == "paper" else ("FVD-shapes", "FID-shapes")
+    fvd, fid = outcome(figure, cells), fid_outcome(figure, cells)
+    measured = [
+        Row(
+            label=label,
+            section="Measured here",
+            cells={
+                **(dict.fromkeys(METRICS, Cell(reason=EMBEDDED)) if own else {}),
+                **{
+                    title: _measured(seen.mean(label, END) if seen.steps else None, own)
+                    for title, seen in zip(own or METRICS, (fvd, fid), strict=True)
+                },
+            },
+        )
+        for label in figure.designs
+    ]
+    columns = (*METRICS, *own)
+    return Table(
+        title="Joint training and text-to-video",
+        caption=CAPTION.format(dataset=SETUPS[scale].config_of(BASELINE).data.dataset),
+        columns=tuple(Column(key=title, title=title, direction="lower") for title in columns),
+        rows=(*published_rows(own), *measured),
+        remarks=figure.remarks,
+        provenance=("published: arXiv:2401.03048v3 section 3.3.4, v1 section 4.4", *provenance),
+    )
+
+
+def published_rows(others: Sequence[str] = ()) -> list[Row]:
+    """As the paper prints them; with columns that it does not have."""
+    frame = published("in_text")
+    rows = []
+    for what in dict.fromkeys(frame.what):
+        values = dict(frame[frame.what == what][["metric", "value"]].itertuples(index=False))
+        cells = {title: _published(values[title.lower()]) for title in METRICS}
+        empty = dict.fromkeys(others, Cell(reason=PUBLISHED))
+        rows.append(Row(label=what, section="Published", cells={**cells, **empty}))
+    return rows
+
+
+def _published(text: str) -> Cell:
+    """Of another data set and another task than the next one: never ranked."""
+    return Cell(value=float(text), text=text, mark="published", comparable=False)
+
+
+def _points(cell: FinishedCell) -> Points:
+    value, low, high = cell.details["fid"]
+    return Points(values=(value,), low=(low,), high=(high,))
+
+
+def _measured(mean: Mean | None, own: Sequence[str]) -> Cell:
+    if mean is None:
+        return Cell(reason="Not measured.")
+    notes = () if own else (OTHER_TASK,)
+    return Cell(value=mean.value, low=mean.low, high=mean.high, notes=notes, comparable=bool(own))

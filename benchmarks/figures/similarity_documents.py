@@ -1,0 +1,193 @@
+"""The documents of Figures 6 and 8: drawings, values, and the paper's claims."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.cells.cache import FILE, FinishedCell
+from benchmarks.cells.provenance import commit_line, duration, versions_and_host
+from benchmarks.cells.scale import MEANINGS
+from benchmarks.documents.claims import SEVERAL, Finding
+from benchmarks.documents.figures import FigureDocument, write_figure_document
+from benchmarks.figures.designs import SETUPS, VARIANTS
+from benchmarks.figures.frame_similarity import SimilarityRequest
+from benchmarks.figures.similarity_claims import SimilarityClaim, similarity_findings
+from benchmarks.figures.similarity_drawings import (
+    MIDDLE,
+    TITLES,
+    SimilarityFigure,
+    draw,
+    intervals,
+    means,
+)
+from benchmarks.figures.similarity_numbers import Networks, mean_number
+from evaluation.results.record import provenance
+from evaluation.similarity.summary import Summary
+from reports.cells import LOPSIDED, Cell, Column, Row
+from reports.document import PaperClaim
+from reports.tables import Table
+
+LACKING = {
+    "inverted": "Of two parts with each other no frame is the nearer one to itself.",
+    "same_frame": "A frame is like itself.",
+}
+
+
+def write_similarity(
+    figure: SimilarityFigure,
+    cells: Sequence[FinishedCell],
+    request: SimilarityRequest,
+    out: Path,
+) -> list[Finding]:
+    """Write drawings, tables and findings into a folder; print the table, the findings, the paths.
+
+    Args:
+        cells: one for each network.
+    """
+    document = similarity_document(figure, cells, request)
+    write_figure_document(document, out)
+    return list(document.found)
+
+
+def similarity_document(
+    figure: SimilarityFigure, cells: Sequence[FinishedCell], request: SimilarityRequest
+) -> FigureDocument:
+    """What a figure shows of these networks."""
+    networks = Networks.of(cells)
+    found = similarity_findings(figure.claims, networks)
+    verdicts = {each.text: _in_words(_verdicts(each, networks, found)) for each in figure.claims}
+    name = figure.look.figure
+    return FigureDocument(
+        name=name,
+        title=f"{name.replace('figure', 'Figure ')}: {figure.title}",
+        lead=" ".join(f"{text}: {words}." for text, words in verdicts.items()),
+        drawings=tuple(draw(figure, networks)),
+        found=tuple(found),
+        claims=tuple(paper_claim(each, networks, found) for each in figure.claims),
+        verdicts=tuple(_meanings(figure, networks)),
+        values=values_table(figure, networks, provenance_lines(cells, request)),
+        method=_method(networks, request),
+        cells=tuple(cells),
+    )
+
+
+def values_table(figure: SimilarityFigure, networks: Networks, made: Sequence[str]) -> Table:
+    """Parts × numbers, at each timestep."""
+    rows = [
+        Row(
+            label=label,
+            section=f"t = {step}",
+            cells={name: _cell(summaries, name) for name in figure.numbers},
+        )
+        for step in networks.timesteps
+        for parts in (figure.beside(networks, step), figure.parts(networks, step))
+        for label, summaries in parts.items()
+    ]
+    return Table(
+        title=f"{figure.title}: cosine similarity between frames",
+        caption=_caption(networks),
+        label_heading="Part",
+        columns=tuple(Column(key=name, title=TITLES[name]) for name in figure.numbers),
+        rows=tuple(rows),
+        remarks=figure.remarks,
+        provenance=tuple(made),
+    )
+
+
+def provenance_lines(cells: Sequence[FinishedCell], request: SimilarityRequest) -> tuple[str, ...]:
+    """Command, commit, versions, hardware, date, time and fingerprints."""
+    made, origin = provenance("cpu"), cells[-1].provenance
+    seconds = sum(cell.seconds for cell in cells)
+    return (
+        f"command: `{made['command']}`",
+        *commit_line(),
+        f"scale {request.scale}: {MEANINGS[request.scale]}",
+        f"cells: {len(cells)}, which took {duration(seconds)} in all when they were made, with the "
+        f"trainings that were missing ({request.folder / FILE})",
+        f"fingerprints: {', '.join(sorted({cell.details['fingerprint'] for cell in cells}))}",
+        *versions_and_host(origin["versions"], origin["host"]),
+        f"date: {made['date']}; last cell {origin['date']}",
+    )
+
+
+def _cell(summaries: Sequence[Summary], name: str) -> Cell:
+    if name not in summaries[0].numbers:
+        return Cell(reason=LACKING[name])
+    return mean_number(summaries, name).cell
+
+
+def _caption(networks: Networks) -> str:
+    """What the values and their intervals are."""
+    of_what = intervals(networks)
+    if of_what is None:
+        return means(networks)
+    return f"{means(networks)} ± is half of the 95 % interval {of_what}, {LOPSIDED}."
+
+
+def _meanings(figure: SimilarityFigure, networks: Networks) -> list[str]:
+    """What the verdicts mean."""
+    has_intervals = intervals(networks) is not None
+    undecided = "the 95 % interval of the difference, taken within each network, holds 0"
+    if not has_intervals:
+        undecided = "one network with so few clips has no intervals"
+    return [
+        f"“Not decided”: {undecided}.",
+        *([SEVERAL] if has_intervals else []),
+        *(claim.meaning for claim in figure.claims if claim.meaning),
+    ]
+
+
+def paper_claim(claim: SimilarityClaim, networks: Networks, found: Sequence[Finding]) -> PaperClaim:
+    """A claim for the overview: what it is at every timestep, else not decided."""
+    steps = _verdicts(claim, networks, found)
+    middle = networks.timesteps[MIDDLE]
+    (seen,) = (finding.seen for finding in found if finding.claim == claim.at(middle))
+    return PaperClaim(
+        claim=claim.text,
+        here=next(iter(steps)) if len(steps) == 1 else "not decided",
+        seen=f"{_in_words(steps)}; at t = {middle}: {seen}",
+    )
+
+
+def _verdicts(
+    claim: SimilarityClaim, networks: Networks, found: Sequence[Finding]
+) -> dict[str, list[str]]:
+    """Timesteps by what the claim is at them."""
+    steps: dict[str, list[str]] = {}
+    for step in networks.timesteps:
+        for finding in found:
+            if finding.claim == claim.at(step):
+                steps.setdefault(finding.verdict, []).append(str(step))
+    return steps
+
+
+def _in_words(steps: Mapping[str, Sequence[str]]) -> str:
+    if len(steps) == 1:
+        return f"{next(iter(steps))} at every timestep"
+    return "; ".join(f"{verdict} at t = {', '.join(at)}" for verdict, at in steps.items())
+
+
+def _method(networks: Networks, request: SimilarityRequest) -> str:
+    clips, config = request.clips, networks.records[0]["config"]
+    size = networks.records[0]["frame_size"]
+    source = f"The network is {request.checkpoint}."
+    if request.checkpoint is None:
+        steps = SETUPS[request.scale].config_of(VARIANTS[config["variant"]]).training.steps
+        seeds = "one seed" if networks.count == 1 else f"{networks.count} seeds"
+        source = (
+            f"Networks are cells of Figure 5f: averaged weights after {steps:,} steps on "
+            f"{clips.dataset}, from {seeds}."
+        )
+        if request.scale != "paper":
+            source += " They are small: what holds in them need not hold in the paper's."
+    shown = "1 clip" if networks.num_clips == 1 else f"{networks.num_clips} clips"
+    is_held_out = clips.dataset == "shapes"
+    split = "held out from training" if is_held_out else "of the split that FVD is measured on"
+    return (
+        f"Variant {config['variant']} of {config['depth']} blocks, {config['hidden_size']} wide, "
+        f"is shown {shown} of {clips.dataset}, {split} ({config['num_frames']} frames of "
+        f"{size}×{size}, sampling interval {clips.stride}), noised to the timesteps "
+        f"{', '.join(map(str, networks.timesteps))}. The cosine is taken token by token and "
+        "averaged over the tokens; every number is that of a clip, averaged over the clips. "
+        f"{source} The paper says neither its timestep nor its clips, so each claim is judged at "
+        "three timesteps; it gives its curves without numbers."
+    )

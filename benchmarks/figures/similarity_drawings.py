@@ -1,0 +1,186 @@
+"""The drawings of Figures 6 and 8: matrices, distributions, and curves over the blocks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmarks.documents.figures import Drawing
+from benchmarks.figures.similarity_claims import Parts, SimilarityClaim
+from benchmarks.figures.similarity_networks import TIMESTEPS, Look
+from benchmarks.figures.similarity_numbers import (
+    COSINE,
+    SHARE,
+    Networks,
+    Number,
+    Range,
+    mean_number,
+    over_networks,
+)
+from evaluation.similarity.moments import Band
+from evaluation.similarity.summary import EDGES
+from reports.charts.bands import BandCurve, BandPanel, band_data, band_figure
+from reports.charts.similarity_figures import (
+    Distribution,
+    Matrix,
+    distribution_data,
+    distribution_figure,
+    matrix_data,
+    matrix_figure,
+)
+
+TITLES = {
+    "mean": "mean",
+    "variance": "variance",
+    "inverted": "inverted relations",
+    "same_frame": "same frame",
+}
+MIDDLE = len(TIMESTEPS) // 2  # of the distribution that bears the figure's plain name
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityFigure:
+    """What a figure shows of its networks."""
+
+    look: Look
+    title: str
+    parts: Parts  # that are drawn, by label, at a timestep
+    beside: Parts  # that only the table has
+    numbers: tuple[str, ...]  # columns of the table
+    claims: tuple[SimilarityClaim, ...]
+    remarks: tuple[str, ...]  # how this differs from the paper's figure
+    matrices_first: bool  # the figure of that name shows matrices, not distributions
+    curves: Mapping[int, str] | None = None  # paths by depth: curves over them are drawn
+    # Labels of two parts with each other; columns and rows of their matrices.
+    mutual: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def draw(figure: SimilarityFigure, networks: Networks) -> list[Drawing]:
+    """All figures, the one of the plain name first."""
+    name = figure.look.figure
+    steps = networks.timesteps
+    middle = steps[MIDDLE]
+    stem = f"{name}-distribution" if figure.matrices_first else name
+    distributions = [
+        _distributions(f"{stem}{'' if step == middle else f'-{step:04d}'}", figure, networks, step)
+        for step in sorted(steps, key=lambda step: step != middle)
+    ]
+    own = [label for label in figure.parts(networks, middle) if label not in figure.mutual]
+    matrices = [
+        _matrices(name if figure.matrices_first else f"{name}-matrices", figure, networks, own),
+        *(_mutual(f"{name}-mutual", figure, networks, label) for label in figure.mutual),
+    ]
+    curves = [] if figure.curves is None else [_curves(f"{name}-depth", figure.curves, networks)]
+    if figure.matrices_first:
+        return [*matrices, *distributions, *curves]
+    return [*distributions, *matrices, *curves]
+
+
+def means(networks: Networks) -> str:
+    """A sentence for captions: what the numbers are means over."""
+    if networks.count == 1:
+        return "Means over the clips, of one network."
+    return (
+        f"Means over networks from {networks.count} seeds, which see the same clips with the same "
+        "noise."
+    )
+
+
+def intervals(networks: Networks) -> str | None:
+    """How intervals are taken, and for what, to follow that word; None where there are none."""
+    over = ["other seeds"] * (networks.count > 1) + ["other clips"] * networks.has_enough_clips
+    return f"(Student's t) for {' and '.join(over)}" if over else None
+
+
+def _matrices(
+    name: str, figure: SimilarityFigure, networks: Networks, labels: Sequence[str]
+) -> Drawing:
+    """Of frames of one part with each other: a row for each part, a column for each timestep."""
+    matrices = [each for label in labels for each in _at_timesteps(figure, networks, label)]
+    picture = matrix_figure(matrices, title=f"{figure.title}: similarity between frames")
+    shown = f"Cosine similarity of each frame with each, {', '.join(labels)}."
+    return _drawing(name, picture, matrix_data(matrices), shown, networks)
+
+
+def _mutual(name: str, figure: SimilarityFigure, networks: Networks, label: str) -> Drawing:
+    """Of frames of one part with those of another: not symmetric, so both axes have names."""
+    matrices, axes = _at_timesteps(figure, networks, label), figure.mutual[label]
+    picture = matrix_figure(matrices, title=f"{figure.title}: similarity {label}", axes=axes)
+    shown = f"Cosine similarity of each {axes[1]} (rows) with each {axes[0]} (columns)."
+    return _drawing(name, picture, matrix_data(matrices), shown, networks)
+
+
+def _at_timesteps(figure: SimilarityFigure, networks: Networks, label: str) -> list[Matrix]:
+    """The matrix of a part at each timestep."""
+    matrices = []
+    for step in networks.timesteps:
+        summaries = figure.parts(networks, step)[label]
+        caption = f"mean {mean_number(summaries, 'mean').value:.3f}".replace("-", "−")
+        if "inverted" in summaries[0].numbers:
+            caption += f", inverted {100 * mean_number(summaries, 'inverted').value:.1f} %"
+        found = _array([each.matrix for each in summaries], COSINE)
+        matrices.append(
+            Matrix(
+                title=f"{label}, t = {step}",
+                caption=caption,
+                values=found.value,
+                low=found.low,
+                high=found.high,
+            )
+        )
+    return matrices
+
+
+def _distributions(name: str, figure: SimilarityFigure, networks: Networks, step: int) -> Drawing:
+    found = []
+    for label, summaries in figure.parts(networks, step).items():
+        shares = _array([each.distribution for each in summaries], SHARE)
+        found.append(
+            Distribution(
+                label=label, edges=EDGES, shares=shares.value, low=shares.low, high=shares.high
+            )
+        )
+    picture = distribution_figure(found, title=f"{figure.title}: distributions, t = {step}")
+    shown = (
+        "Distribution of the cosine similarity between frames, "
+        f"{', '.join(figure.parts(networks, step))}, at timestep {step}."
+    )
+    return _drawing(name, picture, distribution_data(found), shown, networks)
+
+
+def _curves(name: str, paths: Mapping[int, str], networks: Networks) -> Drawing:
+    """Mean, variance and inverted relations over the blocks, a curve for each timestep."""
+    panels = []
+    for number in ("mean", "variance", "inverted"):
+        curves = []
+        for step in networks.timesteps:
+            points = [mean_number(networks.at(path, step), number) for path in paths.values()]
+            has_ends = all(point.low is not None for point in points)
+            curves.append(
+                BandCurve(
+                    label=f"t = {step}",
+                    x=tuple(map(float, paths)),
+                    y=tuple(float(point.value) for point in points),
+                    low=tuple(float(point.low) for point in points) if has_ends else None,
+                    high=tuple(float(point.high) for point in points) if has_ends else None,
+                )
+            )
+        panels.append(BandPanel(title=TITLES[number], axis="spatial block", curves=tuple(curves)))
+    picture = band_figure(panels, title="Similarity between frames over depth")
+    of_what = intervals(networks)
+    shown = f"Over all spatial blocks{f'; bands are 95 % intervals {of_what}' if of_what else ''}."
+    return _drawing(name, picture, band_data(panels), shown, networks)
+
+
+def _drawing(
+    name: str, picture: Figure, data: pd.DataFrame, shown: str, networks: Networks
+) -> Drawing:
+    caption = f"{shown} {means(networks)}"
+    return Drawing(name=name, figure=picture, data=data, description=shown, caption=caption)
+
+
+def _array(bands: Sequence[Band], within: Range) -> Number:
+    """Of arrays of several networks, as `over_networks`."""
+    each = [Number(value=band.value, low=band.low, high=band.high) for band in bands]
+    return over_networks(each, within)

@@ -1,0 +1,232 @@
+"""The numbers of Figures 6 and 8, read from cells and averaged over networks.
+
+Networks see the same clips, so two parts are compared within each network, clip by clip: see
+`over_networks` for the interval of the mean.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from benchmarks.cells.cache import FinishedCell
+from benchmarks.documents.claims import LEVEL, mean_and_half, widening
+from evaluation.metrics.inputs import Array
+from evaluation.similarity.moments import FEWEST_CLIPS, Band
+from evaluation.similarity.record import read_summary
+from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS, Summary
+from reports.cells import Cell
+
+BINS = 40  # of 0.05: in finer ones distributions of few clips would seem apart
+
+Range: TypeAlias = tuple[float, float]
+ANY: Range = (-math.inf, math.inf)
+COSINE: Range = (-1.0, 1.0)
+SHARE: Range = (0.0, 1.0)
+RANGES: Mapping[str, Range] = {**FRAME_NUMBERS, **MUTUAL_NUMBERS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A number or an array of them, with the ends of its interval if it has one."""
+
+    value: Any
+    low: Any = None
+    high: Any = None
+
+    @property
+    def cell(self) -> Cell:
+        """As tables show it."""
+        if self.low is None:
+            return Cell(value=float(self.value))
+        return Cell(value=float(self.value), low=float(self.low), high=float(self.high))
+
+    def __str__(self) -> str:
+        return f"{self.cell.number} {self.cell.spread or ''}".rstrip()
+
+    def wider(self, factor: float) -> "Number":
+        """The same value, each end of its interval so many times as far away."""
+        if self.low is None:
+            return self
+        below, above = self.value - self.low, self.high - self.value
+        low, high = self.value - factor * below, self.value + factor * above
+        return Number(value=self.value, low=low, high=high)
+
+    def __neg__(self) -> "Number":
+        if self.low is None:
+            return Number(value=-self.value)
+        return Number(value=-self.value, low=-self.high, high=-self.low)
+
+    def __add__(self, constant: float) -> "Number":
+        if self.low is None:
+            return Number(value=self.value + constant)
+        return Number(
+            value=self.value + constant, low=self.low + constant, high=self.high + constant
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """What was measured in networks of one kind: the details of their cells."""
+
+    records: tuple[Mapping[str, Any], ...]
+
+    @classmethod
+    def of(cls, cells: Sequence[FinishedCell]) -> "Networks":
+        """Those of these cells."""
+        return cls(records=tuple(cell.details for cell in cells))
+
+    @property
+    def count(self) -> int:
+        """Networks: of one there is no interval over seeds."""
+        return len(self.records)
+
+    @property
+    def num_clips(self) -> int:
+        """That each was shown."""
+        return int(self.records[0]["num_clips"])
+
+    @property
+    def has_enough_clips(self) -> bool:
+        """For intervals over the clips."""
+        return self.num_clips >= FEWEST_CLIPS
+
+    @property
+    def depth(self) -> int:
+        """Blocks."""
+        return int(self.records[0]["config"]["depth"])
+
+    @property
+    def timesteps(self) -> list[int]:
+        """Ascending."""
+        return sorted({site["timestep"] for site in self.records[0]["sites"]})
+
+    def at(self, path: str, step: int) -> list[Summary]:
+        """Of one part, in each network."""
+        return [
+            read_summary(_numbers_of(site))
+            for record in self.records
+            for site in record["sites"]
+            if (site["path"], site["timestep"]) == (path, step)
+        ]
+
+    def between(self, step: int) -> list[Summary]:
+        """Of the two branches with each other, in each network."""
+        return [
+            read_summary(_numbers_of(pair))
+            for record in self.records
+            for pair in record["pairs"]
+            if pair["timestep"] == step
+        ]
+
+    def differences(self, number: str, first: str, second: str, step: int) -> list[Number]:
+        """At the second place less at the first, taken clip by clip, in each network."""
+        return [
+            _number(each)
+            for record in self.records
+            for each in record["differences"]
+            if (each["number"], each["timestep"]) == (number, step)
+            and (each["first"], each["second"]) == (first, second)
+        ]
+
+
+def numbers(summaries: Sequence[Summary], name: str) -> list[Number]:
+    """One number of each, with its interval over the clips."""
+    found = [each[name] for each in summaries]
+    return [
+        Number(value=each.value)
+        if each.interval is None
+        else Number(value=each.value, low=each.interval.low, high=each.interval.high)
+        for each in found
+    ]
+
+
+def mean_number(summaries: Sequence[Summary], name: str) -> Number:
+    """One number over networks, its interval within the number's range."""
+    return over_networks(numbers(summaries, name), RANGES[name])
+
+
+def over_networks(
+    each: Sequence[Number], within: Range = ANY, *, level: float = LEVEL, clips: int | None = None
+) -> Number:
+    """The mean, for other networks and other clips; of one network alone, itself.
+
+    All networks see the same clips, so what is due to the clips does not average out over them:
+    their interval over the clips is added, in squares and to each side by itself, to Student's
+    interval over the networks.
+
+    Args:
+        within: what a value can be: intervals are cut off at its ends.
+        level: of the interval. At another than `LEVEL`, of which they are, the intervals over the
+            clips are widened as Student's are, by the number of `clips`.
+    """
+    if level != LEVEL:
+        assert clips is not None
+        each = [one if one.low is None else one.wider(widening(level, clips - 1)) for one in each]
+    if len(each) == 1:
+        return each[0]
+    values = np.array([number.value for number in each], np.float64)
+    middle, half = mean_and_half(values, level)
+    below = above = half
+    if all(number.low is not None for number in each):
+        below = np.hypot(half, np.mean([one.value - one.low for one in each], axis=0))
+        above = np.hypot(half, np.mean([one.high - one.value for one in each], axis=0))
+    floor, ceiling = within
+    return Number(
+        value=middle,
+        low=np.maximum(middle - below, floor),
+        high=np.minimum(middle + above, ceiling),
+    )
+
+
+def overlap(first: Summary, second: Summary) -> Number:
+    """The common part of two distributions: 1 for equal ones, 0 for those that never meet.
+
+    It grows with the share of every bin, so its interval has all bins at the low or at the high
+    ends of theirs over the clips. That is wider than it had to be, and holds although finite
+    samples of one distribution have less than all in common.
+    """
+    both = (first.distribution, second.distribution)
+    value = _common([_coarse(each.value) for each in both])
+    if any(each.low is None for each in both):
+        return Number(value=value)
+    low, high = zip(*(_coarse_ends(each) for each in both), strict=True)
+    return Number(value=value, low=_common(low), high=_common(high))
+
+
+def largest(each: Sequence[Number]) -> Number:
+    """The largest of several numbers, none of which need have the highest end."""
+    value = max(one.value for one in each)
+    if any(one.low is None for one in each):
+        return Number(value=value)
+    return Number(value=value, low=max(one.low for one in each), high=max(one.high for one in each))
+
+
+def _common(shares: Sequence[Array]) -> float:
+    return min(float(np.minimum(*shares).sum()), 1.0)
+
+
+def _coarse(shares: Array) -> Array:
+    return np.asarray(shares.reshape(BINS, -1).sum(axis=1))
+
+
+def _coarse_ends(distribution: Band) -> tuple[Array, Array]:
+    """Of a coarse bin's share: what its fine ones allow, and what the others leave of the whole."""
+    assert distribution.low is not None
+    assert distribution.high is not None
+    low, high = _coarse(distribution.low), _coarse(distribution.high)
+    others_low, others_high = low.sum() - low, high.sum() - high
+    return np.maximum(low, 1 - others_high), np.minimum(high, 1 - others_low)
+
+
+def _number(record: Mapping[str, Any]) -> Number:
+    low, high = record["interval"] or (None, None)
+    return Number(value=record["value"], low=low, high=high)
+
+
+def _numbers_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what says where it was measured."""
+    place = ("path", "kind", "depth", "timestep", "first", "second")
+    return {key: value for key, value in record.items() if key not in place}

@@ -1,0 +1,288 @@
+"""One cell of a figure: a design trained from one seed, measured at even distances on the way.
+
+A cell is a function of its configuration: it works in float32 on one thread, so that cells can be
+made side by side, in any number of processes, with the same numbers. An interrupted training goes
+on from its last checkpoint. Designs that several figures show are one cell.
+"""
+
+import csv
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cells.cache import (
+    FILE,
+    Finished,
+    Measured,
+    alone_with,
+    cell_key,
+    finish,
+    read_cells,
+)
+from benchmarks.cells.threads import one_thread
+from benchmarks.shapes import proxy_images as other_images
+from benchmarks.shapes.networks import embedded_networks
+from latte.data import shapes
+from latte.training.config import TrainConfig, as_table
+
+VERSION = 2  # raised by any change of this module that moves a number
+LATENT_CLIPS = 200  # that latents are fitted to
+WEIGHTS, LATENTS = "ema.safetensors", "latents.safetensors"  # what is kept of a training
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageModel:
+    """What a design starts from in place of random weights: a model of single images."""
+
+    config: TrainConfig  # `data.dataset` is filled in: the images below
+    num_images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A design and a seed; see `latte.training.config`."""
+
+    design: str  # for a reader
+    config: TrainConfig
+    points: int  # checkpoints, at even distances, the last at the end
+    strides: tuple[int, ...]  # of the real clips that samples are measured against
+    measure: Mapping[str, int]  # fields of `MeasureOptions`
+    folder: Path  # of runs and features; decides nothing
+    device: str = "cpu"  # of training and sampling
+    image_model: ImageModel | None = None
+    components: int = (
+        0  # of 8×8 patches, as latents, fitted to frames of the size; 0: as configured
+    )
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.design}, seed {self.config.training.seed}"
+
+    @property
+    def key(self) -> str:
+        """The same for all that a value can depend on; designs are known by what they are."""
+        from benchmarks.figures.checkpoint_measures import MeasureOptions
+
+        first = self.image_model
+        images = first and [_deciding(first.config), first.num_images, other_images.VERSION]
+        return cell_key(
+            version=VERSION,
+            shapes=shapes.VERSION,
+            networks=embedded_networks(),
+            config=_deciding(self.config),
+            points=self.points,
+            strides=self.strides,
+            measure=asdict(MeasureOptions(**self.measure)),
+            device=self.device.partition(":")[0],
+            image_model=images,
+            components=self.components,
+        )
+
+    @property
+    def run(self) -> Path:
+        """Folder of the training, removed once it is measured."""
+        return self.folder / "runs" / self.key
+
+    @property
+    def kept(self) -> Path:
+        """Folder of what is kept of it."""
+        return self.folder / "networks" / self.key
+
+    @property
+    def steps(self) -> list[int]:
+        """Of the checkpoints."""
+        every = self.config.training.steps // self.points
+        return [every * (place + 1) for place in range(self.points)]
+
+
+def with_seed(training: Training, seed: int) -> Training:
+    """The same design from another seed, that of its image model included."""
+
+    def seeded(config: TrainConfig) -> TrainConfig:
+        return replace(config, training=replace(config.training, seed=seed))
+
+    first = training.image_model
+    return replace(
+        training,
+        config=seeded(training.config),
+        image_model=first and replace(first, config=seeded(first.config)),
+    )
+
+
+def run_trainings(
+    trainings: Sequence[Training], seeds: int, folder: Path, *, workers: int
+) -> Finished[Training]:
+    """Every design from seeds 0 … `seeds` − 1; cells in `folder` are not made again.
+
+    All designs of a seed come before those of the next: what is there after an interruption is
+    whole comparisons.
+    """
+    tasks = [with_seed(each, seed) for seed in range(seeds) for each in trainings]
+    return finish(tasks, measure_training, folder / FILE, workers=workers, tidy=remove_run)
+
+
+def measure_training(task: Training) -> Measured:
+    """Train, then measure the averaged weights of each checkpoint.
+
+    Returns:
+        The last checkpoint's FVD-shapes at the first stride with its interval. In `details`:
+        "points", a list for each stride of [step, value, low, high]; "fid" of the last checkpoint,
+        [value, low, high]; "mse", rows of the log [step, mse]; "parameters"; "fingerprint".
+
+    Raises:
+        InputError: it cannot be trained; the sentence says why.
+    """
+    from latte.model.checkpoints import load_checkpoint
+
+    folder = task.run
+    with one_thread(task.device):
+        last = _train(task)
+        details = _measure_checkpoints(task, folder)
+        model = load_checkpoint(last)
+        _keep(task, last)
+    details["parameters"] = sum(tensor.numel() for tensor in model.state_dict.values())
+    details["mse"] = _losses(folder / "log.csv")
+    provenance = details.pop("provenance")
+    _, value, low, high = details["points"][0][-1]
+    return Measured(value=value, interval=(low, high), details=details, provenance=provenance)
+
+
+def remove_run(task: Training) -> None:
+    """Remove what a measured training has left; what figures look at later is kept."""
+    shutil.rmtree(task.run, ignore_errors=True)
+
+
+def trained_network(task: Training) -> tuple[Path, str | None]:
+    """The averaged weights at the end of a training, and the file of the latents fitted for it.
+
+    As `measure_training` left them; else trained here, where it goes on: a network is trained once.
+    """
+    weights, latents = task.kept / WEIGHTS, task.kept / LATENTS
+    with alone_with(task.folder / FILE, task.key):
+        if not weights.exists():
+            with one_thread(task.device):
+                _keep(task, _train(task))
+            if task.key in read_cells(task.folder / FILE):
+                remove_run(task)
+    return weights, str(latents) if task.components else None
+
+
+def _train(task: Training) -> Path:
+    """Train, or go on; the last checkpoint's averaged weights."""
+    from latte.training.run import RunOptions, train
+
+    config = replace(task.config, output=replace(task.config.output, **_output(task)))
+    if task.components:
+        config = _with_latents(config, task.components, task.run)
+    if task.image_model is not None:
+        path = _train_image_model(task, config, task.run)
+        config = replace(config, model=replace(config.model, initialise_from=str(path)))
+    options = RunOptions(
+        out=task.run, data_root=Path(), device=task.device, workers=0, progress=False
+    )
+    return train(config, options)
+
+
+def _keep(task: Training, last: Path) -> None:
+    """Copies; each appears under its name when it is complete, the weights last."""
+    task.kept.mkdir(parents=True, exist_ok=True)
+    files = {LATENTS: task.run / LATENTS} if task.components else {}
+    for name, source in (files | {WEIGHTS: last}).items():
+        partly = task.kept / f"{name}.partial"
+        shutil.copyfile(source, partly)
+        partly.replace(task.kept / name)
+
+
+def _measure_checkpoints(task: Training, folder: Path) -> dict[str, Any]:
+    from benchmarks.figures.checkpoint_measures import Judge, MeasureOptions, checkpoint_clips
+
+    options = MeasureOptions(**task.measure)
+    judge = Judge.open(task.config, options, task.folder / "features", task.device)
+    points: list[list[Any]] = [[] for _ in task.strides]
+    details: dict[str, Any] = {"points": points}
+    for step in task.steps:
+        clips = checkpoint_clips(
+            folder / "checkpoints" / f"{step:07d}" / "ema.safetensors",
+            options,
+            seed=task.config.training.seed,
+            device=task.device,
+        )
+        is_last = step == task.steps[-1]
+        results = list(
+            judge.results(clips, task.strides, label=f"{task.name}, step {step}", with_fid=is_last)
+        )
+        for found, result in zip(points, results, strict=False):
+            found.append([step, result.value, *(result.interval or [result.value] * 2)])
+        if is_last:
+            fid = results[-1]
+            details["fid"] = [fid.value, *(fid.interval or [fid.value] * 2)]
+            details["fingerprint"] = results[0].fingerprint
+            details["provenance"] = {
+                "date": fid.date,
+                "versions": dict(fid.versions),
+                "host": dict(fid.host),
+            }
+    return details
+
+
+def _with_latents(config: TrainConfig, components: int, folder: Path) -> TrainConfig:
+    """The same with the latents that `latte patches` fits to frames of its size.
+
+    Few numbers to a token, as the paper's 16: a token that holds more than the network is wide
+    would make the comparison one of widths.
+    """
+    from latte.patch_autoencoder import fit_patches, save_patches
+    from latte.training.config import DataTable
+    from latte.training.videos import open_training_set
+
+    path = folder / LATENTS
+    data = DataTable(dataset="shapes", size=config.data.size, stride=1, flip=False)
+    training_set = open_training_set(
+        data, seed=0, data_root=Path(), workers=0, class_conditional=False
+    )
+    samples = training_set.samples(range(LATENT_CLIPS), workers=0)
+    clips = (sample.frames for sample in samples if sample.frames is not None)
+    save_patches(path, fit_patches(clips, patch_size=8, channels=components), "shapes")
+    return replace(config, autoencoder=replace(config.autoencoder, path=str(path)))
+
+
+def _train_image_model(task: Training, config: TrainConfig, folder: Path) -> Path:
+    """A model of single images of the same latents; its averaged weights."""
+    from benchmarks.shapes.proxy_images import write_other_images
+    from latte.training.run import RunOptions, train
+
+    assert task.image_model is not None
+    alone = task.image_model.config
+    path = folder / "images.npy"
+    write_other_images(path, task.image_model.num_images, alone.data.size)
+    output = {"checkpoint_every": alone.training.steps, "sample_every": 0}
+    alone = replace(
+        alone,
+        autoencoder=config.autoencoder,
+        data=replace(alone.data, dataset=str(path)),
+        output=replace(alone.output, **output),
+    )
+    options = RunOptions(
+        out=folder / "image_model", data_root=Path(), device=task.device, workers=0, progress=False
+    )
+    return train(alone, options)
+
+
+def _output(task: Training) -> dict[str, Any]:
+    every = task.steps[0]
+    return {"checkpoint_every": every, "sample_every": 0, "log_every": max(1, every // 5)}
+
+
+def _deciding(config: TrainConfig) -> dict[str, Any]:
+    """The configuration without what cannot move the weights."""
+    table = as_table(config)
+    del table["output"]
+    return table
+
+
+def _losses(path: Path) -> list[list[float]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [[int(row["step"]), float(row["mse"])] for row in csv.DictReader(file)]

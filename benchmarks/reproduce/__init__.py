@@ -1,0 +1,1 @@
+"""Every runner in turn, and the report of all."""

@@ -1,0 +1,1 @@
+"""The embedded data set: stand-in generators, distortions, VBench-like dimensions."""

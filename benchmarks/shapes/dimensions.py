@@ -1,0 +1,260 @@
+"""VBench's dimensions on the embedded data set: its formulas, with stand-ins for its networks.
+
+Formulas are those of Vchitect/VBench 45e79ec, vbench/NAME.py. Each score is that of one clip, a
+share of 1, higher is better; a model's is the mean over its clips. What is measured so has names
+that end in -shapes, and compares with no score of VBench.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import binomtest
+from torch import Tensor
+
+from benchmarks.shapes.networks import embedded_networks
+from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.sets import measure_set, plan_set
+from evaluation.features.store import content_key
+from evaluation.metrics.inputs import Array
+from evaluation.networks.registry import build
+from evaluation.networks.shapes import FRAME_CLASS_NAMES
+from evaluation.networks.spec import NetworkSpec
+from evaluation.protocol.fields import Protocol
+from evaluation.uncertainty.interval import two_sided_quantile
+from latte.data.clips import Clip
+from latte.data.shapes import CLASSES
+from latte.data.sources import VideoSet
+
+VERSION = 1  # raised by any change of this module that moves a number
+LEVEL = 0.95
+RIM = 2  # pixels from the edge of a frame
+MOST_CHANGED = 0.05  # share of the pixels, as of VBench's optical flow
+CHANGED = 255 / 8  # grey levels
+SURE = 0.85  # probability from which VBench counts an action
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandIn:
+    """What stands for a network of VBench."""
+
+    what: str  # for a reader
+    yes_or_no: bool = False  # a clip has the one or the other
+
+
+# By VBench's name of the dimension. Those of pixels come first, in the order of `pixel_scores`.
+STAND_INS: Mapping[str, StandIn] = MappingProxyType(
+    {
+        "background_consistency": StandIn(
+            what=f"pixels of the rim, {RIM} wide, for CLIP's features"
+        ),
+        "temporal_flickering": StandIn(what="VBench's own formula, which has no network"),
+        "motion_smoothness": StandIn(what="the mean of the frames beside it for AMT's frame"),
+        "dynamic_degree": StandIn(what="changes of grey levels for RAFT's flow", yes_or_no=True),
+        "subject_consistency": StandIn(what="features of the frame network for DINO's"),
+        "object_class": StandIn(what="the frame network's shape for GRiT's object"),
+        "human_action": StandIn(what="the clip network's motion for UMT's action", yes_or_no=True),
+        "overall_consistency": StandIn(
+            what="the clip network's probability of the class for ViCLIP's likeness of video and "
+            "text"
+        ),
+    }
+)
+SUFFIX = "-shapes"  # of the names of what is measured
+OF_PIXELS = tuple(STAND_INS)[:4]
+
+
+def consistency(states: Array) -> float:
+    """How alike frames are to the one before and to the first: of subject and background.
+
+    The mean over all frames but the first of (max(0, cos(frame, previous)) + max(0, cos(frame,
+    first))) / 2. 1 for a still clip. A frame that is 0 has no direction: its cosines count as 0.
+
+    Args:
+        states: (T, D) of T ≥ 2 frames.
+
+    >>> consistency(np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]))
+    0.5
+    """
+    lengths = np.linalg.norm(states, axis=1, keepdims=True)
+    directions = np.divide(states, lengths, out=np.zeros_like(states), where=lengths > 0)
+    previous = (directions[1:] * directions[:-1]).sum(axis=1)
+    first = directions[1:] @ directions[0]
+    return float((np.maximum(previous, 0) + np.maximum(first, 0)).mean() / 2)
+
+
+def background_consistency(clip: Array) -> float:
+    """`consistency` of the pixels at the rim, grey being 0; (T, H, W, 3), 0 … 255."""
+    inside = np.zeros(clip.shape[1:3], dtype=bool)
+    inside[RIM:-RIM, RIM:-RIM] = True
+    return consistency(clip[:, ~inside].reshape(len(clip), -1) / 127.5 - 1)
+
+
+def temporal_flickering(clip: Array) -> float:
+    """255 less the mean change from frame to frame, over 255; (T, H, W, 3), 0 … 255.
+
+    1 for a still clip.
+    """
+    return float((255 - np.abs(np.diff(clip, axis=0)).mean()) / 255)
+
+
+def motion_smoothness(clip: Array) -> float:
+    """How well every other frame is told by the frames beside it; (T, H, W, 3), 0 … 255, T ≥ 3.
+
+    255 less the mean difference between an odd frame and the mean of its neighbours, over 255.
+    """
+    even = clip[::2]
+    between = (even[:-1] + even[1:]) / 2
+    odd = clip[1::2][: len(between)]
+    return float((255 - np.abs(odd - between).mean()) / 255)
+
+
+def dynamic_degree(clip: Array) -> float:
+    """1 if much of the clip moves, else 0; (T, H, W, 3), 0 … 255.
+
+    Much: in round(T / 4) or more steps the most changed twentieth of the pixels changes by an
+    eighth of the range or more on average, where VBench asks for a flow of six pixels of 256.
+    """
+    changes = np.sort(np.abs(np.diff(clip, axis=0)).mean(axis=-1).reshape(len(clip) - 1, -1))
+    most = max(1, round(MOST_CHANGED * changes.shape[1]))
+    moving = int((changes[:, -most:].mean(axis=1) >= CHANGED).sum())
+    return float(moving >= round(4 * len(clip) / 16))
+
+
+def pixel_scores(clips: Tensor) -> Tensor:
+    """OF_PIXELS of each clip: uint8 (N, T, H, W, 3) → float64 (N, 4)."""
+    scores = (background_consistency, temporal_flickering, motion_smoothness, dynamic_degree)
+    arrays = [clip.double().numpy() for clip in clips]
+    rows = [[score(clip) for score in scores] for clip in arrays]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def class_scores(
+    classes: Sequence[int], of_frames: Array, of_clips: Array
+) -> Mapping[str, list[float]]:
+    """How far clips are of the class that was asked for.
+
+    Args:
+        classes: of each clip, an index into `latte.data.shapes.CLASSES`.
+        of_frames: (N, T, 10) probabilities of the frame network's classes.
+        of_clips: (N, 10) probabilities of the classes.
+
+    Returns:
+        Object class: share of the frames in which the shape is recognised. Human action: 1 where
+        the motion has 0.85 of the probability. Overall consistency: probability of the class.
+    """
+    shapes = [name.partition(" ")[0] for name in FRAME_CLASS_NAMES]
+    seen = of_frames.argmax(axis=-1)
+    found: dict[str, list[float]] = {
+        "object_class": [],
+        "human_action": [],
+        "overall_consistency": [],
+    }
+    for clip, label in enumerate(classes):
+        shape, motion = CLASSES[label]
+        found["object_class"].append(float(np.mean([shapes[each] == shape for each in seen[clip]])))
+        same = [place for place, (_, moves) in enumerate(CLASSES) if moves == motion]
+        found["human_action"].append(float(of_clips[clip, same].sum() >= SURE))
+        found["overall_consistency"].append(float(of_clips[clip, label]))
+    return found
+
+
+def measure_dimensions(
+    videos: VideoSet, protocol: Protocol, options: RunOptions
+) -> dict[str, dict[str, Any]]:
+    """Every dimension of STAND_INS, of videos whose classes are known.
+
+    Returns:
+        "value", "interval" and "fingerprint" of each, by "dynamic_degree-shapes" … The interval is
+        Wilson's where a clip is yes or no, else Student's t over the clips.
+
+    Raises:
+        InputError: fewer videos than the protocol asks for.
+    """
+    networks = [
+        open_pixel_scores(options.store),
+        *(
+            StoredNetwork.open(build(name, device=options.device), options.store)
+            for name in ("shapes-frame", "shapes")
+        ),
+    ]
+    planned = plan_set(
+        videos,
+        protocol.real_selection(),  # as the other metrics of the table: features are shared
+        protocol.preparation(),
+        options,
+        label=videos.name,
+        at_least=protocol.num_real,
+    )
+    measured = measure_set(planned, networks, options)
+    of_pixels, frames, clips = networks
+    features = frames.frame_features(measured.keys).astype(np.float64)
+    every: dict[str, Sequence[float]] = {
+        **dict(zip(OF_PIXELS, of_pixels.features(measured.keys).T.tolist(), strict=True)),
+        "subject_consistency": [consistency(states) for states in features],
+        **class_scores(
+            [_class_of(clip) for clip in measured.clips],
+            frames.extractor.probabilities(features),
+            clips.extractor.probabilities(clips.features(measured.keys)),
+        ),
+    }
+    made_of = {
+        "version": VERSION,
+        "networks": embedded_networks(),
+        "protocol": protocol.moving_fields(),
+    }
+    return {
+        f"{name}{SUFFIX}": {
+            **_mean(every[name], yes_or_no=stand_in.yes_or_no),
+            "fingerprint": content_key({"dimension": name, **made_of}).hex()[:16],
+        }
+        for name, stand_in in STAND_INS.items()
+    }
+
+
+def open_pixel_scores(store: Path) -> StoredNetwork:
+    """`pixel_scores` as a network, so that each clip is made once for all of them."""
+    spec = NetworkSpec(
+        name="vbench-pixels",
+        title="scores of pixels by the formulas of VBench",
+        unit="clip",
+        outputs={"scores": len(OF_PIXELS)},
+        resizes=("none",),
+        min_frames=3,
+        cpu_chunk=1,
+        metric_suffix="-shapes",
+        version=VERSION,
+    )
+    return StoredNetwork.of_function(spec, pixel_scores, store)
+
+
+def _class_of(clip: Clip) -> int:
+    """Of a video of `shapes`, of a distorted one, or the class that a sample was asked for."""
+    video: Any = clip.video
+    while not hasattr(video, "label"):
+        video = video.video
+    return int(video.label)
+
+
+def share_interval(count: int, of: int) -> tuple[float, float]:
+    """Wilson's interval of a share of yes and no."""
+    ends = binomtest(count, of).proportion_ci(LEVEL, method="wilson")
+    return float(ends.low), float(ends.high)
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Student's t interval of a mean of shares, cut off at 0 and 1."""
+    count, value = len(values), float(np.mean(values))
+    half = two_sided_quantile(LEVEL, count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    return max(value - half, 0.0), min(value + half, 1.0)
+
+
+def _mean(values: Sequence[float], *, yes_or_no: bool) -> dict[str, Any]:
+    """A share of 1 with its interval."""
+    ends = share_interval(round(sum(values)), len(values)) if yes_or_no else mean_interval(values)
+    return {"value": float(np.mean(values)), "interval": list(ends)}

@@ -1,0 +1,1 @@
+"""Studies of the measures themselves, of speed and of trainings."""

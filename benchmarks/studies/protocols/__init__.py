@@ -1,0 +1,1 @@
+"""How far each choice of a protocol changes FVD."""

@@ -1,0 +1,228 @@
+"""`latte-bench speed`: what the project promises about time and memory, measured.
+
+Ratios come from one run on one machine; absolute times say on which machine they were taken. These
+are figures to look at, not tests: nothing fails here when a machine is busy.
+"""
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.cells.provenance import made_here
+from benchmarks.documents.tables import written
+from benchmarks.shapes.distortions import EnlargedVideo
+from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.sets import measure_set, plan_set
+from evaluation.networks.i3d import I3D, fold_batch_norms
+from evaluation.networks.registry import build
+from evaluation.protocol.presets import SHAPES
+from evaluation.uncertainty import bootstrap_frechet, half_sample_frechet
+from latte.data.shapes import ShapesVideo
+from latte.data.sources import VideoSet
+from reports.document import Provenance, Report, TableBlock
+from reports.tables import Cell, Column, Row, Table
+
+MEGABYTE = 1024.0  # in the kilobytes that getrusage counts in
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured promise."""
+
+    what: str
+    measured: float
+    unit: str
+    limit: float | None = None  # that it is promised to stay below
+
+    @property
+    def number(self) -> str:
+        """As it is printed."""
+        return f"{self.measured:.3g}"
+
+    @property
+    def promise(self) -> str:
+        """As it is printed; "" for none."""
+        return "" if self.limit is None else f"< {self.limit:g} {self.unit}"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the promise is."""
+        return self.limit is not None and self.measured < self.limit
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """Of the table."""
+        nothing = Cell(reason="Nothing is promised of it.")
+        is_promised = self.limit is not None
+        return {
+            "measured": Cell(value=self.measured, text=self.number),
+            "unit": Cell(text=self.unit),
+            "promise": Cell(text=self.promise) if is_promised else nothing,
+            "kept": Cell(text="yes" if self.is_kept else "no") if is_promised else nothing,
+        }
+
+
+def help_seconds(command: str, runs: int = 5) -> float:
+    """Median wall time of `python -m MODULE --help`."""
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", command, "--help"], capture_output=True, check=True)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def demo_seconds() -> float:
+    """Wall time of `latte-bench demo` with an empty store."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "benchmarks", "demo", "--out", folder]
+        subprocess.run(command, capture_output=True, check=True)
+        return time.perf_counter() - started
+
+
+def peak_megabytes(num_clips: int) -> float:
+    """Peak memory, in MB, of a process that extracts clips of 16 × 256 × 256."""
+    # Not `-m`: decoding processes would import this module, and torch with it.
+    code = f"from {__name__} import extract_enlarged; extract_enlarged({num_clips})"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    return float(done.stdout.split()[-1])
+
+
+def extract_enlarged(num_clips: int) -> None:
+    """Extract features of `num_clips` clips of 256×256 frames and print the peak memory."""
+    videos = tuple(
+        EnlargedVideo(video=ShapesVideo(index=i, split="test")) for i in range(num_clips)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        options = RunOptions(store=Path(folder), workers=2, progress=False)
+        network = StoredNetwork.open(build("shapes"), options.store)
+        planned = plan_set(
+            VideoSet(name="enlarged", videos=videos, root="enlarged"),
+            replace(SHAPES, num_real=num_clips).real_selection(),
+            SHAPES.preparation(),
+            options,
+            label="real",
+        )
+        measured = measure_set(planned, [network], options)
+        network.statistics(measured.keys)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE)
+
+
+def i3d_seconds(clips: int = 6) -> tuple[float, float]:
+    """Seconds for a clip of 16×224×224 through I3D: as written, and with batch norms folded.
+
+    The best of a few clips each, taken in turn, so that a busy machine slows both alike.
+    """
+    torch.manual_seed(0)
+    plain = I3D().eval()
+    folded = fold_batch_norms(plain)
+    clip = torch.rand(1, 3, 16, 224, 224) * 2 - 1
+    best = {"plain": float("inf"), "folded": float("inf")}
+    with torch.inference_mode():
+        for _ in range(clips):
+            for name, network in (("plain", plain), ("folded", folded)):
+                started = time.perf_counter()
+                network(clip)
+                best[name] = min(best[name], time.perf_counter() - started)
+    return best["plain"], best["folded"]
+
+
+def interval_seconds(count: int = 2048, num_features: int = 400) -> tuple[float, float]:
+    """Seconds for an interval of a distance: by 1,000 bootstrap resamples, and as FVD's is made."""
+    random = np.random.default_rng(0)
+    x, y = random.standard_normal((2, count, num_features)).astype(np.float32)
+    started = time.perf_counter()
+    bootstrap_frechet(x, y, resamples=1000)
+    between = time.perf_counter()
+    half_sample_frechet(x, y)
+    return between - started, time.perf_counter() - between
+
+
+def measure_all(num_clips: int, with_demo: bool) -> list[Figure]:
+    """Every promise, measured one after the other."""
+    figures = [
+        Figure(f"`{name} --help`", help_seconds(module), "s", limit=1)
+        for name, module in (
+            ("latte-eval", "evaluation"),
+            ("latte-bench", "benchmarks"),
+            ("latte", "latte"),
+        )
+    ]
+    plain, folded = i3d_seconds()
+    bootstrap, half_samples = interval_seconds()
+    figures += [
+        Figure("I3D, one clip, as written", plain, "s"),
+        Figure("I3D, one clip, batch norms folded", folded, "s"),
+        Figure("I3D, folded: times faster", plain / folded, "×"),
+        Figure("bootstrap, 1000 × (2048 × 400)", bootstrap, "s"),
+        Figure(
+            "bootstrap: clips through I3D in the same time", bootstrap / folded, "clips", limit=100
+        ),
+        Figure("interval of FVD, half samples of (2048 × 400)", half_samples, "s"),
+        Figure(
+            f"peak memory, {num_clips} clips of 16×256×256",
+            peak_megabytes(num_clips),
+            "MB",
+            limit=2000,
+        ),
+        Figure(f"the same, {num_clips // 8} clips", peak_megabytes(num_clips // 8), "MB"),
+    ]
+    if with_demo:
+        figures.append(Figure("`latte-bench demo`", demo_seconds(), "s", limit=180))
+    return figures
+
+
+def speed_report(figures: Sequence[Figure], provenance: tuple[str, ...]) -> Report:
+    """The table, and how many promises are kept."""
+    promised = [figure for figure in figures if figure.limit is not None]
+    broken = [figure for figure in promised if not figure.is_kept]
+    lead = f"{len(promised) - len(broken)} of {len(promised)} promises are kept"
+    if broken:
+        named = (f"{figure.what} ({figure.number} {figure.unit})" for figure in broken)
+        lead += f"; not kept: {', '.join(named)}"
+    table = Table(
+        title="Time and memory on this machine",
+        label_heading="What",
+        columns=(
+            Column(key="measured", title="Measured"),
+            Column(key="unit", title="Unit"),
+            Column(key="promise", title="Promise"),
+            Column(key="kept", title="Kept"),
+        ),
+        rows=tuple(
+            Row(label=figure.what.replace("`", ""), cells=figure.cells) for figure in figures
+        ),
+    )
+    return Report(
+        title="Speed and memory",
+        lead=f"{lead}.",
+        blocks=(TableBlock(table=table), Provenance(lines=provenance)),
+    )
+
+
+def run(*, out: Path, num_clips: int = 2048, with_demo: bool = True) -> None:
+    """Measure, write `speed.md`, `.html`, `.csv` and `.report.json`, and print the report."""
+    started = time.monotonic()
+    figures = measure_all(num_clips, with_demo)
+    frame = pd.DataFrame(
+        [(f.what, f.number, f.unit, f.promise) for f in figures],
+        columns=["what", "measured", "unit", "promise"],
+    )
+    report = speed_report(figures, made_here(seconds=time.monotonic() - started))
+    paths = report.write(out, "speed")
+    paths.append(out / "speed.csv")
+    frame.to_csv(paths[-1], index=False)
+    print(report.markdown())
+    print(written(paths))

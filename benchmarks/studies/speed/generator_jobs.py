@@ -1,0 +1,186 @@
+"""What `latte-bench speed generator` times: three tasks, each carried out in several ways.
+
+A way is who computes the network (the plain formulation, diffusers' blocks, or `latte.model`), in
+which arithmetic, compiled or not. All ways of a task work on the same weights and numbers.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from benchmarks.studies.speed.plain_latte import PlainLatte
+from latte.config import LatteConfig
+from latte.diffusion import GaussianDiffusion
+from latte.model import Latte
+
+Task = Literal["forward", "training", "sampling"]
+Network = Literal["plain", "diffusers", "ours"]
+Precision = Literal["fp32", "bf16"]
+Job = Callable[[], object]
+
+NUM_CLASSES = 101  # as of UCF101: guidance needs classes
+GUIDANCE_SCALE = 7.0
+SAMPLING_STEPS = 2
+EMA = 0.9999
+# Passes forward over one clip that a task is worth; a pass back costs about two.
+PASSES: Mapping[Task, int] = MappingProxyType(
+    {"forward": 1, "training": 3, "sampling": 2 * SAMPLING_STEPS}
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to compute a network."""
+
+    network: Network
+    precision: Precision = "fp32"
+    compiled: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.network}, {self.precision}{', compiled' if self.compiled else ''}"
+
+
+class Workbench:
+    """A model of one size in all ways, with random weights, and one clip of random latents.
+
+    Args:
+        config: with classes.
+        ways: what is built; weights are shared wherever the formulation allows.
+    """
+
+    def __init__(
+        self, config: LatteConfig, ways: tuple[Way, ...], device: torch.device | str = "cpu"
+    ) -> None:
+        self.config = config
+        self.device = torch.device(device)
+        self.diffusion = GaussianDiffusion()
+        model = random_model(config, self.device)
+        self.networks: dict[str, nn.Module] = {"ours": model}
+        wanted = {way.network for way in ways}
+        if "plain" in wanted:
+            self.networks["plain"] = PlainLatte(model)
+        if "diffusers" in wanted:
+            from benchmarks.studies.speed.diffusers_latte import DiffusersLatte
+
+            self.networks["diffusers"] = DiffusersLatte(model)
+        if any(way.compiled for way in ways):
+            self.networks["ours, compiled"] = compiled_twin(model)
+        self.trainers: dict[str, Trainer] = {}
+        stream = torch.Generator().manual_seed(1)
+        shape = (1, config.num_frames, config.in_channels, config.input_size, config.input_size)
+        self.latents, self.noise = torch.randn((2, *shape), generator=stream).to(self.device)
+        self.t = torch.tensor([500], device=self.device)
+        self.y = torch.tensor([0], device=self.device)
+
+    def job(self, task: Task, way: Way) -> Job:
+        """The task in this way, to be called as often as wanted."""
+        network = self.networks["ours, compiled" if way.compiled else way.network]
+
+        def predict(x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+            half = torch.bfloat16
+            with torch.autocast(self.device.type, half, enabled=way.precision == "bf16"):
+                return network(x, t, y).float()
+
+        if task == "forward":
+            return torch.no_grad()(lambda: predict(self.latents, self.t, self.y))
+        if task == "sampling":
+            return lambda: self._sample(guided(predict, self.config))
+        if way.network not in self.trainers:  # the twin's weights are the model's
+            kind = PlainTrainer if way.network == "plain" else Trainer
+            self.trainers[way.network] = kind()
+        trainer = self.trainers[way.network]
+        return lambda: trainer.step(network, self._loss(predict))
+
+    def _sample(self, predict: Callable[..., Tensor]) -> Tensor:
+        diffusion = GaussianDiffusion(respacing=str(SAMPLING_STEPS))
+        return diffusion.sample(predict, self.noise, "ddim", y=self.y)
+
+    def _loss(self, predict: Callable[..., Tensor]) -> Tensor:
+        losses = self.diffusion.training_losses(predict, self.latents, self.t, self.noise, y=self.y)
+        return losses["loss"].mean()
+
+
+class Trainer:
+    """Updates of the weights and their averages, as `latte train` makes them.
+
+    The learning rate is 0: weights that all ways share stay as they are.
+    """
+
+    def __init__(self) -> None:
+        self.parameters: list[nn.Parameter] = []
+
+    def step(self, network: nn.Module, loss: Tensor) -> None:
+        """One update, for a loss that was computed with the network."""
+        loss.backward()
+        if not self.parameters:
+            # Beside diffusers' blocks stand ours, which have no part in the loss.
+            self.parameters = [p for p in network.parameters() if p.grad is not None]
+            self.averages = [p.detach().clone() for p in self.parameters]
+            self.optimizer = self.make_optimizer()
+        nn.utils.clip_grad_norm_(self.parameters, 0.1)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average()
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.parameters, lr=0.0, weight_decay=0.0, fused=True)
+
+    def average(self) -> None:
+        current = [p.detach() for p in self.parameters]
+        get_ema_multi_avg_fn(EMA)(self.averages, current, None)
+
+
+class PlainTrainer(Trainer):
+    """As the official train.py: AdamW as torch chooses it, averages one tensor after the other."""
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.parameters, lr=0.0, weight_decay=0.0)
+
+    def average(self) -> None:
+        for mean, parameter in zip(self.averages, self.parameters, strict=True):
+            mean.mul_(EMA).add_(parameter.detach(), alpha=1 - EMA)
+
+
+def random_model(config: LatteConfig, device: torch.device | str = "cpu") -> Latte:
+    """A model in which every block does something; a fresh one's blocks are the identity."""
+    with torch.device(device):
+        model = Latte(config)
+    for parameter in model.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.02)
+    return model
+
+
+def compiled_twin(model: Latte) -> Latte:
+    """A model with the same weights in memory, whose blocks are compiled.
+
+    Blocks of one kind share one compilation, so it takes as long for 28 as for 2.
+    """
+    with torch.device("meta"):
+        twin = Latte(model.config)
+    twin.load_state_dict(model.state_dict(keep_vars=True), assign=True)
+    for block in twin.blocks:
+        block.compile(dynamic=False)
+    return twin
+
+
+def guided(predict: Callable[..., Tensor], config: LatteConfig) -> Callable[..., Tensor]:
+    """Classifier-free guidance, both halves in one pass, as `Latte.forward_with_guidance`."""
+
+    def guide(x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        labels = torch.cat([y, torch.full_like(y, config.num_classes or 0)])
+        with_class, without = predict(torch.cat([x, x]), torch.cat([t, t]), labels).chunk(2)
+        noise = slice(0, config.in_channels)
+        out = with_class.clone()
+        out[:, :, noise] = without[:, :, noise] + GUIDANCE_SCALE * (
+            with_class[:, :, noise] - without[:, :, noise]
+        )
+        return out
+
+    return guide

@@ -1,0 +1,214 @@
+"""Table 1 of the paper: parameters and FLOPs of the four variants, the paper's beside ours.
+
+Ours are closed forms of the networks that this package builds, so they are the same at every scale.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.documents.tables import (
+    Judgement,
+    Statement,
+    TableDocument,
+    cut_off,
+    of_this_run,
+    publish,
+)
+from latte.config import LatteConfig, preset
+from latte.model.cost import Cost, cost
+from reports.published import published
+from reports.tables import Cell, Column, Row, Table
+
+MODEL = "Latte-XL/2"
+SOURCE = "arXiv:2401.03048v1 Table 3 (v3 Table 1)"
+CLIPS = 3  # that the paper's FLOPs are of, as far as they can be told
+COLUMNS = (
+    Column(key="params_m_paper", title="Parameters, paper"),
+    Column(key="params_m", title="here"),
+    Column(key="flops_g_paper", title="FLOPs, paper"),
+    Column(key="flops_g_as_paper", title="counted alike"),
+    Column(key="gflop", title="one clip"),
+    Column(key="gflop_official", title="official code"),
+)
+CAPTION = (
+    f"{MODEL}, unconditional, for 16 frames of 32×32×4 latents (256×256 pixels): parameters in "
+    "millions, FLOPs in billions. Closed forms, the same at every scale."
+)
+COUNTED_ALIKE = (
+    "Counted alike: what a counter of module calls gives for three clips, and the convention that "
+    "gives variant 1's published figure to its last digit: multiply–accumulates of linear layers "
+    "and patches, two operations for each element of a layer norm (four where it has weights), "
+    "nothing for the products of queries, keys and values, and the condition repeated for each "
+    "frame and patch before the linear layers of the modulations."
+)
+ONE_CLIP = (
+    "One clip: two for each multiply–accumulate of matrix products and convolutions, attention "
+    "included, as `FlopCounterMode` of PyTorch counts. Official code: the same for its form of the "
+    "network, which repeats the condition; it has variant 1 alone, and variant 2 has its blocks."
+)
+UNDETERMINED = (
+    "The paper gives a figure and a total, which leave biases and norms of a block open: 23 blocks "
+    "of the reading nearest to its total."
+)
+LESS = "{less:,} parameters or more below the paper's figure, {share:.4f} % of it."
+UNKNOWN_FLOPS = (
+    "Not three clips, whose MLPs alone take more; how it was counted is not known. Our reading "
+    "takes as many as variant 3."
+)
+
+
+def run(out: Path) -> None:
+    """Write the documents of `table1` into `out`; print the table."""
+    started = time.monotonic()
+    publish(of_this_run(document(), started), out)
+
+
+def document() -> TableDocument:
+    """The table with what it says of the paper's claims."""
+    found = claims()
+    verdicts = " ".join(f"{each.text}: {each.here}." for each in found)
+    return TableDocument(
+        name="table1",
+        title="Table 1: Variants",
+        lead=f"{comparison()} {verdicts}",
+        tables=(variants_table(),),
+        findings=tuple(each.claim for each in found),
+    )
+
+
+def variants_table() -> Table:
+    """Parameters (millions) and FLOPs (G) of the variants, the paper's beside ours."""
+    return Table(
+        title="Parameters and FLOPs of the variants",
+        caption=CAPTION,
+        label_heading="Variant",
+        columns=COLUMNS,
+        rows=tuple(_row(variant, *printed) for variant, printed in published_variants().items()),
+        remarks=(COUNTED_ALIKE, ONE_CLIP, comparison(), *(claim.sentence for claim in claims())),
+        provenance=(f"published: {SOURCE}",),
+    )
+
+
+def published_variants() -> dict[int, tuple[str, str]]:
+    """Parameters (millions) and FLOPs (G) of each variant, as the paper prints them."""
+    frame = published("variants")
+    return {
+        int(variant): (str(parameters), str(flops))
+        for variant, parameters, flops in zip(
+            frame.variant, frame.params_m, frame.flops_g, strict=True
+        )
+    }
+
+
+def comparison() -> str:
+    """In which variants our parameters are those that the paper prints, in a sentence."""
+    same = [
+        str(variant)
+        for variant, (parameters, _) in published_variants().items()
+        if cut_off(cost(_config(variant)).parameters / 1e6) == parameters
+    ]
+    return (
+        f"Our parameters are the paper's in the variants {' and '.join(same)}; the paper cuts them "
+        "off after two decimals."
+    )
+
+
+def claims() -> list[Statement]:
+    """What the paper says about its Table 1, and what is found here."""
+    printed = published_variants()
+    counted = {variant: cost(_config(variant)) for variant in printed}
+    parameters = {variant: each.parameters / 1e6 for variant, each in counted.items()}
+    flops = {variant: each.flops / 1e9 for variant, each in counted.items()}
+    return [
+        Statement(
+            text="All variants have about as many parameters",
+            paper=_about_equal({variant: float(each[0]) for variant, each in printed.items()}),
+            here=_about_equal(parameters),
+        ),
+        Statement(
+            text="Variant 4 takes about a quarter of the others' FLOPs",
+            paper=_about_a_quarter({variant: float(each[1]) for variant, each in printed.items()}),
+            here=_about_a_quarter(flops),
+        ),
+    ]
+
+
+def as_the_paper_counts(config: LatteConfig) -> float:
+    """Operations that a counter of module calls (as thop's) finds in three clips.
+
+    Multiply–accumulates of linear layers and patches, and two operations for each element that a
+    layer norm sees, four where the norm has weights. Products of attention are no modules. The
+    modulations are the official code's (Vchitect/Latte b27c24a, models/latte.py): of a block over
+    space for each frame, over time for each patch; of one that looks over both, for each of both.
+    """
+    d, depth = config.hidden_size, config.depth
+    frames, patches = config.num_frames, config.patches_per_frame
+    over_space, over_time = 2 * frames * patches**2 * d, 2 * patches * frames**2 * d
+    if config.variant in (1, 2):
+        attention = depth // 2 * (over_space + over_time)
+        modulations = 6 * (depth // 2) * (frames + patches)
+        norms = 2 * depth
+    else:
+        attention = depth * (over_space + over_time)
+        modulations = 6 * depth * (frames + patches)
+        norms = depth * (4 if config.variant == 3 else 6)  # those with weights count twice
+    once = (6 * depth + 2) * d**2  # our modulations, for each clip
+    repeated = (modulations + 2 * frames) * d**2
+    products = cost(config).flops // 2 - attention - once + repeated
+    return float(CLIPS * (products + 2 * (norms + 1) * frames * patches * d))
+
+
+def _row(variant: int, parameters: str, flops: str) -> Row:
+    config = _config(variant)
+    counted = cost(config)
+    open_form = variant > 2
+    missing = Cell(reason="The official code has variant 1 alone.")
+    official = counted.official_flops
+    return Row(
+        label=f"Variant {variant}",
+        cells={
+            "params_m_paper": Cell(value=float(parameters), text=parameters, mark="published"),
+            "params_m": _parameters_cell(counted, float(parameters), open_form),
+            "flops_g_paper": Cell(
+                value=float(flops),
+                text=flops,
+                mark="published",
+                notes=(UNKNOWN_FLOPS,) if variant == 4 else (),
+            ),
+            "flops_g_as_paper": _exact(as_the_paper_counts(config) / 1e9, 3),
+            "gflop": _exact(counted.flops / 1e9, 2),
+            "gflop_official": missing if official is None else _exact(official / 1e9, 2),
+        },
+    )
+
+
+def _parameters_cell(counted: Cost, paper: float, open_form: bool) -> Cell:
+    """Every parameter, in millions; where the paper leaves some open, how many are lacking."""
+    notes = []
+    if open_form:
+        less = round(paper * 1e6) - counted.parameters
+        notes = [UNDETERMINED, LESS.format(less=less, share=100 * less / (paper * 1e6))]
+    return _exact(counted.parameters / 1e6, 6, tuple(notes))
+
+
+def _exact(value: float, decimals: int, notes: tuple[str, ...] = ()) -> Cell:
+    """A closed form: it has no interval, and the decimals say all there is."""
+    return Cell(value=value, text=f"{value:.{decimals}f}", notes=notes)
+
+
+def _config(variant: int) -> LatteConfig:
+    return preset(MODEL, variant=variant)
+
+
+def _about_equal(parameters: Mapping[int, float]) -> Judgement:
+    most, least = max(parameters.values()), min(parameters.values())
+    return Judgement(
+        holds=most < 1.01 * least, seen=f"the most {100 * (most / least - 1):.1f} % above the least"
+    )
+
+
+def _about_a_quarter(flops: Mapping[int, float]) -> Judgement:
+    others = sum(flops[variant] for variant in (1, 2, 3)) / 3
+    share = flops[4] / others
+    return Judgement(holds=0.2 < share < 0.3, seen=f"{share:.2f} of their mean")

@@ -1,0 +1,117 @@
+"""Table 2 of the paper: the sizes of Latte, the paper's beside ours.
+
+Ours are the presets that this package builds, counted in closed form: the same at every scale.
+"""
+
+import time
+from pathlib import Path
+
+from benchmarks.documents.tables import TableDocument, cut_off, of_this_run, publish
+from latte.config import preset
+from latte.model.cost import cost
+from reports.published import published
+from reports.tables import Cell, Column, Row, Table
+
+PATCH = 2  # the paper's parameters are those of 2×2 patches: 4×4 and 8×8 give others
+SOURCE = "arXiv:2401.03048v1 Table 4 (v3 Table 2)"
+COLUMNS = (
+    Column(key="layers", title="Layers"),
+    Column(key="hidden_size", title="Hidden size"),
+    Column(key="heads", title="Heads"),
+    Column(key="params_m", title="Parameters (M)"),
+)
+CAPTION = (
+    f"Ours: unconditional, patches of {PATCH}×{PATCH}, variant 1, trained parameters to the last "
+    "one. Closed forms, the same at every scale."
+)
+SECTION = "Counted here"
+
+
+def run(out: Path) -> None:
+    """Write the documents of `table2` into `out`; print the table."""
+    started = time.monotonic()
+    publish(of_this_run(document(), started), out)
+
+
+def document() -> TableDocument:
+    """The table with whether our sizes are the paper's."""
+    return TableDocument(
+        name="table2",
+        title="Table 2: Sizes",
+        lead=comparison(),
+        tables=(sizes_table(),),
+    )
+
+
+def sizes_table() -> Table:
+    """Layers, hidden size, heads and parameters (millions) of each size."""
+    frame = published("sizes").set_index("model")
+    names = [str(name) for name in frame.index]
+    rows = [
+        Row(
+            label=name,
+            cells={column.key: _printed(str(frame.loc[name, column.key])) for column in COLUMNS},
+        )
+        for name in names
+    ]
+    return Table(
+        title="Sizes of Latte",
+        caption=CAPTION,
+        label_heading="Model",
+        columns=COLUMNS,
+        rows=(*rows, *(counted_row(name) for name in names)),
+        remarks=(comparison(),),
+        provenance=(f"published: {SOURCE}",),
+    )
+
+
+def counted_row(name: str) -> Row:
+    """Our preset of a size."""
+    config = preset(f"{name}/{PATCH}")
+    millions = cost(config).parameters / 1e6
+    return Row(
+        label=f"{name}/{PATCH}",
+        section=SECTION,
+        cells={
+            "layers": _whole(config.depth),
+            "hidden_size": _whole(config.hidden_size),
+            "heads": _whole(config.num_heads),
+            "params_m": Cell(value=millions, text=f"{millions:.6f}"),
+        },
+    )
+
+
+def comparison() -> str:
+    """In how many sizes every figure of ours is the paper's, in a sentence."""
+    same, of = equal_sizes()
+    return (
+        f"Every figure of ours is the paper's in {same} of {of} sizes; the paper cuts parameters "
+        "off after two decimals."
+    )
+
+
+def equal_sizes() -> tuple[int, int]:
+    """In how many sizes every figure of ours is the paper's, and how many there are."""
+    frame = published("sizes").set_index("model")
+    same = [
+        all(
+            as_printed(counted_row(str(name)).cells[column.key]) == str(line[column.key])
+            for column in COLUMNS
+        )
+        for name, line in frame.iterrows()
+    ]
+    return sum(same), len(same)
+
+
+def as_printed(cell: Cell) -> str:
+    """A figure as the paper prints it: whole, or in millions."""
+    assert cell.value is not None
+    return f"{cell.value:.0f}" if cell.value.is_integer() else cut_off(cell.value)
+
+
+def _printed(text: str) -> Cell:
+    return Cell(value=float(text), text=text, mark="published")
+
+
+def _whole(number: int) -> Cell:
+    return Cell(value=float(number), text=str(number))

@@ -1,0 +1,103 @@
+"""Table 5 of the paper: Inception Score on UCF101 and FID on FaceForensics, and yours below."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.tables import measured_results
+from benchmarks.tables.measured_results import Measured
+from benchmarks.tables.published import PublishedColumn, PublishedTable, published_cell
+from benchmarks.tables.run import TableRequest, run_table
+from reports.cells import LOPSIDED
+from reports.published import published
+from reports.tables import Row, Table
+
+OF_RELEASED_MODELS = (
+    "Measured by the paper's authors on videos of the models that PVDM's authors released."
+)
+
+
+def run(results: Sequence[Path], out: Path, request: TableRequest | None = None) -> None:
+    """Write the documents of `table5` into `out`; print the table and the paths.
+
+    Args:
+        results: files of results that `latte-eval` wrote; none gives the published table.
+        request: what to measure besides; nothing if not given.
+
+    Raises:
+        InputError: see `benchmarks.tables.run.run_table`.
+    """
+    run_table(TABLE, results, out, request)
+
+
+def read_measured(path: Path) -> list[Measured]:
+    """The results of a file, each with its line.
+
+    Raises:
+        InputError: no such file, or a line that is not a result, by its number.
+    """
+    return measured_results.read_measured(path, TABLE.metrics)
+
+
+def is_fid_table(measured: Sequence[Measured]) -> Table:
+    """The paper's table with the measured results below it.
+
+    Raises:
+        InputError: two different results for one cell.
+    """
+    return TABLE.with_results(measured)
+
+
+def published_rows() -> list[Row]:
+    """The paper's methods in its order."""
+    return [
+        Row(
+            label=str(line["method"]),
+            cells={column.key: published_cell(str(line[column.key])) for column in TABLE.columns},
+            notes=(OF_RELEASED_MODELS,) if line["method"] == "PVDM" else (),
+        )
+        for _, line in published("is_fid").iterrows()
+    ]
+
+
+TABLE = PublishedTable(
+    name="table5",
+    section="Table 5: IS and FID",
+    title="Inception Score (IS) on UCF101 and FID on FaceForensics",
+    caption=(
+        "IS by C3D trained on UCF101, FID of frames; ± is half of the 95 % interval of a measured "
+        f"value, {LOPSIDED}."
+    ),
+    source="arXiv:2401.03048v1 Table 1 (v3 Table 5)",
+    columns=(
+        PublishedColumn(
+            key="inception_score_ucf101",
+            title="IS, UCF101",
+            direction="higher",
+            metric="IS",
+            command="is",
+            network="c3d",
+            dataset="ucf101",
+        ),
+        PublishedColumn(
+            key="fid_faceforensics",
+            title="FID, FaceForensics",
+            direction="lower",
+            metric="FID",
+            command="fid",
+            network="inception",
+            dataset="faceforensics",
+        ),
+    ),
+    rows=published_rows,
+    protocols=(
+        "The paper names C3D for IS and clean-fid for FID, but not how many clips and frames. "
+        "Measured values are held against the clips of the official Latte evaluation: IS of 2048 "
+        "clips in 10 splits, FID of all frames of the clips, resized as clean-fid does."
+    ),
+    nothing_measured=(
+        "Published figures alone: no measured result was given. `latte-eval is --dataset ucf101 "
+        "--protocol latte` and `latte-eval fid --dataset faceforensics --protocol latte` make "
+        "them, `latte-bench table5 --results results.jsonl` puts them here."
+    ),
+    on_shapes=("IS-shapes", "FID-shapes"),
+)

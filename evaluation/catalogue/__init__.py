@@ -1,0 +1,1 @@
+"""The metrics: one entry each, with the function that computes it."""

@@ -1,0 +1,1 @@
+"""`latte-eval`: one module for each family of commands."""

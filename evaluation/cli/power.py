@@ -1,0 +1,140 @@
+"""`latte-eval power`: how many clips it takes to see a difference."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evaluation.cli.options import (
+    AsJson,
+    DataRoot,
+    Dataset,
+    Device,
+    Fake,
+    Network,
+    NumFrames,
+    NumVideos,
+    ProtocolOption,
+    Quiet,
+    Real,
+    Seed,
+    Settings,
+    SkipBroken,
+    Store,
+    Weights,
+    Workers,
+    chosen_protocol,
+    device_or_default,
+    fake_videos,
+    real_videos,
+    weights_by_network,
+    workers_or_default,
+)
+from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from evaluation.uncertainty import Power
+
+
+def power(
+    difference: Annotated[
+        float, typer.Option(metavar="D", help="Difference in FVD that is to be seen.")
+    ],
+    dataset: Dataset = None,
+    real: Real = None,
+    fake: Fake = None,
+    protocol: ProtocolOption = None,
+    settings: Settings = None,
+    network: Network = None,
+    weights: Weights = None,
+    num_videos: NumVideos = None,
+    num_frames: NumFrames = None,
+    seed: Seed = None,
+    chance: Annotated[
+        float,
+        typer.Option("--power", min=0.01, max=0.999, help="Probability that it is then seen."),
+    ] = 0.8,
+    level: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Probability of seeing one that is not there.")
+    ] = 0.05,
+    as_json: AsJson = False,
+    device: Device = "auto",
+    workers: Workers = None,
+    store: Store = None,
+    skip_broken: SkipBroken = False,
+    data_root: DataRoot = None,
+    quiet: Quiet = False,
+) -> None:
+    """Say how many clips show a difference in FVD between two models.
+
+    From clips that there are already: how far FVD moves from draw to draw of them, and how that
+    falls with their number.
+
+    latte-eval power --difference 10 --real real/ --fake samples/
+    """
+    from evaluation.catalogue.values import Sets
+    from evaluation.features.extraction import RunOptions
+    from evaluation.features.store import default_store
+    from evaluation.measuring.run import MeasureRequest, measured_sets, open_tasks
+    from evaluation.uncertainty import clips_needed
+
+    if difference <= 0:
+        raise InputError(f"--difference {difference}: give a difference above 0")
+    chosen = chosen_protocol(
+        protocol, settings, dataset, network, num_videos, num_frames, seed, real
+    )
+    fake_set = fake_videos(dataset, fake)
+    request = MeasureRequest(
+        metrics=("fvd",),
+        real=real_videos(dataset, real, data_root, chosen),
+        fake=fake_set,
+        protocol=chosen,
+        weights=weights_by_network(weights, chosen.network),
+        at_least=num_videos or 1,
+        dataset=dataset,
+        model="",
+        out=Path(),
+    )
+    options = RunOptions(
+        store=store or default_store(),
+        device=device_or_default(device),
+        workers=workers_or_default(workers),
+        skip_broken=skip_broken,
+        progress=not quiet,
+    )
+    tasks, _ = open_tasks(request, options)
+    _, _, real_measured, fake_measured = measured_sets(request, tasks, options)
+    sets = Sets(
+        real=real_measured,
+        fake=fake_measured,
+        network=tasks[0].network,
+        protocol=tasks[0].protocol,
+        parameters={},
+        resamples=0,
+    )
+    x, y = sets.pair()
+    answer = clips_needed(
+        x, y, difference=difference, power=chance, level=level, ddof=sets.ddof, seed=chosen.seed
+    )
+    typer.echo(json.dumps(asdict(answer)) if as_json else _text(answer))
+
+
+def _text(answer: "Power") -> str:
+    """What a person reads: the number, and how it changes with the difference."""
+    from tabulate import tabulate
+
+    from evaluation.results.record import format_value
+
+    beyond = ", beyond the clips there are" if answer.extrapolated else ""
+    shown = format_value(answer.difference)
+    rows = [(clips, format_value(visible)) for clips, visible in answer.table]
+    table = tabulate(rows, headers=["clips of each set", "smallest difference seen"])
+    return (
+        f"{answer.num_clips} clips of each set show a difference of {shown} with a power of "
+        f"{answer.power:g} at level {answer.level:g}{beyond}.\n"
+        f"With the {answer.pilot_clips} there are, one FVD has a standard deviation of "
+        f"{format_value(answer.standard_deviation_now)}, and differences from "
+        f"{format_value(answer.visible_now)} up show.\n\n{table}"
+    )

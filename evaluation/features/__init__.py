@@ -1,0 +1,1 @@
+"""Videos to rows of features: sets, extraction, and the store on disk."""

@@ -1,0 +1,257 @@
+"""Clips → features: a map over the plan. Each clip is decoded once, whatever the networks.
+
+Rows are stored under what they were made of, so batch size, workers, processes and crashes cannot
+change a result: they change only which rows are computed when.
+"""
+
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from evaluation.features.store import FeatureStore, content_key
+from evaluation.networks.extractor import Forward, Run
+from evaluation.networks.registry import Extractor, build
+from evaluation.networks.spec import NetworkSpec
+from evaluation.networks.weights import LocatedWeights
+from evaluation.statistics.running import RunningStatistics
+from latte.data.clips import Clip
+from latte.data.errors import BrokenVideoError, InputError
+from latte.data.loading import Preparation, clip_identity, frame_size, load_clip
+from latte.data.workers import map_in_order
+
+ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run is carried out. On a CPU none of it can move a number; a GPU moves last bits."""
+
+    store: Path
+    device: str = "cpu"
+    batch_size: int = 8  # clips decoded before the network runs
+    workers: int = 2  # decoding processes; 0 decodes in this one
+    timeout: float = 120.0  # seconds that one video may take before it counts as broken
+    skip_broken: bool = False
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A network and the place of its features."""
+
+    extractor: Extractor
+    store: FeatureStore
+
+    @classmethod
+    def open(cls, extractor: Extractor, root: Path) -> "StoredNetwork":
+        """Open the store of this network with these weights, as it is run on this device."""
+        space = {
+            "network": extractor.spec.name,
+            "version": extractor.spec.version,
+            "weights_sha256": extractor.weights.sha256,
+            "output": extractor.spec.output,
+            "resize": extractor.spec.resize,
+            "run": extractor.path_taken,
+            "device": str(extractor.device).partition(":")[0],
+            "precision": "float32",
+        }
+        return cls(extractor, FeatureStore.open(root, space))
+
+    @classmethod
+    def build(
+        cls, name: str, output: str, resize: str, weights: Path | None, options: RunOptions
+    ) -> "StoredNetwork":
+        """Build a network as a run is carried out, and open the store of its features."""
+        extractor = build(
+            name,
+            weights,
+            options.device,
+            batch_size=options.batch_size,
+            output=output,
+            resize=resize,
+        )
+        return cls.open(extractor, options.store)
+
+    @classmethod
+    def of_function(cls, spec: NetworkSpec, forward: Forward, root: Path) -> "StoredNetwork":
+        """A function of clips in the place of a network, on the CPU: there are no weights."""
+        extractor = Extractor(
+            spec=spec,
+            weights=LocatedWeights(path=Path(spec.name), sha256="", published=True, label="none"),
+            device=torch.device("cpu"),
+            run=Run(forward=forward, path_taken="no network"),
+        )
+        return cls.open(extractor, root)
+
+    def features(self, keys: Sequence[bytes]) -> np.ndarray:
+        """All rows at once, float32: (clips, D), or (frames of all clips, D) of a frame network."""
+        return np.concatenate([np.atleast_2d(row) for row in self.store.rows(keys)])
+
+    def frame_features(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Rows of a frame network, clip by clip: (clips, T, D) float32.
+
+        Raises:
+            InputError: clips of different lengths.
+        """
+        rows = self.store.rows(keys)
+        if len({len(row) for row in rows}) > 1:
+            raise InputError(
+                "clips of different lengths have no common frame positions: use a protocol whose "
+                "offsets are first or random"
+            )
+        return np.stack(rows)
+
+    def statistics(self, keys: Sequence[bytes]) -> RunningStatistics:
+        """Mean and covariance of the rows, streamed in the order of the plan."""
+        statistics = RunningStatistics(self.extractor.spec.num_features)
+        for start in range(0, len(keys), ROWS_AT_ONCE):
+            statistics.add(self.features(keys[start : start + ROWS_AT_ONCE]))
+        return statistics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extraction:
+    """Where the features of a plan's clips are, and which clips could not be read."""
+
+    keys: tuple[bytes, ...]  # one for each clip that can be read, in the order of the plan
+    broken: tuple[tuple[str, str], ...]  # (video name, sentence)
+    decoded: int  # clips that were not in the store
+
+
+def extract(
+    clips: Sequence[Clip],
+    networks: Sequence[StoredNetwork],
+    preparation: Preparation,
+    options: RunOptions,
+    *,
+    label: str,
+) -> Extraction:
+    """Fill the stores with the features of these clips; what is there already is not made again.
+
+    Raises:
+        InputError: clips of different sizes, or features that are not finite.
+        BrokenVideoError: a video that cannot be read, unless `options.skip_broken`.
+    """
+    check_sizes(clips, preparation, label)
+    keys: list[bytes] = []
+    missing: dict[bytes, Clip] = {}
+    broken: list[tuple[str, str]] = []
+    for clip, key in zip(clips, _content_keys(clips, preparation, options), strict=True):
+        if isinstance(key, BrokenVideoError):
+            _keep_or_raise(key, clip, options, broken)
+            continue
+        keys.append(key)
+        if any(key not in network.store for network in networks):
+            missing[key] = clip
+    decoded = 0
+    if missing:
+        total = len(set(keys))
+        with tqdm(
+            total=total,
+            initial=total - len(missing),
+            desc=label,
+            unit="clip",
+            disable=not options.progress,
+            file=sys.stderr,
+            mininterval=0.5 if sys.stderr.isatty() else 15.0,
+        ) as bar:
+            try:
+                for batch in _batches(missing, preparation, options, broken):
+                    _run_networks(batch, networks)
+                    bar.update(len(batch))
+                    decoded += len(batch)
+            finally:
+                for network in networks:
+                    network.store.flush()
+    return Extraction(keys=tuple(keys), broken=tuple(broken), decoded=decoded)
+
+
+def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> tuple[int, int]:
+    """Height and width that all clips of a set share."""
+    first = frame_size(clips[0], preparation)
+    for clip in clips:
+        size = frame_size(clip, preparation)
+        if size != first:
+            raise InputError(
+                f"{label}: {clips[0].video.name} is {first[1]}×{first[0]} but {clip.video.name} is "
+                f"{size[1]}×{size[0]}: a set has one size; bring them to it with "
+                "`latte-eval prepare`"
+            )
+    return first
+
+
+def _content_keys(
+    clips: Sequence[Clip], preparation: Preparation, options: RunOptions
+) -> list[bytes | BrokenVideoError]:
+    def key(clip: Clip) -> bytes | BrokenVideoError:
+        try:
+            return content_key(clip_identity(clip, preparation))
+        except BrokenVideoError as error:
+            return error
+
+    # Hashing reads files and leaves Python's lock, so threads are enough.
+    with ThreadPoolExecutor(max_workers=max(1, options.workers)) as pool:
+        return list(pool.map(key, clips))
+
+
+def _batches(
+    missing: dict[bytes, Clip],
+    preparation: Preparation,
+    options: RunOptions,
+    broken: list[tuple[str, str]],
+) -> Iterator[dict[bytes, np.ndarray]]:
+    """Decoded clips by key, `batch_size` at a time; broken ones go to `broken` or are raised."""
+    clips = list(missing.values())
+    frames = map_in_order(
+        load_clip,
+        [(clip, preparation) for clip in clips],
+        workers=min(options.workers, len(clips)),
+        timeout=options.timeout,
+        label=lambda task: task[0].video.name,
+    )
+    batch: dict[bytes, np.ndarray] = {}
+    with closing(frames):
+        for key, clip, decoded in zip(missing, clips, frames, strict=True):
+            if isinstance(decoded, BrokenVideoError):
+                _keep_or_raise(decoded, clip, options, broken)
+                continue
+            batch[key] = decoded
+            if len(batch) == options.batch_size:
+                yield batch
+                batch = {}
+    if batch:
+        yield batch
+
+
+def _keep_or_raise(
+    error: BrokenVideoError, clip: Clip, options: RunOptions, broken: list[tuple[str, str]]
+) -> None:
+    if not options.skip_broken:
+        raise error
+    broken.append((clip.video.name, str(error)))
+
+
+def _run_networks(batch: dict[bytes, np.ndarray], networks: Sequence[StoredNetwork]) -> None:
+    lengths = {len(clip) for clip in batch.values()}  # where every frame is taken, the last differ
+    for network, length in itertools.product(networks, sorted(lengths)):
+        wanted = [
+            key for key, clip in batch.items() if len(clip) == length and key not in network.store
+        ]
+        if not wanted:
+            continue
+        rows = network.extractor(np.stack([batch[key] for key in wanted]))
+        if not np.isfinite(rows).all():
+            raise InputError(
+                f"network {network.extractor.spec.name} gives features that are not finite with "
+                f"the weights {network.extractor.weights.path}: check that file"
+            )
+        for key, row in zip(wanted, rows, strict=True):
+            network.store.add(key, row)

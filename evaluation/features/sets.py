@@ -1,0 +1,205 @@
+"""One set of videos on its way: clips chosen, then features in the store."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evaluation.features.extraction import RunOptions, StoredNetwork, check_sizes, extract
+from evaluation.features.store import content_key
+from evaluation.networks.spec import NetworkSpec
+from evaluation.protocol.fields import DDOF, Covariance
+from evaluation.results.record import SetRecord
+from evaluation.statistics.file import StatisticsFile, read_statistics_file
+from evaluation.statistics.origin import record_of_statistics, statistics_over
+from evaluation.statistics.running import Statistics
+from latte.data.clips import Clip, ClipPlan, Probed, Selection, plan_clips
+from latte.data.errors import InputError
+from latte.data.frames import FrameFolder
+from latte.data.loading import Preparation, frame_size, probe_in_workers
+from latte.data.sources import Video, VideoSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedSet:
+    """A set of videos with its clips chosen, not yet decoded."""
+
+    videos: VideoSet
+    selection: Selection
+    preparation: Preparation
+    label: str  # "real" or "fake"
+    plan: ClipPlan
+    probed: dict[str, Probed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredSet:
+    """A set whose features are in the store, or whose statistics were given."""
+
+    record: SetRecord
+    clips: tuple[Clip, ...] = ()
+    keys: tuple[bytes, ...] = ()  # of their features in the store, in the same order
+    given: StatisticsFile | None = None  # there are no features then
+    decoded: int = 0  # clips that were not in the store before
+
+    @property
+    def frames_per_clip(self) -> int | None:
+        """Frames of every clip; None where clips differ, or there are none."""
+        lengths = {len(clip.frames) for clip in self.clips}
+        return lengths.pop() if len(lengths) == 1 else None
+
+    def statistics(self, network: StoredNetwork, covariance: Covariance) -> Statistics:
+        """Mean and covariance of its features, as they are in the store or were given."""
+        if self.given is not None:
+            return statistics_over(self.given, covariance)
+        return network.statistics(self.keys).statistics(DDOF[covariance])
+
+
+def plan_set(
+    videos: VideoSet,
+    selection: Selection,
+    preparation: Preparation,
+    options: RunOptions,
+    *,
+    label: str,
+    at_least: int = 1,
+) -> PlannedSet:
+    """Choose a set's clips; fewer than `at_least` are an error that says where the others went."""
+    planned = PlannedSet(
+        videos=videos,
+        selection=selection,
+        preparation=preparation,
+        label=label,
+        plan=ClipPlan(root=videos.root, clips=(), num_listed=0),
+        probed={},
+    )
+    planned = _choose(planned, options, known_broken=())
+    _check_count(planned, at_least)
+    check_sizes(planned.plan.clips, preparation, videos.root)
+    return planned
+
+
+def measure_set(
+    planned: PlannedSet, networks: Sequence[StoredNetwork], options: RunOptions, at_least: int = 1
+) -> MeasuredSet:
+    """Extract the features of a planned set; with `skip_broken` the next videos take the places
+    of those that turn out to be unreadable."""
+    known_broken: list[tuple[str, str]] = []
+    decoded = 0
+    while True:
+        plan = planned.plan
+        extraction = extract(
+            plan.clips, networks, planned.preparation, options, label=planned.label
+        )
+        decoded += extraction.decoded
+        if not extraction.broken:
+            break
+        known_broken += extraction.broken
+        planned = _choose(planned, options, known_broken=known_broken)
+        _check_count(planned, at_least)
+    height, width = frame_size(plan.clips[0], planned.preparation)  # of all: extract checks it
+    keys = [key.hex() for key in extraction.keys]
+    order = content_key({"clips in order": keys}).hex()
+    for network in networks:
+        network.store.remember(order, extraction.keys)
+    record = SetRecord(
+        path=planned.videos.root,
+        digest=content_key({"clips": sorted(keys)}).hex(),
+        order=order,
+        names=content_key({"names": [_known(clip.video.name) for clip in plan.clips]}).hex(),
+        num_listed=plan.num_listed,
+        num_clips=len(plan.clips),
+        height=height,
+        width=width,
+        storage=_storage(plan.clips[0].video, planned.preparation),
+        recipe=_recipe(planned),
+        too_short=plan.too_short,
+        broken=plan.broken,
+    )
+    return MeasuredSet(record=record, clips=plan.clips, keys=extraction.keys, decoded=decoded)
+
+
+def statistics_set(path: Path, at_least: int = 1) -> MeasuredSet:
+    """A set that is known by a statistics file alone.
+
+    Raises:
+        InputError: the file is damaged, or of too few clips.
+    """
+    file = read_statistics_file(path)
+    record = record_of_statistics(file)
+    if record.num_clips is not None and record.num_clips < at_least:
+        raise InputError(
+            f"{path}: {at_least} videos were asked for, but these are statistics of "
+            f"{record.num_clips}: lower --num-videos"
+        )
+    return MeasuredSet(record=record, given=file)
+
+
+def _choose(
+    planned: PlannedSet, options: RunOptions, *, known_broken: Sequence[tuple[str, str]]
+) -> PlannedSet:
+    def probe(videos: Iterable[Video]) -> Iterator[Probed]:
+        listed = list(videos)
+        known = [video for video in listed if video.name in planned.probed]
+        for video in known:
+            yield planned.probed[video.name]
+        for probed in probe_in_workers(
+            listed[len(known) :], workers=options.workers, timeout=options.timeout
+        ):
+            planned.probed[probed[0].name] = probed
+            yield probed
+
+    plan = plan_clips(
+        planned.videos,
+        planned.selection,
+        probe,
+        skip_broken=options.skip_broken,
+        known_broken=known_broken,
+    )
+    return replace(planned, plan=plan)
+
+
+def _check_count(planned: PlannedSet, at_least: int) -> None:
+    plan = planned.plan
+    # Where every frame is taken, frames are what is counted.
+    found = plan.num_frames if planned.selection.offset == "every" else len(plan.clips)
+    if found >= at_least:
+        return
+    left_out = [*plan.too_short, *plan.broken]
+    where = f" (left out: {some_of(left_out)})" if left_out else ""
+    raise InputError(
+        f"{plan.root}: {at_least} videos were asked for, but only {found} can be "
+        f"used{where}: add videos or lower --num-videos"
+    )
+
+
+def check_lengths(clips: Sequence[Clip], spec: NetworkSpec) -> None:
+    """Refuse clips of lengths that a network does not take, before any is decoded."""
+    names = {len(clip.frames): clip.video.name for clip in reversed(clips)}
+    for length in (min(names), max(names)):
+        spec.check_length(length, names[length])
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """The first few names, and how many more there are."""
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more
+
+
+def _known(name: str) -> str:
+    """A name on disk need not be text: what is not is kept as it is, escaped."""
+    return name.encode(errors="surrogateescape").hex()
+
+
+def _recipe(planned: PlannedSet) -> str | None:
+    """How the frames were cropped and resized; None where nothing says it."""
+    if not planned.plan.clips[0].video.prepared:
+        return planned.preparation.recipe
+    stated = (planned.videos.preparation or {}).get("recipe")
+    return None if stated is None else str(stated)
+
+
+def _storage(video: Video, preparation: Preparation) -> str:
+    """What the frames went through before they were measured, as far as can be told."""
+    if not video.prepared:
+        return preparation.storage
+    return video.image_format if isinstance(video, FrameFolder) else "array"

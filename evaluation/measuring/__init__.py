@@ -1,0 +1,1 @@
+"""From two sets of videos to results."""

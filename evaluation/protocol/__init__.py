@@ -1,0 +1,1 @@
+"""Protocols: everything that affects a number, as values."""

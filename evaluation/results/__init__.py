@@ -1,0 +1,1 @@
+"""Results: numbers with everything that made them, as lines of a file."""

@@ -1,0 +1,164 @@
+"""Whether statistics from a file are what a protocol asks of a set, and what differs if not."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evaluation.protocol.fields import DDOF, Covariance, Protocol, differences
+from evaluation.results.record import SetRecord
+from evaluation.statistics.file import (
+    Origin,
+    Side,
+    StatisticsFile,
+)
+from evaluation.statistics.running import Statistics
+from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from evaluation.networks.registry import Extractor
+
+# Of one side alone; how many clips there are and their split are taken from the file itself.
+ONLY_REAL = ("short_real",)
+FROM_THE_FILE = ("num_real", "num_fake", "split", "covariance")
+
+
+def check_network(file: StatisticsFile, extractor: "Extractor") -> None:
+    """Refuse statistics of features of another kind than this network's.
+
+    Raises:
+        InputError: another width, network, version of it, layer, or other weights.
+    """
+    spec, origin, path = extractor.spec, file.origin, file.path
+    width = len(file.statistics.mean)
+    if origin is not None:
+        _check_origin(path, origin, extractor)
+    if width != spec.num_features:
+        raise InputError(
+            f"{path}: holds statistics of {width} features, the network has {spec.num_features}: "
+            "give the --network that they were made with"
+        )
+
+
+def _check_origin(path: Path, origin: Origin, extractor: "Extractor") -> None:
+    spec = extractor.spec
+    if origin.network != spec.name:
+        raise InputError(
+            f"{path}: made with the network {origin.network}, not {spec.name}: give "
+            f"--network {origin.network}"
+        )
+    output = origin.protocol_fields.get("output", spec.output)
+    if output != spec.output:
+        raise InputError(
+            f"{path}: made of the {output} of {spec.name}, not of its {spec.output}: give --set "
+            f"output={output}"
+        )
+    if origin.network_version != spec.version:
+        raise InputError(
+            f"{path}: made with version {origin.network_version} of {spec.name}, this is version "
+            f"{spec.version}: export the statistics again"
+        )
+    ours = extractor.weights.sha256
+    if origin.weights_sha256 not in (None, ours):
+        raise InputError(
+            f"{path}: made with other weights of {spec.name} ({str(origin.weights_sha256)[:12]}…, "
+            f"these are {ours[:12]}…): give theirs with --weights, or export the statistics again"
+        )
+
+
+def deviations_of_statistics(
+    file: StatisticsFile, protocol: Protocol, side: Side
+) -> tuple[str, ...]:
+    """A phrase for what is not as `protocol` asks of its real or generated (`side`) set, if any.
+
+    Made with other choices, not known how, or known only from whoever imported the file. The
+    number of clips, the split and the covariance are not among them: a result takes the first two
+    from the file, and `statistics_over` converts the third.
+    """
+    origin, path = file.origin, file.path
+    if origin is None:
+        return (f"statistics of {path} made in a way that is not known",)
+    found = []
+    differing = _differing(origin, protocol, side)
+    if differing:
+        found.append(f"statistics of {path} made with {', '.join(differing)}")
+    if origin.stated:
+        found.append(f"how statistics of {path} were made is stated by whoever imported them")
+    return tuple(found)
+
+
+def follows_protocol(file: StatisticsFile, protocol: Protocol, side: Side) -> bool:
+    """Whether the file says that it was made as `protocol` makes this set.
+
+    A result may then carry the protocol's own fingerprint.
+    """
+    return file.origin is not None and not _differing(file.origin, protocol, side)
+
+
+def statistics_over(file: StatisticsFile, covariance: Covariance) -> Statistics:
+    """The statistics with the covariance over n or n − 1, as asked for.
+
+    A file that does not say what it was made of, or over what, is taken as it is.
+    """
+    statistics = file.statistics
+    if file.origin is None or not statistics.count:
+        return statistics
+    have, want = (
+        statistics.count - DDOF[divisor]
+        for divisor in (file.origin.protocol_fields["covariance"], covariance)
+    )
+    if have == want:
+        return statistics
+    return replace(statistics, covariance=statistics.covariance * (have / want))
+
+
+def record_of_statistics(file: StatisticsFile) -> SetRecord:
+    """What a result says of a set that is known by its statistics alone."""
+    origin = file.origin
+    if origin is None or origin.record is None:
+        clips = origin.num_clips if origin else file.statistics.count or None
+        return SetRecord(
+            path=str(file.path),
+            digest=file.digest,
+            num_listed=clips,
+            num_clips=clips,
+            height=0,
+            width=0,
+            storage="statistics",
+        )
+    return replace(origin.record, path=str(file.path), storage="statistics")
+
+
+def _differing(origin: Origin, protocol: Protocol, side: Side) -> list[str]:
+    theirs = _of_side(origin.protocol_fields, origin.side, side)
+    ours = _of_side(protocol.moving_fields(), side, side)
+    if origin.side != side:
+        theirs, ours = (
+            {key: value for key, value in each.items() if key not in ONLY_REAL}
+            for each in (theirs, ours)
+        )
+    if not {"seed"} <= theirs.keys() & ours.keys():  # one of them draws nothing
+        theirs.pop("seed", None)
+        ours.pop("seed", None)
+    return differences(theirs, ours)
+
+
+def _of_side(fields: Mapping[str, Any], side: Side, called: Side) -> dict[str, Any]:
+    """The fields that bear on one side's features, those of `side` under the names of `called`.
+
+    The seed bears on them only where something is chosen at random.
+    """
+    other = {"real": "fake", "fake": "real"}[side]
+    drawn = "random" in (fields.get(f"{side}_offset"), fields.get(f"{side}_order"))
+    drawn = drawn or fields.get(f"{side}_order") == "clips"
+    found = {}
+    for key, value in fields.items():
+        if key in FROM_THE_FILE or key.startswith(f"{other}_") or (key == "seed" and not drawn):
+            continue
+        if key == "mirror":
+            found[key] = "yes" if value in (side, "both") else "no"
+        elif key.startswith(f"{side}_"):
+            found[f"{called}_{key.partition('_')[2]}"] = value
+        else:
+            found[key] = value
+    return found

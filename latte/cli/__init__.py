@@ -1,0 +1,1 @@
+"""`latte`: one module for each command."""

@@ -1,0 +1,1 @@
+"""Figures from data frames, drawn with matplotlib."""

@@ -1,0 +1,1 @@
+"""Tables and texts as Markdown, LaTeX and HTML."""

@@ -1,0 +1,318 @@
+"""The documents of Tables 1 to 5 against reviewed snapshots, and whether their LaTeX is sound."""
+
+import csv
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.cells.cache import Finished, FinishedCell
+from benchmarks.cells.provenance import source_commit
+from benchmarks.demo.run import GENERATORS
+from benchmarks.documents.tables import Judgement, Statement, leaders, write_tables
+from benchmarks.shapes.dimensions import STAND_INS
+from benchmarks.shapes.dimensions_table import dimensions_table
+from benchmarks.shapes.methods import FID, FVD, IS, NO_MODEL, OnShapes
+from benchmarks.shapes.table import counts, methods_table, standings_by_metric
+from benchmarks.studies.sensitivity.report import noticed_table, summary_table
+from benchmarks.tables.table1 import variants_table
+from benchmarks.tables.table2 import sizes_table
+from benchmarks.tables.table3 import fvd_table
+from benchmarks.tables.table4 import DIMENSIONS, halves, vbench_table
+from benchmarks.tables.table5 import is_fid_table
+from benchmarks.tables.vbench_results import Score, VBenchModel
+from reports.tables import Cell, Column, Row, Table
+
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
+
+
+def cell(label: str, seed: int, **values: float) -> FinishedCell:
+    """A method measured once; each interval is ± 1, that of a share ± 0.0125."""
+    halves = {metric: 1 if metric in (FVD, FID, IS) else 0.0125 for metric in values}
+    details = {
+        metric: {
+            "value": value,
+            "interval": [value - halves[metric], value + halves[metric]],
+            "fingerprint": "f00d",
+        }
+        for metric, value in values.items()
+    }
+    return FinishedCell(
+        key=f"{label} {seed}",
+        name=f"{label}, seed {seed}",
+        value=next(iter(values.values())),
+        details=details,
+        seconds=2.5,
+        provenance={
+            "command": "latte-bench table3 --scale tiny",
+            "date": "2026-01-02T03:04:05+00:00",
+            "versions": {"latte-eval": "0.1.0"},
+            "host": {"device": "cpu"},
+        },
+    )
+
+
+def on_shapes(seeds: int = 1) -> OnShapes:
+    """As if a model, a second draw and two stand-ins had been measured, and one had failed."""
+    values = {
+        "Latte, shipped": (4.0, 8.0, 7.5),
+        "second draw of real videos": (1.0, 0.5, 9.0),
+        "blur, σ 1 px": (9.0, 20.0, 8.5),
+        "frozen first frame": (30.0, 0.75, 7.0),
+    }
+    cells = {
+        label: [
+            cell(label, seed, **{FVD: fvd + seed, FID: fid + seed, IS: score + seed}, **shares(fid))
+            for seed in range(seeds)
+        ]
+        for label, (fvd, fid, score) in values.items()
+    }
+    cells["real videos"] = [
+        cell("real videos", seed, **{IS: 9.5}, **shares(10.0)) for seed in range(seeds)
+    ]
+    return OnShapes(
+        num_videos=256,
+        methods=(*values, "half speed", "real videos"),
+        cells=cells,
+        reasons={"half speed": "Failed: the disk is full"},
+        model="Latte, shipped",
+        sampled="shapes.safetensors, sampled by DDIM, 20 steps",
+        finished=Finished(cells={}, failed=()),
+    )
+
+
+def shares(value: float) -> dict[str, float]:
+    """Scores of VBench's formulas; higher for a higher value."""
+    return {f"{name}-shapes": value / (50 + place) for place, name in enumerate(STAND_INS)}
+
+
+def vbench_model() -> VBenchModel:
+    """All of the paper's Latte but one dimension; one of fewer videos than VBench asks for."""
+    scores = {
+        key: Score(
+            where="a_eval_results.json",
+            percent=50.0 + index,
+            interval=(49.0 + index, 51.0 + index) if index % 2 else None,
+            num_videos=5 * each.prompts - (key == "scene"),
+        )
+        for index, (key, each) in enumerate(DIMENSIONS.items())
+        if key != "color"
+    }
+    return VBenchModel(name="my model", scores=scores)
+
+
+def table4() -> list[Table]:
+    headings = {key: each.heading for key, each in DIMENSIONS.items()}
+    below = dimensions_table(on_shapes(), headings, "tiny")
+    return [*halves(vbench_table([vbench_model()])), below]
+
+
+DOCUMENTS: dict[str, Callable[[], Sequence[Table]]] = {
+    "table1": lambda: [variants_table()],
+    "table2": lambda: [sizes_table()],
+    "table3": lambda: [fvd_table([]), methods_table(on_shapes(), [FVD], "tiny")],
+    "table4": table4,
+    "table5": lambda: [is_fid_table([]), methods_table(on_shapes(3), [IS, FID], "small")],
+}
+
+
+@pytest.mark.parametrize("ending", ["md", "csv", "tex"])
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_are_as_reviewed(name: str, ending: str, tmp_path: Path) -> None:
+    write_tables(DOCUMENTS[name](), tmp_path, name)
+    written = (tmp_path / f"{name}.{ending}").read_text(encoding="utf-8")
+    assert written == (SNAPSHOTS / f"{name}.{ending}").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_latex_is_balanced_and_every_row_of_a_table_has_as_many_cells(name: str) -> None:
+    for table in DOCUMENTS[name]():
+        latex = table.latex()
+        code = "\n".join(line for line in latex.splitlines() if not line.startswith("%"))
+        depth = 0
+        for brace in re.findall(r"(?<!\\)[{}]", code):
+            depth += 1 if brace == "{" else -1
+            assert depth >= 0
+        assert depth == 0
+        rows = [
+            line for line in code.splitlines() if line.endswith(r"\\") and "multicolumn" not in line
+        ]
+        assert len(rows) == 1 + len(table.rows)
+        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(table.columns)}
+        begun, ended = (re.findall(rf"\\{word}{{(\w+)}}", code) for word in ("begin", "end"))
+        assert sorted(begun) == sorted(ended) == ["minipage", "table", "tabular"] or (
+            sorted(begun) == sorted(ended) == ["table", "tabular"]
+        )
+
+
+def cell_of(record: dict[str, str]) -> Cell:
+    """A cell from its line of a CSV."""
+    if not record["value"]:
+        return Cell(reason=record["reason"] or "Not measured.")
+    ends = {key: float(record[key]) for key in ("low", "high") if record[key]}
+    notes = tuple(filter(None, record["notes"].split("; ")))
+    try:
+        value = float(record["value"])
+    except ValueError:
+        return Cell(text=record["value"], notes=notes)
+    is_printed = record["mark"] == "published" or record["value"].startswith(("+", "-"))
+    text = record["value"] if is_printed else None
+    return Cell(value=value, text=text, mark=record["mark"], notes=notes, **ends)
+
+
+def tables_of_the_documents() -> list[Table]:
+    """Tables with the numbers of `docs/results`: long ones, wide ones, and some of sentences."""
+    tables = []
+    for path in sorted(RESULTS.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            records = list(csv.DictReader(file))
+        if "section" not in records[0]:
+            continue
+        keys = list(dict.fromkeys(record["column"] for record in records))
+        rows: dict[tuple[str, str], dict[str, Cell]] = {}
+        for record in records:
+            cells = rows.setdefault(
+                (record["section"], record["row"]), dict.fromkeys(keys, Cell(reason="None."))
+            )
+            cells[record["column"]] = cell_of(record)
+        tables.append(
+            Table(
+                title=path.stem,
+                columns=tuple(Column(key=key, title=key, direction="lower") for key in keys),
+                rows=tuple(
+                    Row(label=label, section=section, cells=cells)
+                    for (section, label), cells in rows.items()
+                ),
+            )
+        )
+    frame = pd.read_csv(RESULTS / "sensitivity.csv")
+    titles = list(dict.fromkeys(frame.metric))
+    return [*tables, noticed_table(frame, titles, {}, draws=8), summary_table(frame, titles)]
+
+
+@pytest.mark.skipif(
+    not (shutil.which("tectonic") or shutil.which("pdflatex")), reason="no LaTeX is installed"
+)
+def test_latex_compiles_and_every_table_fits_on_a_page(tmp_path: Path) -> None:
+    tables = [*(table for make in DOCUMENTS.values() for table in make())]
+    tables += tables_of_the_documents()
+    assert max(len(table.rows) for table in tables) > 30
+    text = "\\clearpage\n".join(table.latex() for table in tables)
+    document = (
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs,graphicx,array}\n"
+        f"\\begin{{document}}\n{text}\\end{{document}}\n"
+    )
+    (tmp_path / "all.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode"]
+    if shutil.which("tectonic"):
+        command = ["tectonic", "--keep-logs"]
+    subprocess.run([*command, "all.tex"], cwd=tmp_path, check=True, capture_output=True)
+    log = (tmp_path / "all.log").read_text(encoding="utf-8", errors="replace")
+    assert not re.findall(r"Overfull \\hbox .*|Float too large.*|Missing character.*", log)
+
+
+def test_several_tables_make_one_csv_with_one_heading(tmp_path: Path) -> None:
+    tables = table4()
+    write_tables(tables, tmp_path, "table4")
+    lines = (tmp_path / "table4.csv").read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("section,row,column,") for line in lines) == 1
+    assert len(lines) == 1 + 7 * 16 + 6 * 8
+
+
+def test_without_a_model_its_row_says_why() -> None:
+    seen = on_shapes()
+    bare = OnShapes(
+        num_videos=256,
+        methods=seen.methods,
+        cells={label: cells for label, cells in seen.cells.items() if label != seen.model},
+        reasons={**seen.reasons, seen.model: NO_MODEL},
+        model=seen.model,
+        sampled="",
+        finished=seen.finished,
+    )
+    table = methods_table(bare, [FVD], "tiny")
+    assert table.rows[0].cells[FVD].reason == NO_MODEL
+    assert not any("Latte" in remark for remark in table.remarks)
+    assert not any("Latte" in line for line in table.provenance)
+
+
+def standing(model: float, half: float, *stand_ins: float | None) -> str:
+    """What is said of the model's FVD-shapes beside those of stand-ins, each ± `half`."""
+    labels = [each.label for each in GENERATORS if each.distortion]
+    values = {"Latte, shipped": model, **dict(zip(labels, stand_ins, strict=False))}
+    cells = {}
+    for label, value in values.items():
+        if value is not None:
+            found = {"value": value, "interval": [value - half, value + half], "fingerprint": "f"}
+            cells[label] = [replace(cell(label, 0, **{FVD: 1.0}), details={FVD: found})]
+    seen = replace(on_shapes(), cells=cells, reasons=dict.fromkeys(labels, "Failed."))
+    (sentence, meaning) = standings_by_metric(seen, [FVD])
+    assert "intervals that do not overlap" in meaning
+    return sentence
+
+
+def test_better_is_only_what_no_interval_leaves_open() -> None:
+    assert standing(8.22, 0.46, 8.21, 8.21, 9.0, 10.0, 1.0) == (
+        "FVD-shapes: Latte, shipped is better than 1 of 5 stand-ins, not told apart from 3, "
+        "worse than 1."
+    )
+
+
+def test_what_differs_in_digits_that_nobody_sees_is_not_told_apart() -> None:
+    assert standing(0.6849302660701113, 0.0, 0.6849302660700829) == (
+        "FVD-shapes: Latte, shipped is better than 0 of 1 stand-ins, not told apart from 1."
+    )
+
+
+def test_intervals_that_overlap_are_not_told_apart_by_other_decimals() -> None:
+    own = Cell(value=9.0, low=7.996, high=10.004)  # prints ± 1.00, the others three decimals
+    others = [Cell(value=x, low=x - 0.005, high=x + 0.005) for x in (10.006, 10.01)]
+    assert counts(own, others) == (0, 1, 1)
+    assert counts(others[1], [own, Cell(reason="none"), Cell(value=10.02)]) == (1, 1, 0)
+
+
+def test_a_stand_in_without_a_value_is_left_out_and_not_taken_for_0() -> None:
+    assert standing(4.0, 1.0, 9.0, None, 20.0) == (
+        "FVD-shapes: Latte, shipped is better than 2 of 2 stand-ins."
+    )
+
+
+def test_a_statement_says_what_the_paper_and_what_we_found() -> None:
+    paper, here = Judgement(holds=True, seen="3 > 2"), Judgement(holds=False, seen="1 < 2")
+    assert Statement(text="A is B", paper=paper, here=here).sentence == (
+        "A is B: paper yes (3 > 2); here no (1 < 2)."
+    )
+
+
+def test_who_leads_in_most_columns_comes_first_and_measured_figures_do_not_lead() -> None:
+    published = {"a": (1.0, 9.0, 9.0), "b": (2.0, 5.0, None)}
+    rows = [
+        Row(
+            label=label,
+            cells={
+                key: Cell(value=value, reason="None.", mark="published")
+                for key, value in zip("xyz", values, strict=True)
+            },
+        )
+        for label, values in published.items()
+    ]
+    mine = Row(label="mine", cells={key: Cell(value=0.0) for key in "xyz"})
+    columns = (
+        Column(key="x", title="X", direction="higher"),
+        Column(key="y", title="Y", direction="higher"),
+        Column(key="z", title="Z", direction="lower"),
+    )
+    table = Table(title="t", columns=columns, rows=(*rows, mine))
+    assert leaders(table) == {"a": ["Y", "Z"], "b": ["X"]}
+    assert list(leaders(table)) == ["a", "b"]
+
+
+def test_the_commit_is_that_of_this_source_or_none() -> None:
+    commit = source_commit()
+    assert commit is None or re.fullmatch(r"[0-9a-f]{12}", commit)

@@ -1,0 +1,286 @@
+"""The documents of Figures 5 and 7 and of the text, from cells as trainings would leave them."""
+
+import csv
+import pickle
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cells.cache import Finished, FinishedCell
+from benchmarks.cli import app as cli
+from benchmarks.figures import figure5 as figure5_ablations
+from benchmarks.figures import figure7 as figure7_sizes
+from benchmarks.figures import masks as intext_masks
+from benchmarks.figures.ablation_documents import ablation_document, label_styles
+from benchmarks.figures.ablations import Ablation, Cells, Request
+from benchmarks.figures.designs import SETUPS, SIZES, training_of
+from benchmarks.figures.figure5 import LETTERS, ablation
+from benchmarks.figures.trainings import with_seed
+from latte.training.config import load_config
+
+FIGURES = [*(ablation(letter) for letter in LETTERS), figure7_sizes.ablation()]
+FIGURES.append(intext_masks.ablation())
+
+
+def cell(figure: Ablation, label: str, seed: int, folder: Path, factor: float) -> FinishedCell:
+    """Distances that fall from 300·f to 60·f, with other noise for each seed."""
+    training = with_seed(training_of(figure.designs[label], SETUPS["tiny"], folder), seed)
+    noise = 1 + 0.01 * seed
+    rows = [
+        [step, value * factor * noise, value * factor * 0.9, value * factor * 1.1]
+        for step, value in zip(training.steps, (300, 200, 120, 90, 60), strict=True)
+    ]
+    return FinishedCell(
+        key=training.key,
+        name=training.name,
+        value=rows[-1][1],
+        interval=(rows[-1][2], rows[-1][3]),
+        seconds=80.0,
+        details={
+            "points": [rows] * len(training.strides),
+            "fid": [20 * factor * noise, 19 * factor, 21 * factor],
+            "fingerprint": "0123456789ab",
+            "parameters": 1,
+            "mse": [],
+        },
+        provenance={"date": "2024-01-05", "versions": {"torch": "2"}, "host": {"cores": 2}},
+    )
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """A folder with the cells of three seeds: each design is 10 % worse than the one before."""
+    folder = tmp_path / "trainings"
+    folder.mkdir()
+    found: dict[str, FinishedCell] = {}
+    for figure in FIGURES:
+        for place, label in enumerate(figure.designs):
+            for seed in range(3):
+                made = cell(figure, label, seed, folder, 1.1**place)
+                found.setdefault(made.key, made)  # the baseline's, of the first figure
+    lines = "".join(each.to_json() + "\n" for each in found.values())
+    (folder / "cells.jsonl").write_text(lines, encoding="utf-8")
+    return folder
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["latte-bench", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_several_figures_share_a_chart_and_judge_the_papers_claims(
+    cells: Path, tmp_path: Path, section, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    found = figure5_ablations.run("bf", out, Request(cells=cells))
+    printed = capsys.readouterr().out
+    assert all(finding.line in printed for finding in found)
+    assert found[0].line == (
+        "S-AdaLN is better than all tokens in the end: paper yes; here yes (all tokens ÷ S-AdaLN "
+        "= 1.10 [1.10, 1.10] at step 800; S-AdaLN lower in 3 of 3 seeds)"
+    )
+    assert {finding.claim: finding.verdict for finding in found[2:]} == {
+        "Variant 1 has the lowest FVD at the end": "yes",
+        "Then come variant 3, variant 2, variant 4": "no",
+        "Variant 4 has the highest FVD at the end": "yes",
+    }
+    for ending in ("md", "html", "tex", "csv", "svg", "png", "jsonl"):
+        assert (out / f"figure5f.{ending}").stat().st_size > 0
+    each, together = section(out, "figure5f"), section(out, "figure5")
+    assert [claim.here for claim in each.findings] == ["yes", "no", "yes"]
+    assert [getattr(block, "name", None) for block in each.blocks[:2]] == ["figure5f", None]
+    assert together.findings == ()  # each is told once
+    assert together.lead == ("5 claims of the paper, held against what was measured: yes 4, no 1.")
+    chart, made = together.blocks
+    assert chart.name == "figure5"
+    # The baseline, which both figures show, is counted once.
+    assert any(line.startswith("cells: 15, which took 20 min in all") for line in made.lines)
+    with (out / "figure5.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["panel"] for row in rows] == ["Timestep and class"] * 10 + ["Variants"] * 20
+    # Exactly the cells that are shown, as they are in the common file.
+    lines = (out / "figure5b.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 6
+    assert set(lines) <= set((cells / "cells.jsonl").read_text(encoding="utf-8").splitlines())
+
+
+def test_a_table_has_the_mean_over_seeds_at_every_checkpoint(
+    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, "patches", "--cells", str(cells), "--out", str(tmp_path / "o")) == 0
+    text = (tmp_path / "o" / "figure5a.md").read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith("| uniform frame"))
+    # 60, 60.6, 61.2: the geometric mean, with Student's interval.
+    assert "60.60 ± 1.49**" in line
+    assert "Tubes" in text.title()
+    assert "<table" in (tmp_path / "o" / "figure5a.html").read_text(encoding="utf-8")
+    assert r"\toprule" in (tmp_path / "o" / "figure5a.tex").read_text(encoding="utf-8")
+
+
+def test_figure7_orders_its_sizes(
+    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "figure7", "--cells", str(cells), "--out", str(tmp_path / "o")) == 0
+    assert (
+        "Larger models have a lower FVD at the end: paper yes; here no" in capsys.readouterr().out
+    )
+
+
+def test_the_baseline_looks_the_same_under_each_of_its_labels() -> None:
+    labels = ("uniform frame", "S-AdaLN", "absolute", "random", "interval 1", "variant 1")
+    figures = [ablation(letter) for letter in LETTERS]
+    styles = label_styles([*figures, figure7_sizes.ablation(), intext_masks.ablation()], "tiny")
+    (look,) = {styles[label] for label in (*labels, "Latte-B", "videos alone")}
+    others = [each for label, each in styles.items() if each != look]
+    assert len(others) == len(styles) - 8
+
+
+def test_sizes_are_as_many_times_larger_as_the_papers() -> None:
+    for scale in ("tiny", "small"):
+        models = [SETUPS[scale].config_of(size).model for size in SIZES.values()]
+        weights = [18 * table.hidden_size**2 * table.depth for table in models]
+        ratios = [weight / weights[0] for weight in weights]
+        assert ratios == pytest.approx([1, 4, 14, 21], rel=0.1)
+
+
+def test_intext_keeps_published_and_measured_apart(
+    cells: Path, tmp_path: Path, section, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, "intext", "--cells", str(cells), "--out", str(tmp_path / "o")) == 0
+    with (tmp_path / "o" / "intext.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(row["row"], row["column"]): row for row in csv.DictReader(file)}
+    mask = "zero-shot UCF101, joint training mask Temporal Mask"
+    assert rows[mask, "FVD"]["value"] == "589.86"
+    assert rows[mask, "FVD-shapes"]["reason"]
+    assert rows["Temporal Mask", "FVD"]["reason"]
+    assert float(rows["Temporal Mask", "FID-shapes"]["value"]) == pytest.approx(
+        20.2 * 1.1, rel=1e-3
+    )
+    text = (tmp_path / "o" / "intext.md").read_text(encoding="utf-8")
+    assert "Temporal Mask has a lower FID than Only Video: paper yes; here no" in text
+    # One section for figure and table, with every claim once.
+    assert [path.name for path in (tmp_path / "o").glob("*.report.json")] == ["intext.report.json"]
+    report = section(tmp_path / "o", "intext")
+    assert report.title == "In the text: joint training and text-to-video"
+    assert [claim.here for claim in report.findings] == ["no"] * 4
+    assert report.blocks[0].name == "intext-masks"
+    made = report.blocks[-1].lines
+    assert made[0].startswith("published: ")
+    assert sum(line.startswith("command: ") for line in made) == 1
+    assert all(claim.claim in report.lead for claim in report.findings)
+
+
+def test_one_seed_is_shown_with_the_interval_of_its_samples(
+    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--cells", str(cells), "--out", str(tmp_path / "o"), "--seeds", "1")
+    assert run(monkeypatch, "figure5c", *arguments) == 0
+    printed = capsys.readouterr().out
+    assert "60.00 ± 6.00" in printed
+    assert "slightly better than rotary ones: paper yes; here not decided" in printed
+
+
+def test_two_results_for_one_cell_are_refused_and_nothing_is_written(
+    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = cells / "cells.jsonl"
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    with path.open("a", encoding="utf-8") as file:
+        file.write(first + "\n")
+    assert run(monkeypatch, "figure5a", "--cells", str(cells), "--out", str(tmp_path / "o")) == 2
+    assert "two results for one cell" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_at_paper_scale_all_that_is_missing_is_said_and_the_commands_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "none"))
+    arguments = ("--scale", "paper", "--cells", str(tmp_path / "cells"), "--seeds", "1")
+    place = ("--data-root", str(tmp_path), "--out", str(tmp_path / "o"))
+    assert run(monkeypatch, "figure5", *arguments, *place) == 2
+    said = capsys.readouterr().err
+    for missing in ("data set faceforensics", "network i3d", "DiT-XL/2's weights", "8 GPUs"):
+        assert said.count(f"  - {missing}") + said.count(f"weights of the {missing}") == 1
+    script = (tmp_path / "cells" / "commands.sh").read_text(encoding="utf-8")
+    trainings = [line for line in script.splitlines() if " train faceforensics " in line]
+    assert len(trainings) == 11  # each design once: the baseline is in every figure
+    for line in trainings:
+        words = line.split()
+        settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+        assert load_config("faceforensics", settings).training.steps == 200_000
+    assert not (tmp_path / "o").exists()
+
+
+def test_at_paper_scale_a_local_autoencoder_and_fewer_gpus_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "none"))
+    options = ("--vae", str(tmp_path / "my vae"), "--gpus", "2")
+    place = ("--data-root", str(tmp_path), "--cells", str(tmp_path / "cells"), "--seeds", "1")
+    assert run(monkeypatch, "figure7", "--scale", "paper", *options, *place) == 2
+    said = capsys.readouterr().err
+    assert f"the autoencoder {tmp_path / 'my vae'}: " in said
+    assert "  - 2 GPUs: " in said
+    script = (tmp_path / "cells" / "commands.sh").read_text(encoding="utf-8")
+    trainings = [line for line in script.splitlines() if " train faceforensics " in line]
+    assert len(trainings) == 4
+    for line in trainings:
+        assert "--nproc_per_node=2" in line
+        assert f"--set 'autoencoder.path={tmp_path / 'my vae'}'" in line
+    assert run(monkeypatch, "intext", "--scale", "paper", "--gpus", "5", *place) == 2
+    assert "error: --gpus 5: the paper's batch is of 8 processes" in capsys.readouterr().err
+    assert run(monkeypatch, "figure5a", *options, *place) == 2
+    assert capsys.readouterr().err == (
+        "error: --vae, --gpus: of effect at paper scale alone; leave them out\n"
+    )
+
+
+def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path) -> None:
+    figure = ablation("a", "paper")
+    few, other = "num_real 11 instead of 704", "weights sha256:1 instead of i3d_torchscript.pt"
+    found: dict[str, FinishedCell] = {}
+    keys = {}
+    for label, deviations in (("uniform frame", [few]), ("compression frame", [few, other])):
+        made = cell(ablation("a"), label, 0, tmp_path, 1.0)
+        found[made.key] = replace(made, details={**made.details, "deviations": deviations})
+        keys[figure.designs[label], 0] = made.key
+    cells = Cells(finished=Finished(cells=found, failed=()), keys=keys, reasons={})
+    document = ablation_document(figure, cells, Request(scale="paper"))
+    assert document.values is not None
+    assert document.values.remarks[-1] == (
+        f"Not as the protocol asks: {few}; {other} (compression frame)."
+    )
+    plain = {
+        key: replace(each, details={**each.details, "deviations": []})
+        for key, each in found.items()
+    }
+    cells = replace(cells, finished=Finished(cells=plain, failed=()))
+    document = ablation_document(figure, cells, Request(scale="paper"))
+    assert document.values.remarks == figure.remarks
+
+
+def test_other_batches_of_joint_training_are_said_where_there_are_some() -> None:
+    (images, batches) = intext_masks.ablation("paper").remarks
+    assert images == "Joint training: 8 images after each clip."
+    assert "with images 4 clips in each process, videos alone 5" in batches
+    assert len(intext_masks.ablation("tiny").remarks) == 1
+
+
+def test_designs_are_configurations_of_latte_train_at_every_scale() -> None:
+    for scale, setup in SETUPS.items():
+        figures = [*(ablation(letter, scale) for letter in LETTERS), figure7_sizes.ablation(scale)]
+        figures.append(intext_masks.ablation(scale))
+        keys = set()
+        for design in {design for figure in figures for design in figure.designs.values()}:
+            config = load_config(setup.config, setup.settings_of(design))
+            assert config.training.steps % setup.points == 0
+            training = training_of(design, setup, Path())
+            assert pickle.loads(pickle.dumps(training)) == training  # it travels to a worker
+            keys.add(training.key)
+        # All but the size and the interval that are the baseline's differ.
+        assert len(keys) == 16

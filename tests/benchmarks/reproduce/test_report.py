@@ -1,0 +1,376 @@
+"""`latte-bench report`: what it joins, in which order, and what it refuses."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import app as cli
+from benchmarks.cli.figures import FIGURE5
+from benchmarks.reproduce import report
+from reports.cells import Cell, Column, Row
+from reports.charts.bars import Bar, bar_chart
+from reports.document import FigureBlock, PaperClaim, Provenance, Report, TableBlock
+from reports.tables import Table, write_table
+
+
+def run_cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["latte-bench", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def leave(
+    folder: Path, name: str, *, title: str = "", date: str = "2026-01-02T03:04:05+00:00"
+) -> Path:
+    """What a runner leaves: a table in three forms, and the report as data."""
+    table = Table(
+        title=f"Values of {name}",
+        columns=(Column(key="x", title="x"),),
+        rows=(Row(label="a", cells={"x": Cell(value=1.5)}),),
+    )
+    figure = bar_chart([Bar(label="a", value=1.0)], title="t", axis="x")
+    write_table(table, folder, name)
+    lines = ("commit: abc123", f"host: name {folder.name}, system Linux, cores 2", f"date: {date}")
+    return Report(
+        title=title or f"{name}: a title",
+        lead=f"found in {name}",
+        findings=(PaperClaim(claim=f"claim of {name}", here="yes", seen="1 < 2"),),
+        blocks=(
+            TableBlock(table=table),
+            FigureBlock(figure=figure, description="bars", name=name),
+            Provenance(lines=lines),
+        ),
+    ).store(folder, name)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Results of some runners, left in no order."""
+    folder = tmp_path / "results"
+    leave(folder / "zoo", "training")
+    leave(folder / "demo", "demo", date="2026-03-04T00:00:00+00:00")
+    leave(folder / "figure5", "figure5b")
+    leave(folder / "figure5", "figure5a")
+    leave(folder / "table5", "table5")
+    leave(folder / "table3", "table3")
+    leave(folder / "figure5-small", "figure5a", title="Figure 5a, small")
+    (folder / "trainings").mkdir()
+    (folder / "trainings" / "cells.csv").write_text("not a table of the report")
+    return folder
+
+
+def sections(page: Path) -> list[str]:
+    return re.findall(r'<section id="([^"]+)">', page.read_text(encoding="utf-8"))
+
+
+def test_sections_follow_the_paper_and_what_is_not_run_stands_at_the_end(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(results.parent)
+    assert run_cli(monkeypatch, "report") == 0
+    assert sections(results / "report.html") == [
+        "claims",
+        *("table3", "figure5a", "figure5b", "table5"),
+        *("demo", "training", "not-run"),
+    ]
+    printed = capsys.readouterr().out
+    assert "4 of 15 tables and figures of the paper" in printed
+    assert "6 claims of the paper: 6 yes" in printed
+    text = (results / "report.md").read_text(encoding="utf-8")
+    assert "Made 2026-01-02 to 2026-03-04, from commit abc123." in text
+    assert "Hardware: system Linux, cores 2." in text
+    not_run = text[text.index("## Not run") :]
+    for command in ("table1", "figure7", "intext", "speed generator"):
+        assert re.search(rf"\| +–ᵃ \| `latte-bench {command}`", not_run), command
+    assert "figure5a" not in not_run
+    assert "Figure 5a, small" not in text
+
+
+def test_all_panels_of_a_figure_stand_before_the_first_of_them(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(results / "figure5", "figure5")
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    found = sections(results / "report.html")
+    assert found[2:5] == ["figure5", "figure5a", "figure5b"]
+
+
+def test_tables_are_copied_and_every_link_leads_to_a_file(
+    results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out = tmp_path / "elsewhere"
+    assert run_cli(monkeypatch, "report", "--results", str(results), "--out", str(out)) == 0
+    names = ["demo", "figure5a", "figure5b", "table3", "table5", "training"]
+    copied = sorted(path.name for path in out.iterdir() if path.suffix in (".csv", ".tex"))
+    assert copied == [f"{name}.{ending}" for name in names for ending in ("csv", "tex")]
+    assert (out / "table3.csv").read_bytes() == (results / "table3" / "table3.csv").read_bytes()
+    referred = re.findall(r"\]\(<([^>]+)>\)", (out / "report.md").read_text(encoding="utf-8"))
+    assert sorted(referred) == sorted(f"report-pictures/{name}.svg" for name in names)
+    assert all((out / name).is_file() for name in referred)
+    assert not list(out.rglob("*.part"))
+
+
+def test_pictures_and_tables_of_what_is_no_longer_there_go(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = results / "report-pictures"
+    folder.mkdir()
+    own = {results / "mine.csv", results / "demo-mine.tex", folder / "mine.svg"}
+    for path in own:
+        path.write_text("kept", encoding="utf-8")
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    names = ["figure5a", "figure5b", "table3", "table5", "training"]
+    assert {path.stem for path in folder.iterdir()} == {"mine", "demo", *names}
+    (results / "demo" / "demo.report.json").unlink()
+    for _ in range(2):
+        assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+        assert {path.name for path in folder.iterdir()} == {
+            "mine.svg",
+            *(f"{name}.svg" for name in names),
+        }
+        tables = {path.name for path in results.iterdir() if path.suffix in (".csv", ".tex")}
+        assert tables == {
+            *("mine.csv", "demo-mine.tex"),
+            *(f"{name}{ending}" for name in names for ending in (".csv", ".tex")),
+        }
+    assert {path.read_text(encoding="utf-8") for path in own} == {"kept"}
+    assert (results / "demo" / "demo.csv").exists()
+
+
+def test_no_list_makes_a_report_remove_what_is_not_of_its_making(
+    results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    (results / "folder.csv").mkdir()
+    others = ["../mine.csv", str(tmp_path / "mine.csv"), "demo/demo.csv", "notes.md", "x\0.csv"]
+    (tmp_path / "mine.csv").write_text("kept")
+    (results / "notes.md").write_text("kept")
+    named = [*others, "folder.csv", "gone.csv"]
+    (results / ".report-files").write_text(json.dumps(named), encoding="utf-8")
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    kept = ["../mine.csv", "demo/demo.csv", "notes.md", "folder.csv"]
+    assert all((results / name).exists() for name in kept)
+
+
+def test_tables_of_a_runner_are_its_own_though_the_report_lies_in_its_folder(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = ["--out", str(results / "demo")]
+    assert run_cli(monkeypatch, "report", "--results", str(results), *out) == 0
+    (results / "demo" / "demo.report.json").unlink()
+    assert run_cli(monkeypatch, "report", "--results", str(results), *out) == 0
+    assert (results / "demo" / "demo.csv").exists()
+
+
+def test_the_same_results_give_the_same_report(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = []
+    for _ in range(2):
+        assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+        pages.append((results / "report.html").read_bytes())
+    assert pages[0] == pages[1]
+
+
+def test_another_scale_has_a_folder_of_its_own_and_what_has_no_scale(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(results / "table1", "table1", title="left by tiny")
+    leave(results / "table2", "table2", title="left by tiny")
+    leave(results / "table2-small", "table2", title="left by small")
+    assert run_cli(monkeypatch, "report", "--results", str(results), "--scale", "small") == 0
+    page = results / "report-small" / "report.html"
+    assert sections(page) == [
+        "claims",
+        *("table1", "table2", "figure5a"),
+        *("demo", "training", "not-run"),
+    ]
+    html = page.read_text(encoding="utf-8")
+    assert "Figure 5a, small" in html
+    assert len(re.findall("</a>left by (?:tiny|small)</h2>", html)) == 2
+    assert html.count("</a>left by small</h2>") == 1  # table 2
+    assert f"latte-bench figure7 --scale small --out {results / 'figure7-small'}" in html
+    assert not (results / "report.html").exists()
+
+
+def test_one_report_in_two_places_is_one(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = results / "figure5" / "figure5a.report.json"
+    (results / "figure5a").mkdir()
+    (results / "figure5a" / path.name).write_bytes(path.read_bytes())
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    assert sections(results / "report.html").count("figure5a") == 1
+
+
+def test_of_two_runs_that_say_the_same_the_later_one_is_taken(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(results / "figure5a", "figure5a", date="2027-01-03T00:00:00+00:00")
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    assert sections(results / "report.html").count("figure5a") == 1
+    assert "to 2027-01-03" in (results / "report.md").read_text(encoding="utf-8")
+
+
+def test_files_of_others_in_the_folders_are_left_alone(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("table3", "table5"):
+        (results / folder / "notes.csv").write_text(folder, encoding="utf-8")
+        (results / folder / f"{folder}-depth.csv").write_text("a part", encoding="utf-8")
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    assert not (results / "notes.csv").exists()
+    assert (results / "table5-depth.csv").read_text(encoding="utf-8") == "a part"
+
+
+def test_published_figures_alone_are_no_result(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(results.parent)
+    for name in ("table3", "table4"):
+        assert run_cli(monkeypatch, name) == 0
+    assert run_cli(monkeypatch, "report") == 0
+    text = (results / "report.md").read_text(encoding="utf-8")
+    assert "3 of 15 tables and figures of the paper, and 1 of 6 reports" in text
+    not_run = text[text.index("## Not run") :]
+    for name in ("table3", "table4"):
+        assert re.search(
+            rf"\| published figures alone +\| `latte-bench {name} --scale tiny`", not_run
+        )
+    assert {"table3", "table4"} <= set(sections(results / "report.html"))
+
+
+def spoil_line(results: Path) -> None:
+    path = results / "table3" / "table3.report.json"
+    path.write_text(path.read_text(encoding="utf-8")[:100], encoding="utf-8")
+
+
+def spoil_encoding(results: Path) -> None:
+    (results / "table3" / "table3.report.json").write_bytes(b"\xff\xfe")
+
+
+def spoil_form(results: Path) -> None:
+    (results / "table3" / "table3.report.json").write_text("[1]", encoding="utf-8")
+
+
+def spoil_name(results: Path) -> None:
+    leave(results / "table3", 'x" onload="y')
+
+
+def take_our_name(results: Path) -> None:
+    leave(results / "table3", "not-run")
+
+
+def leave_two(results: Path) -> None:
+    leave(results / "figure5a", "figure5a", title="Figure 5a, otherwise")
+
+
+def leave_one_picture_twice(results: Path) -> None:
+    """The one has the name that a section gives the other."""
+    figure = bar_chart([Bar(label="a", value=1.0)], title="t", axis="x")
+    blocks = [FigureBlock(figure=figure, description="d", name=name) for name in ("x", "table3-x")]
+    Report(title="t", blocks=tuple(blocks)).store(results / "table3", "table3")
+
+
+def leave_one_claim_twice(results: Path) -> None:
+    """One that is called as another is with its place."""
+    texts = ("A", "A", "A (Table 3), 2")
+    claims = [PaperClaim(claim=text, here="yes", seen="1 < 2") for text in texts]
+    Report(title="Table 3", blocks=(), findings=tuple(claims)).store(results / "table3", "table3")
+
+
+def break_list(results: Path) -> None:
+    (results / ".report-files").write_text('["table3.csv", 1]')
+
+
+def block_report(results: Path) -> None:
+    (results / "report.md").mkdir()
+
+
+def block_pictures(results: Path) -> None:
+    (results / "report-pictures").write_text("a file")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentences"),
+    [
+        (spoil_line, ("table3/table3.report.json: it is not JSON", "or remove it")),
+        (spoil_encoding, ("table3/table3.report.json: ", "or remove it")),
+        (spoil_form, ("table3/table3.report.json: it is not a stored report", "or remove it")),
+        (spoil_name, ("is not called as a command would call it",)),
+        (take_our_name, ("not-run.report.json is not called as a command would call it",)),
+        (leave_two, ("figure5/figure5a.report.json and ", "two results of one name", "remove one")),
+        (leave_one_picture_twice, ("results: ", "pictures", "report-pictures/table3-x", "remove")),
+        (leave_one_claim_twice, ("results: ", "cannot be joined", "A (Table 3), 2", "remove it")),
+        (break_list, (".report-files is not the list of what an earlier report left: remove it",)),
+        (block_report, ("report.md cannot be written", "--out")),
+        (block_pictures, ("report-pictures", "cannot be written", "--out")),
+    ],
+)
+def test_bad_input_is_one_sentence_and_overwrites_nothing(
+    spoil: Callable[[Path], None],
+    sentences: tuple[str, ...],
+    results: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (results / "report.html").write_text("the report of yesterday")
+    spoil(results)
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert all(sentence in error for sentence in sentences), error
+    assert (results / "report.html").read_text() == "the report of yesterday"
+    assert not (results / "table3.csv").exists()
+    assert not list(results.rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--results", "nowhere"], "nowhere: no such folder of results"),
+        (["--results", "empty"], "empty: no folder in it holds a report of scale tiny"),
+        (["--results", "empty", "--scale", "papre"], "did you mean paper?"),
+        (["--results", "empty", "--out", "file/report"], "file is a file, not a folder"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_said_first(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty" / "table3").mkdir(parents=True)
+    (tmp_path / "file").write_text("")
+    assert run_cli(monkeypatch, "report", *arguments) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_written_is_said(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path, content: bytes) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    assert run_cli(monkeypatch, "report", "--results", str(results)) == 2
+    assert "cannot be written (Permission denied): choose another folder" in capsys.readouterr().err
+    assert not (results / "report.md").exists()
+
+
+def test_every_table_and_figure_of_the_command_line_has_a_place() -> None:
+    named = {f"figure5{letter}" for letter in FIGURE5} | {"figure6", "figure7", "figure8", "intext"}
+    assert {*report.OF_THE_PAPER} == named | {f"table{number}" for number in range(1, 6)}
+    commands = {each.name or each.callback.__name__ for each in cli.app.registered_commands}
+    assert {name.partition("-")[0] for name in report.KNOWN} <= commands
+
+
+def test_the_report_needs_no_torch() -> None:
+    code = "import sys, benchmarks.reproduce.report; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

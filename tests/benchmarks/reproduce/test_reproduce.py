@@ -1,0 +1,205 @@
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+from benchmarks.cells import scale
+from benchmarks.cells.processes import Ended
+from benchmarks.cli.app import app
+from benchmarks.figures import paper_trainings
+from benchmarks.figures.ablations import Request
+from benchmarks.figures.designs import VARIANTS
+from benchmarks.reproduce import run as reproduce
+from benchmarks.reproduce.run import ReproduceRequest, runner_commands
+from latte.data.errors import InputError
+
+
+def run(
+    codes: dict[str, int], monkeypatch: pytest.MonkeyPatch, request: ReproduceRequest | None = None
+) -> list[str]:
+    """Names of the runners that were started, each ending with its code, or 0."""
+    started = []
+
+    def ended(command: list[str]) -> Ended:
+        name = next(part for part in command if part in (*KNOWN, "report"))
+        started.append(name)
+        return Ended(code=codes.get(name, 0), error=None)
+
+    monkeypatch.setattr(reproduce, "child_ended", ended)
+    try:
+        reproduce.run(Path("results"), request or ReproduceRequest(scale="tiny"))
+    finally:
+        codes["started"] = len(started)
+    return started
+
+
+KNOWN = (*reproduce.OF_THE_PAPER, *reproduce.OF_THE_MEASURES, *reproduce.OF_ITSELF)
+
+
+ALL_OPTIONS = ReproduceRequest(
+    scale="paper",
+    seeds=2,
+    workers=1,
+    only_available=True,
+    data_root=Path("sets"),
+    checkpoints=Path("models"),
+    vae="some/vae",
+    initialise_from=Path("dit.pt"),
+    gpus=4,
+    vbench=("a=a.json", "b.json"),
+)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ReproduceRequest(scale="tiny", seeds=2, workers=1),
+        ReproduceRequest(scale="small", seeds=2, workers=1),
+        ReproduceRequest(scale="paper", seeds=2, workers=1),
+        ALL_OPTIONS,
+    ],
+)
+def test_every_runner_takes_the_options_that_it_is_given(request_, tmp_path):
+    commands = runner_commands(tmp_path, request_)
+    group = get_command(app)
+    context = typer.Context(group)
+    for name, options in commands:
+        command = group.get_command(context, name)
+        assert command.make_context(name, list(options)).params  # an unknown option raises
+
+
+def test_every_runner_is_handed_what_it_takes(tmp_path):
+    given = {name: shlex.join(options) for name, options in runner_commands(tmp_path, ALL_OPTIONS)}
+    for name in ("table3", "table5"):
+        assert (
+            "--data-root sets --checkpoints models --vae some/vae --only-available" in given[name]
+        )
+    for name in ("figure5", "figure7", "intext"):
+        options = "--data-root sets --vae some/vae --initialise-from dit.pt --gpus 4"
+        assert f"{options} --only-available" in given[name]
+    for name in ("figure6", "figure8"):
+        assert given[name].endswith("--data-root sets --vae some/vae")
+    assert given["table4"].endswith("--results a=a.json --results b.json")
+
+
+def test_options_of_paper_scale_are_refused_at_others(monkeypatch):
+    request = ReproduceRequest(scale="tiny", vae="some/vae", gpus=4)
+    with pytest.raises(InputError, match="--vae, --gpus: of effect at paper scale alone"):
+        run({}, monkeypatch, request)
+    with pytest.raises(InputError, match="--gpus: of effect at paper scale alone"):
+        run({}, monkeypatch, ReproduceRequest(scale="tiny", gpus=0))
+
+
+@pytest.fixture
+def nothing_here(tmp_path, monkeypatch):
+    """A machine without data sets, weights and GPUs."""
+    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    return ReproduceRequest(
+        scale="paper", data_root=tmp_path, checkpoints=tmp_path, vae=str(tmp_path)
+    )
+
+
+def test_all_that_any_runner_lacks_is_said_before_anything_starts(nothing_here, monkeypatch):
+    codes = {}
+    with pytest.raises(InputError) as refused:
+        run(codes, monkeypatch, nothing_here)
+    assert codes["started"] == 0
+    message = str(refused.value)
+    assert "--only-available runs what can be run:\n" in message
+    for name in (
+        "data set ucf101",  # of table 3 and of table 5
+        "data set faceforensics",  # of both tables and of figures
+        "weights of Latte for taichi-hd",
+        "weights of the network c3d",
+        "weights of the network inception",
+        "a results file of VBench",
+        "DiT-XL/2's weights",
+        "8 GPUs",
+    ):
+        assert message.count(f"\n  - {name}: ") == 1
+
+
+def test_what_is_here_is_run_and_what_is_left_out_is_said(
+    nothing_here, tmp_path, monkeypatch, capsys
+):
+    some = {"only_available": True, "vbench": (str(tmp_path / "m_eval_results.json"),)}
+    (tmp_path / "m_eval_results.json").write_text(
+        '{"scene": [0.5, [{"video_path": "a-0.mp4", "video_results": 0.5}]]}', encoding="utf-8"
+    )
+    request = ReproduceRequest(**{**vars(nothing_here), **some})
+    figures = {"figure5", "figure6", "figure7", "figure8", "intext"}
+    started = run({}, monkeypatch, request)
+    assert set(KNOWN) - set(started) == {"table3", "table5", *figures}
+    said = capsys.readouterr().err
+    assert said.startswith("left out: table3, table5, figure5, figure6, figure7, figure8, intext;")
+    assert "\n  - data set faceforensics: " in said
+    # What trains figures is here: they are run, each for what it can show.
+    here = scale.Ingredient(name="all", here=True, how_to_get="")
+    monkeypatch.setattr(
+        paper_trainings, "ingredients", lambda designs, _: {each: [here] for each in designs}
+    )
+    assert figures < set(run({}, monkeypatch, request))
+
+
+def test_trained_networks_are_looked_into_where_none_could_be_trained(nothing_here, tmp_path):
+    def names(figure: str) -> set[str]:
+        needed = reproduce.needed_at_paper_scale(tmp_path / "results", nothing_here)
+        (part,) = needed[figure]
+        return {each.name for each in part}
+
+    to_train = {"8 GPUs", "weights of the network i3d"}
+    assert to_train < names("figure6")
+    trainings = Request(
+        scale="paper", cells=tmp_path / "results" / "trainings-paper", vae=str(tmp_path)
+    )
+    for seed in range(nothing_here.seeds):
+        assert to_train < names("figure6")
+        weights = paper_trainings.paper_training(VARIANTS[2], seed, trainings).weights
+        weights.parent.mkdir(parents=True)
+        weights.touch()
+    assert names("figure6") == {
+        *(f"a trained network of variant 2, seed {seed}" for seed in range(nothing_here.seeds)),
+        "data set faceforensics",
+        "the package diffusers",
+        f"the autoencoder {tmp_path}",
+        "a GPU",
+    }
+    assert to_train < names("figure8")  # of another variant
+
+
+def test_the_report_comes_last_and_every_runner_once(monkeypatch):
+    started = run({}, monkeypatch)
+    assert started[-1] == "report"
+    assert sorted(started[:-1]) == sorted(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("codes", "error", "names"),
+    [
+        ({"table3": 2, "figure7": 2}, InputError, "table3, figure7 ended early"),
+        ({"table3": 2, "figure7": 1}, typer.Exit, "table3, figure7 ended early"),
+        ({"figure5": -9}, typer.Exit, "figure5 ended early"),
+    ],
+)
+def test_a_runner_that_fails_costs_no_other_and_fails_the_run_at_the_end(
+    codes, error, names, monkeypatch, capsys
+):
+    with pytest.raises(error) as ended:
+        run(codes, monkeypatch)
+    assert codes["started"] == len(KNOWN) + 1
+    assert names in str(ended.value) + capsys.readouterr().err
+
+
+def test_scales_do_not_mix(tmp_path):
+    def folders(scale):
+        commands = runner_commands(tmp_path, ReproduceRequest(scale=scale))
+        return {
+            options[options.index("--out") + 1]
+            for name, options in commands
+            if name in reproduce.OF_THE_PAPER
+        }
+
+    assert not folders("tiny") & folders("small")

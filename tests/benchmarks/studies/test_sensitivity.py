@@ -1,0 +1,256 @@
+"""`latte-bench sensitivity` on few clips, and its rules on made-up answers."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from benchmarks.shapes.distortions import DISTORTIONS
+from benchmarks.studies.sensitivity import report as sensitivity_report
+from benchmarks.studies.sensitivity import run as sensitivity
+from benchmarks.studies.sensitivity.measures import MEASURES, Usual, chosen_measures
+from benchmarks.studies.sensitivity.report import noticed_from, noticed_table, panels, summary_table
+from benchmarks.studies.sensitivity.run import STRENGTHS, split_draws
+from evaluation.metrics import frechet_distance_from_features
+from evaluation.networks.registry import build
+from latte.data.errors import InputError
+from latte.data.shapes import shapes_clips, shapes_video_set
+
+FEW = {"blur": (0.25, 4.0), "frozen": (0.5, 1.0)}
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sensitivity")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sensitivity, "STRENGTHS", FEW)
+        patch.setattr(sensitivity_report, "STRENGTHS", FEW)
+        sensitivity.run(out=folder, num_videos=40, draws=4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def frame(out: Path) -> pd.DataFrame:
+    return pd.read_csv(out / "sensitivity.csv", keep_default_na=True)
+
+
+def one(frame: pd.DataFrame, distortion: str, strength: float, metric: str) -> pd.Series:
+    found = frame[
+        (frame.distortion == distortion) & (frame.strength == strength) & (frame.metric == metric)
+    ]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_the_section_says_who_notices_most(out, section):
+    report = section(out, "sensitivity")
+    summary, chart, table = report.blocks[:3]
+    assert chart.name == "sensitivity"
+    assert len(table.table.rows) == len(FEW)
+    in_time = {row.label: int(row.cells["time"].text[0]) for row in summary.table.rows}
+    most, least = (", ".join(x for x in in_time if in_time[x] == count) for count in (1, 0))
+    assert f"In time 1 of 1 distortions are noticed by {most}; 0 by {least}." in report.lead
+    assert f"In space 1 of 1 distortions are noticed by {', '.join(in_time)}." in report.lead
+
+
+def test_a_metric_looks_the_same_whatever_others_are_followed():
+    def colours(*names):
+        kept = [each for each in MEASURES if not names or each.name in names]
+        frame = pd.concat([made_up().query("metric == 'a'").assign(metric=m.name) for m in kept])
+        bench = SimpleNamespace(measures=kept, title=lambda each: each.name)
+        lines = sensitivity_report.draw(bench, frame).figure.axes[0].lines
+        return {
+            each.name: (line.get_color(), line.get_linestyle())
+            for each, line in zip(kept, lines, strict=True)
+        }
+
+    every, few = colours(), colours("KVD", "recall")
+    assert few == {name: every[name] for name in few}
+
+
+def test_every_metric_has_a_number_for_every_set(frame):
+    sets = 4 + sum(len(strengths) for strengths in FEW.values())
+    assert list(frame.columns) == [
+        "distortion",
+        "strength",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "relative",
+        "answer",
+    ]
+    counts = frame.metric.value_counts()
+    assert set(counts) == {sets}
+    assert set(counts.index) == {f"{measure.name}-shapes" for measure in MEASURES}
+    with_interval = frame.dropna(subset=["low"])
+    assert (with_interval.low <= with_interval.value).all()
+    assert (with_interval.value <= with_interval.high).all()
+    assert set(frame[frame.low.isna()].metric) == {"KID-shapes"}
+
+
+def test_a_number_is_the_metric_of_clips_made_by_hand(frame):
+    videos = shapes_video_set("test", num_videos=200)
+    real, other = split_draws(videos, 40, 4, seed=0)[:2]
+    clips = [shapes_clips("test", [video.index for video in each.videos]) for each in (real, other)]
+    extractor = build("shapes")
+    still = np.repeat(clips[1][:, :1], 16, axis=1)
+    for distortion, strength, fake in (("none", 0, clips[1]), ("frozen", 1, still)):
+        expected = frechet_distance_from_features(extractor(clips[0]), extractor(fake))
+        found = one(frame, distortion, strength, "FVD-shapes").value
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_values_are_relative_to_the_same_videos_undistorted(frame):
+    assert one(frame, "none", 0, "FVD-shapes").relative == 1.0
+    blurred, sharp = (one(frame, *which, "FID-shapes") for which in (("blur", 4), ("none", 0)))
+    assert blurred.relative == pytest.approx(blurred.value / sharp.value)
+
+
+def test_clips_see_what_frames_do_not(frame):
+    frozen = frame[(frame.distortion == "frozen") & (frame.strength == 1)].set_index("metric")
+    assert frozen.answer["FVD-shapes"] > 1
+    assert abs(frozen.answer["FID-shapes"]) < 1
+    blurred = frame[(frame.distortion == "blur") & (frame.strength == 4)].set_index("metric")
+    assert blurred.answer[["FVD-shapes", "FID-shapes", "coverage-shapes"]].min() > 1
+
+
+def test_everything_promised_is_written(out):
+    names = {path.name for path in out.iterdir()}
+    endings = ("md", "csv", "tex", "svg", "png")
+    assert {f"sensitivity.{ending}" for ending in endings} <= names
+    text = (out / "sensitivity.md").read_text(encoding="utf-8")
+    assert "| blur (σ, pixels; 0.25 … 4)" in text
+    assert "| FVD-shapes " in text
+    assert "`" in text
+
+
+def test_the_usual_range_holds_another_draw_19_times_of_20():
+    values = [1.0, 2.0, 4.0]
+    usual = Usual.of(values)
+    half = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) * np.sqrt(4 / 3)
+    assert usual.mean == pytest.approx(7 / 3)
+    assert usual.half_width == pytest.approx(half)
+    random = np.random.default_rng(0)
+    draws = random.normal(5.0, 3.0, (4000, 9))
+    inside = [
+        abs(Usual.of(list(row[:8])).answer(row[8], higher_is_better=False)) <= 1 for row in draws
+    ]
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.012)
+
+
+def test_an_answer_is_positive_where_the_metric_says_worse():
+    usual = Usual(mean=2.0, half_width=0.5)
+    assert usual.answer(3.0, higher_is_better=False) == 2.0
+    assert usual.answer(3.0, higher_is_better=True) == -2.0
+    exact = Usual(mean=1.0, half_width=0.0)  # every draw gave the same number
+    assert exact.answer(1.0, higher_is_better=True) == 0.0
+    assert exact.answer(0.5, higher_is_better=True) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ((0.5, 2.0, 3.0), (2.0, True)),
+        ((2.0, 3.0, 4.0), (1.0, True)),
+        ((2.0, 0.9, 3.0), (3.0, True)),  # once more unnoticed: not noticed until then
+        ((5.0, 5.0, 1.0), (None, True)),
+        ((0.0, -2.0, -3.0), (2.0, False)),
+        ((-2.0, 0.0, 3.0), (3.0, True)),
+        ((3.0, -3.0, -3.0), (2.0, False)),
+    ],
+)
+def test_noticed_is_what_every_stronger_distortion_is_too(answers, expected):
+    rows = pd.DataFrame({"strength": (1.0, 2.0, 3.0), "answer": answers})
+    assert noticed_from(rows.sample(frac=1, random_state=0)) == expected
+
+
+def made_up() -> pd.DataFrame:
+    """Metric "a" sees everything at the second strength, "b" takes all for better."""
+    rows = []
+    for name, strengths in STRENGTHS.items():
+        for step, strength in enumerate(strengths):
+            rows += [(name, strength, "a", 2.0 if step else 0.0), (name, strength, "b", -2.0)]
+    rows += [("none", 0.0, "a", 0.1), ("none", 0.0, "b", -0.1)]
+    return pd.DataFrame(rows, columns=["distortion", "strength", "metric", "answer"])
+
+
+def test_the_tables_say_what_was_computed():
+    impossible = {"sped up": "Not at 4: too short."}
+    table = noticed_table(made_up(), ["a", "b"], impossible, draws=8)
+    cells = {row.label.split(" (")[0]: row.cells for row in table.rows}
+    for name, strengths in STRENGTHS.items():
+        if name in impossible:
+            assert cells[name]["a"].reason == "Not at 4: too short."
+            continue
+        assert cells[name]["a"].text == f"{strengths[1]:.3g}"
+        assert cells[name]["a"].notes == ()
+        assert cells[name]["b"].text == f"{strengths[0]:.3g}"
+        assert cells[name]["b"].notes
+    summary = summary_table(made_up(), ["a", "b"]).rows
+    assert summary[0].cells["space"].text == "5 of 5"
+    assert summary[0].cells["step"].text == "2.0"
+    assert summary[1].cells["time"].text == "0 of 7"
+    assert summary[1].cells["step"].is_empty
+    assert summary[1].cells["missed"].text == "none"
+
+
+def test_a_panel_begins_at_no_strength_with_the_undistorted_videos():
+    found = {panel.title: panel for panel in panels(made_up(), ["a", "b"])}
+    assert list(found) == list(STRENGTHS)
+    curve = found["slowed"].curves[0]
+    assert curve.x == (1.0, *STRENGTHS["slowed"])
+    assert curve.y[:2] == (0.1, 0.0)
+
+
+def test_every_strength_is_one_that_its_distortion_takes_and_they_grow():
+    assert set(STRENGTHS) <= set(DISTORTIONS)
+    for name, strengths in STRENGTHS.items():
+        assert list(strengths) == sorted(set(strengths))
+        assert strengths[0] > DISTORTIONS[name].none
+
+
+def test_draws_share_no_video_and_need_enough_of_them():
+    videos = shapes_video_set("test", num_videos=20)
+    sets = split_draws(videos, 4, 4, seed=1)
+    names = [video.name for each in sets for video in each.videos]
+    assert len(sets) == 5
+    assert sorted(names) == [video.name for video in videos.videos]
+    with pytest.raises(InputError, match="need 25, but it has 20"):
+        split_draws(videos, 5, 4, seed=1)
+
+
+def test_videos_too_short_to_be_sped_up_say_so(tmp_path, monkeypatch, capsys):
+    random = np.random.default_rng(0)
+    np.save(tmp_path / "real.npy", random.integers(0, 256, (80, 20, 16, 16, 3), dtype=np.uint8))
+    few = {"noise": (60.0,), "sped up": (1.1, 2.0)}
+    monkeypatch.setattr(sensitivity, "STRENGTHS", few)
+    monkeypatch.setattr(sensitivity_report, "STRENGTHS", few)
+    sensitivity.run(
+        out=tmp_path / "out",
+        real=tmp_path / "real.npy",
+        network_name="shapes",
+        metrics=["fvd"],
+        draws=3,
+    )
+    printed = capsys.readouterr().out
+    assert "Not at 2: " in printed
+    assert "has 10 frames" in printed
+    frame = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
+    assert set(frame.distortion) == {"none", "noise"}
+    with pytest.raises(InputError, match="too few"):
+        sensitivity.run(out=tmp_path, real=tmp_path / "real.npy", network_name="shapes", draws=4)
+
+
+def test_metrics_are_chosen_by_their_names():
+    assert chosen_measures([]) == MEASURES
+    assert [each.name for each in chosen_measures(["precision-recall", "fid"])] == [
+        "FID",
+        "precision",
+        "recall",
+    ]
+    with pytest.raises(InputError, match="did you mean kvd"):
+        chosen_measures(["kdv"])

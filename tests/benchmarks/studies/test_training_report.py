@@ -1,0 +1,221 @@
+"""`latte-bench training` on folders of runs, whole, going on and damaged."""
+
+import re
+import sys
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from benchmarks.cli import app as cli
+from benchmarks.studies.training import checkpoints as training_checkpoints
+from benchmarks.studies.training import report as training_report
+from benchmarks.studies.training.checkpoints import fvd_of_checkpoints
+from benchmarks.studies.training.report import facts_table, tracks
+from benchmarks.studies.training.run_folder import open_run, read_numbers
+from evaluation.features.extraction import RunOptions
+from latte.data.errors import InputError
+from latte.sampling.generate import SamplingOptions
+from latte.training.config import (
+    DataTable,
+    ModelTable,
+    TrainConfig,
+    TrainingTable,
+    to_toml,
+)
+
+NOTHING = pd.DataFrame({"step": []})
+HEADER = "step,loss,mse,vb,gradient_norm,learning_rate,samples,seconds"
+ROWS = [
+    f"{50 * i},{1.1 / i},{1 / i},{0.1 / i},{2 / i},{1e-5 * i},{400 * i},{60 * i}"
+    for i in range(1, 41)
+]
+
+LOG = "\n".join([HEADER, *ROWS, ""])
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Maker of a run's folder; what is None is not there."""
+
+    def make(log=LOG, evaluations=None, dataset="shapes", **training):
+        folder = tmp_path / "my run"
+        folder.mkdir()
+        config = TrainConfig(
+            data=DataTable(dataset=dataset, num_frames=16, stride=1, size=8),
+            training=TrainingTable(steps=4000, batch_size=8, **training),
+            model=ModelTable(
+                patch_size=4, hidden_size=32, depth=2, num_heads=2, class_conditional=True
+            ),
+        )
+        (folder / "config.toml").write_text(to_toml(config), encoding="utf-8")
+        for name, text in (("log", log), ("evaluations", evaluations)):
+            if text is not None:
+                (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def add_checkpoints(tiny_checkpoint):
+    def add(folder, *steps):
+        for step in steps:
+            path = folder / "checkpoints" / f"{step:07d}" / "ema.safetensors"
+            path.parent.mkdir(parents=True)
+            tiny_checkpoint(path, seed=step)
+
+    return add
+
+
+def test_the_documents_say_what_was_trained_and_are_named_in_what_is_printed(
+    make_run, add_checkpoints, tmp_path, capsys
+):
+    folder = make_run(evaluations="step,FVD\n500,30.5\n1000,12.25\n")
+    add_checkpoints(folder, 500, 1000)
+    (folder / "samples").mkdir()
+    for step, colour in ((500, "red"), (1000, "green"), (1500, "blue")):
+        Image.new("RGB", (40, 20), colour).save(folder / "samples" / f"{step:07d}.png")
+    out = tmp_path / "out"
+    training_report.run(folder, out=out)
+    printed = capsys.readouterr().out
+    names = {path.name for path in out.iterdir()}
+    wanted = {f"training.{ending}" for ending in ("md", "html", "csv", "svg", "png", "report.json")}
+    assert names == wanted | {"samples_0000500.png", "samples_0001500.png"}
+    for name in wanted:
+        assert str(out / name) in printed
+    text = (out / "training.md").read_text(encoding="utf-8")
+    for part in (
+        "2,000 of 4,000",
+        "16,000, 8 in each step",
+        "40 min; 6.67 clips per second",
+        "2 blocks, hidden size 32, 2 heads",
+        "learning_rate = 0.0001",
+    ):
+        assert part in text
+    assert re.search(r"\| 1,000 +\| +12.25 +\|", text)
+    frame = pd.read_csv(out / "training.csv")
+    assert frame[frame.track == "FVD"].value.tolist() == [30.5, 12.25]
+
+
+def test_every_number_is_a_track_and_a_learning_rate_only_where_it_varies(make_run):
+    run = open_run(make_run(evaluations="step,FVD,FVD low,FVD high,IS\n10,3,2,5,\n20,1,1,2,9\n"))
+    found = {track.title: track for track in tracks(run, NOTHING)}
+    assert len(found) == 6
+    assert found["FVD"].values == (3, 1)
+    assert (found["FVD"].low, found["FVD"].high) == ((2, 1), (5, 2))
+    assert (found["IS"].steps, found["IS"].values) == ((20,), (9,))
+    loss = found["error of the predicted noise (mse)"]
+    assert loss.values == pytest.approx([1 / i for i in range(1, 41)])
+    assert loss.log
+    assert loss.reach > 0
+    constant = run.log.assign(learning_rate=1e-4)
+    same = training_report.replace(run, log=constant)
+    assert "learning rate" not in [track.title for track in tracks(same, NOTHING)]
+
+
+def test_a_run_that_is_going_on_has_a_last_line_that_is_not_yet_whole(make_run):
+    run = open_run(make_run(log="\n".join([HEADER, *ROWS[:3], ROWS[3][:9]])))
+    assert list(run.log.step) == [50, 100, 150]
+    assert "before the first checkpoint" in facts_table(run).markdown()
+
+
+@pytest.mark.parametrize(
+    ("log", "sentence"),
+    [
+        (None, "log.csv: has no rows yet; the run writes one every 100 steps"),
+        ("", "log.csv: has no rows yet"),
+        (HEADER + "\n", "log.csv: has no rows yet"),
+        ("a,b\n1,2\n", "log.csv: has no column step"),
+        ("step,mse\n1,2\n", "log.csv: lacks vb"),
+        (f"{HEADER}\n{ROWS[0]}\n{ROWS[1]},7\n", "log.csv, line 3: '100,"),
+        (f"{HEADER}\n{ROWS[0]}\n100,spam\n", "log.csv, line 3: '100,spam' is no row of step, "),
+        (f"{HEADER}\n{ROWS[1]}\n{ROWS[0]}\n", "line 3: .* after the one before"),
+    ],
+)
+def test_a_log_that_cannot_be_read_is_one_sentence(log, sentence, make_run):
+    with pytest.raises(InputError, match=sentence):
+        open_run(make_run(log=log))
+
+
+def test_a_folder_that_is_no_run_is_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["latte-bench", "training", str(tmp_path), "--out", "new"])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"error: {tmp_path}: no run of `latte train`")
+    assert captured.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_that_are_missing_or_not_finite_are_left_out(tmp_path):
+    path = tmp_path / "evaluations.csv"
+    path.write_text("step,FVD\n10,\n20,nan\n30,inf\n40,5\n", encoding="utf-8")
+    assert read_numbers(path).FVD.isna().tolist() == [True, True, True, False]
+
+
+def test_fvd_is_measured_of_every_checkpoint_and_goes_on_where_it_was(
+    make_run, add_checkpoints, tmp_path, monkeypatch
+):
+    folder, table = make_run(), tmp_path / "out" / "fvd.csv"
+    decoded = []
+    original = training_checkpoints.measure_set
+
+    def spy(*arguments):
+        decoded.append((found := original(*arguments)).decoded)
+        return found
+
+    def measure():
+        sampling = SamplingOptions(method="ddim", steps=2)
+        options = RunOptions(store=tmp_path / "store", workers=0, progress=False)
+        run = open_run(folder)
+        return fvd_of_checkpoints(run, 12, sampling, options, table, resamples=20)
+
+    monkeypatch.setattr(training_checkpoints, "measure_set", spy)
+    add_checkpoints(folder, 50)
+    first, _ = measure()
+    add_checkpoints(folder, 100)
+    both, how = measure()
+    assert decoded == [12, 12, 0, 0, 12]  # real videos and a checkpoint; the same, and a new one
+    pd.testing.assert_frame_equal(pd.read_csv(table), both)
+    pd.testing.assert_frame_equal(both.iloc[:1], first)
+    assert list(both.step) == [50, 100]
+    for _, row in both.iterrows():
+        assert 0 <= row["FVD-shapes low"] <= row["FVD-shapes"] <= row["FVD-shapes high"]
+    assert "12 samples against as many videos of the test split; DDIM, 2 steps" in how
+
+
+def test_what_was_measured_afterwards_is_in_the_documents(make_run, tmp_path, monkeypatch):
+    measured = pd.DataFrame(
+        {"step": [50, 100], "FVD-shapes": [9.5, 4.25], "FVD-shapes low": [8.0, 4.0]}
+    ).assign(**{"FVD-shapes high": [12.0, 5.0]})
+    asked = []
+
+    def fvd(run, count, sampling, options, table):
+        asked.extend([count, sampling.steps, sampling.guidance_scale, table.name])
+        return measured, "Made so."
+
+    monkeypatch.setattr(training_checkpoints, "fvd_of_checkpoints", fvd)
+    training_report.run(
+        make_run(), out=tmp_path / "out", fvd=True, num_videos=9, steps=3, guidance_scale=1.5
+    )
+    assert asked == [9, 3, 1.5, "training_fvd.csv"]
+    text = (tmp_path / "out" / "training.md").read_text(encoding="utf-8")
+    assert re.search(r"\| 100 +\| +4.25 \[4.00, 5.00\] +\|", text)
+    assert "Made so." in text
+    frame = pd.read_csv(tmp_path / "out" / "training.csv")
+    assert frame[frame.track == "FVD-shapes"].high.tolist() == [12, 5]
+
+
+def test_fvd_is_of_runs_on_shapes_that_have_a_checkpoint(make_run, tmp_path):
+    folder = make_run()
+    with pytest.raises(InputError, match="has no checkpoint yet"):
+        training_report.run(folder, out=tmp_path / "out", fvd=True)
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace('"shapes"', '"ucf101"'), encoding="utf-8")
+    with pytest.raises(InputError, match="was trained on ucf101, but --fvd measures FVD-shapes"):
+        training_report.run(folder, out=tmp_path / "out", fvd=True)
+    assert not (tmp_path / "out").exists()

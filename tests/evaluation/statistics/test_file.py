@@ -1,0 +1,367 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from evaluation.metrics import frechet_distance
+from evaluation.networks.registry import NETWORKS
+from evaluation.protocol.presets import STYLEGAN_V
+from evaluation.results.record import SetRecord
+from evaluation.statistics.file import (
+    Origin,
+    StatisticsFile,
+    is_statistics_file,
+    read_statistics,
+    read_statistics_file,
+    stated_split,
+    write_statistics_file,
+)
+from evaluation.statistics.origin import (
+    check_network,
+    deviations_of_statistics,
+    follows_protocol,
+    record_of_statistics,
+    statistics_over,
+)
+from evaluation.statistics.running import RunningStatistics, Statistics
+from latte.data.errors import InputError
+
+MU, SIGMA = np.array([1.0, 2.0]), np.array([[2.0, 0.5], [0.5, 1.0]])
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_both_forms_are_recognised_and_read(tmp_path, suffix):
+    path = tmp_path / f"statistics{suffix}"
+    arrays = {"mu": MU, "sigma": SIGMA, "count": np.array(2048)}
+    if suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        save_file(arrays, path)
+    assert is_statistics_file(path)
+    statistics, digest = read_statistics(path)
+    assert statistics.mean.tolist() == MU.tolist()
+    assert statistics.covariance.tolist() == SIGMA.tolist()
+    assert statistics.count == 2048
+    assert len(digest) == 64
+
+
+def test_files_of_fid_packages_have_no_count(tmp_path):
+    np.savez(tmp_path / "fid.npz", mu=MU, sigma=SIGMA)
+    assert read_statistics(tmp_path / "fid.npz")[0].count == 0
+
+
+def test_other_files_are_no_statistics(tmp_path):
+    np.savez(tmp_path / "clips.npz", videos=np.zeros((1, 2, 4, 4, 3), np.uint8))
+    (tmp_path / "broken.npz").write_bytes(b"PK not a zip")
+    for name in ("clips.npz", "broken.npz", "none.npz"):
+        assert not is_statistics_file(tmp_path / name)
+    assert not is_statistics_file(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "complaint"),
+    [
+        ({"mu": MU, "sigma": np.eye(3)}, "do not fit"),
+        ({"mu": MU * np.nan, "sigma": SIGMA}, "not finite"),
+        ({"mu": MU, "sigma": np.array([[1.0, 2.0], [0.0, 1.0]])}, "not symmetric"),
+        ({"mu": MU, "sigma": -np.eye(2)}, "negative eigenvalues"),
+        ({"mu": np.array([object()]), "sigma": SIGMA}, "not a readable statistics file"),
+    ],
+)
+def test_statistics_that_cannot_be_are_refused_by_their_path(tmp_path, arrays, complaint):
+    path = tmp_path / "statistics.npz"
+    np.savez(path, allow_pickle=True, **arrays)
+    with pytest.raises(InputError, match=rf"statistics\.npz.*{complaint}"):
+        read_statistics(path)
+
+
+def test_a_real_set_may_be_a_statistics_file(sets, fvd, tmp_path):
+    from evaluation.networks import registry
+
+    features = registry.build("shapes")(np.load(sets / "real.npy")).astype(np.float64)
+    mu, sigma = features.mean(axis=0), np.cov(features, rowvar=False, ddof=0)
+    np.savez(sets / "real_statistics.npz", mu=mu, sigma=sigma, count=len(features))
+    common = ("--fake", "good.npy", "--json", "--out", tmp_path / "r.jsonl")
+    by_videos = json.loads(fvd(*common).stdout)
+    done = fvd(*common, "--real", "real_statistics.npz")
+    by_file = json.loads(done.stdout)
+    assert by_file["value"] == pytest.approx(by_videos["value"], rel=1e-9)
+    fake = registry.build("shapes")(np.load(sets / "good.npy")).astype(np.float64)
+    assert by_file["value"] == pytest.approx(
+        frechet_distance(mu, sigma, fake.mean(axis=0), np.cov(fake, rowvar=False, ddof=0))
+    )
+    assert by_file["interval"] is None
+    assert by_file["num_real"] == 24
+    assert "no interval" in done.stderr
+    assert any("not known" in phrase for phrase in by_file["deviations"])
+
+
+def test_statistics_of_another_network_are_refused(sets, fvd, tmp_path):
+    np.savez(sets / "other.npz", mu=MU, sigma=SIGMA)
+    done = fvd("--real", "other.npz", "--fake", "good.npy", "--out", tmp_path / "r.jsonl")
+    assert done.returncode == 2
+    assert "holds statistics of 2 features, the network has 64" in done.stderr
+
+
+def test_a_count_that_no_file_says_is_not_made_up(sets, fvd, tmp_path):
+    np.savez(sets / "uncounted.npz", mu=np.zeros(64), sigma=np.eye(64))
+    arguments = ("--fake", "good.npy", "--out", tmp_path / "r.jsonl", "--real", "uncounted.npz")
+    assert "? real and 24 generated clips" in fvd(*arguments).stdout
+    record = json.loads(fvd(*arguments, "--json").stdout)
+    assert record["num_real"] is None
+    by_videos = json.loads(fvd(*arguments[:-2], "--json").stdout)
+    assert record["fingerprint"] != by_videos["fingerprint"]
+
+
+# Files of ours, which say how they were made.
+
+RECORD = SetRecord(
+    path="ucf101",
+    digest="ab" * 32,
+    num_listed=13320,
+    num_clips=2048,
+    height=256,
+    width=256,
+    storage="jpeg-75",
+    recipe="stylegan-v",
+    too_short=("short\udcff.avi",),
+)
+ORIGIN = Origin(
+    protocol="stylegan-v",
+    protocol_fields=STYLEGAN_V.moving_fields(),
+    side="real",
+    network="i3d",
+    network_version=1,
+    weights_sha256="cd" * 32,
+    num_clips=2048,
+    dataset="ucf101",
+    record=RECORD,
+)
+COUNTED = Statistics(mean=MU, covariance=SIGMA, count=2048)
+
+
+def of(origin: Origin | None = ORIGIN) -> StatisticsFile:
+    return StatisticsFile(path=Path("ref.npz"), statistics=COUNTED, digest="ef" * 32, origin=origin)
+
+
+@pytest.mark.parametrize("name", ["ref.npz", "ref.safetensors", "REF.NPZ"])
+def test_what_is_written_is_read_back(tmp_path, name):
+    path = tmp_path / "new" / name
+    written = write_statistics_file(path, COUNTED, ORIGIN)
+    file = read_statistics_file(path)
+    assert file.digest == written.digest
+    assert file.origin == written.origin == ORIGIN
+    assert file.origin.fingerprint == STYLEGAN_V.fingerprint
+    assert file.statistics.mean.tobytes() == MU.tobytes()
+    assert file.statistics.covariance.tobytes() == SIGMA.tobytes()
+    assert (file.statistics.count, file.path) == (2048, path)
+    assert read_statistics(path)[1] == file.digest
+    first = path.read_bytes()
+    write_statistics_file(path, COUNTED, ORIGIN)
+    assert path.read_bytes() == first
+    assert [each.name for each in path.parent.iterdir()] == [name]
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "ref.npz"
+    write_statistics_file(path, COUNTED, ORIGIN)
+    before = path.read_bytes()
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("evaluation.statistics.file.os.fsync", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        write_statistics_file(path, replace(COUNTED, count=9), ORIGIN)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["ref.npz"]
+
+
+def rewritten(path, change):
+    """A file whose provenance or arrays somebody has edited."""
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    values = json.loads(str(arrays["provenance"]))
+    change(arrays, values)
+    arrays["provenance"] = np.array(json.dumps(values))
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda a, v: v["protocol_fields"].update(real_stride=3), "changed after it was written"),
+        (lambda a, v: a.update(mu=MU + 1), "changed after it was written"),
+        (lambda a, v: a.update(count=np.array(9)), "changed after it was written"),
+        (lambda a, v: v.update(form=2), "written by a newer latte-eval"),
+        (lambda a, v: v.pop("network"), "cannot be read"),
+        (lambda a, v: v.update(side="left"), "no usable side"),
+        (lambda a, v: v.update(num_clips="many"), "no usable num_clips"),
+        (lambda a, v: v["protocol_fields"].pop("covariance"), "no usable covariance"),
+        (lambda a, v: v["record"].pop("path"), "cannot be read"),
+    ],
+)
+def test_a_file_of_ours_that_was_edited_is_refused(tmp_path, change, complaint):
+    path = tmp_path / "ref.npz"
+    write_statistics_file(path, COUNTED, ORIGIN)
+    rewritten(path, change)
+    with pytest.raises(InputError, match=rf"ref\.npz: .*{complaint}"):
+        read_statistics_file(path)
+
+
+@pytest.mark.parametrize("text", ["not JSON", "[1]", "3"])
+def test_a_provenance_of_another_program_is_refused(tmp_path, text):
+    np.savez(tmp_path / "ref.npz", mu=MU, sigma=SIGMA, provenance=np.array(text))
+    with pytest.raises(InputError, match="what it says of how it was made cannot be read"):
+        read_statistics_file(tmp_path / "ref.npz")
+
+
+def test_a_file_made_as_the_protocol_asks_is_the_set_itself():
+    assert deviations_of_statistics(of(), STYLEGAN_V, "real") == ()
+    assert follows_protocol(of(), STYLEGAN_V, "real")
+    record = record_of_statistics(of())
+    assert record == replace(RECORD, path="ref.npz", storage="statistics")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fake_stride": 2, "fake_offset": "random", "fake_order": "random", "num_fake": 5},
+        {"num_real": 100},  # a result takes the number of clips from the file
+        {"covariance": "n-1"},  # converted
+        {"split": "train"},  # a result takes it from the file
+        {"name": "mine", "description": "mine"},
+    ],
+)
+def test_fields_that_do_not_bear_on_the_set_do_not_matter(changes):
+    assert deviations_of_statistics(of(), replace(STYLEGAN_V, **changes), "real") == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "phrase"),
+    [
+        ({"real_stride": 3}, "real_stride 1 instead of 3"),
+        ({"num_frames": 32}, "num_frames 16 instead of 32"),
+        ({"seed": 1}, "seed 0 instead of 1"),
+        ({"mirror": "real"}, "mirror no instead of yes"),
+        ({"size": 128, "seed": 1}, "seed 0 instead of 1, size 256 instead of 128"),
+        ({"weights": "sha256:12"}, "weights i3d_torchscript.pt instead of sha256:12"),
+        ({"short_real": "error"}, "short_real discard instead of error"),
+    ],
+)
+def test_fields_that_differ_are_named(changes, phrase):
+    protocol = replace(STYLEGAN_V, **changes)
+    expected = (f"statistics of ref.npz made with {phrase}",)
+    assert deviations_of_statistics(of(), protocol, "real") == expected
+    assert not follows_protocol(of(), protocol, "real")
+
+
+def test_a_seed_matters_only_where_something_is_drawn():
+    changes = {"real_offset": "first", "real_order": "sorted"}
+    drawn_by_none = replace(STYLEGAN_V, **changes)
+    origin = replace(ORIGIN, protocol_fields=drawn_by_none.moving_fields())
+    assert follows_protocol(of(origin), replace(drawn_by_none, seed=9), "real")
+    assert deviations_of_statistics(of(origin), replace(STYLEGAN_V, seed=9), "real") == (
+        "statistics of ref.npz made with real_offset first instead of random",
+    )
+
+
+def test_a_real_set_that_stands_for_the_generated_one_is_held_to_that_side():
+    (phrase,) = deviations_of_statistics(of(), STYLEGAN_V, "fake")
+    assert phrase == "statistics of ref.npz made with fake_offset random instead of first"
+    same = replace(STYLEGAN_V, fake_offset="random", short_real="error")
+    assert follows_protocol(of(), same, "fake")
+    mirrored = replace(same, mirror="real")  # the real clips alone
+    assert follows_protocol(of(), mirrored, "fake")
+
+
+def test_a_file_of_an_older_program_lacks_what_was_not_a_field_then():
+    fields = {k: v for k, v in STYLEGAN_V.moving_fields().items() if k != "window"}
+    (phrase,) = deviations_of_statistics(
+        of(replace(ORIGIN, protocol_fields=fields)), STYLEGAN_V, "real"
+    )
+    assert phrase.endswith("made with window not stated instead of kept")
+
+
+def test_what_somebody_stated_is_said_to_be_so():
+    stated = of(replace(ORIGIN, stated=True, weights_sha256=None, record=None))
+    assert deviations_of_statistics(stated, STYLEGAN_V, "real") == (
+        "how statistics of ref.npz were made is stated by whoever imported them",
+    )
+    assert follows_protocol(stated, STYLEGAN_V, "real")
+    record = record_of_statistics(stated)
+    assert (record.digest, record.num_clips, record.storage) == ("ef" * 32, 2048, "statistics")
+
+
+def test_a_file_that_says_nothing_is_not_known():
+    assert deviations_of_statistics(of(None), STYLEGAN_V, "real") == (
+        "statistics of ref.npz made in a way that is not known",
+    )
+    assert not follows_protocol(of(None), STYLEGAN_V, "real")
+    assert record_of_statistics(of(None)).num_clips == 2048
+
+
+def extractor(**changes):
+    spec = NETWORKS["i3d"].choose()
+    spec = replace(spec, **{"outputs": {"logits": 2}} | changes)
+    return SimpleNamespace(spec=spec, weights=SimpleNamespace(sha256="cd" * 32))
+
+
+def test_the_network_that_made_them_is_the_only_one_they_go_with():
+    check_network(of(), extractor())
+    check_network(of(None), extractor())
+    check_network(of(replace(ORIGIN, weights_sha256=None)), extractor())
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"name": "i3d-videogpt"}, "made with the network i3d, not i3d-videogpt: give --network"),
+        ({"outputs": {"pooled": 2}, "output": "pooled"}, "made of the logits of i3d, not of its"),
+        ({"version": 2}, "made with version 1 of i3d, this is version 2"),
+        ({"outputs": {"logits": 3}}, "holds statistics of 2 features, the network has 3"),
+    ],
+)
+def test_another_network_is_refused(changes, complaint):
+    with pytest.raises(InputError, match=rf"ref\.npz: {complaint}"):
+        check_network(of(), extractor(**changes))
+
+
+def test_other_weights_are_refused_by_both_hashes():
+    other = extractor()
+    other.weights.sha256 = "99" * 32
+    with pytest.raises(InputError, match=r"cdcdcdcdcdcd…, these are 999999999999…"):
+        check_network(of(), other)
+
+
+@given(st.integers(2, 60), st.sampled_from([("n", 0), ("n-1", 1)]))
+def test_the_covariance_is_what_the_protocol_asks_for(count, wanted):
+    rows = np.random.default_rng(count).standard_normal((count, 3))
+    running = RunningStatistics(3)
+    running.add(rows)
+    name, ddof = wanted
+    for have, own in (("n", 0), ("n-1", 1)):
+        fields = STYLEGAN_V.moving_fields() | {"covariance": have}
+        file = replace(
+            of(replace(ORIGIN, protocol_fields=fields)), statistics=running.statistics(own)
+        )
+        np.testing.assert_allclose(
+            statistics_over(file, name).covariance, running.covariance(ddof), rtol=1e-14
+        )
+    unknown = replace(of(None), statistics=running.statistics(0))
+    assert statistics_over(unknown, name) is unknown.statistics
+
+
+def test_the_split_is_that_of_the_file(tmp_path):
+    write_statistics_file(tmp_path / "ref.npz", COUNTED, ORIGIN)
+    np.savez(tmp_path / "theirs.npz", mu=MU, sigma=SIGMA)
+    assert stated_split(tmp_path / "ref.npz") == "published"
+    assert stated_split(tmp_path / "theirs.npz") is None
+    assert stated_split(tmp_path) is None
+    assert stated_split(None) is None

@@ -1,0 +1,161 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import typer
+from typer.main import get_command
+
+from latte.cli.sample import sample
+from latte.config import LatteConfig
+from latte.data.command_line import run_app
+from latte.data.sources import open_video_set
+from latte.model import Latte
+from latte.model.checkpoints import save_checkpoint
+
+PROGRAM = """
+import typer
+from latte.data.command_line import run_app
+from latte.cli.sample import sample
+app = typer.Typer()
+app.command()(sample)
+run_app(app, "latte sample")
+"""
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A network that was never trained: its noise stays noise."""
+    config = LatteConfig(8, 4, 3, 32, 2, 2, 4, num_classes=2)
+    model = Latte(config)
+    for index, parameter in enumerate(model.parameters()):
+        stream = torch.Generator().manual_seed(index)
+        parameter.data = torch.randn(parameter.shape, generator=stream) * 0.1
+    settings = {"classes": ["ape", "bee"], "sampling": {"steps": 3}, "dataset": "shapes"}
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, config, model.state_dict(), settings)
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+
+    def command(*arguments):
+        app = typer.Typer(pretty_exceptions_enable=False)
+        app.command()(sample)
+        monkeypatch.setattr(sys, "argv", ["latte sample", *map(str, arguments)])
+        monkeypatch.setattr("signal.signal", lambda *ignored: None)
+        with pytest.raises(SystemExit) as ended:
+            run_app(app, "latte sample")
+        return int(ended.value.code or 0)
+
+    return command
+
+
+def test_the_surface_of_the_command_is_known():
+    app = typer.Typer(add_completion=False)
+    app.command()(sample)
+    options = sorted(each for parameter in get_command(app).params for each in parameter.opts)
+    assert options == [
+        "--autoencoder",
+        "--batch-size",
+        "--compile",
+        "--dataset",
+        "--device",
+        "--eta",
+        "--format",
+        "--fps",
+        "--guidance-scale",
+        "--guided",
+        "--labels",
+        "--method",
+        "--num-heads",
+        "--num-samples",
+        "--out",
+        "--precision",
+        "--quiet",
+        "--seed",
+        "--start",
+        "--steps",
+        "checkpoint",
+    ]
+
+
+def test_samples_land_where_the_metrics_look_for_them(run, checkpoint, capsys, monkeypatch):
+    monkeypatch.chdir(checkpoint.parent)
+    assert run(checkpoint, "--num-samples", 3, "--guidance-scale", 2) == 0
+    said = capsys.readouterr()
+    assert said.out == (
+        "3 samples of 4 frames, 8×8: samples/shapes; preview: samples/shapes.preview.png\n"
+    )
+    assert "model.safetensors on cpu, ddpm, 3 steps, guidance 2, fp32" in said.err
+    assert "9/9" in said.err
+    names = [video.name for video in open_video_set(checkpoint.parent / "samples/shapes").videos]
+    assert names == ["ape/000000", "ape/000002", "bee/000001"]
+
+
+def test_every_option_reaches_the_samples(run, checkpoint, tmp_path, capsys):
+    arguments = ["--labels", "bee,0", "--guidance-scale", 3, "--guided", "all", "--method", "ddim"]
+    arguments += ["--steps", 2, "--eta", 0.5, "--seed", 4, "--start", 1, "--format", "png"]
+    arguments += ["--fps", 5, "--device", "cpu", "--precision", "bf16", "--batch-size", 2]
+    arguments += ["--autoencoder", "identity", "--dataset", "shapes", "--quiet"]
+    assert run(checkpoint, "--out", tmp_path / "out", *arguments) == 0
+    assert capsys.readouterr().err == ""
+    record = (tmp_path / "out" / ".sampling.json").read_text()
+    for said in ('"guided": "all"', '"eta": 0.5', '"seed": 4', '"fps": 5.0', '"precision": "bf16"'):
+        assert said in record
+    names = {video.name for video in open_video_set(tmp_path / "out").videos}
+    assert names == {"ape/000001", "bee/000002"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["none.safetensors"], "none.safetensors: there is no such file"),
+        (["{}", "--labels", "bea"], "--labels: no class 'bea'; did you mean bee?"),
+        (["{}", "--labels", "2"], "--labels: no class 2; there are 0 … 1"),
+        (["{}", "--method", "dpm"], "no method 'dpm'; did you mean ddpm"),
+        (["{}", "--steps", "0"], "steps = 0: give a whole number of at least 1"),
+        (["{}", "--steps", "1001"], "steps = 1001: the diffusion has 1000; give no more"),
+        (["{}", "--device", "tpu"], "--device tpu: give auto, cpu, cuda or cuda:N"),
+        (["{}", "--num-samples", "0"], "--num-samples"),
+        (["{}", "--format", "npy"], "no format 'npy'; choose mkv, png, mp4"),
+        (["--dataset", "ucf101"], "no checkpoint of ucf101 comes with the package; give one"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_two(
+    run, checkpoint, tmp_path, capsys, arguments, sentence
+):
+    given = [argument.format(checkpoint) for argument in arguments]
+    assert run(*given, "--out", tmp_path / "out", "--quiet") == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ")
+    assert sentence in errors
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_torchrun_makes_the_files_of_one_process(run, checkpoint, tmp_path):
+    assert run(checkpoint, "--num-samples", 5, "--out", tmp_path / "one", "--quiet") == 0
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    command = [*launcher, "--master_port", "0", str(program), str(checkpoint)]
+    done = subprocess.run(
+        [*command, "--num-samples", "5", "--out", str(tmp_path / "two"), "--device", "cpu"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 2
+    first, second = (open_video_set(tmp_path / name).videos for name in ("one", "two"))
+    assert [video.name for video in first] == [video.name for video in second]
+    for mine, theirs in zip(first, second, strict=True):
+        assert np.array_equal(mine.read(range(4)), theirs.read(range(4)))
+    assert (tmp_path / "two.preview.png").is_file()
