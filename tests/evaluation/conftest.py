@@ -1,43 +1,23 @@
 """`latte-eval` in this process, on small sets of the embedded data set."""
 
-import signal
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from evaluation.cli.app import main
 from latte.data.shapes import shapes_clips
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 @pytest.fixture
-def latte_eval(monkeypatch, capsys):
-    """Run the command line in this process: quicker than a new one for each of many cases."""
-    handler = signal.getsignal(signal.SIGTERM)
+def latte_eval(run_cli):
+    """`latte-eval` in a folder, which has a store of features of its own."""
 
-    def run(*arguments, cwd: Path, **environment: str) -> Done:
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["latte-eval", *map(str, arguments)])
-        for name, value in ({"LATTE_STORE": str(cwd / "store")} | environment).items():
-            monkeypatch.setenv(name, value)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(int(ended.value.code or 0), *capsys.readouterr())
+    def run(*arguments, cwd: Path, **environment: str):
+        return run_cli(
+            "latte-eval", *arguments, cwd=cwd, **({"LATTE_STORE": str(cwd / "store")} | environment)
+        )
 
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+    return run
 
 
 @pytest.fixture(scope="module")
