@@ -94,7 +94,7 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_work(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.MonkeyPatch.context() as working:
-        for runner in ("demo", "table3_fvd", "coverage"):
+        for runner in ("demo.run", "tables.table3", "studies.coverage"):
             working.setattr(f"benchmarks.{runner}.run", lambda *_, **__: pytest.fail("it works"))
         assert run_cli(monkeypatch, *command, "--out", out) == 2
     error = capsys.readouterr().err
