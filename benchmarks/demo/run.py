@@ -17,7 +17,7 @@ import pandas as pd
 
 from benchmarks.shapes.distortions import DistortedVideo
 from benchmarks.shapes.generated import described, generated_videos, hold
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import MeasuredSet, measure_set, plan_set
 from evaluation.measuring.results import Comparison, frechet_result, inception_result, say
 from evaluation.networks.registry import build
@@ -118,7 +118,7 @@ def demo_sets(count: int, model: VideoSet | None) -> dict[str, VideoSet]:
 
 
 def measure_sets(
-    sets: Mapping[str, VideoSet], protocol: Protocol, options: RunOptions, *, resamples: int
+    sets: Mapping[str, VideoSet], protocol: Protocol, options: ExtractionOptions, *, resamples: int
 ) -> tuple[list[Result], dict[str, Accuracy]]:
     """FVD-shapes, FID-shapes and IS-shapes of every set, and IS-shapes of the real videos.
 
@@ -278,7 +278,7 @@ def run(
 
     started = time.monotonic()
     protocol = replace(SHAPES, num_real=num_videos, num_fake=num_videos, seed=seed)
-    options = RunOptions(store=store or out / "features", device=device, workers=workers)
+    options = ExtractionOptions(store=store or out / "features", device=device, workers=workers)
     model, sampled = model_videos(
         checkpoint, num_videos, replace(sampling, seed=seed), workers=workers
     )

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import MeasuredSet, measure_set, plan_set
 from evaluation.measuring.results import Comparison, frechet_result
 from evaluation.networks.registry import build
@@ -73,7 +73,7 @@ class Judge:
 
     config: TrainConfig
     options: MeasureOptions
-    run: RunOptions
+    run: ExtractionOptions
     video: StoredNetwork
     frame: StoredNetwork
     reals: dict[tuple[int, str], MeasuredSet] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Judge:
         cls, config: TrainConfig, options: MeasureOptions, store: Path, device: str
     ) -> "Judge":
         """Networks and the store of their features, in which real clips are kept for all runs."""
-        run = RunOptions(store=store, device=device, workers=0, progress=False)
+        run = ExtractionOptions(store=store, device=device, workers=0, progress=False)
         video, frame = (
             StoredNetwork.open(build(name, device=device), store) for name in (VIDEO, FRAME)
         )

@@ -84,7 +84,7 @@ def measure_network(task: SimilarityTask) -> Measured:
         InputError: the network cannot be trained, is not of the figure's variant, or was trained
             on another data set than the clips are of.
     """
-    from evaluation.features.extraction import RunOptions
+    from evaluation.features.extraction import ExtractionOptions
     from evaluation.similarity.generated import open_model
     from evaluation.similarity.run import ModelRequest, run_model
 
@@ -112,7 +112,7 @@ def measure_network(task: SimilarityTask) -> Measured:
                 model=task.name,
                 out=Path(scratch) / "results.jsonl",
             ),
-            RunOptions(store=Path(scratch), device=task.device, workers=0, progress=False),
+            ExtractionOptions(store=Path(scratch), device=task.device, workers=0, progress=False),
         )
     return Measured(
         value=result.value,

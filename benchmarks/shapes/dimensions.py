@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from benchmarks.shapes.networks import embedded_networks
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import measure_set, plan_set
 from evaluation.features.store import content_key
 from evaluation.metrics.inputs import Array
@@ -165,7 +165,7 @@ def class_scores(
 
 
 def measure_dimensions(
-    videos: VideoSet, protocol: Protocol, options: RunOptions
+    videos: VideoSet, protocol: Protocol, options: ExtractionOptions
 ) -> dict[str, dict[str, Any]]:
     """Every dimension of STAND_INS, of videos whose classes are known.
 

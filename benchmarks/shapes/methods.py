@@ -38,7 +38,7 @@ from benchmarks.shapes.dimensions import (
 from benchmarks.shapes.dimensions import VERSION as DIMENSIONS_VERSION
 from benchmarks.shapes.generated import GeneratedVideo, described, generated_videos
 from benchmarks.shapes.networks import embedded_networks
-from evaluation.features.extraction import RunOptions
+from evaluation.features.extraction import ExtractionOptions
 from evaluation.protocol.presets import SHAPES
 from evaluation.results.record import Result
 from latte.data.errors import InputError
@@ -209,7 +209,7 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:
         for method in methods
         for seed in range(request.seeds)
     ]
-    options = RunOptions(
+    options = ExtractionOptions(
         store=request.store or folder / "features", device=request.device, workers=request.workers
     )
     choose_device(request.device, Process())  # refused once, not for each method
@@ -233,7 +233,7 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:
     )
 
 
-def measure_method(task: MethodTask, options: RunOptions) -> Measured:
+def measure_method(task: MethodTask, options: ExtractionOptions) -> Measured:
     """FVD-shapes, FID-shapes, IS-shapes and VBench's dimensions of one method.
 
     Of the real videos IS-shapes and the dimensions alone.

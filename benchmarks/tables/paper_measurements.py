@@ -34,7 +34,7 @@ from benchmarks.figures.paper_commands import COMMANDS, GPUS, ScriptPart, torchr
 from benchmarks.tables.measured_results import Measured
 from benchmarks.tables.published import PublishedColumn
 from evaluation.catalogue.registry import for_metric, metric
-from evaluation.features.extraction import RunOptions
+from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.run import MeasureRequest, run_metrics
 from evaluation.networks.weights import digest
 from evaluation.protocol.fields import Protocol
@@ -250,7 +250,7 @@ def measure_cell(task: PaperTask, request: PaperRequest, folder: Path) -> finish
         model=MODEL,
         out=folder / "results.jsonl",
     )
-    options = RunOptions(
+    options = ExtractionOptions(
         store=request.store or folder / "features", device=task.device, workers=request.workers
     )
     (result,) = run_metrics(measure, options)

@@ -77,14 +77,14 @@ def clips(
 
     Decodes nothing.
     """
-    from evaluation.features.extraction import RunOptions
+    from evaluation.features.extraction import ExtractionOptions
     from evaluation.features.sets import plan_set, some_of
     from evaluation.features.store import default_store
 
     chosen = chosen_protocol(
         protocol, settings, dataset, network, num_videos, num_frames, seed, real
     )
-    options = RunOptions(
+    options = ExtractionOptions(
         store=default_store(),
         workers=workers_or_default(workers),
         skip_broken=skip_broken,

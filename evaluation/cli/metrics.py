@@ -126,7 +126,7 @@ def measure(
     quiet: Quiet = False,
 ) -> None:
     """Measure what the command is called after."""
-    from evaluation.features.extraction import RunOptions
+    from evaluation.features.extraction import ExtractionOptions
     from evaluation.features.store import default_store
     from evaluation.measuring.run import MeasureRequest, run_metrics
 
@@ -160,7 +160,7 @@ def measure(
         resamples=resamples,
         out=out,
     )
-    options = RunOptions(
+    options = ExtractionOptions(
         store=store or default_store(),
         device=device_or_default(device),
         batch_size=batch_size,

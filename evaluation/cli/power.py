@@ -75,7 +75,7 @@ def power(
     latte-eval power --difference 10 --real real/ --fake samples/
     """
     from evaluation.catalogue.values import Sets
-    from evaluation.features.extraction import RunOptions
+    from evaluation.features.extraction import ExtractionOptions
     from evaluation.features.store import default_store
     from evaluation.measuring.run import MeasureRequest, measured_sets, open_tasks
     from evaluation.uncertainty import clips_needed
@@ -97,7 +97,7 @@ def power(
         model="",
         out=Path(),
     )
-    options = RunOptions(
+    options = ExtractionOptions(
         store=store or default_store(),
         device=device_or_default(device),
         workers=workers_or_default(workers),

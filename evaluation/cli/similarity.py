@@ -39,7 +39,7 @@ from evaluation.cli.options import (
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
-    from evaluation.features.extraction import RunOptions
+    from evaluation.features.extraction import ExtractionOptions
     from evaluation.measuring.run import MeasureRequest
     from evaluation.protocol.fields import Protocol
     from evaluation.similarity.run import ModelRequest
@@ -145,10 +145,10 @@ def similarity(
     )
     if features == PIXELS and weights is not None:
         raise InputError("--weights is about a network, and pixels take none: leave it out")
-    from evaluation.features.extraction import RunOptions
+    from evaluation.features.extraction import ExtractionOptions
     from evaluation.features.store import default_store
 
-    options = RunOptions(
+    options = ExtractionOptions(
         store=store or default_store(),
         device=device_or_default(device),
         batch_size=batch_size,
@@ -262,7 +262,7 @@ def _not_given(
 
 
 def _look_into(
-    request: "ModelRequest", options: "RunOptions", plots: Path | None, *, as_json: bool
+    request: "ModelRequest", options: "ExtractionOptions", plots: Path | None, *, as_json: bool
 ) -> None:
     """Inside a model."""
     from evaluation.similarity.run import run_model
@@ -287,7 +287,7 @@ def _look_into(
 
 def _compare(
     request: "MeasureRequest",
-    options: "RunOptions",
+    options: "ExtractionOptions",
     plots: Path | None,
     *,
     pixels: bool,

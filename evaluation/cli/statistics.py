@@ -73,7 +73,7 @@ def stats_export(
 
     latte-eval stats export --dataset ucf101 --out ucf101.safetensors
     """
-    from evaluation.features.extraction import RunOptions
+    from evaluation.features.extraction import ExtractionOptions
     from evaluation.features.store import default_store
     from evaluation.statistics.export import ExportRequest, export_statistics
 
@@ -95,7 +95,7 @@ def stats_export(
             at_least=num_videos or 1,
             dataset=dataset,
         ),
-        RunOptions(
+        ExtractionOptions(
             store=store or default_store(),
             device=device_or_default(device),
             batch_size=batch_size,

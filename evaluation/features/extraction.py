@@ -17,9 +17,9 @@ import torch
 from tqdm import tqdm
 
 from evaluation.features.store import FeatureStore, content_key
-from evaluation.networks.extractor import Forward, Run
+from evaluation.networks.extractor import Forward, OpenedNetwork
 from evaluation.networks.registry import Extractor, build
-from evaluation.networks.spec import NetworkSpec
+from evaluation.networks.spec import NetworkKey, NetworkSpec
 from evaluation.networks.weights import LocatedWeights
 from evaluation.statistics.running import RunningStatistics
 from latte.data.clips import Clip
@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class ExtractionOptions:
     """How a run is carried out. On a CPU none of it can move a number; a GPU moves last bits."""
 
     store: Path
@@ -67,16 +67,16 @@ class StoredNetwork:
 
     @classmethod
     def build(
-        cls, name: str, output: str, resize: str, weights: Path | None, options: RunOptions
+        cls, key: NetworkKey, weights: Path | None, options: ExtractionOptions
     ) -> "StoredNetwork":
         """Build a network as a run is carried out, and open the store of its features."""
         extractor = build(
-            name,
+            key.network,
             weights,
             options.device,
             batch_size=options.batch_size,
-            output=output,
-            resize=resize,
+            output=key.output,
+            resize=key.resize,
         )
         return cls.open(extractor, options.store)
 
@@ -87,7 +87,7 @@ class StoredNetwork:
             spec=spec,
             weights=LocatedWeights(path=Path(spec.name), sha256="", published=True, label="none"),
             device=torch.device("cpu"),
-            run=Run(forward=forward, path_taken="no network"),
+            run=OpenedNetwork(forward=forward, path_taken="no network"),
         )
         return cls.open(extractor, root)
 
@@ -130,7 +130,7 @@ def extract(
     clips: Sequence[Clip],
     networks: Sequence[StoredNetwork],
     preparation: Preparation,
-    options: RunOptions,
+    options: ExtractionOptions,
     *,
     label: str,
 ) -> Extraction:
@@ -189,7 +189,7 @@ def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> 
 
 
 def _content_keys(
-    clips: Sequence[Clip], preparation: Preparation, options: RunOptions
+    clips: Sequence[Clip], preparation: Preparation, options: ExtractionOptions
 ) -> list[bytes | BrokenVideoError]:
     def key(clip: Clip) -> bytes | BrokenVideoError:
         try:
@@ -205,7 +205,7 @@ def _content_keys(
 def _batches(
     missing: dict[bytes, Clip],
     preparation: Preparation,
-    options: RunOptions,
+    options: ExtractionOptions,
     broken: list[tuple[str, str]],
 ) -> Iterator[dict[bytes, np.ndarray]]:
     """Decoded clips by key, `batch_size` at a time; broken ones go to `broken` or are raised."""
@@ -232,7 +232,7 @@ def _batches(
 
 
 def _keep_or_raise(
-    error: BrokenVideoError, clip: Clip, options: RunOptions, broken: list[tuple[str, str]]
+    error: BrokenVideoError, clip: Clip, options: ExtractionOptions, broken: list[tuple[str, str]]
 ) -> None:
     if not options.skip_broken:
         raise error

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluation.features.extraction import RunOptions, StoredNetwork, check_sizes, extract
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork, check_sizes, extract
 from evaluation.features.store import content_key
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.fields import DDOF, Covariance
@@ -58,7 +58,7 @@ def plan_set(
     videos: VideoSet,
     selection: Selection,
     preparation: Preparation,
-    options: RunOptions,
+    options: ExtractionOptions,
     *,
     label: str,
     at_least: int = 1,
@@ -79,7 +79,10 @@ def plan_set(
 
 
 def measure_set(
-    planned: PlannedSet, networks: Sequence[StoredNetwork], options: RunOptions, at_least: int = 1
+    planned: PlannedSet,
+    networks: Sequence[StoredNetwork],
+    options: ExtractionOptions,
+    at_least: int = 1,
 ) -> MeasuredSet:
     """Extract the features of a planned set; with `skip_broken` the next videos take the places
     of those that turn out to be unreadable."""
@@ -135,7 +138,7 @@ def statistics_set(path: Path, at_least: int = 1) -> MeasuredSet:
 
 
 def _choose(
-    planned: PlannedSet, options: RunOptions, *, known_broken: Sequence[tuple[str, str]]
+    planned: PlannedSet, options: ExtractionOptions, *, known_broken: Sequence[tuple[str, str]]
 ) -> PlannedSet:
     def probe(videos: Iterable[Video]) -> Iterator[Probed]:
         listed = list(videos)

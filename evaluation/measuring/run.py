@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluation.catalogue.registry import Metric, for_metric, metric
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import (
     MeasuredSet,
     PlannedSet,
@@ -16,7 +16,8 @@ from evaluation.features.sets import (
     statistics_set,
 )
 from evaluation.measuring.results import Comparison, notes, notes_on_sets, results_of, say
-from evaluation.networks.registry import NetworkSpec, network
+from evaluation.networks.registry import network
+from evaluation.networks.spec import NetworkKey, NetworkSpec
 from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result, append_result, check_writable
 from evaluation.statistics.origin import check_network
@@ -24,7 +25,6 @@ from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 
 FEWEST_RESAMPLES = 40  # intervals from fewer cover less than they say
-Layer = tuple[str, str, str]  # network, output and resizing: what one pass of clips goes through
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Task:
     network: StoredNetwork
 
 
-def run_metrics(request: MeasureRequest, options: RunOptions) -> Iterator[Result]:
+def run_metrics(request: MeasureRequest, options: ExtractionOptions) -> Iterator[Result]:
     """Measure, write each result as it is made, and say on stderr what is not as asked for.
 
     Each clip is decoded once and seen once by each network. What can fail early fails early: the
@@ -102,47 +102,46 @@ def run_metrics(request: MeasureRequest, options: RunOptions) -> Iterator[Result
         )
 
 
-def open_tasks(request: MeasureRequest, options: RunOptions) -> tuple[list[Task], list[str]]:
+def open_tasks(request: MeasureRequest, options: ExtractionOptions) -> tuple[list[Task], list[str]]:
     """Every metric with its network ready to be used, and why others cannot be measured.
 
     Each network is opened once. One that cannot be had costs its metrics alone, which is said at
     once, unless there are no others.
     """
-    opened: dict[Layer, StoredNetwork] = {}
+    opened: dict[NetworkKey, StoredNetwork] = {}
     tasks: list[Task] = []
     failed: list[str] = []
     for name in request.metrics:
         chosen = metric(name)
         protocol = for_metric(request.protocol, chosen)
-        layer = (protocol.network, protocol.output, protocol.resize)
+        key = NetworkKey(protocol.network, protocol.output, protocol.resize)
         try:
-            _check_fits(chosen, protocol, network(layer[0]).choose(*layer[1:]))
-            if layer not in opened:
-                opened[layer] = _open(layer, request, options)
+            _check_fits(chosen, protocol, network(key.network).choose(key.output, key.resize))
+            if key not in opened:
+                opened[key] = _open(key, request, options)
         except InputError as error:
             if len(request.metrics) == 1:
                 raise
             failed.append(f"{name}: {error}")
             continue
-        tasks.append(Task(metric=chosen, protocol=protocol, network=opened[layer]))
+        tasks.append(Task(metric=chosen, protocol=protocol, network=opened[key]))
     _say_what_is_left_out(tasks, failed)
     return tasks, failed
 
 
-def _open(layer: Layer, request: MeasureRequest, options: RunOptions) -> StoredNetwork:
-    name = layer[0]
-    opened = StoredNetwork.build(*layer, request.weights.get(name), options)
+def _open(key: NetworkKey, request: MeasureRequest, options: ExtractionOptions) -> StoredNetwork:
+    opened = StoredNetwork.build(key, request.weights.get(key.network), options)
     extractor = opened.extractor
     if extractor.probe_difference is not None:
         say(
-            f"{name} runs as {extractor.path_taken}; probe clips differ by "
+            f"{key.network} runs as {extractor.path_taken}; probe clips differ by "
             f"{extractor.probe_difference:.1e} of the largest feature between the two ways"
         )
     return opened
 
 
 def measured_sets(
-    request: MeasureRequest, tasks: Sequence[Task], options: RunOptions
+    request: MeasureRequest, tasks: Sequence[Task], options: ExtractionOptions
 ) -> tuple[list[Task], list[str], MeasuredSet | None, MeasuredSet]:
     """Both sets through all networks; the real ones only through those that need them.
 
@@ -186,7 +185,7 @@ def _say_what_is_left_out(tasks: Sequence[Task], failed: Sequence[str]) -> None:
 
 
 def _planned(
-    request: MeasureRequest, videos: VideoSet | Path | None, options: RunOptions, label: str
+    request: MeasureRequest, videos: VideoSet | Path | None, options: ExtractionOptions, label: str
 ) -> PlannedSet | MeasuredSet:
     assert videos is not None
     if isinstance(videos, Path):
@@ -228,7 +227,10 @@ def _check_clips(chosen: PlannedSet, task: Task) -> None:
 
 
 def _extracted(
-    chosen: PlannedSet | MeasuredSet, tasks: Sequence[Task], options: RunOptions, at_least: int
+    chosen: PlannedSet | MeasuredSet,
+    tasks: Sequence[Task],
+    options: ExtractionOptions,
+    at_least: int,
 ) -> MeasuredSet:
     if isinstance(chosen, MeasuredSet):
         return chosen

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from evaluation.networks import files
 from evaluation.networks.c3d import C3D, NUM_CLASSES, NUM_FRAMES, check_length
-from evaluation.networks.extractor import Forward, Run, run_exactly
+from evaluation.networks.extractor import Forward, OpenedNetwork, run_exactly
 from latte.data.errors import InputError
 
 TOLERANCE = 1e-3  # largest difference on the probe
 SMALLEST = 1e-30  # probabilities below this are noise of the last bits
 
 
-def open_c3d(path: Path, device: torch.device) -> Run:
+def open_c3d(path: Path, device: torch.device) -> OpenedNetwork:
     """C3D with the weights of a file: StyleGAN-V's TorchScript, a state dict or safetensors.
 
     What it runs takes uint8 (n, 16, H, W, 3) and gives class probabilities float32 (n, 101). A
@@ -29,19 +29,19 @@ def open_c3d(path: Path, device: torch.device) -> Run:
         tensors = files.read_state_dict(path)
         model = C3D()
         files.fill(model, tensors, path)
-        return Run(forward=model.to(device).probabilities, path_taken="own network")
+        return OpenedNetwork(forward=model.to(device).probabilities, path_taken="own network")
     module = files.open_torchscript(path, device)
     published = _published(module, path)
     clip = probe_clip(device)
     expected = run_exactly(published, clip)  # fails now rather than after the first video
     model = C3D()
     if not files.fill_if_same(model, module.state_dict()):
-        return Run(forward=published, path_taken="torchscript as published")
+        return OpenedNetwork(forward=published, path_taken="torchscript as published")
     own = model.to(device).probabilities
     difference = probe_difference(expected, run_exactly(own, clip))
     if difference <= TOLERANCE:  # which a NaN is not
-        return Run(forward=own, path_taken="own network", probe_difference=difference)
-    return Run(
+        return OpenedNetwork(forward=own, path_taken="own network", probe_difference=difference)
+    return OpenedNetwork(
         forward=published, path_taken="torchscript as published", probe_difference=difference
     )
 

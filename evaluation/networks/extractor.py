@@ -16,7 +16,7 @@ Forward = Callable[[Tensor], Tensor]  # uint8 (n, T, H, W, 3) â†’ float32 (n, â€
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class OpenedNetwork:
     """How a network is run, and how that was checked."""
 
     forward: Forward
@@ -43,7 +43,7 @@ class Extractor:
         spec: NetworkSpec,
         weights: LocatedWeights,
         device: torch.device,
-        run: Run,
+        run: OpenedNetwork,
         batch_size: int = 8,
     ) -> None:
         self.spec = spec

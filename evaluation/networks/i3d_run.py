@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evaluation.networks import files
-from evaluation.networks.extractor import Forward, Run, relative_difference, run_exactly
+from evaluation.networks.extractor import Forward, OpenedNetwork, relative_difference, run_exactly
 from evaluation.networks.i3d import I3D, fold_batch_norms, preprocess, preprocess_crop
 from latte.data.errors import InputError
 
@@ -34,7 +34,7 @@ def open_i3d(
     batch_norm_eps: float,
     output: str = "logits",
     resize: str = "squash",
-) -> Run:
+) -> OpenedNetwork:
     """I3D with the weights of a file: TorchScript, state dict or safetensors.
 
     Args:
@@ -57,7 +57,7 @@ def open_i3d(
     folded = _own(fold_batch_norms(model), output, resize)
     differences = _differences(plain, folded, device)
     agrees = _agree(differences)
-    return Run(
+    return OpenedNetwork(
         forward=folded if agrees else plain,
         path_taken=FOLDED if agrees else PLAIN,
         probe_difference=max(differences),
@@ -95,7 +95,7 @@ def probe_clips(device: torch.device) -> list[Tensor]:
 
 def _published_or_folded(
     path: Path, device: torch.device, batch_norm_eps: float, output: str, resize: str
-) -> Run:
+) -> OpenedNetwork:
     module = files.open_torchscript(path, device)
     published = _published(module, path, resize)
     model = I3D(batch_norm_eps)
@@ -103,20 +103,20 @@ def _published_or_folded(
         for clip in probe_clips(device):
             run_exactly(published, clip)  # fails now rather than after the first video is decoded
         _check_has(output, path, "its tensors have other names than those that we know")
-        return Run(forward=published, path_taken=PUBLISHED)
+        return OpenedNetwork(forward=published, path_taken=PUBLISHED)
     folded = fold_batch_norms(model.to(device))
     # Whatever the output, the logits are what the file can be held against.
     differences = _differences(published, _own(folded, "logits", resize), device)
     difference = max(differences)
     if _agree(differences):
-        return Run(
+        return OpenedNetwork(
             forward=_own(folded, output, resize),
             path_taken=FOLDED,
             probe_difference=difference,
             classifier=_classifier(model, output),
         )
     _check_has(output, path, f"its logits differ from our network's by {difference:.1e}")
-    return Run(forward=published, path_taken=PUBLISHED, probe_difference=difference)
+    return OpenedNetwork(forward=published, path_taken=PUBLISHED, probe_difference=difference)
 
 
 def _check_has(output: str, path: Path, reason: str) -> None:

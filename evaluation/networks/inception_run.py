@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evaluation.networks import files
-from evaluation.networks.extractor import Forward, Run, relative_difference, run_exactly
+from evaluation.networks.extractor import Forward, OpenedNetwork, relative_difference, run_exactly
 from evaluation.networks.inception import NUM_FEATURES, Inception
 from evaluation.networks.resizing import clean_resize, tf1_bilinear, torch_bilinear
 from latte.data.errors import InputError
@@ -26,7 +26,7 @@ GPU_FRAMES = 32  # at once; bounds the memory
 FrameForward = Callable[[Tensor], Tensor]  # uint8 (n, H, W, 3) → float32 (n, 2048)
 
 
-def open_inception(path: Path, device: torch.device, *, resize: str) -> Run:
+def open_inception(path: Path, device: torch.device, *, resize: str) -> OpenedNetwork:
     """Inception with the weights of a file: the published TorchScript, a state dict, safetensors.
 
     What it runs takes uint8 (n, T, H, W, 3) and gives float32 (n, T, 2048). `resize` is one of
@@ -74,33 +74,33 @@ def probe_clips(device: torch.device) -> list[Tensor]:
     ]
 
 
-def _published_or_own(path: Path, device: torch.device, resize: str) -> Run:
+def _published_or_own(path: Path, device: torch.device, resize: str) -> OpenedNetwork:
     module = files.open_torchscript(path, device)
     published = _frame_by_frame(_published(module, path, resize), device)
     clips = probe_clips(device)
     expected = [run_exactly(published, clip) for clip in clips]  # a wrong file fails now
     model = Inception(classifier=False)
     if not files.fill_if_same(model, module.state_dict()):
-        return Run(forward=published, path_taken="torchscript as published")
+        return OpenedNetwork(forward=published, path_taken="torchscript as published")
     own = _frame_by_frame(_own(model.to(device), resize), device)
     differences = [
         relative_difference(reference, run_exactly(own, clip))
         for reference, clip in zip(expected, clips, strict=True)
     ]
     agrees = all(each <= TOLERANCE for each in differences)  # which a NaN is not
-    return Run(
+    return OpenedNetwork(
         forward=own if agrees else published,
         path_taken="own network" if agrees else "torchscript as published",
         probe_difference=max(differences),
     )
 
 
-def _run_own(model: Inception, device: torch.device, resize: str) -> Run:
+def _run_own(model: Inception, device: torch.device, resize: str) -> OpenedNetwork:
     classifier = None
     if model.fc is not None:
         # The Inception Score's original leaves the bias out, and all after it have.
         classifier = (model.fc.weight, torch.zeros_like(model.fc.bias))
-    return Run(
+    return OpenedNetwork(
         forward=_frame_by_frame(_own(model, resize), device),
         path_taken="own network",
         classifier=classifier,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import torch
 
 from evaluation.networks import shapes
-from evaluation.networks.extractor import Extractor, Run
+from evaluation.networks.extractor import Extractor, OpenedNetwork
 from evaluation.networks.i3d_run import open_i3d
 from evaluation.networks.spec import NetworkSpec, WeightFile
 from evaluation.networks.weights import LocatedWeights, locate_weights
@@ -220,7 +220,7 @@ def build(
     )
 
 
-def _open(spec: NetworkSpec, path: Path, device: torch.device) -> Run:
+def _open(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
     if spec.name in I3D_EPSILON:
         return open_i3d(
             path,
@@ -245,8 +245,8 @@ def _open(spec: NetworkSpec, path: Path, device: torch.device) -> Run:
     load = shapes.load_shapes_video_net if spec.unit == "clip" else shapes.load_shapes_frame_net
     model = load(path).to(device)
     if spec.output == "logits":
-        return Run(forward=model, path_taken="own network")
-    return Run(
+        return OpenedNetwork(forward=model, path_taken="own network")
+    return OpenedNetwork(
         forward=model.features,
         path_taken="own network",
         classifier=(model.head.weight, model.head.bias),

@@ -3,9 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from latte.data.errors import InputError
+
+
+class NetworkKey(NamedTuple):
+    """Which features a pass of clips gives: the network, its layer, how frames come to its size."""
+
+    network: str
+    output: str
+    resize: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.networks import files
-from evaluation.networks.extractor import Run
+from evaluation.networks.extractor import OpenedNetwork
 from latte.data.errors import InputError
 
 NORM_EPSILON = 1e-6
@@ -154,7 +154,9 @@ def preprocess(clips: Tensor, frame_size: int = 224) -> Tensor:
     return x.transpose(1, 2).contiguous()
 
 
-def open_videomae(path: Path, device: torch.device, *, config: VideoMAEConfig | None = None) -> Run:
+def open_videomae(
+    path: Path, device: torch.device, *, config: VideoMAEConfig | None = None
+) -> OpenedNetwork:
     """VideoMAE-v2 with the weights of a file: the public checkpoint, a state dict or safetensors.
 
     What it runs takes uint8 (n, 16, H, W, 3) and gives float32 (n, 1408). The giant's file has
@@ -180,7 +182,7 @@ def open_videomae(path: Path, device: torch.device, *, config: VideoMAEConfig | 
             )
         return model(preprocess(clips, settings.frame_size))
 
-    return Run(forward=forward, path_taken="own network")
+    return OpenedNetwork(forward=forward, path_taken="own network")
 
 
 def _is_head(name: str) -> bool:

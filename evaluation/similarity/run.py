@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from evaluation.catalogue.registry import for_metric, metric
-from evaluation.features.extraction import RunOptions
+from evaluation.features.extraction import ExtractionOptions
 from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set
 from evaluation.features.store import content_key
 from evaluation.measuring.results import (
@@ -66,7 +66,9 @@ class ModelRequest:
     out: Path
 
 
-def run_videos(request: MeasureRequest, options: RunOptions, *, pixels: bool) -> Iterator[Result]:
+def run_videos(
+    request: MeasureRequest, options: ExtractionOptions, *, pixels: bool
+) -> Iterator[Result]:
     """The metric `similarity` of two sets of videos, by a network's features or by pixels.
 
     Raises:
@@ -108,7 +110,7 @@ def _but_of_pixels(deviations: Sequence[str]) -> tuple[str, ...]:
     return tuple(phrase for phrase in deviations if phrase.partition(" ")[0] not in implied)
 
 
-def run_model(request: ModelRequest, options: RunOptions) -> tuple[Result, ModelSimilarity]:
+def run_model(request: ModelRequest, options: ExtractionOptions) -> tuple[Result, ModelSimilarity]:
     """Show noised real clips to a model and measure its hidden states.
 
     Raises:
@@ -153,7 +155,7 @@ def run_model(request: ModelRequest, options: RunOptions) -> tuple[Result, Model
     return result, similarity
 
 
-def _planned(request: ModelRequest, options: RunOptions) -> PlannedSet:
+def _planned(request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
     """The real clips, of the length and size that the model takes."""
     protocol, size = request.protocol, request.protocol.size
     videos = replace(
@@ -176,7 +178,7 @@ def _planned(request: ModelRequest, options: RunOptions) -> PlannedSet:
     return planned
 
 
-def _chosen(videos: VideoSet, request: ModelRequest, options: RunOptions) -> PlannedSet:
+def _chosen(videos: VideoSet, request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
     """The clips; where too few fit at this stride but would without it, the refusal says so."""
 
     def at(stride: int) -> PlannedSet:
@@ -222,7 +224,7 @@ def _redrawn(video: Video, protocol: Protocol) -> Video:
     return replace(video, size=protocol.size, num_frames=max(video.num_frames, length))
 
 
-def _decoded(planned: PlannedSet, options: RunOptions) -> Iterator[np.ndarray]:
+def _decoded(planned: PlannedSet, options: ExtractionOptions) -> Iterator[np.ndarray]:
     """The clips in turn."""
     clips = planned.plan.clips
     frames = map_in_order(

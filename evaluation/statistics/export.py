@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import check_lengths, measure_set, plan_set
 from evaluation.measuring.results import effective_protocol
 from evaluation.networks.registry import network
-from evaluation.networks.spec import NetworkSpec
+from evaluation.networks.spec import NetworkKey, NetworkSpec
 from evaluation.protocol.fields import DDOF, Protocol
 from evaluation.results.record import provenance
 from evaluation.statistics.file import (
@@ -47,7 +47,7 @@ class ExportRequest:
     dataset: str | None = None
 
 
-def export_statistics(request: ExportRequest, options: RunOptions) -> StatisticsFile:
+def export_statistics(request: ExportRequest, options: ExtractionOptions) -> StatisticsFile:
     """Measure a set and write its mean and covariance with how they were made.
 
     Features that are in the store are not made again, and new ones are kept there.
@@ -57,13 +57,8 @@ def export_statistics(request: ExportRequest, options: RunOptions) -> Statistics
     """
     check_target(request.out)
     protocol, side = request.protocol, request.side
-    stored = StoredNetwork.build(
-        protocol.network,
-        protocol.output,
-        protocol.resize,
-        request.weights.get(protocol.network),
-        options,
-    )
+    key = NetworkKey(protocol.network, protocol.output, protocol.resize)
+    stored = StoredNetwork.build(key, request.weights.get(key.network), options)
     real = side == "real"
     planned = plan_set(
         request.videos,

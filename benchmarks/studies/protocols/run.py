@@ -15,11 +15,12 @@ import numpy as np
 
 from benchmarks.studies.protocols.choices import Choice, choices
 from benchmarks.studies.protocols.videos import as_source, shapes_pair
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import MeasuredSet, measure_set, plan_set
 from evaluation.measuring.results import Comparison, frechet_result
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks.registry import network
+from evaluation.networks.spec import NetworkKey
 from evaluation.protocol.fields import DDOF, Protocol, override
 from evaluation.protocol.presets import load_protocol
 from evaluation.results.record import Result
@@ -28,7 +29,6 @@ from latte.data.clips import Selection, candidates
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet, open_video_set
 
-Layer = tuple[str, str]  # output and resizing of the network
 DEFAULT_COUNT = 256
 
 
@@ -50,7 +50,7 @@ class Bench:
     real: VideoSet
     fake: VideoSet
     base: Protocol
-    options: RunOptions
+    options: ExtractionOptions
     weights: Path | None = None
     dataset: str | None = None
     resamples: int = 400
@@ -181,21 +181,21 @@ def _order(selection: Selection) -> Literal["sorted", "random"]:
     return "sorted" if selection.order == "sorted" else "random"
 
 
-def _open_layers(bench: Bench, layers: Iterable[Layer]) -> dict[Layer, StoredNetwork | str]:
+def _open_layers(
+    bench: Bench, layers: Iterable[NetworkKey]
+) -> dict[NetworkKey, StoredNetwork | str]:
     """The base protocol's network with each output and resizing; a sentence where it cannot be."""
-    opened: dict[Layer, StoredNetwork | str] = {}
-    for output, resize in layers:
+    opened: dict[NetworkKey, StoredNetwork | str] = {}
+    for key in layers:
         try:
-            opened[output, resize] = StoredNetwork.build(
-                bench.base.network, output, resize, bench.weights, bench.options
-            )
+            opened[key] = StoredNetwork.build(key, bench.weights, bench.options)
         except InputError as error:
-            opened[output, resize] = str(error)
+            opened[key] = str(error)
     return opened
 
 
-def _layer(protocol: Protocol) -> Layer:
-    return protocol.output, protocol.resize
+def _layer(protocol: Protocol) -> NetworkKey:
+    return NetworkKey(protocol.network, protocol.output, protocol.resize)
 
 
 def _comparison(bench: Bench, protocol: Protocol) -> Comparison:
@@ -307,7 +307,7 @@ def run(
             num_videos=num_videos,
             embedded=real is None,
         ),
-        options=RunOptions(store=store or out / "features", device=device, workers=workers),
+        options=ExtractionOptions(store=store or out / "features", device=device, workers=workers),
         weights=weights,
         dataset="shapes" if real is None else None,
         resamples=resamples,

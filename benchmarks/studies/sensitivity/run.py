@@ -20,8 +20,9 @@ from benchmarks.shapes.distortions import DistortedVideo
 from benchmarks.studies.protocols.run import with_network
 from benchmarks.studies.sensitivity.measures import Measure, Usual, chosen_measures
 from evaluation.catalogue.registry import for_metric, metric, title
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import measure_set, plan_set
+from evaluation.networks.spec import NetworkKey
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import load_protocol
 from evaluation.uncertainty import grouped_jackknife
@@ -31,7 +32,6 @@ from latte.data.shapes import shapes_video_set
 from latte.data.sources import Video, VideoSet, open_video_set
 
 Array = NDArray[np.float64]
-Layer = tuple[str, str, str]  # network, output, resizing
 GROUPS = 10  # of the jackknife
 DEFAULT_COUNT, DRAWS = 256, 8
 
@@ -62,7 +62,7 @@ class Bench:
     protocol: Protocol
     measures: tuple[Measure, ...]
     networks: Mapping[str, StoredNetwork]  # by metric of the catalogue
-    options: RunOptions
+    options: ExtractionOptions
 
     def title(self, measure: Measure) -> str:
         """What the number is called with its network."""
@@ -189,17 +189,17 @@ def open_networks(
     protocol: Protocol,
     measures: Sequence[Measure],
     weights: Mapping[str, Path],
-    options: RunOptions,
+    options: ExtractionOptions,
 ) -> dict[str, StoredNetwork]:
     """The network of each metric of the catalogue under this protocol; each is opened once."""
-    opened: dict[Layer, StoredNetwork] = {}
+    opened: dict[NetworkKey, StoredNetwork] = {}
     by_metric = {}
     for name in dict.fromkeys(each.of for each in measures):
         chosen = for_metric(protocol, metric(name))
-        layer = (chosen.network, chosen.output, chosen.resize)
-        if layer not in opened:
-            opened[layer] = StoredNetwork.build(*layer, weights.get(layer[0]), options)
-        by_metric[name] = opened[layer]
+        key = NetworkKey(chosen.network, chosen.output, chosen.resize)
+        if key not in opened:
+            opened[key] = StoredNetwork.build(key, weights.get(key.network), options)
+        by_metric[name] = opened[key]
     return by_metric
 
 
@@ -241,7 +241,7 @@ def run(
     base = replace(base, num_real=count, num_fake=count, seed=seed, short_real="error")
     if network_name is not None and network_name != base.network:
         base = with_network(base, network_name)
-    options = RunOptions(store=store or out / "features", device=device, workers=workers)
+    options = ExtractionOptions(store=store or out / "features", device=device, workers=workers)
     measures = chosen_measures(metrics)
     sets = split_draws(videos, count, draws, seed)
     bench = Bench(

@@ -21,7 +21,7 @@ import torch
 from benchmarks.cells.provenance import made_here
 from benchmarks.documents.tables import written
 from benchmarks.shapes.distortions import EnlargedVideo
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import measure_set, plan_set
 from evaluation.networks.i3d import I3D, fold_batch_norms
 from evaluation.networks.registry import build
@@ -106,7 +106,7 @@ def extract_enlarged(num_clips: int) -> None:
         EnlargedVideo(video=ShapesVideo(index=i, split="test")) for i in range(num_clips)
     )
     with tempfile.TemporaryDirectory() as folder:
-        options = RunOptions(store=Path(folder), workers=2, progress=False)
+        options = ExtractionOptions(store=Path(folder), workers=2, progress=False)
         network = StoredNetwork.open(build("shapes"), options.store)
         planned = plan_set(
             VideoSet(name="enlarged", videos=videos, root="enlarged"),

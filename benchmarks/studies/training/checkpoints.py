@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks.shapes.generated import generated_videos, in_words
 from benchmarks.studies.training.run_folder import TrainingRun
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import MeasuredSet, measure_set, plan_set
 from evaluation.measuring.results import Comparison, frechet_result
 from evaluation.networks.registry import build
@@ -24,7 +24,7 @@ def fvd_of_checkpoints(
     run: TrainingRun,
     count: int,
     sampling: SamplingOptions,
-    options: RunOptions,
+    options: ExtractionOptions,
     table: Path,
     *,
     resamples: int = 500,

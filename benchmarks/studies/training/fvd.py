@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import MeasuredSet, measure_set, plan_set
 from evaluation.measuring.results import Comparison, frechet_result
 from evaluation.networks.registry import build, network
@@ -52,7 +52,7 @@ def fvd(snapshot: Snapshot, num_clips: int = NUM_CLIPS) -> Mapping[str, float]:
             f"data.num_frames = {data.num_frames}: FVD-shapes is of clips of at least {least}"
         )
     with TemporaryDirectory() as folder:
-        options = RunOptions(store=Path(folder) / "features", workers=0, progress=False)
+        options = ExtractionOptions(store=Path(folder) / "features", workers=0, progress=False)
         stored = StoredNetwork.open(build(protocol.network), options.store)
 
         def measured(videos: VideoSet, selection: Selection, label: str) -> MeasuredSet:

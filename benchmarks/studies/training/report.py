@@ -14,7 +14,7 @@ from benchmarks.cells.provenance import duration, made_here
 from benchmarks.documents.figures import Drawing, write_drawings
 from benchmarks.documents.tables import written
 from benchmarks.studies.training.run_folder import TrainingRun, open_run
-from evaluation.features.extraction import RunOptions
+from evaluation.features.extraction import ExtractionOptions
 from latte.model.checkpoints import load_checkpoint
 from latte.model.cost import cost
 from latte.training.config import to_toml
@@ -189,7 +189,7 @@ def run(
             steps=steps or SAMPLING.steps,
             guidance_scale=guidance if guidance_scale is None else guidance_scale,
         )
-        options = RunOptions(store=store or out / "features", device=device, workers=workers)
+        options = ExtractionOptions(store=store or out / "features", device=device, workers=workers)
         measured, remark = fvd_of_checkpoints(
             opened, num_videos, sampling, options, out / "training_fvd.csv"
         )

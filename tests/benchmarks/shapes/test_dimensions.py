@@ -22,7 +22,7 @@ from benchmarks.shapes.dimensions import (
     temporal_flickering,
 )
 from benchmarks.shapes.distortions import DistortedVideo
-from evaluation.features.extraction import RunOptions
+from evaluation.features.extraction import ExtractionOptions
 from evaluation.networks.shapes import FRAME_CLASS_NAMES
 from evaluation.protocol.presets import SHAPES
 from latte.data.errors import InputError
@@ -127,7 +127,7 @@ def test_scores_of_classes_by_hand() -> None:
 def measured(label: str, store: Path, count: int = 20) -> dict[str, dict[str, object]]:
     generator = next(each for each in GENERATORS if each.label == label)
     protocol = replace(SHAPES, num_real=count, num_fake=count)
-    options = RunOptions(store=store, workers=0, progress=False)
+    options = ExtractionOptions(store=store, workers=0, progress=False)
     found = measure_dimensions(generator_videos(generator, 20, 20), protocol, options)
     assert all(name.endswith("-shapes") for name in found)
     return {name.removesuffix("-shapes"): each for name, each in found.items()}

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.shapes import generated
 from benchmarks.shapes.generated import generated_videos, hold, in_words
-from evaluation.features.extraction import RunOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import measure_set, plan_set
 from evaluation.networks.registry import build
 from evaluation.protocol.presets import SHAPES
@@ -27,7 +27,7 @@ def file(tiny_checkpoint, tmp_path):
 
 
 def measured(videos, store, workers=0):
-    options = RunOptions(store=store, workers=workers, progress=False)
+    options = ExtractionOptions(store=store, workers=workers, progress=False)
     network = StoredNetwork.open(build("shapes"), store)
     planned = plan_set(videos, SHAPES.fake_selection(), SHAPES.preparation(), options, label="fake")
     found = measure_set(planned, [network], options)

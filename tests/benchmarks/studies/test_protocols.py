@@ -13,7 +13,7 @@ from benchmarks.studies.protocols import run as protocols
 from benchmarks.studies.protocols.choices import Choice, choices, differing
 from benchmarks.studies.protocols.run import Bench, Measured, base_protocol, measure
 from benchmarks.studies.protocols.videos import as_source, shapes_pair
-from evaluation.features.extraction import RunOptions
+from evaluation.features.extraction import ExtractionOptions
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks.registry import build, network
 from evaluation.protocol.presets import PRESETS, SHAPES
@@ -51,7 +51,7 @@ def bench(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         real=real,
         fake=fake,
         base=replace(SHAPES, num_real=COUNT, num_fake=COUNT),
-        options=RunOptions(store=store, workers=0, progress=False),
+        options=ExtractionOptions(store=store, workers=0, progress=False),
         resamples=8,
     )
 

@@ -13,7 +13,7 @@ from benchmarks.studies.training import report as training_report
 from benchmarks.studies.training.checkpoints import fvd_of_checkpoints
 from benchmarks.studies.training.report import facts_table, tracks
 from benchmarks.studies.training.run_folder import open_run, read_numbers
-from evaluation.features.extraction import RunOptions
+from evaluation.features.extraction import ExtractionOptions
 from latte.data.errors import InputError
 from latte.sampling.generate import SamplingOptions
 from latte.training.config import (
@@ -170,7 +170,7 @@ def test_fvd_is_measured_of_every_checkpoint_and_goes_on_where_it_was(
 
     def measure():
         sampling = SamplingOptions(method="ddim", steps=2)
-        options = RunOptions(store=tmp_path / "store", workers=0, progress=False)
+        options = ExtractionOptions(store=tmp_path / "store", workers=0, progress=False)
         run = open_run(folder)
         return fvd_of_checkpoints(run, 12, sampling, options, table, resamples=20)
 

@@ -12,7 +12,7 @@ from benchmarks.demo.run import REAL, measure_sets
 from benchmarks.tables.measured_results import check_record
 from benchmarks.tables.table3 import DATASETS, fvd_table, published_rows, read_measured, run
 from evaluation.catalogue.registry import metric
-from evaluation.features.extraction import RunOptions
+from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.results import _fingerprint
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import SHAPES, STYLEGAN_V, published_protocol
@@ -362,7 +362,9 @@ def test_what_is_measured_here_can_be_read_by_its_fingerprint(tmp_path: Path) ->
         name: replace(shapes_video_set("test", num_videos=20, start=start), name=name)
         for name, start in ((REAL, 0), ("other", 20))
     }
-    results, _ = measure_sets(sets, protocol, RunOptions(store=store, workers=0), resamples=20)
+    results, _ = measure_sets(
+        sets, protocol, ExtractionOptions(store=store, workers=0), resamples=20
+    )
     lines = [json.loads(result.to_json()) for result in results]
     # Under the names of the metrics on the published networks, which are looked at closely.
     lines = [each | {"metric": each["metric"].removesuffix("-shapes")} for each in lines]

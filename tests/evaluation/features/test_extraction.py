@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluation.features.extraction import RunOptions, StoredNetwork, extract
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork, extract
 from evaluation.features.sets import measure_set, plan_set
 from latte.data.clips import Selection, plan_clips
 from latte.data.errors import BrokenVideoError, InputError
@@ -88,7 +88,7 @@ def numbered(*indices: int) -> VideoSet:
 
 
 def features(videos: VideoSet, store: Path, network=None, **options) -> np.ndarray:
-    run = RunOptions(store=store, progress=False, **{"workers": 0, **options})
+    run = ExtractionOptions(store=store, progress=False, **{"workers": 0, **options})
     stored = StoredNetwork.open(network or MeanNetwork(), store)
     planned = plan_set(videos, ALL, AS_IT_IS, run, label="real")
     return stored.features(measure_set(planned, [stored], run).keys)
@@ -187,7 +187,7 @@ def test_a_broken_video_is_an_error_that_keeps_the_others(tmp_path):
 
 
 def test_a_skipped_video_is_replaced_by_the_next_and_listed(tmp_path):
-    options = RunOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
+    options = ExtractionOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
     network = StoredNetwork.open(MeanNetwork(), tmp_path)
     planned = plan_set(
         numbered(0, -1, 2, -3, 4, 5), replace(ALL, num_videos=3), AS_IT_IS, options, label="real"
@@ -211,7 +211,7 @@ def test_a_video_that_cannot_even_be_hashed_is_skipped_like_any_other(tmp_path, 
 
 
 def test_too_few_videos_name_what_was_left_out(tmp_path):
-    options = RunOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
+    options = ExtractionOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
     planned = plan_set(numbered(0, -1, 2), ALL, AS_IT_IS, options, label="real", at_least=3)
     with pytest.raises(InputError, match=r"3 videos were asked for, but only 2.*v001 is broken"):
         measure_set(planned, [StoredNetwork.open(MeanNetwork(), tmp_path)], options, at_least=3)
@@ -242,7 +242,7 @@ def test_features_that_are_not_finite_are_refused_and_not_stored(tmp_path):
 def test_two_networks_share_one_decode(tmp_path):
     first, second = MeanNetwork(), MeanNetwork()
     second.spec = SimpleNamespace(**vars(MeanNetwork().spec) | {"name": "other"})
-    options = RunOptions(store=tmp_path, workers=0, progress=False)
+    options = ExtractionOptions(store=tmp_path, workers=0, progress=False)
     networks = [StoredNetwork.open(network, tmp_path) for network in (first, second)]
     plan = plan_clips(numbered(0, 1, 2), ALL, probe_here)
     extraction = extract(plan.clips, networks, AS_IT_IS, options, label="real")
@@ -251,7 +251,7 @@ def test_two_networks_share_one_decode(tmp_path):
 
 def test_statistics_do_not_depend_on_how_rows_are_read(tmp_path, monkeypatch):
     network = StoredNetwork.open(MeanNetwork(), tmp_path)
-    options = RunOptions(store=tmp_path, workers=0, progress=False)
+    options = ExtractionOptions(store=tmp_path, workers=0, progress=False)
     plan = plan_clips(numbered(*range(11)), ALL, probe_here)
     keys = extract(plan.clips, [network], AS_IT_IS, options, label="real").keys
     whole = network.statistics(keys)

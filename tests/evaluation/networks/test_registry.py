@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from evaluation.networks import registry, shapes
-from evaluation.networks.extractor import Extractor, Run
+from evaluation.networks.extractor import Extractor, OpenedNetwork
 from evaluation.networks.i3d import I3D, preprocess, preprocess_crop
 from evaluation.networks.registry import NETWORKS, build, network
 from evaluation.networks.weights import LocatedWeights
@@ -228,7 +228,7 @@ def test_a_network_without_classes_says_so():
         spec=network("inception"),
         weights=LocatedWeights(path=Path("w.pt"), sha256="", published=False, label=""),
         device=torch.device("cpu"),
-        run=Run(forward=lambda clips: clips, path_taken="own network"),
+        run=OpenedNetwork(forward=lambda clips: clips, path_taken="own network"),
     )
     assert not extractor.has_classes
     with pytest.raises(InputError, match=r"inception with w\.pt has no classes"):

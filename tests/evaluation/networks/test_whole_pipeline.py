@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from evaluation.features.extraction import RunOptions
+from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.run import MeasureRequest, run_metrics
 from evaluation.protocol.presets import LATTE, STYLEGAN_V
 from latte.data.sources import open_video_set
@@ -46,7 +46,7 @@ def measure(state_dict_file, tmp_path_factory):
             resamples=100,
             out=root / "results.jsonl",
         )
-        options = RunOptions(store=root / "store", workers=0, progress=False)
+        options = ExtractionOptions(store=root / "store", workers=0, progress=False)
         (result,) = run_metrics(request, options)
         return result
 
