@@ -16,8 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 from latte.patch_autoencoder import load_patches
 from latte.vae_files import load_vae
 

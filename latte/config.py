@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 
 PatchEmbedding = Literal["uniform", "compression"]
 Conditioning = Literal["s-adaln", "all-tokens"]

@@ -22,8 +22,7 @@ import typer
 from filelock import FileLock
 from tqdm import tqdm
 
-from latte.data.command_line import MENDABLE
-from latte.data.errors import BrokenVideoError, InputError, named
+from latte.data.errors import FIXABLE_ERRNOS, BrokenVideoError, InputError, named
 from latte.data.workers import map_in_order
 
 FILE = "cells.jsonl"
@@ -264,7 +263,7 @@ def _measure(measure: Callable[[TaskT], Measured], path: Path, task: TaskT) -> F
     except OSError as error:
         if error.errno in FULL:
             raise
-        return FailedCell(name=task.name, reason=str(error), mendable=error.errno in MENDABLE)
+        return FailedCell(name=task.name, reason=str(error), mendable=error.errno in FIXABLE_ERRNOS)
     except Exception as error:
         return FailedCell(name=task.name, reason=f"{type(error).__name__}: {error}", mendable=False)
     _append(path, line)

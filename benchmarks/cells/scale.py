@@ -10,8 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from latte.data.command_line import nearest
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import BrokenVideoError, InputError, nearest
 
 if TYPE_CHECKING:
     from evaluation.networks.spec import NetworkSpec

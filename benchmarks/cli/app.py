@@ -20,8 +20,8 @@ from benchmarks.cli.figures import (
 from benchmarks.cli.options import ScaleOption, documents_folder
 from benchmarks.cli.tables import add_tables
 from evaluation.cli.options import DataRoot
-from latte.data.command_line import nearest, new_app, run_app
-from latte.data.errors import InputError
+from latte.data.command_line import new_app, run_app
+from latte.data.errors import InputError, nearest
 
 
 class Runners(TyperGroup):

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 
 ENDING = "_eval_results"
 PERCENT = "imaging_quality"  # of the first releases

@@ -14,8 +14,7 @@ from evaluation.metrics.kernel import JEDI, KID, KVD, Kernel
 from evaluation.networks.registry import NetworkSpec, network
 from evaluation.protocol.fields import Protocol
 from evaluation.results.record import INVERSION_RATE, UNDIRECTED
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 
 Looks = Literal["clips", "frames", "classes"]  # at features of clips, of frames, at probabilities
 EMBEDDED = "-shapes"

@@ -11,8 +11,7 @@ from evaluation.networks.extractor import Extractor, OpenedNetwork
 from evaluation.networks.i3d_run import open_i3d
 from evaluation.networks.spec import NetworkSpec, WeightFile
 from evaluation.networks.weights import LocatedWeights, locate_weights
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 
 __all__ = ["NETWORKS", "Extractor", "LocatedWeights", "NetworkSpec", "build", "network"]
 

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from latte.data.clips import Offset, Order, Selection, ShortVideos, Window
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 from latte.data.loading import Preparation
 from latte.data.transforms import OWN_FILTERS
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.protocol.fields import Protocol, checked
-from latte.data.command_line import nearest
 from latte.data.datasets import dataset
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 
 STYLEGAN_V = Protocol(
     name="stylegan-v",

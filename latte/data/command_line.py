@@ -1,32 +1,23 @@
-"""What the three commands share: how they end. Imports nothing heavy."""
+"""What the three command lines share: how they start and end, and where their notes go."""
 
-import errno
+import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from latte.data.errors import InputError
+from latte.data.errors import DISK_FULL, FIXABLE_ERRNOS, InputError
 
+PACKAGES = ("latte", "evaluation", "benchmarks", "reports")
 BAD_INPUT = 2
-INTERRUPTED = 130  # what typer makes of Ctrl-C
-FULL = {errno.ENOSPC, errno.EDQUOT}
-MENDABLE = {
-    *FULL,
-    errno.EACCES,
-    errno.EROFS,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.ENOENT,
-    errno.ENAMETOOLONG,
-}
-STOPPED = "stopped; what was finished is kept, and the same command goes on from there"
+INTERRUPTED = 130  # the exit code that typer makes of Ctrl-C
+INTERRUPTED_MESSAGE = "Interrupted. Run the same command again to resume."
 
 
 def new_app(name: str, help_text: str, **settings: Any) -> typer.Typer:
@@ -60,62 +51,75 @@ def new_app(name: str, help_text: str, **settings: Any) -> typer.Typer:
 
 
 def run_app(app: Callable[..., Any], name: str) -> NoReturn:
-    """Run a command line; end with 0 (done), 2 (bad input, or stopped by the user) or 1 (fault).
+    """Run a command line; exit with 0 (done), 2 (bad input, or interrupted) or 1 (a fault of ours).
 
-    What the user can mend is one sentence on stderr, without a traceback.
+    Errors that the user can fix are one sentence on stderr, without a traceback. Log records of our
+    packages are notes there, so that stdout holds the result alone.
     """
     for kind in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, kind, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)
     try:
-        result = app(standalone_mode=False, prog_name=name)
+        with notes_on_stderr():
+            result = app(standalone_mode=False, prog_name=name)
     except InputError as error:
         _fail(f"error: {error}")
     except KeyboardInterrupt:
-        _fail(STOPPED)
+        _fail(INTERRUPTED_MESSAGE)
     except BrokenPipeError:
-        # The reader of our output went away (`… | head`): nothing is wrong.
+        # The reader of our output went away (`… | head`), which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if error.errno not in MENDABLE:
+        if error.errno not in FIXABLE_ERRNOS:
             raise
-        where = f" ({error.filename})" if error.filename else ""
-        mend = "choose another path, and give the command again"
-        if error.errno in FULL:
-            mend = f"what was finished is kept; make room, or {mend}"
-        _fail(f"error: {(error.strerror or str(error)).lower()}{where}: {mend}")
+        where = f"{error.filename}: " if error.filename else ""
+        reason = (error.strerror or str(error)).lower()
+        advice = "free some space, or choose" if error.errno in DISK_FULL else "choose"
+        _fail(f"error: {where}{reason}: {advice} another path, and run the command again")
     except Exception as error:
-        # Typer carries a copy of click: its usage errors are known by what they can do.
-        if not (
-            hasattr(error, "format_message") and hasattr(error, "ctx") and hasattr(error, "show")
-        ):
+        # Typer carries a copy of click, whose usage errors are recognised by their methods.
+        if not all(hasattr(error, method) for method in ("format_message", "ctx", "show")):
             raise
-        message = error.format_message().rstrip(".")
-        if "\n" in message:  # a group without a command: its help
-            error.show()
-            sys.exit(BAD_INPUT)
-        path = error.ctx.command_path if error.ctx else name
-        _fail(f"error: {message} (`{path} --help` lists what there is)")
+        _fail_usage(error, name)
     if result == INTERRUPTED:
-        _fail(STOPPED)
+        _fail(INTERRUPTED_MESSAGE)
     sys.exit(result if isinstance(result, int) else 0)
 
 
-def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """ "did you mean …?" where a known name is near, else all known names."""
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"known: {', '.join(known)}"
+@contextmanager
+def notes_on_stderr() -> Iterator[None]:
+    """Print log records of our packages on stderr, as `note: …`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    loggers = [logging.getLogger(package) for package in PACKAGES]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
-    """A polite kill ends like Ctrl-C: what is computed is written first."""
+    """End like Ctrl-C, which writes what is computed first."""
     raise KeyboardInterrupt
 
 
 def _fail(message: str) -> NoReturn:
     print(message, file=sys.stderr)
     sys.exit(BAD_INPUT)
+
+
+def _fail_usage(error: Any, name: str) -> NoReturn:
+    message = error.format_message().rstrip(".")
+    if "\n" in message:  # the help text of a group that was given no command
+        error.show()
+        sys.exit(BAD_INPUT)
+    path = error.ctx.command_path if error.ctx else name
+    _fail(f"error: {message} (see `{path} --help`)")

@@ -1,8 +1,22 @@
-"""What the user can mend. The command lines turn these into one sentence and exit code 2."""
+"""Errors that the user can fix. The command lines turn them into one sentence and exit code 2."""
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+# System errors that another path or more room on the disk fixes.
+FIXABLE_ERRNOS = {
+    *DISK_FULL,
+    errno.EACCES,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.ENAMETOOLONG,
+}
 
 
 class InputError(Exception):
@@ -10,12 +24,20 @@ class InputError(Exception):
 
 
 class BrokenVideoError(InputError):
-    """One video that cannot be used: unreadable, truncated, too short, or fatal to its decoder."""
+    """A video that cannot be used: unreadable, truncated, too short, or fatal to its decoder."""
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """ "did you mean …?" where a known name is near, else all known names."""
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"known: {', '.join(known)}"
 
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Give an OSError the path it is about: those of writing to an open file have none."""
+    """Give an OSError the path it is about: errors of writing to an open file have none."""
     try:
         yield
     except OSError as error:

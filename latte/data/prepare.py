@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from latte.data.command_line import nearest
-from latte.data.errors import BrokenVideoError, InputError, named
+from latte.data.errors import BrokenVideoError, InputError, named, nearest
 from latte.data.sources import SETTINGS_FILE, FileVideo, Video, open_video_set
 from latte.data.transforms import RECIPES, encode_image
 from latte.data.video import decoder_version, iterate_file

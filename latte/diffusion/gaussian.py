@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 from latte.diffusion.samplers import sample
 from latte.diffusion.schedule import make_betas, respaced_timesteps
 from latte.diffusion.tensors import Denoiser, RandomNumbers, at, widened

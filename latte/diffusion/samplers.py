@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 from latte.diffusion.tensors import Denoiser, RandomNumbers, at, widened
 
 if TYPE_CHECKING:

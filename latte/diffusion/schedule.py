@@ -6,8 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 
 Schedule = Literal["linear", "cosine"]
 ELSEWHERE = {"squaredcos_cap_v2": "cosine"}  # as diffusers and the official code call it

@@ -14,8 +14,7 @@ from tqdm import tqdm
 
 from latte.autoencoder import Autoencoder, to_uint8
 from latte.config import LatteConfig
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 from latte.diffusion import DiffusionSettings, GaussianDiffusion
 from latte.model import Latte
 from latte.model.transformer import GuidedChannels

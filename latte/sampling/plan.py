@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from latte.autoencoder import AUTOENCODERS, DEFAULT_VAE
-from latte.data.command_line import nearest
 from latte.data.datasets import DATASETS
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 from latte.diffusion import DiffusionSettings
 from latte.model.checkpoints import Checkpoint
 from latte.sampling.generate import Precision, SamplingOptions, check_guidance

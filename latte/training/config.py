@@ -17,8 +17,7 @@ from latte.config import (
     TemporalPosition,
     matched_depth,
 )
-from latte.data.command_line import nearest
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 from latte.diffusion.settings import DiffusionSettings
 from latte.tables import from_table, with_settings
 

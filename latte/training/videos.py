@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from latte.data.command_line import nearest
 from latte.data.datasets import DATASETS, class_labels, class_names, open_dataset
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import BrokenVideoError, InputError, nearest
 from latte.data.loading import probe_in_workers
 from latte.data.shapes import CLASS_NAMES, ShapesVideo
 from latte.data.sources import Video, VideoSet, open_video_set

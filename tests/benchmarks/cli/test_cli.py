@@ -137,8 +137,8 @@ def test_a_report_of_results_that_can_only_be_read_goes_elsewhere(
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (errno.ENOSPC, "what was finished is kept; make room, or choose another path"),
-        (errno.EACCES, "choose another path, and give the command again"),
+        (errno.ENOSPC, "free some space, or choose another path"),
+        (errno.EACCES, "choose another path, and run the command again"),
     ],
 )
 def test_what_the_system_refuses_is_one_sentence_on_what_to_do(
@@ -156,7 +156,7 @@ def test_what_the_system_refuses_is_one_sentence_on_what_to_do(
     monkeypatch.setattr(coverage, "run", refuse)
     assert run_cli(monkeypatch, "coverage", "--out", str(tmp_path)) == 2
     said = os.strerror(number).lower()
-    assert capsys.readouterr().err.startswith(f"error: {said} (x.md): {sentence}")
+    assert capsys.readouterr().err.startswith(f"error: x.md: {said}: {sentence}")
 
 
 def test_the_demo_gets_its_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

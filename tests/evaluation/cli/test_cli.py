@@ -255,7 +255,7 @@ def test_ctrl_c_keeps_what_was_finished_and_the_next_run_goes_on(sets, fvd, tmp_
     monkeypatch.setattr(Extractor, "__call__", interrupted)
     stopped = fvd(*command, **store)
     assert stopped.returncode == 2
-    assert "stopped" in stopped.stderr
+    assert "Interrupted" in stopped.stderr
     assert "Traceback" not in stopped.stderr
     monkeypatch.undo()
     monkeypatch.chdir(sets)

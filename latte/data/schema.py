@@ -1,0 +1,107 @@
+"""Files and tables to typed records: msgspec checks them, and one sentence says what does not fit.
+
+A type describes each file once: a frozen dataclass or a `msgspec.Struct`, whose fields may be
+records, lists, mappings and literals, with `typing.Annotated[int, msgspec.Meta(ge=1)]` for ranges.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from latte.data.errors import InputError, nearest
+
+T = TypeVar("T")
+
+_INT64 = 2**63
+
+
+def convert(value: Any, kind: type[T], where: str) -> T:
+    """A value of plain dictionaries, lists, strings and numbers as a record.
+
+    Integers are accepted for floats; nothing else is coerced. Unknown fields of dataclasses, and of
+    structs that forbid them, are refused, as are NaN, infinity and integers beyond 64 bits.
+
+    Args:
+        where: what messages call the value, a file for instance.
+
+    Raises:
+        InputError: the value does not fit; the message names the field.
+    """
+    layout: inspect.Type = _layout(kind)  # type: ignore[arg-type]  # types are hashable
+    problem = next(_problems(value, layout, ""), None)
+    if problem is not None:
+        raise InputError(f"{where}: {problem}")
+    try:
+        return msgspec.convert(value, kind, str_keys=True)
+    except (msgspec.ValidationError, InputError) as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def decode_json(text: str | bytes, kind: type[T], where: str) -> T:
+    """A record from JSON, as `convert` makes it.
+
+    Raises:
+        InputError: the text is not JSON, or its content does not fit.
+    """
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise InputError(f"{where}: not valid JSON ({error})") from error
+    return convert(value, kind, where)
+
+
+@cache
+def _layout(kind: Any) -> inspect.Type:
+    return inspect.type_info(kind)
+
+
+def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[str]:
+    """What msgspec lets pass, or says without a hint."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{path or 'the value'} must be a finite number, not {value}"
+    elif type(value) is int and not -_INT64 <= value < _INT64:
+        yield f"{path or 'the value'} is an integer of more than 64 bits"
+    elif isinstance(value, Mapping):
+        yield from _problems_of_mapping(value, layout, path)
+    elif isinstance(value, list | tuple):
+        collection = _member(layout, inspect.CollectionType)
+        item = collection.item_type if collection else None
+        for index, part in enumerate(value):
+            yield from _problems(part, item, f"{path}[{index}]")
+    elif isinstance(value, str):
+        choices = _member(layout, inspect.LiteralType)
+        free = _member(layout, inspect.StrType, inspect.AnyType)
+        if choices and not free and value not in choices.values:
+            yield f"{path} = {value!r}: {nearest(value, [str(known) for known in choices.values])}"
+
+
+def _problems_of_mapping(
+    value: Mapping[Any, Any], layout: inspect.Type | None, path: str
+) -> Iterator[str]:
+    record = _member(layout, inspect.DataclassType, inspect.StructType)
+    mapping = _member(layout, inspect.DictType)
+    fields = {field.encode_name: field.type for field in record.fields} if record else {}
+    known = {*fields, getattr(record, "tag_field", None)}
+    closed = isinstance(record, inspect.DataclassType) or (
+        record is not None and record.forbid_unknown_fields
+    )
+    for name, part in value.items():
+        place = f"{path}.{name}" if path else str(name)
+        if closed and name not in known:
+            yield f"unknown field {place}: {nearest(str(name), list(fields))}"
+        kind = mapping.value_type if mapping and not record else fields.get(name)
+        yield from _problems(part, kind, place)
+
+
+def _member(layout: inspect.Type | None, *kinds: type[Any]) -> Any:
+    """The part of a layout that is of such a kind; None where it has none, or several."""
+    fitting = [member for member in _members(layout) if isinstance(member, kinds)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _members(layout: inspect.Type | None) -> tuple[inspect.Type | None, ...]:
+    return layout.types if isinstance(layout, inspect.UnionType) else (layout,)
