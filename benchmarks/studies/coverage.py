@@ -22,6 +22,7 @@ from benchmarks.documents.tables import written
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty import (
+    FeaturePair,
     Interval,
     bootstrap_frechet,
     extrapolate_frechet,
@@ -39,7 +40,7 @@ OF_LIMITS = (
     "to many; of 100, how often the limit's interval covers the truth, and how often the limit is "
     "nearer to it than the value."
 )
-Method = Callable[[Array, Array, int], Interval]
+Method = Callable[[FeaturePair, int], Interval]
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,11 @@ CASES = (
 def methods(resamples: int) -> dict[str, Method]:
     """Intervals by name."""
     return {
-        "half samples": lambda x, y, seed: half_sample_frechet(
-            x, y, resamples=resamples, seed=seed
+        "half samples": lambda pair, seed: half_sample_frechet(
+            pair, resamples=resamples, seed=seed
         ),
-        "bootstrap": lambda x, y, seed: bootstrap_frechet(x, y, resamples=resamples, seed=seed),
-        "jackknife": lambda x, y, seed: jackknife_frechet(x, y, seed=seed),
+        "bootstrap": lambda pair, seed: bootstrap_frechet(pair, resamples=resamples, seed=seed),
+        "jackknife": lambda pair, seed: jackknife_frechet(pair, seed=seed),
     }
 
 
@@ -130,17 +131,17 @@ def cover(case: Case, *, repetitions: int, resamples: int, reference: int, seed:
         [frechet_distance_from_features(*case.draw(random)) for _ in range(reference)]
     )
     expected, width = values.mean(), float(np.diff(np.quantile(values, [0.025, 0.975]))[0])
-    samples = [case.draw(random) for _ in range(repetitions)]
+    samples = [FeaturePair(*case.draw(random)) for _ in range(repetitions)]
     row: dict = {
         "D": case.features,
         "N, M": f"{case.rows}, {case.other_rows}",
         "scale, shift": str(case),
     }
     for name, method in methods(resamples).items():
-        found = [method(x, y, number) for number, (x, y) in enumerate(samples)]
+        found = [method(pair, number) for number, pair in enumerate(samples)]
         row[name] = 100 * np.mean([i.low <= expected <= i.high for i in found])
         row[f"{name}: width"] = np.mean([i.high - i.low for i in found]) / width
-    limits = [extrapolate_frechet(x, y, seed=number) for number, (x, y) in enumerate(samples)]
+    limits = [extrapolate_frechet(pair, seed=number) for number, pair in enumerate(samples)]
     truth = case.truth
     row["truth"], row["FD"] = truth, expected
     row["FD∞"] = np.mean([limit.value for limit in limits])

@@ -26,7 +26,7 @@ from evaluation.features.sets import measure_set, plan_set
 from evaluation.networks.i3d import I3D, fold_batch_norms
 from evaluation.networks.registry import build
 from evaluation.protocol.presets import SHAPES
-from evaluation.uncertainty import bootstrap_frechet, half_sample_frechet
+from evaluation.uncertainty import FeaturePair, bootstrap_frechet, half_sample_frechet
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet
 from reports.document import Provenance, Report, TableBlock
@@ -144,9 +144,9 @@ def interval_seconds(count: int = 2048, num_features: int = 400) -> tuple[float,
     random = np.random.default_rng(0)
     x, y = random.standard_normal((2, count, num_features)).astype(np.float32)
     started = time.perf_counter()
-    bootstrap_frechet(x, y, resamples=1000)
+    bootstrap_frechet(FeaturePair(x, y), resamples=1000)
     between = time.perf_counter()
-    half_sample_frechet(x, y)
+    half_sample_frechet(FeaturePair(x, y))
     return between - started, time.perf_counter() - between
 
 
