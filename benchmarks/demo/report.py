@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.cells.provenance import commit_line, date_line, versions_and_host
+from benchmarks.cells.provenance import of_result
 from benchmarks.demo.run import GENERATORS, NUM_SHOWN, REAL, Finding
 from benchmarks.documents.figures import Drawing, write_drawings
 from benchmarks.documents.tables import bare
@@ -26,11 +26,12 @@ from reports.document import (
     Details,
     Heading,
     Paragraph,
-    Provenance,
+    ProvenanceBlock,
     Report,
     StripsBlock,
     TableBlock,
 )
+from reports.provenance import Provenance
 from reports.tables import Table, table_from_frame, write_table
 
 MODEL = "model"  # the family of what is no stand-in
@@ -61,19 +62,16 @@ class DemoRun:
         return [label for label in self.sets if label != REAL]
 
     @property
-    def provenance(self) -> tuple[str, ...]:
+    def provenance(self) -> Provenance:
         """Command, model, versions, hardware, date, time and fingerprints."""
         last = self.results[-1]
         fingerprints = sorted({f"{r.metric} {r.fingerprint}" for r in self.results if r.num_real})
-        return (
-            f"command: `{last.command}`",
-            f"clips: {last.num_fake} of {last.num_frames} frames for each set",
-            f"{self.model}: {self.sampled}" if self.model else f"no model: {self.sampled}",
-            f"protocol fingerprints: {', '.join(fingerprints)}",
-            *commit_line(),
-            *versions_and_host(last.versions, last.host),
-            date_line(last.date, self.seconds),
-        )
+        details = {
+            "clips": f"{last.num_fake} of {last.num_frames} frames for each set",
+            self.model or "no model": self.sampled,
+            "protocol fingerprints": ", ".join(fingerprints),
+        }
+        return of_result(last, seconds=self.seconds, details=details)
 
 
 def write_demo_report(out: Path, run: DemoRun) -> str:
@@ -111,7 +109,7 @@ def write_demo_report(out: Path, run: DemoRun) -> str:
                     Code(text=json.dumps(asdict(run.results[-1]), indent=1, ensure_ascii=False)),
                 ),
             ),
-            Provenance(lines=run.provenance),
+            ProvenanceBlock(records=(run.provenance,)),
         ),
     )
     report.write(out, stored="demo")
@@ -142,7 +140,7 @@ def demo_table(run: DemoRun) -> Table:
         directions={"FVD-shapes": "lower", "FID-shapes": "lower", "IS-shapes": "higher"},
         row="generator",
         caption=CAPTION,
-        provenance=run.provenance,
+        provenance=(run.provenance,),
     )
 
 

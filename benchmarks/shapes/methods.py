@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cells.cache import FILE, Finished, FinishedCell, Measured, cell_key, finish
-from benchmarks.cells.provenance import source_commit, versions_and_host
+from benchmarks.cells.provenance import of_cells, source_commit
 from benchmarks.cells.scale import Scale
 from benchmarks.demo.run import (
     GENERATORS,
@@ -47,6 +47,7 @@ from latte.data.sources import VideoSet
 from latte.model.checkpoints import shipped_checkpoint
 from latte.sampling.generate import SamplingOptions
 from latte.sampling.processes import Process, choose_device
+from reports.provenance import Provenance
 from reports.tables import Cell
 
 FVD, FID, IS = "FVD-shapes", "FID-shapes", "IS-shapes"
@@ -172,12 +173,11 @@ class OnShapes:
         shown = {"value": 100 * float(np.mean(values)), "low": 100 * low, "high": 100 * high}
         return Cell(**shown, **settings)
 
-    def provenance(self, metrics: Collection[str]) -> tuple[str, ...]:
+    def provenance(self, metrics: Collection[str]) -> tuple[Provenance, ...]:
         """Command, model, fingerprints, versions, hardware, date and seconds of the work."""
         every = [cell for cells in self.cells.values() for cell in cells]
         if not every:
             return ()
-        last = max(every, key=lambda cell: str(cell.provenance["date"]))
         prints = sorted(
             {
                 f"{metric} {found['fingerprint']}"
@@ -186,15 +186,8 @@ class OnShapes:
                 if metric in metrics
             }
         )
-        made = last.provenance
-        return (
-            f"command: `{made['command']}`",
-            *([f"commit: {made['commit']}"] if made.get("commit") else []),
-            *([f"{self.model}: {self.sampled}"] if self.sampled else []),
-            f"protocol fingerprints: {', '.join(prints)}",
-            *versions_and_host(made["versions"], made["host"]),
-            f"date: {made['date']}; {sum(cell.seconds for cell in every):.0f} s in all",
-        )
+        model = {self.model: self.sampled} if self.sampled else {}
+        return (of_cells(every, {**model, "protocol fingerprints": ", ".join(prints)}),)
 
 
 def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from benchmarks.cells.provenance import made_here
+from benchmarks.cells.provenance import this_run
 from benchmarks.cells.threads import processes_of_one_thread
 from benchmarks.documents.tables import written
 from evaluation.metrics import frechet_distance_from_features
@@ -30,7 +30,8 @@ from evaluation.uncertainty import (
     jackknife_frechet,
 )
 from latte.data.workers import map_in_order
-from reports.document import Provenance, Report, TableBlock
+from reports.document import ProvenanceBlock, Report, TableBlock
+from reports.provenance import Provenance
 from reports.tables import Cell, Column, Row, Table
 
 DEGREES = 5  # of Student's t, for the heavy tails
@@ -185,8 +186,8 @@ def run(
         f"where 95 is right), {resamples} resamples, seed {seed}. Width: against the middle "
         f"95 % of the value itself. Expected values from {reference} draws."
     )
-    made = made_here(seconds=time.monotonic() - started)
-    report = coverage_report(frame, caption, made)
+    record = this_run(seconds=time.monotonic() - started)
+    report = coverage_report(frame, caption, record)
     paths = report.write(out, "coverage")
     paths.append(out / "coverage.csv")
     frame.to_csv(paths[-1], index=False)
@@ -194,7 +195,7 @@ def run(
     print(written(paths))
 
 
-def coverage_report(frame: pd.DataFrame, caption: str, provenance: tuple[str, ...]) -> Report:
+def coverage_report(frame: pd.DataFrame, caption: str, provenance: Provenance) -> Report:
     """A table for the intervals, and one for the limit for many samples."""
     split = list(frame.columns).index("truth")
     intervals, limits = frame.columns[len(PLACE) : split], frame.columns[split:]
@@ -204,7 +205,7 @@ def coverage_report(frame: pd.DataFrame, caption: str, provenance: tuple[str, ..
         blocks=(
             TableBlock(table=_table("Intervals of the value", frame, intervals, caption)),
             TableBlock(table=_table("The limit for many samples", frame, limits, OF_LIMITS)),
-            Provenance(lines=provenance),
+            ProvenanceBlock(records=(provenance,)),
         ),
     )
 
