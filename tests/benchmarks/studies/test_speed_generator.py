@@ -21,6 +21,7 @@ from latte.config import LatteConfig, preset
 from latte.data.errors import InputError
 from latte.model import Latte
 from latte.model.blocks import Block
+from reports.provenance import Provenance
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CPU = torch.device("cpu")
@@ -177,7 +178,7 @@ def test_a_machine_without_a_compiler_gets_the_other_rows(bench, monkeypatch):
     whole = bench.job
     monkeypatch.setattr(bench, "job", lambda task, way: fail if way.compiled else whole(task, way))
     found = run_race(bench, "tiny", "forward", (Way("plain"), compiled), repetitions=1)
-    text = table([found], ["here"]).markdown()
+    text = table([found], Provenance()).markdown()
     assert re.search(r"\| ours, fp32, compiled +\| +–", text)
     assert "The network cannot be compiled here." in text
     assert found.seconds.keys() == {Way("plain")}

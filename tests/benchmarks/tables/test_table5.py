@@ -129,7 +129,7 @@ def test_a_document_says_which_command_measured_what_it_shows() -> None:
     assert [line for line in lines if "latte-bench table3" in line] == [
         "measured by: `latte-bench table3 --scale tiny`"
     ]
-    measured, own_date = (line for line in lines if line.startswith("date: "))
+    own_date, measured = (line for line in lines if line.startswith("date: "))
     assert own_date.endswith(" in all (this document)")
     assert measured == "date: 2026-01-02; 80 s in all (the measurements)"
     assert "commit: 0123456789ab" in lines
