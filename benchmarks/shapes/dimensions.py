@@ -217,7 +217,7 @@ def measure_dimensions(
     }
 
 
-def open_pixel_scores(store: Path) -> StoredNetwork:
+def open_pixel_scores(store: Path | None) -> StoredNetwork:
     """`pixel_scores` as a network, so that each clip is made once for all of them."""
     spec = NetworkSpec(
         name="vbench-pixels",

@@ -174,7 +174,7 @@ def measure(
         for result in run_metrics(request, options):
             results.append(result)
             if not as_json:
-                typer.echo(result.sentence())
+                typer.echo(str(result))
                 typer.echo(breakdown(result), nl=False)
     finally:
         if as_json and results:  # what was measured is not lost with a metric that cannot be

@@ -310,7 +310,7 @@ def _compare(
         typer.echo(one_object(results))
         return
     for result in results:
-        typer.echo(result.sentence().removesuffix(" …"))  # pixels have no weights to name
+        typer.echo(str(result))
     for result in results:
         typer.echo(breakdown(result), nl=False)
     _say_where(plots)

@@ -34,7 +34,7 @@ ROWS_AT_ONCE = 1024
 class ExtractionOptions:
     """How a run is carried out. On a CPU none of it can move a number; a GPU moves last bits."""
 
-    store: Path
+    store: Path | None = None  # folder of features; None keeps them in memory, for this run alone
     device: str = "cpu"
     batch_size: int = 8  # clips decoded before the network runs
     workers: int = 2  # decoding processes; 0 decodes in this one
@@ -51,7 +51,7 @@ class StoredNetwork:
     store: FeatureStore
 
     @classmethod
-    def open(cls, extractor: Extractor, root: Path) -> "StoredNetwork":
+    def open(cls, extractor: Extractor, root: Path | None) -> "StoredNetwork":
         """Open the store of this network with these weights, as it is run on this device."""
         space = {
             "network": extractor.spec.name,
@@ -81,7 +81,7 @@ class StoredNetwork:
         return cls.open(extractor, options.store)
 
     @classmethod
-    def of_function(cls, spec: NetworkSpec, forward: Forward, root: Path) -> "StoredNetwork":
+    def of_function(cls, spec: NetworkSpec, forward: Forward, root: Path | None) -> "StoredNetwork":
         """A function of clips in the place of a network, on the CPU: there are no weights."""
         extractor = Extractor(
             spec=spec,

@@ -52,21 +52,32 @@ def content_key(fields: Mapping[str, Any]) -> bytes:
 
 @dataclass
 class FeatureStore:
-    """The rows of one feature space (one network with its weights), on disk and in the making."""
+    """The rows of one feature space (one network with its weights), on disk and in the making.
 
-    folder: Path
+    Without a folder all rows stay in memory, and nothing is written.
+    """
+
+    folder: Path | None
+    space: str  # hash over the feature space
     _where: dict[bytes, tuple[Path, int]] = field(default_factory=dict)
     _pending: dict[bytes, np.ndarray] = field(default_factory=dict)
     _last_write: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def open(cls, root: Path, space: Mapping[str, Any]) -> "FeatureStore":
+    def open(cls, root: Path | None, space: Mapping[str, Any]) -> "FeatureStore":
         """Open the folder of a feature space, making it if need be; damaged files are set aside.
+
+        Args:
+            root: the folder of all feature spaces; None keeps the rows in memory alone.
+            space: what the rows are made with.
 
         Raises:
             InputError: the folder cannot be made or written.
         """
-        folder = root / content_key(space).hex()[:16]
+        name = content_key(space).hex()[:16]
+        if root is None:
+            return cls(None, name)
+        folder = root / name
         description = folder / "space.json"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +89,7 @@ class FeatureStore:
                 "with --store"
             ) from None
         _remove_old_leftovers(folder)
-        store = cls(folder)
+        store = cls(folder, name)
         for path in sorted(folder.glob("*.safetensors")):
             for row, key in enumerate(_read_keys(path)):
                 store._where.setdefault(key, (path, row))
@@ -99,16 +110,19 @@ class FeatureStore:
     def flush(self) -> None:
         """Write what is pending: a file for each shape, since clips may differ in length."""
         self._last_write = time.monotonic()
+        if self.folder is None:
+            return
         shapes = {row.shape for row in self._pending.values()}
         for shape in sorted(shapes):
-            self._write({key: row for key, row in self._pending.items() if row.shape == shape})
+            rows = {key: row for key, row in self._pending.items() if row.shape == shape}
+            self._write(self.folder, rows)
         self._pending.clear()
 
-    def _write(self, rows: Mapping[bytes, np.ndarray]) -> None:
+    def _write(self, folder: Path, rows: Mapping[bytes, np.ndarray]) -> None:
         keys = np.stack([np.frombuffer(key, np.uint8) for key in rows])
         features = np.stack(list(rows.values()))
         checksum = _checksum(keys, features)
-        path = self.folder / f"{checksum[:32]}.safetensors"
+        path = folder / f"{checksum[:32]}.safetensors"
         data = save({"keys": keys, "features": features}, metadata={"sha256": checksum})
         write_whole(path, data)
         for row, key in enumerate(rows):
@@ -133,6 +147,8 @@ class FeatureStore:
 
     def remember(self, order: str, keys: Sequence[bytes]) -> None:
         """Keep which rows make a set, in order, for commands that compare results later."""
+        if self.folder is None:
+            return
         path = _set_file(self.folder.parent, order)
         try:
             path.parent.mkdir(exist_ok=True)
@@ -145,6 +161,8 @@ class FeatureStore:
 
     def recall(self, order: str) -> list[bytes] | None:
         """The keys of a set; None if it is not known, or a row of it is not here."""
+        if self.folder is None:
+            return None
         try:
             content = _set_file(self.folder.parent, order).read_bytes()
         except OSError:

@@ -11,6 +11,7 @@ from evaluation.catalogue.values import Sets, Value, values
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet, some_of
 from evaluation.features.store import content_key
+from evaluation.measuring.arrays import MemoryVideo
 from evaluation.networks.registry import Extractor, network
 from evaluation.protocol.fields import Protocol, differences
 from evaluation.protocol.presets import PRESETS, published_protocol
@@ -83,6 +84,8 @@ def _deviations_of_set(protocol: Protocol, measured: MeasuredSet, side: Side) ->
         if measured.given.origin is None or measured.given.origin.record is None:
             return
         record = replace(measured.given.origin.record, path=record.path)
+    if any(isinstance(clip.video, MemoryVideo) for clip in measured.clips):
+        yield f"{record.path} given in memory"
     square = (protocol.size, protocol.size)
     if protocol.recipe != "none" and (record.height, record.width) != square:
         yield (
@@ -185,7 +188,7 @@ def _result(chosen: Metric, value: Value, sets: Sets, comparison: Comparison) ->
             "network_run": extractor.path_taken,
             "probe_difference": extractor.probe_difference,
             "decoded_clips": sum(each.decoded for each in measured.values()),
-            "space": sets.network.store.folder.name,
+            "space": sets.network.store.space,
             **value.details,
         },
         **provenance(str(extractor.device)),

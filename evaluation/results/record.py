@@ -6,17 +6,24 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latte.data.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 REQUIRED = ("metric", "value", "num_real", "num_fake", "network", "fingerprint", "protocol")
+FRAME_COLUMNS = (
+    *("model", "dataset", "metric", "value", "low", "high", "level", "higher_is_better"),
+    *("num_real", "num_fake", "num_frames", "protocol", "network", "fingerprint"),
+)
 INVERSION_RATE = "inversion-rate"
 # Numbers of which neither more nor less is better; here, where nothing heavy is imported.
 UNDIRECTED = (INVERSION_RATE,)
@@ -77,7 +84,11 @@ class Result:
         """One line of JSON, ASCII alone: names may hold bytes that no encoding knows."""
         return json.dumps(asdict(self), allow_nan=False)
 
-    def sentence(self) -> str:
+    def to_frame(self) -> "pd.DataFrame":
+        """One row: what was measured, the value, and the ends of its interval (NaN for none)."""
+        return results_frame([self])
+
+    def __str__(self) -> str:
         """The line that a person reads.
 
         For example `FVD 123.4 ± 5.6 (95 %), 2048 clips × 16 frames, stylegan-v, i3d 1a2b3c4d…`.
@@ -88,7 +99,7 @@ class Result:
             f"{self.metric} {format_value(self.value, self.interval)}"
             f"{f' ({self.level:.0%})'.replace('%', ' %') if self.interval else ''}, "
             f"{self._samples()}, {self.protocol}{changed}, "
-            f"{self.network} {self.weights_sha256[:8]}…"
+            f"{self.network}{f' {self.weights_sha256[:8]}…' if self.weights_sha256 else ''}"
         )
 
     def _samples(self) -> str:
@@ -102,6 +113,21 @@ class Result:
         same = self.num_real in (0, self.num_fake)
         clips = f"{fake} clips" if same else f"{real} real and {fake} generated clips"
         return f"{clips} × {self.num_frames} frames"
+
+
+def results_frame(results: "Iterable[Result]") -> "pd.DataFrame":
+    """One row for each result, with the columns of `FRAME_COLUMNS`."""
+    import pandas as pd
+
+    rows = [
+        [
+            *(getattr(result, name) for name in FRAME_COLUMNS[:4]),
+            *(result.interval or (float("nan"), float("nan"))),
+            *(getattr(result, name) for name in FRAME_COLUMNS[6:]),
+        ]
+        for result in results
+    ]
+    return pd.DataFrame(rows, columns=list(FRAME_COLUMNS))
 
 
 def format_value(value: float, interval: tuple[float, float] | None = None) -> str:

@@ -19,7 +19,7 @@ NO_NETWORK = "none"
 MATRIX = "similarity"  # the output that is a matrix already
 
 
-def open_pixels(store: Path, num_frames: int) -> StoredNetwork:
+def open_pixels(store: Path | None, num_frames: int) -> StoredNetwork:
     """Similarities of the pixels of clips of so many frames, on the CPU: uint8 (N, F, H, W, 3) →
     float32 (N, F, F)."""
     spec = NetworkSpec(

@@ -47,11 +47,9 @@ RESULT = Result(
 
 
 def test_the_line_a_person_reads():
-    assert RESULT.sentence() == (
-        "FVD 123.4 ± 5.6 (95 %), 8 clips × 16 frames, stylegan-v, i3d 1a2b3c4d…"
-    )
+    assert str(RESULT) == ("FVD 123.4 ± 5.6 (95 %), 8 clips × 16 frames, stylegan-v, i3d 1a2b3c4d…")
     changed = replace(RESULT, num_real=4, deviations=("a",), interval=None)
-    assert changed.sentence() == (
+    assert str(changed) == (
         "FVD 123.4, 4 real and 8 generated clips × 16 frames, stylegan-v with 1 deviation, "
         "i3d 1a2b3c4d…"
     )

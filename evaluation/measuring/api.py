@@ -1,0 +1,182 @@
+"""`evaluation.measure`: the one way from two sets of videos to numbers."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evaluation.catalogue.registry import metric
+from evaluation.features.extraction import ExtractionOptions
+from evaluation.measuring.arrays import Layout, ValueRange, memory_video_set
+from evaluation.measuring.choice import (
+    ProtocolChoice,
+    dataset_videos,
+    default_network,
+    videos_at,
+)
+from evaluation.measuring.measurer import Measurer
+from evaluation.measuring.networks import Networks
+from evaluation.protocol.fields import Protocol
+from evaluation.results.record import Result, append_result, check_writable
+from latte.data.datasets import DATASETS
+from latte.data.errors import InputError
+from latte.data.sources import VideoSet
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Videos = "str | os.PathLike[str] | np.ndarray | Tensor | VideoSet"
+
+
+def measure(
+    real: "str | os.PathLike[str] | np.ndarray | Tensor | VideoSet | None",
+    fake: "str | os.PathLike[str] | np.ndarray | Tensor | VideoSet",
+    *,
+    metrics: Sequence[str] = ("fvd",),
+    protocol: str | Protocol | None = None,
+    network: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    num_videos: int | None = None,
+    num_frames: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    layout: Layout = "NTHWC",
+    value_range: ValueRange | None = None,
+    dataset: str | None = None,
+    model: str | None = None,
+    resamples: int = 400,
+    options: ExtractionOptions | None = None,
+) -> list[Result]:
+    """Measure generated videos against real ones.
+
+    Nothing is written unless `out` or `options.store` says where. Without a store, features stay
+    in memory for this call.
+
+    >>> import numpy as np
+    >>> clips = np.random.default_rng(0).integers(0, 256, (8, 16, 32, 32, 3), dtype=np.uint8)
+    >>> fvd, recall = (
+    ...     measure(clips[:4], clips[4:], metrics=[name], protocol="shapes")[-1]
+    ...     for name in ("fvd", "precision-recall")
+    ... )
+    >>> fvd.metric, fvd.num_fake, recall.metric
+    ('FVD-shapes', 4, 'recall-shapes')
+
+    Args:
+        real: real videos: a path (a folder of videos or of frame folders, an array file, or a file
+            of statistics), a data set's name, or clips in memory as uint8 (N, T, H, W, 3), RGB.
+            None for metrics that look at generated videos alone.
+        fake: generated videos, likewise.
+        metrics: names of metrics: "fvd", "fid", "kvd", "kid", "is", ….
+        protocol: a preset's name, a .toml file or a `Protocol`. By default stylegan-v, or shapes
+            where the data set or the network is shapes.
+        network: a feature network in place of the protocol's.
+        weights: a file of weights for that network.
+        num_videos: clips of each set; by default as many as the protocol asks for, or fewer.
+        num_frames, seed: fields of the protocol.
+        device: "cpu", "cuda", "cuda:1"; by default a GPU if there is one. Values of a CPU and a
+            GPU may differ in the last digits.
+        out: a results file (JSON Lines) to which every result is added as soon as it is there.
+        layout: the order of the axes of all clips in memory: "NTHWC", "NCTHW" or "NTCHW".
+        value_range: the values of black and white in all clips in memory, unless they are uint8:
+            (0, 1), (-1, 1) or (0, 255).
+        dataset: the data set under which results are filed; by default the one named by `real`.
+        model: what the generated videos are filed under.
+        resamples: bootstrap resamples for confidence intervals (0 disables them).
+        options: how features are extracted, and the store that keeps them. None of it changes a
+            number on a CPU.
+
+    Returns:
+        One result for each number, in the order of `metrics`.
+
+    Raises:
+        InputError: what is given cannot be measured; one sentence says what to pass.
+        FailedMetricsError: some of several metrics cannot be measured; it holds the results of the
+            others.
+    """
+    target = None if out is None else Path(out)
+    if target is not None:
+        check_writable(target)
+    named = real if isinstance(real, str) and real in DATASETS else None
+    if named and dataset not in (None, named):
+        raise InputError(f"dataset={dataset!r}: the real videos are of {named}; leave dataset out")
+    choice = ProtocolChoice(
+        protocol=protocol,
+        dataset=dataset or named,
+        network=network,
+        num_videos=num_videos,
+        num_frames=num_frames,
+        seed=seed,
+    )
+    given = Path(real) if isinstance(real, str | os.PathLike) and not named else None
+    chosen = choice.protocol_for(given)
+    if real is not None and not named and given is None:
+        chosen = replace(chosen, split="given")
+    opened = [
+        None if videos is None else _open(videos, name, chosen, layout, value_range)
+        for videos, name in ((real, "real clips"), (fake, "generated clips"))
+    ]
+    needs_real = any(metric(name).needs_real for name in metrics)
+    if real is None and needs_real:
+        raise InputError(f"real=None: {metrics[0]} compares with real videos; give some")
+    files = {}
+    if weights is not None:
+        files[default_network(metrics, chosen, network)] = Path(weights)
+    measurer = Measurer(
+        chosen,
+        metrics,
+        Networks(_options(options, device), files),
+        dataset=dataset or named,
+        resamples=resamples,
+        at_least=num_videos or 1,
+    )
+    assert opened[1] is not None
+    return list(recorded(measurer.results(opened[0], opened[1], model=model), target))
+
+
+def recorded(results: Iterable[Result], out: Path | None) -> Iterator[Result]:
+    """The results, each added to the results file before it is passed on."""
+    for result in results:
+        if out is not None:
+            append_result(out, result)
+        yield result
+
+
+def _options(options: ExtractionOptions | None, device: str | None) -> ExtractionOptions:
+    if device is None and options is None:
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    options = options or ExtractionOptions(workers=0, progress=False)
+    return options if device is None else replace(options, device=device)
+
+
+def _open(
+    videos: "str | os.PathLike[str] | np.ndarray | Tensor | VideoSet",
+    name: str,
+    protocol: Protocol,
+    layout: Layout,
+    value_range: ValueRange | None,
+) -> VideoSet | Path:
+    """What a set stands for; the path of a statistics file stays one."""
+    if isinstance(videos, VideoSet):
+        return videos
+    if isinstance(videos, str | os.PathLike):
+        path = Path(videos)
+        if not isinstance(videos, str) or videos not in DATASETS:
+            return videos_at(path)
+        if path.exists():
+            raise InputError(
+                f"{videos}: names a data set and something in this folder: pass Path({videos!r}) "
+                "for the latter, or change the folder"
+            )
+        return dataset_videos(videos, protocol)
+    if isinstance(videos, np.ndarray) or hasattr(videos, "detach"):
+        return memory_video_set(videos, name, layout=layout, value_range=value_range)
+    raise InputError(
+        f"{name}: {type(videos).__name__} is no set of videos: pass a path, a data set's name, an "
+        "array or a tensor"
+    )

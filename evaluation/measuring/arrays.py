@@ -1,0 +1,164 @@
+"""Clips in memory (NumPy arrays, torch tensors) as a set of videos."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latte.data.errors import BrokenVideoError, InputError
+from latte.data.sources import VideoSet
+from latte.data.video import VideoInfo
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Layout = Literal["NTHWC", "NCTHW", "NTCHW"]
+ValueRange = tuple[float, float]
+AXES: dict[str, tuple[int, ...]] = {  # where NTHWC's axes are in each layout
+    "NTHWC": (0, 1, 2, 3, 4),
+    "NCTHW": (0, 2, 3, 4, 1),
+    "NTCHW": (0, 1, 3, 4, 2),
+}
+RANGES: tuple[ValueRange, ...] = ((0, 1), (-1, 1), (0, 255))
+ADVICE = "pass value_range=(0, 1), (-1, 1) or (0, 255)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryVideo:
+    """One clip of an array in memory; its digest is that of the same clip in an array file."""
+
+    name: str
+    pixels: NDArray[np.uint8] = field(compare=False, repr=False)  # (T, H, W, 3), RGB
+    prepared: bool = True
+
+    def probe(self) -> VideoInfo:
+        """Length and size."""
+        num_frames, height, width = self.pixels.shape[:3]
+        return VideoInfo(num_frames=num_frames, height=height, width=width)
+
+    def read(self, frames: Sequence[int]) -> NDArray[np.uint8]:
+        """These frames, uint8 (T, H, W, 3)."""
+        if max(frames) >= len(self.pixels):
+            raise BrokenVideoError(
+                f"clip {self.name}: frame {max(frames)} was asked for, but it has "
+                f"{len(self.pixels)} frames; give longer clips"
+            )
+        return np.ascontiguousarray(self.pixels[list(frames)])
+
+    def digest(self, frames: Sequence[int]) -> str:
+        """SHA-256 (hex) of these frames' shape and pixels."""
+        clip = self.read(frames)
+        digest = hashlib.sha256(repr(clip.shape).encode())
+        digest.update(clip.data)
+        return digest.hexdigest()
+
+
+def memory_video_set(
+    clips: "NDArray[np.generic] | Tensor",
+    name: str,
+    *,
+    layout: Layout = "NTHWC",
+    value_range: ValueRange | None = None,
+) -> VideoSet:
+    """Clips in memory as a set of videos, whatever holds them, with nothing guessed.
+
+    >>> clips = np.zeros((2, 3, 16, 32, 32), dtype=np.float32)
+    >>> videos = memory_video_set(clips, "samples", layout="NCTHW", value_range=(-1, 1))
+    >>> videos.videos[1].probe()
+    VideoInfo(num_frames=16, height=32, width=32)
+
+    Args:
+        clips: (N, T, H, W, 3) in the default layout, RGB; a tensor may be on any device.
+        name: what messages and results call the set.
+        layout: the order of the axes; C stands for the three channels.
+        value_range: the values of black and white; required unless the clips are uint8.
+
+    Raises:
+        InputError: another shape, type or range; the sentence says what to pass.
+    """
+    array = _on_host(clips)
+    if layout not in AXES:
+        raise InputError(f"layout={layout!r}: pass one of {', '.join(get_args(Layout))}")
+    _check_shape(array, name, layout)
+    pixels = _to_uint8(array, name, value_range).transpose(AXES[layout])
+    digits = len(str(len(pixels) - 1))
+    videos = tuple(
+        MemoryVideo(name=f"{row:0{digits}d}", pixels=clip) for row, clip in enumerate(pixels)
+    )
+    return VideoSet(name=name, videos=videos, root=name)
+
+
+def _on_host(clips: "NDArray[np.generic] | Tensor") -> NDArray[np.generic]:
+    """A tensor's values as an array: NumPy knows no bfloat16."""
+    if isinstance(clips, np.ndarray):
+        return clips
+    tensor = clips.detach().cpu()
+    array: NDArray[np.generic] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return array
+
+
+def _check_shape(array: NDArray[np.generic], name: str, layout: Layout) -> None:
+    shape = array.shape
+    if len(shape) != 5 or 0 in shape:
+        raise InputError(
+            f"{name}: has the shape {shape}: pass clips of 5 axes, (N, T, H, W, 3) or another "
+            "order with layout=, none of them empty"
+        )
+    if shape[AXES[layout][-1]] == 3:
+        return
+    fitting = [each for each in AXES if shape[AXES[each][-1]] == 3]
+    advice = (
+        f'pass layout="{fitting[0]}" if that is what it is'
+        if len(fitting) == 1
+        else "pass RGB, 3 channels"
+        if not fitting
+        else f"pass layout={' or '.join(fitting)}"
+    )
+    raise InputError(f"{name}: has the shape {shape}, which is not {layout}: {advice}")
+
+
+def _to_uint8(
+    array: NDArray[np.generic], name: str, value_range: ValueRange | None
+) -> NDArray[np.uint8]:
+    """Values of the stated range as bytes, rounded half up as `latte sample` does."""
+    if value_range is not None and tuple(value_range) not in RANGES:
+        raise InputError(f"value_range={value_range}: {ADVICE}")
+    if array.dtype == np.uint8:
+        if value_range is not None and tuple(value_range) != (0, 255):
+            raise InputError(f"{name}: is uint8, whose range is (0, 255): leave value_range out")
+        return array.astype(np.uint8, copy=False)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name}: holds {array.dtype}: pass uint8, or floats with value_range")
+    if value_range is None:
+        raise InputError(f"{name}: holds {array.dtype}, whose range is not known: {ADVICE}")
+    low, high = value_range
+    smallest, largest = float(array.min()), float(array.max())
+    if not low <= smallest <= largest <= high:  # which a NaN is not either
+        raise InputError(
+            f"{name}: has values from {smallest:g} to {largest:g}, outside of "
+            f"value_range=({low:g}, {high:g}): {ADVICE}, or clamp them first"
+        )
+    _check_plausible(name, smallest, largest, value_range)
+    values = array.astype(np.float32)
+    if (low, high) == (-1, 1):
+        values = (values * np.float32(0.5) + np.float32(0.5)) * np.float32(255)
+    elif (low, high) == (0, 1):
+        values = values * np.float32(255)
+    return np.clip(values + np.float32(0.5), 0, 255).astype(np.uint8)
+
+
+def _check_plausible(name: str, smallest: float, largest: float, value_range: ValueRange) -> None:
+    """Refuse a set without one dark pixel, or without one bright one, in the stated range."""
+    if tuple(value_range) == (-1, 1) and smallest >= 0:
+        raise InputError(
+            f"{name}: has no value below 0, so value_range=(-1, 1) is hardly its range: pass "
+            "value_range=(0, 1), or uint8"
+        )
+    if tuple(value_range) == (0, 255) and largest <= 1:
+        raise InputError(
+            f"{name}: has no value above 1, so value_range=(0, 255) is hardly its range: pass "
+            "value_range=(0, 1), or uint8"
+        )

@@ -1,0 +1,352 @@
+"""Two sets of videos → results: every metric of a protocol, in one pass over the clips."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.catalogue.registry import Metric, for_metric, metric
+from evaluation.features.extraction import StoredNetwork
+from evaluation.features.sets import (
+    MeasuredSet,
+    PlannedSet,
+    check_lengths,
+    measure_set,
+    plan_set,
+    statistics_set,
+)
+from evaluation.measuring.networks import Networks
+from evaluation.measuring.results import Comparison, notes, notes_on_sets, results_of
+from evaluation.networks.registry import NetworkSpec, network
+from evaluation.protocol.fields import Protocol
+from evaluation.results.record import Result
+from evaluation.statistics.origin import check_network
+from latte.data.errors import InputError
+from latte.data.sources import VideoSet
+
+logger = logging.getLogger(__name__)
+
+MIN_RESAMPLES = 40  # intervals from fewer cover less than they say
+Side = Literal["real", "fake"]
+Source = VideoSet | Path | MeasuredSet  # a path is that of a statistics file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A metric, the protocol as it takes it, and its network."""
+
+    metric: Metric
+    protocol: Protocol
+    network: StoredNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricFailure:
+    """A metric that could not be measured, and why."""
+
+    metric: str
+    error: InputError
+
+
+class FailedMetricsError(InputError):
+    """Some metrics could not be measured; `results` holds those of the others."""
+
+    def __init__(
+        self, failures: Sequence[MetricFailure], results: Sequence[Result], num_metrics: int
+    ) -> None:
+        self.failures, self.results = tuple(failures), tuple(results)
+        reasons = "; ".join(f"{failure.metric}: {failure.error}" for failure in failures)
+        number = f"{len(failures)} of {num_metrics} metrics" if results else "the metrics"
+        super().__init__(f"{number} could not be measured ({reasons})")
+
+
+@dataclass
+class _RealSide:
+    """The real set of the last measurement, measured once for each choice of networks."""
+
+    source: Source
+    planned: PlannedSet | MeasuredSet
+    measured: dict[frozenset[int], MeasuredSet] = field(default_factory=dict)
+
+
+class Measurer:
+    """Measures sets of videos by the metrics of one protocol.
+
+    Networks are opened once, when the measurer is made; each clip is decoded once and seen once by
+    each network. The real set is measured once for any number of generated sets, as long as it is
+    given as the same object. Batch sizes, workers and the order of calls cannot change a number.
+
+        measurer = Measurer(SHAPES, ("fvd", "fid"), Networks(options), dataset="shapes")
+        for fake in generated_sets:
+            fvd, fid = measurer.measure(real, fake, model=fake.name)
+
+    Several protocols share opened networks:
+
+        networks = Networks(ExtractionOptions(store=folder, workers=4))
+        for protocol in protocols:
+            results = Measurer(protocol, ("fvd",), networks).measure(real, fake)
+
+    Sets are `VideoSet`s (`latte.data.sources.open_video_set`, `shapes_video_set`,
+    `evaluation.measuring.arrays.memory_video_set`), the path of a statistics file, or what
+    `extract` returned. For what is no metric of the catalogue, `extract` gives a set's features
+    through every network in one pass, and `features` its rows.
+
+    Args:
+        protocol: how clips are chosen, prepared and compared.
+        metrics: names of metrics (`latte-eval --help` lists them).
+        networks: opened networks to share, with how features are extracted and where they are
+            kept; by default in memory.
+        dataset: the data set under which results are filed.
+        resamples: bootstrap resamples of confidence intervals; 0 disables intervals.
+        at_least: clips that each set must have.
+        notes: whether to log what a careful reader must know before quoting a number.
+
+    Raises:
+        InputError: an unknown metric, or a network that cannot be had, if it is the only one.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        metrics: Sequence[str] = ("fvd",),
+        networks: Networks | None = None,
+        *,
+        dataset: str | None = None,
+        resamples: int = 400,
+        at_least: int = 1,
+        notes: bool = True,
+    ) -> None:
+        if 0 < resamples < MIN_RESAMPLES:
+            raise InputError(
+                f"--resamples {resamples}: an interval needs at least {MIN_RESAMPLES}, or 0 for "
+                "none"
+            )
+        self.protocol = protocol
+        self.networks = networks or Networks()
+        self.dataset, self.resamples, self.at_least = dataset, resamples, at_least
+        self._started: float | None = time.monotonic()
+        self._notes = notes
+        self._said: set[str] = set()  # several metrics and sets deviate alike
+        self._real: _RealSide | None = None
+        self._num_metrics = len(metrics)
+        self.tasks, self.failures = self._open_tasks(metrics)
+
+    def measure(
+        self, real: Source | None, fake: Source, *, model: str | None = None
+    ) -> list[Result]:
+        """The results of every metric.
+
+        Args:
+            real: real videos; None if no metric needs them.
+            fake: generated videos.
+            model: what they are filed under; by default the set's name.
+
+        Raises:
+            InputError: sets that cannot be measured.
+            FailedMetricsError: some of several metrics cannot be measured; it holds the results of
+                the others.
+        """
+        return list(self.results(real, fake, model=model))
+
+    def results(
+        self, real: Source | None, fake: Source, *, model: str | None = None
+    ) -> Iterator[Result]:
+        """As `measure`, each result as soon as it is there."""
+        started, self._started = self._started or time.monotonic(), None
+        tasks, failures, real_set, fake_set = self.sets(real, fake)
+        self._log(notes_on_sets([each for each in (real_set, fake_set) if each]))
+        results: list[Result] = []
+        for task in tasks:
+            comparison = Comparison(
+                protocol=task.protocol,
+                dataset=self.dataset,
+                model=model or _name(fake),
+                resamples=self.resamples,
+                started=started,
+            )
+            try:
+                found = results_of(task.metric, real_set, fake_set, task.network, comparison)
+            except InputError as error:
+                self._fail(failures, task.metric.name, error)
+                continue
+            num_features = task.network.extractor.spec.num_features
+            for result in found:
+                results.append(result)
+                self._log(notes(result, task.metric, num_features=num_features))
+                yield result
+        if failures:
+            raise FailedMetricsError(failures, results, self._num_metrics)
+
+    def sets(
+        self, real: Source | None, fake: Source
+    ) -> tuple[list[Task], list[MetricFailure], MeasuredSet | None, MeasuredSet]:
+        """Both sets through all networks; the real one only through those that need it.
+
+        Returns:
+            The metrics that these sets serve, the others with the reason, and the sets.
+        """
+        tasks, failures = self.tasks, list(self.failures)
+        needs_real = any(task.metric.needs_real for task in tasks)
+        if needs_real and real is None:
+            raise InputError("no real videos: give --dataset NAME or --real PATH")
+        # Both plans first: what is wrong with either set shows before hours of work on the other.
+        real_side = self._real_side(real) if needs_real and real is not None else None
+        planned = self._plan(fake, "fake")
+        fitting = []
+        for task in tasks:
+            try:
+                if real_side is not None and task.metric.needs_real:
+                    _check_set(real_side.planned, task)
+                _check_set(planned, task)
+                fitting.append(task)
+            except InputError as error:
+                self._fail(failures, task.metric.name, error)
+        if not fitting:
+            raise FailedMetricsError(failures, (), self._num_metrics)
+        real_set = None
+        if real_side is not None and any(task.metric.needs_real for task in fitting):
+            networks = _networks(task for task in fitting if task.metric.needs_real)
+            key = frozenset(map(id, networks))
+            if key not in real_side.measured:
+                real_side.measured[key] = self._extracted(real_side.planned, networks)
+            real_set = real_side.measured[key]
+        return fitting, failures, real_set, self._extracted(planned, _networks(fitting))
+
+    def extract(
+        self, videos: Source, side: Side, *, also: Sequence[StoredNetwork] = ()
+    ) -> MeasuredSet:
+        """One set through the networks of all metrics, and through others in the same pass.
+
+        Args:
+            videos: the set.
+            side: whose clips the protocol describes.
+            also: networks besides those of the metrics.
+        """
+        return self._extracted(self._plan(videos, side), [*_networks(self.tasks), *also])
+
+    def network(self, metric_name: str) -> StoredNetwork:
+        """The opened network of one of the metrics."""
+        return next(task.network for task in self.tasks if task.metric.name == metric_name)
+
+    def features(self, measured: MeasuredSet, metric_name: str) -> NDArray[np.float64]:
+        """Features of a set by the network of one of the metrics, (rows, D) float64."""
+        return self.network(metric_name).features(measured.keys).astype(np.float64)
+
+    def _open_tasks(self, metrics: Sequence[str]) -> tuple[list[Task], list[MetricFailure]]:
+        """Every metric with its network; a network that cannot be had costs its metrics alone."""
+        tasks: list[Task] = []
+        failures: list[MetricFailure] = []
+        for name in metrics:
+            chosen = metric(name)
+            protocol = for_metric(self.protocol, chosen)
+            spec = network(protocol.network).choose(protocol.output, protocol.resize)
+            try:
+                _check_fits(chosen, protocol, spec)
+                opened = self.networks.open(protocol)
+            except InputError as error:
+                self._fail(failures, name, error)
+                continue
+            tasks.append(Task(metric=chosen, protocol=protocol, network=opened))
+        if not tasks:
+            raise FailedMetricsError(failures, (), len(metrics))
+        return tasks, failures
+
+    def _fail(self, failures: list[MetricFailure], name: str, error: InputError) -> None:
+        """Note a metric that cannot be measured, at once; the only one is an error."""
+        if self._num_metrics == 1:
+            raise error
+        logger.warning("skipping %s: %s", name, error)
+        failures.append(MetricFailure(metric=name, error=error))
+
+    def _log(self, sentences: Iterator[str]) -> None:
+        for sentence in sentences if self._notes else ():
+            if sentence not in self._said:
+                logger.warning("%s", sentence)
+            self._said.add(sentence)
+
+    def _real_side(self, source: Source) -> _RealSide:
+        if self._real is None or self._real.source is not source:
+            self._real = _RealSide(source, self._plan(source, "real"))
+        return self._real
+
+    def _plan(self, source: Source, side: Side) -> PlannedSet | MeasuredSet:
+        if isinstance(source, MeasuredSet):
+            return source
+        if isinstance(source, Path):
+            return statistics_set(source, self.at_least)
+        protocol = self.protocol
+        return plan_set(
+            source,
+            protocol.real_selection() if side == "real" else protocol.fake_selection(),
+            protocol.preparation(),
+            self.networks.options,
+            label=side,
+            at_least=self.at_least,
+        )
+
+    def _extracted(
+        self, planned: PlannedSet | MeasuredSet, networks: Sequence[StoredNetwork]
+    ) -> MeasuredSet:
+        if isinstance(planned, MeasuredSet):
+            return planned
+        return measure_set(planned, networks, self.networks.options, self.at_least)
+
+
+def _networks(tasks: "Iterator[Task] | Sequence[Task]") -> list[StoredNetwork]:
+    """The networks of these tasks, each once."""
+    distinct: Mapping[int, StoredNetwork] = {id(task.network): task.network for task in tasks}
+    return list(distinct.values())
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, MeasuredSet):
+        return Path(source.record.path).name
+    return source.stem if isinstance(source, Path) else source.name
+
+
+def _check_set(planned: PlannedSet | MeasuredSet, task: Task) -> None:
+    """A set serves a metric: its clips, or the statistics that were given instead."""
+    if isinstance(planned, PlannedSet):
+        _check_clips(planned, task)
+    elif planned.given is not None:
+        check_network(planned.given, task.network.extractor)
+
+
+def _check_clips(planned: PlannedSet, task: Task) -> None:
+    """There are enough clips, and each is as long as the network needs."""
+    clips, spec = planned.plan.clips, task.network.extractor.spec
+    title = task.metric.titles[0]
+    if len(clips) < 2 and task.metric.needs_real and spec.unit == "clip":
+        raise InputError(
+            f"{planned.videos.root}: a {title} needs at least 2 clips of each set, this one has 1: "
+            "give more videos"
+        )
+    splits = task.metric.parameters.get("splits", 1)
+    if len(clips) < splits:
+        raise InputError(
+            f"{planned.videos.root}: an {title} of {splits} splits needs at least {splits} clips, "
+            f"this set has {len(clips)}: give more videos"
+        )
+    check_lengths(clips, spec)
+
+
+def _check_fits(chosen: Metric, protocol: Protocol, spec: NetworkSpec) -> None:
+    """The network can do what the metric and the protocol ask of it."""
+    unit = "frame" if chosen.looks == "frames" else "clip"
+    if spec.unit != unit:
+        raise InputError(
+            f"network {spec.name} looks at {spec.unit}s, but {chosen.titles[0]} is of {unit}s: "
+            f"give another --network (see `latte-eval networks`)"
+        )
+    if chosen.looks != "classes" and spec.output == "probabilities":
+        raise InputError(
+            f"network {spec.name} gives class probabilities, from which {chosen.titles[0]} is not "
+            "made: give another --network (see `latte-eval networks`)"
+        )
+    if "every" not in (protocol.real_offset, protocol.fake_offset):
+        spec.check_length(protocol.num_frames)

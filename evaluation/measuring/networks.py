@@ -1,0 +1,39 @@
+"""Networks that are opened once each, however many metrics and protocols use them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from evaluation.features.extraction import ExtractionOptions, StoredNetwork
+from evaluation.networks.spec import NetworkKey
+from evaluation.protocol.fields import Protocol
+
+
+class Networks:
+    """Networks by name, output and resizing, with the place of their features.
+
+    Args:
+        options: how features are extracted, and where they are kept.
+        weights: files of weights by the network's name, where they are not the usual ones.
+    """
+
+    def __init__(
+        self,
+        options: ExtractionOptions | None = None,
+        weights: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.options = options or ExtractionOptions(workers=0, progress=False)
+        self.weights = dict(weights or {})
+        self._opened: dict[NetworkKey, StoredNetwork] = {}
+
+    def open(self, protocol: Protocol) -> StoredNetwork:
+        """The network of a protocol.
+
+        Raises:
+            InputError: no such network, or weights that cannot be had or do not fit.
+        """
+        key = NetworkKey(protocol.network, protocol.output, protocol.resize)
+        if key not in self._opened:
+            self._opened[key] = StoredNetwork.build(
+                key, self.weights.get(key.network), self.options
+            )
+        return self._opened[key]
