@@ -65,7 +65,7 @@ def memory_video_set(
 ) -> VideoSet:
     """Clips in memory as a set of videos, whatever holds them, with nothing guessed.
 
-    >>> clips = np.zeros((2, 3, 16, 32, 32), dtype=np.float32)
+    >>> clips = np.linspace(-1, 1, 2 * 3 * 16 * 32 * 32).reshape(2, 3, 16, 32, 32)
     >>> videos = memory_video_set(clips, "samples", layout="NCTHW", value_range=(-1, 1))
     >>> videos.videos[1].probe()
     VideoInfo(num_frames=16, height=32, width=32)
