@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from reports.charts.bars import figure_svg, inline_svg
 from reports.charts.contact_sheet import Strip, contact_sheet, png_bytes, strip_image
-from reports.provenance import Provenance
 from reports.render.markup import (
     escape_html,
     escape_markdown,
@@ -237,18 +236,18 @@ class Details:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProvenanceBlock(TextBlock):
-    """How the numbers came about."""
+class Provenance(TextBlock):
+    """How the numbers came about: command, versions, hardware, date, seconds, fingerprints."""
 
-    records: tuple[Provenance, ...]
+    lines: tuple[str, ...]
     folded: bool = False  # in Markdown; in the page it always is
 
     def markdown(self, anchor: str) -> str:
-        text = provenance_markdown(self.records)
+        text = provenance_markdown(self.lines)
         return folded_markdown("Provenance", text) if self.folded else text
 
     def html(self, anchor: str) -> str:
-        return provenance_html(self.records)
+        return provenance_html(self.lines)
 
 
 def anchored(blocks: Sequence[Block], prefix: str = "part") -> list[tuple[str, Block]]:

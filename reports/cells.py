@@ -12,8 +12,6 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Literal, TypeVar
 
-from reports.provenance import Provenance
-
 Mark = Literal["published", "measured"]
 Direction = Literal["lower", "higher"]
 Rank = Literal["best", "second"]
@@ -182,7 +180,7 @@ class Layout:
     sections: tuple[Section, ...]
     footnotes: tuple[tuple[str, str], ...]  # (mark, text): the dagger, then letters in order
     remarks: tuple[str, ...] = ()  # sentences under the footnotes
-    provenance: tuple[Provenance, ...] = field(default=())
+    provenance: tuple[str, ...] = field(default=())
 
     @property
     def wraps(self) -> tuple[bool, ...]:

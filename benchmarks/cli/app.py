@@ -83,8 +83,7 @@ def demo(
     from benchmarks.demo import run as runner
     from evaluation.cli.options import workers_or_default
 
-    runner.run(
-        out=documents_folder("demo", out),
+    request = runner.DemoRequest(
         num_videos=num_videos,
         workers=workers_or_default(workers),
         seed=seed,
@@ -92,6 +91,7 @@ def demo(
         store=store,
         checkpoint=checkpoint,
     )
+    runner.run(documents_folder("demo", out), request)
 
 
 @app.command()

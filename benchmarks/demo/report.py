@@ -1,18 +1,21 @@
-"""The demo's document: table, chart, clips, and what was expected beside what was seen."""
+"""The demo's documents: table, chart, clips, and what is expected beside what was measured."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.cells.provenance import of_result
-from benchmarks.demo.run import GENERATORS, NUM_SHOWN, REAL, Finding
+from benchmarks.cells.provenance import commit_line, date_line, versions_and_host
+from benchmarks.demo.expectations import Expectation, expectations
 from benchmarks.documents.figures import Drawing, write_drawings
 from benchmarks.documents.tables import bare
-from benchmarks.shapes.generated import GeneratedVideo
+from benchmarks.shapes.generated import NO_MODEL, GeneratedVideo, SampledModel
+from benchmarks.shapes.measuring import DIRECTIONS, FVD, Accuracy
+from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, REAL
 from evaluation.results.record import Result
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import VideoSet
@@ -26,21 +29,26 @@ from reports.document import (
     Details,
     Heading,
     Paragraph,
-    ProvenanceBlock,
+    Provenance,
     Report,
     StripsBlock,
     TableBlock,
 )
-from reports.provenance import Provenance
-from reports.tables import Table, table_from_frame, write_table
+from reports.tables import Table, write_table
 
-MODEL = "model"  # the family of what is no stand-in
-STAND_INS = "a second draw of real videos, and real videos made worse in known ways"
+MODEL = "model"  # family of the model's bar
+NUM_PICTURES = 8  # frames shown of a clip
 CAPTION = (
     "Distances from the real videos (lower is better) and Inception Scores (higher is better), "
-    f"each ± half the width of its bootstrap 95 % interval, {LOPSIDED}. These metrics use small "
-    "networks that come with the package: they have names of their own and do not compare with "
-    "those of I3D, Inception or C3D."
+    f"each ± half the width of its bootstrap 95 % interval, {LOPSIDED}. These metrics use the "
+    "small embedded networks: they have names of their own and cannot be compared with those of "
+    "I3D, Inception or C3D."
+)
+METHOD = (
+    "Each set's clips are made once; a 3-D network turns each clip, and a 2-D network each frame, "
+    "into 64 features. FVD-shapes and FID-shapes are the squared Fréchet distance of two Gaussians "
+    "fitted to the features; IS-shapes is the Inception Score by the 3-D network's own ten classes."
+    " `latte-eval protocols show shapes` prints every field of the protocol."
 )
 
 
@@ -49,11 +57,9 @@ class DemoRun:
     """What was measured."""
 
     results: Sequence[Result]
-    frame: pd.DataFrame  # one row for each number
+    recognised: Mapping[str, Accuracy]
     sets: Mapping[str, VideoSet]  # by row of the table; the real videos first
-    findings: Sequence[Finding]
-    model: str | None  # its row
-    sampled: str  # how its samples are made, or why there is no model
+    model: SampledModel | None
     seconds: float
 
     @property
@@ -61,35 +67,52 @@ class DemoRun:
         """The rows that are measured against the real videos."""
         return [label for label in self.sets if label != REAL]
 
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row for each number."""
+        return pd.DataFrame(
+            [(r.model, r.metric, r.value, *(r.interval or (np.nan, np.nan))) for r in self.results],
+            columns=["generator", "metric", "value", "low", "high"],
+        )
+
+    @cached_property
+    def expectations(self) -> list[Expectation]:
+        """What is expected of a sound metric and model, and whether it holds."""
+        return expectations(self.frame, self.recognised)
+
     @property
-    def provenance(self) -> Provenance:
+    def provenance(self) -> tuple[str, ...]:
         """Command, model, versions, hardware, date, time and fingerprints."""
         last = self.results[-1]
         fingerprints = sorted({f"{r.metric} {r.fingerprint}" for r in self.results if r.num_real})
-        details = {
-            "clips": f"{last.num_fake} of {last.num_frames} frames for each set",
-            self.model or "no model": self.sampled,
-            "protocol fingerprints": ", ".join(fingerprints),
-        }
-        return of_result(last, seconds=self.seconds, details=details)
+        model = self.model
+        return (
+            f"command: `{last.command}`",
+            f"clips: {last.num_fake} of {last.num_frames} frames for each set",
+            f"{model.label}: {model.description}" if model else f"no model: {NO_MODEL}",
+            f"protocol fingerprints: {', '.join(fingerprints)}",
+            *commit_line(),
+            *versions_and_host(last.versions, last.host),
+            date_line(last.date, self.seconds),
+        )
 
 
 def write_demo_report(out: Path, run: DemoRun) -> str:
     """Write the report, also as data, the table, the chart and the contact sheets into `out`.
 
     Returns:
-        What the command prints: the table as Markdown, the findings, and where the report is.
+        What the command prints: the table as Markdown, the expectations, and the report's path.
     """
-    table = demo_table(run)
-    chart = draw(run)
+    table, chart = demo_table(run), draw(run)
     write_table(table, out, "demo")
     write_drawings([chart], out)
+    record = json.dumps(asdict(run.results[-1]), indent=1, ensure_ascii=False)
     report = Report(
         title="Latte-Eval demo",
         lead=_lead(run),
         blocks=(
-            Heading(text="What was found"),
-            TableBlock(table=findings_table(run.findings)),
+            Heading(text="What is expected and what was measured"),
+            TableBlock(table=expectations_table(run.expectations)),
             Heading(text="Every metric, every generator"),
             bare(table),
             chart.block,
@@ -103,70 +126,82 @@ def write_demo_report(out: Path, run: DemoRun) -> str:
             ),
             Heading(text="How these numbers are made"),
             Paragraph(text=_method(run)),
-            Details(
-                summary="The record of one number",
-                blocks=(
-                    Code(text=json.dumps(asdict(run.results[-1]), indent=1, ensure_ascii=False)),
-                ),
-            ),
-            ProvenanceBlock(records=(run.provenance,)),
+            Details(summary="The record of one number", blocks=(Code(text=record),)),
+            Provenance(lines=run.provenance),
         ),
     )
     report.write(out, stored="demo")
     lines = [table.markdown(), ""]
-    lines += [f"{'yes' if f.holds else 'NO '}  {f.claim}: {f.seen}" for f in run.findings]
+    lines += [f"{'yes' if e.holds else 'NO '}  {e.claim}: {e.seen}" for e in run.expectations]
     lines += ["", f"Report: {out / 'report.html'} (also report.md; {run.seconds:.0f} s)"]
     return "\n".join(lines)
 
 
 def demo_table(run: DemoRun) -> Table:
-    """Generators × metrics, the real videos' own Inception Score as a reference."""
-    reference = run.frame.generator == REAL
-    frame = run.frame.assign(
-        comparable=~reference,
-        note=np.where(reference, "the real videos themselves, not ranked", ""),
-    )
-    ordered = frame.set_index("generator").loc[[*run.generators, REAL]].reset_index()
-    blank = pd.DataFrame(
-        {
-            "generator": REAL,
-            "metric": ["FVD-shapes", "FID-shapes"],
-            "reason": "the reference that the others are measured against",
-        }
-    )
-    return table_from_frame(
-        pd.concat([ordered, blank], ignore_index=True),
+    """Generators × metrics, with the real videos' own Inception Score as a reference."""
+    measured = {(result.model, result.metric): result for result in run.results}
+    none = Cell(reason="The reference that the others are measured against.")
+
+    def cell(label: str, metric: str) -> Cell:
+        if (result := measured.get((label, metric))) is None:
+            return none
+        low, high = result.interval or (None, None)
+        is_real = label == REAL
+        return Cell(
+            value=result.value,
+            low=low,
+            high=high,
+            comparable=not is_real,
+            notes=("The real videos themselves, not ranked.",) if is_real else (),
+        )
+
+    return Table(
         title="Generators of shapes",
-        directions={"FVD-shapes": "lower", "FID-shapes": "lower", "IS-shapes": "higher"},
-        row="generator",
         caption=CAPTION,
-        provenance=(run.provenance,),
+        label_heading="Generator",
+        columns=tuple(Column(key=x, title=x, direction=DIRECTIONS[x]) for x in DIRECTIONS),
+        rows=tuple(
+            Row(label=label, cells={metric: cell(label, metric) for metric in DIRECTIONS})
+            for label in (*run.generators, REAL)
+        ),
+        provenance=run.provenance,
     )
 
 
-def findings_table(findings: Sequence[Finding]) -> Table:
-    """Expectation by expectation: does it hold, and by which numbers."""
+def expectations_table(checks: Sequence[Expectation]) -> Table:
+    """Expectation by expectation: whether it holds, and by which numbers."""
     return Table(
         title="What is expected of sound metrics and models",
         label_heading="Expectation",
         columns=(Column(key="holds", title="here"), Column(key="seen", title="measured")),
         rows=tuple(
             Row(
-                label=finding.claim,
+                label=check.claim,
                 cells={
-                    "holds": Cell(text="yes" if finding.holds else "no"),
-                    "seen": Cell(text=finding.seen),
+                    "holds": Cell(text="yes" if check.holds else "no"),
+                    "seen": Cell(text=check.seen),
                 },
             )
-            for finding in findings
+            for check in checks
         ),
     )
 
 
 def draw(run: DemoRun) -> Drawing:
     """FVD-shapes of each generator; a family looks the same whether there is a model or not."""
-    bars = distance_bars(run)
-    real, *others = (generator.family for generator in GENERATORS)
+    families = {generator.label: generator.family for generator in GENERATORS}
+    real, *others = families.values()
+    rows = run.frame[run.frame.metric == FVD].set_index("generator")
+    bars = [
+        Bar(
+            label=label,
+            value=float(rows.value[label]),
+            low=float(rows.low[label]),
+            high=float(rows.high[label]),
+            family=families.get(label, MODEL),
+        )
+        for label in run.generators
+    ]
     return Drawing(
         name="demo-fvd",
         figure=bar_chart(
@@ -180,41 +215,25 @@ def draw(run: DemoRun) -> Drawing:
         description="Bar chart of FVD-shapes with 95 % intervals for each generator.",
         caption=(
             "FVD-shapes of each generator; whiskers are 95 % intervals, with an arrow where one "
-            "goes on beyond the axis."
+            "continues beyond the axis."
         ),
     )
 
 
-def distance_bars(run: DemoRun) -> list[Bar]:
-    """FVD-shapes of each generator, in the table's order."""
-    rows = run.frame[run.frame.metric == "FVD-shapes"].set_index("generator")
-    families = {generator.label: generator.family for generator in GENERATORS}
-    return [
-        Bar(
-            label=label,
-            value=float(rows.value[label]),
-            low=float(rows.low[label]),
-            high=float(rows.high[label]),
-            family=families.get(label, MODEL),
-        )
-        for label in run.generators
-    ]
-
-
-def strips(sets: Mapping[str, VideoSet], pictures: int = 8) -> list[Strip]:
+def strips(sets: Mapping[str, VideoSet]) -> list[Strip]:
     """One clip of each set, the same real video under every distortion."""
     return [
-        Strip(label=label, pictures=every(videos.videos[0].read(range(16)), pictures))
+        Strip(label=label, pictures=every(videos.videos[0].read(range(16)), NUM_PICTURES))
         for label, videos in sets.items()
     ]
 
 
-def sample_strips(videos: VideoSet, pictures: int = 8) -> list[Strip]:
-    """The first samples of the model, with the class that each was asked for."""
+def sample_strips(videos: VideoSet) -> list[Strip]:
+    """The samples that are already made, with the class that each was asked for."""
     return [
         Strip(
             label=video.name if video.label is None else CLASS_NAMES[video.label],
-            pictures=every(video.clip, pictures),
+            pictures=every(video.clip, NUM_PICTURES),
         )
         for video in videos.videos
         if isinstance(video, GeneratedVideo) and video.clip is not None
@@ -222,13 +241,12 @@ def sample_strips(videos: VideoSet, pictures: int = 8) -> list[Strip]:
 
 
 def _lead(run: DemoRun) -> str:
-    hold = sum(finding.holds for finding in run.findings)
-    found = f"{hold} of {len(run.findings)} expectations of sound metrics and models hold."
-    if run.model is None:
-        return f"Stand-in generators on the embedded data set `shapes`: {STAND_INS}. {found}"
+    hold = sum(check.holds for check in run.expectations)
+    model = "A small Latte and stand-in" if run.model else "Stand-in"
     return (
-        f"A small Latte, trained on the embedded data set `shapes`, beside stand-in generators: "
-        f"{STAND_INS}. {found}"
+        f"{model} generators on the embedded data set `shapes`: {HELD_OUT}, and real videos with "
+        f"known distortions. {hold} of {len(run.expectations)} expectations of sound metrics and "
+        "models hold."
     )
 
 
@@ -236,21 +254,17 @@ def _samples(run: DemoRun) -> list[Block]:
     """The model's own contact sheet, where there is a model."""
     if run.model is None:
         return []
+    shown = tuple(sample_strips(run.sets[run.model.label]))
     sheet = StripsBlock(
-        strips=tuple(sample_strips(run.sets[run.model])),
+        strips=shown,
         description="Frames of the first samples of the model, one of each class.",
-        caption=f"The first {NUM_SHOWN} samples, none chosen: every other frame.",
+        caption=f"The first {len(shown)} samples, without selection: every other frame.",
         name="samples",
     )
-    return [Heading(text="What the model makes"), sheet]
+    return [Heading(text="Samples of the model"), sheet]
 
 
 def _method(run: DemoRun) -> str:
-    made = f"{run.model} is {run.sampled}; its classes are asked for in turn. " if run.model else ""
-    return (
-        f"{made}Each set's clips are made once; a 3-D network turns each clip, and a 2-D network "
-        "each frame, into 64 features. FVD-shapes and FID-shapes are the squared Fréchet distance "
-        "of two Gaussians fitted to the features; IS-shapes is the Inception Score by the 3-D "
-        "network's own ten classes. `latte-eval protocols show shapes` prints every field of the "
-        "protocol."
-    )
+    if run.model is None:
+        return METHOD
+    return f"{run.model.label} is {run.model.description}; its classes take turns. {METHOD}"

@@ -22,7 +22,7 @@ from benchmarks.cells.cache import (
     read_cells,
 )
 from benchmarks.cells.threads import one_thread
-from benchmarks.shapes import proxy_images as other_images
+from benchmarks.shapes import proxy_images
 from benchmarks.shapes.networks import embedded_networks
 from latte.data import shapes
 from latte.training.config import TrainConfig, as_table
@@ -67,7 +67,7 @@ class Training:
         from benchmarks.figures.checkpoint_measures import MeasureOptions
 
         first = self.image_model
-        images = first and [_deciding(first.config), first.num_images, other_images.VERSION]
+        images = first and [_deciding(first.config), first.num_images, proxy_images.VERSION]
         return cell_key(
             version=VERSION,
             shapes=shapes.VERSION,
@@ -251,13 +251,12 @@ def _with_latents(config: TrainConfig, components: int, folder: Path) -> TrainCo
 
 def _train_image_model(task: Training, config: TrainConfig, folder: Path) -> Path:
     """A model of single images of the same latents; its averaged weights."""
-    from benchmarks.shapes.proxy_images import write_other_images
     from latte.training.run import RunOptions, train
 
     assert task.image_model is not None
     alone = task.image_model.config
     path = folder / "images.npy"
-    write_other_images(path, task.image_model.num_images, alone.data.size)
+    proxy_images.write_images(path, task.image_model.num_images, alone.data.size)
     output = {"checkpoint_every": alone.training.steps, "sample_every": 0}
     alone = replace(
         alone,

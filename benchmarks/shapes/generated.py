@@ -1,10 +1,10 @@
-"""Samples of a model as a set of videos: made when they are read, measured like any other set."""
+"""Samples of a model as a set of videos: made when they are read, measured like other videos."""
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,14 @@ from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
 from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
-from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint
+from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint, shipped_checkpoint
 from latte.sampling.generate import SamplingOptions, generate_clips, open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
 from latte.sampling.prepare import planned_autoencoder
+
+BUNDLED, GIVEN = "Latte (bundled)", "Latte (given)"
+SAMPLING = SamplingOptions(method="ddim", steps=20, guidance_scale=3.0)  # unless options say else
+NO_MODEL = "This installation lacks the bundled model."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +32,13 @@ class GeneratedVideo:
     """One sample of a checkpoint, in float32 on one CPU thread: its fields decide every pixel."""
 
     checkpoint: Path
-    sha256: str  # of the file's content
-    autoencoder: str  # the digest of what decodes it, which is a file of its own
+    sha256: str  # hash of the checkpoint's content
+    autoencoder: str  # digest of the autoencoder, which is another file
     index: int
-    label: int | None  # the class asked for; None of a model without classes
+    label: int | None  # requested class; None without classes
     options: SamplingOptions
     info: VideoInfo
-    clip: np.ndarray | None = field(default=None, compare=False, repr=False)  # once it is made
+    clip: np.ndarray | None = field(default=None, compare=False, repr=False)  # if already sampled
     prepared: bool = True
 
     @property
@@ -56,7 +60,7 @@ class GeneratedVideo:
         return clip[list(frames)]
 
     def digest(self, frames: Sequence[int]) -> str:
-        """Hash over all that decides the pixels of any frame."""
+        """Hash over everything that decides the pixels."""
         weights = [self.sha256, self.autoencoder]
         made_of = ["latte sample 1", weights, self.index, self.label, asdict(self.options)]
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
@@ -68,10 +72,10 @@ def generated_videos(
     """Samples 0 … `count` − 1 of a checkpoint, its classes in turn; none is made yet.
 
     Args:
-        dataset: what it has to be trained on, as far as the file says.
+        dataset: required data set of the training, as far as the file names one.
 
     Raises:
-        InputError: the file is no checkpoint, of another data set, or cannot be sampled so.
+        InputError: the file is not a checkpoint, is of another data set, or cannot be sampled so.
     """
     loaded = load_checkpoint(checkpoint)
     plan = _plan(loaded, options, dataset)
@@ -79,7 +83,7 @@ def generated_videos(
     autoencoder = planned_autoencoder(plan, loaded)
     side = config.input_size * autoencoder.factor
     info = VideoInfo(num_frames=config.num_frames, height=side, width=side)
-    open_diffusion(options, plan.diffusion)  # or refuse it
+    open_diffusion(options, plan.diffusion)  # refuses impossible options
     sha256 = _sha256(checkpoint)
     videos = tuple(
         GeneratedVideo(
@@ -96,46 +100,81 @@ def generated_videos(
     return VideoSet(name=checkpoint.name, videos=videos, root=str(checkpoint))
 
 
-def hold(videos: VideoSet, count: int, *, workers: int) -> VideoSet:
-    """The set with its first `count` samples made, to be shown as well as measured."""
-    first = [video for video in videos.videos[:count] if isinstance(video, GeneratedVideo)]
-    clips = map_in_order(_sample, first, workers=min(workers, count), label=lambda v: v.name)
-    held: list[Video] = []
-    for video, clip in zip(first, clips, strict=True):
-        if isinstance(clip, InputError):
-            raise clip
-        held.append(replace(video, clip=clip))
-    return replace(videos, videos=(*held, *videos.videos[count:]))
+@dataclass(frozen=True, kw_only=True)
+class SampledModel:
+    """A model of shapes and how it is sampled."""
+
+    label: str  # BUNDLED or GIVEN
+    checkpoint: Path
+    options: SamplingOptions
+
+    def videos(self, count: int) -> VideoSet:
+        """Its first samples; none is made yet.
+
+        Raises:
+            InputError: see `generated_videos`.
+        """
+        videos = generated_videos(self.checkpoint, count, self.options, dataset="shapes")
+        return replace(videos, name=self.label)
+
+    @cached_property
+    def hashes(self) -> tuple[str, str]:
+        """Hashes of the checkpoint and of the autoencoder."""
+        (first,) = self.videos(1).videos
+        assert isinstance(first, GeneratedVideo)
+        return first.sha256, first.autoencoder
+
+    @property
+    def description(self) -> str:
+        """File, training steps and sampling, for a reader."""
+        step = load_checkpoint(self.checkpoint).settings.get("step")
+        trained = "" if step is None else f", trained for {step:,} steps"
+        return (
+            f"{self.checkpoint.name} (SHA-256 {_sha256(self.checkpoint)[:12]}…{trained}), "
+            f"sampled by {sampling_text(self.options)}"
+        )
 
 
-def described(checkpoint: Path, options: SamplingOptions) -> str:
-    """How samples are made, for a reader: which file, which steps, which guidance."""
-    step = load_checkpoint(checkpoint).settings.get("step")
-    trained = "" if step is None else f", trained for {step:,} steps"
-    return (
-        f"{checkpoint.name} (SHA-256 {_sha256(checkpoint)[:12]}…{trained}), sampled by "
-        f"{in_words(options)}"
-    )
+def model_of_shapes(given: Path | None, options: SamplingOptions) -> SampledModel | None:
+    """The given model, or the bundled one; None where this installation lacks that."""
+    if given is not None:
+        return SampledModel(label=GIVEN, checkpoint=given, options=options)
+    try:
+        return SampledModel(label=BUNDLED, checkpoint=shipped_checkpoint(), options=options)
+    except InputError:
+        return None
 
 
-def in_words(options: SamplingOptions) -> str:
+def sampling_text(options: SamplingOptions) -> str:
     """For example "DDIM, 20 steps, no guidance, seed 0"."""
     eta = f" with η {options.eta:g}" if options.eta else ""
     guidance = f"guidance {options.guidance_scale:g}" if options.is_guided else "no guidance"
     return f"{options.method.upper()}{eta}, {options.steps} steps, {guidance}, seed {options.seed}"
 
 
+def with_clips(videos: VideoSet, count: int, *, workers: int) -> VideoSet:
+    """The set with its first `count` samples made, to be shown as well as measured."""
+    first = [video for video in videos.videos[:count] if isinstance(video, GeneratedVideo)]
+    clips = map_in_order(_sample, first, workers=min(workers, count), label=lambda v: v.name)
+    sampled: list[Video] = []
+    for video, clip in zip(first, clips, strict=True):
+        if isinstance(clip, InputError):
+            raise clip
+        sampled.append(replace(video, clip=clip))
+    return replace(videos, videos=(*sampled, *videos.videos[count:]))
+
+
 @lru_cache(maxsize=1)
 def _opened(
     path: Path, sha256: str, options: SamplingOptions
 ) -> tuple[Latte, GaussianDiffusion, Autoencoder]:
-    """What samples are made with: loaded once in each process.
+    """The networks that make samples, loaded once in each process.
 
     Raises:
         InputError: the file has changed.
     """
     if _sha256(path) != sha256:
-        raise InputError(f"{path}: has changed since its samples were planned; start again")
+        raise InputError(f"{path} has changed since its samples were planned: start again")
     checkpoint = load_checkpoint(path)
     plan = _plan(checkpoint, options, None)
     diffusion = open_diffusion(options, plan.diffusion)

@@ -1,6 +1,6 @@
-"""Procedural images that are not of `shapes`: what a model of images learns before it sees videos.
+"""Procedural images outside `shapes`, which a model of images is trained on before it sees videos.
 
-A stand-in for ImageNet: other scenes, of two to four shapes of any kind, size and colour on a
+A proxy for ImageNet: other scenes, of two to four shapes of any kind, size and colour on a
 ground of any colour, where `shapes` has one or two of set sizes and of few hues, and moves them.
 """
 
@@ -14,15 +14,15 @@ from latte.data.shapes import SHAPES
 VERSION = 1
 
 
-def other_images(count: int, size: int) -> np.ndarray:
-    """Images 0 … `count` − 1, each from a stream of its own: uint8 (N, 1, S, S, 3)."""
+def images(count: int, size: int) -> np.ndarray:
+    """Images 0 … `count` − 1, each from its own random stream: uint8 (N, 1, S, S, 3)."""
     return np.stack([_image(index, size) for index in range(count)])[:, None]
 
 
-def write_other_images(path: Path, count: int, size: int) -> None:
-    """As an array file that `latte train` reads as videos of one frame."""
+def write_images(path: Path, count: int, size: int) -> None:
+    """Write an array file that `latte train` reads as videos of one frame."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, other_images(count, size))
+    np.save(path, images(count, size))
 
 
 def _image(index: int, size: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from benchmarks.shapes.methods import EFFORTS, OnShapes, ShapesRequest, measure_on_shapes
-from benchmarks.shapes.table import methods_table, standings_by_metric
+from benchmarks.shapes.tables import methods_table, standings_in_words
 from benchmarks.tables.paper_measurements import PaperRequest, measure_at_paper_scale
 from benchmarks.tables.published import PublishedTable
 from benchmarks.tables.run import Made, TableRequest
@@ -60,5 +60,5 @@ def methods_on_shapes(request: TableRequest) -> OnShapes:
 def _on_shapes(table: PublishedTable, request: TableRequest) -> Made:
     measured = methods_on_shapes(request)
     made = methods_table(measured, table.on_shapes, request.scale)
-    found = standings_by_metric(measured, table.on_shapes)
+    found = standings_in_words(measured, table.on_shapes)
     return Made(tables=(made,), found=found, finished=measured.finished)

@@ -114,8 +114,9 @@ def power(
         parameters={},
         resamples=0,
     )
+    x, y = sets.pair()
     answer = clips_needed(
-        sets.feature_pair(), difference=difference, power=chance, level=level, seed=chosen.seed
+        x, y, difference=difference, power=chance, level=level, ddof=sets.ddof, seed=chosen.seed
     )
     typer.echo(json.dumps(asdict(answer)) if as_json else _text(answer))
 

@@ -15,12 +15,11 @@ from reports.document import (
     Heading,
     ImageBlock,
     Paragraph,
-    ProvenanceBlock,
+    Provenance,
     Report,
     StripsBlock,
     TableBlock,
 )
-from reports.provenance import Provenance
 from reports.tables import Cell, Column, Row, Table
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -57,7 +56,7 @@ def table(title: str = NASTY) -> TableBlock:
                 ),
             ),
             remarks=(NASTY,),
-            provenance=(Provenance(details={"note": NASTY}),),
+            provenance=(NASTY,),
         )
     )
 
@@ -78,7 +77,7 @@ def report(*blocks: Block) -> Report:
             StripsBlock(strips=strips, description=NASTY, caption=NASTY, name="sheet"),
             Code(text=f"```\n{NASTY}"),
             Details(summary=NASTY, blocks=(Paragraph(text=NASTY), table("folded"), chart())),
-            ProvenanceBlock(records=(Provenance(details={"note": NASTY}),)),
+            Provenance(lines=(NASTY,)),
             *blocks,
         ),
     )

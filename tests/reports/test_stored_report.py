@@ -18,13 +18,12 @@ from reports.document import (
     ImageBlock,
     PaperClaim,
     Paragraph,
-    ProvenanceBlock,
+    Provenance,
     Report,
     StripsBlock,
     SvgBlock,
     TableBlock,
 )
-from reports.provenance import Provenance
 from reports.tables import Table
 
 NASTY = "<script>alert(1)</script> & \"{{body}}\" '*x*' <!-- --> ± \u2028"
@@ -49,7 +48,7 @@ TABLE = Table(
         ),
     ),
     remarks=(NASTY,),
-    provenance=(Provenance(details={"note": NASTY}),),
+    provenance=(NASTY,),
 )
 
 
@@ -81,7 +80,7 @@ def whole() -> Report:
             ImageBlock(image=pixels(4, 5, 4), description=NASTY),
             StripsBlock(strips=(strip,), description=NASTY, caption=NASTY, name="sheet"),
             Details(summary=NASTY, blocks=(Details(summary="s", blocks=(chart(),)),)),
-            ProvenanceBlock(records=(Provenance(details={"note": NASTY}),)),
+            Provenance(lines=(NASTY,)),
         ),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.shapes.generated import generated_videos, in_words
+from benchmarks.shapes.generated import generated_videos, sampling_text
 from benchmarks.studies.training.run_folder import TrainingRun
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import MeasuredSet, measure_set, plan_set
@@ -87,5 +87,5 @@ def fvd_of_checkpoints(
         frame.to_csv(table, index=False, lineterminator="\n")
     return frame, (
         f"FVD-shapes: {count} samples against as many videos of the test split; "
-        f"{in_words(sampling)}; protocol fingerprint {result.fingerprint}."
+        f"{sampling_text(sampling)}; protocol fingerprint {result.fingerprint}."
     )

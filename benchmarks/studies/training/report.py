@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from benchmarks.cells.provenance import this_run
+from benchmarks.cells.provenance import duration, made_here
 from benchmarks.documents.figures import Drawing, write_drawings
 from benchmarks.documents.tables import written
+from benchmarks.shapes.generated import SAMPLING
 from benchmarks.studies.training.run_folder import TrainingRun, open_run
 from evaluation.features.extraction import ExtractionOptions
 from latte.model.checkpoints import load_checkpoint
@@ -26,11 +27,10 @@ from reports.document import (
     Details,
     Heading,
     ImageBlock,
-    ProvenanceBlock,
+    Provenance,
     Report,
     TableBlock,
 )
-from reports.provenance import Provenance, duration
 from reports.tables import Table
 
 ENDS = (" low", " high")  # of the columns that hold an evaluation's interval
@@ -93,7 +93,7 @@ def write_training_report(
         *_evaluation_blocks(run, measured, remarks),
         *_sample_blocks(run),
         Details(summary="The configuration", blocks=(Code(text=to_toml(run.config)),)),
-        ProvenanceBlock(records=(_provenance(run, seconds),)),
+        Provenance(lines=_provenance(run, seconds)),
     ]
     report = Report(title=f"Training of {run.name}", lead=_lead(run), blocks=tuple(blocks))
     paths = [*report.write(out, "training"), *write_drawings([drawing], out)]
@@ -177,7 +177,6 @@ def run(
     Raises:
         InputError: no folder of a run, or one that cannot be measured.
     """
-    from benchmarks.demo.run import SAMPLING
     from benchmarks.studies.training.checkpoints import fvd_of_checkpoints
 
     started = time.monotonic()
@@ -277,7 +276,7 @@ def _lead(run: TrainingRun) -> str:
     )
 
 
-def _provenance(run: TrainingRun, seconds: float) -> Provenance:
-    """How this report came about: a run does not record the software that trained it."""
-    details = {"run": f"{run.folder} (software and hardware below are those of this report)"}
-    return this_run(seconds=seconds, details=details)
+def _provenance(run: TrainingRun, seconds: float) -> tuple[str, ...]:
+    """Of this report: a run does not say with which versions it was made."""
+    command, *lines = made_here(seconds=seconds)
+    return (command, f"run: {run.folder}", *(f"of this report, {line}" for line in lines))

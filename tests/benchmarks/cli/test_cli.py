@@ -162,20 +162,22 @@ def test_what_the_system_refuses_is_one_sentence_on_what_to_do(
 def test_the_demo_gets_its_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks.demo import run as demo
 
-    seen: dict[str, Any] = {}
-    monkeypatch.setattr(demo, "run", lambda **options: seen.update(options))
+    seen: list[Any] = []
+    monkeypatch.setattr(demo, "run", lambda *given: seen.extend(given))
     arguments = ["--num-videos", "64", "--workers", "0", "--seed", "3", "--store", "kept"]
     arguments += ["--checkpoint", "m.safetensors"]
     assert run_cli(monkeypatch, "demo", "--out", str(tmp_path), *arguments) == 0
-    assert seen == {
-        "out": tmp_path,
-        "num_videos": 64,
-        "workers": 0,
-        "seed": 3,
-        "device": "cpu",
-        "store": Path("kept"),
-        "checkpoint": Path("m.safetensors"),
-    }
+    assert seen == [
+        tmp_path,
+        demo.DemoRequest(
+            num_videos=64,
+            workers=0,
+            seed=3,
+            device="cpu",
+            store=Path("kept"),
+            checkpoint=Path("m.safetensors"),
+        ),
+    ]
 
 
 def test_the_training_report_gets_its_options(

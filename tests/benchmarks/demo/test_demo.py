@@ -6,8 +6,12 @@ import re
 import pandas as pd
 import pytest
 
-from benchmarks.demo import run as demo
-from benchmarks.demo.run import Accuracy
+from benchmarks.demo.expectations import expectations
+from benchmarks.demo.run import DemoRequest, demo_sets, run
+from benchmarks.shapes import generated
+from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL, model_of_shapes
+from benchmarks.shapes.measuring import Accuracy
+from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, REAL
 from evaluation.results.record import read_results
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES
@@ -24,12 +28,12 @@ def checkpoint(tiny_checkpoint, tmp_path_factory):
 @pytest.fixture(scope="module")
 def out(checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    run(folder, checkpoint)
+    run(folder, request(checkpoint))
     return folder
 
 
-def run(folder, checkpoint):
-    demo.run(out=folder, num_videos=24, checkpoint=checkpoint, sampling=TWO_STEPS, resamples=20)
+def request(checkpoint):
+    return DemoRequest(num_videos=24, checkpoint=checkpoint, sampling=TWO_STEPS, resamples=20)
 
 
 def test_everything_promised_is_written(out):
@@ -54,13 +58,13 @@ def test_the_section_of_the_joined_report_has_the_clips_and_counts_what_holds(ou
 def test_the_page_needs_nothing_from_outside(out):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"""(src|href)=["']?(https?:|//|[\w/]+\.(png|svg|css|js))""", page)
-    assert page.count("data:image/png;base64,") >= len(demo.GENERATORS)
+    assert page.count("data:image/png;base64,") >= len(GENERATORS)
 
 
 def test_every_generator_has_every_metric_with_an_interval(out):
     records = pd.DataFrame(read_results(out / "results.jsonl"))
     by_cell = records.set_index(["model", "metric"])
-    for label in (demo.GIVEN, *(generator.label for generator in demo.GENERATORS)):
+    for label in (GIVEN, *(generator.label for generator in GENERATORS)):
         for metric in ("FVD-shapes", "FID-shapes", "IS-shapes"):
             low, high = by_cell.interval[label, metric]
             assert low <= by_cell.value[label, metric] <= high
@@ -73,8 +77,8 @@ def test_distortions_of_time_are_seen_by_clips_and_not_by_frames(out):
     records = pd.DataFrame(read_results(out / "results.jsonl"))
     value = records.set_index(["model", "metric"]).value
     for label in ("frozen first frame", "shuffled frames"):
-        fvd = value[label, "FVD-shapes"] / value[demo.SECOND_DRAW, "FVD-shapes"]
-        fid = value[label, "FID-shapes"] / value[demo.SECOND_DRAW, "FID-shapes"]
+        fvd = value[label, "FVD-shapes"] / value[HELD_OUT, "FVD-shapes"]
+        fid = value[label, "FID-shapes"] / value[HELD_OUT, "FID-shapes"]
         assert fvd > 1.5 > fid
 
 
@@ -90,44 +94,43 @@ def test_the_model_and_how_it_was_sampled_stand_in_the_report(out, checkpoint):
 
 def test_a_model_that_makes_noise_is_found_out(out):
     text = (out / "report.md").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line.startswith("|") and demo.GIVEN in line]
+    lines = [line for line in text.splitlines() if line.startswith("|") and GIVEN in line]
     found = [line for line in lines if "| no " in line]
     assert len(found) == 2
     assert any(re.search(r" of 24 by the embedded network", line) for line in found)
 
 
 def test_a_second_run_finds_its_features_and_goes_without_a_model_that_is_missing(
-    out, tmp_path, monkeypatch, capsys
+    out, tmp_path, monkeypatch, capsys, caplog
 ):
     def missing():
         raise InputError("there is none")
 
-    monkeypatch.setattr(demo, "shipped_checkpoint", missing)
-    demo.run(out=tmp_path, num_videos=24, resamples=20, store=out / "features")
-    captured = capsys.readouterr()
-    assert "note: measured without a model: there is none\n" in captured.err
-    assert str(tmp_path / "report.html") in captured.out
+    monkeypatch.setattr(generated, "shipped_checkpoint", missing)
+    run(tmp_path, DemoRequest(num_videos=24, resamples=20, store=out / "features"))
+    assert NO_MODEL in caplog.messages
+    assert str(tmp_path / "report.html") in capsys.readouterr().out
     first, again = (read_results(folder / "results.jsonl") for folder in (out, tmp_path))
     assert all(record["details"]["decoded_clips"] == 0 for record in again)
-    kept = [record for record in first if record["model"] != demo.GIVEN]
+    kept = [record for record in first if record["model"] != GIVEN]
     assert [record["value"] for record in again] == [record["value"] for record in kept]
     assert [record["model"] for record in again] == [record["model"] for record in kept]
     assert not (tmp_path / "samples.png").exists()
 
 
-def test_the_shipped_model_is_measured_unless_another_is_given(checkpoint, monkeypatch):
-    monkeypatch.setattr(demo, "shipped_checkpoint", lambda: checkpoint)
-    for given, label in ((None, demo.SHIPPED), (checkpoint, demo.GIVEN)):
-        videos, _ = demo.model_videos(given, 2, TWO_STEPS, workers=0)
-        assert videos.name == label
-        assert list(demo.demo_sets(2, videos))[:3] == [demo.REAL, demo.SECOND_DRAW, label]
+def test_the_bundled_model_is_measured_unless_another_is_given(checkpoint, monkeypatch):
+    monkeypatch.setattr(generated, "shipped_checkpoint", lambda: checkpoint)
+    for given, label in ((None, BUNDLED), (checkpoint, GIVEN)):
+        sets = demo_sets(2, model_of_shapes(given, TWO_STEPS), workers=0)
+        assert list(sets)[:3] == [REAL, HELD_OUT, label]
+        assert [video.clip.shape for video in sets[label].videos] == 2 * [(16, 8, 8, 3)]
 
 
 def test_a_file_that_is_given_has_to_be_a_model_of_shapes(tiny_checkpoint, tmp_path):
     other = tiny_checkpoint(tmp_path / "other.safetensors", dataset="ucf101")
     for path, sentence in ((other, "ucf101, not on shapes"), (tmp_path / "no", "no such file")):
         with pytest.raises(InputError, match=sentence):
-            run(tmp_path / "out", path)
+            run(tmp_path / "out", request(path))
     assert not (tmp_path / "out").exists()
 
 
@@ -137,24 +140,24 @@ def frame(values: dict[str, float]) -> pd.DataFrame:
     )
 
 
-def test_findings_are_computed_and_can_fail():
-    labels = [generator.label for generator in demo.GENERATORS]
+def test_expectations_are_computed_and_can_fail():
+    labels = [generator.label for generator in GENERATORS]
     rising = {label: 10.0 + i for i, label in enumerate(labels)}
-    good = rising | {demo.SECOND_DRAW: 1.0, demo.SHIPPED: 5.0}
-    all_right = {name: Accuracy(right=20, total=20) for name in (demo.SECOND_DRAW, demo.SHIPPED)}
-    found = demo.findings(frame(good), all_right)
+    good = rising | {HELD_OUT: 1.0, BUNDLED: 5.0}
+    all_right = {name: Accuracy(right=20, total=20) for name in (HELD_OUT, BUNDLED)}
+    found = expectations(frame(good), all_right)
     assert len(found) == 5
     assert all(finding.holds for finding in found)
     falling = {label: 10.0 - i / 2 for i, label in enumerate(labels)}
-    bad = falling | {demo.SECOND_DRAW: 9.0, demo.SHIPPED: 8.0}
-    half_right = all_right | {demo.SHIPPED: Accuracy(right=17, total=20)}
-    assert not any(finding.holds for finding in demo.findings(frame(bad), half_right))
+    bad = falling | {HELD_OUT: 9.0, BUNDLED: 8.0}
+    half_right = all_right | {BUNDLED: Accuracy(right=17, total=20)}
+    assert not any(finding.holds for finding in expectations(frame(bad), half_right))
 
 
 def test_a_model_as_good_as_real_videos_is_no_fault_of_the_metric():
-    values = {generator.label: 10.0 + i for i, generator in enumerate(demo.GENERATORS)}
-    values |= {demo.SECOND_DRAW: 1.0, demo.GIVEN: 0.9}
-    assert demo.findings(frame(values), {})[0].holds
+    values = {generator.label: 10.0 + i for i, generator in enumerate(GENERATORS)}
+    values |= {HELD_OUT: 1.0, GIVEN: 0.9}
+    assert expectations(frame(values), {})[0].holds
 
 
 def test_the_reference_is_shown_and_never_ranked(out):

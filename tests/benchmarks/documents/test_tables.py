@@ -13,12 +13,19 @@ import pytest
 
 from benchmarks.cells.cache import Finished, FinishedCell
 from benchmarks.cells.provenance import source_commit
-from benchmarks.demo.run import GENERATORS
 from benchmarks.documents.tables import Judgement, Statement, leaders, write_tables
 from benchmarks.shapes.dimensions import STAND_INS
-from benchmarks.shapes.dimensions_table import dimensions_table
-from benchmarks.shapes.methods import FID, FVD, IS, NO_MODEL, OnShapes
-from benchmarks.shapes.table import counts, methods_table, standings_by_metric
+from benchmarks.shapes.generated import BUNDLED, NO_MODEL
+from benchmarks.shapes.measuring import FID, FVD, IS
+from benchmarks.shapes.methods import OnShapes
+from benchmarks.shapes.stand_ins import DISTORTED, HELD_OUT
+from benchmarks.shapes.tables import (
+    Standing,
+    counts,
+    dimensions_table,
+    methods_table,
+    standings_by_metric,
+)
 from benchmarks.studies.sensitivity.report import noticed_table, summary_table
 from benchmarks.tables.table1 import variants_table
 from benchmarks.tables.table2 import sizes_table
@@ -59,10 +66,10 @@ def cell(label: str, seed: int, **values: float) -> FinishedCell:
 
 
 def on_shapes(seeds: int = 1) -> OnShapes:
-    """As if a model, a second draw and two stand-ins had been measured, and one had failed."""
+    """As if a model, held-out videos and two stand-ins had been measured, and one had failed."""
     values = {
-        "Latte, shipped": (4.0, 8.0, 7.5),
-        "second draw of real videos": (1.0, 0.5, 9.0),
+        BUNDLED: (4.0, 8.0, 7.5),
+        HELD_OUT: (1.0, 0.5, 9.0),
         "blur, σ 1 px": (9.0, 20.0, 8.5),
         "frozen first frame": (30.0, 0.75, 7.0),
     }
@@ -81,7 +88,7 @@ def on_shapes(seeds: int = 1) -> OnShapes:
         methods=(*values, "half speed", "real videos"),
         cells=cells,
         reasons={"half speed": "Failed: the disk is full"},
-        model="Latte, shipped",
+        model=BUNDLED,
         sampled="shapes.safetensors, sampled by DDIM, 20 steps",
         finished=Finished(cells={}, failed=()),
     )
@@ -239,38 +246,36 @@ def test_without_a_model_its_row_says_why() -> None:
     table = methods_table(bare, [FVD], "tiny")
     assert table.rows[0].cells[FVD].reason == NO_MODEL
     assert not any("Latte" in remark for remark in table.remarks)
-    assert not any("Latte" in title for record in table.provenance for title in record.details)
+    assert not any("Latte" in line for line in table.provenance)
 
 
-def standing(model: float, half: float, *stand_ins: float | None) -> str:
-    """What is said of the model's FVD-shapes beside those of stand-ins, each ± `half`."""
-    labels = [each.label for each in GENERATORS if each.distortion]
-    values = {"Latte, shipped": model, **dict(zip(labels, stand_ins, strict=False))}
+def standing(model: float, half: float, *stand_ins: float | None) -> tuple[int, int, int]:
+    """The model's FVD-shapes beside those of stand-ins, each ± `half`: better, alike, worse."""
+    values = {BUNDLED: model, **dict(zip(DISTORTED, stand_ins, strict=False))}
     cells = {}
     for label, value in values.items():
         if value is not None:
             found = {"value": value, "interval": [value - half, value + half], "fingerprint": "f"}
             cells[label] = [replace(cell(label, 0, **{FVD: 1.0}), details={FVD: found})]
-    seen = replace(on_shapes(), cells=cells, reasons=dict.fromkeys(labels, "Failed."))
-    (sentence, meaning) = standings_by_metric(seen, [FVD])
-    assert "intervals that do not overlap" in meaning
-    return sentence
+    seen = replace(on_shapes(), cells=cells, reasons=dict.fromkeys(DISTORTED, "Failed."))
+    (found,) = standings_by_metric(seen, [FVD])
+    return found.better, found.alike, found.worse
 
 
 def test_better_is_only_what_no_interval_leaves_open() -> None:
-    assert standing(8.22, 0.46, 8.21, 8.21, 9.0, 10.0, 1.0) == (
-        "FVD-shapes: Latte, shipped is better than 1 of 5 stand-ins, not told apart from 3, "
+    assert standing(8.22, 0.46, 8.21, 8.21, 9.0, 10.0, 1.0) == (1, 3, 1)
+    found = Standing(metric=FVD, method="mine", better=1, alike=3, worse=1)
+    assert str(found) == (
+        "FVD-shapes: mine is better than 1 of 5 stand-ins, not significantly different from 3, "
         "worse than 1."
     )
 
 
-def test_what_differs_in_digits_that_nobody_sees_is_not_told_apart() -> None:
-    assert standing(0.6849302660701113, 0.0, 0.6849302660700829) == (
-        "FVD-shapes: Latte, shipped is better than 0 of 1 stand-ins, not told apart from 1."
-    )
+def test_what_differs_in_digits_that_nobody_sees_does_not_differ() -> None:
+    assert standing(0.6849302660701113, 0.0, 0.6849302660700829) == (0, 1, 0)
 
 
-def test_intervals_that_overlap_are_not_told_apart_by_other_decimals() -> None:
+def test_intervals_that_overlap_do_not_differ_by_their_decimals() -> None:
     own = Cell(value=9.0, low=7.996, high=10.004)  # prints ± 1.00, the others three decimals
     others = [Cell(value=x, low=x - 0.005, high=x + 0.005) for x in (10.006, 10.01)]
     assert counts(own, others) == (0, 1, 1)
@@ -278,9 +283,7 @@ def test_intervals_that_overlap_are_not_told_apart_by_other_decimals() -> None:
 
 
 def test_a_stand_in_without_a_value_is_left_out_and_not_taken_for_0() -> None:
-    assert standing(4.0, 1.0, 9.0, None, 20.0) == (
-        "FVD-shapes: Latte, shipped is better than 2 of 2 stand-ins."
-    )
+    assert standing(4.0, 1.0, 9.0, None, 20.0) == (2, 0, 0)
 
 
 def test_a_statement_says_what_the_paper_and_what_we_found() -> None:

@@ -18,7 +18,7 @@ from benchmarks.figures.designs import (
     training_of,
 )
 from benchmarks.figures.trainings import run_trainings, with_seed
-from benchmarks.shapes.proxy_images import other_images
+from benchmarks.shapes.proxy_images import images as proxy_images
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
 from latte.sampling.generate import SamplingOptions, generate_clips, open_diffusion
@@ -156,10 +156,10 @@ def test_samples_in_batches_are_those_one_by_one_but_for_rounding(
 
 
 def test_other_images_are_the_same_every_time_and_not_of_the_data_set() -> None:
-    images = other_images(12, 16)
+    images = proxy_images(12, 16)
     assert images.shape == (12, 1, 16, 16, 3)
     assert images.dtype == np.uint8
-    np.testing.assert_array_equal(other_images(20, 16)[:12], images)
+    np.testing.assert_array_equal(proxy_images(20, 16)[:12], images)
     assert len({image.tobytes() for image in images}) == 12
     frames = shapes_clips("train", range(40), num_frames=1, size=16)
     # Grounds of any colour, where those of the data set are blue or pale.

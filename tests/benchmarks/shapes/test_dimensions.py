@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.demo.run import GENERATORS, generator_videos
 from benchmarks.shapes.dimensions import (
     OF_PIXELS,
     STAND_INS,
@@ -22,6 +21,7 @@ from benchmarks.shapes.dimensions import (
     temporal_flickering,
 )
 from benchmarks.shapes.distortions import DistortedVideo
+from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.networks.shapes import FRAME_CLASS_NAMES
 from evaluation.protocol.presets import SHAPES
@@ -128,7 +128,7 @@ def measured(label: str, store: Path, count: int = 20) -> dict[str, dict[str, ob
     generator = next(each for each in GENERATORS if each.label == label)
     protocol = replace(SHAPES, num_real=count, num_fake=count)
     options = ExtractionOptions(store=store, workers=0, progress=False)
-    found = measure_dimensions(generator_videos(generator, 20, 20), protocol, options)
+    found = measure_dimensions(generator.videos(20, 20), protocol, options)
     assert all(name.endswith("-shapes") for name in found)
     return {name.removesuffix("-shapes"): each for name, each in found.items()}
 
@@ -136,7 +136,7 @@ def measured(label: str, store: Path, count: int = 20) -> dict[str, dict[str, ob
 def test_videos_of_the_data_set_are_of_their_class_and_frozen_ones_do_not_move(
     tmp_path: Path,
 ) -> None:
-    real = measured("second draw of real videos", tmp_path)
+    real = measured(HELD_OUT, tmp_path)
     assert list(real) == list(STAND_INS)
     for name in ("object_class", "human_action", "overall_consistency"):
         assert real[name]["value"] > 0.95

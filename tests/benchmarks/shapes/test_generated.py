@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.shapes import generated
-from benchmarks.shapes.generated import generated_videos, hold, in_words
+from benchmarks.shapes.generated import generated_videos, sampling_text, with_clips
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import measure_set, plan_set
 from evaluation.networks.registry import build
@@ -101,7 +101,7 @@ def test_features_do_not_depend_on_where_samples_are_made_and_are_found_again(fi
 
 def test_what_is_held_is_not_made_again(file, tmp_path, monkeypatch):
     videos = generated_videos(file, 3, OPTIONS)
-    held = hold(videos, 3, workers=0)
+    held = with_clips(videos, 3, workers=0)
     made = []
     monkeypatch.setattr(generated, "_sample", made.append)
     clips = [video.read(range(16)) for video in held.videos]
@@ -136,7 +136,7 @@ def test_one_thread_samples_and_the_number_is_restored(file, monkeypatch):
 def test_a_file_that_changes_meanwhile_is_refused(file, tiny_checkpoint):
     video = generated_videos(file, 1, OPTIONS).videos[0]
     tiny_checkpoint(file, seed=2)
-    with pytest.raises(InputError, match=r"tiny.safetensors: has changed since"):
+    with pytest.raises(InputError, match=r"tiny.safetensors has changed since"):
         video.read([0])
 
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_sampled_is_refused_before_the_work(
         generated_videos(path, 1, options, dataset="shapes")
 
 
-def test_the_way_of_sampling_in_words():
-    assert in_words(OPTIONS) == "DDIM, 2 steps, no guidance, seed 5"
+def test_the_way_of_sampling_sampling_text():
+    assert sampling_text(OPTIONS) == "DDIM, 2 steps, no guidance, seed 5"
     options = SamplingOptions(method="ddim", steps=10, eta=0.5, guidance_scale=1.5)
-    assert in_words(options) == "DDIM with η 0.5, 10 steps, guidance 1.5, seed 0"
+    assert sampling_text(options) == "DDIM with η 0.5, 10 steps, guidance 1.5, seed 0"

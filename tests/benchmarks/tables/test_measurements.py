@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cells.cache import read_cells
-from benchmarks.demo.run import GENERATORS, GIVEN, SECOND_DRAW, SHIPPED, Generator
+from benchmarks.shapes import generated
 from benchmarks.shapes import methods as shapes_methods
 from benchmarks.shapes.dimensions import STAND_INS
+from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL
+from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, Generator
 from benchmarks.tables import paper_measurements
 from benchmarks.tables import table3 as table3_fvd
 from benchmarks.tables import table4 as table4_vbench
@@ -27,7 +29,7 @@ FROZEN = next(each for each in GENERATORS if each.distortion == "frozen")
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two stand-ins, two steps, short bootstraps: seconds instead of minutes."""
-    second = next(each for each in GENERATORS if each.label == SECOND_DRAW)
+    second = next(each for each in GENERATORS if each.label == HELD_OUT)
     quick = shapes_methods.Effort(num_videos=20, sampling=SamplingOptions(method="ddim", steps=2))
     monkeypatch.setattr(shapes_methods, "GENERATORS", (second, FROZEN))
     monkeypatch.setattr(shapes_methods, "RESAMPLES", 20)
@@ -51,7 +53,7 @@ def test_tables_3_and_5_share_what_is_measured_on_shapes(
     published, _, measured = text.partition("**FVD-shapes of methods")
     assert "Published figures alone" in published
     assert "Latte+IMG" in published
-    for label in (GIVEN, SECOND_DRAW, FROZEN.label):
+    for label in (GIVEN, HELD_OUT, FROZEN.label):
         assert f"| {label} " in measured
     for part in (
         "tiny.safetensors (SHA-256 ",
@@ -79,8 +81,8 @@ def test_tables_3_and_5_share_what_is_measured_on_shapes(
     assert "OpenSoraPlan" in published
     numbers = r"\*\*100.0 ± 0.0\*\* .* <u>0.0 \[0.0, 16.1\]</u> "
     assert re.search(rf"\| {FROZEN.label} .* {numbers}", measured)
-    assert "They do not compare with the figures above." in measured
-    assert "Stand-ins, of 1, with lower / higher scores than second draw of real videos" in measured
+    assert "They cannot be compared with the figures above." in measured
+    assert "Stand-ins, of 1, with lower / higher scores than held-out real videos" in measured
     assert "fingerprints: background_consistency-shapes " in measured
     csv = (tmp_path / "4" / "table4.csv").read_text(encoding="utf-8")
     assert f"{FROZEN.label},dynamic_degree-shapes,0.0," in csv
@@ -107,24 +109,24 @@ def test_without_the_shipped_model_its_cell_is_empty_with_the_reason(
     def missing() -> Path:
         raise InputError("the shipped checkpoint is missing")
 
-    monkeypatch.setattr(shapes_methods, "shipped_checkpoint", missing)
+    monkeypatch.setattr(generated, "shipped_checkpoint", missing)
     table3_fvd.run([], tmp_path, replace(request_on_shapes, checkpoint=None))
     text = (tmp_path / "table3.md").read_text(encoding="utf-8")
-    assert f"| {SHIPPED}  " in text
-    assert shapes_methods.NO_MODEL in text
+    assert f"| {BUNDLED}  " in text
+    assert NO_MODEL in text
 
 
 def test_a_cell_that_fails_costs_no_other_and_ends_the_command(
     request_on_shapes: TableRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = shapes_methods.generator_videos
+    whole = Generator.videos
 
-    def broken(each: Generator, first: int, count: int) -> VideoSet:
-        if each == FROZEN:
+    def broken(generator: Generator, first: int, count: int) -> VideoSet:
+        if generator == FROZEN:
             raise InputError("no such distortion")
-        return whole(each, first, count)
+        return whole(generator, first, count)
 
-    monkeypatch.setattr(shapes_methods, "generator_videos", broken)
+    monkeypatch.setattr(Generator, "videos", broken)
     with pytest.raises(InputError, match="1 cell could not be measured, the others are kept"):
         table3_fvd.run([], tmp_path / "out", request_on_shapes)
     text = (tmp_path / "out" / "table3.md").read_text(encoding="utf-8")
