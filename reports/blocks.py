@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from reports.charts.bars import figure_svg, inline_svg
 from reports.charts.contact_sheet import Strip, contact_sheet, png_bytes, strip_image
+from reports.provenance import Provenance
 from reports.render.markup import (
     escape_html,
     escape_markdown,
@@ -236,18 +237,18 @@ class Details:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance(TextBlock):
-    """How the numbers came about: command, versions, hardware, date, seconds, fingerprints."""
+class ProvenanceBlock(TextBlock):
+    """How the numbers came about."""
 
-    lines: tuple[str, ...]
+    records: tuple[Provenance, ...]
     folded: bool = False  # in Markdown; in the page it always is
 
     def markdown(self, anchor: str) -> str:
-        text = provenance_markdown(self.lines)
+        text = provenance_markdown(self.records)
         return folded_markdown("Provenance", text) if self.folded else text
 
     def html(self, anchor: str) -> str:
-        return provenance_html(self.lines)
+        return provenance_html(self.records)
 
 
 def anchored(blocks: Sequence[Block], prefix: str = "part") -> list[tuple[str, Block]]:

@@ -12,6 +12,8 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Literal, TypeVar
 
+from reports.provenance import Provenance
+
 Mark = Literal["published", "measured"]
 Direction = Literal["lower", "higher"]
 Rank = Literal["best", "second"]
@@ -180,7 +182,7 @@ class Layout:
     sections: tuple[Section, ...]
     footnotes: tuple[tuple[str, str], ...]  # (mark, text): the dagger, then letters in order
     remarks: tuple[str, ...] = ()  # sentences under the footnotes
-    provenance: tuple[str, ...] = field(default=())
+    provenance: tuple[Provenance, ...] = field(default=())
 
     @property
     def wraps(self) -> tuple[bool, ...]:

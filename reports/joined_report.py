@@ -11,7 +11,7 @@ from reports.blocks import (
     Heading,
     ImageBlock,
     Paragraph,
-    Provenance,
+    ProvenanceBlock,
     StripsBlock,
     SvgBlock,
     TableBlock,
@@ -21,6 +21,7 @@ from reports.blocks import (
 )
 from reports.cells import Cell, Column, Row
 from reports.document import ANSWERS, PaperClaim, Report
+from reports.provenance import Provenance, unique_records
 from reports.render.markup import escape_html, escape_markdown
 from reports.tables import Table
 
@@ -34,7 +35,7 @@ MANY = 3  # footnotes; more are folded away
 class Section:
     """A report within another: its title is a heading, its headings are one level smaller.
 
-    Its provenance stands at its end, each line once, folded away.
+    Its provenance stands at its end, each record once, folded away.
     """
 
     name: str  # where links lead to; begins the names of its pictures
@@ -43,10 +44,10 @@ class Section:
     @property
     def blocks(self) -> list[tuple[str, Block]]:
         """What stands under the heading, with anchors."""
-        report, lines = self.report, provenance_of(self.report)
+        report, records = self.report, provenance_of(self.report)
         blocks: list[Block] = [Paragraph(text=report.lead)] if report.lead else []
-        blocks += [block for block in report.blocks if not isinstance(block, Provenance)]
-        blocks += [Provenance(lines=lines, folded=True)] if lines else []
+        blocks += [block for block in report.blocks if not isinstance(block, ProvenanceBlock)]
+        blocks += [ProvenanceBlock(records=records, folded=True)] if records else []
         found = anchored(blocks, f"{self.name}-part")
         return [(anchor, _placed(block, anchor, self.name)) for anchor, block in found]
 
@@ -157,15 +158,15 @@ def place(title: str) -> str:
     return title.partition(":")[0]
 
 
-def provenance_of(report: Report) -> tuple[str, ...]:
-    """How a report's numbers came about, each line once."""
-    lines: dict[str, None] = {}
+def provenance_of(report: Report) -> tuple[Provenance, ...]:
+    """How a report's numbers came about, each record once."""
+    records: list[Provenance] = []
     for block in report.blocks:
-        if isinstance(block, Provenance):
-            lines |= dict.fromkeys(block.lines)
+        if isinstance(block, ProvenanceBlock):
+            records += block.records
         elif isinstance(block, TableBlock):
-            lines |= dict.fromkeys(block.table.provenance)
-    return tuple(lines)
+            records += block.table.provenance
+    return unique_records(records)
 
 
 def tables_of(blocks: Iterable[Block]) -> list[Table]:
@@ -186,7 +187,7 @@ def without_provenance(report: Report) -> str:
         if isinstance(block, TableBlock)
         else block
         for block in report.blocks
-        if not isinstance(block, Provenance)
+        if not isinstance(block, ProvenanceBlock)
     )
     return replace(report, blocks=kept).to_json()
 

@@ -28,7 +28,7 @@ from reports.blocks import (
     Heading,
     ImageBlock,
     Paragraph,
-    Provenance,
+    ProvenanceBlock,
     StripsBlock,
     SvgBlock,
     TableBlock,
@@ -39,7 +39,7 @@ from reports.charts.contact_sheet import png_bytes
 KINDS: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(Heading, Paragraph, Code, TableBlock, Details, Provenance),
+        *(Heading, Paragraph, Code, TableBlock, Details, ProvenanceBlock),
         *(SvgBlock, ImageBlock, StripsBlock),
     )
 }

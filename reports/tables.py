@@ -29,6 +29,7 @@ from reports.cells import (
     Section,
     ranks,
 )
+from reports.provenance import Provenance
 from reports.render import markup
 from reports.render.table_html import table_html
 
@@ -51,7 +52,7 @@ class Table:
     caption: str = ""  # what is shown; under the title
     label_heading: str = "Method"
     remarks: tuple[str, ...] = ()  # sentences under the footnotes
-    provenance: tuple[str, ...] = ()  # where the numbers come from: command, versions, hardware, …
+    provenance: tuple[Provenance, ...] = ()  # where the numbers come from
 
     def __post_init__(self) -> None:
         keys = [column.key for column in self.columns]
@@ -156,7 +157,7 @@ def table_from_frame(
     label_heading: str | None = None,
     caption: str = "",
     remarks: Sequence[str] = (),
-    provenance: Sequence[str] = (),
+    provenance: Sequence[Provenance] = (),
 ) -> Table:
     """A table of measured values from a tidy frame: one row of the frame for each cell.
 

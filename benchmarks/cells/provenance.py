@@ -1,93 +1,80 @@
-"""How a document came about: the lines about software, hardware and source under it."""
+"""How a document came about: records of the command, software, hardware and time behind it."""
 
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.results.record import provenance
+from benchmarks.cells.cache import FinishedCell
+from evaluation.results.record import Result, provenance
+from reports.provenance import Provenance, Role
 
-COMMAND, MEASURED_BY, DATE = "command: ", "measured by: ", "date: "  # how lines begin
 
+def recorded(
+    values: Mapping[str, Any],
+    *,
+    role: Role = "measurements",
+    seconds: float | None = None,
+    details: Mapping[str, str] | None = None,
+) -> Provenance:
+    """The record of what `evaluation.results.record.provenance` or a stored cell says.
 
-def versions_and_host(versions: Mapping[str, Any], host: Mapping[str, Any]) -> tuple[str, str]:
-    """A line on the software and one on the hardware.
-
-    >>> versions_and_host({"torch": "2.15.0", "numpy": "2.4.6"}, {"cores": 2})
-    ('versions: torch 2.15.0, numpy 2.4.6', 'host: cores 2')
+    >>> recorded({"versions": {"torch": "2.15.0"}, "host": {"cores": 2, "memory_gib": None}})
+    ... # doctest: +ELLIPSIS
+    Provenance(role='measurements', ..., versions={'torch': '2.15.0'}, host={'cores': '2'}, ...)
     """
-    return f"versions: {_listed(versions)}", f"host: {_listed(host)}"
+    return Provenance(
+        role=role,
+        command=values.get("command"),
+        commit=values.get("commit"),
+        details=details or {},
+        versions=known(values.get("versions") or {}),
+        host=known(values.get("host") or {}),
+        date=values.get("date"),
+        seconds=seconds,
+    )
 
 
-def _listed(values: Mapping[str, Any]) -> str:
-    """What is known; not what a machine is called, which older records say."""
-    known = {key: value for key, value in values.items() if key != "name" and value is not None}
-    return ", ".join(f"{name} {value}" for name, value in known.items())
+def known(values: Mapping[str, Any]) -> dict[str, str]:
+    """The values that are known, as text."""
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
-def commit_line() -> list[str]:
-    """A line on the commit; none where the package does not run from a checkout."""
-    commit = source_commit()
-    return [f"commit: {commit}"] if commit else []
-
-
-def made_here(*, device: str = "cpu", seconds: float | None = None) -> tuple[str, ...]:
+def this_run(
+    *,
+    device: str = "cpu",
+    seconds: float | None = None,
+    details: Mapping[str, str] | None = None,
+) -> Provenance:
     """Command, commit, versions, hardware, date and wall time of what this run computes."""
-    made = provenance(device)
-    return (
-        f"{COMMAND}`{made['command']}`",
-        *commit_line(),
-        *versions_and_host(made["versions"], made["host"]),
-        date_line(made["date"], seconds),
+    values = provenance(device) | {"commit": source_commit()}
+    return recorded(values, role="document", seconds=seconds, details=details)
+
+
+def of_result(result: Result, *, seconds: float, details: Mapping[str, str]) -> Provenance:
+    """How a document came about that this run measured, by one of its results."""
+    return Provenance(
+        role="document",
+        command=result.command,
+        commit=source_commit(),
+        details=details,
+        versions=known(result.versions),
+        host=known(result.host),
+        date=result.date,
+        seconds=seconds,
     )
 
 
-def of_document(lines: Iterable[str]) -> tuple[str, ...]:
-    """Lines of `made_here`, of a document that shows what another command has measured.
-
-    >>> of_document(["command: `latte-bench table5`", "commit: abc"])
-    ('command: `latte-bench table5` (this document)', 'commit: abc')
-    """
-    return tuple(
-        f"{line} (this document)" if line.startswith((COMMAND, DATE)) else line for line in lines
-    )
+def this_document(details: Mapping[str, str]) -> Provenance:
+    """Command, commit and date of a document whose numbers other records tell of."""
+    return replace(this_run(details=details), versions={}, host={})
 
 
-def of_measurements(lines: Iterable[str]) -> tuple[str, ...]:
-    """Lines of what a document shows, told apart from its own.
-
-    >>> of_measurements(["command: `latte-bench table3`", "date: 2026-01-01; 80 s in all"])
-    ('measured by: `latte-bench table3`', 'date: 2026-01-01; 80 s in all (the measurements)')
-    """
-    found = []
-    for line in lines:
-        if line.startswith(COMMAND):
-            line = MEASURED_BY + line.removeprefix(COMMAND)
-        elif line.startswith(DATE):
-            line += " (the measurements)"
-        found.append(line)
-    return tuple(found)
-
-
-def date_line(date: str, seconds: float | None = None) -> str:
-    """When, and how long it took.
-
-    >>> date_line("2026-01-02", 80.4)
-    'date: 2026-01-02; 80 s in all'
-    """
-    return f"{DATE}{date}" + ("" if seconds is None else f"; {duration(seconds)} in all")
-
-
-def duration(seconds: float) -> str:
-    """A time for a reader.
-
-    >>> [duration(seconds) for seconds in (0.31, 80.4, 754, 5520)]
-    ['less than 1 s', '80 s', '13 min', '1 h 32 min']
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s" if seconds >= 1 else "less than 1 s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+def of_cells(cells: Sequence[FinishedCell], details: Mapping[str, str]) -> Provenance:
+    """What measured these cells, as the latest of them says, and the seconds of all."""
+    latest = max(cells, key=lambda cell: str(cell.provenance["date"]))
+    return recorded(latest.provenance, seconds=sum(cell.seconds for cell in cells), details=details)
 
 
 def source_commit() -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.cells.provenance import commit_line, date_line, versions_and_host
+from benchmarks.cells.provenance import of_result
 from benchmarks.demo.expectations import Expectation, expectations
 from benchmarks.documents.figures import Drawing, write_drawings
 from benchmarks.documents.tables import bare
@@ -29,11 +29,12 @@ from reports.document import (
     Details,
     Heading,
     Paragraph,
-    Provenance,
+    ProvenanceBlock,
     Report,
     StripsBlock,
     TableBlock,
 )
+from reports.provenance import Provenance
 from reports.tables import Table, write_table
 
 MODEL = "model"  # family of the model's bar
@@ -81,20 +82,17 @@ class DemoRun:
         return expectations(self.frame, self.recognised)
 
     @property
-    def provenance(self) -> tuple[str, ...]:
+    def provenance(self) -> Provenance:
         """Command, model, versions, hardware, date, time and fingerprints."""
         last = self.results[-1]
         fingerprints = sorted({f"{r.metric} {r.fingerprint}" for r in self.results if r.num_real})
         model = self.model
-        return (
-            f"command: `{last.command}`",
-            f"clips: {last.num_fake} of {last.num_frames} frames for each set",
-            f"{model.label}: {model.description}" if model else f"no model: {NO_MODEL}",
-            f"protocol fingerprints: {', '.join(fingerprints)}",
-            *commit_line(),
-            *versions_and_host(last.versions, last.host),
-            date_line(last.date, self.seconds),
-        )
+        details = {
+            "clips": f"{last.num_fake} of {last.num_frames} frames for each set",
+            model.label if model else "no model": model.description if model else NO_MODEL,
+            "protocol fingerprints": ", ".join(fingerprints),
+        }
+        return of_result(last, seconds=self.seconds, details=details)
 
 
 def write_demo_report(out: Path, run: DemoRun) -> str:
@@ -127,7 +125,7 @@ def write_demo_report(out: Path, run: DemoRun) -> str:
             Heading(text="How these numbers are made"),
             Paragraph(text=_method(run)),
             Details(summary="The record of one number", blocks=(Code(text=record),)),
-            Provenance(lines=run.provenance),
+            ProvenanceBlock(records=(run.provenance,)),
         ),
     )
     report.write(out, stored="demo")
@@ -164,7 +162,7 @@ def demo_table(run: DemoRun) -> Table:
             Row(label=label, cells={metric: cell(label, metric) for metric in DIRECTIONS})
             for label in (*run.generators, REAL)
         ),
-        provenance=run.provenance,
+        provenance=(run.provenance,),
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.cells.provenance import COMMAND, made_here, of_document, of_measurements
-from reports.document import Block, PaperClaim, Provenance, Report, TableBlock
+from benchmarks.cells.provenance import this_run
+from reports.document import Block, PaperClaim, ProvenanceBlock, Report, TableBlock
+from reports.provenance import unique_records
 from reports.tables import Table, write_texts
 
 
@@ -74,9 +75,10 @@ def bare(table: Table) -> TableBlock:
     return TableBlock(table=replace(table, provenance=()))
 
 
-def provenance_of(tables: Sequence[Table]) -> Provenance:
-    """Where the numbers of several tables come from, each line once."""
-    return Provenance(lines=tuple(dict.fromkeys(x for table in tables for x in table.provenance)))
+def provenance_of(tables: Sequence[Table]) -> ProvenanceBlock:
+    """Where the numbers of several tables come from, each record once."""
+    records = unique_records(record for table in tables for record in table.provenance)
+    return ProvenanceBlock(records=records)
 
 
 def leaders(table: Table) -> Mapping[str, list[str]]:
@@ -102,19 +104,13 @@ def leaders(table: Table) -> Mapping[str, list[str]]:
 def of_this_run(document: TableDocument, started: float) -> TableDocument:
     """The document with how this run came about, where its provenance stands first.
 
-    What it measured is kept, and may have been measured by another command: where there is such,
-    the lines say which is which.
-
     Args:
         started: `time.monotonic()` when the work began.
     """
-    lines = made_here(seconds=time.monotonic() - started)
+    record = this_run(seconds=time.monotonic() - started)
     tables = list(document.tables)
-    if any(line.startswith(COMMAND) for table in tables for line in table.provenance):
-        lines = of_document(lines)
-        tables = [replace(each, provenance=of_measurements(each.provenance)) for each in tables]
     place = next(place for place, table in enumerate(tables) if table.provenance)
-    tables[place] = replace(tables[place], provenance=(*tables[place].provenance, *lines))
+    tables[place] = replace(tables[place], provenance=(*tables[place].provenance, record))
     return replace(document, tables=tables)
 
 

@@ -18,7 +18,7 @@ from benchmarks.documents.tables import written
 from benchmarks.figures.ablation_tables import (
     VERDICTS,
     metric_of,
-    provenance_lines,
+    provenance_records,
     training_commands,
     values_table,
 )
@@ -26,7 +26,7 @@ from benchmarks.figures.ablations import Ablation, Cells, Request, outcome
 from benchmarks.figures.designs import BASELINE, SETUPS
 from reports.charts.step_curves import StepCurve, StepPanel, step_chart, step_data
 from reports.charts.styles import Style, styles_for
-from reports.document import Code, Details, Provenance, Report
+from reports.document import Code, Details, ProvenanceBlock, Report
 
 NO_NUMBERS = "The paper draws its curves without numbers: what it says of them is held against."
 BANDS = (
@@ -151,7 +151,7 @@ def _write_together(
     report = Report(
         title=f"Figure 5: {TOGETHER}",
         lead=_counted(found),
-        blocks=(drawing.block, Provenance(lines=provenance_lines(every, cells, request))),
+        blocks=(drawing.block, ProvenanceBlock(records=provenance_records(every, cells, request))),
     )
     print(written([*report.write(out, drawing.name), *write_drawings([drawing], out)]))
 

@@ -1,16 +1,13 @@
 """The tables of figures that compare designs, and what stands under them."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from benchmarks.cells.provenance import commit_line, duration, versions_and_host
+from benchmarks.cells.provenance import of_cells, this_document, this_run
 from benchmarks.cells.scale import MEANINGS
 from benchmarks.documents.claims import SEVERAL, Outcome
 from benchmarks.figures.ablations import Ablation, Cells, Request
 from benchmarks.figures.designs import BASELINE, SETUPS
 from benchmarks.figures.trainings import LATENT_CLIPS
-from evaluation.results.record import provenance
 from reports.cells import LOPSIDED, Cell, Column, Row
+from reports.provenance import Provenance
 from reports.tables import Table
 
 CAPTION = (
@@ -57,7 +54,7 @@ def values_table(ablation: Ablation, cells: Cells, request: Request, seen: Outco
         columns=(*columns, Column(key="seeds", title="seeds")),
         rows=tuple(rows),
         remarks=(*ablation.remarks, *deviation_remarks(ablation, cells)),
-        provenance=provenance_lines(ablation, cells, request),
+        provenance=provenance_records(ablation, cells, request),
     )
 
 
@@ -77,23 +74,20 @@ def deviation_remarks(ablation: Ablation, cells: Cells) -> tuple[str, ...]:
     return (f"Not as the protocol asks: {'; '.join(phrases)}.",) if phrases else ()
 
 
-def provenance_lines(ablation: Ablation, cells: Cells, request: Request) -> tuple[str, ...]:
-    """Command, commit, versions, hardware, date, time and fingerprints."""
-    made = provenance("cpu")
+def provenance_records(
+    ablation: Ablation, cells: Cells, request: Request
+) -> tuple[Provenance, ...]:
+    """How the document and the measurements that it shows came about."""
+    scale = {"scale": f"{request.scale}, {MEANINGS[request.scale]}"}
     found = [cell for design in ablation.designs.values() for cell in cells.of(design).values()]
+    if not found:
+        return (this_run(details=scale),)
     fingerprints = sorted({str(cell.details["fingerprint"]) for cell in found})
-    origin: Mapping[str, Any] = found[-1].provenance if found else made
-    lines = [
-        f"command: `{made['command']}`",
-        *commit_line(),
-        f"scale {request.scale}: {MEANINGS[request.scale]}",
-        f"cells: {len(found)}, which took {duration(sum(cell.seconds for cell in found))} in all "
-        f"when they were made ({request.folder / 'cells.jsonl'})",
-        f"protocol fingerprints: {', '.join(fingerprints)}",
-        *versions_and_host(origin["versions"], origin["host"]),
-        f"date: {made['date']}; last cell {origin['date']}",
-    ]
-    return tuple(lines)
+    details = {
+        "cells": f"{len(found)} ({request.folder / 'cells.jsonl'})",
+        "protocol fingerprints": ", ".join(fingerprints),
+    }
+    return this_document(scale), of_cells(found, details)
 
 
 def training_commands(ablation: Ablation, request: Request) -> str:

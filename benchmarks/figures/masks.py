@@ -11,10 +11,12 @@ from benchmarks.figures.ablations import Ablation, Cells, Request, make_cells, o
 from benchmarks.figures.curve_claims import END, lower
 from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK
 from reports.cells import LOPSIDED, Cell, Column, Row
+from reports.provenance import Provenance
 from reports.published import published
 from reports.tables import Table
 
 NAME = "intext"
+SOURCE = "arXiv:2401.03048v3 section 3.3.4, v1 section 4.4"
 METRICS = ("FVD", "FID")
 MASKS = {"Only Video": ONLY_VIDEO, "Temporal Mask": TEMPORAL_MASK}
 ALONE = "videos alone"
@@ -123,7 +125,7 @@ def fid_outcome(figure: Ablation, cells: Cells) -> Outcome:
 def intext_table(
     figure: Ablation,
     cells: Cells,
-    provenance: Sequence[str],
+    provenance: Sequence[Provenance],
     *,
     scale: Scale,
 ) -> Table:
@@ -151,7 +153,10 @@ def intext_table(
         columns=tuple(Column(key=title, title=title, direction="lower") for title in columns),
         rows=(*published_rows(own), *measured),
         remarks=figure.remarks,
-        provenance=("published: arXiv:2401.03048v3 section 3.3.4, v1 section 4.4", *provenance),
+        provenance=(
+            Provenance(details={"published": "arXiv:2401.03048v3 section 3.3.4, v1 section 4.4"}),
+            *provenance,
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.cells.cache import FILE, FinishedCell
-from benchmarks.cells.provenance import commit_line, duration, versions_and_host
+from benchmarks.cells.provenance import of_cells, this_document
 from benchmarks.cells.scale import MEANINGS
 from benchmarks.documents.claims import SEVERAL, Finding
 from benchmarks.documents.figures import FigureDocument, write_figure_document
@@ -20,10 +20,10 @@ from benchmarks.figures.similarity_drawings import (
     means,
 )
 from benchmarks.figures.similarity_numbers import Networks, mean_number
-from evaluation.results.record import provenance
 from evaluation.similarity.summary import Summary
 from reports.cells import LOPSIDED, Cell, Column, Row
 from reports.document import PaperClaim
+from reports.provenance import Provenance
 from reports.tables import Table
 
 LACKING = {
@@ -64,13 +64,13 @@ def similarity_document(
         found=tuple(found),
         claims=tuple(paper_claim(each, networks, found) for each in figure.claims),
         verdicts=tuple(_meanings(figure, networks)),
-        values=values_table(figure, networks, provenance_lines(cells, request)),
+        values=values_table(figure, networks, provenance_records(cells, request)),
         method=_method(networks, request),
         cells=tuple(cells),
     )
 
 
-def values_table(figure: SimilarityFigure, networks: Networks, made: Sequence[str]) -> Table:
+def values_table(figure: SimilarityFigure, networks: Networks, made: Sequence[Provenance]) -> Table:
     """Parts × numbers, at each timestep."""
     rows = [
         Row(
@@ -93,20 +93,17 @@ def values_table(figure: SimilarityFigure, networks: Networks, made: Sequence[st
     )
 
 
-def provenance_lines(cells: Sequence[FinishedCell], request: SimilarityRequest) -> tuple[str, ...]:
-    """Command, commit, versions, hardware, date, time and fingerprints."""
-    made, origin = provenance("cpu"), cells[-1].provenance
-    seconds = sum(cell.seconds for cell in cells)
-    return (
-        f"command: `{made['command']}`",
-        *commit_line(),
-        f"scale {request.scale}: {MEANINGS[request.scale]}",
-        f"cells: {len(cells)}, which took {duration(seconds)} in all when they were made, with the "
-        f"trainings that were missing ({request.folder / FILE})",
-        f"fingerprints: {', '.join(sorted({cell.details['fingerprint'] for cell in cells}))}",
-        *versions_and_host(origin["versions"], origin["host"]),
-        f"date: {made['date']}; last cell {origin['date']}",
-    )
+def provenance_records(
+    cells: Sequence[FinishedCell], request: SimilarityRequest
+) -> tuple[Provenance, ...]:
+    """How the document and the measurements that it shows came about."""
+    details = {
+        "cells": f"{len(cells)}, timed with the trainings that were missing "
+        f"({request.folder / FILE})",
+        "fingerprints": ", ".join(sorted({cell.details["fingerprint"] for cell in cells})),
+    }
+    scale = {"scale": f"{request.scale}, {MEANINGS[request.scale]}"}
+    return this_document(scale), of_cells(cells, details)
 
 
 def _cell(summaries: Sequence[Summary], name: str) -> Cell:

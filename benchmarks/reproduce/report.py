@@ -19,6 +19,7 @@ from reports.joined_report import (
     tables_of,
     without_provenance,
 )
+from reports.provenance import Provenance
 from reports.tables import Table
 
 # In the order of the paper's third version.
@@ -52,8 +53,7 @@ AT_ANY_SCALE = ("table1", "table2", *OF_THE_MEASURES)  # the same at all of them
 MEASURED_IF_ASKED = ("table3", "table4", "table5")  # they measure nothing without --scale
 CLAIMS, NOT_RUN = "claims", "not-run"  # sections of this report's own
 NAME = re.compile(r"[A-Za-z0-9][\w-]*")
-DAY = re.compile(r"\d{4}-\d\d-\d\d")
-THIS_PROCESS = re.compile(r"\bname [^,]*, |, torch_threads \d+")  # of a host: not its hardware
+HARDWARE = ("system", "processor", "memory_gib", "cores", "device", "device_name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ def _newer(one: Stored, other: Stored) -> Stored:
             f"{one.path} and {other.path} are two results of one name that differ: remove one of "
             "them"
         )
-    return max(one, other, key=lambda each: _of("date: ", provenance_of(each.report))[-1:])
+    return max(one, other, key=lambda each: _dates(provenance_of(each.report))[-1:])
 
 
 def _place(name: str) -> tuple[float, str]:
@@ -189,10 +189,14 @@ def whole_report(found: Sequence[Stored], scale: Scale, results: Path) -> Report
 
 def origin(found: Iterable[Stored]) -> list[str]:
     """When, from which commits and on which machines the reports were made: sentences."""
-    lines = [line for each in found for line in provenance_of(each.report)]
-    days = sorted(day for line in _of("date: ", lines) for day in re.findall(DAY, line)[:1])
-    commits = _of("commit: ", lines)
-    hosts = dict.fromkeys(re.sub(THIS_PROCESS, "", host) for host in _of("host: ", lines))
+    records = [record for each in found for record in provenance_of(each.report)]
+    days = [date[: len("2026-01-31")] for date in _dates(records)]
+    commits = dict.fromkeys(record.commit for record in records if record.commit)
+    hosts = dict.fromkeys(
+        ", ".join(f"{name} {record.host[name]}" for name in HARDWARE if name in record.host)
+        for record in records
+        if record.host
+    )
     said = []
     if days:
         until = "" if days[-1] == days[0] else f" to {days[-1]}"
@@ -222,10 +226,9 @@ def _belongs(stem: str, name: str) -> bool:
     return stem == name or stem.startswith(f"{name}-")
 
 
-def _of(beginning: str, lines: Iterable[str]) -> list[str]:
-    """What stands behind a beginning, each once."""
-    found = (line.removeprefix(beginning) for line in lines if line.startswith(beginning))
-    return list(dict.fromkeys(found))
+def _dates(records: Iterable[Provenance]) -> list[str]:
+    """When the documents were made, the earliest first."""
+    return sorted(record.date for record in records if record.date and not record.subject)
 
 
 def _not_run(lacking: Mapping[str, bool], scale: Scale, results: Path) -> Report:

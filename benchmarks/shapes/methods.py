@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cells.cache import FILE, Finished, FinishedCell, Measured, cell_key, finish
-from benchmarks.cells.provenance import source_commit, versions_and_host
+from benchmarks.cells.provenance import of_cells, source_commit
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import geometric_mean
 from benchmarks.shapes.dimensions import (
@@ -41,6 +41,7 @@ from evaluation.results.record import Result
 from latte.data.shapes import VERSION
 from latte.sampling.generate import SamplingOptions
 from latte.sampling.processes import Process, choose_device
+from reports.provenance import Provenance
 from reports.tables import Cell
 
 REVISION = 2  # raised by any change of this module that changes a number
@@ -166,12 +167,11 @@ class OnShapes:
     def _details(self, method: str, name: str) -> list[Mapping[str, Any]]:
         return [cell.details[name] for cell in self.cells.get(method, ())]
 
-    def provenance(self, metrics: Collection[str]) -> tuple[str, ...]:
+    def provenance(self, metrics: Collection[str]) -> tuple[Provenance, ...]:
         """Command, model, fingerprints, versions, hardware, date and seconds of the work."""
         every = [cell for cells in self.cells.values() for cell in cells]
         if not every:
             return ()
-        last = max(every, key=lambda cell: str(cell.provenance["date"]))
         prints = sorted(
             {
                 f"{metric} {found['fingerprint']}"
@@ -180,15 +180,8 @@ class OnShapes:
                 if metric in metrics
             }
         )
-        made = last.provenance
-        return (
-            f"command: `{made['command']}`",
-            *([f"commit: {made['commit']}"] if made.get("commit") else []),
-            *([f"{self.model}: {self.sampled}"] if self.sampled else []),
-            f"protocol fingerprints: {', '.join(prints)}",
-            *versions_and_host(made["versions"], made["host"]),
-            f"date: {made['date']}; {sum(cell.seconds for cell in every):.0f} s in all",
-        )
+        model = {self.model: self.sampled} if self.sampled else {}
+        return (of_cells(every, {**model, "protocol fingerprints": ", ".join(prints)}),)
 
 
 def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:

@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from benchmarks.cells.provenance import made_here
+from benchmarks.cells.provenance import this_run
 from benchmarks.cells.threads import processes_of_one_thread
 from benchmarks.documents.tables import written
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty import (
+    FeaturePair,
     Interval,
     bootstrap_frechet,
     extrapolate_frechet,
@@ -29,7 +30,8 @@ from evaluation.uncertainty import (
     jackknife_frechet,
 )
 from latte.data.workers import map_in_order
-from reports.document import Provenance, Report, TableBlock
+from reports.document import ProvenanceBlock, Report, TableBlock
+from reports.provenance import Provenance
 from reports.tables import Cell, Column, Row, Table
 
 DEGREES = 5  # of Student's t, for the heavy tails
@@ -39,7 +41,7 @@ OF_LIMITS = (
     "to many; of 100, how often the limit's interval covers the truth, and how often the limit is "
     "nearer to it than the value."
 )
-Method = Callable[[Array, Array, int], Interval]
+Method = Callable[[FeaturePair, int], Interval]
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,11 @@ CASES = (
 def methods(resamples: int) -> dict[str, Method]:
     """Intervals by name."""
     return {
-        "half samples": lambda x, y, seed: half_sample_frechet(
-            x, y, resamples=resamples, seed=seed
+        "half samples": lambda pair, seed: half_sample_frechet(
+            pair, resamples=resamples, seed=seed
         ),
-        "bootstrap": lambda x, y, seed: bootstrap_frechet(x, y, resamples=resamples, seed=seed),
-        "jackknife": lambda x, y, seed: jackknife_frechet(x, y, seed=seed),
+        "bootstrap": lambda pair, seed: bootstrap_frechet(pair, resamples=resamples, seed=seed),
+        "jackknife": lambda pair, seed: jackknife_frechet(pair, seed=seed),
     }
 
 
@@ -130,17 +132,17 @@ def cover(case: Case, *, repetitions: int, resamples: int, reference: int, seed:
         [frechet_distance_from_features(*case.draw(random)) for _ in range(reference)]
     )
     expected, width = values.mean(), float(np.diff(np.quantile(values, [0.025, 0.975]))[0])
-    samples = [case.draw(random) for _ in range(repetitions)]
+    samples = [FeaturePair(*case.draw(random)) for _ in range(repetitions)]
     row: dict = {
         "D": case.features,
         "N, M": f"{case.rows}, {case.other_rows}",
         "scale, shift": str(case),
     }
     for name, method in methods(resamples).items():
-        found = [method(x, y, number) for number, (x, y) in enumerate(samples)]
+        found = [method(pair, number) for number, pair in enumerate(samples)]
         row[name] = 100 * np.mean([i.low <= expected <= i.high for i in found])
         row[f"{name}: width"] = np.mean([i.high - i.low for i in found]) / width
-    limits = [extrapolate_frechet(x, y, seed=number) for number, (x, y) in enumerate(samples)]
+    limits = [extrapolate_frechet(pair, seed=number) for number, pair in enumerate(samples)]
     truth = case.truth
     row["truth"], row["FD"] = truth, expected
     row["FD∞"] = np.mean([limit.value for limit in limits])
@@ -184,8 +186,8 @@ def run(
         f"where 95 is right), {resamples} resamples, seed {seed}. Width: against the middle "
         f"95 % of the value itself. Expected values from {reference} draws."
     )
-    made = made_here(seconds=time.monotonic() - started)
-    report = coverage_report(frame, caption, made)
+    record = this_run(seconds=time.monotonic() - started)
+    report = coverage_report(frame, caption, record)
     paths = report.write(out, "coverage")
     paths.append(out / "coverage.csv")
     frame.to_csv(paths[-1], index=False)
@@ -193,7 +195,7 @@ def run(
     print(written(paths))
 
 
-def coverage_report(frame: pd.DataFrame, caption: str, provenance: tuple[str, ...]) -> Report:
+def coverage_report(frame: pd.DataFrame, caption: str, provenance: Provenance) -> Report:
     """A table for the intervals, and one for the limit for many samples."""
     split = list(frame.columns).index("truth")
     intervals, limits = frame.columns[len(PLACE) : split], frame.columns[split:]
@@ -203,7 +205,7 @@ def coverage_report(frame: pd.DataFrame, caption: str, provenance: tuple[str, ..
         blocks=(
             TableBlock(table=_table("Intervals of the value", frame, intervals, caption)),
             TableBlock(table=_table("The limit for many samples", frame, limits, OF_LIMITS)),
-            Provenance(lines=provenance),
+            ProvenanceBlock(records=(provenance,)),
         ),
     )
 

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.cells.provenance import known
 from benchmarks.documents.tables import bare, leaders
 from benchmarks.tables.measured_results import Measured
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Direction, Row
 from reports.document import Block, Details
+from reports.provenance import Provenance
 from reports.tables import Table
 
 # The data sets of the paper, in the order of its Table 3.
@@ -99,8 +101,8 @@ class PublishedTable:
             rows=(*self.rows(), *measured_rows(cells, self.columns, folded=folded)),
             remarks=(self.protocols, *nothing, *not_measured, *left_out),
             provenance=(
-                f"published: {self.source}",
-                *(provenance_line(item) for item in cells.values()),
+                Provenance(details={"published": self.source}),
+                *(provenance_of_result(item) for item in cells.values()),
             ),
         )
 
@@ -213,28 +215,25 @@ def differing_fields(record: Mapping[str, Any], column: PublishedColumn) -> list
     return found
 
 
-def provenance_line(item: Measured) -> str:
-    """How one value came about, in one line."""
+def provenance_of_result(item: Measured) -> Provenance:
+    """How one value came about."""
     record = item.record
     versions, host = record.get("versions") or {}, record.get("host") or {}
-    seconds = record.get("seconds")
+    hardware = "device_name" if host.get("device_name") else "processor"
     real = f"{record['num_real']} real and " if record["num_real"] != 0 else ""
-    parts = [
-        f"{record['model']} on {record['dataset']}: protocol {record['protocol']} "
-        f"{record['fingerprint']}",
-        f"{real}{record['num_fake']} generated clips",
-        f"weights {str(record.get('weights_sha256') or 'not stated')[:12]}",
-        ", ".join(
-            f"{name} {versions[name]}"
-            for name in ("latte-eval", "torch", "decoder")
-            if name in versions
-        ),
-        str(host.get("device_name") or host.get("processor") or host.get("device") or ""),
-        str(record.get("date") or ""),
-        "" if seconds is None else f"{seconds:.0f} s",
-        f"`{record['command']}`" if record.get("command") else "",
-    ]
-    return "; ".join(part for part in parts if part)
+    return Provenance(
+        subject=f"{record['model']} on {record['dataset']}",
+        command=record.get("command"),
+        details={
+            "protocol": f"{record['protocol']} {record['fingerprint']}",
+            "clips": f"{real}{record['num_fake']} generated",
+            "weights": str(record.get("weights_sha256") or "not stated")[:12],
+        },
+        versions=known({name: versions.get(name) for name in ("latte-eval", "torch", "decoder")}),
+        host=known({hardware: host.get(hardware)}),
+        date=record.get("date"),
+        seconds=record.get("seconds"),
+    )
 
 
 def _column_of(

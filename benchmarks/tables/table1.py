@@ -17,6 +17,7 @@ from benchmarks.documents.tables import (
 )
 from latte.config import LatteConfig, preset
 from latte.model.cost import Cost, cost
+from reports.provenance import Provenance
 from reports.published import published
 from reports.tables import Cell, Column, Row, Table
 
@@ -86,7 +87,7 @@ def variants_table() -> Table:
         columns=COLUMNS,
         rows=tuple(_row(variant, *printed) for variant, printed in published_variants().items()),
         remarks=(COUNTED_ALIKE, ONE_CLIP, comparison(), *(claim.sentence for claim in claims())),
-        provenance=(f"published: {SOURCE}",),
+        provenance=(Provenance(details={"published": SOURCE}),),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.documents.tables import TableDocument, cut_off, of_this_run, publish
 from latte.config import preset
 from latte.model.cost import cost
+from reports.provenance import Provenance
 from reports.published import published
 from reports.tables import Cell, Column, Row, Table
 
@@ -61,7 +62,7 @@ def sizes_table() -> Table:
         columns=COLUMNS,
         rows=(*rows, *(counted_row(name) for name in names)),
         remarks=(comparison(),),
-        provenance=(f"published: {SOURCE}",),
+        provenance=(Provenance(details={"published": SOURCE}),),
     )
 
 

@@ -15,6 +15,7 @@ from benchmarks.documents.tables import TableDocument, bare, leaders, of_this_ru
 from benchmarks.tables.run import Made, TableRequest
 from benchmarks.tables.vbench_results import Score, VBenchModel, read_models
 from reports.cells import LOPSIDED
+from reports.provenance import Provenance
 from reports.published import published
 from reports.tables import Cell, Column, Row, Table
 
@@ -148,8 +149,8 @@ def vbench_table(models: Sequence[VBenchModel]) -> Table:
         rows=(*published_rows(), *(measured_row(model) for model in models)),
         remarks=(UNKNOWN_VERSIONS, *nothing, *(_total_sentence(model) for model in models)),
         provenance=(
-            f"published: {SOURCE}",
-            *(line for model in models for line in _provenance(model)),
+            Provenance(details={"published": SOURCE}),
+            *(record for model in models for record in _provenance(model)),
         ),
     )
 
@@ -298,8 +299,11 @@ def _names(keys: Sequence[str]) -> str:
     return names[0].upper() + names[1:]
 
 
-def _provenance(model: VBenchModel) -> list[str]:
+def _provenance(model: VBenchModel) -> list[Provenance]:
     files: dict[str, list[str]] = {}
     for dimension, score in model.scores.items():
         files.setdefault(score.where, []).append(f"{dimension} of {score.num_videos} videos")
-    return [f"{model.name}: {path}: {', '.join(parts)}" for path, parts in files.items()]
+    return [
+        Provenance(subject=model.name, details={"file": path, "dimensions": ", ".join(parts)})
+        for path, parts in files.items()
+    ]

@@ -29,6 +29,7 @@ from evaluation.similarity.pixels import MATRIX
 from evaluation.similarity.record import gap_record, summary_record
 from evaluation.similarity.videos import compare_videos
 from evaluation.uncertainty import (
+    FeaturePair,
     Interval,
     bias_share,
     bootstrap_inception_score,
@@ -106,6 +107,11 @@ class Sets:
         assert self.real is not None
         return self.features(self.real), self.features(self.fake)
 
+    def feature_pair(self) -> FeaturePair:
+        """Features of both, ready to be resampled."""
+        assert self.rows_per_draw is not None
+        return FeaturePair(*self.pair(), ddof=self.ddof, rows_per_draw=self.rows_per_draw)
+
 
 def values(metric: Metric, sets: Sets) -> list[Value]:
     """The numbers of a metric.
@@ -125,9 +131,9 @@ def _frechet(title: str, sets: Sets) -> list[Value]:
     if sets.resamples and not given and (few or not sets.rows_per_draw):
         details = {"no_interval": TOO_FEW if few else UNEQUAL}
     elif sets.resamples and not given:
-        x, y = sets.pair()
-        interval = _frechet_interval(sets, x, y, value)
-        details = _infinite(sets, x, y, value)
+        pair = sets.feature_pair()
+        interval = _frechet_interval(sets, pair, value)
+        details = _infinite(sets, pair)
     return [Value(title=title, value=value, interval=interval, details=details)]
 
 
@@ -146,35 +152,19 @@ def frechet_of_sets(sets: Sets) -> float:
     return frechet_distance(first.mean, first.covariance, second.mean, second.covariance)
 
 
-def _frechet_interval(sets: Sets, x: Array, y: Array, value: float) -> Interval:
-    assert sets.rows_per_draw is not None
-    if x.shape[1] > MOST_FEATURES_TO_RESAMPLE:
-        return jackknife_frechet(
-            x, y, ddof=sets.ddof, value=value, rows_per_draw=sets.rows_per_draw
-        )
-    return half_sample_frechet(
-        x,
-        y,
-        resamples=sets.resamples,
-        seed=sets.protocol.seed,
-        ddof=sets.ddof,
-        value=value,
-        rows_per_draw=sets.rows_per_draw,
-    )
+def _frechet_interval(sets: Sets, pair: FeaturePair, value: float) -> Interval:
+    if pair.x.shape[1] > MOST_FEATURES_TO_RESAMPLE:
+        return jackknife_frechet(pair, value=value)
+    return half_sample_frechet(pair, resamples=sets.resamples, seed=sets.protocol.seed, value=value)
 
 
-def _infinite(sets: Sets, x: Array, y: Array, value: float) -> dict[str, Any]:
-    """The value's limit for many clips: how much of the value is their small number."""
-    assert sets.rows_per_draw is not None
-    if min(len(x), len(y)) // sets.rows_per_draw < FEWEST_TO_EXTRAPOLATE:
+def _infinite(sets: Sets, pair: FeaturePair) -> dict[str, Any]:
+    """The value's limit for many clips: how much of the value is due to their small number."""
+    if pair.num_draws < FEWEST_TO_EXTRAPOLATE:
         return {}
+    narrow = pair.x.shape[1] <= MOST_FEATURES_TO_RESAMPLE
     limit = extrapolate_frechet(
-        x,
-        y,
-        ddof=sets.ddof,
-        seed=sets.protocol.seed,
-        rows_per_draw=sets.rows_per_draw,
-        cuts=CUTS if x.shape[1] <= MOST_FEATURES_TO_RESAMPLE else CUTS_OF_WIDE_FEATURES,
+        pair, seed=sets.protocol.seed, cuts=CUTS if narrow else CUTS_OF_WIDE_FEATURES
     )
     return {
         "infinite": {
@@ -230,13 +220,11 @@ def _kernel_interval(
     if min(len(x), len(y)) < FEWEST_FOR_AN_INTERVAL * sets.rows_per_draw:
         return None
     return jackknife_mmd(
-        x,
-        y,
+        FeaturePair(x, y, rows_per_draw=sets.rows_per_draw),
         kernel,
         value=value,
         unbiased=unbiased,
         scale=scale,
-        rows_per_draw=sets.rows_per_draw,
         seed=sets.protocol.seed,
     )
 

@@ -114,9 +114,8 @@ def power(
         parameters={},
         resamples=0,
     )
-    x, y = sets.pair()
     answer = clips_needed(
-        x, y, difference=difference, power=chance, level=level, ddof=sets.ddof, seed=chosen.seed
+        sets.feature_pair(), difference=difference, power=chance, level=level, seed=chosen.seed
     )
     typer.echo(json.dumps(asdict(answer)) if as_json else _text(answer))
 

@@ -131,7 +131,15 @@ class PairTest:
         a: list[np.ndarray],
         b: list[np.ndarray],
     ) -> Verdict:
-        from evaluation.uncertainty import permutation_test
+        from evaluation.uncertainty import FeaturePair, permutation_test
+
+        models = FeaturePair(
+            _table(a),
+            _table(b),
+            ddof=DDOF[first["protocol_fields"].get("covariance", "n")],
+            rows_per_draw=1 if real[0].ndim == 1 else len(real[0]),
+            labels=("a", "b"),
+        )
 
         with tqdm(
             total=self.permutations,
@@ -141,12 +149,11 @@ class PairTest:
             mininterval=0.5 if sys.stderr.isatty() else 15.0,
         ) as bar:
             done = permutation_test(
-                *(_table(rows) for rows in (real, a, b)),
+                _table(real),
+                models,
                 paired=self.paired,
                 permutations=self.permutations,
                 seed=self.seed,
-                ddof=DDOF[first["protocol_fields"].get("covariance", "n")],
-                rows_per_draw=1 if real[0].ndim == 1 else len(real[0]),
                 progress=bar.update,
             )
         difference = float(first["value"]) - float(second["value"])

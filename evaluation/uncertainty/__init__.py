@@ -1,8 +1,9 @@
 """How far a metric would move with another draw of the same number of samples.
 
-Intervals (`half_sample_frechet`, `bootstrap_frechet`, `jackknife_frechet`, `grouped_jackknife`,
-`bootstrap_inception_score`), the limit for many samples (`extrapolate_frechet`), a test of two
-models (`permutation_test`) and the number of clips it needs (`clips_needed`).
+Two sets of features are a `FeaturePair`. From it come intervals (`half_sample_frechet`,
+`bootstrap_frechet`, `jackknife_frechet`), the limit for many samples (`extrapolate_frechet`), a
+test of two models (`permutation_test`) and the number of clips it needs (`clips_needed`); of other
+metrics `grouped_jackknife` and `bootstrap_inception_score` give the interval.
 """
 
 from evaluation.uncertainty.bootstrap import (
@@ -16,10 +17,12 @@ from evaluation.uncertainty.interval import Interval
 from evaluation.uncertainty.jackknife import grouped_jackknife, jackknife_frechet
 from evaluation.uncertainty.permutation import PermutationTest, permutation_test
 from evaluation.uncertainty.power import Power, clips_needed
+from evaluation.uncertainty.resampling import FeaturePair
 
 __all__ = [
     "MIN_RESAMPLES",
     "Extrapolation",
+    "FeaturePair",
     "Interval",
     "PermutationTest",
     "Power",

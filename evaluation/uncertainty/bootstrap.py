@@ -6,28 +6,24 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from evaluation.metrics.frechet import frechet_distance_from_features
 from evaluation.metrics.inception_score import as_probabilities, inception_score, score_of_split
 from evaluation.metrics.inputs import Array
-from evaluation.uncertainty.interval import Interval, Progress, each, percentiles
-from evaluation.uncertainty.resampling import Pair, draw_counts
+from evaluation.uncertainty.cores import on_all_cores
+from evaluation.uncertainty.interval import Interval, percentiles
+from evaluation.uncertainty.resampling import FeaturePair, draw_counts
 from latte.data.errors import InputError
 
-MIN_RESAMPLES = 4  # two pairs, to measure a variance from
-PAIRS = 250  # of resamples, from which the quadratic part is estimated
+MIN_RESAMPLES = 4  # two mixtures of two, as a variance needs
+MAX_MIXTURES = 250  # pairs of resamples from which the quadratic part is estimated
 
 
 def bootstrap_frechet(
-    x: ArrayLike,
-    y: ArrayLike,
+    pair: FeaturePair,
     *,
     resamples: int = 1000,
     seed: int = 0,
-    ddof: int = 0,
     level: float = 0.95,
     value: float | None = None,
-    rows_per_draw: int = 1,
-    progress: Progress | None = None,
 ) -> Interval:
     """Interval of a Fréchet distance: rows of both sets are drawn again with replacement.
 
@@ -45,32 +41,27 @@ def bootstrap_frechet(
     (docs/uncertainty.md).
 
     Args:
-        x, y: features, (N, D) and (M, D).
+        pair: features of both sets.
         resamples: how many times both sets are drawn again.
-        seed: of the draws; the same seed gives the same interval.
-        ddof: as of the value.
+        seed: random seed of the draws; the same seed gives the same interval.
         level: the part of the resamples inside.
         value: the measured distance, if it is known already.
-        rows_per_draw: neighbouring rows that are drawn together, because they are not independent:
-            the frames of a clip.
-        progress: called with 1 after each resample.
 
     Raises:
-        InputError: features that no Fréchet distance takes, or fewer than four resamples.
+        InputError: fewer than four resamples.
     """
     if resamples < MIN_RESAMPLES:
         raise InputError(
             f"a bootstrap of this distance needs at least {MIN_RESAMPLES} resamples: {resamples}"
         )
-    pair = Pair.of(x, y, ddof=ddof, rows_per_draw=rows_per_draw)
-    if value is None:
-        value = frechet_distance_from_features(x, y, ddof=ddof)
+    value = pair.value if value is None else value
     pair.prepare()
     distances = np.array(
-        list(each(lambda index: pair.distance(*counts(pair, seed, index)), resamples, progress))
+        list(on_all_cores(lambda index: pair.distance(*counts(pair, seed, index)), resamples))
     )
+    num_mixtures = min(resamples // 2, MAX_MIXTURES)
     mixtures = np.array(
-        list(each(lambda two: mixed_distance(pair, seed, two), min(resamples // 2, PAIRS)))
+        list(on_all_cores(lambda two: mixed_distance(pair, seed, two), num_mixtures))
     )
     shrink = _shrink(distances, mixtures)
     low, high = percentiles(distances - distances.mean(), level)
@@ -93,7 +84,6 @@ def bootstrap_inception_score(
     seed: int = 0,
     level: float = 0.95,
     shuffle_seed: int | None = 42,
-    progress: Progress | None = None,
 ) -> Interval:
     """Interval of a mean Inception Score: rows are drawn again, split as the metric splits them.
 
@@ -114,7 +104,7 @@ def bootstrap_inception_score(
         drawn = rows[random.integers(0, len(rows), len(rows))]
         return float(np.mean([score_of_split(drawn[i:j]) for i, j in pairwise(bounds)]))
 
-    scores = np.array(list(each(score, resamples, progress)))
+    scores = np.array(list(on_all_cores(score, resamples)))
     low, high = percentiles(scores, level)
     bias = float(scores.mean()) - value
     return Interval(
@@ -125,16 +115,15 @@ def bootstrap_inception_score(
     )
 
 
-def counts(pair: Pair, seed: int, index: int) -> tuple[Tensor, Tensor]:
+def counts(pair: FeaturePair, seed: int, index: int) -> tuple[Tensor, Tensor]:
     """How often each row of both is in resample `index`; each has a random stream of its own."""
     random = np.random.default_rng((seed, index))
-    first = pair.first.spread(draw_counts(random, pair.first.num_draws))
-    second = pair.second.spread(draw_counts(random, pair.second.num_draws))
+    first, second = (table.spread(draw_counts(random, table.num_draws)) for table in pair.tables)
     return first, second
 
 
-def mixed_distance(pair: Pair, seed: int, two: int) -> float:
-    """That of resamples 2 · two and 2 · two + 1 poured together, at half weight each."""
+def mixed_distance(pair: FeaturePair, seed: int, two: int) -> float:
+    """The distance of resamples 2 · two and 2 · two + 1 merged, at half weight each."""
     (first1, second1), (first2, second2) = (
         counts(pair, seed, index) for index in (2 * two, 2 * two + 1)
     )
@@ -147,13 +136,13 @@ def quadratic_variance(distances: Array, mixtures: Array) -> float:
     For resamples with noise a and b, and their mixture with (a + b)/2, linear parts cancel in
     (T(a) + T(b))/2 − T((a + b)/2) = Q((a − b)/2), which is distributed as Q(a)/2.
     """
-    pairs = len(mixtures)
-    means = distances[: 2 * pairs].reshape(pairs, 2).mean(axis=1)
+    count = len(mixtures)
+    means = distances[: 2 * count].reshape(count, 2).mean(axis=1)
     return 4 * float((means - mixtures).var())
 
 
 def _shrink(distances: Array, mixtures: Array) -> float:
-    """By what to multiply the resamples' spread to get that of samples; 1/√3 to 1."""
+    """The factor from the spread of resamples to that of samples; 1/√3 to 1."""
     variance = float(distances.var())
     if variance == 0:
         return 1.0

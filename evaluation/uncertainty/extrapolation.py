@@ -18,18 +18,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from evaluation.metrics.frechet import frechet_distance_from_features
 from evaluation.metrics.inputs import Array
+from evaluation.uncertainty.cores import on_all_cores
 from evaluation.uncertainty.halves import HalfSamples, half_samples
-from evaluation.uncertainty.interval import Interval, each, two_sided_quantile
-from evaluation.uncertainty.resampling import Pair, subset
+from evaluation.uncertainty.interval import Interval, two_sided_quantile
+from evaluation.uncertainty.resampling import FeaturePair, subset
 
-CUTS = 100  # into halves
-PARTS = 16  # of each of the other sizes
+CUTS = 100  # cuts into halves
+PARTS = 16  # random parts for each other size
 STEPS = (0.25, 0.5, 0.75, 1.0)  # u of the parts, as shares of the largest u
-LEAST_STEP = 1 / 8  # the largest u that is wanted at least: smaller ones cannot be told from 0
+MIN_STEP = 1 / 8  # the largest u must reach this: the slope of smaller ones is lost in noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,39 +45,28 @@ class Extrapolation:
 
 
 def extrapolate_frechet(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    ddof: int = 0,
-    seed: int = 0,
-    level: float = 0.95,
-    rows_per_draw: int = 1,
-    cuts: int = CUTS,
+    pair: FeaturePair, *, seed: int = 0, level: float = 0.95, cuts: int = CUTS
 ) -> Extrapolation:
     """Fréchet distance that infinitely many samples of both sets would have; lower is better.
 
     Args:
-        x, y: features, (N, D) and (M, D); N and M may differ.
-        ddof: of the covariances.
-        seed: of the parts.
-        level: of the interval.
-        rows_per_draw: neighbouring rows that stay together: the frames of a clip.
-        cuts: into halves; 25 do where each distance takes seconds (D = 2048).
+        pair: features of both sets, whose numbers of rows may differ.
+        seed: random seed of the parts.
+        level: confidence level of the interval.
+        cuts: how often both sets are halved; 25 do where each distance takes seconds (D = 2048).
 
     Returns:
         The limit with its interval. `reliable` is False where parts have fewer rows than features.
 
     Raises:
-        InputError: features that no Fréchet distance takes, or too few rows for halves.
+        InputError: too few rows for halves.
     """
-    pair = Pair.of(x, y, ddof=ddof, rows_per_draw=rows_per_draw)
-    value = frechet_distance_from_features(x, y, ddof=ddof)
-    found = half_samples(pair, value, cuts=cuts, seed=seed)
-    smallest = min(len(pair.first.rows), len(pair.second.rows))
-    num_features = pair.first.rows.shape[1]
+    value = pair.value
+    samples = half_samples(pair, value, cuts=cuts, seed=seed)
+    smallest, num_features = min(len(pair.x), len(pair.y)), pair.x.shape[1]
     largest = min(1.0, smallest / (num_features + 1) - 1)
-    reliable = largest >= LEAST_STEP
-    excess = _excess(pair, found, largest if reliable else 1.0, seed)
+    reliable = largest >= MIN_STEP
+    excess = _excess(pair, samples, largest if reliable else 1.0, seed)
     slope = sum(float(e.sum()) for e in excess.values()) / sum(
         u * len(e) for u, e in excess.items()
     )
@@ -88,11 +76,10 @@ def extrapolate_frechet(
     )
     return Extrapolation(
         value=max(0.0, value - slope),
-        interval=_interval(found, slope, _slope_variance(excess, found), level),
+        interval=_interval(samples, slope, _slope_variance(excess, samples), level),
         measured=value,
         sizes=tuple(
-            (round(len(pair.first.rows) / (1 + s)), round(len(pair.second.rows) / (1 + s)))
-            for s in (0.0, *excess)
+            (round(len(pair.x) / (1 + u)), round(len(pair.y) / (1 + u))) for u in (0.0, *excess)
         ),
         distances=(value, *(value + float(e.mean()) for e in excess.values())),
         reliable=reliable,
@@ -107,7 +94,9 @@ def bias_share(extrapolation: Extrapolation) -> float:
     return 1 - min(1.0, extrapolation.value / extrapolation.measured)
 
 
-def _excess(pair: Pair, found: HalfSamples, largest: float, seed: int) -> dict[float, Array]:
+def _excess(
+    pair: FeaturePair, samples: HalfSamples, largest: float, seed: int
+) -> dict[float, Array]:
     """u → T(n) − T(N) of the parts with that u; halves, u = 1, are known already."""
 
     def distances(u: float, number: int) -> Array:
@@ -115,42 +104,42 @@ def _excess(pair: Pair, found: HalfSamples, largest: float, seed: int) -> dict[f
             random = np.random.default_rng((seed, number, index))
             weights = [
                 table.spread(subset(random, table.num_draws, round(table.num_draws / (1 + u))))
-                for table in (pair.first, pair.second)
+                for table in pair.tables
             ]
             return pair.distance(*weights)
 
-        return np.array(list(each(one, PARTS)))
+        return np.array(list(on_all_cores(one, PARTS)))
 
     excess = {}
     for number, share in enumerate(STEPS):
         u = share * largest
-        known = np.concatenate([found.first, found.second]) if u == 1 else distances(u, number)
-        excess[u] = known - found.value
+        known = np.concatenate([samples.first, samples.second]) if u == 1 else distances(u, number)
+        excess[u] = known - samples.value
     return excess
 
 
-def _slope_variance(excess: dict[float, Array], found: HalfSamples) -> float:
+def _slope_variance(excess: dict[float, Array], samples: HalfSamples) -> float:
     """Variance that the choice of the parts gives to the slope."""
     total = sum(u * len(e) for u, e in excess.items())
     # Both halves of a cut err together: only the quadratic part of their noise is left in the sum.
     sums = [
-        2 * len(e) * found.quadratic if u == 1 else len(e) * float(e.var(ddof=1))
+        2 * len(e) * samples.quadratic if u == 1 else len(e) * float(e.var(ddof=1))
         for u, e in excess.items()
     ]
     return sum(sums) / total**2
 
 
-def _interval(found: HalfSamples, slope: float, variance: float, level: float) -> Interval:
-    low, high = found.interval(level)
-    t = two_sided_quantile(level, found.num_draws - 1)
-    below, above = (math.hypot(end - found.value, t * math.sqrt(variance)) for end in (low, high))
-    limit = found.value - slope
+def _interval(samples: HalfSamples, slope: float, variance: float, level: float) -> Interval:
+    low, high = samples.interval(level)
+    t = two_sided_quantile(level, samples.num_draws - 1)
+    below, above = (math.hypot(end - samples.value, t * math.sqrt(variance)) for end in (low, high))
+    limit = samples.value - slope
     return Interval(
         low=max(0.0, limit - below),
         high=max(0.0, limit + above),
         level=level,
         method=(
-            f"half samples of both sets, {len(found.first)} cuts, "
+            f"half samples of both sets, {len(samples.first)} cuts, "
             "moved to the limit of a line over 1/N"
         ),
     )

@@ -25,26 +25,25 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from evaluation.metrics.frechet import frechet_distance_from_features
 from evaluation.metrics.inputs import Array
-from evaluation.uncertainty.interval import Interval, Progress, each, two_sided_quantile
-from evaluation.uncertainty.resampling import Pair, halves, require_draws
+from evaluation.uncertainty.cores import on_all_cores
+from evaluation.uncertainty.interval import Interval, two_sided_quantile
+from evaluation.uncertainty.resampling import FeaturePair, halves, require_draws
 from latte.data.errors import InputError
 
-MIN_CUTS = 2  # to measure a variance from
-MIN_DRAWS = 4  # halves of two
+MIN_CUTS = 2  # a variance needs two
+MIN_DRAWS = 4  # each half needs two
 
 
 @dataclass(frozen=True)
 class HalfSamples:
-    """A distance, and those of the halves of many cuts."""
+    """A distance, and the distances of the halves of many cuts."""
 
     value: float  # T of all rows
     first: Array  # (cuts,), T of one half of both sets
     second: Array  # (cuts,), T of the other
-    num_draws: int  # independent pieces in the smaller set
+    num_draws: int  # independent draws in the smaller set
 
     @property
     def bias(self) -> float:
@@ -89,52 +88,41 @@ class HalfSamples:
 
 
 def half_sample_frechet(
-    x: ArrayLike,
-    y: ArrayLike,
+    pair: FeaturePair,
     *,
     resamples: int = 400,
     seed: int = 0,
-    ddof: int = 0,
     level: float = 0.95,
     value: float | None = None,
-    rows_per_draw: int = 1,
-    progress: Progress | None = None,
 ) -> Interval:
     """Interval of a Fréchet distance from random halves of both sets.
 
     It says where the value at this number of samples lies, not where the limit for many samples
     is. Simulated 95 % intervals cover the expected value 93 to 98.5 times of 100, whether the sets
-    are alike or not (docs/uncertainty.md). The theory is on top of this module.
+    are alike or not (docs/uncertainty.md). The top of this module has the theory.
 
     Args:
-        x, y: features, (N, D) and (M, D), of at least four draws each.
+        pair: features of both sets, of at least four draws each.
         resamples: how many halves are compared, two for each cut.
-        seed: of the cuts; the same seed gives the same interval.
-        ddof: as of the value.
+        seed: random seed of the cuts; the same seed gives the same interval.
         level: how often the interval shall cover the expected value.
         value: the measured distance, if it is known already.
-        rows_per_draw: neighbouring rows that stay together: the frames of a clip.
-        progress: called with 1 after each half.
 
     Raises:
-        InputError: features that no Fréchet distance takes, or too few rows or resamples.
+        InputError: too few rows or resamples.
     """
-    pair = Pair.of(x, y, ddof=ddof, rows_per_draw=rows_per_draw)
-    if value is None:
-        value = frechet_distance_from_features(x, y, ddof=ddof)
-    found = half_samples(pair, value, cuts=resamples // 2, seed=seed, progress=progress)
-    low, high = found.interval(level)
+    cuts = resamples // 2
+    samples = half_samples(pair, pair.value if value is None else value, cuts=cuts, seed=seed)
+    low, high = samples.interval(level)
     return Interval(
         low=max(0.0, low),
         high=high,
         level=level,
-        method=f"half samples of both sets, {resamples // 2} cuts, variance as of the distance",
+        method=f"half samples of both sets, {cuts} cuts, variance as of the distance",
     )
 
 
-def half_samples(
-    pair: Pair, value: float, *, cuts: int, seed: int = 0, progress: Progress | None = None
-) -> HalfSamples:
+def half_samples(pair: FeaturePair, value: float, *, cuts: int, seed: int = 0) -> HalfSamples:
     """Distances of the halves of `cuts` random cuts; cut k of seed s has the stream (s, k).
 
     Raises:
@@ -151,14 +139,9 @@ def half_samples(
         random = np.random.default_rng((seed, index))
         parts = [
             tuple(table.spread(part) for part in halves(random, table.num_draws))
-            for table in (pair.first, pair.second)
+            for table in pair.tables
         ]
         return pair.split_distances(*parts)
 
-    found = []
-    for both in each(distances, cuts):
-        found.append(both)
-        if progress is not None:
-            progress(2)
-    first, second = np.array(found).T
-    return HalfSamples(value, first, second, min(pair.first.num_draws, pair.second.num_draws))
+    first, second = np.array(list(on_all_cores(distances, cuts))).T
+    return HalfSamples(value, first, second, pair.num_draws)

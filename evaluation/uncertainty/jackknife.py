@@ -14,65 +14,64 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.metrics.frechet import frechet_distance_from_features
 from evaluation.metrics.inputs import Array, as_features
-from evaluation.uncertainty.interval import Interval, each, one_core, two_sided_quantile
-from evaluation.uncertainty.resampling import Pair, Table, distance
+from evaluation.uncertainty.cores import on_all_cores, one_core
+from evaluation.uncertainty.interval import Interval, two_sided_quantile
+from evaluation.uncertainty.resampling import (
+    FeaturePair,
+    FeatureTable,
+    WeightedMoments,
+    check_draws,
+    distance,
+)
 from latte.data.errors import InputError
 
 MIN_GROUPS = 2
 
 
 def jackknife_frechet(
-    x: ArrayLike,
-    y: ArrayLike,
+    pair: FeaturePair,
     *,
     groups: int = 20,
     seed: int = 0,
-    ddof: int = 0,
     level: float = 0.95,
     value: float | None = None,
-    rows_per_draw: int = 1,
 ) -> Interval:
-    """Interval of a Fréchet distance, from sums from which a group's are subtracted.
+    """Interval of a Fréchet distance, from sums from which the sums of a group are subtracted.
 
     2 · `groups` distances in all: the cheapest interval, and a wide one where the sets are alike.
 
     Args:
-        x, y: features, (N, D) and (M, D).
-        groups: of each set; as many as there are draws, if those are fewer.
-        seed: of the groups.
-        ddof: as of the value.
+        pair: features of both sets.
+        groups: number of groups in each set; at most the number of its draws.
+        seed: random seed of the groups.
         level: how often the interval shall cover the expected value.
         value: the measured distance, if it is known already.
-        rows_per_draw: neighbouring rows that stay together: the frames of a clip.
 
     Raises:
-        InputError: features that no Fréchet distance takes, or fewer than two groups.
+        InputError: fewer than two groups.
     """
-    pair = Pair.of(x, y, ddof=ddof, rows_per_draw=rows_per_draw)
-    if value is None:
-        value = frechet_distance_from_features(x, y, ddof=ddof)
+    value, ddof = pair.value if value is None else value, pair.ddof
     pair.prepare()
     with one_core():
-        every = [
+        whole = [
             table.moments(torch.ones(len(table.rows), dtype=torch.float64), ddof)
-            for table in (pair.first, pair.second)
+            for table in pair.tables
         ]
 
-    def without(table: Table, other: int, members: list[Array]) -> Array:
-        def left(group: int) -> float:
+    def without(table: FeatureTable, other: WeightedMoments, members: list[Array]) -> Array:
+        def left_out(group: int) -> float:
             weights = torch.ones(table.num_draws, dtype=torch.float64)
             weights[torch.from_numpy(members[group])] = 0
-            return distance(table.moments(table.spread(weights), ddof), every[other])
+            return distance(table.moments(table.spread(weights), ddof), other)
 
-        return np.array(list(each(left, len(members))))
+        return np.array(list(on_all_cores(left_out, len(members))))
 
-    first, second = (
+    estimates = [
         without(table, other, random_groups(table.num_draws, groups, seed, number))
-        for number, (table, other) in enumerate([(pair.first, 1), (pair.second, 0)])
-    )
-    return jackknife_interval(value, [first, second], level, floor=0.0)
+        for number, (table, other) in enumerate(zip(pair.tables, reversed(whole), strict=True))
+    ]
+    return jackknife_interval(value, estimates, level, floor=0.0)
 
 
 def grouped_jackknife(
@@ -92,12 +91,12 @@ def grouped_jackknife(
     Rows keep their order. The statistic is called 2 · `groups` times, or `groups` times.
 
     Args:
-        statistic: of tables in float64, called with copies that lack some rows.
+        statistic: function of tables in float64, called with copies that lack some rows.
         x, y: (N, D) and (M, D); y None for a metric of one table.
-        groups: of each table; as many as there are draws, if those are fewer.
+        groups: number of groups in each table; at most the number of its draws.
         level: how often the interval shall cover the expected value.
         rows_per_draw: neighbouring rows that stay together: the frames of a clip.
-        seed: of the groups.
+        seed: random seed of the groups.
         value: the measured value, if it is known already.
 
     Raises:
@@ -108,8 +107,7 @@ def grouped_jackknife(
         value = float(statistic(*tables))
     left_out = []
     for number, rows in enumerate(tables):
-        if len(rows) % rows_per_draw:
-            raise ValueError(f"{len(rows)} rows are no groups of {rows_per_draw}")
+        check_draws(len(rows), rows_per_draw)
         draws = np.arange(len(rows)) // rows_per_draw
         members = random_groups(len(rows) // rows_per_draw, groups, seed, number)
         values = []
@@ -121,15 +119,15 @@ def grouped_jackknife(
     return jackknife_interval(value, left_out, level)
 
 
-def some_draws(num_draws: int, most: int, seed: int, number: int) -> NDArray[np.int64]:
-    """Places of `most` draws at random, in order; of all of them where there are no more."""
-    if num_draws <= most:
+def some_draws(num_draws: int, limit: int, seed: int, number: int) -> NDArray[np.int64]:
+    """Places of `limit` draws at random, in order; of all draws where there are no more."""
+    if num_draws <= limit:
         return np.arange(num_draws)
-    return np.sort(np.random.default_rng((seed, number, most)).permutation(num_draws)[:most])
+    return np.sort(np.random.default_rng((seed, number, limit)).permutation(num_draws)[:limit])
 
 
 def random_groups(num_draws: int, groups: int, seed: int, number: int) -> list[Array]:
-    """Draws of each group, at random: sets are often sorted by class."""
+    """The draws of each group, at random because sets are often sorted by class."""
     groups = min(groups, num_draws)
     if groups < MIN_GROUPS:
         raise InputError(f"a jackknife needs at least {MIN_GROUPS} groups of clips, not {groups}")

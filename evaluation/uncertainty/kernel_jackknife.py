@@ -3,57 +3,52 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from evaluation.metrics.inputs import Array, as_feature_pair
+from evaluation.metrics.inputs import Array
 from evaluation.metrics.kernel import Kernel
 from evaluation.uncertainty.interval import Interval
 from evaluation.uncertainty.jackknife import jackknife_interval, random_groups, some_draws
+from evaluation.uncertainty.resampling import FeaturePair
 
-MOST_ROWS = 8192  # of each set: the kernel has as many entries as their squares
+MAX_ROWS = 8192  # rows used of each set: the kernel has as many entries as their squares
+GROUPS = 20  # groups of each set
 
 
 def jackknife_mmd(
-    x: ArrayLike,
-    y: ArrayLike,
+    pair: FeaturePair,
     kernel: Kernel,
     *,
     value: float,
     unbiased: bool = True,
     scale: float = 1.0,
-    groups: int = 20,
     level: float = 0.95,
-    rows_per_draw: int = 1,
     seed: int = 0,
 ) -> Interval:
     """Interval of a squared MMD (KID, KVD, JEDi), centred on the measured value.
 
-    The rows of each set are dealt into groups. The kernel summed over each pair of groups is all
-    that is needed to leave any group out, so the kernel is computed once.
+    The rows of each set are put into groups at random. The kernel summed over each pair of groups
+    is all that is needed to leave any group out, so the kernel is computed once.
 
-    Sets of more than 8192 rows are represented by as many at random, and the standard error is
-    brought to their real size as 1/√N.
+    Sets of more than 8192 rows are represented by 8192 at random, and the standard error is
+    scaled to their real size as 1/√N.
 
     Args:
-        x, y: (N, D) and (M, D).
-        kernel: of the metric.
+        pair: features of both sets.
+        kernel, unbiased, scale: as the metric has them.
         value: the metric, in the middle of the interval.
-        unbiased, scale: as of the metric.
-        groups: at most; fewer where there are fewer draws.
-        rows_per_draw: neighbouring rows that stay together: the frames of a clip.
-        seed: of the dealing.
+        seed: random seed of the groups.
 
     Raises:
-        InputError: features that cannot be compared, or too few draws for groups.
+        InputError: too few draws for groups.
     """
-    tables = as_feature_pair(x, y)
     parts = [
-        _parts(rows, groups, rows_per_draw, seed, number) for number, rows in enumerate(tables)
+        _parts(rows, pair.rows_per_draw, seed, number)
+        for number, rows in enumerate((pair.x, pair.y))
     ]
     sums = _BlockSums.of(parts[0], parts[1], kernel, unbiased)
     left_out = []
     for rows, used, estimates in zip(
-        tables, parts, (sums.without_first(), sums.without_second()), strict=True
+        (pair.x, pair.y), parts, (sums.without_first(), sums.without_second()), strict=True
     ):
         shrink = np.sqrt(sum(map(len, used)) / len(rows))
         left_out.append(scale * shrink * estimates)
@@ -113,9 +108,9 @@ def _within(parts: list[Array], kernel: Kernel, unbiased: bool) -> Array:
     return sums
 
 
-def _parts(rows: Array, groups: int, rows_per_draw: int, seed: int, number: int) -> list[Array]:
-    """The rows in groups at random; those that are drawn together stay together."""
+def _parts(rows: Array, rows_per_draw: int, seed: int, number: int) -> list[Array]:
+    """The rows in groups at random; rows that are drawn together stay together."""
     draws = rows.reshape(-1, rows_per_draw, rows.shape[1])
-    draws = draws[some_draws(len(draws), MOST_ROWS // rows_per_draw, seed, number)]
-    members = random_groups(len(draws), groups, seed, number)
+    draws = draws[some_draws(len(draws), MAX_ROWS // rows_per_draw, seed, number)]
+    members = random_groups(len(draws), GROUPS, seed, number)
     return [draws[group].reshape(-1, rows.shape[1]) for group in members]

@@ -1,4 +1,4 @@
-"""Intervals of precision, recall, density and coverage: a jackknife from distances made once."""
+"""Intervals of precision, recall, density and coverage: a jackknife over one set of distances."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,8 @@ from evaluation.uncertainty.jackknife import jackknife_interval, random_groups, 
 from latte.data.errors import InputError
 
 Distances = tuple[Array, Array, Array]  # squared: real-real (N, N), fake-fake (M, M), (N, M)
-MOST_ROWS = 4096  # of each set: three matrices of their squares are in memory
+MAX_ROWS = 4096  # rows used of each set: three matrices of their squares are in memory
+GROUPS = 20  # groups of each set
 
 
 def jackknife_precision_recall(
@@ -38,26 +39,25 @@ def _intervals(
     k: int,
     level: float,
     seed: int,
-    groups: int = 20,
 ) -> tuple[Interval, Interval]:
     """Both intervals, each group of each set left out once.
 
-    A set of more than 4096 rows is represented by as many at random, and their spread is brought
-    to the set's own size as 1/√N.
+    A set of more than 4096 rows is represented by 4096 at random, and their spread is scaled to the
+    set's own size as 1/√N.
     """
     tables = as_neighbourhoods(real, fake, k)
     x, y = (
-        rows[some_draws(len(rows), MOST_ROWS, seed, number)] for number, rows in enumerate(tables)
+        rows[some_draws(len(rows), MAX_ROWS, seed, number)] for number, rows in enumerate(tables)
     )
     distances = (cdist(x, x, "sqeuclidean"), cdist(y, y, "sqeuclidean"), cdist(x, y, "sqeuclidean"))
     values = np.array(statistic(distances, k))
     left_out = []
     for number, rows in enumerate((x, y)):
-        members = random_groups(len(rows), groups, seed, number)
+        members = random_groups(len(rows), GROUPS, seed, number)
         if len(rows) - max(map(len, members)) <= k:
             raise InputError(
-                f"{len(rows)} clips are too few for an interval: with a group of them left out, "
-                f"none has its k = {k} nearest others"
+                f"{len(rows)} clips are too few for an interval with k = {k}: add videos or ask "
+                "for no interval"
             )
         estimates = np.array(
             [statistic(_without(distances, number, group), k) for group in members]

@@ -4,17 +4,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from evaluation.metrics.frechet import frechet_distance_from_features
-from evaluation.metrics.inputs import Array, as_feature_pair
+from evaluation.metrics.inputs import Array
 from evaluation.uncertainty.halves import half_samples
-from evaluation.uncertainty.interval import Progress
-from evaluation.uncertainty.resampling import Pair
+from evaluation.uncertainty.resampling import FeaturePair
 from latte.data.errors import InputError
 
-CUTS = 200  # into halves
-TABLE = (256, 512, 1024, 2048, 4096, 8192, 16384, 50000)  # clips
+CUTS = 200  # cuts into halves
+TABLE = (256, 512, 1024, 2048, 4096, 8192, 16384, 50000)  # numbers of clips in the table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,30 +22,26 @@ class Power:
     difference: float
     power: float
     level: float
-    pilot_clips: int  # what the estimate is made from
-    standard_deviation_now: float  # of one distance at that number
-    visible_now: float  # the smallest difference that is seen at that number
+    pilot_clips: int  # clips that the estimate is made from
+    standard_deviation_now: float  # standard deviation of one distance at that number of clips
+    visible_now: float  # the smallest difference that is seen at that number of clips
     linear: float  # sd² = linear / N + quadratic / N²
     quadratic: float
     table: tuple[tuple[int, float], ...]  # clips per set → smallest difference that is seen
     extrapolated: bool  # whether num_clips is beyond the pilot
 
     def standard_deviation(self, num_clips: int) -> float:
-        """Of one distance between two sets of so many clips."""
+        """Standard deviation of one distance between two sets of this many clips."""
         return math.sqrt(self.linear / num_clips + self.quadratic / num_clips**2)
 
 
 def clips_needed(
-    x: ArrayLike,
-    y: ArrayLike,
+    pair: FeaturePair,
     *,
     difference: float,
     power: float = 0.8,
     level: float = 0.05,
-    ddof: int = 0,
-    rows_per_draw: int = 1,
     seed: int = 0,
-    progress: Progress | None = None,
 ) -> Power:
     """Clips per set with which a difference of two models' Fréchet distances is seen.
 
@@ -64,34 +57,27 @@ def clips_needed(
     trusted, not measured.
 
     Args:
-        x, y: features of the pilot, (N, D) and (M, D); of the larger set a random part is used.
-        difference: of the two distances, above 0.
-        power: how often it shall be found, between level and 1.
+        pair: features of the pilot; of the larger set a random part is used. Clips (draws) are
+            counted, not rows.
+        difference: difference of the two distances, above 0.
+        power: how often the difference shall be found, between level and 1.
         level: how often a difference may be found where there is none.
-        ddof: of the covariances.
-        rows_per_draw: rows of each clip, for frame metrics; clips are counted, not rows.
-        seed: of the cuts.
-        progress: called with 1 after each of 400 halves.
+        seed: random seed of the cuts.
 
     Raises:
-        InputError: figures out of range, features that cannot be compared, fewer than four clips.
+        InputError: numbers out of range, fewer than four clips.
     """
     if not difference > 0 or not math.isfinite(difference):
         raise InputError(f"the difference to be seen must be above 0, not {difference}")
     if not 0 < level < power < 1:
         raise InputError(
-            f"level and power are chances, 0 < level < power < 1, not {level} and {power}"
+            f"level and power must satisfy 0 < level < power < 1, not {level} and {power}"
         )
-    first, second = as_feature_pair(x, y, ddof=ddof)
-    clips = min(len(first), len(second)) // rows_per_draw
-    first, second = (
-        _some(rows, clips, rows_per_draw, (seed, number))
-        for number, rows in enumerate((first, second))
-    )
-    pair = Pair.of(first, second, ddof=ddof, rows_per_draw=rows_per_draw)
-    value = frechet_distance_from_features(first, second, ddof=ddof)
-    found = half_samples(pair, value, cuts=CUTS, seed=seed, progress=progress)
-    linear, quadratic = found.linear * clips, found.quadratic * clips**2
+    clips = pair.num_draws
+    x, y = (_some(rows, pair, (seed, number)) for number, rows in enumerate((pair.x, pair.y)))
+    pilot = FeaturePair(x, y, ddof=pair.ddof, rows_per_draw=pair.rows_per_draw)
+    samples = half_samples(pilot, pilot.value, cuts=CUTS, seed=seed)
+    linear, quadratic = samples.linear * clips, samples.quadratic * clips**2
     factor = 2 * _quantiles(level, power) ** 2  # difference² = factor · sd²
 
     def visible(count: int) -> float:
@@ -106,7 +92,7 @@ def clips_needed(
         power=power,
         level=level,
         pilot_clips=clips,
-        standard_deviation_now=math.sqrt(found.variance),
+        standard_deviation_now=math.sqrt(samples.variance),
         visible_now=visible(clips),
         linear=linear,
         quadratic=quadratic,
@@ -121,10 +107,8 @@ def _quantiles(level: float, power: float) -> float:
     return float(ndtri(1 - level / 2) + ndtri(power))
 
 
-def _some(rows: Array, clips: int, rows_per_draw: int, stream: tuple[int, int]) -> Array:
-    """So many clips at random, in their order; all of them where there are no more."""
-    if len(rows) % rows_per_draw:
-        raise ValueError(f"{len(rows)} rows are no groups of {rows_per_draw}")
-    draws = rows.reshape(-1, rows_per_draw, rows.shape[1])
-    chosen = np.sort(np.random.default_rng(stream).permutation(len(draws))[:clips])
-    return np.ascontiguousarray(draws[chosen].reshape(-1, rows.shape[1]))
+def _some(rows: Array, pair: FeaturePair, stream: tuple[int, int]) -> Array:
+    """As many clips at random, in their order, as the smaller set has."""
+    draws = rows.reshape(-1, pair.rows_per_draw, rows.shape[1])
+    kept = np.sort(np.random.default_rng(stream).permutation(len(draws))[: pair.num_draws])
+    return np.ascontiguousarray(draws[kept].reshape(-1, rows.shape[1]))

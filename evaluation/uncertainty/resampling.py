@@ -1,11 +1,11 @@
 """Fréchet distances of weighted rows, from sums instead of from copies of the rows.
 
-A resample is one weight for each row: how often it was drawn, or 1 and 0 for kept and left out.
-All that the distance needs are the weighted sums of the rows and of their outer products. The sums
-over all rows are made once; a resample adds (w − 1) of each row whose weight is not 1, or w of each
-whose weight is not 0, whichever are fewer, in blocks of 256 rows. Its memory is O(D² + 256 D).
-With N ≤ D rows the outer products would be the larger matrices: there the inner products of the
-rows of both sets, (N, M), are made once, and a resample weights those.
+Every method here resamples by weights, one for each row: how often the row was drawn, or 1 and 0
+for kept and left out. The distance needs only the weighted sums of the rows and of their outer
+products. The sums over all rows are computed once; a resample adds (w − 1) of each row whose weight
+is not 1, or w of each whose weight is not 0, whichever are fewer, in blocks of 256 rows. Its memory
+is O(D² + 256 D). With N ≤ D rows the outer products would be the larger matrices: there the inner
+products of the rows of both sets, (N, M), are computed once, and a resample weights those.
 """
 
 from dataclasses import dataclass
@@ -17,17 +17,18 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from evaluation.metrics.frechet import frechet_distance_from_features
 from evaluation.metrics.inputs import Array, as_feature_pair
-from evaluation.uncertainty.interval import one_core
+from evaluation.uncertainty.cores import one_core
 from latte.data.errors import InputError
 
 BLOCK_ROWS = 256
-PANEL = 100  # columns, at least, of a part of a product of which symmetry gives most of the rest
+MIN_PANEL = 100  # columns of one part of a product of which symmetry gives most of the rest
 SINGULAR = 1e-10  # smallest pivot of a Cholesky factor, relative to the largest, that is trusted
 
 
 @dataclass(frozen=True)
-class Moments:
+class WeightedMoments:
     """All that a Fréchet distance needs of a weighted set."""
 
     mean: Tensor  # (D,)
@@ -36,7 +37,7 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class Table:
+class FeatureTable:
     """Rows of which many weighted versions are wanted."""
 
     rows: Tensor  # (N, D) float64, their mean taken off, so that sums of squares lose nothing
@@ -44,10 +45,9 @@ class Table:
     rows_per_draw: int = 1  # neighbouring rows that have one weight
 
     @classmethod
-    def of(cls, features: Array, rows_per_draw: int = 1) -> "Table":
+    def of(cls, features: Array, rows_per_draw: int = 1) -> "FeatureTable":
         """A table of features, (N, D), N a multiple of `rows_per_draw`."""
-        if rows_per_draw < 1 or len(features) % rows_per_draw:
-            raise ValueError(f"{len(features)} rows are no groups of {rows_per_draw}")
+        check_draws(len(features), rows_per_draw)
         centre = features.mean(axis=0)
         # A clone, because the bits of a product may depend on where in memory its factors begin.
         rows = torch.from_numpy(features - centre).clone()
@@ -55,7 +55,7 @@ class Table:
 
     @property
     def num_draws(self) -> int:
-        """Independent pieces: clips, whether one or many rows came of each."""
+        """Independent draws: clips, each of one row or of several."""
         return len(self.rows) // self.rows_per_draw
 
     @cached_property
@@ -75,8 +75,8 @@ class Table:
             return draw_weights
         return draw_weights.repeat_interleave(self.rows_per_draw)
 
-    def moments(self, weights: Tensor, ddof: int = 0) -> Moments:
-        """Moments of the rows, each counted `weights` times, (N,)."""
+    def moments(self, weights: Tensor, ddof: int = 0) -> WeightedMoments:
+        """WeightedMoments of the rows, each counted `weights` times, (N,)."""
         if not self.is_tall(weights):
             return self._moments(weights, None, ddof)
         changes = weights - 1
@@ -84,8 +84,10 @@ class Table:
             return self._moments(weights, self.outer + self._outer(changes), ddof)
         return self._moments(weights, self._outer(weights), ddof)
 
-    def split(self, kept: Tensor, others: Tensor, ddof: int = 0) -> tuple[Moments, Moments]:
-        """Moments of two disjoint parts (weights 1 and 0) at the price of one."""
+    def split(
+        self, kept: Tensor, others: Tensor, ddof: int = 0
+    ) -> tuple[WeightedMoments, WeightedMoments]:
+        """WeightedMoments of two disjoint parts (weights 1 and 0) at the price of one."""
         if not (self.is_tall(kept) and self.is_tall(others)):
             return self.moments(kept, ddof), self.moments(others, ddof)
         outer = self._outer(kept)
@@ -106,7 +108,7 @@ class Table:
         scatter = float(weights @ self.squares) - count * float(mean @ mean)
         return mean, scatter / (count - ddof)
 
-    def _moments(self, weights: Tensor, outer: Tensor | None, ddof: int) -> Moments:
+    def _moments(self, weights: Tensor, outer: Tensor | None, ddof: int) -> WeightedMoments:
         count = float(weights.sum())
         mean, trace = self.mean_and_trace(weights, ddof)
         factor = None
@@ -114,13 +116,13 @@ class Table:
             factor = cholesky(outer - count * torch.outer(mean, mean))
         if factor is None:
             factor = self._weighted(weights, mean)
-        return Moments(mean + self.centre, trace, factor / (count - ddof) ** 0.5)
+        return WeightedMoments(mean + self.centre, trace, factor / (count - ddof) ** 0.5)
 
     def _outer(self, weights: Tensor) -> Tensor:
         """Σ weight row rowᵀ, (D, D), over the rows whose weight is not 0."""
         num_features = self.rows.shape[1]
         total = torch.zeros(num_features, num_features, dtype=torch.float64)
-        panels = min(4, max(1, num_features // PANEL))
+        panels = min(4, max(1, num_features // MIN_PANEL))
         edges = [num_features * panel // panels for panel in range(panels + 1)]
         for index in weights.nonzero().squeeze(1).split(BLOCK_ROWS):
             rows = self.rows[index]
@@ -146,19 +148,62 @@ class Table:
         return factor
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two tables whose weighted versions are compared."""
+class FeaturePair:
+    """Features of two sets that are compared, whole and in many resamples.
 
-    first: Table
-    second: Table
-    ddof: int = 0
+    What all resamples share is computed once.
 
-    @classmethod
-    def of(cls, x: ArrayLike, y: ArrayLike, *, ddof: int = 0, rows_per_draw: int = 1) -> "Pair":
-        """Both tables, once they are seen to be comparable (InputError)."""
-        first, second = as_feature_pair(x, y, ddof=ddof)
-        return cls(Table.of(first, rows_per_draw), Table.of(second, rows_per_draw), ddof)
+    Args:
+        x, y: features, (N, D) and (M, D).
+        ddof: of the covariances.
+        rows_per_draw: neighbouring rows that are drawn together, because they are not independent:
+            the frames of a clip.
+        labels: of both sets, for messages.
+
+    Raises:
+        InputError: features that cannot be compared.
+        ValueError: a number of rows that is no multiple of `rows_per_draw`.
+    """
+
+    def __init__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        ddof: int = 0,
+        rows_per_draw: int = 1,
+        labels: tuple[str, str] = ("x", "y"),
+    ) -> None:
+        self.x, self.y = as_feature_pair(x, y, ddof=ddof, labels=labels)
+        self.ddof = ddof
+        self.rows_per_draw = rows_per_draw
+        for features in (self.x, self.y):
+            check_draws(len(features), rows_per_draw)
+
+    @cached_property
+    def value(self) -> float:
+        """The Fréchet distance of all rows."""
+        return frechet_distance_from_features(self.x, self.y, ddof=self.ddof)
+
+    @cached_property
+    def first(self) -> FeatureTable:
+        """The rows of x, ready to be weighted."""
+        return FeatureTable.of(self.x, self.rows_per_draw)
+
+    @cached_property
+    def second(self) -> FeatureTable:
+        """The rows of y, ready to be weighted."""
+        return FeatureTable.of(self.y, self.rows_per_draw)
+
+    @property
+    def tables(self) -> tuple[FeatureTable, FeatureTable]:
+        """Both."""
+        return self.first, self.second
+
+    @property
+    def num_draws(self) -> int:
+        """Independent draws in the smaller set: clips."""
+        return min(len(self.x), len(self.y)) // self.rows_per_draw
 
     @cached_property
     def inner(self) -> Tensor | None:
@@ -189,9 +234,9 @@ class Pair:
         return distance(kept1, kept2), distance(others1, others2)
 
     def prepare(self) -> None:
-        """Make what all resamples share, before threads ask for it at once."""
+        """Compute what all resamples share, before threads ask for it at once."""
         _ = self.inner
-        for table in (self.first, self.second):
+        for table in self.tables:
             _ = table.squares
             if len(table.rows) > table.rows.shape[1]:
                 _ = table.outer
@@ -215,7 +260,7 @@ class Pair:
         return max(0.0, float(shift @ shift) + trace1 + trace2 - 2 * nuclear)
 
 
-def distance(first: Moments, second: Moments) -> float:
+def distance(first: WeightedMoments, second: WeightedMoments) -> float:
     """Fréchet distance from means and factors, as in `evaluation.metrics.frechet`."""
     shift = first.mean - second.mean
     cross = float(torch.linalg.svdvals(first.factor @ second.factor.T).sum())
@@ -236,7 +281,7 @@ def draw_counts(random: np.random.Generator, count: int) -> Tensor:
 
 
 def subset(random: np.random.Generator, count: int, size: int) -> Tensor:
-    """1 for `size` of `count`, chosen without replacement, 0 for the others, (count,)."""
+    """1 for `size` of `count` at random, without replacement, 0 for the others, (count,)."""
     return indicator(random.permutation(count)[:size], count)
 
 
@@ -247,18 +292,24 @@ def halves(random: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
     return indicator(order[:half], count), indicator(order[half : 2 * half], count)
 
 
-def indicator(chosen: np.ndarray, count: int) -> Tensor:
-    """1 at the chosen numbers, 0 elsewhere, (count,)."""
+def indicator(places: np.ndarray, count: int) -> Tensor:
+    """1 at these places, 0 elsewhere, (count,)."""
     weights = np.zeros(count)
-    weights[chosen] = 1
+    weights[places] = 1
     return torch.from_numpy(weights)
 
 
-def require_draws(pair: Pair, wanted: int, purpose: str) -> None:
-    """Raises InputError where a set has fewer independent pieces than a method needs."""
-    for table, label in ((pair.first, "x"), (pair.second, "y")):
+def check_draws(num_rows: int, rows_per_draw: int) -> None:
+    """Raises ValueError where rows are no whole groups."""
+    if rows_per_draw < 1 or num_rows % rows_per_draw:
+        raise ValueError(f"{num_rows} rows are no groups of {rows_per_draw}")
+
+
+def require_draws(pair: FeaturePair, wanted: int, purpose: str) -> None:
+    """Raises InputError where a set has fewer independent draws than a method needs."""
+    for table, label in zip(pair.tables, ("x", "y"), strict=True):
         if table.num_draws < wanted:
             raise InputError(
-                f"{purpose} needs at least {wanted} clips in each set, but {label} have "
+                f"{purpose} needs at least {wanted} clips in each set, but {label} has "
                 f"{table.num_draws}: add videos or ask for no interval"
             )

@@ -3,11 +3,13 @@
 import html as html_module
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tabulate import tabulate
 
 from reports.cells import DAGGER, CellView, Layout
+from reports.provenance import Provenance
+from reports.render.provenance import provenance_lines
 
 _LATEX = {
     "\0": "{}",  # between hyphens, which would become a dash
@@ -232,7 +234,7 @@ def table_latex(layout: Layout) -> str:
     lines = [
         *_LATEX_HEAD,
         *([r"% \usepackage{array}"] if any(layout.wraps) else []),
-        *(f"% {one_line(line)}" for line in layout.provenance),
+        *(f"% {one_line(line)}" for line in provenance_lines(layout.provenance)),
         r"\begin{table}[t]",
         r"\centering",
         rf"\caption{{{caption}}}",
@@ -256,14 +258,14 @@ def folded_markdown(summary: str, text: str) -> str:
     return f"<details><summary>{escape_html(summary)}</summary>\n\n{text}\n\n</details>"
 
 
-def provenance_markdown(lines: Iterable[str]) -> str:
-    """Provenance lines as a list."""
-    return "\n".join(f"- {markdown_text(line)}" for line in lines)
+def provenance_markdown(records: Sequence[Provenance]) -> str:
+    """Provenance as a list."""
+    return "\n".join(f"- {markdown_text(line)}" for line in provenance_lines(records))
 
 
-def provenance_html(lines: Iterable[str]) -> str:
-    """Provenance lines, folded away."""
-    items = "".join(f"<li>{html_text(line)}</li>" for line in lines)
+def provenance_html(records: Sequence[Provenance]) -> str:
+    """Provenance as a list, folded away."""
+    items = "".join(f"<li>{html_text(line)}</li>" for line in provenance_lines(records))
     return f'<details class="provenance"><summary>Provenance</summary><ul>{items}</ul></details>'
 
 

@@ -15,11 +15,12 @@ from reports.document import (
     Heading,
     ImageBlock,
     Paragraph,
-    Provenance,
+    ProvenanceBlock,
     Report,
     StripsBlock,
     TableBlock,
 )
+from reports.provenance import Provenance
 from reports.tables import Cell, Column, Row, Table
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -56,7 +57,7 @@ def table(title: str = NASTY) -> TableBlock:
                 ),
             ),
             remarks=(NASTY,),
-            provenance=(NASTY,),
+            provenance=(Provenance(details={"note": NASTY}),),
         )
     )
 
@@ -77,7 +78,7 @@ def report(*blocks: Block) -> Report:
             StripsBlock(strips=strips, description=NASTY, caption=NASTY, name="sheet"),
             Code(text=f"```\n{NASTY}"),
             Details(summary=NASTY, blocks=(Paragraph(text=NASTY), table("folded"), chart())),
-            Provenance(lines=(NASTY,)),
+            ProvenanceBlock(records=(Provenance(details={"note": NASTY}),)),
             *blocks,
         ),
     )

@@ -14,7 +14,7 @@ from reports.document import (
     ImageBlock,
     PaperClaim,
     Paragraph,
-    Provenance,
+    ProvenanceBlock,
     Report,
     TableBlock,
 )
@@ -25,7 +25,11 @@ from reports.joined_report import (
     place,
     provenance_of,
 )
+from reports.provenance import Provenance
 from reports.tables import Table
+
+MADE = Provenance(commit="abc", date="2026-01-02")
+HOST = Provenance(host={"cores": "2"})
 
 
 def table(*reasons: str) -> Table:
@@ -34,7 +38,7 @@ def table(*reasons: str) -> Table:
         title="t",
         columns=(Column(key="x", title="x"),),
         rows=tuple(rows),
-        provenance=("date: 2026-01-02", "commit: abc"),
+        provenance=(MADE,),
     )
 
 
@@ -59,7 +63,7 @@ def section(name: str, *claims: PaperClaim, reasons: tuple[str, ...] = ("r",)) -
                     Heading(text="inside"),
                 ),
             ),
-            Provenance(lines=("commit: abc", "host: cores 2")),
+            ProvenanceBlock(records=(MADE, HOST)),
         ),
     )
     return Section(name=name, report=report)
@@ -100,13 +104,9 @@ def test_headings_are_one_level_smaller() -> None:
 
 def test_provenance_stands_once_at_the_end_folded_away() -> None:
     text = joined(section("a")).markdown()
-    assert provenance_of(section("a").report) == (
-        "date: 2026-01-02",
-        "commit: abc",
-        "host: cores 2",
-    )
+    assert provenance_of(section("a").report) == (MADE, HOST)
     assert text.count("commit: abc") == 1
-    folded = "<details><summary>Provenance</summary>\n\n- date: 2026-01-02\n- commit: abc\n"
+    folded = "<details><summary>Provenance</summary>\n\n- commit: abc\n- date: 2026-01-02\n"
     assert text.endswith(f"{folded}- host: cores 2\n\n</details>\n")
     html = joined(section("a")).html()
     assert html.count('<details class="provenance">') == 1

@@ -18,12 +18,13 @@ from reports.document import (
     ImageBlock,
     PaperClaim,
     Paragraph,
-    Provenance,
+    ProvenanceBlock,
     Report,
     StripsBlock,
     SvgBlock,
     TableBlock,
 )
+from reports.provenance import Provenance
 from reports.tables import Table
 
 NASTY = "<script>alert(1)</script> & \"{{body}}\" '*x*' <!-- --> ± \u2028"
@@ -48,7 +49,7 @@ TABLE = Table(
         ),
     ),
     remarks=(NASTY,),
-    provenance=(NASTY,),
+    provenance=(Provenance(details={"note": NASTY}),),
 )
 
 
@@ -80,7 +81,7 @@ def whole() -> Report:
             ImageBlock(image=pixels(4, 5, 4), description=NASTY),
             StripsBlock(strips=(strip,), description=NASTY, caption=NASTY, name="sheet"),
             Details(summary=NASTY, blocks=(Details(summary="s", blocks=(chart(),)),)),
-            Provenance(lines=(NASTY,)),
+            ProvenanceBlock(records=(Provenance(details={"note": NASTY}),)),
         ),
     )
 

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evaluation.results.record import format_value
+from reports.provenance import Provenance
 from reports.tables import Cell, Column, Row, Table, table_from_frame, write_table
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -69,7 +70,10 @@ def example_table() -> Table:
             ),
         ),
         remarks=("Left out: 2 results.",),
-        provenance=("published: arXiv:2401.03048v3", "command: `latte-eval fvd --name my_model`"),
+        provenance=(
+            Provenance(details={"published": "arXiv:2401.03048v3"}),
+            Provenance(command="latte-eval fvd --name my_model"),
+        ),
     )
 
 

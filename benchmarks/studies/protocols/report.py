@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.cells.provenance import commit_line, date_line, versions_and_host
+from benchmarks.cells.provenance import of_result
 from benchmarks.documents.figures import Drawing, write_drawings
 from benchmarks.documents.tables import bare, provenance_of, written
 from benchmarks.studies.protocols.choices import differing
@@ -15,6 +15,7 @@ from reports.cells import LOPSIDED, Cell, Column, Row, decimals_of
 from reports.charts.styles import styles_for
 from reports.charts.tornado import Swing, percent, tornado_chart
 from reports.document import Report
+from reports.provenance import Provenance
 from reports.tables import Table, write_table
 
 FAMILIES = {
@@ -106,7 +107,7 @@ def protocols_table(
             Column(key="fields", title="What differs"),
         ),
         rows=(first, *(_row(base, result, each) for each in measured)),
-        provenance=_provenance(result, seconds),
+        provenance=(_provenance(result, seconds),),
     )
 
 
@@ -180,16 +181,14 @@ def _change_cell(difference: float, change: Interval | None) -> Cell:
     return Cell(value=difference, low=change.low, high=change.high, text=text)
 
 
-def _provenance(result: Result, seconds: float) -> tuple[str, ...]:
+def _provenance(result: Result, seconds: float) -> Provenance:
     assert result.real is not None
     assert result.fake is not None
-    return (
-        f"command: `{result.command}`",
-        f"real videos: {result.real.path}; generated videos: {result.fake.path}",
-        f"clips: {result.num_real} real and {result.num_fake} generated of {result.num_frames} "
+    details = {
+        "real videos": result.real.path,
+        "generated videos": result.fake.path,
+        "clips": f"{result.num_real} real and {result.num_fake} generated of {result.num_frames} "
         "frames under the base protocol",
-        f"fingerprint of the base protocol as carried out: {result.fingerprint}",
-        *commit_line(),
-        *versions_and_host(result.versions, result.host),
-        date_line(result.date, seconds),
-    )
+        "fingerprint of the base protocol as carried out": result.fingerprint,
+    }
+    return of_result(result, seconds=seconds, details=details)

@@ -1,12 +1,13 @@
 """The documents of `latte-bench sensitivity`: who notices what from which strength on."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.cells.provenance import made_here
+from benchmarks.cells.provenance import this_run
 from benchmarks.documents.figures import Drawing, write_drawings
 from benchmarks.documents.tables import bare, provenance_of, written
 from benchmarks.shapes.distortions import DISTORTIONS
@@ -16,6 +17,7 @@ from reports.cells import Cell, Column, Row
 from reports.charts.curves import Curve, Panel, panel_chart
 from reports.charts.styles import styles_for
 from reports.document import Report
+from reports.provenance import Provenance
 from reports.tables import Table, write_texts
 
 SEES_WHAT = "Which metric sees what"
@@ -59,9 +61,9 @@ def write_sensitivity(
         What the command prints: the tables as Markdown, and where the files are.
     """
     titles = [bench.title(each) for each in bench.measures]
-    lines = _provenance(bench, seconds)
     frame = frame[~frame.distortion.isin(list(impossible))]
-    table = noticed_table(frame, titles, impossible, draws=len(bench.draws), provenance=lines)
+    table = noticed_table(frame, titles, impossible, draws=len(bench.draws))
+    table = replace(table, provenance=(_provenance(bench, seconds),))
     summary = summary_table(frame, titles)
     drawing = draw(bench, frame)
     report = Report(
@@ -110,7 +112,6 @@ def noticed_table(
     impossible: Mapping[str, str],
     *,
     draws: int,
-    provenance: tuple[str, ...] = (),
 ) -> Table:
     """Distortions × metrics: the smallest strength from which on every one is noticed."""
     rows = []
@@ -140,7 +141,6 @@ def noticed_table(
         label_heading="Distortion (strength; from … to)",
         columns=tuple(Column(key=title, title=title) for title in titles),
         rows=tuple(rows),
-        provenance=provenance,
     )
 
 
@@ -247,11 +247,11 @@ def _lead(frame: pd.DataFrame, titles: list[str]) -> str:
     return " ".join(said)
 
 
-def _provenance(bench: Bench, seconds: float) -> tuple[str, ...]:
+def _provenance(bench: Bench, seconds: float) -> Provenance:
     device = next(iter(bench.networks.values())).extractor.device
-    return (
-        f"videos: {bench.real.root}; {len(bench.real.videos)} clips of "
+    details = {
+        "videos": f"{bench.real.root}; {len(bench.real.videos)} clips of "
         f"{bench.protocol.num_frames} frames in each set",
-        f"protocol {bench.protocol.name} {bench.protocol.fingerprint}",
-        *made_here(device=str(device), seconds=seconds),
-    )
+        "protocol": f"{bench.protocol.name} {bench.protocol.fingerprint}",
+    }
+    return this_run(device=str(device), seconds=seconds, details=details)

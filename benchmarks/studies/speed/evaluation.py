@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.cells.provenance import made_here
+from benchmarks.cells.provenance import this_run
 from benchmarks.documents.tables import written
 from benchmarks.shapes.distortions import EnlargedVideo
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork
@@ -26,10 +26,11 @@ from evaluation.features.sets import measure_set, plan_set
 from evaluation.networks.i3d import I3D, fold_batch_norms
 from evaluation.networks.registry import build
 from evaluation.protocol.presets import SHAPES
-from evaluation.uncertainty import bootstrap_frechet, half_sample_frechet
+from evaluation.uncertainty import FeaturePair, bootstrap_frechet, half_sample_frechet
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet
-from reports.document import Provenance, Report, TableBlock
+from reports.document import ProvenanceBlock, Report, TableBlock
+from reports.provenance import Provenance
 from reports.tables import Cell, Column, Row, Table
 
 MEGABYTE = 1024.0  # in the kilobytes that getrusage counts in
@@ -144,9 +145,9 @@ def interval_seconds(count: int = 2048, num_features: int = 400) -> tuple[float,
     random = np.random.default_rng(0)
     x, y = random.standard_normal((2, count, num_features)).astype(np.float32)
     started = time.perf_counter()
-    bootstrap_frechet(x, y, resamples=1000)
+    bootstrap_frechet(FeaturePair(x, y), resamples=1000)
     between = time.perf_counter()
-    half_sample_frechet(x, y)
+    half_sample_frechet(FeaturePair(x, y))
     return between - started, time.perf_counter() - between
 
 
@@ -184,7 +185,7 @@ def measure_all(num_clips: int, with_demo: bool) -> list[Figure]:
     return figures
 
 
-def speed_report(figures: Sequence[Figure], provenance: tuple[str, ...]) -> Report:
+def speed_report(figures: Sequence[Figure], provenance: Provenance) -> Report:
     """The table, and how many promises are kept."""
     promised = [figure for figure in figures if figure.limit is not None]
     broken = [figure for figure in promised if not figure.is_kept]
@@ -208,7 +209,7 @@ def speed_report(figures: Sequence[Figure], provenance: tuple[str, ...]) -> Repo
     return Report(
         title="Speed and memory",
         lead=f"{lead}.",
-        blocks=(TableBlock(table=table), Provenance(lines=provenance)),
+        blocks=(TableBlock(table=table), ProvenanceBlock(records=(provenance,))),
     )
 
 
@@ -220,7 +221,7 @@ def run(*, out: Path, num_clips: int = 2048, with_demo: bool = True) -> None:
         [(f.what, f.number, f.unit, f.promise) for f in figures],
         columns=["what", "measured", "unit", "promise"],
     )
-    report = speed_report(figures, made_here(seconds=time.monotonic() - started))
+    report = speed_report(figures, this_run(seconds=time.monotonic() - started))
     paths = report.write(out, "speed")
     paths.append(out / "speed.csv")
     frame.to_csv(paths[-1], index=False)

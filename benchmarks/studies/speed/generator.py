@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.cells.provenance import made_here
+from benchmarks.cells.provenance import this_run
 from benchmarks.documents.tables import TableDocument, publish
 from benchmarks.studies.speed.generator_jobs import (
     NUM_CLASSES,
@@ -32,6 +32,7 @@ from latte.data.errors import InputError
 from latte.memory import is_too_little
 from latte.model.cost import cost
 from latte.sampling.processes import choose_device, this_process
+from reports.provenance import Provenance
 from reports.tables import Cell, Column, Row, Table
 
 MODELS = ("Latte-B/2", "Latte-XL/2")
@@ -223,7 +224,7 @@ def measure(
     return races
 
 
-def table(races: Sequence[Race], lines: Sequence[str]) -> Table:
+def table(races: Sequence[Race], provenance: Provenance) -> Table:
     """One section for each task of each model."""
     return Table(
         title="Speed of the generator",
@@ -238,7 +239,7 @@ def table(races: Sequence[Race], lines: Sequence[str]) -> Table:
             "Share of peak: the FLOPs that our network needs, over the time, beside what a large "
             "matrix product of that type reached in the same run.",
         ),
-        provenance=tuple(lines),
+        provenance=(provenance,),
     )
 
 
@@ -277,12 +278,12 @@ def run(
         if is_too_little(error):
             raise InputError(f"memory of {chosen} has run out: choose a smaller --model") from error
         raise
-    lines = made_here(device=str(chosen), seconds=time.monotonic() - started)
+    provenance = this_run(device=str(chosen), seconds=time.monotonic() - started)
     document = TableDocument(
         name="speed_generator",
         title="Speed of the generator",
         lead=" ".join(each.sentence for each in races),
-        tables=[table(races, lines)],
+        tables=[table(races, provenance)],
         section="speed-generator",  # as the folder
     )
     publish(document, out)

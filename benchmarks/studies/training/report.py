@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from benchmarks.cells.provenance import duration, made_here
+from benchmarks.cells.provenance import this_run
 from benchmarks.documents.figures import Drawing, write_drawings
 from benchmarks.documents.tables import written
 from benchmarks.shapes.generated import SAMPLING
@@ -27,10 +27,11 @@ from reports.document import (
     Details,
     Heading,
     ImageBlock,
-    Provenance,
+    ProvenanceBlock,
     Report,
     TableBlock,
 )
+from reports.provenance import Provenance, duration
 from reports.tables import Table
 
 ENDS = (" low", " high")  # of the columns that hold an evaluation's interval
@@ -93,7 +94,7 @@ def write_training_report(
         *_evaluation_blocks(run, measured, remarks),
         *_sample_blocks(run),
         Details(summary="The configuration", blocks=(Code(text=to_toml(run.config)),)),
-        Provenance(lines=_provenance(run, seconds)),
+        ProvenanceBlock(records=(_provenance(run, seconds),)),
     ]
     report = Report(title=f"Training of {run.name}", lead=_lead(run), blocks=tuple(blocks))
     paths = [*report.write(out, "training"), *write_drawings([drawing], out)]
@@ -276,7 +277,7 @@ def _lead(run: TrainingRun) -> str:
     )
 
 
-def _provenance(run: TrainingRun, seconds: float) -> tuple[str, ...]:
-    """Of this report: a run does not say with which versions it was made."""
-    command, *lines = made_here(seconds=seconds)
-    return (command, f"run: {run.folder}", *(f"of this report, {line}" for line in lines))
+def _provenance(run: TrainingRun, seconds: float) -> Provenance:
+    """How this report came about: a run does not record the software that trained it."""
+    details = {"run": f"{run.folder} (software and hardware below are those of this report)"}
+    return this_run(seconds=seconds, details=details)

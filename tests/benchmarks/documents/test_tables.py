@@ -246,7 +246,7 @@ def test_without_a_model_its_row_says_why() -> None:
     table = methods_table(bare, [FVD], "tiny")
     assert table.rows[0].cells[FVD].reason == NO_MODEL
     assert not any("Latte" in remark for remark in table.remarks)
-    assert not any("Latte" in line for line in table.provenance)
+    assert not any("Latte" in title for record in table.provenance for title in record.details)
 
 
 def standing(model: float, half: float, *stand_ins: float | None) -> tuple[int, int, int]:

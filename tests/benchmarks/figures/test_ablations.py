@@ -98,7 +98,9 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     chart, made = together.blocks
     assert chart.name == "figure5"
     # The baseline, which both figures show, is counted once.
-    assert any(line.startswith("cells: 15, which took 20 min in all") for line in made.lines)
+    _, measured = made.records
+    assert measured.details["cells"].startswith("15 ")
+    assert measured.seconds == 15 * 80
     with (out / "figure5.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["panel"] for row in rows] == ["Timestep and class"] * 10 + ["Variants"] * 20
@@ -168,9 +170,9 @@ def test_intext_keeps_published_and_measured_apart(
     assert report.title == "In the text: joint training and text-to-video"
     assert [claim.here for claim in report.findings] == ["no"] * 4
     assert report.blocks[0].name == "intext-masks"
-    made = report.blocks[-1].lines
-    assert made[0].startswith("published: ")
-    assert sum(line.startswith("command: ") for line in made) == 1
+    published, *made = report.blocks[-1].records
+    assert "published" in published.details
+    assert sum(record.command is not None for record in made) == 1
     assert all(claim.claim in report.lead for claim in report.findings)
 
 

@@ -14,7 +14,8 @@ from benchmarks.cli.figures import FIGURE5
 from benchmarks.reproduce import report
 from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, bar_chart
-from reports.document import FigureBlock, PaperClaim, Provenance, Report, TableBlock
+from reports.document import FigureBlock, PaperClaim, ProvenanceBlock, Report, TableBlock
+from reports.provenance import Provenance
 from reports.tables import Table, write_table
 
 
@@ -36,7 +37,8 @@ def leave(
     )
     figure = bar_chart([Bar(label="a", value=1.0)], title="t", axis="x")
     write_table(table, folder, name)
-    lines = ("commit: abc123", f"host: name {folder.name}, system Linux, cores 2", f"date: {date}")
+    host = {"system": "Linux", "cores": "2", "torch_threads": str(len(folder.name))}
+    made = Provenance(commit="abc123", host=host, date=date)
     return Report(
         title=title or f"{name}: a title",
         lead=f"found in {name}",
@@ -44,7 +46,7 @@ def leave(
         blocks=(
             TableBlock(table=table),
             FigureBlock(figure=figure, description="bars", name=name),
-            Provenance(lines=lines),
+            ProvenanceBlock(records=(made,)),
         ),
     ).store(folder, name)
 

@@ -21,6 +21,7 @@ from latte.config import LatteConfig, preset
 from latte.data.errors import InputError
 from latte.model import Latte
 from latte.model.blocks import Block
+from reports.provenance import Provenance
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CPU = torch.device("cpu")
@@ -177,7 +178,7 @@ def test_a_machine_without_a_compiler_gets_the_other_rows(bench, monkeypatch):
     whole = bench.job
     monkeypatch.setattr(bench, "job", lambda task, way: fail if way.compiled else whole(task, way))
     found = run_race(bench, "tiny", "forward", (Way("plain"), compiled), repetitions=1)
-    text = table([found], ["here"]).markdown()
+    text = table([found], Provenance()).markdown()
     assert re.search(r"\| ours, fp32, compiled +\| +–", text)
     assert "The network cannot be compiled here." in text
     assert found.seconds.keys() == {Way("plain")}
@@ -201,8 +202,9 @@ def test_the_documents_are_written_and_the_table_is_printed(tmp_path, section, c
     assert report.lead.startswith(
         f"Latte-B/2, a pass forward over one clip, fp32: ours is {ratio:.2f} times as fast as plain"
     )
-    assert any(line.startswith("command: ") for line in report.blocks[-1].lines)
-    assert report.blocks[-1].lines[-1].endswith(" in all")
+    (made,) = report.blocks[-1].records
+    assert made.command
+    assert made.seconds is not None
 
 
 def test_large_models_are_only_run_forward_on_a_cpu(monkeypatch):

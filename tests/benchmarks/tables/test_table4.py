@@ -233,5 +233,5 @@ def test_the_section_has_both_halves_and_counts_the_published_leaders(
     assert leads == sorted(leads, reverse=True)
     first, second, made = report.blocks
     assert [len(half.table.columns) for half in (first, second)] == [8, 8]
-    assert made.lines[0].startswith("published: ")
-    assert made.lines[1].startswith("command: ")
+    assert "published" in made.records[0].details
+    assert made.records[1].command

@@ -527,8 +527,8 @@ def test_frames_of_a_clip_stay_together(tmp_path, monkeypatch):
     space = stored(tmp_path, sets)
     asked = []
 
-    def permutation_test(real, a, b, **options):
-        asked.append((real.shape, options["rows_per_draw"], options["ddof"]))
+    def permutation_test(real, models, **options):
+        asked.append((real.shape, models.rows_per_draw, models.ddof))
         raise InputError("enough")
 
     monkeypatch.setattr("evaluation.uncertainty.permutation_test", permutation_test)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.uncertainty import (
+    FeaturePair,
     bootstrap_frechet,
     extrapolate_frechet,
     half_sample_frechet,
@@ -16,10 +17,20 @@ from evaluation.uncertainty import (
 )
 from latte.data.errors import InputError
 
+
+def on_pairs(method, **defaults):
+    """A method of pairs of features as a function of two tables."""
+
+    def call(x, y, *, rows_per_draw=1, **options):
+        return method(FeaturePair(x, y, rows_per_draw=rows_per_draw), **defaults, **options)
+
+    return call
+
+
 METHODS = {
-    "bootstrap": lambda x, y, **options: bootstrap_frechet(x, y, resamples=40, **options),
-    "half samples": lambda x, y, **options: half_sample_frechet(x, y, resamples=40, **options),
-    "jackknife": lambda x, y, **options: jackknife_frechet(x, y, groups=10, **options),
+    "bootstrap": on_pairs(bootstrap_frechet, resamples=40),
+    "half samples": on_pairs(half_sample_frechet, resamples=40),
+    "jackknife": on_pairs(jackknife_frechet, groups=10),
 }
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
 few_examples = settings(max_examples=15, deadline=None, derandomize=True)
@@ -88,8 +99,10 @@ def other_threads():
     "method",
     [
         *METHODS.values(),
-        extrapolate_frechet,
-        lambda x, y: permutation_test(x, y, y[::-1] + 0.1, paired=True, permutations=9),
+        on_pairs(extrapolate_frechet),
+        lambda x, y: permutation_test(
+            x, FeaturePair(y, y[::-1] + 0.1), paired=True, permutations=9
+        ),
     ],
     ids=[*METHODS.keys(), "limit", "permutations"],
 )
@@ -159,7 +172,7 @@ def test_what_no_distance_takes_is_refused(method, features):
 
 def test_the_limit_has_an_interval_around_it_too(features):
     x, y = features(100, 4, 0), features(100, 4, 1, shift=0.5)
-    narrow, wide = (extrapolate_frechet(x, y, level=level) for level in (0.5, 0.99))
+    narrow, wide = (extrapolate_frechet(FeaturePair(x, y), level=level) for level in (0.5, 0.99))
     assert narrow.value == wide.value
     assert wide.interval.low < narrow.interval.low < narrow.value
     assert narrow.value < narrow.interval.high < wide.interval.high

@@ -3,7 +3,7 @@ import pytest
 from scipy.special import stdtrit
 
 from evaluation.metrics import frechet_distance_from_features, inception_score
-from evaluation.uncertainty import grouped_jackknife, jackknife_frechet
+from evaluation.uncertainty import FeaturePair, grouped_jackknife, jackknife_frechet
 from latte.data.errors import InputError
 
 
@@ -33,7 +33,7 @@ def test_that_of_a_difference_of_means_is_welchs_interval():
 @pytest.mark.parametrize("ddof", [0, 1])
 def test_sums_give_what_the_generic_one_gives_from_the_rows(features, rows, columns, ddof):
     x, y = features(rows, columns, 0), features(rows + 13, columns, 1, shift=0.4)
-    fast = jackknife_frechet(x, y, groups=8, ddof=ddof, seed=5)
+    fast = jackknife_frechet(FeaturePair(x, y, ddof=ddof), groups=8, seed=5)
     slow = grouped_jackknife(
         lambda a, b: frechet_distance_from_features(a, b, ddof=ddof), x, y, groups=8, seed=5
     )
@@ -72,13 +72,13 @@ def test_it_serves_the_inception_score():
 
 def test_more_groups_than_rows_are_as_many_as_rows(features):
     x = features(6, 2, 0)
-    assert "6 + 6 groups" in jackknife_frechet(x, x + 1, groups=20).method
+    assert "6 + 6 groups" in jackknife_frechet(FeaturePair(x, x + 1), groups=20).method
 
 
 def test_what_cannot_be_grouped_is_refused(features):
     x = features(6, 2, 0)
     with pytest.raises(InputError, match="at least 2 groups of clips, not 1"):
-        jackknife_frechet(x, x, groups=1)
+        jackknife_frechet(FeaturePair(x, x), groups=1)
     with pytest.raises(InputError, match="at least 2 groups"):
         grouped_jackknife(lambda rows: rows.mean(), x[:1])
     with pytest.raises(InputError, match="not finite"):

@@ -11,7 +11,7 @@ from evaluation.metrics import (
     polynomial_mmd,
     precision_recall,
 )
-from evaluation.uncertainty import grouped_jackknife
+from evaluation.uncertainty import FeaturePair, grouped_jackknife
 from evaluation.uncertainty.kernel_jackknife import jackknife_mmd
 from evaluation.uncertainty.neighbours_jackknife import (
     jackknife_density_coverage,
@@ -29,7 +29,7 @@ def tables():
 def test_kernel_sums_give_the_interval_that_recomputing_gives(tables, rows_per_draw):
     x, y = tables
     value = polynomial_mmd(x, y)
-    quick = jackknife_mmd(x, y, KID, value=value, rows_per_draw=rows_per_draw, seed=5)
+    quick = jackknife_mmd(FeaturePair(x, y, rows_per_draw=rows_per_draw), KID, value=value, seed=5)
     slow = grouped_jackknife(polynomial_mmd, x, y, rows_per_draw=rows_per_draw, seed=5)
     assert (quick.low, quick.high) == pytest.approx((slow.low, slow.high), rel=1e-9)
 
@@ -37,7 +37,7 @@ def test_kernel_sums_give_the_interval_that_recomputing_gives(tables, rows_per_d
 def test_the_biased_distance_is_scaled_with_its_interval(tables):
     x, y = tables
     value = jedi_distance(x, y)
-    quick = jackknife_mmd(x, y, JEDI, value=value, unbiased=False, scale=100, seed=1)
+    quick = jackknife_mmd(FeaturePair(x, y), JEDI, value=value, unbiased=False, scale=100, seed=1)
     slow = grouped_jackknife(jedi_distance, x, y, seed=1)
     assert (quick.low, quick.high) == pytest.approx((slow.low, slow.high), rel=1e-9)
 
@@ -66,11 +66,11 @@ def test_large_sets_are_represented_by_a_part_of_all_of_them(monkeypatch):
         random.normal(size=(240, 3)) + np.repeat(np.arange(6) / 4, 40)[:, None] for _ in range(2)
     )
     value = polynomial_mmd(x, y)
-    whole = jackknife_mmd(x, y, KID, value=value)
+    whole = jackknife_mmd(FeaturePair(x, y), KID, value=value)
     precise, _ = jackknife_precision_recall(x, y)
-    monkeypatch.setattr(kernel_jackknife, "MOST_ROWS", 120)
-    monkeypatch.setattr(neighbours_jackknife, "MOST_ROWS", 120)
-    part = jackknife_mmd(x, y, KID, value=value)
+    monkeypatch.setattr(kernel_jackknife, "MAX_ROWS", 120)
+    monkeypatch.setattr(neighbours_jackknife, "MAX_ROWS", 120)
+    part = jackknife_mmd(FeaturePair(x, y), KID, value=value)
     assert part != whole
     assert part.high - part.low == pytest.approx(whole.high - whole.low, rel=0.5)
     assert (part.low + part.high) / 2 == pytest.approx(value)
@@ -83,5 +83,7 @@ def test_intervals_stay_where_the_metric_can_be():
     x, y = random.normal(size=(60, 2)), random.normal(size=(60, 2))
     for interval in (*jackknife_precision_recall(x, y), jackknife_density_coverage(x, y)[1]):
         assert 0 <= interval.low <= interval.high <= 1
-    biased = jackknife_mmd(x, y, JEDI, value=jedi_distance(x, y), unbiased=False, scale=100)
+    biased = jackknife_mmd(
+        FeaturePair(x, y), JEDI, value=jedi_distance(x, y), unbiased=False, scale=100
+    )
     assert biased.low >= 0

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from evaluation.metrics import frechet_distance_from_features
-from evaluation.uncertainty import permutation_test
+from evaluation.uncertainty import FeaturePair, permutation_test
 from latte.data.errors import InputError
+
+
+def permuted(real, a, b, *, ddof=0, rows_per_draw=1, **options):
+    models = FeaturePair(a, b, ddof=ddof, rows_per_draw=rows_per_draw, labels=("a", "b"))
+    return permutation_test(real, models, **options)
+
 
 pairing = pytest.mark.parametrize("paired", [True, False])
 
@@ -25,7 +31,7 @@ def test_the_difference_is_that_of_both_distances(features, paired, ddof, rows, 
         features(rows, columns, 1, 0.3),
         features(rows, columns, 2),
     )
-    found = permutation_test(real, a, b, paired=paired, permutations=5, ddof=ddof)
+    found = permuted(real, a, b, paired=paired, permutations=5, ddof=ddof)
     assert found.difference == pytest.approx(difference(real, a, b, ddof), rel=1e-9)
     assert (found.paired, found.permutations, found.exact) == (paired, 5, False)
 
@@ -38,16 +44,16 @@ def test_few_pairs_are_enumerated(features):
         mask = np.array(swaps)[:, None]
         there = difference(real, np.where(mask, b, a), np.where(mask, a, b))
         extreme += abs(there) >= abs(measured) - 1e-9
-    found = permutation_test(real, a, b, paired=True, permutations=64)
+    found = permuted(real, a, b, paired=True, permutations=64)
     assert found.exact
     assert found.permutations == 64
     assert found.p_value == extreme / 64
-    assert not permutation_test(real, a, b, paired=True, permutations=63).exact
+    assert not permuted(real, a, b, paired=True, permutations=63).exact
 
 
 def test_few_samples_are_enumerated(features):
     real, a, b = features(20, 2, 0), features(4, 2, 1, 5.0), features(4, 2, 2)
-    found = permutation_test(real, a, b, paired=False)
+    found = permuted(real, a, b, paired=False)
     assert found.exact
     assert found.permutations == 70
     assert found.p_value == 2 / 70  # as it is, and with a and b exchanged
@@ -55,8 +61,8 @@ def test_few_samples_are_enumerated(features):
 
 def test_another_order_of_the_models_changes_the_sign_alone(features):
     real, a, b = features(60, 4, 0), features(40, 4, 1, 0.2), features(40, 4, 2)
-    one = permutation_test(real, a, b, paired=True, permutations=99)
-    other = permutation_test(real, b, a, paired=True, permutations=99)
+    one = permuted(real, a, b, paired=True, permutations=99)
+    other = permuted(real, b, a, paired=True, permutations=99)
     assert other.difference == pytest.approx(-one.difference, rel=1e-9)
     assert other.p_value == one.p_value
 
@@ -64,7 +70,7 @@ def test_another_order_of_the_models_changes_the_sign_alone(features):
 @pairing
 def test_a_clear_difference_has_the_smallest_p_there_is(features, paired):
     real, a, b = features(200, 4, 0), features(100, 4, 1), features(100, 4, 2, shift=1.0)
-    found = permutation_test(real, a, b, paired=paired, permutations=199)
+    found = permuted(real, a, b, paired=paired, permutations=199)
     assert found.difference < 0
     assert found.p_value == 1 / 200
 
@@ -72,7 +78,7 @@ def test_a_clear_difference_has_the_smallest_p_there_is(features, paired):
 @pairing
 def test_the_same_samples_twice_are_no_difference(features, paired):
     real, a = features(30, 3, 0), features(30, 3, 1)
-    found = permutation_test(real, a, a, paired=paired, permutations=50)
+    found = permuted(real, a, a, paired=paired, permutations=50)
     assert found.difference == pytest.approx(0, abs=1e-12)
     assert found.p_value == 1
 
@@ -84,9 +90,7 @@ def test_p_is_uniform_where_there_is_no_difference(paired):
     for seed in range(80):
         real, a, b = random.standard_normal((3, 30, 3))
         common = random.standard_normal((30, 3)) if paired else 0.0  # the prompt
-        found = permutation_test(
-            real, a + common, b + common, paired=paired, permutations=29, seed=seed
-        )
+        found = permuted(real, a + common, b + common, paired=paired, permutations=29, seed=seed)
         values.append(found.p_value)
     # Kolmogorov & Smirnov's distance, at 1 % for 80 values
     steps = np.arange(1, 81) / 80
@@ -99,15 +103,15 @@ def test_pairs_show_what_is_hidden_by_the_prompts():
     real = random.standard_normal((60, 3)) * 3
     a = prompts + 0.1 * random.standard_normal((60, 3))
     b = prompts + 0.1 * random.standard_normal((60, 3)) + 0.5
-    paired = permutation_test(real, a, b, paired=True, permutations=199)
-    unpaired = permutation_test(real, a, b, paired=False, permutations=199)
+    paired = permuted(real, a, b, paired=True, permutations=199)
+    unpaired = permuted(real, a, b, paired=False, permutations=199)
     assert paired.p_value < 0.02 < unpaired.p_value
 
 
-def test_models_with_different_numbers_of_samples_are_not_told_apart_by_their_bias():
+def test_models_with_different_numbers_of_samples_do_not_differ_by_their_bias():
     random = np.random.default_rng(1)
     values = [
-        permutation_test(
+        permuted(
             random.standard_normal((60, 6)),
             random.standard_normal((20, 6)),
             random.standard_normal((60, 6)),
@@ -123,8 +127,7 @@ def test_models_with_different_numbers_of_samples_are_not_told_apart_by_their_bi
 def test_the_seed_decides(features, paired):
     real, a, b = features(40, 3, 0), features(30, 3, 1, 0.1), features(30, 3, 2)
     one, same, other = (
-        permutation_test(real, a, b, paired=paired, permutations=150, seed=seed)
-        for seed in (1, 1, 2)
+        permuted(real, a, b, paired=paired, permutations=150, seed=seed) for seed in (1, 1, 2)
     )
     assert one == same
     assert one.p_value != other.p_value
@@ -132,8 +135,8 @@ def test_the_seed_decides(features, paired):
 
 def test_frames_move_with_their_clip(features):
     real, a, b = features(30, 2, 0), features(5, 2, 1, 0.5), features(5, 2, 2)
-    clips = permutation_test(real, a, b, paired=True)
-    frames = permutation_test(
+    clips = permuted(real, a, b, paired=True)
+    frames = permuted(
         *(rows.repeat(3, axis=0) for rows in (real, a, b)), paired=True, rows_per_draw=3
     )
     assert frames.permutations == clips.permutations == 32
@@ -143,17 +146,17 @@ def test_frames_move_with_their_clip(features):
 def test_progress_counts_every_permutation(features):
     steps = []
     x = features(20, 2, 0)
-    permutation_test(x, x, x + 1, paired=True, permutations=7, progress=steps.append)
+    permuted(x, x, x + 1, paired=True, permutations=7, progress=steps.append)
     assert steps == [1] * 7
 
 
 def test_what_cannot_be_compared_is_refused(features):
     x = features(10, 3, 0)
     with pytest.raises(InputError, match="a has 10 rows and b 9: a paired test"):
-        permutation_test(x, x, x[:9], paired=True)
+        permuted(x, x, x[:9], paired=True)
     with pytest.raises(InputError, match="a have 3 features but b 2"):
-        permutation_test(x, x, x[:, :2], paired=False)
+        permuted(x, x, x[:, :2], paired=False)
     with pytest.raises(InputError, match="real have 2 features but a 3"):
-        permutation_test(x[:, :2], x, x, paired=False)
+        permuted(x[:, :2], x, x, paired=False)
     with pytest.raises(InputError, match="at least one permutation"):
-        permutation_test(x, x, x, paired=True, permutations=0)
+        permuted(x, x, x, paired=True, permutations=0)
