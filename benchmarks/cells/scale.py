@@ -207,7 +207,7 @@ def vae(path: str) -> Ingredient:
     Args:
         path: as `latte.autoencoder.open_autoencoder` takes it.
     """
-    from latte.vae_files import WEIGHT_FILES
+    from latte.autoencoder.vae_files import WEIGHT_FILES
 
     owner, _, rest = path.partition("/")
     repository, _, inside = rest.partition("/")
@@ -246,8 +246,8 @@ def _content(files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 def _vae_files(path: str) -> list[Path]:
-    """Configuration and weights of a folder, as `latte.vae_files` takes them; or nothing."""
-    from latte.vae_files import WEIGHT_FILES
+    """Configuration and weights of a folder, as `vae_files` takes them, or nothing."""
+    from latte.autoencoder.vae_files import WEIGHT_FILES
 
     folder = Path(path).expanduser()
     for place in (folder, folder / "vae"):
@@ -259,7 +259,7 @@ def _vae_files(path: str) -> list[Path]:
 
 def _is_fetched_vae(repository: str, prefix: str) -> bool:
     """Whether the hub's cache has both files of a VAE."""
-    from latte.vae_files import WEIGHT_FILES
+    from latte.autoencoder.vae_files import WEIGHT_FILES
 
     return _is_fetched(repository, f"{prefix}config.json") and any(
         _is_fetched(repository, f"{prefix}{name}") for name in WEIGHT_FILES

@@ -8,7 +8,7 @@ import typer
 
 from benchmarks.cells.scale import MEANINGS, Scale, name_at
 from latte.data.errors import InputError
-from latte.data.folders import made_if_used
+from latte.data.files import folder_if_used
 
 ScaleOption = Annotated[
     str,
@@ -72,5 +72,5 @@ def _try_to_write(folder: Path) -> None:
 
     Permissions do not: the superuser has all of them, even where a system takes no files.
     """
-    with made_if_used(folder), TemporaryFile(dir=folder):
+    with folder_if_used(folder), TemporaryFile(dir=folder):
         pass

@@ -234,7 +234,7 @@ def _with_latents(config: TrainConfig, components: int, folder: Path) -> TrainCo
     Few numbers to a token, as the paper's 16: a token that holds more than the network is wide
     would make the comparison one of widths.
     """
-    from latte.patch_autoencoder import fit_patches, save_patches
+    from latte.autoencoder.patches import fit_patches, save_patches
     from latte.training.config import DataTable
     from latte.training.videos import open_training_set
 

@@ -23,7 +23,7 @@ from latte.data.sources import Video
 from latte.data.transforms import OWN_FILTERS
 from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint
-from latte.sampling.faults import mendable
+from latte.sampling.faults import fixable_when_sampling
 from latte.sampling.generate import SamplingOptions, open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
 from latte.sampling.prepare import planned_autoencoder
@@ -92,7 +92,7 @@ class OpenedModel:
         Raises:
             InputError: as that; or there is too little memory.
         """
-        with mendable(self.device, batch_size):
+        with fixable_when_sampling(self.device, batch_size):
             return measure_model_similarity(
                 self.model,
                 clips,
@@ -124,7 +124,7 @@ def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> Ope
     plan = _plan(loaded, autoencoder)
     steps = SamplingOptions(steps=plan.diffusion.num_steps)
     diffusion = open_diffusion(steps, plan.diffusion)
-    with mendable(place, 1):
+    with fixable_when_sampling(place, 1):
         opened = planned_autoencoder(plan, loaded, place)
         model = build_model(loaded, place)
     with checkpoint.open("rb") as file:

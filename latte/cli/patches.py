@@ -31,7 +31,7 @@ def patches(
     if target.is_dir():
         raise InputError(f"{target}: is a folder; give the name of a file")
 
-    from latte.patch_autoencoder import fit_patches, save_patches
+    from latte.autoencoder.patches import fit_patches, save_patches
     from latte.training.config import DataTable
     from latte.training.videos import open_training_set
 

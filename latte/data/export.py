@@ -1,16 +1,13 @@
 """A set of videos to disk: lossless or H.264 files, frame folders, or one array."""
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from latte.data.errors import InputError, named
+from latte.data.errors import InputError
+from latte.data.files import atomic_path
 from latte.data.sources import Video, VideoSet
 from latte.data.video import write_video
 
@@ -52,29 +49,21 @@ def export_videos(
 def write_clip(final: Path, clip: np.ndarray, *, file_format: str, fps: float) -> None:
     """One video, uint8 (T, H, W, 3), as mkv, png or mp4; it has its name once it is complete.
 
-    `final` is what it is called in the end: a file with the format's suffix, or for png a folder.
+    `final` is a file with the format's suffix, or for png a folder.
     """
-    partial = final.with_name(f".partial-{os.getpid()}-{final.name}")
-    if file_format != "png":
-        with _temporary(partial):
+    with atomic_path(final) as partial:
+        if file_format != "png":
             write_video(partial, clip, fps=fps, lossless=file_format == "mkv")
-            partial.replace(final)
-        return
-    with _temporary(partial):
+            return
         partial.mkdir()
         for index, frame in enumerate(clip):
-            file = partial / f"{index:06d}.png"
-            with named(file):
-                Image.fromarray(frame).save(file)
-        shutil.rmtree(final, ignore_errors=True)
-        partial.rename(final)
+            Image.fromarray(frame).save(partial / f"{index:06d}.png")
 
 
 def _write_array(videos: "tqdm[Video]", count: int, target: Path) -> None:
     """A row at a time, so that memory does not grow with the number of videos."""
-    partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
-    # Written, not mapped: where the disk is full a map kills the process.
-    with _temporary(partial), partial.open("wb") as file:
+    # Written, not mapped: a map kills the process when the disk is full.
+    with atomic_path(target) as partial, partial.open("wb") as file:
         shape: tuple[int, ...] | None = None
         for video in videos:
             clip = _read_all(video)
@@ -88,21 +77,6 @@ def _write_array(videos: "tqdm[Video]", count: int, target: Path) -> None:
                     "array has one shape: choose mkv or png"
                 )
             file.write(np.ascontiguousarray(clip).data)
-        file.close()
-        partial.replace(target)
-
-
-@contextmanager
-def _temporary(partial: Path) -> Iterator[None]:
-    """A file or folder that is gone afterwards, whatever happens, unless it was renamed."""
-    try:
-        with named(partial):
-            yield
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        else:
-            partial.unlink(missing_ok=True)
 
 
 def _prepare_file(target: Path) -> None:

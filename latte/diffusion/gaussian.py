@@ -6,13 +6,15 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from latte.data.errors import InputError, nearest
-from latte.diffusion.samplers import sample
+from latte.diffusion.likelihood import discretized_log_likelihood, normal_kl, per_sample
 from latte.diffusion.schedule import make_betas, respaced_timesteps
 from latte.diffusion.tensors import Denoiser, RandomNumbers, at, widened
 
 Prediction = Literal["noise", "velocity"]
+METHODS = ("ddpm", "ddim")
 
 
 class GaussianDiffusion:
@@ -115,6 +117,7 @@ class GaussianDiffusion:
         a, b = np.sqrt(1 / self.alpha_bar), np.sqrt(1 / self.alpha_bar - 1)
         return (at(a, t, xt) * xt - x0) / at(b, t, xt)
 
+    @torch.no_grad()
     def sample(
         self,
         model: Denoiser,
@@ -125,17 +128,49 @@ class GaussianDiffusion:
         progress: bool = False,
         **model_inputs: Any,
     ) -> Tensor:
-        """Walk from noise to data; see `latte.diffusion.samplers.sample`."""
-        return sample(
-            self,
-            model,
-            noise,
-            method=method,
-            eta=eta,
-            randn=randn,
-            progress=progress,
-            **model_inputs,
-        )
+        """From noise to data, through the kept steps from the last to the first, unclipped.
+
+        Args:
+            noise: x at the last step, (N, F, C, H, W).
+            method: "ddpm", or "ddim" (Song et al., 2021).
+            eta: how much of DDPM's noise each step of DDIM adds again; 0 is deterministic.
+            randn: `randn(shape)` gives the noise of each step in turn, the last step's (not used)
+                included; by default torch's global random numbers.
+            progress: show a progress bar.
+
+        Returns:
+            x_0, shaped and typed as `noise`.
+
+        Raises:
+            InputError: there is no such method, or eta is out of range.
+        """
+        if method not in METHODS:
+            raise InputError(f"no sampling method {method!r}: {nearest(method, METHODS)}")
+        if not 0 <= eta <= 1:
+            raise InputError(f"eta = {eta}: give 0 (no new noise) … 1 (as much as DDPM)")
+        x = widened(noise)
+        steps = range(len(self.timesteps) - 1, -1, -1)
+        for step in tqdm(steps, desc=method, unit="step", disable=not progress, leave=False):
+            t = torch.full((len(x),), step, dtype=torch.long, device=x.device)
+            mean, log_variance, pred_x0 = self.p_mean_variance(model, x, t, **model_inputs)
+            fresh = _draw(randn, x) if method == "ddpm" or eta > 0 else None
+            if method == "ddpm":
+                spread = torch.exp(0.5 * log_variance)
+            else:
+                mean, spread = self._ddim_step(x, t, pred_x0, eta)
+            x = mean if fresh is None or step == 0 else mean + spread * fresh
+        return x.to(noise.dtype)
+
+    def _ddim_step(
+        self, x: Tensor, t: Tensor, pred_x0: Tensor, eta: float
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of x_{t−1}, DDIM eq. 12 and 16."""
+        before, now = self.alpha_bar_prev, self.alpha_bar
+        sigma = eta * np.sqrt((1 - before) / (1 - now) * (1 - now / before))
+        direction = np.sqrt(1 - before - sigma**2)
+        noise = self.noise_from_x0(x, t, pred_x0)
+        mean = at(np.sqrt(before), t, x) * pred_x0 + at(direction, t, x) * noise
+        return mean, at(sigma, t, x)
 
     def model_times(self, t: Tensor) -> Tensor:
         """Steps of the whole diffusion, which the network knows, for kept steps."""
@@ -175,11 +210,6 @@ class GaussianDiffusion:
         return torch.where(t == 0, per_sample(decoder), per_sample(divergence)) / math.log(2)
 
 
-def per_sample(values: Tensor) -> Tensor:
-    """Mean over everything but the samples, (N,)."""
-    return values.flatten(1).mean(dim=1)
-
-
 def split_output(output: Tensor, channels: int) -> tuple[Tensor, Tensor | None]:
     """A network's output (N, …, C or 2C, H, W) → noise, and what is said of the variance.
 
@@ -197,31 +227,10 @@ def split_output(output: Tensor, channels: int) -> tuple[Tensor, Tensor | None]:
     return noise, between
 
 
-def normal_kl(mean1: Tensor, log_variance1: Tensor, mean2: Tensor, log_variance2: Tensor) -> Tensor:
-    """KL(N₁ ‖ N₂) of each dimension, nats."""
-    return 0.5 * (
-        log_variance2
-        - log_variance1
-        - 1.0
-        + torch.exp(log_variance1 - log_variance2)
-        + (mean1 - mean2) ** 2 * torch.exp(-log_variance2)
-    )
-
-
-def discretized_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-    """log P of the one of 256 levels in [−1, 1] that x lies on, under N(mean, scale²), nats.
-
-    The outermost levels reach to infinity (DDPM eq. 13). Φ is the tanh approximation, and
-    probabilities are at least 1e-12, as in the official code.
-    """
-    centred, inverse = x - mean, torch.exp(-log_scale)
-    below_upper = _normal_cdf(inverse * (centred + 1 / 255))
-    below_lower = _normal_cdf(inverse * (centred - 1 / 255))
-    inside = torch.log((below_upper - below_lower).clamp(min=1e-12))
-    lowest = torch.log(below_upper.clamp(min=1e-12))
-    highest = torch.log((1 - below_lower).clamp(min=1e-12))
-    return torch.where(x < -0.999, lowest, torch.where(x > 0.999, highest, inside))
-
-
-def _normal_cdf(x: Tensor) -> Tensor:
-    return 0.5 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+def _draw(randn: RandomNumbers | None, x: Tensor) -> Tensor:
+    if randn is None:
+        return torch.randn_like(x)
+    fresh = randn(tuple(x.shape))
+    if fresh.shape != x.shape:
+        raise ValueError(f"randn gave {tuple(fresh.shape)}, not {tuple(x.shape)}")
+    return fresh.to(device=x.device, dtype=x.dtype)

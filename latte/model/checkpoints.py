@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from latte.config import LatteConfig
-from latte.data.errors import InputError, named
+from latte.data.errors import InputError
 from latte.model.dit import initialise_from_dit
 from latte.model.official import is_dit, load_official, read_official
 from latte.model.tensor_files import (
@@ -130,14 +129,7 @@ def save_checkpoint(
         for name, value in state_dict.items()
     }
     check_finite(tensors, f"{path}, as {str(dtype).removeprefix('torch.')}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        with named(partial):
-            write_safetensors(partial, tensors, metadata)
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_safetensors(path, tensors, metadata)
 
 
 def build_model(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> Latte:

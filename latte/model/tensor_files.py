@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from latte.data.errors import InputError
+from latte.data.files import atomic_path
 
 # Those that can be written, by their names in safetensors' header.
 DTYPES: Mapping[torch.dtype, str] = {
@@ -66,7 +67,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def write_safetensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
 ) -> None:
-    """Write tensors, on the CPU, as safetensors does, but the same bytes each time.
+    """Write tensors, on the CPU, as safetensors does, but the same bytes each time, atomically.
 
     safetensors' own writer puts metadata in an order that changes from run to run, makes files that
     their owner alone can read, and hides what the system said when a disk is full.
@@ -85,7 +86,7 @@ def write_safetensors(
         }
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
+    with atomic_path(path) as partial, partial.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in names:
             file.write(tensors[name].contiguous().flatten().view(torch.uint8).numpy().data)

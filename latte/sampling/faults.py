@@ -1,35 +1,55 @@
-"""What torch says of too little memory, or of no compiler, as a sentence that says what to do."""
+"""Errors of torch that the user can fix, too little memory or no compiler, as sentences."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from latte.data.errors import InputError
-from latte.memory import is_too_little
+
+_NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory has run out.
+
+    torch.OutOfMemoryError is a RuntimeError, and the CPU's allocator has no type of its own.
+    """
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
+    )
 
 
 @contextmanager
-def mendable(device: torch.device, batch_size: int) -> Iterator[None]:
-    """Turn the faults that the user can mend into InputError; others stay faults."""
+def fixable_faults(memory_advice: str, compile_advice: str) -> Iterator[None]:
+    """Turn torch's faults that the user can fix into InputError; others stay faults.
+
+    Args:
+        memory_advice: how the sentence on too little memory goes on.
+        compile_advice: what to do where the network cannot be compiled.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if is_too_little(error):
-            raise InputError(_memory_advice(device, batch_size)) from error
+        if is_out_of_memory(error):
+            raise InputError(f"there is not enough memory {memory_advice}") from error
         if type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
             reason = str(error).partition("\n")[0]
             raise InputError(
-                f"the network cannot be compiled here ({reason}); leave --compile out"
+                f"the network cannot be compiled here ({reason}): {compile_advice}"
             ) from error
         raise
 
 
-def _memory_advice(device: torch.device, batch_size: int) -> str:
+@contextmanager
+def fixable_when_sampling(device: torch.device, batch_size: int) -> Iterator[None]:
+    """`fixable_faults` with advice for sampling."""
     if device.type == "cuda" and batch_size > 1:
-        advice = f"for {batch_size} samples at a time; give --batch-size {batch_size // 2}"
+        advice = f"for {batch_size} samples at a time: give --batch-size {batch_size // 2}"
     elif device.type == "cuda":
-        advice = "for one sample; give --precision bf16, or take a GPU with more memory"
+        advice = "for one sample: give --precision bf16, or use a GPU with more memory"
     else:
-        advice = "for one sample at a time; close other programs, or take a machine with more"
-    return f"there is not enough memory on {device} {advice}"
+        advice = "for one sample at a time: close other programs, or use a larger machine"
+    with fixable_faults(f"on {device} {advice}", "leave --compile out"):
+        yield

@@ -1,7 +1,6 @@
 """The folder of samples: which are there, how they were made, and writing one more."""
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from latte.data.errors import InputError, named
+from latte.data.errors import InputError
 from latte.data.export import write_clip
+from latte.data.files import write_atomically
 from latte.data.frames import FRAME_SUFFIXES
 from latte.data.sources import FileVideo, FrameFolder, Video
 from latte.data.video import VIDEO_SUFFIXES
@@ -88,7 +88,8 @@ class SampleFolder:
         """
         new_folder, new_settings = not self.root.exists(), self.check(settings)
         if new_settings:
-            self._write_record({"settings": dict(settings), "made_by": dict(made_by)})
+            record = {"settings": dict(settings), "made_by": dict(made_by)}
+            write_atomically(self.root / RECORD, json.dumps(record, indent=2) + "\n")
         try:
             yield
         except BaseException:
@@ -123,9 +124,7 @@ class SampleFolder:
 
     def write(self, index: int, clip: np.ndarray) -> None:
         """Sample `index`, uint8 (F, H, W, 3)."""
-        path = self.path(index)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_clip(path, clip, file_format=self.file_format, fps=self.fps)
+        write_clip(self.path(index), clip, file_format=self.file_format, fps=self.fps)
 
     def read(self, index: int) -> np.ndarray:
         """Sample `index` as it is on the disk, uint8 (F, H, W, 3)."""
@@ -146,16 +145,6 @@ class SampleFolder:
         if not isinstance(settings, dict):
             raise InputError(f"{path}: is damaged; {_ADVICE}")
         return settings
-
-    def _write_record(self, record: Mapping[str, Any]) -> None:
-        self.root.mkdir(parents=True, exist_ok=True)
-        partial = self.root / f".partial-{os.getpid()}-record"
-        try:
-            with named(partial):
-                partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-                partial.replace(self.root / RECORD)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def folder_name(class_name: str) -> str:

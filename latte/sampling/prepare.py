@@ -12,7 +12,7 @@ from latte.autoencoder import Autoencoder, open_autoencoder
 from latte.data.errors import InputError
 from latte.diffusion import GaussianDiffusion
 from latte.model.checkpoints import Checkpoint, load_checkpoint, shipped_checkpoint
-from latte.sampling.faults import mendable
+from latte.sampling.faults import fixable_when_sampling
 from latte.sampling.folder import SampleFolder
 from latte.sampling.generate import open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
@@ -58,7 +58,7 @@ def prepare(request: SampleRequest) -> Sampling:
     checkpoint = load_checkpoint(path, request.num_heads)
     plan = make_plan(request, checkpoint)
     diffusion = open_diffusion(plan.options, plan.diffusion)
-    with mendable(device, request.batch_size):
+    with fixable_when_sampling(device, request.batch_size):
         autoencoder = planned_autoencoder(plan, checkpoint, device)
     sampling = Sampling(
         request=request,

@@ -1,6 +1,5 @@
 """A contact sheet of samples: a row for each, frames from left to right."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from latte.data.errors import named
+from latte.data.files import atomic_path
 
 ROWS = 16
 COLUMNS = 8
@@ -47,13 +46,8 @@ def contact_sheet(rows: Sequence[tuple[str, np.ndarray]]) -> Image.Image:
 
 def save_preview(path: Path, rows: Sequence[tuple[str, np.ndarray]]) -> None:
     """The contact sheet as a PNG file, which appears complete or not at all."""
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        with named(partial):
-            contact_sheet(rows).save(partial)
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_path(path) as partial:
+        contact_sheet(rows).save(partial)
 
 
 def _spread(clip: np.ndarray) -> np.ndarray:

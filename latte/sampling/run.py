@@ -1,6 +1,6 @@
 """`latte sample`: a checkpoint to a folder of videos, from wherever it was interrupted."""
 
-import sys
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,11 +11,13 @@ import torch
 
 from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, build_model
-from latte.sampling.faults import mendable
+from latte.sampling.faults import fixable_when_sampling
 from latte.sampling.generate import generate_clips
 from latte.sampling.plan import SamplePlan, SampleRequest
 from latte.sampling.prepare import Sampling, prepare
 from latte.sampling.preview import ROWS, preview_path, save_preview
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ def carry_out(sampling: Sampling) -> SampleReport:
     share = sampling.process.share(sampling.plan.indices)
     missing = [index for index in share if index not in there]
     if missing:
-        with mendable(sampling.device, sampling.request.batch_size):
+        with fixable_when_sampling(sampling.device, sampling.request.batch_size):
             _make(sampling, missing)
     return _report(sampling, len(missing))
 
@@ -74,7 +76,7 @@ def _make(sampling: Sampling, missing: Sequence[int]) -> None:
     request, plan, alone = sampling.request, sampling.plan, sampling.process.world == 1
     show = request.progress and sampling.process.rank == 0
     if show:
-        print(_intention(sampling), file=sys.stderr)
+        logger.info(_intention(sampling))
     clips = generate_clips(
         _network(sampling.checkpoint, sampling.device, compiled=request.compile),
         sampling.diffusion,

@@ -15,8 +15,6 @@ next video.
 
 import hashlib
 import json
-import os
-import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +30,7 @@ from tqdm import tqdm
 from latte.autoencoder import Autoencoder, from_uint8
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError, named
+from latte.data.files import write_atomically
 from latte.data.loading import Preparation, clip_identity, load_clip
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
@@ -152,16 +151,7 @@ class _Target:
     def write(self, moments: Tensor) -> None:
         checksums = torch.tensor([_checksum(row) for row in moments], dtype=torch.int64)
         data = save({"moments": moments, "checksums": checksums}, {"made_from": self.made_from})
-        partial = self.folder / f".writing-{uuid.uuid4().hex}"
-        with named(self.path):
-            try:
-                with partial.open("xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                partial.replace(self.path)
-            finally:
-                partial.unlink(missing_ok=True)
+        write_atomically(self.path, data, durable=True)
 
 
 @dataclass(frozen=True, kw_only=True)

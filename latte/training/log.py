@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from latte.data.errors import named
+from latte.data.files import atomic_path
 
 
 class RunLog:
@@ -51,13 +52,10 @@ class RunLog:
         if name not in self._columns:
             kept = [each for each in kept if int(each["step"]) <= self._resumed_at]
         columns += [key for key in ("step", *row) if key not in columns]
-        partial = path.with_name(f".partial-{path.name}")
-        with named(partial):
-            with partial.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, columns)
-                writer.writeheader()
-                writer.writerows(kept)
-            partial.replace(path)
+        with atomic_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(kept)
         self._columns[name] = columns
 
     def __enter__(self) -> "RunLog":

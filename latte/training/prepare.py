@@ -3,9 +3,8 @@
 Latents of a cache are the exception: they take time, and are kept.
 """
 
+import logging
 import os
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from latte.training.state import Counters, TrainState, latest_state, load_state,
 from latte.training.videos import open_training_set
 from latte.training.weights import initial_model
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +56,6 @@ def prepare(
     Raises:
         InputError: data, weights, device or an earlier part of the run are not as it needs them.
     """
-
-    def say(sentence: str) -> None:
-        if group.is_first:
-            print(sentence, file=sys.stderr)
-
     training_set = open_training_set(
         config.data,
         seed=config.training.seed,
@@ -74,14 +68,17 @@ def prepare(
     )
     diffusion = config.diffusion.open()
     latte_config = _latte_config(config, training_set, autoencoder)
-    for note in training_set.notes():
-        say(note)
     circumstances = Circumstances(
         processes=group.world_size,
         videos=training_set.digest,
         autoencoder=autoencoder.digest,
     )
-    state = _state(config, latte_config, options, group, circumstances, say)
+    state, notes = _state(config, latte_config, options, group, circumstances)
+    if group.is_first:
+        for note in training_set.notes():
+            logger.warning(note)
+        for note in notes:
+            logger.info(note)
     parts = Ingredients(
         config=config,
         group=group,
@@ -136,18 +133,17 @@ def _state(
     options: RunOptions,
     group: Group,
     circumstances: Circumstances,
-    say: Say,
-) -> TrainState:
-    """The first weights, or those of the last checkpoint."""
+) -> tuple[TrainState, list[str]]:
+    """The first weights, or those of the last checkpoint, with notes."""
     found = latest_state(options.checkpoints, config)
     table = config.model if found is None else replace(config.model, initialise_from=None)
-    model = initial_model(latte_config, table, config.training.seed, say).to(group.device)
-    state = _new_state(model, config.training)
+    model, notes = initial_model(latte_config, table, config.training.seed)
+    state = _new_state(model.to(group.device), config.training)
     if found is not None:
-        for note in load_state(found, state, config, circumstances):
-            say(note)
-        say(f"going on from step {state.counters.step} of {config.training.steps} ({found.parent})")
-    return state
+        notes += load_state(found, state, config, circumstances)
+        step, steps = state.counters.step, config.training.steps
+        notes.append(f"resuming from step {step} of {steps} ({found.parent})")
+    return state, notes
 
 
 def _new_state(model: Latte, table: TrainingTable) -> TrainState:

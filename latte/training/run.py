@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 
 from latte.autoencoder import lasting_path
 from latte.data.errors import InputError, named
-from latte.data.folders import made_if_used
-from latte.memory import is_too_little
+from latte.data.files import folder_if_used
+from latte.sampling.faults import fixable_faults
 from latte.sampling.preview import contact_sheet
 from latte.training.config import TrainConfig, as_table
 from latte.training.distributed import Group, join_group
@@ -42,17 +42,18 @@ def train(config: TrainConfig, options: RunOptions) -> Path:
         InputError: data, weights, device or memory are not as the run needs them.
         KeyboardInterrupt: it was stopped: after its state was written, unless asked twice.
     """
-    try:
-        with (
-            join_group(options.device) as group,
-            stop_between_steps() as should_stop,
-            allowing_tf32(config.training.tf32 and group.device.type == "cuda"),
-        ):
-            return _train(config, options, group, should_stop)
-    except (MemoryError, RuntimeError) as error:
-        if (sentence := _advice(error, config)) is not None:
-            raise InputError(sentence) from error
-        raise
+    memory_advice = (
+        f"for {config.training.batch_size} clips at a time: set training.batch_size lower and "
+        "training.accumulate higher, training.precision to bf16, or "
+        "training.checkpoint_activations to true"
+    )
+    with (
+        fixable_faults(memory_advice, "set training.compile to false"),
+        join_group(options.device) as group,
+        stop_between_steps() as should_stop,
+        allowing_tf32(config.training.tf32 and group.device.type == "cuda"),
+    ):
+        return _train(config, options, group, should_stop)
 
 
 def _train(
@@ -79,7 +80,7 @@ def alone_in(out: Path) -> Iterator[None]:
         InputError: another run does.
     """
     lock = FileLock(out / LOCK, timeout=0)
-    with made_if_used(out):
+    with folder_if_used(out):
         try:
             _acquire(lock)
         except Timeout:
@@ -257,17 +258,3 @@ def _autoencoder_settings(parts: Ingredients) -> dict[str, str]:
 
 def _is_finite(state: TrainState) -> bool:
     return all(bool(torch.isfinite(value).all()) for value in state.averages.values())
-
-
-def _advice(error: MemoryError | RuntimeError, config: TrainConfig) -> str | None:
-    """What to do about an error of torch, if it is one that the user can mend."""
-    if is_too_little(error):
-        return (
-            f"there is not enough memory for {config.training.batch_size} clips at a time; set "
-            "training.batch_size lower and training.accumulate higher, training.precision to bf16, "
-            "or training.checkpoint_activations to true"
-        )
-    if type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
-        reason = str(error).partition("\n")[0]
-        return f"the network cannot be compiled here ({reason}); set training.compile to false"
-    return None

@@ -1,10 +1,12 @@
-"""Ctrl-C and its like: a run ends between two steps."""
+"""Ctrl-C and signals to stop: a run ends between two steps."""
 
+import logging
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -17,7 +19,7 @@ def stop_between_steps() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        print("stopping after this step; once more to stop without saving it", file=sys.stderr)
+        logger.warning("stopping after this step. Interrupt again to stop without saving it.")
 
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]

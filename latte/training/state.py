@@ -8,7 +8,6 @@ are all there is of random states and of the position in the data.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,7 +18,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from latte.data.errors import InputError, named
+from latte.data.errors import InputError
+from latte.data.files import atomic_path
 from latte.model import Latte
 from latte.model.checkpoints import save_checkpoint
 from latte.model.tensor_files import write_safetensors
@@ -27,7 +27,6 @@ from latte.training.config import TrainConfig, as_table
 from latte.training.continuation import UNKNOWN, Circumstances, clips_per_step, differences
 
 FORMAT = "latte-eval training state 1"
-_PARTIAL = ".partial-"  # and the process id
 
 
 @dataclass(kw_only=True)
@@ -64,30 +63,21 @@ def save_state(
 ) -> Path:
     """Write one checkpoint below `folder`; it appears complete or not at all."""
     final = folder / f"{state.counters.step:07d}"
-    partial = folder / f"{_PARTIAL}{os.getpid()}"
-    try:
-        with named(folder):
-            for left_over in folder.glob(f"{_PARTIAL}*"):  # of a run that was killed
-                shutil.rmtree(left_over)
-            partial.mkdir(parents=True)
-            save_checkpoint(
-                partial / "ema.safetensors", state.model.config, state.ema_state_dict(), settings
-            )
-            metadata = {
-                "format": FORMAT,
-                "counters": json.dumps(asdict(state.counters)),
-                "config": json.dumps(as_table(config)),
-                **circumstances.as_texts(),
-            }
-            tensors = {name: tensor.cpu() for name, tensor in _tensors(state).items()}
-            write_safetensors(partial / "state.safetensors", tensors, metadata)
-            for path in partial.iterdir():  # on the disk before the one before is deleted
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
-            shutil.rmtree(final, ignore_errors=True)
-            partial.rename(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    for left_over in folder.glob(".partial-*"):  # from a run that was killed
+        shutil.rmtree(left_over)
+    # Durable: the checkpoint before it may be deleted then.
+    with atomic_path(final, durable=True) as partial:
+        save_checkpoint(
+            partial / "ema.safetensors", state.model.config, state.ema_state_dict(), settings
+        )
+        metadata = {
+            "format": FORMAT,
+            "counters": json.dumps(asdict(state.counters)),
+            "config": json.dumps(as_table(config)),
+            **circumstances.as_texts(),
+        }
+        tensors = {name: tensor.cpu() for name, tensor in _tensors(state).items()}
+        write_safetensors(partial / "state.safetensors", tensors, metadata)
     return final
 
 

@@ -1,6 +1,5 @@
 """The weights that a run begins with."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,10 +11,11 @@ from latte.model.checkpoints import Checkpoint, initialise_from_dit, load_initia
 from latte.training.config import ModelTable
 
 
-def initial_model(
-    config: LatteConfig, table: ModelTable, seed: int, say: Callable[[str], None]
-) -> Latte:
+def initial_model(config: LatteConfig, table: ModelTable, seed: int) -> tuple[Latte, list[str]]:
     """A network with the seed's random weights, filled from a file where the table names one.
+
+    Returns:
+        The network, and notes on what was taken from the file.
 
     Raises:
         InputError: the file is missing, damaged, or of another network.
@@ -24,13 +24,11 @@ def initial_model(
         torch.manual_seed(seed)
         model = Latte(config)
     if table.initialise_from is None:
-        return model
+        return model, []
     path = Path(table.initialise_from)
     found = load_initial(path)
     if not isinstance(found, Checkpoint):
-        for sentence in initialise_from_dit(model, found, blocks=table.dit_blocks):
-            say(sentence)
-        return model
+        return model, initialise_from_dit(model, found, blocks=table.dit_blocks)
     for field in ("variant", "num_heads"):  # that leave no trace in names and shapes
         theirs, ours = getattr(found.config, field), getattr(config, field)
         if theirs != ours:
@@ -46,5 +44,4 @@ def initial_model(
     if missing:
         raise InputError(f"{path}: has no {missing[0]}, which the model of this run needs")
     model.load_state_dict(found.state_dict)
-    say(f"{path}: all weights taken")
-    return model
+    return model, [f"{path}: all weights taken"]

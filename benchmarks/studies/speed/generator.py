@@ -29,8 +29,8 @@ from benchmarks.studies.speed.generator_jobs import (
 from benchmarks.studies.speed.timing import matrix_product, race
 from latte.config import LatteConfig, preset
 from latte.data.errors import InputError
-from latte.memory import is_too_little
 from latte.model.cost import cost
+from latte.sampling.faults import is_out_of_memory
 from latte.sampling.processes import choose_device, this_process
 from reports.provenance import Provenance
 from reports.tables import Cell, Column, Row, Table
@@ -275,7 +275,7 @@ def run(
         with tensor_cores(chosen):
             races = measure(planned, chosen, ways, 2 if quick else repetitions)
     except (MemoryError, RuntimeError) as error:
-        if is_too_little(error):
+        if is_out_of_memory(error):
             raise InputError(f"memory of {chosen} has run out: choose a smaller --model") from error
         raise
     provenance = this_run(device=str(chosen), seconds=time.monotonic() - started)

@@ -41,13 +41,13 @@ from evaluation.similarity import latte_sites, measure_model_similarity
 from evaluation.similarity.record import summary_record
 from evaluation.similarity.summary import RunningSummary, Summary
 from latte.autoencoder import open_autoencoder
+from latte.autoencoder.patches import fit_patches, save_patches
 from latte.config import LatteConfig
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES, shapes_clips
 from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
 from latte.model.checkpoints import build_model, load_checkpoint, save_checkpoint
-from latte.patch_autoencoder import fit_patches, save_patches
 
 FRAMES = 4
 
@@ -334,7 +334,7 @@ def test_at_paper_scale_the_networks_of_figure_5f_are_looked_into(network, tmp_p
 
 
 def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     sizes = ("model.hidden_size=8", "model.depth=2", "data.num_videos=20", "data.size=8")
     setup: Setup = replace(
@@ -354,9 +354,9 @@ def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
     kept = tmp_path / "shared" / "networks" / task.training.key / "ema.safetensors"
     weights = kept.read_bytes()
 
-    capsys.readouterr()
+    caplog.set_level("INFO", "latte")
     (shared,) = run_trainings([task.training], 1, tmp_path / "shared", workers=0).cells.values()
-    assert "going on from step 2 of 2" in capsys.readouterr().err  # not a step more
+    assert "resuming from step 2 of 2" in caplog.text  # not a step more
     alone = replace(task.training, folder=tmp_path / "alone")
     (cell,) = run_trainings([alone], 1, tmp_path / "alone", workers=0).cells.values()
     assert cell.details == shared.details

@@ -90,7 +90,7 @@ def test_a_run_lands_where_it_is_looked_for_and_goes_on(run, small, capsys, tmp_
     monkeypatch.setitem(sys.modules, "measuring", measuring)
     assert run("shapes-tiny", *small, *more) == 0
     said = capsys.readouterr()
-    assert "going on from step 2 of 3" in said.err
+    assert "resuming from step 2 of 3" in said.err
     assert "3/3" not in said.err
     evaluations = (tmp_path / "runs" / "shapes-tiny" / "evaluations.csv").read_text()
     assert evaluations.splitlines() == ["step,doubled", "3,6"]

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from latte.autoencoder import open_autoencoder
+from latte.autoencoder.patches import fit_patches, save_patches
 from latte.config import LatteConfig
 from latte.data.errors import InputError
 from latte.data.sources import open_video_set
 from latte.model import Latte
 from latte.model.checkpoints import build_model, load_checkpoint, save_checkpoint
-from latte.patch_autoencoder import fit_patches, save_patches
 from latte.sampling import SamplingOptions, folder, generate_clips, prepare, run
 from latte.sampling.generate import open_diffusion
 from latte.sampling.plan import SampleRequest
@@ -294,19 +294,19 @@ def test_an_autoencoder_of_other_latents_is_refused(checkpoint_file, tmp_path, f
             torch.cuda.OutOfMemoryError("CUDA out of memory."),
             "cuda:0",
             8,
-            "on cuda:0 for 8 samples at a time; give --batch-size 4",
+            "on cuda:0 for 8 samples at a time: give --batch-size 4",
         ),
         (
             torch.cuda.OutOfMemoryError("CUDA out of memory."),
             "cuda:0",
             1,
-            "for one sample; give --precision bf16",
+            "for one sample: give --precision bf16",
         ),
         (
             RuntimeError("DefaultCPUAllocator: not enough memory: you tried"),
             "cpu",
             8,
-            "on cpu for one sample at a time; close",
+            "on cpu for one sample at a time: close",
         ),
         (
             RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
@@ -338,7 +338,7 @@ def test_a_machine_without_a_compiler_is_one_sentence(checkpoint_file, tmp_path,
         raise InductorError("InvalidCxxCompiler: none found\nSet TORCHDYNAMO_VERBOSE=1")
 
     monkeypatch.setattr(run, "build_model", broken)
-    with pytest.raises(InputError, match=r"here \(InvalidCxxCompiler: none found\); leave"):
+    with pytest.raises(InputError, match=r"here \(InvalidCxxCompiler: none found\): leave"):
         sample(checkpoint_file(), tmp_path / "out", compile=True)
 
 

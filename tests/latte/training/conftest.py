@@ -25,8 +25,9 @@ TINY = (
 
 
 @pytest.fixture(autouse=True)
-def one_process(monkeypatch):
-    """What torchrun sets is not here, whoever runs the tests."""
+def one_process(monkeypatch, caplog):
+    """What torchrun sets is not here, whoever runs the tests; notes are recorded."""
+    caplog.set_level("INFO", "latte")
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
 

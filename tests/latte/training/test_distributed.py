@@ -73,7 +73,7 @@ def test_two_processes_stop_together_and_one_goes_on(run, left_by, tiny_settings
             assert float(text) == pytest.approx(float(expected_row[name]), rel=1e-4), name
 
 
-def test_another_batch_is_allowed_and_said(run, tmp_path, capsys, monkeypatch):
+def test_another_batch_is_allowed_and_said(run, tmp_path, caplog, monkeypatch):
     from latte.training import prepare
 
     run("training.steps=1")
@@ -84,4 +84,4 @@ def test_another_batch_is_allowed_and_said(run, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(prepare, "load_state", three)
     run("training.steps=2")
-    assert "a step had 2 clips in 1 process, from here on it has 6 in 3" in capsys.readouterr().err
+    assert "a step had 2 clips in 1 process, from here on it has 6 in 3" in caplog.text

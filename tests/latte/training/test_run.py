@@ -13,12 +13,12 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from latte.autoencoder import open_autoencoder
+from latte.autoencoder.patches import fit_patches, save_patches
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import open_video_set
 from latte.model import Latte
 from latte.model.checkpoints import build_model, load_checkpoint
-from latte.patch_autoencoder import fit_patches, save_patches
 from latte.sampling import SamplingOptions
 from latte.sampling.plan import SampleRequest
 from latte.sampling.preview import contact_sheet
@@ -280,31 +280,30 @@ def dit(tiny, weight, tmp_path):
     return state
 
 
-def test_a_run_may_begin_with_a_dit_or_a_checkpoint(run, dit, tmp_path, capsys):
+def test_a_run_may_begin_with_a_dit_or_a_checkpoint(run, dit, tmp_path, caplog):
     start = f"model.initialise_from={tmp_path / 'dit.pt'}"
     slow = ["training.learning_rate=1e-12", "training.steps=2"]
     weights = weights_of(run(start, *slow, "model.dit_blocks=both", out="dit"))
-    said = capsys.readouterr().err
-    assert "were taken from the DiT" in said
-    assert "DiT's label table was dropped" in said
+    assert "were taken from the DiT" in caplog.text
+    assert "DiT's label table was dropped" in caplog.text
     torch.testing.assert_close(
         weights["blocks.1.attn.qkv.weight"], dit["blocks.0.attn.qkv.weight"], rtol=0, atol=1e-6
     )
     first = tmp_path / "dit" / "checkpoints" / "0000002" / "ema.safetensors"
     again = weights_of(run(f"model.initialise_from={first}", *slow, out="again"))
-    assert f"{first}: all weights taken" in capsys.readouterr().err
+    assert f"{first}: all weights taken" in caplog.text
     for name, tensor in again.items():
         torch.testing.assert_close(tensor, weights[name], rtol=0, atol=1e-6)
 
 
 @pytest.mark.usefixtures("dit")
-def test_to_go_on_the_first_weights_are_not_needed(run, tmp_path, capsys):
+def test_to_go_on_the_first_weights_are_not_needed(run, tmp_path, caplog):
     start = f"model.initialise_from={tmp_path / 'dit.pt'}"
     run(start, "training.steps=1")
     (tmp_path / "dit.pt").unlink()
-    capsys.readouterr()
+    caplog.clear()
     run(start)
-    assert "taken from the DiT" not in capsys.readouterr().err
+    assert "taken from the DiT" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -401,7 +400,7 @@ def test_too_little_memory_is_one_sentence(run, monkeypatch, error, module, wher
         raise error
 
     monkeypatch.setattr(module, where, full)
-    with pytest.raises(InputError, match=r"memory for 2 clips at a time; set training\.batch_size"):
+    with pytest.raises(InputError, match=r"memory for 2 clips at a time: set training\.batch_size"):
         run()
 
 
@@ -413,7 +412,7 @@ def test_no_compiler_is_one_sentence_and_other_faults_stay_faults(run, monkeypat
         raise NoCompilerError("No working C++ compiler found\nand much more")
 
     monkeypatch.setattr(run_module, "run_steps", fail)
-    sentence = r"compiled here \(No working C\+\+ compiler found\); set training.compile to false$"
+    sentence = r"compiled here \(No working C\+\+ compiler found\): set training.compile to false$"
     with pytest.raises(InputError, match=sentence):
         run()
 
@@ -529,12 +528,10 @@ def test_a_checkpoint_finds_its_autoencoder_from_anywhere(run, patches, tmp_path
         sample(replace(request, out=tmp_path / "others"))
 
 
-def test_what_is_done_is_said(run, capsys, tmp_path):
+def test_a_run_that_resumes_says_from_where(run, caplog, tmp_path):
     run("training.steps=1")
     run("training.steps=2", "data.stride=1")
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert re.search(r"going on from step 1 of 2 \(.*run/checkpoints/0000001\)", said.err)
+    assert re.search(r"resuming from step 1 of 2 \(.*run/checkpoints/0000001\)", caplog.text)
 
 
 def test_two_runs_do_not_train_in_one_folder(run, tmp_path):

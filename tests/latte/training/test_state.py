@@ -12,9 +12,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from latte.autoencoder.patches import fit_patches, save_patches
 from latte.data.errors import InputError
 from latte.data.video import write_video
-from latte.patch_autoencoder import fit_patches, save_patches
 from latte.training import state as state_module
 from latte.training.data import TrainingSet
 
@@ -343,5 +343,5 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(run, tmp_path, 
     monkeypatch.setattr(state_module, "write_safetensors", full)
     with pytest.raises(OSError, match="No space left on device") as failed:
         run("output.checkpoint_every=2")
-    assert failed.value.filename == str(tmp_path / "run" / "checkpoints")
+    assert failed.value.filename.startswith(str(tmp_path / "run" / "checkpoints"))
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["0000002"]

@@ -35,20 +35,18 @@ def table(tmp_path):
 @pytest.mark.parametrize(("blocks", "source"), [("name", 3), ("both", 1)])
 def test_an_image_model_initialises_one_of_videos(table, blocks, source):
     start, image_model = table(IMAGE, dit_blocks=blocks)
-    said = []
-    model = initial_model(VIDEO, start, 0, said.append)
+    model, notes = initial_model(VIDEO, start, 0)
     torch.testing.assert_close(
         model.blocks[3].attn.qkv.weight, image_model.blocks[source].attn.qkv.weight, rtol=0, atol=0
     )
     assert not model.y_embedder.embedding_table.weight.any()
-    assert "were taken from the DiT" in said[0]
+    assert "were taken from the DiT" in notes[0]
 
 
 def test_rotary_positions_do_not_make_a_video_model_an_image_model(table):
     config = replace(VIDEO, temporal_position="rotary")
     start, other = table(config)
-    said = []
-    model = initial_model(config, start, 0, said.append)
-    assert "all weights taken" in said[0]
+    model, notes = initial_model(config, start, 0)
+    assert "all weights taken" in notes[0]
     labels = "y_embedder.embedding_table.weight"
     torch.testing.assert_close(model.state_dict()[labels], other.state_dict()[labels])

@@ -6,7 +6,6 @@ seconds.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latte.data.errors import InputError, named
+from latte.data.errors import InputError
 from latte.model.tensor_files import is_safetensors, read_safetensors, write_safetensors
 
 FORMAT = "latte-eval patches 1"
@@ -121,23 +120,13 @@ def fit_patches(clips: Iterable[np.ndarray], *, patch_size: int, channels: int) 
 
 
 def save_patches(path: Path, autoencoder: PatchAutoencoder, made_from: str) -> None:
-    """Write it as one safetensors file, with a note on what it was made from.
-
-    The file appears under its name when it is complete.
-    """
+    """Write it as one safetensors file, with a note on what it was made from."""
     tensors = {
         "components": autoencoder.components,
         "mean": autoencoder.mean,
         "spread": autoencoder.spread,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        with named(partial):
-            write_safetensors(partial, tensors, {"format": FORMAT, "made_from": made_from})
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_safetensors(path, tensors, {"format": FORMAT, "made_from": made_from})
 
 
 def load_patches(

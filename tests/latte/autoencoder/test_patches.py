@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from latte import patch_autoencoder
 from latte.autoencoder import from_uint8, open_autoencoder
+from latte.autoencoder.patches import fit_patches, load_patches, save_patches
 from latte.cli.patches import patches
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
 from latte.model.tensor_files import write_safetensors
-from latte.patch_autoencoder import fit_patches, load_patches, save_patches
 
 
 @pytest.fixture(scope="module")
@@ -86,21 +85,6 @@ def test_a_file_brings_back_every_bit(fitted, tmp_path):
     assert loaded.identity == fitted.identity == f"patches {fitted.digest}"
     assert loaded.factor == 4
     assert replace(fitted, spread=fitted.spread * 2).digest != fitted.digest
-
-
-def test_a_file_that_cannot_be_written_leaves_the_one_before(fitted, tmp_path, monkeypatch):
-    path = tmp_path / "new" / "patches.safetensors"
-    save_patches(path, fitted, "twelve clips")
-
-    def full(path, tensors, metadata):
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(patch_autoencoder, "write_safetensors", full)
-    with pytest.raises(OSError, match="No space left on device"):
-        save_patches(path, replace(fitted, spread=fitted.spread * 2), "twelve clips")
-    assert [each.name for each in path.parent.iterdir()] == ["patches.safetensors"]
-    assert load_patches(path).digest == fitted.digest
 
 
 def test_the_command_writes_safetensors_alone(tmp_path, monkeypatch):

@@ -10,14 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from latte.autoencoder import (
-    draw,
-    from_uint8,
-    in_slices,
-    lasting_path,
-    open_autoencoder,
-    to_uint8,
-)
+from latte.autoencoder import draw, from_uint8, lasting_path, open_autoencoder, to_uint8
+from latte.autoencoder.stable_diffusion import in_slices
 from latte.data.errors import InputError
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"

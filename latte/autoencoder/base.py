@@ -1,0 +1,125 @@
+"""What every autoencoder does, and the one that does nothing: frames to latents and back."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latte.data.errors import InputError
+
+
+class Autoencoder(Protocol):
+    """Clips to latents and back. Arithmetic is without gradients; what comes out is float32."""
+
+    @property
+    def name(self) -> str:
+        """Of AUTOENCODERS."""
+
+    @property
+    def factor(self) -> int:
+        """Pixels along one side of a latent."""
+
+    @property
+    def channels(self) -> int:
+        """Of the latents."""
+
+    @property
+    def scale(self) -> float:
+        """What the encoder's output was multiplied with to make latents."""
+
+    @property
+    def identity(self) -> str:
+        """Hash of all that decides what the encoder gives, but the kind of device."""
+
+    @property
+    def digest(self) -> str | None:
+        """Hash of all its weights and scales, whatever type and device compute; None without.
+
+        The samples of a model rest on it; `identity` leaves a decoder out.
+        """
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether encoding costs enough to keep what it gives."""
+
+    def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Latents (N, F, C, h, w) of clips (N, F, 3, H, W) in [-1, 1].
+
+        `noise`, standard normal (N, F, C, h, w), makes them a draw of the encoder's distribution;
+        without it they are its mean.
+
+        Raises:
+            InputError: the frames do not divide into latents.
+        """
+
+    def encode_moments(self, clips: Tensor) -> Tensor:
+        """Mean and, after it, standard deviation of the latents: (N, F, 2C, h, w)."""
+
+    def draw(self, moments: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Latents of moments: the function `draw`. encode = draw ∘ encode_moments."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Clips (N, F, 3, H, W), about in [-1, 1], of latents (N, F, C, h, w)."""
+
+
+def draw(moments: Tensor, noise: Tensor | None = None) -> Tensor:
+    """Latents (…, C, h, w) from moments (…, 2C, h, w) and standard normal noise; None: the mean.
+
+    `encode(clips, noise)` is `draw(encode_moments(clips), noise)`.
+    """
+    mean, deviation = moments.chunk(2, dim=-3)
+    return mean if noise is None else mean + deviation * noise.to(mean.device)
+
+
+def to_uint8(frames: Tensor) -> np.ndarray:
+    """Frames (…, 3, H, W) in [-1, 1] as uint8 (…, H, W, 3), rounded half up.
+
+    Raises:
+        InputError: some are not finite: no picture may hide that a model has diverged.
+
+    Source: Vchitect/Latte b27c24a, sample/sample.py.
+    """
+    values = frames.detach().float()
+    if not values.isfinite().all():
+        raise InputError(
+            "the frames to be written are not finite: the model has diverged, or its arithmetic "
+            "overflowed; use a checkpoint of an earlier step, or fp32"
+        )
+    levels = ((values * 0.5 + 0.5) * 255 + 0.5).clamp(0, 255).to(torch.uint8)
+    return np.ascontiguousarray(levels.movedim(-3, -1).cpu().numpy())
+
+
+def from_uint8(clips: np.ndarray | Tensor) -> Tensor:
+    """uint8 (…, H, W, 3) as float32 (…, 3, H, W) in [-1, 1]."""
+    if isinstance(clips, np.ndarray):
+        clips = torch.from_numpy(np.array(clips))  # a copy: of a mirrored or read-only view as well
+    return clips.movedim(-1, -3).float() / 127.5 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityAutoencoder:
+    """The latents are the frames. See `Autoencoder`."""
+
+    name: str = "identity"
+    factor: int = 1
+    channels: int = 3
+    scale: float = 1.0
+    identity: str = "identity"
+    digest: None = None
+    cacheable: bool = False
+
+    def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The clips, float32: their distribution has no width, whatever the noise."""
+        return clips.float()
+
+    def encode_moments(self, clips: Tensor) -> Tensor:
+        frames = clips.float()
+        return torch.cat([frames, torch.zeros_like(frames)], dim=2)
+
+    def draw(self, moments: Tensor, noise: Tensor | None = None) -> Tensor:
+        return draw(moments, noise)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return latents.float()

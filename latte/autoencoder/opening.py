@@ -1,0 +1,74 @@
+"""Autoencoders by name."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from latte.autoencoder.base import Autoencoder, IdentityAutoencoder
+from latte.autoencoder.patches import load_patches
+from latte.autoencoder.stable_diffusion import StableDiffusionVAE
+from latte.autoencoder.vae_files import load_vae
+from latte.data.errors import InputError, nearest
+
+AUTOENCODERS = ("identity", "patches", "sd-vae")
+# Its encoder is that of Stable Diffusion 1; its decoder is the one of Latte's published samples
+# (Vchitect/Latte b27c24a, sample/sample_ddp.py).
+DEFAULT_VAE = "stabilityai/sd-vae-ft-ema"
+
+
+def open_autoencoder(
+    name: str,
+    path: str | Path | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    slice_frames: int = 8,
+) -> Autoencoder:
+    """The autoencoder of this name, ready to use.
+
+    Args:
+        name: "identity" (the latents are the frames), "patches" (`latte.autoencoder.patches`) or
+            "sd-vae".
+        path: of patches: a file, by default the one that comes with the package.
+            Of the VAE: a folder, or "owner/repository" of the Hugging Face hub, with the folder
+            in it where there is one ("maxin-cn/Latte/vae"); default `DEFAULT_VAE`.
+        device: where the VAE works, and where its results are.
+        dtype: what the VAE computes in: float32, float16 or bfloat16.
+        slice_frames: frames that the VAE sees at a time on a GPU; always one on the CPU, where the
+            number would move the last bits. It is for memory: on a GPU it moves the last bits too,
+            but the number of clips in a batch never does.
+
+    Raises:
+        InputError: an unknown name, diffusers is missing, or there is no usable VAE at `path`.
+    """
+    if name == "identity":
+        if path is not None:
+            raise InputError(f"autoencoder identity: has no weights, but {path} is given; omit it")
+        return IdentityAutoencoder()
+    if name == "patches":
+        return load_patches(None if path is None else Path(path), device=device)
+    if name != "sd-vae":
+        raise InputError(f"no autoencoder is called {name!r}: {nearest(name, AUTOENCODERS)}")
+    if slice_frames < 1:
+        raise InputError(f"slice_frames = {slice_frames}: give a number of frames of at least 1")
+    model, encoder, decoder = load_vae(DEFAULT_VAE if path is None else path)
+    device = torch.device(device)
+    return StableDiffusionVAE(
+        # diffusers' own `to` warns of what does not concern this network.
+        model=nn.Module.to(model, device, dtype),
+        device=device,
+        dtype=dtype,
+        slice_frames=slice_frames,
+        encoder_digest=encoder,
+        decoder_digest=decoder,
+    )
+
+
+def lasting_path(path: str) -> str:
+    """A path as another file may name it: absolute if something is there, else as it is.
+
+    What is not here may be a name on the Hugging Face hub.
+    """
+    here = Path(path).expanduser()
+    return str(here.resolve()) if here.exists() else path
