@@ -1,8 +1,8 @@
-"""Cells of tables and figures that are measured: one line each in a file, none measured twice.
+"""Measured cells of tables and figures: one line each in a file, none measured twice.
 
-A cell's key is a hash over everything that decides its value. A run that is interrupted goes on
-with the cells that are not in the file; one that failed is told at the end, and costs no other.
-Several commands may work on one file: a cell is made by one of them, the others wait for it.
+A cell's key is a hash over everything that decides its value. A run that is interrupted resumes
+with the cells that are not in the file. A cell that fails costs no other and is reported at the
+end. Several commands may work on one file: one of them measures a cell, the others wait for it.
 """
 
 import errno
@@ -16,26 +16,24 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import typer
 from filelock import FileLock
 from tqdm import tqdm
 
-from latte.data.errors import FIXABLE_ERRNOS, BrokenVideoError, InputError, named
+from latte.data.errors import (
+    FIXABLE_ERRNOS,
+    BrokenVideoError,
+    FailedRunError,
+    InputError,
+    LostProcessError,
+    named,
+)
+from latte.data.schema import decode_json
 from latte.data.workers import map_in_order
 
 FILE = "cells.jsonl"
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no cell can be written, whichever it is
-NEEDED: Mapping[str, type | tuple[type, ...]] = {
-    "key": str,
-    "name": str,
-    "value": (int, float),
-    "interval": (list, type(None)),
-    "details": dict,
-    "seconds": (int, float),
-    "provenance": dict,
-}
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no cell can be written, whichever it is
 
 
 class CellTask(Protocol):
@@ -43,33 +41,41 @@ class CellTask(Protocol):
 
     @property
     def key(self) -> str:
-        """From `cell_key`."""
+        """Hash from `cell_key`."""
 
     @property
     def name(self) -> str:
-        """For messages: "all tokens, seed 1"."""
+        """Name for messages: "all tokens, seed 1"."""
 
 
 TaskT = TypeVar("TaskT", bound=CellTask)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What a cell's work gives."""
+class CellValue:
+    """What measuring a cell gives."""
 
     value: float
     interval: tuple[float, float] | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)  # JSON: all else that was measured
+    details: Mapping[str, Any] = field(default_factory=dict)  # JSON: everything else measured
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinishedCell(Measured):
-    """A measured cell, as its line says."""
+class CellRecord(CellValue):
+    """A measured cell, as its line in the file has it.
+
+    Raises:
+        ValueError: the ends of the interval are not in order.
+    """
 
     key: str
     name: str
     seconds: float
+
+    def __post_init__(self) -> None:
+        if self.interval is not None and self.interval[0] > self.interval[1]:
+            raise ValueError("the lower end of the interval is above its upper end")
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -78,61 +84,71 @@ class FinishedCell(Measured):
 
 @dataclass(frozen=True, kw_only=True)
 class FailedCell:
-    """A cell that could not be measured: a sentence, and whether the user can mend it."""
+    """A cell that could not be measured, and whether the user can fix the reason."""
 
+    key: str
     name: str
     reason: str
-    mendable: bool
+    fixable: bool
+
+
+class FailedCellsError(FailedRunError):
+    """Some cells could not be measured; those that could are kept.
+
+    Args:
+        failed: at least one cell.
+    """
+
+    def __init__(self, failed: Sequence[FailedCell]) -> None:
+        self.failed = tuple(failed)
+        names: dict[str, list[str]] = {}
+        for cell in failed:
+            names.setdefault(cell.reason, []).append(cell.name)
+        lines = "".join(f"\n  - {', '.join(of)}: {reason}" for reason, of in names.items())
+        count = "1 cell" if len(failed) == 1 else f"{len(failed)} cells"
+        super().__init__(
+            f"{count} could not be measured, the others are kept:{lines}",
+            fixable=all(cell.fixable for cell in failed),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finished(Generic[TaskT]):
-    """The end of a run: what is measured, by key, and what failed."""
+class MeasuredCells:
+    """The outcome of a run: the measured cells by key, and those that failed."""
 
-    cells: Mapping[str, FinishedCell]
-    failed: tuple[FailedCell, ...]
+    cells: Mapping[str, CellRecord]
+    failed: tuple[FailedCell, ...] = ()
 
-    def end_if_nothing(self) -> None:
-        """End the command where every cell failed: what an earlier run has written stays.
+    def raise_if_empty(self) -> None:
+        """Raise where every cell failed, so that documents of an earlier run stay.
 
         Raises:
-            InputError, typer.Exit: as `end`.
+            FailedCellsError: no cell was measured.
         """
         if not self.cells:
-            self.end()
+            self.raise_if_failed()
 
-    def end(self) -> None:
-        """End the command as its cells did: quietly, or with a sentence for each that failed.
+    def raise_if_failed(self) -> None:
+        """Raise where cells failed, once the documents of the others are written.
 
         Raises:
-            InputError: some failed, and the user can mend all of them.
-            typer.Exit: some failed by a fault of ours: code 1.
+            FailedCellsError: some failed.
         """
-        if not self.failed:
-            return
-        by_reason: dict[str, list[str]] = {}
-        for each in self.failed:
-            by_reason.setdefault(each.reason, []).append(each.name)
-        lines = "".join(f"\n  - {'; '.join(of)}: {why}" for why, of in by_reason.items())
-        count = "1 cell" if len(self.failed) == 1 else f"{len(self.failed)} cells"
-        message = f"{count} could not be measured, the others are kept:{lines}"
-        if all(each.mendable for each in self.failed):
-            raise InputError(message)
-        print(f"error: {message}", file=sys.stderr)
-        raise typer.Exit(code=1)
+        if self.failed:
+            raise FailedCellsError(self.failed)
 
 
-def cell_key(**made_of: Any) -> str:
-    """Hash over what decides a cell, given as JSON values; the order of the names is nothing."""
-    text = json.dumps(made_of, sort_keys=True, allow_nan=False)
+def cell_key(**decisive: Any) -> str:
+    """Hash over what decides a cell, given as JSON values; the order of the names has no effect."""
+    text = json.dumps(decisive, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def read_cells(path: Path) -> dict[str, FinishedCell]:
+def read_cells(path: Path) -> dict[str, CellRecord]:
     """The cells of a file, by key; none where there is no file yet.
 
     Raises:
-        InputError: it cannot be read, a line is no cell, or two are of one key.
+        InputError: the file cannot be read, a line is no cell, or two have one key.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -140,48 +156,47 @@ def read_cells(path: Path) -> dict[str, FinishedCell]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a file of measured cells ({error})") from None
-    cells: dict[str, FinishedCell] = {}
+    cells: dict[str, CellRecord] = {}
     numbers: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        cell = _cell(f"{path}, line {number}", line)
+        where = f"{path}, line {number}: remove it, and its cell is measured again"
+        cell = decode_json(line, CellRecord, where)
         if cell.key in cells:
             raise InputError(
                 f"{path}, lines {numbers[cell.key]} and {number}: two results for one cell "
-                f"({cell.name}); remove one of them"
+                f"({cell.name}): remove one of them"
             )
         cells[cell.key], numbers[cell.key] = cell, number
     return cells
 
 
-def finish(
+def measure_cells(
     tasks: Sequence[TaskT],
-    measure: Callable[[TaskT], Measured],
+    measure: Callable[[TaskT], CellValue],
     path: Path,
     *,
     workers: int = 0,
     tidy: Callable[[TaskT], None] | None = None,
-) -> Finished[TaskT]:
-    """Measure the tasks that the file does not have, each in one process, and add them to it.
+) -> MeasuredCells:
+    """Measure the tasks that the file does not have, and add them to it.
 
-    Tasks of one key are one task. The number of processes cannot change a value.
+    Tasks with the same key are one task. The number of processes cannot change a value.
 
     Args:
-        measure: importable by name where there are workers, and deterministic.
-        path: of the file; made with its folder where there is something to write.
-        workers: processes; 0 works in this one.
-        tidy: removes what `measure` worked with, when the line is written; importable likewise.
+        measure: deterministic, and importable by name where there are workers.
+        path: of the file, made with its folder where there is something to write.
+        workers: processes that measure a cell each; 0 works in this one.
+        tidy: removes what `measure` worked with, once the line is written.
 
     Raises:
         InputError: the file has a broken line, or cannot be written.
-        KeyboardInterrupt: stopped; what is finished is in the file.
+        KeyboardInterrupt: interrupted; the cells that are complete are in the file.
     """
-    wanted: dict[str, TaskT] = {}
-    for task in tasks:
-        wanted.setdefault(task.key, task)
+    wanted = {task.key: task for task in reversed(tasks)}  # of one key the first task counts
     done = read_cells(path)
-    waiting = [task for key, task in wanted.items() if key not in done]
+    waiting = [wanted[key] for key in dict.fromkeys(t.key for t in tasks) if key not in done]
     failed = []
     if waiting:
         with named(path):
@@ -189,18 +204,22 @@ def finish(
             path.open("ab").close()  # refused here if it may not be written, not after the work
         count = len(wanted)
         with tqdm(total=count, initial=count - len(waiting), unit="cell", file=sys.stderr) as bar:
-            for ending in _endings(partial(_attempt, measure, tidy, path), waiting, workers):
+            for outcome in _outcomes(partial(_attempt, measure, tidy, path), waiting, workers):
                 bar.update()
-                if ending is not None:
-                    failed.append(ending)
-        done = read_cells(path)
-    cells = {key: done[key] for key in wanted if key in done}
-    return Finished(cells=cells, failed=tuple(failed))
+                if outcome is not None:
+                    failed.append(outcome)
+    return MeasuredCells(cells=_cells_of(tasks, path), failed=tuple(failed))
+
+
+def _cells_of(tasks: Sequence[CellTask], path: Path) -> dict[str, CellRecord]:
+    """The cells of these tasks that the file has, in the order of the tasks."""
+    done = read_cells(path)
+    return {task.key: done[task.key] for task in tasks if task.key in done}
 
 
 @contextmanager
 def alone_with(path: Path, key: str) -> Iterator[None]:
-    """While no other process works on this cell; waits for one that does."""
+    """Wait until no other process works on this cell, and keep them waiting meanwhile."""
     locks = path.parent / "locks"
     with named(locks):
         locks.mkdir(parents=True, exist_ok=True)
@@ -208,28 +227,26 @@ def alone_with(path: Path, key: str) -> Iterator[None]:
         yield
 
 
-def _endings(
+def _outcomes(
     attempt: Callable[[TaskT], FailedCell | None], tasks: Sequence[TaskT], workers: int
 ) -> Iterator[FailedCell | None]:
-    """How each task ended; a process that is lost costs its task alone."""
-    endings = map_in_order(
-        attempt,
-        tasks,
-        workers=min(workers, len(tasks)),
-        timeout=math.inf,
-        label=_name,
+    """The failure of each task, or None; a process that is lost costs its task alone."""
+    outcomes = map_in_order(
+        attempt, tasks, workers=min(workers, len(tasks)), timeout=math.inf, label=_name
     )
-    with closing(endings):
-        for task, ending in zip(tasks, endings, strict=True):
-            if isinstance(ending, BrokenVideoError):  # what the map makes of a lost process
-                reason = f"its process was ended ({str(ending).partition(';')[0]})"
-                yield FailedCell(name=task.name, reason=reason, mendable=False)
+    with closing(outcomes):
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            if isinstance(outcome, LostProcessError):
+                reason = f"its process was ended ({outcome.ending})"
+                yield FailedCell(key=task.key, name=task.name, reason=reason, fixable=False)
+            elif isinstance(outcome, BrokenVideoError):
+                yield FailedCell(key=task.key, name=task.name, reason=str(outcome), fixable=True)
             else:
-                yield ending
+                yield outcome
 
 
 def _attempt(
-    measure: Callable[[TaskT], Measured],
+    measure: Callable[[TaskT], CellValue],
     tidy: Callable[[TaskT], None] | None,
     path: Path,
     task: TaskT,
@@ -237,18 +254,18 @@ def _attempt(
     """Measure one cell, write its line, tidy up; a failure is returned, not raised."""
     with alone_with(path, task.key):
         failed = None
-        if task.key not in read_cells(path):  # or another command has made it meanwhile
+        if task.key not in read_cells(path):  # another command may have measured it meanwhile
             failed = _measure(measure, path, task)
         if failed is None and tidy is not None:
             tidy(task)
     return failed
 
 
-def _measure(measure: Callable[[TaskT], Measured], path: Path, task: TaskT) -> FailedCell | None:
+def _measure(measure: Callable[[TaskT], CellValue], path: Path, task: TaskT) -> FailedCell | None:
     started = time.monotonic()
     try:
         measured = measure(task)
-        cell = FinishedCell(
+        cell = CellRecord(
             key=task.key,
             name=task.name,
             value=measured.value,
@@ -259,13 +276,15 @@ def _measure(measure: Callable[[TaskT], Measured], path: Path, task: TaskT) -> F
         )
         line = cell.to_json()
     except InputError as error:
-        return FailedCell(name=task.name, reason=str(error), mendable=True)
+        return FailedCell(key=task.key, name=task.name, reason=str(error), fixable=True)
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in UNWRITABLE:
             raise
-        return FailedCell(name=task.name, reason=str(error), mendable=error.errno in FIXABLE_ERRNOS)
+        fixable = error.errno in FIXABLE_ERRNOS
+        return FailedCell(key=task.key, name=task.name, reason=str(error), fixable=fixable)
     except Exception as error:
-        return FailedCell(name=task.name, reason=f"{type(error).__name__}: {error}", mendable=False)
+        reason = f"{type(error).__name__}: {error}"
+        return FailedCell(key=task.key, name=task.name, reason=reason, fixable=False)
     _append(path, line)
     return None
 
@@ -275,36 +294,7 @@ def _append(path: Path, line: str) -> None:
     data = line.encode() + b"\n"
     with named(path), path.open("ab", buffering=0) as file:
         if file.write(data) < len(data):
-            raise OSError(f"{path}: the disk is full")
-
-
-def _cell(where: str, line: str) -> FinishedCell:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        raise InputError(
-            f"{where}: not JSON; remove that line, and its cell is measured again"
-        ) from None
-    sound = isinstance(record, dict) and record.keys() == NEEDED.keys()
-    wrong = [key for key, kind in NEEDED.items() if not sound or not isinstance(record[key], kind)]
-    if wrong or not _is_sound(record["value"], record["interval"]):
-        raise InputError(
-            f"{where}: not a measured cell of latte-bench; remove that line, and its cell is "
-            "measured again"
-        )
-    interval = record["interval"]
-    return FinishedCell(**{**record, "interval": tuple(interval) if interval else None})
-
-
-def _is_sound(value: float, interval: list[Any] | None) -> bool:
-    """Finite numbers, and an interval of two ends in their order."""
-    ends = interval if interval is not None else [value, value]
-    if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
-        return False
-    try:
-        return all(math.isfinite(x) for x in (value, *ends)) and ends[0] <= ends[1]
-    except OverflowError:  # an integer beyond all floats
-        return False
+            raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def _name(task: CellTask) -> str:

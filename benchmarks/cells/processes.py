@@ -1,4 +1,4 @@
-"""Commands that a run carries out as processes of their own: how they stop, what they say."""
+"""Commands that a run carries out as processes of their own: how they stop, what they print."""
 
 import os
 import shlex
@@ -6,11 +6,16 @@ import signal
 import subprocess
 import sys
 from codecs import getincrementaldecoder
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from threading import Thread
-from typing import IO
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread, current_thread, main_thread
+from types import FrameType
+from typing import IO, TextIO
 
 from latte.data.errors import InputError
 
@@ -18,8 +23,9 @@ from latte.data.errors import InputError
 # while, and after half a minute torchrun would end them. Seconds, as text for the environment.
 PATIENCE: Mapping[str, str] = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}
 ERROR = "error: "
-LAST_TIME = 3
+LAST_REQUEST = 3  # a request to stop that is not polite any more
 LAST_WORDS = 10  # seconds: somebody else may hold the stream open
+STOP_REQUEST = None  # the event that a signal leaves in the queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +33,71 @@ class Ended:
     """How a command ended."""
 
     code: int
-    error: str | None  # its last "error:" line
+    error: str | None  # the text of its last "error:" line
+
+
+class Child:
+    """A command under way, in a session of its own, so that Ctrl-C reaches it once and not twice.
+
+    Args:
+        command: program and options.
+        environment: variables beside those of this process.
+        log: file for what it prints, which passes through otherwise.
+        on_end: called from another thread when the command has ended.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        log: Path | None = None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.environment = environment or {}
+        with nullcontext() if log is None else log.open("a", encoding="utf-8") as file:
+            # The reader has a handle of its own: this one is closed with the block.
+            self._process = subprocess.Popen(
+                command,
+                stdout=file,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env={**PATIENCE, **os.environ, **self.environment},
+            )
+        assert self._process.stderr is not None
+        self._errors: list[str] = []
+        self._requests = 0
+        self._reader = Thread(
+            target=_repeat, args=(self._process.stderr, self._errors, log), daemon=True
+        )
+        self._waiter = Thread(target=self._wait, args=(on_end,), daemon=True)
+        self._reader.start()
+        self._waiter.start()
+
+    def request_stop(self) -> None:
+        """Ask the command to stop; the third time everything that it started is killed."""
+        self._requests += 1
+        with suppress(ProcessLookupError):
+            if self._requests < LAST_REQUEST:
+                self._process.terminate()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def wait(self) -> Ended:
+        """Wait for its end."""
+        self._waiter.join()
+        return Ended(
+            code=self._process.returncode, error=self._errors[-1] if self._errors else None
+        )
+
+    def _wait(self, on_end: Callable[[], None]) -> None:
+        self._process.wait()
+        self._reader.join(LAST_WORDS)
+        on_end()
 
 
 def run_child(command: Sequence[str], shown: Sequence[str] | None = None) -> None:
-    """Run a command to its end; see `child_ended`.
+    """Run a command to its end; see `run_children`.
 
     Args:
         command: program and options.
@@ -41,7 +107,7 @@ def run_child(command: Sequence[str], shown: Sequence[str] | None = None) -> Non
         InputError: it ended with another code than 0; the sentence has its last "error:" line.
         KeyboardInterrupt: this process was stopped; the command has ended.
     """
-    ended = child_ended(command)
+    (ended,) = run_children([command])
     if ended.code:
         raise InputError(
             f"`{shlex.join(shown or command)}` ended with code {ended.code}: "
@@ -49,48 +115,97 @@ def run_child(command: Sequence[str], shown: Sequence[str] | None = None) -> Non
         )
 
 
-def child_ended(command: Sequence[str]) -> Ended:
-    """Run a command to its end, whatever that is; what it says passes through.
+def run_children(
+    commands: Sequence[Sequence[str]],
+    environments: Sequence[Mapping[str, str]] = ({},),
+    logs: Sequence[Path] = (),
+) -> list[Ended]:
+    """Run commands to their ends, whatever these are; what they print passes through.
 
-    It is stopped with this process, politely, and waited for: nothing that it started is left
-    working. It has a session of its own, so that Ctrl-C reaches it once and not twice. Who asks
-    again has that passed on, which trainings take as "at once"; a third time ends it.
+    They are stopped with this process, politely, and waited for: nothing that they started is left
+    working. A second request is passed on, which trainings take as "at once"; a third kills them.
+    Signals are held back from before a command starts until it has ended.
+
+    Args:
+        environments: one for each command that may run at a time.
+        logs: files for what each prints, in place of passing it through.
 
     Raises:
-        KeyboardInterrupt: this process was stopped; the command has ended.
+        KeyboardInterrupt: this process was stopped; the commands have ended.
     """
-    child = subprocess.Popen(
-        command, stderr=subprocess.PIPE, start_new_session=True, env={**PATIENCE, **os.environ}
-    )
-    assert child.stderr is not None
-    said: list[str] = []
-    reader = Thread(target=_repeat, args=(child.stderr, said), daemon=True)
-    reader.start()
-    asked = 0
-    while True:
+    events: SimpleQueue[int | None] = SimpleQueue()
+    waiting, free = deque(range(len(commands))), list(environments)
+    running: dict[int, Child] = {}
+    ended: dict[int, Ended] = {}
+    stopped = False
+    with _stop_requests_queued(events):
         try:
-            code = child.wait()
-            break
-        except KeyboardInterrupt:
-            asked += 1
-            with suppress(ProcessLookupError):
-                child.terminate() if asked < LAST_TIME else os.killpg(child.pid, signal.SIGKILL)
-    reader.join(LAST_WORDS)
-    if asked:
+            while running or (waiting and not stopped):
+                while waiting and free and not stopped:
+                    index = waiting.popleft()
+                    running[index] = Child(
+                        commands[index],
+                        free.pop(0),
+                        log=logs[index] if logs else None,
+                        on_end=partial(events.put, index),
+                    )
+                event = events.get()
+                if event is STOP_REQUEST:
+                    stopped = True
+                    for child in running.values():
+                        child.request_stop()
+                else:
+                    free.append(running[event].environment)
+                    ended[event] = running.pop(event).wait()
+        finally:  # a command that cannot be started ends the others
+            for child in running.values():
+                child.request_stop()
+            for child in running.values():
+                child.wait()
+    if stopped:
         raise KeyboardInterrupt
-    return Ended(code=code, error=said[-1] if said else None)
+    return [ended[index] for index in range(len(commands))]
 
 
-def _repeat(stream: IO[bytes], said: list[str]) -> None:
-    """Pass on what a command says as it comes, progress bars included; keep its errors."""
+@contextmanager
+def _stop_requests_queued(events: "SimpleQueue[int | None]") -> Iterator[None]:
+    """Signals that would raise an exception become events: no moment is left unguarded.
+
+    Ignored ones stay ignored, and only the main thread hears any.
+    """
+    before = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        events.put(STOP_REQUEST)
+
+    try:
+        if current_thread() is main_thread():
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+                number = getattr(signal, name, None)
+                if number is not None and callable(signal.getsignal(number)):
+                    before[number] = signal.getsignal(number)
+                    signal.signal(number, note)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _repeat(stream: IO[bytes], errors: list[str], log: Path | None) -> None:
+    """Pass on what a command prints as it comes, progress bars included; keep its errors."""
     line = ""
     decoder = getincrementaldecoder("utf-8")(errors="replace")
-    with stream:
+    target = nullcontext(sys.stderr) if log is None else log.open("a", encoding="utf-8")
+    with stream, target as file:
         while chunk := os.read(stream.fileno(), 65536):
             text = decoder.decode(chunk)
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            _write(file, text)
             *lines, line = (line + text).replace("\r", "\n").split("\n")
-            said += [each.removeprefix(ERROR) for each in lines if each.startswith(ERROR)]
+            errors += [x.removeprefix(ERROR) for x in lines if x.startswith(ERROR)]
     if line.startswith(ERROR):
-        said.append(line.removeprefix(ERROR))
+        errors.append(line.removeprefix(ERROR))
+
+
+def _write(file: TextIO, text: str) -> None:
+    file.write(text)
+    file.flush()

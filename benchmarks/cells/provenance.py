@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells.cache import FinishedCell
+from benchmarks.cells.cache import CellRecord
 from evaluation.results.record import Result, provenance
 from reports.provenance import Provenance, Role
 
@@ -71,7 +71,7 @@ def this_document(details: Mapping[str, str]) -> Provenance:
     return replace(this_run(details=details), versions={}, host={})
 
 
-def of_cells(cells: Sequence[FinishedCell], details: Mapping[str, str]) -> Provenance:
+def of_cells(cells: Sequence[CellRecord], details: Mapping[str, str]) -> Provenance:
     """What measured these cells, as the latest of them says, and the seconds of all."""
     latest = max(cells, key=lambda cell: str(cell.provenance["date"]))
     return recorded(latest.provenance, seconds=sum(cell.seconds for cell in cells), details=details)

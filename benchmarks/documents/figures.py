@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks.cells.cache import FinishedCell
+from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import Finding
 from benchmarks.documents.tables import bare, provenance_of, written
 from reports.cells import Cell, Column, Row
@@ -58,7 +58,7 @@ class FigureDocument:
     claims: tuple[PaperClaim, ...] = ()  # for the overview, if not the findings one by one
     beside: tuple[Table, ...] = ()  # other tables, above the values
     more: tuple[Block, ...] = ()  # on how they are made
-    cells: tuple[FinishedCell, ...] = ()  # that are shown
+    cells: tuple[CellRecord, ...] = ()  # that are shown
     section: str | None = None  # of the joined report, if it is called otherwise than the files
 
     @property

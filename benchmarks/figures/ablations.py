@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.cells.cache import FILE, Finished, FinishedCell
+from benchmarks.cells.cache import FILE, CellRecord, MeasuredCells
 from benchmarks.cells.scale import Scale, gpus, name_at, require
 from benchmarks.documents.claims import Claim, Outcome, Points
 from benchmarks.figures.designs import SETUPS, Design, training_of
@@ -66,11 +65,11 @@ class Request:
 class Cells:
     """The cells of some figures."""
 
-    finished: Finished[Any]
+    finished: MeasuredCells
     keys: Mapping[tuple[Design, int], str]  # by design and seed
     reasons: Mapping[Design, str]  # why a design was not trained
 
-    def of(self, design: Design) -> dict[int, FinishedCell]:
+    def of(self, design: Design) -> dict[int, CellRecord]:
         """What is measured of a design, by seed."""
         found = {seed: key for (each, seed), key in self.keys.items() if each == design}
         return {
@@ -107,7 +106,7 @@ def make_cells(ablations: Sequence[Ablation], request: Request) -> Cells:
     finished = run_trainings(
         list(trainings.values()), request.seeds, request.folder, workers=workers
     )
-    finished.end_if_nothing()
+    finished.raise_if_empty()
     return Cells(finished=finished, keys=_keys(trainings, request.seeds), reasons={})
 
 
@@ -130,7 +129,7 @@ def outcome(ablation: Ablation, cells: Cells, *, stride: int = 0) -> Outcome:
     return Outcome(steps=steps, designs=designs)
 
 
-def _rows(cell: FinishedCell, stride: int) -> list[list[float]]:
+def _rows(cell: CellRecord, stride: int) -> list[list[float]]:
     """[step, value, low, high] of each checkpoint.
 
     Raises:

@@ -74,7 +74,7 @@ def run(letters: Sequence[str], out: Path, request: Request) -> list[Finding]:
     cells = make_cells(ablations, request)
     shown = [_with_usual_interval(each, cells, request.scale) for each in ablations]
     found = write_ablations(shown, cells, request, out)
-    cells.finished.end()
+    cells.finished.raise_if_failed()
     return found
 
 

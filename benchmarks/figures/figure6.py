@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.cells.cache import FinishedCell
+from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import Finding
 from benchmarks.figures.frame_similarity import SimilarityRequest, run_similarity
 from benchmarks.figures.similarity_networks import Look, Part
@@ -69,7 +69,7 @@ def run(out: Path, request: SimilarityRequest) -> list[Finding]:
     return run_similarity(LOOK, figure, out, request)
 
 
-def figure(cells: Sequence[FinishedCell]) -> "SimilarityFigure":
+def figure(cells: Sequence[CellRecord]) -> "SimilarityFigure":
     """What the figure shows of networks of this depth."""
     from benchmarks.figures.similarity_claims import SimilarityClaim, changing, changing_over
     from benchmarks.figures.similarity_drawings import SimilarityFigure

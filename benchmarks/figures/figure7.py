@@ -40,7 +40,7 @@ def run(out: Path, request: Request) -> list[Finding]:
     figure = ablation(request.scale)
     cells = make_cells([figure], request)
     found = write_ablations([figure], cells, request, out)
-    cells.finished.end()
+    cells.finished.raise_if_failed()
     return found
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.cells.cache import FILE, Finished, FinishedCell, finish
+from benchmarks.cells.cache import FILE, CellRecord, MeasuredCells, measure_cells
 from benchmarks.cells.scale import (
     Ingredient,
     Scale,
@@ -75,7 +75,7 @@ class SimilarityRequest:
 
 def run_similarity(
     look: Look,
-    figure: Callable[[Sequence[FinishedCell]], "SimilarityFigure"],
+    figure: Callable[[Sequence[CellRecord]], "SimilarityFigure"],
     out: Path,
     request: SimilarityRequest,
 ) -> list[Finding]:
@@ -90,13 +90,13 @@ def run_similarity(
         from benchmarks.figures.similarity_documents import write_similarity
 
         found = write_similarity(figure(cells), cells, request, out)
-    ended.end()
+    ended.raise_if_failed()
     return found
 
 
 def look_into_networks(
     look: Look, request: SimilarityRequest
-) -> tuple[list[FinishedCell], Finished[SimilarityTask]]:
+) -> tuple[list[CellRecord], MeasuredCells]:
     """Measure every network that a figure shows, each once; train those that are not trained yet.
 
     Returns:
@@ -110,7 +110,7 @@ def look_into_networks(
     tasks = similarity_tasks(look, request)
     most = MOST_ON_A_GPU if request.place.startswith("cuda") else request.workers
     workers = min(request.workers, most)
-    ended = finish(tasks, measure_network, request.folder / FILE, workers=workers)
+    ended = measure_cells(tasks, measure_network, request.folder / FILE, workers=workers)
     return [ended.cells[task.key] for task in tasks if task.key in ended.cells], ended
 
 

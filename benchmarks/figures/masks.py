@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.cells.cache import FinishedCell
+from benchmarks.cells.cache import CellRecord
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, Finding, Mean, Outcome, Points, findings
 from benchmarks.figures.ablations import Ablation, Cells, Request, make_cells, outcome
@@ -94,7 +94,7 @@ def run(out: Path, request: Request) -> list[Finding]:
     alone = replace(table, remarks=(*table.remarks, *(f"{finding.line}." for finding in found)))
     print(alone.markdown())
     print(written(write_tables([alone], out, NAME)))
-    cells.finished.end()
+    cells.finished.raise_if_failed()
     return list(found)
 
 
@@ -177,7 +177,7 @@ def _published(text: str) -> Cell:
     return Cell(value=float(text), text=text, mark="published", comparable=False)
 
 
-def _points(cell: FinishedCell) -> Points:
+def _points(cell: CellRecord) -> Points:
     value, low, high = cell.details["fid"]
     return Points(values=(value,), low=(low,), high=(high,))
 

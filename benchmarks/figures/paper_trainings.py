@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells.cache import FILE, Measured, finish, read_cells
+from benchmarks.cells.cache import FILE, CellValue, measure_cells, read_cells
 from benchmarks.cells.processes import run_child
 from benchmarks.cells.scale import (
     Ingredient,
@@ -72,8 +72,8 @@ def make_paper_cells(designs: Sequence[Design], request: Request) -> Cells:
         if task.key in done:  # stopped before it was tidied up
             tidy(task)
     _announce(wanted, done, request)
-    finished = finish(wanted, measure_paper_training, path, tidy=tidy)
-    finished.end_if_nothing()
+    finished = measure_cells(wanted, measure_paper_training, path, tidy=tidy)
+    finished.raise_if_empty()
     reasons = {
         design: "lacks " + ", ".join(each.name for each in missing_ingredients(needed[design]))
         for design in designs
@@ -181,7 +181,7 @@ def _min_frames(stride: int) -> int:
     return replace(LATTE, real_stride=stride).real_selection().min_frames
 
 
-def measure_paper_training(task: PaperTraining) -> Measured:
+def measure_paper_training(task: PaperTraining) -> CellValue:
     """Run the commands whose results are not there yet.
 
     Raises:
@@ -205,7 +205,7 @@ def measure_paper_training(task: PaperTraining) -> Measured:
     files = [path for step in task.steps for path in task.measure_commands(step)]
     deviations = [phrase for path in files for phrase in _record(path).get("deviations", ())]
     _, value, low, high = rows[0][-1]
-    return Measured(
+    return CellValue(
         value=value,
         interval=(low, high),
         details={

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.cells.cache import FILE, FinishedCell
+from benchmarks.cells.cache import FILE, CellRecord
 from benchmarks.cells.provenance import of_cells, this_document
 from benchmarks.cells.scale import MEANINGS
 from benchmarks.documents.claims import SEVERAL, Finding
@@ -34,7 +34,7 @@ LACKING = {
 
 def write_similarity(
     figure: SimilarityFigure,
-    cells: Sequence[FinishedCell],
+    cells: Sequence[CellRecord],
     request: SimilarityRequest,
     out: Path,
 ) -> list[Finding]:
@@ -49,7 +49,7 @@ def write_similarity(
 
 
 def similarity_document(
-    figure: SimilarityFigure, cells: Sequence[FinishedCell], request: SimilarityRequest
+    figure: SimilarityFigure, cells: Sequence[CellRecord], request: SimilarityRequest
 ) -> FigureDocument:
     """What a figure shows of these networks."""
     networks = Networks.of(cells)
@@ -94,7 +94,7 @@ def values_table(figure: SimilarityFigure, networks: Networks, made: Sequence[Pr
 
 
 def provenance_records(
-    cells: Sequence[FinishedCell], request: SimilarityRequest
+    cells: Sequence[CellRecord], request: SimilarityRequest
 ) -> tuple[Provenance, ...]:
     """How the document and the measurements that it shows came about."""
     details = {

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from benchmarks.cells.cache import Measured, cell_key
+from benchmarks.cells.cache import CellValue, cell_key
 from benchmarks.cells.threads import one_thread
 from benchmarks.figures.similarity_clips import DATASET, Clips
 from benchmarks.figures.trainings import Training, trained_network
@@ -72,7 +72,7 @@ class SimilarityTask:
         return f"{self.look.figure}: {network}"
 
 
-def measure_network(task: SimilarityTask) -> Measured:
+def measure_network(task: SimilarityTask) -> CellValue:
     """Show the clips to the network.
 
     Returns:
@@ -114,7 +114,7 @@ def measure_network(task: SimilarityTask) -> Measured:
             ),
             ExtractionOptions(store=Path(scratch), device=task.device, workers=0, progress=False),
         )
-    return Measured(
+    return CellValue(
         value=result.value,
         interval=result.interval,
         details={

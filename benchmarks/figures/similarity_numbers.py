@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.cells.cache import FinishedCell
+from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import LEVEL, mean_and_half, widening
 from evaluation.metrics.inputs import Array
 from evaluation.similarity.moments import FEWEST_CLIPS, Band
@@ -74,7 +74,7 @@ class Networks:
     records: tuple[Mapping[str, Any], ...]
 
     @classmethod
-    def of(cls, cells: Sequence[FinishedCell]) -> "Networks":
+    def of(cls, cells: Sequence[CellRecord]) -> "Networks":
         """Those of these cells."""
         return cls(records=tuple(cell.details for cell in cells))
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from benchmarks.cells.cache import (
     FILE,
-    Finished,
-    Measured,
+    CellValue,
+    MeasuredCells,
     alone_with,
     cell_key,
-    finish,
+    measure_cells,
     read_cells,
 )
 from benchmarks.cells.threads import one_thread
@@ -114,17 +114,17 @@ def with_seed(training: Training, seed: int) -> Training:
 
 def run_trainings(
     trainings: Sequence[Training], seeds: int, folder: Path, *, workers: int
-) -> Finished[Training]:
+) -> MeasuredCells:
     """Every design from seeds 0 … `seeds` − 1; cells in `folder` are not made again.
 
     All designs of a seed come before those of the next: what is there after an interruption is
     whole comparisons.
     """
     tasks = [with_seed(each, seed) for seed in range(seeds) for each in trainings]
-    return finish(tasks, measure_training, folder / FILE, workers=workers, tidy=remove_run)
+    return measure_cells(tasks, measure_training, folder / FILE, workers=workers, tidy=remove_run)
 
 
-def measure_training(task: Training) -> Measured:
+def measure_training(task: Training) -> CellValue:
     """Train, then measure the averaged weights of each checkpoint.
 
     Returns:
@@ -147,7 +147,7 @@ def measure_training(task: Training) -> Measured:
     details["mse"] = _losses(folder / "log.csv")
     provenance = details.pop("provenance")
     _, value, low, high = details["points"][0][-1]
-    return Measured(value=value, interval=(low, high), details=details, provenance=provenance)
+    return CellValue(value=value, interval=(low, high), details=details, provenance=provenance)
 
 
 def remove_run(task: Training) -> None:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
 from tabulate import tabulate
 
-from benchmarks.cells.processes import child_ended
+from benchmarks.cells.processes import run_children
 from benchmarks.cells.scale import (
     Ingredient,
     Scale,
@@ -24,7 +23,7 @@ from benchmarks.cells.scale import (
     refuse_of_paper_scale,
     require,
 )
-from latte.data.errors import InputError
+from latte.data.errors import FailedRunError
 
 if TYPE_CHECKING:
     from benchmarks.figures.ablations import Request
@@ -107,8 +106,8 @@ def run(results: Path, request: ReproduceRequest) -> None:
 
     Raises:
         InputError: at `paper` scale something is missing, before anything starts: one message with
-            all that any runner lacks. Or runners failed, each for a reason that the user can mend.
-        typer.Exit: some failed otherwise: code 1.
+            all that any runner lacks.
+        FailedRunError: some runners failed.
     """
     refuse_of_paper_scale(request.scale, request.of_paper_scale)
     without = runners_without_ingredients(results, request) if request.scale == "paper" else ()
@@ -278,17 +277,15 @@ def _run(name: str, options: Sequence[str]) -> Ending:
     # The name of the command, for the provenance, is that of the file that is run.
     program = Path(sys.executable).with_name("latte-bench")
     command = [str(program)] if program.exists() else [sys.executable, "-m", "benchmarks"]
-    ended = child_ended([*command, name, *options])
+    (ended,) = run_children([[*command, name, *options]])
     return Ending(name=name, code=ended.code, seconds=time.monotonic() - started)
 
 
 def _end(endings: Sequence[Ending]) -> None:
     failed = [ending for ending in endings if ending.code]
-    if not failed:
-        return
-    names = ", ".join(ending.name for ending in failed)
-    message = f"{names} ended early, as said above; the others are kept: give the command again"
-    if all(ending.code == 2 for ending in failed):
-        raise InputError(message)
-    print(f"error: {message}", file=sys.stderr)
-    raise typer.Exit(code=1)
+    if failed:
+        names = ", ".join(ending.name for ending in failed)
+        raise FailedRunError(
+            f"{names} ended early, as said above; the others are kept: give the command again",
+            fixable=all(ending.code == 2 for ending in failed),
+        )

@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cells.cache import FILE, Finished, FinishedCell, Measured, cell_key, finish
+from benchmarks.cells.cache import (
+    FILE,
+    CellRecord,
+    CellValue,
+    MeasuredCells,
+    cell_key,
+    measure_cells,
+)
 from benchmarks.cells.provenance import of_cells, source_commit
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import geometric_mean
@@ -125,11 +132,11 @@ class OnShapes:
 
     num_videos: int  # size of each set
     methods: tuple[str, ...]  # rows, the model first
-    cells: Mapping[str, Sequence[FinishedCell]]  # by method, one for each seed
+    cells: Mapping[str, Sequence[CellRecord]]  # by method, one for each seed
     reasons: Mapping[str, str]  # why a method has no cells
     model: str  # row of the model
     sampled: str  # how its samples are made; "" without a model
-    finished: Finished[MethodTask]
+    finished: MeasuredCells
 
     def cell(self, method: str, metric: str) -> Cell:
         """A value with its interval, or the reason why there is none.
@@ -204,9 +211,9 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:
         store=request.store or folder / "features", device=request.device, workers=request.workers
     )
     choose_device(request.device, Process())  # refused once, not for each method
-    finished = finish(tasks, partial(measure_method, options=options), folder / FILE)
-    finished.end_if_nothing()
-    cells: dict[str, list[FinishedCell]] = {}
+    finished = measure_cells(tasks, partial(measure_method, options=options), folder / FILE)
+    finished.raise_if_empty()
+    cells: dict[str, list[CellRecord]] = {}
     for task in tasks:
         if task.key in finished.cells:
             cells.setdefault(task.method.label, []).append(finished.cells[task.key])
@@ -227,7 +234,7 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:
     )
 
 
-def measure_method(task: MethodTask, options: ExtractionOptions) -> Measured:
+def measure_method(task: MethodTask, options: ExtractionOptions) -> CellValue:
     """FVD-shapes, FID-shapes, IS-shapes and VBench's dimensions of one method.
 
     The real videos have IS-shapes and the dimensions alone.
@@ -247,7 +254,7 @@ def measure_method(task: MethodTask, options: ExtractionOptions) -> Measured:
     results, _ = measure_sets(sets, protocol, options, resamples=RESAMPLES)
     own = {result.metric: result for result in results if result.model == method.label}
     shown = own.get(FVD, own[IS])
-    return Measured(
+    return CellValue(
         value=shown.value,
         interval=shown.interval,
         details={**{metric: _entry(result) for metric, result in own.items()}, **dimensions},

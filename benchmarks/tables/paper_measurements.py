@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmarks.cells import cache as finished
-from benchmarks.cells.cache import FILE, Finished, cell_key
+from benchmarks.cells.cache import FILE, MeasuredCells, cell_key
 from benchmarks.cells.processes import run_child
 from benchmarks.cells.scale import (
     Ingredient,
@@ -162,7 +162,7 @@ class PaperTask:
 
 def measure_at_paper_scale(
     columns: Sequence[PublishedColumn], request: PaperRequest, folder: Path
-) -> tuple[list[Measured], list[str], Finished[PaperTask]]:
+) -> tuple[list[Measured], list[str], MeasuredCells]:
     """Measure every cell of the columns that is not in `folder`/cells.jsonl yet.
 
     Returns:
@@ -191,7 +191,7 @@ def measure_at_paper_scale(
         if column not in measurable
     ]
     wanted = [tasks[column] for column in measurable]
-    ended = finished.finish(
+    ended = finished.measure_cells(
         wanted, partial(measure_cell, request=request, folder=folder), folder / FILE
     )
     results = [
@@ -237,7 +237,7 @@ def ingredients(column: PublishedColumn, request: PaperRequest) -> list[Ingredie
     ]
 
 
-def measure_cell(task: PaperTask, request: PaperRequest, folder: Path) -> finished.Measured:
+def measure_cell(task: PaperTask, request: PaperRequest, folder: Path) -> finished.CellValue:
     """Sample, then measure; samples and features that are there already are not made again."""
     _sample(task, request, folder)
     needs_real = metric(task.column.command).needs_real
@@ -282,8 +282,8 @@ def first_samples(videos: VideoSet, count: int) -> VideoSet:
     return replace(videos, videos=tuple(chosen))
 
 
-def _as_cell(result: Result) -> finished.Measured:
-    return finished.Measured(
+def _as_cell(result: Result) -> finished.CellValue:
+    return finished.CellValue(
         value=result.value,
         interval=result.interval,
         details=json.loads(result.to_json()),

@@ -4,9 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.cells.cache import Finished
+from benchmarks.cells.cache import MeasuredCells
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.tables import TableDocument, bare, of_this_run, publish
 from benchmarks.tables.measured_results import Measured, read_measured
@@ -40,7 +39,7 @@ class Made:
     not_measured: Sequence[str] = ()  # sentences
     tables: Sequence[Table] = ()
     found: Sequence[str] = ()  # what these tables show, sentences
-    finished: Finished[Any] | None = None
+    finished: MeasuredCells | None = None
 
 
 def document(table: PublishedTable, given: Sequence[Measured], made: Made) -> TableDocument:
@@ -82,4 +81,4 @@ def run_table(
         made = measure(table, request)
     publish(of_this_run(document(table, given, made), started), out)
     if made.finished is not None:
-        made.finished.end()
+        made.finished.raise_if_failed()

@@ -107,7 +107,7 @@ def run(results: Sequence[str], out: Path, request: TableRequest | None = None) 
         made = _measure_on_shapes(request)
     publish(of_this_run(document(models, made), started), out)
     if made.finished is not None:
-        made.finished.end()
+        made.finished.raise_if_failed()
 
 
 def document(models: Sequence[VBenchModel], made: Made | None = None) -> TableDocument:

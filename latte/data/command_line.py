@@ -12,10 +12,10 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from latte.data.errors import DISK_FULL, FIXABLE_ERRNOS, InputError
+from latte.data.errors import DISK_FULL, FIXABLE_ERRNOS, FailedRunError, InputError
 
 PACKAGES = ("latte", "evaluation", "benchmarks", "reports")
-BAD_INPUT = 2
+BAD_INPUT, FAULT = 2, 1  # exit codes
 INTERRUPTED = 130  # the exit code that typer makes of Ctrl-C
 INTERRUPTED_MESSAGE = "Interrupted. Run the same command again to resume."
 
@@ -65,6 +65,8 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
             result = app(standalone_mode=False, prog_name=name)
     except InputError as error:
         _fail(f"error: {error}")
+    except FailedRunError as error:
+        _fail(f"error: {error}", BAD_INPUT if error.fixable else FAULT)
     except KeyboardInterrupt:
         _fail(INTERRUPTED_MESSAGE)
     except BrokenPipeError:
@@ -111,9 +113,9 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = BAD_INPUT) -> NoReturn:
     print(message, file=sys.stderr)
-    sys.exit(BAD_INPUT)
+    sys.exit(code)
 
 
 def _fail_usage(error: Any, name: str) -> NoReturn:

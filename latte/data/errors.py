@@ -27,6 +27,30 @@ class BrokenVideoError(InputError):
     """A video that cannot be used: unreadable, truncated, too short, or fatal to its decoder."""
 
 
+class LostProcessError(BrokenVideoError):
+    """A task whose process was lost: it crashed, was killed, or took too long.
+
+    Args:
+        ending: how the process ended, after the name of the task: "ended its process (…)".
+    """
+
+    def __init__(self, message: str, *, ending: str) -> None:
+        super().__init__(message)
+        self.ending = ending
+
+
+class FailedRunError(Exception):
+    """Parts of a run failed; the others are kept.
+
+    Args:
+        fixable: the user can fix all of them: exit code 2, else 1.
+    """
+
+    def __init__(self, message: str, *, fixable: bool) -> None:
+        super().__init__(message)
+        self.fixable = fixable
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """ "did you mean …?" where a known name is near, else all known names."""
     near = get_close_matches(name, known, n=3, cutoff=0.5)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import BrokenVideoError, InputError, LostProcessError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -204,9 +204,10 @@ class _Crew:
         """Put the loss of a process down to its task; another takes its place when needed."""
         self.workers.remove(worker)
         if worker.index is not None:
-            self.results[worker.index] = BrokenVideoError(
+            self.results[worker.index] = LostProcessError(
                 f"{worker.name}: decoding it {what}; the file may be damaged: replace it, or "
-                "leave it out with --skip-broken"
+                "leave it out with --skip-broken",
+                ending=what,
             )
 
 

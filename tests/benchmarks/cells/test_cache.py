@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import typer
 
-from benchmarks.cells.cache import FILE, FinishedCell, Measured, cell_key, finish, read_cells
+from benchmarks.cells.cache import (
+    FILE,
+    CellRecord,
+    CellValue,
+    FailedCellsError,
+    cell_key,
+    measure_cells,
+    read_cells,
+)
 from latte.data.errors import InputError
 
 
@@ -20,11 +27,11 @@ class Task:
         return cell_key(name=self.name.partition(" ")[0])
 
 
-CELL = FinishedCell(key="k", name="one", value=1.5, interval=(1.0, 2.0), details={}, seconds=3.0)
+CELL = CellRecord(key="k", name="one", value=1.5, interval=(1.0, 2.0), details={}, seconds=3.0)
 
 
-def length(task: Task) -> Measured:
-    return Measured(value=len(task.name), interval=(0.0, 9.0), details={"letters": [*task.name]})
+def length(task: Task) -> CellValue:
+    return CellValue(value=len(task.name), interval=(0.0, 9.0), details={"letters": [*task.name]})
 
 
 def test_a_key_depends_on_every_value_and_on_no_order() -> None:
@@ -36,48 +43,53 @@ def test_a_key_depends_on_every_value_and_on_no_order() -> None:
 def test_a_finished_cell_is_never_measured_again(tmp_path: Path) -> None:
     calls: list[str] = []
 
-    def measure(task: Task) -> Measured:
+    def measure(task: Task) -> CellValue:
         calls.append(task.name)
         return length(task)
 
     path = tmp_path / "new" / FILE
-    first = finish([Task("abc"), Task("de"), Task("abc again")], measure, path)
-    again = finish([Task("de"), Task("f"), Task("abc")], measure, path)
+    first = measure_cells([Task("abc"), Task("de"), Task("abc again")], measure, path)
+    again = measure_cells([Task("de"), Task("f"), Task("abc")], measure, path)
     assert calls == ["abc", "de", "f"]
     assert [cell.value for cell in again.cells.values()] == [2, 1, 3]
     assert again.cells[Task("abc").key] == first.cells[Task("abc").key]
     assert again.cells[Task("abc").key].details == {"letters": ["a", "b", "c"]}
-    again.end()
+    again.raise_if_failed()
 
 
-def test_what_fails_costs_no_other_cell_and_is_tried_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def measure(task: Task) -> Measured:
-        if task.name == "mendable":
+def test_what_fails_costs_no_other_cell_and_is_tried_again(tmp_path: Path) -> None:
+    def measure(task: Task) -> CellValue:
+        if task.name == "fixable":
             raise InputError("x.mp4: is broken; replace it")
         if task.name == "fault":
             raise ZeroDivisionError("by zero")
         return length(task)
 
     path = tmp_path / FILE
-    ended = finish([Task("mendable"), Task("good")], measure, path)
-    assert [cell.name for cell in ended.cells.values()] == ["good"]
-    with pytest.raises(InputError, match=r"^1 cell could not be measured.*\n.*x\.mp4: is broken"):
-        ended.end()
-    both = finish([Task("mendable"), Task("good"), Task("fault")], measure, path)
-    with pytest.raises(typer.Exit) as exit_:
-        both.end()
-    assert exit_.value.exit_code == 1
-    assert "fault: ZeroDivisionError: by zero" in capsys.readouterr().err
-    mended = finish([Task("mendable")], length, path)
-    assert mended.cells[Task("mendable").key].value == 8
+    outcome = measure_cells([Task("fixable"), Task("good")], measure, path)
+    assert [cell.name for cell in outcome.cells.values()] == ["good"]
+    with pytest.raises(FailedCellsError, match=r"x\.mp4: is broken") as error:
+        outcome.raise_if_failed()
+    assert error.value.fixable
+    (failed,) = error.value.failed
+    assert (failed.key, failed.name) == (Task("fixable").key, "fixable")
+    both = measure_cells([Task("fixable"), Task("good"), Task("fault")], measure, path)
+    with pytest.raises(FailedCellsError) as error:
+        both.raise_if_failed()
+    assert not error.value.fixable
+    assert [(x.name, x.fixable) for x in error.value.failed] == [
+        ("fixable", True),
+        ("fault", False),
+    ]
+    assert error.value.failed[1].reason == "ZeroDivisionError: by zero"
+    fixed = measure_cells([Task("fixable")], length, path)
+    assert fixed.cells[Task("fixable").key].value == 7
 
 
 def test_two_commands_at_once_make_a_cell_once(tmp_path: Path) -> None:
     other_began, calls = threading.Event(), []
 
-    def measure(task: Task) -> Measured:
+    def measure(task: Task) -> CellValue:
         calls.append(task.name)
         if task.name == "own":  # of the second command, which has seen no line of "common" yet
             other_began.set()
@@ -85,11 +97,13 @@ def test_two_commands_at_once_make_a_cell_once(tmp_path: Path) -> None:
             assert other_began.wait(60)
         return length(task)
 
-    first = threading.Thread(target=finish, args=([Task("common")], measure, tmp_path / FILE))
+    first = threading.Thread(
+        target=measure_cells, args=([Task("common")], measure, tmp_path / FILE)
+    )
     first.start()
     while not calls:
         pass
-    second = finish([Task("own"), Task("common")], measure, tmp_path / FILE)
+    second = measure_cells([Task("own"), Task("common")], measure, tmp_path / FILE)
     first.join()
     assert sorted(calls) == ["common", "own"]
     assert len(second.cells) == 2
@@ -102,63 +116,64 @@ def test_what_was_worked_with_is_removed_after_the_line_is_written(tmp_path: Pat
     def tidy(task: Task) -> None:
         seen.append((task.name, task.key in read_cells(tmp_path / FILE)))
 
-    def measure(task: Task) -> Measured:
+    def measure(task: Task) -> CellValue:
         if task.name == "bad":
             raise InputError("it is bad")
         return length(task)
 
-    finish([Task("good"), Task("bad")], measure, tmp_path / FILE, tidy=tidy)
+    measure_cells([Task("good"), Task("bad")], measure, tmp_path / FILE, tidy=tidy)
     assert seen == [("good", True)]
 
 
 def test_a_missing_file_fails_its_cell_and_a_full_disk_the_run(tmp_path: Path) -> None:
-    def missing(task: Task) -> Measured:
+    def missing(task: Task) -> CellValue:
         if task.name == "a":
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", "clips.npy")
         return length(task)
 
-    ended = finish([Task("a"), Task("b")], missing, tmp_path / FILE)
+    ended = measure_cells([Task("a"), Task("b")], missing, tmp_path / FILE)
     assert [cell.name for cell in ended.cells.values()] == ["b"]
-    with pytest.raises(InputError, match=r"clips\.npy"):
-        ended.end()
+    with pytest.raises(FailedCellsError, match=r"clips\.npy") as error:
+        ended.raise_if_failed()
+    assert error.value.fixable
 
-    def full(task: Task) -> Measured:
+    def full(task: Task) -> CellValue:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        finish([Task("c")], full, tmp_path / FILE)
+        measure_cells([Task("c")], full, tmp_path / FILE)
 
 
 def test_a_run_of_which_nothing_is_left_ends_before_its_documents(tmp_path: Path) -> None:
-    def device(task: Task) -> Measured:
+    def device(task: Task) -> CellValue:
         raise InputError("no such device")
 
-    ended = finish([Task("a"), Task("b")], device, tmp_path / FILE)
-    with pytest.raises(InputError, match=r"2 cells could not .*\n  - a; b: no such device$"):
-        ended.end_if_nothing()
-    finish([Task("c")], length, tmp_path / "other").end_if_nothing()
+    ended = measure_cells([Task("a"), Task("b")], device, tmp_path / FILE)
+    with pytest.raises(FailedCellsError, match=r"2 cells could not .*\n  - a, b: no such device$"):
+        ended.raise_if_empty()
+    measure_cells([Task("c")], length, tmp_path / "other").raise_if_empty()
 
 
 @pytest.mark.parametrize(
-    ("lines", "sentence"),
+    ("lines", "place"),
     [
-        (["{"], r"cells\.jsonl, line 1: not JSON"),
-        (["[" * 100_000], r"line 1: not JSON"),
-        ([CELL.to_json().replace("1.5", "1" + "0" * 400)], r"line 1: not a measured cell"),
-        ([CELL.to_json(), "", "[1]"], r"line 3: not a measured cell"),
-        ([CELL.to_json().replace("1.5", "NaN")], r"line 1: not a measured cell"),
-        ([CELL.to_json().replace("[1.0, 2.0]", "[2.0, 1.0]")], r"line 1: not a measured cell"),
-        ([CELL.to_json().replace('"seconds"', '"second"')], r"line 1: not a measured cell"),
+        (["{"], "line 1:"),
+        (["[" * 100_000], "line 1:"),
+        ([CELL.to_json().replace("1.5", "1" + "0" * 400)], "line 1:"),
+        ([CELL.to_json(), "", "[1]"], "line 3:"),
+        ([CELL.to_json().replace("1.5", "NaN")], "line 1:"),
+        ([CELL.to_json().replace("[1.0, 2.0]", "[2.0, 1.0]")], "line 1:"),
+        ([CELL.to_json().replace('"seconds"', '"second"')], "line 1:.*did you mean seconds"),
         ([CELL.to_json(), "", CELL.to_json()], r"lines 1 and 3: two results for one cell \(one\)"),
     ],
 )
 def test_a_broken_file_is_refused_by_its_line_and_left_as_it_is(
-    lines: list[str], sentence: str, tmp_path: Path
+    lines: list[str], place: str, tmp_path: Path
 ) -> None:
     path = tmp_path / FILE
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with pytest.raises(InputError, match=sentence):
-        finish([Task("abc")], length, path)
+    with pytest.raises(InputError, match=place):
+        measure_cells([Task("abc")], length, path)
     assert path.read_text(encoding="utf-8").split("\n")[:-1] == lines
 
 
@@ -170,9 +185,9 @@ def test_lines_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_noticed_before_the_work(tmp_path: Path) -> None:
-    def never(task: Task) -> Measured:
+    def never(task: Task) -> CellValue:
         raise AssertionError(task)
 
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="not a file of measured cells"):
-        finish([Task("abc")], never, tmp_path / "file" / FILE)
+        measure_cells([Task("abc")], never, tmp_path / "file" / FILE)

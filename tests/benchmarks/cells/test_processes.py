@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks.cells.processes import child_ended, run_child
+from benchmarks.cells.processes import run_child, run_children
 from latte.data.errors import InputError
 
 
@@ -42,7 +43,7 @@ def test_a_command_that_fails_is_named_with_its_last_error() -> None:
 def test_a_command_that_says_nothing_refers_to_what_is_above() -> None:
     with pytest.raises(InputError, match="ended with code 3: its own message is above"):
         run_child(python("import sys; sys.exit(3)"), ["x"])
-    assert child_ended(python("import os; os.kill(os.getpid(), 9)")).code == -signal.SIGKILL
+    assert run_children([python("import os; os.kill(os.getpid(), 9)")])[0].code == -signal.SIGKILL
 
 
 PARENT = """
@@ -121,3 +122,32 @@ def test_who_asks_again_is_heard(tmp_path: Path, by_itself: bool) -> None:
     if not by_itself:
         parent.send_signal(signal.SIGTERM)
     assert parent.communicate(timeout=60)[0] == "stopped\n"
+
+
+def test_as_many_commands_run_at_a_time_as_there_are_places(tmp_path: Path) -> None:
+    code = """
+        import os, pathlib, sys, time
+        place, name = os.environ["PLACE"], sys.argv[1]
+        pathlib.Path(f"busy-{place}").mkdir()  # fails while another command has the place
+        print(f"error: {name} on {place}", file=sys.stderr)
+        time.sleep(0.2)
+        pathlib.Path(f"busy-{place}").rmdir()
+    """
+    commands = [
+        [*python(f"import os; os.chdir({str(tmp_path)!r})" + textwrap.dedent(code)), name]
+        for name in "abcd"
+    ]
+    logs = [tmp_path / f"{name}.log" for name in "abcd"]
+    ended = run_children(commands, [{"PLACE": "0"}, {"PLACE": "1"}], logs)
+    assert [one.code for one in ended] == [0] * 4
+    for name, log, one in zip("abcd", logs, ended, strict=True):
+        assert one.error in (f"{name} on 0", f"{name} on 1")
+        assert one.error in log.read_text(encoding="utf-8")
+
+
+def test_a_command_that_cannot_be_started_stops_the_others(tmp_path: Path) -> None:
+    waits = python("import time; time.sleep(60)")
+    started = time.monotonic()
+    with pytest.raises(OSError, match="nowhere"):
+        run_children([waits, [str(tmp_path / "nowhere")]], [{}, {}])
+    assert time.monotonic() - started < 30

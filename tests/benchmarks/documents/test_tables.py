@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.cells.cache import Finished, FinishedCell
+from benchmarks.cells.cache import CellRecord, MeasuredCells
 from benchmarks.cells.provenance import source_commit
 from benchmarks.documents.tables import Judgement, Statement, leaders, write_tables
 from benchmarks.shapes.dimensions import STAND_INS
@@ -39,7 +39,7 @@ SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 
-def cell(label: str, seed: int, **values: float) -> FinishedCell:
+def cell(label: str, seed: int, **values: float) -> CellRecord:
     """A method measured once; each interval is ± 1, that of a share ± 0.0125."""
     halves = {metric: 1 if metric in (FVD, FID, IS) else 0.0125 for metric in values}
     details = {
@@ -50,7 +50,7 @@ def cell(label: str, seed: int, **values: float) -> FinishedCell:
         }
         for metric, value in values.items()
     }
-    return FinishedCell(
+    return CellRecord(
         key=f"{label} {seed}",
         name=f"{label}, seed {seed}",
         value=next(iter(values.values())),
@@ -90,7 +90,7 @@ def on_shapes(seeds: int = 1) -> OnShapes:
         reasons={"half speed": "Failed: the disk is full"},
         model=BUNDLED,
         sampled="shapes.safetensors, sampled by DDIM, 20 steps",
-        finished=Finished(cells={}, failed=()),
+        finished=MeasuredCells(cells={}, failed=()),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cells.cache import Finished, FinishedCell
+from benchmarks.cells.cache import CellRecord, MeasuredCells
 from benchmarks.cli import app as cli
 from benchmarks.figures import figure5 as figure5_ablations
 from benchmarks.figures import figure7 as figure7_sizes
@@ -24,7 +24,7 @@ FIGURES = [*(ablation(letter) for letter in LETTERS), figure7_sizes.ablation()]
 FIGURES.append(intext_masks.ablation())
 
 
-def cell(figure: Ablation, label: str, seed: int, folder: Path, factor: float) -> FinishedCell:
+def cell(figure: Ablation, label: str, seed: int, folder: Path, factor: float) -> CellRecord:
     """Distances that fall from 300·f to 60·f, with other noise for each seed."""
     training = with_seed(training_of(figure.designs[label], SETUPS["tiny"], folder), seed)
     noise = 1 + 0.01 * seed
@@ -32,7 +32,7 @@ def cell(figure: Ablation, label: str, seed: int, folder: Path, factor: float) -
         [step, value * factor * noise, value * factor * 0.9, value * factor * 1.1]
         for step, value in zip(training.steps, (300, 200, 120, 90, 60), strict=True)
     ]
-    return FinishedCell(
+    return CellRecord(
         key=training.key,
         name=training.name,
         value=rows[-1][1],
@@ -54,7 +54,7 @@ def cells(tmp_path: Path) -> Path:
     """A folder with the cells of three seeds: each design is 10 % worse than the one before."""
     folder = tmp_path / "trainings"
     folder.mkdir()
-    found: dict[str, FinishedCell] = {}
+    found: dict[str, CellRecord] = {}
     for figure in FIGURES:
         for place, label in enumerate(figure.designs):
             for seed in range(3):
@@ -245,13 +245,13 @@ def test_at_paper_scale_a_local_autoencoder_and_fewer_gpus_can_be_had(
 def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path) -> None:
     figure = ablation("a", "paper")
     few, other = "num_real 11 instead of 704", "weights sha256:1 instead of i3d_torchscript.pt"
-    found: dict[str, FinishedCell] = {}
+    found: dict[str, CellRecord] = {}
     keys = {}
     for label, deviations in (("uniform frame", [few]), ("compression frame", [few, other])):
         made = cell(ablation("a"), label, 0, tmp_path, 1.0)
         found[made.key] = replace(made, details={**made.details, "deviations": deviations})
         keys[figure.designs[label], 0] = made.key
-    cells = Cells(finished=Finished(cells=found, failed=()), keys=keys, reasons={})
+    cells = Cells(finished=MeasuredCells(cells=found, failed=()), keys=keys, reasons={})
     document = ablation_document(figure, cells, Request(scale="paper"))
     assert document.values is not None
     assert document.values.remarks[-1] == (
@@ -261,7 +261,7 @@ def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path)
         key: replace(each, details={**each.details, "deviations": []})
         for key, each in found.items()
     }
-    cells = replace(cells, finished=Finished(cells=plain, failed=()))
+    cells = replace(cells, finished=MeasuredCells(cells=plain, failed=()))
     document = ablation_document(figure, cells, Request(scale="paper"))
     assert document.values.remarks == figure.remarks
 

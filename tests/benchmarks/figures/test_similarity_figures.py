@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.cells.cache import Finished, FinishedCell
+from benchmarks.cells.cache import CellRecord, MeasuredCells
 from benchmarks.cells.scale import Scale
 from benchmarks.cli import app as cli
 from benchmarks.documents.claims import SEVERAL, Finding, Verdict
@@ -157,7 +157,7 @@ def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Pat
     request = SimilarityRequest(checkpoint=network(4, 3), num_clips=5, cells=tmp_path)
     labels = ["temporal attention", "spatial attention", "between the two"]
     cells, ended = look_into_networks(figure8_similarity.LOOK, request)
-    ended.end()
+    ended.raise_if_failed()
     (pair, *_) = cells[0].details["pairs"]
     assert (pair["first"], pair["second"]) == ("blocks.2.attn", "blocks.2.attn_temporal")
     temporal = cells[0].details["sites"][0]
@@ -217,7 +217,7 @@ def test_a_network_is_not_shown_clips_of_another_data_set_than_it_was_trained_on
     cells, ended = look_into_networks(figure6_similarity.LOOK, request)
     assert not cells
     with pytest.raises(InputError, match="was trained on") as caught:
-        ended.end()
+        ended.raise_if_failed()
     assert f"{path}: was trained on {dataset}, but is shown clips of shapes: {how}" in str(
         caught.value
     )
@@ -279,13 +279,13 @@ def test_few_processes_share_a_gpu(
 
     def finish(
         tasks: Sequence[SimilarityTask], measure: object, path: Path, *, workers: int
-    ) -> Finished[SimilarityTask]:
+    ) -> MeasuredCells:
         asked.append((workers, tasks[0].device))
-        return Finished(cells={}, failed=())
+        return MeasuredCells(cells={}, failed=())
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr("benchmarks.figures.frame_similarity.finish", finish)
+    monkeypatch.setattr("benchmarks.figures.frame_similarity.measure_cells", finish)
     options = ("--workers", 9, "--device", device, "--cells", tmp_path, "--out", tmp_path / "o")
     assert run(monkeypatch, "figure8", *options) == 0
     assert asked == [(most, "cuda" if device == "auto" else device)]
@@ -347,7 +347,7 @@ def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
     monkeypatch.setattr("benchmarks.figures.frame_similarity.SETUPS", {"tiny": setup})
     request = SimilarityRequest(seeds=1, num_clips=4, cells=tmp_path / "shared")
     cells, ended = look_into_networks(figure6_similarity.LOOK, request)
-    ended.end()
+    ended.raise_if_failed()
     assert len(cells) == 1
     (task,) = similarity_tasks(figure6_similarity.LOOK, request)
     assert task.training is not None
@@ -386,15 +386,15 @@ def difference(number: str, first: str, second: str, value: float, half: float) 
     return {**place, "value": value, "interval": [value - half, value + half]}
 
 
-def cell(seed: int, details: dict, *, clips: int = 5) -> FinishedCell:
+def cell(seed: int, details: dict, *, clips: int = 5) -> CellRecord:
     made = {"date": "2024-01-05", "versions": {"torch": "2"}, "host": {"cores": 2}}
     more = {"fingerprint": "0123456789ab", "num_clips": clips, "frame_size": 8}
-    return FinishedCell(
+    return CellRecord(
         key=str(seed), name="", value=0.1, seconds=1.0, provenance=made, details=details | more
     )
 
 
-def network_of_figure6(seed: int, means: tuple[float, ...]) -> FinishedCell:
+def network_of_figure6(seed: int, means: tuple[float, ...]) -> CellRecord:
     """After each of several spatial blocks a mean; the variance grows, inversions stay."""
     blocks = [f"blocks.{block}" for block in range(len(means))]
     sites = [
@@ -415,7 +415,7 @@ def network_of_figure6(seed: int, means: tuple[float, ...]) -> FinishedCell:
     return cell(seed, {"sites": sites, "pairs": [], "differences": differences, "config": config})
 
 
-def judged(figure: SimilarityFigure, cells: list[FinishedCell]) -> list[Finding]:
+def judged(figure: SimilarityFigure, cells: list[CellRecord]) -> list[Finding]:
     return similarity_findings(figure.claims, Networks.of(cells))
 
 
@@ -477,7 +477,7 @@ def test_figure6_asks_for_the_differences_that_it_judges_by() -> None:
 
 def network_of_figure8(
     seed: int, temporal: float, spatial: float, mutual: float, *, clips: int = 5
-) -> FinishedCell:
+) -> CellRecord:
     paths = {"blocks.2.attn_temporal": temporal, "blocks.2.attn": spatial}
     shift = 0.001 * seed
     sites = [
@@ -536,7 +536,7 @@ def test_attentions_are_compared_clip_by_clip() -> None:
     assert "the others higher by 0.0500 ± 0.0100 and 0.150 ± 0.010" in lowest.seen
 
 
-def document(cells: list[FinishedCell], figure: SimilarityFigure) -> tuple[str, list[str]]:
+def document(cells: list[CellRecord], figure: SimilarityFigure) -> tuple[str, list[str]]:
     """The caption of the values, and what the verdicts mean."""
     made = similarity_document(figure, cells, SimilarityRequest())
     return made.values.caption, list(made.verdicts)

@@ -73,7 +73,7 @@ def test_cells_are_measured_at_every_checkpoint_and_made_once(
 ) -> None:
     cells = [training_of(design, setup, tmp_path) for design in (STRIDES[1], FROM_IMAGES)]
     finished = run_trainings(cells, 1, tmp_path, workers=0)
-    finished.end()
+    finished.raise_if_failed()
     strided, from_images = (finished.cells[with_seed(each, 0).key] for each in cells)
     for cell, strides in ((strided, 2), (from_images, 1)):
         assert [[row[0] for row in rows] for rows in cell.details["points"]] == [[1, 2]] * strides
@@ -113,7 +113,7 @@ def test_processes_beside_each_other_give_what_one_gives(setup: Setup, tmp_path:
         folder = tmp_path / str(workers)
         cells = [training_of(design, setup, folder) for design in designs]
         finished = run_trainings(cells, 1, folder, workers=workers)
-        finished.end()
+        finished.raise_if_failed()
         found.append({key: cell.details for key, cell in finished.cells.items()})
     assert found[0] == found[1]
 
@@ -126,7 +126,7 @@ def test_a_design_that_cannot_be_trained_costs_no_other(setup: Setup, tmp_path: 
     )
     finished = run_trainings([bad, good], 1, tmp_path, workers=0)
     with pytest.raises(InputError, match=r"bad, seed 0: "):
-        finished.end()
+        finished.raise_if_failed()
     assert list(read_cells(tmp_path / "cells.jsonl")) == [with_seed(good, 0).key]
 
 
