@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.cells.cache import CellRecord, MeasuredCells
+from benchmarks.cells.cache import CellRecord, FailedCellsError, MeasuredCells
 from benchmarks.cells.scale import Scale
 from benchmarks.cli import app as cli
 from benchmarks.documents.claims import SEVERAL, Finding, Verdict
@@ -216,7 +216,7 @@ def test_a_network_is_not_shown_clips_of_another_data_set_than_it_was_trained_on
     request = SimilarityRequest(checkpoint=path, num_clips=4, cells=tmp_path)
     cells, ended = look_into_networks(figure6_similarity.LOOK, request)
     assert not cells
-    with pytest.raises(InputError, match="was trained on") as caught:
+    with pytest.raises(FailedCellsError, match="was trained on") as caught:
         ended.raise_if_failed()
     assert f"{path}: was trained on {dataset}, but is shown clips of shapes: {how}" in str(
         caught.value

@@ -5,7 +5,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from benchmarks.cells.cache import read_cells
+from benchmarks.cells.cache import FailedCellsError, read_cells
 from benchmarks.figures import trainings
 from benchmarks.figures.checkpoint_measures import MeasureOptions, checkpoint_clips
 from benchmarks.figures.designs import (
@@ -19,7 +19,6 @@ from benchmarks.figures.designs import (
 )
 from benchmarks.figures.trainings import run_trainings, with_seed
 from benchmarks.shapes.proxy_images import images as proxy_images
-from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
 from latte.sampling.generate import SamplingOptions, generate_clips, open_diffusion
 from latte.training.run import RunOptions, train
@@ -125,7 +124,7 @@ def test_a_design_that_cannot_be_trained_costs_no_other(setup: Setup, tmp_path: 
         bad, design="bad", config=replace(bad.config, data=replace(bad.config.data, size=9))
     )
     finished = run_trainings([bad, good], 1, tmp_path, workers=0)
-    with pytest.raises(InputError, match=r"bad, seed 0: "):
+    with pytest.raises(FailedCellsError, match=r"bad, seed 0: "):
         finished.raise_if_failed()
     assert list(read_cells(tmp_path / "cells.jsonl")) == [with_seed(good, 0).key]
 
