@@ -19,8 +19,8 @@ from benchmarks.shapes.generated import (
     model_of_shapes,
     with_clips,
 )
-from benchmarks.shapes.measuring import RESAMPLES, measure_sets
-from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, real_videos
+from benchmarks.shapes.measuring import RESAMPLES, ShapesMeasurer
+from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, real_videos
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.protocol.presets import SHAPES
 from latte.data.shapes import NUM_CLASSES
@@ -70,16 +70,22 @@ def run(out: Path, request: DemoRequest) -> None:
         store=request.store or out / "features", device=request.device, workers=request.workers
     )
     protocol = replace(SHAPES, num_real=count, num_fake=count, seed=request.seed)
-    results, recognised = measure_sets(sets, protocol, options, resamples=request.resamples)
+    measurer = ShapesMeasurer(sets[REAL], protocol, options, request.resamples)
+    results, recognised = [], {}
+    for label, videos in sets.items():
+        measured = measurer.real if label == REAL else measurer.extract(videos)
+        results += measurer.results(label, measured)
+        if (accuracy := measurer.accuracy(measured)) is not None:
+            recognised[label] = accuracy
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.jsonl").write_text(
         "".join(result.to_json() + "\n" for result in results), encoding="utf-8"
     )
-    measured = DemoRun(
+    demo = DemoRun(
         results=results,
         recognised=recognised,
         sets=sets,
         model=model,
         seconds=time.monotonic() - started,
     )
-    print(write_demo_report(out, measured))
+    print(write_demo_report(out, demo))

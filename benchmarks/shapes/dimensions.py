@@ -1,8 +1,8 @@
 """VBench's dimensions on the embedded data set: its formulas, with stand-ins for its networks.
 
-Formulas are those of Vchitect/VBench 45e79ec, vbench/NAME.py. Each score is that of one clip, a
-share of 1, higher is better; a model's is the mean over its clips. What is measured so has names
-that end in -shapes, and compares with no score of VBench.
+The formulas are those of Vchitect/VBench 45e79ec, vbench/NAME.py. Each score describes one clip
+and lies between 0 and 1, higher is better; a model's score is the mean over its clips. The names
+end in -shapes: they cannot be compared with scores of VBench.
 """
 
 import math
@@ -17,37 +17,35 @@ import torch
 from scipy.stats import binomtest
 from torch import Tensor
 
+from benchmarks.shapes.measuring import ShapesMeasurer
 from benchmarks.shapes.networks import embedded_networks
-from evaluation.features.extraction import ExtractionOptions, StoredNetwork
-from evaluation.features.sets import measure_set, plan_set
+from evaluation.features.extraction import StoredNetwork
+from evaluation.features.sets import MeasuredSet
 from evaluation.features.store import content_key
 from evaluation.metrics.inputs import Array
-from evaluation.networks.registry import build
 from evaluation.networks.shapes import FRAME_CLASS_NAMES
 from evaluation.networks.spec import NetworkSpec
-from evaluation.protocol.fields import Protocol
 from evaluation.uncertainty.interval import two_sided_quantile
 from latte.data.clips import Clip
 from latte.data.shapes import CLASSES
-from latte.data.sources import VideoSet
 
-VERSION = 1  # raised by any change of this module that moves a number
+VERSION = 1  # raised by any change of this module that changes a number
 LEVEL = 0.95
-RIM = 2  # pixels from the edge of a frame
-MOST_CHANGED = 0.05  # share of the pixels, as of VBench's optical flow
-CHANGED = 255 / 8  # grey levels
-SURE = 0.85  # probability from which VBench counts an action
+RIM = 2  # width of the background, in pixels from the edge of a frame
+MOVING_SHARE = 0.05  # share of the pixels that has to change, as in VBench's optical flow
+MIN_CHANGE = 255 / 8  # grey levels
+MIN_PROBABILITY = 0.85  # from which VBench counts an action
 
 
 @dataclass(frozen=True, kw_only=True)
 class StandIn:
-    """What stands for a network of VBench."""
+    """The replacement for a network of VBench."""
 
     what: str  # for a reader
-    yes_or_no: bool = False  # a clip has the one or the other
+    yes_or_no: bool = False  # whether a clip scores 0 or 1
 
 
-# By VBench's name of the dimension. Those of pixels come first, in the order of `pixel_scores`.
+# Keyed by VBench's names. Scores of pixels come first, in the order of `pixel_scores`.
 STAND_INS: Mapping[str, StandIn] = MappingProxyType(
     {
         "background_consistency": StandIn(
@@ -65,15 +63,15 @@ STAND_INS: Mapping[str, StandIn] = MappingProxyType(
         ),
     }
 )
-SUFFIX = "-shapes"  # of the names of what is measured
+SUFFIX = "-shapes"  # ends the names of scores
 OF_PIXELS = tuple(STAND_INS)[:4]
 
 
 def consistency(states: Array) -> float:
-    """How alike frames are to the one before and to the first: of subject and background.
+    """Similarity of frames to the one before and to the first, for subject and background.
 
     The mean over all frames but the first of (max(0, cos(frame, previous)) + max(0, cos(frame,
-    first))) / 2. 1 for a still clip. A frame that is 0 has no direction: its cosines count as 0.
+    first))) / 2. 1 for a still clip. The cosines of a frame that is 0 count as 0.
 
     Args:
         states: (T, D) of T ≥ 2 frames.
@@ -96,7 +94,7 @@ def background_consistency(clip: Array) -> float:
 
 
 def temporal_flickering(clip: Array) -> float:
-    """255 less the mean change from frame to frame, over 255; (T, H, W, 3), 0 … 255.
+    """255 minus the mean change from frame to frame, over 255; (T, H, W, 3), 0 … 255.
 
     1 for a still clip.
     """
@@ -104,9 +102,9 @@ def temporal_flickering(clip: Array) -> float:
 
 
 def motion_smoothness(clip: Array) -> float:
-    """How well every other frame is told by the frames beside it; (T, H, W, 3), 0 … 255, T ≥ 3.
+    """How well every other frame follows from the frames beside it; (T, H, W, 3), 0 … 255, T ≥ 3.
 
-    255 less the mean difference between an odd frame and the mean of its neighbours, over 255.
+    255 minus the mean difference between an odd frame and the mean of its neighbours, over 255.
     """
     even = clip[::2]
     between = (even[:-1] + even[1:]) / 2
@@ -117,17 +115,17 @@ def motion_smoothness(clip: Array) -> float:
 def dynamic_degree(clip: Array) -> float:
     """1 if much of the clip moves, else 0; (T, H, W, 3), 0 … 255.
 
-    Much: in round(T / 4) or more steps the most changed twentieth of the pixels changes by an
-    eighth of the range or more on average, where VBench asks for a flow of six pixels of 256.
+    A clip moves if in round(T / 4) or more steps the most changed twentieth of the pixels changes
+    by an eighth of the range or more on average; VBench asks for a flow of six pixels of 256.
     """
     changes = np.sort(np.abs(np.diff(clip, axis=0)).mean(axis=-1).reshape(len(clip) - 1, -1))
-    most = max(1, round(MOST_CHANGED * changes.shape[1]))
-    moving = int((changes[:, -most:].mean(axis=1) >= CHANGED).sum())
+    most = max(1, round(MOVING_SHARE * changes.shape[1]))
+    moving = int((changes[:, -most:].mean(axis=1) >= MIN_CHANGE).sum())
     return float(moving >= round(4 * len(clip) / 16))
 
 
 def pixel_scores(clips: Tensor) -> Tensor:
-    """OF_PIXELS of each clip: uint8 (N, T, H, W, 3) → float64 (N, 4)."""
+    """The scores OF_PIXELS of each clip: uint8 (N, T, H, W, 3) → float64 (N, 4)."""
     scores = (background_consistency, temporal_flickering, motion_smoothness, dynamic_degree)
     arrays = [clip.double().numpy() for clip in clips]
     rows = [[score(clip) for score in scores] for clip in arrays]
@@ -137,10 +135,10 @@ def pixel_scores(clips: Tensor) -> Tensor:
 def class_scores(
     classes: Sequence[int], of_frames: Array, of_clips: Array
 ) -> Mapping[str, list[float]]:
-    """How far clips are of the class that was asked for.
+    """How well clips show the requested class.
 
     Args:
-        classes: of each clip, an index into `latte.data.shapes.CLASSES`.
+        classes: each clip's class, an index into `latte.data.shapes.CLASSES`.
         of_frames: (N, T, 10) probabilities of the frame network's classes.
         of_clips: (N, 10) probabilities of the classes.
 
@@ -150,52 +148,37 @@ def class_scores(
     """
     shapes = [name.partition(" ")[0] for name in FRAME_CLASS_NAMES]
     seen = of_frames.argmax(axis=-1)
-    found: dict[str, list[float]] = {
+    scores: dict[str, list[float]] = {
         "object_class": [],
         "human_action": [],
         "overall_consistency": [],
     }
     for clip, label in enumerate(classes):
         shape, motion = CLASSES[label]
-        found["object_class"].append(float(np.mean([shapes[each] == shape for each in seen[clip]])))
+        scores["object_class"].append(float(np.mean([shapes[k] == shape for k in seen[clip]])))
         same = [place for place, (_, moves) in enumerate(CLASSES) if moves == motion]
-        found["human_action"].append(float(of_clips[clip, same].sum() >= SURE))
-        found["overall_consistency"].append(float(of_clips[clip, label]))
-    return found
+        scores["human_action"].append(float(of_clips[clip, same].sum() >= MIN_PROBABILITY))
+        scores["overall_consistency"].append(float(of_clips[clip, label]))
+    return scores
 
 
-def measure_dimensions(
-    videos: VideoSet, protocol: Protocol, options: ExtractionOptions
+def score_dimensions(
+    measured: MeasuredSet, measurer: ShapesMeasurer, pixels: StoredNetwork
 ) -> dict[str, dict[str, Any]]:
     """Every dimension of STAND_INS, of videos whose classes are known.
 
+    Args:
+        measured: features by the measurer's networks and by `pixels`.
+        pixels: as `open_pixel_scores` opens it.
+
     Returns:
         "value", "interval" and "fingerprint" of each, by "dynamic_degree-shapes" … The interval is
-        Wilson's where a clip is yes or no, else Student's t over the clips.
-
-    Raises:
-        InputError: fewer videos than the protocol asks for.
+        Wilson's where a clip scores 0 or 1, else Student's t over the clips.
     """
-    networks = [
-        open_pixel_scores(options.store),
-        *(
-            StoredNetwork.open(build(name, device=options.device), options.store)
-            for name in ("shapes-frame", "shapes")
-        ),
-    ]
-    planned = plan_set(
-        videos,
-        protocol.real_selection(),  # as the other metrics of the table: features are shared
-        protocol.preparation(),
-        options,
-        label=videos.name,
-        at_least=protocol.num_real,
-    )
-    measured = measure_set(planned, networks, options)
-    of_pixels, frames, clips = networks
+    frames, clips = measurer.frame_network, measurer.clip_network
     features = frames.frame_features(measured.keys).astype(np.float64)
-    every: dict[str, Sequence[float]] = {
-        **dict(zip(OF_PIXELS, of_pixels.features(measured.keys).T.tolist(), strict=True)),
+    scores: dict[str, Sequence[float]] = {
+        **dict(zip(OF_PIXELS, pixels.features(measured.keys).T.tolist(), strict=True)),
         "subject_consistency": [consistency(states) for states in features],
         **class_scores(
             [_class_of(clip) for clip in measured.clips],
@@ -206,11 +189,11 @@ def measure_dimensions(
     made_of = {
         "version": VERSION,
         "networks": embedded_networks(),
-        "protocol": protocol.moving_fields(),
+        "protocol": measurer.protocol.moving_fields(),
     }
     return {
         f"{name}{SUFFIX}": {
-            **_mean(every[name], yes_or_no=stand_in.yes_or_no),
+            **_mean(scores[name], yes_or_no=stand_in.yes_or_no),
             "fingerprint": content_key({"dimension": name, **made_of}).hex()[:16],
         }
         for name, stand_in in STAND_INS.items()
@@ -218,7 +201,7 @@ def measure_dimensions(
 
 
 def open_pixel_scores(store: Path | None) -> StoredNetwork:
-    """`pixel_scores` as a network, so that each clip is made once for all of them."""
+    """`pixel_scores` as a network, so that each clip is read once for all scores."""
     spec = NetworkSpec(
         name="vbench-pixels",
         title="scores of pixels by the formulas of VBench",
@@ -234,7 +217,7 @@ def open_pixel_scores(store: Path | None) -> StoredNetwork:
 
 
 def _class_of(clip: Clip) -> int:
-    """Of a video of `shapes`, of a distorted one, or the class that a sample was asked for."""
+    """The class of a video of `shapes`, distorted or not, or the requested class of a sample."""
     video: Any = clip.video
     while not hasattr(video, "label"):
         video = video.video
@@ -242,7 +225,7 @@ def _class_of(clip: Clip) -> int:
 
 
 def share_interval(count: int, of: int) -> tuple[float, float]:
-    """Wilson's interval of a share of yes and no."""
+    """Wilson's interval of a proportion."""
     ends = binomtest(count, of).proportion_ci(LEVEL, method="wilson")
     return float(ends.low), float(ends.high)
 
@@ -255,6 +238,6 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _mean(values: Sequence[float], *, yes_or_no: bool) -> dict[str, Any]:
-    """A share of 1 with its interval."""
+    """The mean of shares with its interval."""
     ends = share_interval(round(sum(values)), len(values)) if yes_or_no else mean_interval(values)
     return {"value": float(np.mean(values)), "interval": list(ends)}

@@ -1,16 +1,16 @@
 """FVD, FID and Inception Score of sets on the embedded data set, by its own networks."""
 
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from benchmarks.shapes.stand_ins import REAL
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork
-from evaluation.features.sets import MeasuredSet, measure_set, plan_set
-from evaluation.measuring.results import Comparison, frechet_result, inception_result
-from evaluation.networks.registry import build
+from evaluation.features.sets import MeasuredSet
+from evaluation.measuring.measurer import Measurer
+from evaluation.measuring.networks import Networks
 from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result
 from latte.data.sources import VideoSet
@@ -34,61 +34,72 @@ class Accuracy:
         return self.right / self.total
 
 
-def measure_sets(
-    sets: Mapping[str, VideoSet], protocol: Protocol, options: ExtractionOptions, *, resamples: int
-) -> tuple[list[Result], dict[str, Accuracy]]:
-    """FVD-shapes, FID-shapes and IS-shapes of every set, and IS-shapes of the real videos.
+class ShapesMeasurer:
+    """Measures any number of sets against one set of real videos.
 
-    Returns:
-        The numbers, and of the sets whose videos are of a known class how many are recognised.
+    Args:
+        real: the real videos.
+        protocol: the protocol `shapes` with its number of videos and its seed.
+        options: how features are extracted, which does not affect results.
+        resamples: bootstrap resamples of confidence intervals.
     """
-    networks = [
-        StoredNetwork.open(build(name, device=options.device), options.store)
-        for name in ("shapes", "shapes-frame")
-    ]
-    video_network, frame_network = networks
 
-    def measured(videos: VideoSet) -> MeasuredSet:
-        planned = plan_set(
-            videos,
-            protocol.real_selection(),
-            protocol.preparation(),
-            options,
-            label=videos.name,
-            at_least=protocol.num_real,
+    def __init__(
+        self,
+        real: VideoSet,
+        protocol: Protocol,
+        options: ExtractionOptions,
+        resamples: int = RESAMPLES,
+    ) -> None:
+        self.protocol, self.real_videos, self.resamples = protocol, real, resamples
+        self.networks = Networks(options)
+        self.measurer = self._measurer("fvd", "fid", "is")
+
+    @cached_property
+    def real(self) -> MeasuredSet:
+        """The real videos' features."""
+        return self.extract(self.real_videos)
+
+    @property
+    def clip_network(self) -> StoredNetwork:
+        """The network that sees clips."""
+        return self.measurer.network("fvd")
+
+    @property
+    def frame_network(self) -> StoredNetwork:
+        """The network that sees frames."""
+        return self.measurer.network("fid")
+
+    def extract(self, videos: VideoSet, also: Sequence[StoredNetwork] = ()) -> MeasuredSet:
+        """The features of a set by both networks, and by others in the same pass.
+
+        Raises:
+            InputError: fewer videos than the protocol asks for.
+        """
+        return self.measurer.extract(videos, "fake", also=also)
+
+    def results(self, label: str, measured: MeasuredSet) -> list[Result]:
+        """FVD-shapes, FID-shapes and IS-shapes of a set; IS-shapes alone of the real videos."""
+        if label == REAL:
+            return self._measurer("is").measure(None, measured, model=label)
+        return self.measurer.measure(self.real, measured, model=label)
+
+    def accuracy(self, measured: MeasuredSet) -> Accuracy | None:
+        """How many clips are recognised; None where the class of a clip is not known."""
+        labels = [getattr(clip.video, "label", None) for clip in measured.clips]
+        if None in labels:
+            return None
+        network = self.clip_network
+        classes = network.extractor.probabilities(network.features(measured.keys)).argmax(axis=-1)
+        return Accuracy(right=int((classes == np.array(labels)).sum()), total=len(labels))
+
+    def _measurer(self, *metrics: str) -> Measurer:
+        return Measurer(
+            self.protocol,
+            metrics,
+            self.networks,
+            dataset="shapes",
+            resamples=self.resamples,
+            at_least=self.protocol.num_real,
+            notes=False,
         )
-        return measure_set(planned, networks, options)
-
-    real = measured(sets[REAL])
-    results, recognised = [], {}
-    frame_protocol = replace(
-        protocol,
-        name="shapes-frame",
-        network="shapes-frame",
-        output=frame_network.extractor.spec.output,
-    )
-    for label, videos in sets.items():
-        started = time.monotonic()
-        comparison = Comparison(
-            protocol=protocol, dataset="shapes", model=label, resamples=resamples, started=started
-        )
-        fake = real if label == REAL else measured(videos)
-        if label != REAL:
-            of_frames = replace(comparison, protocol=frame_protocol)
-            results += [
-                frechet_result(real, fake, video_network, comparison),
-                frechet_result(real, fake, frame_network, of_frames),
-            ]
-        results.append(inception_result(fake, video_network, comparison))
-        if (counted := accuracy(fake, video_network)) is not None:
-            recognised[label] = counted
-    return results, recognised
-
-
-def accuracy(measured: MeasuredSet, network: StoredNetwork) -> Accuracy | None:
-    """How many clips the network puts into their class; None where a clip has none."""
-    labels = [getattr(clip.video, "label", None) for clip in measured.clips]
-    if None in labels:
-        return None
-    classes = network.extractor.probabilities(network.features(measured.keys)).argmax(axis=-1)
-    return Accuracy(right=int((classes == np.array(labels)).sum()), total=len(labels))

@@ -28,7 +28,8 @@ from benchmarks.shapes.dimensions import (
     STAND_INS,
     SUFFIX,
     mean_interval,
-    measure_dimensions,
+    open_pixel_scores,
+    score_dimensions,
     share_interval,
 )
 from benchmarks.shapes.dimensions import VERSION as DIMENSIONS_VERSION
@@ -39,7 +40,7 @@ from benchmarks.shapes.generated import (
     SampledModel,
     model_of_shapes,
 )
-from benchmarks.shapes.measuring import FVD, IS, RESAMPLES, measure_sets
+from benchmarks.shapes.measuring import FVD, IS, RESAMPLES, ShapesMeasurer
 from benchmarks.shapes.networks import embedded_networks
 from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, Generator, real_videos
 from evaluation.features.extraction import ExtractionOptions
@@ -241,18 +242,20 @@ def measure_method(task: MethodTask, options: ExtractionOptions) -> CellValue:
     """
     method, count = task.method, task.effort.num_videos
     first = 2 * count * task.seed  # no two seeds share a video
-    sets = {REAL: real_videos(first, count)}
+    real = videos = real_videos(first, count)
     if method.model is not None:
         sampling = replace(task.effort.sampling, seed=task.seed)
-        sets[method.label] = replace(method.model, options=sampling).videos(count)
+        videos = replace(method.model, options=sampling).videos(count)
     else:
         options = replace(options, workers=0)  # drawing shapes takes less than starting processes
     if method.stand_in is not None:
-        sets[method.label] = method.stand_in.videos(first + count, count)
+        videos = method.stand_in.videos(first + count, count)
     protocol = replace(SHAPES, num_real=count, num_fake=count, seed=task.seed)
-    dimensions = measure_dimensions(sets[method.label], protocol, options)
-    results, _ = measure_sets(sets, protocol, options, resamples=RESAMPLES)
-    own = {result.metric: result for result in results if result.model == method.label}
+    measurer = ShapesMeasurer(real, protocol, options, RESAMPLES)
+    pixels = open_pixel_scores(options.store)
+    measured = measurer.extract(videos, also=[pixels])
+    dimensions = score_dimensions(measured, measurer, pixels)
+    own = {result.metric: result for result in measurer.results(method.label, measured)}
     shown = own.get(FVD, own[IS])
     return CellValue(
         value=shown.value,

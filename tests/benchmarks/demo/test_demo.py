@@ -33,7 +33,7 @@ def out(checkpoint, tmp_path_factory):
 
 
 def request(checkpoint):
-    return DemoRequest(num_videos=24, checkpoint=checkpoint, sampling=TWO_STEPS, resamples=20)
+    return DemoRequest(num_videos=24, checkpoint=checkpoint, sampling=TWO_STEPS, resamples=40)
 
 
 def test_everything_promised_is_written(out):
@@ -107,7 +107,7 @@ def test_a_second_run_finds_its_features_and_goes_without_a_model_that_is_missin
         raise InputError("there is none")
 
     monkeypatch.setattr(generated, "shipped_checkpoint", missing)
-    run(tmp_path, DemoRequest(num_videos=24, resamples=20, store=out / "features"))
+    run(tmp_path, DemoRequest(num_videos=24, resamples=40, store=out / "features"))
     assert NO_MODEL in caplog.messages
     assert str(tmp_path / "report.html") in capsys.readouterr().out
     first, again = (read_results(folder / "results.jsonl") for folder in (out, tmp_path))

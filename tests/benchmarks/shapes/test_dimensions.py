@@ -15,13 +15,15 @@ from benchmarks.shapes.dimensions import (
     class_scores,
     consistency,
     dynamic_degree,
-    measure_dimensions,
     motion_smoothness,
+    open_pixel_scores,
     pixel_scores,
+    score_dimensions,
     temporal_flickering,
 )
 from benchmarks.shapes.distortions import DistortedVideo
-from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT
+from benchmarks.shapes.measuring import ShapesMeasurer
+from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, real_videos
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.networks.shapes import FRAME_CLASS_NAMES
 from evaluation.protocol.presets import SHAPES
@@ -128,7 +130,10 @@ def measured(label: str, store: Path, count: int = 20) -> dict[str, dict[str, ob
     generator = next(each for each in GENERATORS if each.label == label)
     protocol = replace(SHAPES, num_real=count, num_fake=count)
     options = ExtractionOptions(store=store, workers=0, progress=False)
-    found = measure_dimensions(generator.videos(20, 20), protocol, options)
+    measurer = ShapesMeasurer(real_videos(0, count), protocol, options)
+    pixels = open_pixel_scores(store)
+    clips = measurer.extract(generator.videos(20, 20), also=[pixels])
+    found = score_dimensions(clips, measurer, pixels)
     assert all(name.endswith("-shapes") for name in found)
     return {name.removesuffix("-shapes"): each for name, each in found.items()}
 

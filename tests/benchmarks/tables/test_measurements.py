@@ -32,7 +32,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     second = next(each for each in GENERATORS if each.label == HELD_OUT)
     quick = shapes_methods.Effort(num_videos=20, sampling=SamplingOptions(method="ddim", steps=2))
     monkeypatch.setattr(shapes_methods, "GENERATORS", (second, FROZEN))
-    monkeypatch.setattr(shapes_methods, "RESAMPLES", 20)
+    monkeypatch.setattr(shapes_methods, "RESAMPLES", 40)
     monkeypatch.setattr("benchmarks.tables.measurements.EFFORTS", {"tiny": quick})
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from benchmarks.shapes.measuring import measure_sets
-from benchmarks.shapes.stand_ins import REAL
+from benchmarks.shapes.measuring import ShapesMeasurer
+from benchmarks.shapes.stand_ins import HELD_OUT, real_videos
 from benchmarks.tables.measured_results import check_record
 from benchmarks.tables.table3 import DATASETS, fvd_table, published_rows, read_measured, run
 from evaluation.catalogue.registry import metric
@@ -20,7 +20,6 @@ from evaluation.protocol.presets import SHAPES, STYLEGAN_V, published_protocol
 from evaluation.results.record import SetRecord
 from evaluation.statistics.file import Side
 from latte.data.errors import InputError
-from latte.data.shapes import shapes_video_set
 from reports.render.provenance import provenance_lines
 
 
@@ -360,13 +359,9 @@ def test_a_protocol_of_the_users_own_is_taken_by_its_fields(tmp_path: Path) -> N
 
 def test_what_is_measured_here_can_be_read_by_its_fingerprint(tmp_path: Path) -> None:
     store, protocol = tmp_path / "store", replace(SHAPES, num_real=20, num_fake=20, real_stride=1)
-    sets = {
-        name: replace(shapes_video_set("test", num_videos=20, start=start), name=name)
-        for name, start in ((REAL, 0), ("other", 20))
-    }
-    results, _ = measure_sets(
-        sets, protocol, ExtractionOptions(store=store, workers=0), resamples=20
-    )
+    options = ExtractionOptions(store=store, workers=0)
+    measurer = ShapesMeasurer(real_videos(0, 20), protocol, options, resamples=40)
+    results = measurer.results(HELD_OUT, measurer.extract(real_videos(20, 20)))
     lines = [json.loads(result.to_json()) for result in results]
     # Under the names of the metrics on the published networks, which are looked at closely.
     lines = [each | {"metric": each["metric"].removesuffix("-shapes")} for each in lines]
