@@ -8,23 +8,16 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from markupsafe import escape as escape_html
 from matplotlib.figure import Figure
 
 from reports.charts.bars import figure_svg, inline_svg
 from reports.charts.contact_sheet import Strip, contact_sheet, png_bytes, strip_image
 from reports.provenance import Provenance
-from reports.render.markup import (
-    escape_html,
-    escape_markdown,
-    folded_markdown,
-    html_text,
-    markdown_text,
-    provenance_html,
-    provenance_markdown,
-    table_markdown,
-)
-from reports.render.table_html import table_html
-from reports.tables import Table
+from reports.render.escape import escape_markdown, html_text, markdown_text
+from reports.render.html import provenance_html, table_html
+from reports.render.markdown import folded_markdown, provenance_markdown, table_markdown
+from reports.table import Table
 
 
 class Block(Protocol):

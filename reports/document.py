@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from markupsafe import escape as escape_html
+
 from reports.blocks import (
     Block,
     Code,
@@ -27,7 +29,7 @@ from reports.blocks import (
     names_of_pictures,
     pictures_of,
 )
-from reports.render.markup import escape_html, escape_markdown
+from reports.render.escape import escape_markdown
 from reports.stored_report import record_of, value_of
 
 __all__ = [

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from markupsafe import escape as escape_html
+
 from reports.blocks import (
     Block,
     Details,
@@ -22,8 +24,8 @@ from reports.blocks import (
 from reports.cells import Cell, Column, Row
 from reports.document import ANSWERS, PaperClaim, Report
 from reports.provenance import Provenance, unique_records
-from reports.render.markup import escape_html, escape_markdown
-from reports.tables import Table
+from reports.render.escape import escape_markdown
+from reports.table import Table
 
 CONTENTS = "contents"  # where links back lead to
 PICTURES = "report-pictures"  # folder beside the Markdown

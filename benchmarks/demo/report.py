@@ -19,7 +19,7 @@ from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, REAL
 from evaluation.results.record import Result
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import VideoSet
-from reports.cells import LOPSIDED, Cell, Column, Row
+from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, bar_chart, bar_data
 from reports.charts.contact_sheet import Strip, every
 from reports.charts.styles import styles_for
@@ -34,14 +34,15 @@ from reports.document import (
     StripsBlock,
     TableBlock,
 )
+from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
-from reports.tables import Table, write_table
+from reports.table import Table, write_table
 
 MODEL = "model"  # family of the model's bar
 NUM_PICTURES = 8  # frames shown of a clip
 CAPTION = (
     "Distances from the real videos (lower is better) and Inception Scores (higher is better), "
-    f"each ± half the width of its bootstrap 95 % interval, {LOPSIDED}. These metrics use the "
+    f"each ± half the width of its bootstrap 95 % interval, {ASYMMETRIC}. These metrics use the "
     "small embedded networks: they have names of their own and cannot be compared with those of "
     "I3D, Inception or C3D."
 )

@@ -22,7 +22,7 @@ from reports.document import (
     Paragraph,
     Report,
 )
-from reports.tables import Table
+from reports.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.cells.provenance import this_run
 from reports.document import Block, PaperClaim, ProvenanceBlock, Report, TableBlock
 from reports.provenance import unique_records
-from reports.tables import Table, write_texts
+from reports.table import Table, write_texts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,14 @@ from benchmarks.documents.claims import SEVERAL, Outcome
 from benchmarks.figures.ablations import Ablation, Cells, Request
 from benchmarks.figures.designs import BASELINE, SETUPS
 from benchmarks.figures.trainings import LATENT_CLIPS
-from reports.cells import LOPSIDED, Cell, Column, Row
+from reports.cells import Cell, Column, Row
+from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
-from reports.tables import Table
+from reports.table import Table
 
 CAPTION = (
     "Lower is better. Geometric means over seeds; the bands, and what follows ±, are 95 % "
-    f"intervals of the mean (Student's t on logarithms; ± is half of its width, {LOPSIDED}), and "
+    f"intervals of the mean (Student's t on logarithms; ± is half of its width, {ASYMMETRIC}), and "
     "of one seed alone the bootstrap interval of its samples."
 )
 VERDICTS = (

@@ -10,10 +10,11 @@ from benchmarks.documents.claims import Claim, Finding, Mean, Outcome, Points, f
 from benchmarks.figures.ablations import Ablation, Cells, Request, make_cells, outcome
 from benchmarks.figures.curve_claims import END, lower
 from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK
-from reports.cells import LOPSIDED, Cell, Column, Row
+from reports.cells import Cell, Column, Row
+from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
 from reports.published import published
-from reports.tables import Table
+from reports.table import Table
 
 NAME = "intext"
 SOURCE = "arXiv:2401.03048v3 section 3.3.4, v1 section 4.4"
@@ -23,7 +24,7 @@ ALONE = "videos alone"
 CAPTION = (
     "Lower is better. Published: zero-shot UCF101 of text-to-video models; 2048 videos for "
     "text-to-video. Measured: models of {dataset}, whose numbers compare with no published one; "
-    f"geometric means over seeds, ± half of the 95 % interval, {LOPSIDED}."
+    f"geometric means over seeds, ± half of the 95 % interval, {ASYMMETRIC}."
 )
 EMBEDDED = "Measured on the embedded data set, by networks of its own: no FVD or FID."
 PUBLISHED = "Published, by networks of FVD and FID."

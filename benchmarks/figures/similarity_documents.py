@@ -21,10 +21,11 @@ from benchmarks.figures.similarity_drawings import (
 )
 from benchmarks.figures.similarity_numbers import Networks, mean_number
 from evaluation.similarity.summary import Summary
-from reports.cells import LOPSIDED, Cell, Column, Row
+from reports.cells import Cell, Column, Row
 from reports.document import PaperClaim
+from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
-from reports.tables import Table
+from reports.table import Table
 
 LACKING = {
     "inverted": "Of two parts with each other no frame is the nearer one to itself.",
@@ -117,7 +118,7 @@ def _caption(networks: Networks) -> str:
     of_what = intervals(networks)
     if of_what is None:
         return means(networks)
-    return f"{means(networks)} ± is half of the 95 % interval {of_what}, {LOPSIDED}."
+    return f"{means(networks)} ± is half of the 95 % interval {of_what}, {ASYMMETRIC}."
 
 
 def _meanings(figure: SimilarityFigure, networks: Networks) -> list[str]:

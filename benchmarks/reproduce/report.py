@@ -20,7 +20,7 @@ from reports.joined_report import (
     without_provenance,
 )
 from reports.provenance import Provenance
-from reports.tables import Table
+from reports.table import Table
 
 # In the order of the paper's third version.
 OF_THE_PAPER = {

@@ -50,7 +50,7 @@ from latte.data.shapes import VERSION
 from latte.sampling.generate import SamplingOptions
 from latte.sampling.processes import Process, choose_device
 from reports.provenance import Provenance
-from reports.tables import Cell
+from reports.table import Cell
 
 REVISION = 2  # raised by any change of this module that changes a number
 

@@ -8,8 +8,10 @@ from benchmarks.shapes.dimensions import STAND_INS, SUFFIX
 from benchmarks.shapes.measuring import DIRECTIONS, IS
 from benchmarks.shapes.methods import OnShapes
 from benchmarks.shapes.stand_ins import DISTORTED, HELD_OUT, REAL
-from reports.cells import LOPSIDED, print_alike
-from reports.tables import Cell, Column, Row, Table
+from reports.cells import Cell, Column, Row
+from reports.numbers import ASYMMETRIC
+from reports.ranks import print_alike
+from reports.table import Table
 
 OF_HELD_OUT = (
     "Unchanged real videos: the score of a perfect generator with so many clips; not ranked."
@@ -67,7 +69,7 @@ def methods_table(measured: OnShapes, metrics: Sequence[str], scale: Scale) -> T
         caption=(
             f"Scale {scale}: {measured.num_videos} clips of 16 frames at 32×32 in each set, "
             f"{seeds} {'seed' if seeds == 1 else 'seeds'}; ± is half of the 95 % interval of "
-            f"{spread}; {LOPSIDED}."
+            f"{spread}; {ASYMMETRIC}."
         ),
         columns=tuple(
             Column(key=metric, title=metric, direction=DIRECTIONS[metric]) for metric in metrics
@@ -133,7 +135,7 @@ def dimensions_table(measured: OnShapes, titles: Mapping[str, str], scale: Scale
         title="VBench's dimensions of methods on the data set shapes, by stand-ins",
         caption=(
             f"Scale {scale}: {measured.num_videos} clips of 16 frames at 32×32 of each method; "
-            f"percent; higher is better; ± is half of the 95 % interval {spread}; {LOPSIDED}."
+            f"percent; higher is better; ± is half of the 95 % interval {spread}; {ASYMMETRIC}."
         ),
         columns=tuple(
             Column(key=key, title=f"{titles[name]}{SUFFIX}", direction="higher")

@@ -32,7 +32,7 @@ from evaluation.uncertainty import (
 from latte.data.workers import map_in_order
 from reports.document import ProvenanceBlock, Report, TableBlock
 from reports.provenance import Provenance
-from reports.tables import Cell, Column, Row, Table
+from reports.table import Cell, Column, Row, Table
 
 DEGREES = 5  # of Student's t, for the heavy tails
 PLACE = ("D", "N, M", "scale, shift")  # columns that say which case it is

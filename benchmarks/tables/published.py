@@ -17,7 +17,7 @@ from latte.data.errors import InputError
 from reports.cells import Cell, Column, Direction, Row
 from reports.document import Block, Details
 from reports.provenance import Provenance
-from reports.tables import Table
+from reports.table import Table
 
 # The data sets of the paper, in the order of its Table 3.
 DATASETS: Mapping[str, str] = {

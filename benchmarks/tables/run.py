@@ -10,7 +10,7 @@ from benchmarks.cells.scale import Scale
 from benchmarks.documents.tables import TableDocument, bare, of_this_run, publish
 from benchmarks.tables.measured_results import Measured, read_measured
 from benchmarks.tables.published import PublishedTable
-from reports.tables import Table
+from reports.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from latte.config import LatteConfig, preset
 from latte.model.cost import Cost, cost
 from reports.provenance import Provenance
 from reports.published import published
-from reports.tables import Cell, Column, Row, Table
+from reports.table import Cell, Column, Row, Table
 
 MODEL = "Latte-XL/2"
 SOURCE = "arXiv:2401.03048v1 Table 3 (v3 Table 1)"

@@ -11,7 +11,7 @@ from latte.config import preset
 from latte.model.cost import cost
 from reports.provenance import Provenance
 from reports.published import published
-from reports.tables import Cell, Column, Row, Table
+from reports.table import Cell, Column, Row, Table
 
 PATCH = 2  # the paper's parameters are those of 2×2 patches: 4×4 and 8×8 give others
 SOURCE = "arXiv:2401.03048v1 Table 4 (v3 Table 2)"

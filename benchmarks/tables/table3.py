@@ -18,9 +18,9 @@ from benchmarks.tables.published import (
     published_cell,
 )
 from benchmarks.tables.run import TableRequest, run_table
-from reports.cells import LOPSIDED
+from reports.numbers import ASYMMETRIC
 from reports.published import published
-from reports.tables import Cell, Row, Table
+from reports.table import Cell, Row, Table
 
 SOURCE = "arXiv:2401.03048v3 Table 3"
 FIRST_VERSION = "arXiv:2401.03048v1 Table 2"
@@ -96,7 +96,7 @@ TABLE = PublishedTable(
     title="Fréchet video distance (FVD) of video generators",
     caption=(
         "16 frames at 256×256; lower is better; ± is half of the 95 % interval of a measured "
-        f"value, {LOPSIDED}."
+        f"value, {ASYMMETRIC}."
     ),
     source=SOURCE,
     columns=tuple(

@@ -14,10 +14,10 @@ from benchmarks.cells.scale import Ingredient, require
 from benchmarks.documents.tables import TableDocument, bare, leaders, of_this_run, publish
 from benchmarks.tables.run import Made, TableRequest
 from benchmarks.tables.vbench_results import Score, VBenchModel, read_models
-from reports.cells import LOPSIDED
+from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
 from reports.published import published
-from reports.tables import Cell, Column, Row, Table
+from reports.table import Cell, Column, Row, Table
 
 SOURCE = "arXiv:2401.03048v3 Table 4"
 SECTION = "Measured here"
@@ -59,7 +59,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
 }
 CAPTION = (
     "Percent; higher is better; ± is half of the 95 % interval over prompts, where the results say "
-    f"it of each video; {LOPSIDED}."
+    f"it of each video; {ASYMMETRIC}."
 )
 UNKNOWN_VERSIONS = (
     "Neither the paper nor a results file says which release of VBench and which hardware made a "

@@ -7,9 +7,9 @@ from benchmarks.tables import measured_results
 from benchmarks.tables.measured_results import Measured
 from benchmarks.tables.published import PublishedColumn, PublishedTable, published_cell
 from benchmarks.tables.run import TableRequest, run_table
-from reports.cells import LOPSIDED
+from reports.numbers import ASYMMETRIC
 from reports.published import published
-from reports.tables import Row, Table
+from reports.table import Row, Table
 
 OF_RELEASED_MODELS = (
     "Measured by the paper's authors on videos of the models that PVDM's authors released."
@@ -65,7 +65,7 @@ TABLE = PublishedTable(
     title="Inception Score (IS) on UCF101 and FID on FaceForensics",
     caption=(
         "IS by C3D trained on UCF101, FID of frames; ± is half of the 95 % interval of a measured "
-        f"value, {LOPSIDED}."
+        f"value, {ASYMMETRIC}."
     ),
     source="arXiv:2401.03048v1 Table 1 (v3 Table 5)",
     columns=(

@@ -222,7 +222,7 @@ def breakdown(result: "Result") -> str:
     """The parts of a number that is a mean of others: a table, or nothing."""
     from tabulate import tabulate
 
-    from evaluation.results.record import format_value
+    from reports.numbers import format_value
 
     if "sets" in result.details:
         from evaluation.similarity.tables import set_table

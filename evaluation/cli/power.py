@@ -124,7 +124,7 @@ def _text(answer: "Power") -> str:
     """What a person reads: the number, and how it changes with the difference."""
     from tabulate import tabulate
 
-    from evaluation.results.record import format_value
+    from reports.numbers import format_value
 
     beyond = ", beyond the clips there are" if answer.extrapolated else ""
     shown = format_value(answer.difference)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from evaluation.comparison.entries import Entry, differing, in_columns, newest, place_title
 from evaluation.comparison.significance import Verdict, holm
-from evaluation.results.record import format_value
+from reports.numbers import format_value
 
 Rank = Literal["best", "second"]
 EVERY = 400  # decimals: more than any number of 64 bits has

@@ -11,7 +11,7 @@ from string import ascii_lowercase
 from tabulate import tabulate
 
 from evaluation.comparison.table import Cell, Column, ComparisonTable
-from evaluation.results.record import format_value
+from reports.numbers import format_value
 
 EMPTY = "–"
 CSV_COLUMNS = (

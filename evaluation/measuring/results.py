@@ -15,9 +15,10 @@ from evaluation.measuring.arrays import MemoryVideo
 from evaluation.networks.registry import Extractor, network
 from evaluation.protocol.fields import Protocol, differences
 from evaluation.protocol.presets import PRESETS, published_protocol
-from evaluation.results.record import Result, format_value, provenance
+from evaluation.results.record import Result, provenance
 from evaluation.statistics.file import Side
 from evaluation.statistics.origin import deviations_of_statistics, follows_protocol
+from reports.numbers import format_value
 
 OF_REAL_VIDEOS = (
     "split",

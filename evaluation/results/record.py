@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latte.data.errors import InputError
+from reports.numbers import format_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,45 +129,6 @@ def results_frame(results: "Iterable[Result]") -> "pd.DataFrame":
         for result in results
     ]
     return pd.DataFrame(rows, columns=list(FRAME_COLUMNS))
-
-
-def format_value(value: float, interval: tuple[float, float] | None = None) -> str:
-    """`123.4 ± 5.6`: the digits that matter, and no fewer decimals than the half width needs.
-
-    An interval whose halves differ by more than a tenth is written with both its ends, and so is
-    one that ends above 0 where ± would seem to reach below.
-
-    >>> format_value(123.44, (118.0, 129.2))
-    '123.4 ± 5.6'
-    >>> format_value(1.54, (0.45, 3.04))
-    '1.54 [0.45, 3.04]'
-    >>> format_value(0.037597812)
-    '0.0376'
-    """
-    half = (interval[1] - interval[0]) / 2 if interval else 0.0
-    tiny = 0 < max(abs(value), half) < 1e-4
-    decimals = min(_decimals(value), 6)
-    if half > 0:
-        decimals = max(decimals, _decimals(half) - 2)
-    form = ".1e" if tiny else f".{decimals}f"
-    if interval is None:
-        return f"{value:{form}}"
-    low, high = interval
-    if abs((high - value) - (value - low)) > 0.1 * (high - low) or (low >= 0 and half > value):
-        return f"{value:{form}} [{low:{form}}, {high:{form}}]"
-    return f"{value:{form}} ± {half:{form}}"
-
-
-def _decimals(value: float) -> int:
-    """Decimals that show the digits which matter: four of a large number, three of a small one."""
-    magnitude = abs(value)
-    if magnitude >= 100:
-        return 1
-    if magnitude >= 1:
-        return 2
-    if magnitude == 0:
-        return 1
-    return 2 - int(f"{magnitude:e}".split("e")[1])
 
 
 def append_result(path: Path, result: Result) -> None:

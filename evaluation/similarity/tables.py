@@ -5,7 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from evaluation.results.record import format_value
+from reports.numbers import format_value
 
 # In the words of a table; the order is that of the columns.
 WORDS = {

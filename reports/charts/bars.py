@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from markupsafe import escape as escape_html
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -17,9 +18,8 @@ from matplotlib.markers import CARETLEFT
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from reports.cells import decimals_of, number_text
 from reports.charts.styles import COLOURS, FAINT, GRID, INK, Style, figure_style, styles_for
-from reports.render.markup import escape_html
+from reports.numbers import decimals_of, number_text
 
 Order = Literal["given", "ascending", "descending"]
 # The patches that matplotlib fills behind a figure and its axes, up to their colour.

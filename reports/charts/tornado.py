@@ -12,9 +12,9 @@ from matplotlib.patches import Patch
 from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from reports.cells import decimals_of
 from reports.charts.bars import WIDTH, draw_whisker, plain_text
 from reports.charts.styles import FAINT, INK, Style, figure_style, styles_for
+from reports.numbers import decimals_of
 
 MOST_TICKS = 9
 MARGIN = 6.0  # pixels beside what reaches farthest

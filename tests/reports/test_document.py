@@ -21,7 +21,7 @@ from reports.document import (
     TableBlock,
 )
 from reports.provenance import Provenance
-from reports.tables import Cell, Column, Row, Table
+from reports.table import Cell, Column, Row, Table
 
 VOID = {"meta", "img", "br", "link", "input"}
 NASTY = "<script>alert(1)</script> & \"{{body}}\" '*x*'"

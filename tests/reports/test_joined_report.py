@@ -26,7 +26,7 @@ from reports.joined_report import (
     provenance_of,
 )
 from reports.provenance import Provenance
-from reports.tables import Table
+from reports.table import Table
 
 MADE = Provenance(commit="abc", date="2026-01-02")
 HOST = Provenance(host={"cores": "2"})

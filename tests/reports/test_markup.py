@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.render.markup import (
-    escape_html,
+from reports.render.escape import (
     escape_latex,
     escape_markdown,
     html_text,
     latex_text,
     markdown_text,
+    one_line,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -30,8 +30,8 @@ TEXT = st.text(alphabet=st.sampled_from("ab1 \\`*_[]{}()<>|~$&%#^\"'-+.!\n\tÂ±â€
 
 @given(TEXT)
 def test_html_reads_back_as_the_text(text: str) -> None:
-    escaped = escape_html(text)
-    assert html.unescape(escaped) == text
+    escaped = str(html_text(text.replace("`", "")))
+    assert html.unescape(escaped) == one_line(text.replace("`", ""))
     assert not re.search(r"[<>\"]", escaped)
 
 

@@ -25,7 +25,7 @@ from reports.document import (
     TableBlock,
 )
 from reports.provenance import Provenance
-from reports.tables import Table
+from reports.table import Table
 
 NASTY = "<script>alert(1)</script> & \"{{body}}\" '*x*' <!-- --> ± \u2028"
 TABLE = Table(

@@ -3,7 +3,7 @@ import re
 import numpy as np
 
 from reports.cells import Cell, Column, Row
-from reports.tables import Table
+from reports.table import Table
 
 LONG = "a sentence that needs more room than others"
 

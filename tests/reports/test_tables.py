@@ -1,4 +1,3 @@
-import itertools
 import math
 import re
 import shutil
@@ -11,9 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evaluation.results.record import format_value
+from reports.cells import Cell, Column, Row
+from reports.numbers import format_value
 from reports.provenance import Provenance
-from reports.tables import Cell, Column, Row, Table, table_from_frame, write_table
+from reports.table import Table, write_table
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -95,8 +95,7 @@ def ranks_of(cells: list[Cell], direction: str = "lower") -> list[str | None]:
         columns=(Column(key="x", title="x", direction=direction),),
         rows=tuple(Row(label=f"r{i}", cells={"x": cell}) for i, cell in enumerate(cells)),
     )
-    lines = itertools.chain.from_iterable(s.lines for s in table.layout().sections)
-    return [line.cells[0].rank for line in lines]
+    return [row.cells[0].rank for section in table.layout().sections for row in section.rows]
 
 
 def test_best_and_second_follow_the_direction() -> None:
@@ -163,12 +162,12 @@ def test_a_column_without_direction_ranks_nothing_and_has_no_arrow() -> None:
             Row(label="b", cells={"x": Cell(value=2.0)}),
         ),
     )
-    assert table.layout().headings == ("Layers",)
-    assert all(line.cells[0].rank is None for s in table.layout().sections for line in s.lines)
+    assert [column.heading for column in table.layout().columns] == ["Layers"]
+    assert all(row.cells[0].rank is None for s in table.layout().sections for row in s.rows)
 
 
 def test_measured_cells_are_marked_only_beside_published_ones() -> None:
-    def daggers(marks: list[str]) -> list[bool]:
+    def signs(marks: list[str]) -> list[str]:
         table = Table(
             title="t",
             columns=(Column(key="x", title="x"),),
@@ -177,48 +176,48 @@ def test_measured_cells_are_marked_only_beside_published_ones() -> None:
                 for i, mark in enumerate(marks)
             ),
         )
-        return [line.cells[0].dagger for s in table.layout().sections for line in s.lines]
+        return ["".join(row.cells[0].marks) for s in table.layout().sections for row in s.rows]
 
-    assert daggers(["measured", "measured"]) == [False, False]
-    assert daggers(["published", "published"]) == [False, False]
-    assert daggers(["published", "measured"]) == [False, True]
+    assert signs(["measured", "measured"]) == ["", ""]
+    assert signs(["published", "published"]) == ["", ""]
+    assert signs(["published", "measured"]) == ["", "†"]
 
 
 def test_equal_footnotes_share_a_letter_in_the_order_of_first_use() -> None:
     layout = example_table().layout()
     assert [mark for mark, _ in layout.footnotes] == ["†", "a", "b", "c"]
-    letters = [cell.letters for s in layout.sections for line in s.lines for cell in line.cells]
+    letters = [cell.marks for s in layout.sections for row in s.rows for cell in row.cells]
     assert letters == [
         (), ("a",), (),
         (), ("b",), (),
-        ("c",), (), ("a",),
-        ("c",), ("b",), (),
+        ("†", "c"), ("†",), ("a",),
+        ("†", "c"), ("†", "b"), ("†",),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("cell", "number", "half"),
+    ("cell", "number", "spread"),
     [
         (Cell(value=34.0, text="34.00"), "34.00", None),
-        (Cell(value=123.44, low=118.0, high=129.2), "123.4", "5.6"),
+        (Cell(value=123.44, low=118.0, high=129.2), "123.4", "± 5.6"),
         (Cell(value=0.037597812), "0.0376", None),
         (Cell(value=2886.94), "2886.9", None),
-        (Cell(value=100.0, low=99.99, high=100.01), "100.00", "0.01"),
-        (Cell(value=0.0, low=-0.5, high=0.5), "0.0", "0.5"),
-        (Cell(value=34.0, text="34.00", low=33.0, high=35.0), "34.00", "1.00"),
-        (Cell(value=-1.09, low=-5.26, high=3.08), "−1.09", "4.17"),
-        (Cell(value=-1.09, low=-5.26, high=3.08, text="-1.09"), "−1.09", "4.17"),
-        (Cell(value=-0.004, low=-0.5, high=0.492), "−0.00400", "0.49600"),
+        (Cell(value=100.0, low=99.99, high=100.01), "100.00", "± 0.01"),
+        (Cell(value=0.0, low=-0.5, high=0.5), "0.0", "± 0.5"),
+        (Cell(value=34.0, text="34.00", low=33.0, high=35.0), "34.00", "± 1.00"),
+        (Cell(value=-1.09, low=-5.26, high=3.08), "−1.09", "± 4.17"),
+        (Cell(value=-1.09, low=-5.26, high=3.08, text="-1.09"), "−1.09", "± 4.17"),
+        (Cell(value=-0.004, low=-0.5, high=0.492), "−0.00400", "± 0.49600"),
         (Cell(value=-0.0), "0.0", None),
-        (Cell(value=0.749, low=0.0, high=1.712), "0.749", None),
+        (Cell(value=0.749, low=0.0, high=1.712), "0.749", "[0.000, 1.712]"),
         (Cell(text="-8.3 %"), "−8.3 %", None),
         (Cell(text="-shapes"), "-shapes", None),
         (Cell(text="yes"), "yes", None),
         (Cell(reason="too few videos"), "–", None),
     ],
 )
-def test_numbers_show_the_digits_that_matter(cell: Cell, number: str, half: str | None) -> None:
-    assert (cell.number, cell.half_width) == (number, half)
+def test_numbers_show_the_digits_that_matter(cell: Cell, number: str, spread: str | None) -> None:
+    assert (cell.number, cell.spread) == (number, spread)
 
 
 def test_an_interval_that_ends_at_0_is_not_written_as_if_it_went_on_below() -> None:
@@ -348,44 +347,50 @@ def test_latex_compiles(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-def tidy_frame() -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            ("second draw", "FVD-shapes", 1.25, 1.0, 1.5, "", "", True),
-            ("blur", "FVD-shapes", 20.0, 18.0, 22.0, "σ 1 px", "", True),
-            ("real", "FVD-shapes", np.nan, np.nan, np.nan, "", "the reference", True),
-            ("real", "IS-shapes", 9.0, np.nan, np.nan, "", "", False),
-            ("blur", "IS-shapes", 5.0, 4.0, 6.0, "", "", True),
-            ("blur", "other", 5.0, 4.0, 6.0, "", "", True),
-        ],
-        columns=["generator", "metric", "value", "low", "high", "note", "reason", "comparable"],
-    )
-
-
-def test_a_tidy_frame_becomes_a_table() -> None:
-    table = table_from_frame(
-        tidy_frame(),
+def compared_table() -> Table:
+    """What a comparison of models needs: tests against the best, and columns with footnotes."""
+    return Table(
         title="t",
-        directions={"IS-shapes": "higher", "FVD-shapes": "lower"},
-        row="generator",
+        level=0.05,
+        label_heading="model",
+        columns=(
+            Column(key="fvd", title="FVD", direction="lower", notes=("Measured with seed 1.",)),
+            Column(key="is", title="IS", direction="higher"),
+        ),
+        rows=(
+            Row(label="a", cells={"fvd": Cell(value=1.0), "is": Cell(reason="Not measured.")}),
+            Row(
+                label="b",
+                cells={
+                    "fvd": Cell(value=2.0, low=1.5, high=2.5, p_value=0.3, significant=False),
+                    "is": Cell(value=5.0, comparable=False, notes=("seed 1 instead of 0",)),
+                },
+            ),
+            Row(
+                label="c",
+                cells={
+                    "fvd": Cell(value=3.0, p_value=0.001, significant=True),
+                    "is": Cell(value=4.0),
+                },
+            ),
+        ),
     )
-    assert table.label_heading == "Generator"
-    assert [column.heading for column in table.columns] == ["IS-shapes ↑", "FVD-shapes ↓"]
-    assert [row.label for row in table.rows] == ["second draw", "blur", "real"]
-    draw, blur, real = (row.cells for row in table.rows)
-    assert draw["FVD-shapes"] == Cell(value=1.25, low=1.0, high=1.5)
-    assert draw["IS-shapes"].reason == "Not measured."
-    assert blur["FVD-shapes"].notes == ("σ 1 px",)
-    assert real["FVD-shapes"].reason == "the reference"
-    assert real["IS-shapes"] == Cell(value=9.0, comparable=False)
 
 
-def test_a_frame_that_is_not_one_value_a_cell_is_refused() -> None:
-    frame = tidy_frame()
-    directions = {"FVD-shapes": "lower"}
-    with pytest.raises(ValueError, match="two values for blur, FVD-shapes"):
-        table_from_frame(
-            pd.concat([frame, frame.iloc[[1]]]), title="t", directions=directions, row="generator"
-        )
-    with pytest.raises(ValueError, match="no column model"):
-        table_from_frame(frame, title="t", directions=directions, row="model")
+def test_a_comparison_marks_what_differs_from_the_best() -> None:
+    layout = compared_table().layout()
+    marks = [
+        cell.marks for section in layout.sections for row in section.rows for cell in row.cells
+    ]
+    assert marks == [(), ("b",), ("≈",), ("c",), ("≠",), ()]
+    assert layout.columns[0].marks == ("a",)
+    assert [mark for mark, _ in layout.footnotes] == ["≠", "≈", "a", "b", "c"]
+    records = compared_table().records()
+    assert [*records[records.column == "fvd"].significant] == [None, False, True]
+
+
+def test_a_table_for_a_terminal_has_every_mark_and_note() -> None:
+    text = compared_table().text()
+    assert re.search(r"^model +FVD ↓ \[a\] +IS ↑$", text, re.MULTILINE)
+    assert re.search(r"^b +_2.00 ± 0.50_ ≈ +5.00 \[c\]$", text, re.MULTILINE)
+    assert "[c] seed 1 instead of 0\n" in text

@@ -11,12 +11,13 @@ from benchmarks.studies.protocols.run import Measured
 from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result
 from evaluation.uncertainty import Interval
-from reports.cells import LOPSIDED, Cell, Column, Row, decimals_of
+from reports.cells import Cell, Column, Row
 from reports.charts.styles import styles_for
 from reports.charts.tornado import Swing, percent, tornado_chart
 from reports.document import Report
+from reports.numbers import ASYMMETRIC, decimals_of
 from reports.provenance import Provenance
-from reports.tables import Table, write_table
+from reports.table import Table, write_table
 
 FAMILIES = {
     "clips": "Which clips",
@@ -27,7 +28,7 @@ FAMILIES = {
 }
 CAPTION = (
     "The base protocol, and what it gives with one choice made in another way. ± is half the 95 % "
-    f"interval, {LOPSIDED}. That of a change is of the difference: where both numbers come from "
+    f"interval, {ASYMMETRIC}. That of a change is of the difference: where both numbers come from "
     "the same videos, what moves them alike cancels. “Beyond chance” says whether it leaves out 0."
 )
 

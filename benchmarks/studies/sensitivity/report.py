@@ -18,7 +18,7 @@ from reports.charts.curves import Curve, Panel, panel_chart
 from reports.charts.styles import styles_for
 from reports.document import Report
 from reports.provenance import Provenance
-from reports.tables import Table, write_texts
+from reports.table import Table, write_texts
 
 SEES_WHAT = "Which metric sees what"
 WHERE = {"space": "In space", "time": "In time"}

@@ -31,7 +31,7 @@ from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet
 from reports.document import ProvenanceBlock, Report, TableBlock
 from reports.provenance import Provenance
-from reports.tables import Cell, Column, Row, Table
+from reports.table import Cell, Column, Row, Table
 
 MEGABYTE = 1024.0  # in the kilobytes that getrusage counts in
 

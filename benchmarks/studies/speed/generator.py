@@ -33,7 +33,7 @@ from latte.model.cost import cost
 from latte.sampling.faults import is_out_of_memory
 from latte.sampling.processes import choose_device, this_process
 from reports.provenance import Provenance
-from reports.tables import Cell, Column, Row, Table
+from reports.table import Cell, Column, Row, Table
 
 MODELS = ("Latte-B/2", "Latte-XL/2")
 GIGABYTE = 1e9

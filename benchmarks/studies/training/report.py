@@ -32,7 +32,7 @@ from reports.document import (
     TableBlock,
 )
 from reports.provenance import Provenance, duration
-from reports.tables import Table
+from reports.table import Table
 
 ENDS = (" low", " high")  # of the columns that hold an evaluation's interval
 WINDOWS = 15  # running means that lie side by side in a curve

@@ -33,7 +33,7 @@ from benchmarks.tables.table3 import fvd_table
 from benchmarks.tables.table4 import DIMENSIONS, halves, vbench_table
 from benchmarks.tables.table5 import is_fid_table
 from benchmarks.tables.vbench_results import Score, VBenchModel
-from reports.tables import Cell, Column, Row, Table
+from reports.table import Cell, Column, Row, Table
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 RESULTS = Path(__file__).parents[3] / "docs" / "results"

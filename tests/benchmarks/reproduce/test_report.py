@@ -16,7 +16,7 @@ from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, bar_chart
 from reports.document import FigureBlock, PaperClaim, ProvenanceBlock, Report, TableBlock
 from reports.provenance import Provenance
-from reports.tables import Table, write_table
+from reports.table import Table, write_table
 
 
 def run_cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -126,7 +126,7 @@ def test_published_cells_say_what_the_paper_says() -> None:
 
 def test_the_best_published_method_is_the_papers_in_every_column() -> None:
     layout = fvd_table([]).layout()
-    lines = {line.label: line for section in layout.sections for line in section.lines}
+    lines = {row.label: row for section in layout.sections for row in section.rows}
     assert [cell.rank for cell in lines["Latte+IMG"].cells] == ["best"] * 4
     second = {
         key: next(label for label, line in lines.items() if line.cells[i].rank == "second")
@@ -397,7 +397,7 @@ def test_statistics_of_other_making_are_part_of_the_fingerprint(sides: tuple[Sid
 
 def test_a_result_without_interval_stands_alone(tmp_path: Path) -> None:
     table = measured_table(tmp_path, record(interval=None))
-    assert table.rows[-1].cells["ucf101"].half_width is None
+    assert table.rows[-1].cells["ucf101"].spread is None
 
 
 def test_provenance_says_how_each_value_came_about(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_scores_of_the_paper_make_the_totals_of_vbenchs_leaderboard() -> None:
 def test_best_and_second_are_marked_in_every_dimension() -> None:
     (section,) = vbench_table([]).layout().sections
     for column in range(len(DIMENSIONS)):
-        ranks = [line.cells[column].rank for line in section.lines]
+        ranks = [row.cells[column].rank for row in section.rows]
         assert sorted(filter(None, ranks)) == ["best", "second"]
 
 

@@ -18,7 +18,7 @@ from evaluation.protocol.presets import STYLEGAN_V, published_protocol
 from latte.data.errors import InputError
 from reports.provenance import Provenance
 from reports.render.provenance import provenance_lines
-from reports.tables import Cell, Column, Row, Table
+from reports.table import Cell, Column, Row, Table
 
 
 def as_published(name: str) -> tuple[str, Protocol]:
@@ -56,7 +56,7 @@ def measured_table(folder: Path, *records: dict[str, Any]):
 
 def test_the_papers_best_are_those_that_its_text_names() -> None:
     (section,) = is_fid_table([]).layout().sections
-    best = {cell.number for line in section.lines for cell in line.cells if cell.rank == "best"}
+    best = {cell.number for row in section.rows for cell in row.cells if cell.rank == "best"}
     assert best == {"73.31", "3.87"}
     assert [row.label for row in published_rows()][-2:] == ["Latte", "Latte+IMG"]
 

@@ -23,7 +23,8 @@ from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, STYLEGAN_V
 from evaluation.similarity.run import HIDDEN
 from latte.data.errors import InputError
-from reports.cells import Cell, ranks
+from reports.cells import Cell
+from reports.ranks import ranks
 
 REAL = "a" * 64
 

@@ -12,12 +12,12 @@ from evaluation.results.record import (
     SetRecord,
     append_result,
     check_writable,
-    format_value,
     machine,
     provenance,
     read_results,
 )
 from latte.data.errors import InputError
+from reports.numbers import format_value
 
 SET = SetRecord(
     path="real", digest="ab", num_listed=9, num_clips=8, height=256, width=256, storage="jpg"

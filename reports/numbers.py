@@ -1,0 +1,109 @@
+"""How numbers and their intervals are written, in results and in tables alike."""
+
+import re
+from collections.abc import Callable
+
+ASYMMETRIC = "[low, high] where it is asymmetric"  # for captions that say what ± is
+MAX_DECIMALS = 12
+MAX_DECIMALS_OF_RESULTS = 6
+
+
+def format_value(value: float, interval: tuple[float, float] | None = None) -> str:
+    """`123.4 ± 5.6`: the digits that matter, and no fewer decimals than the half width needs.
+
+    An interval for which ± would be misleading is written with both its ends, and what is below
+    0.0001 with its half width by powers of ten.
+
+    >>> format_value(123.44, (118.0, 129.2))
+    '123.4 ± 5.6'
+    >>> format_value(1.54, (0.45, 3.04))
+    '1.54 [0.45, 3.04]'
+    >>> format_value(0.037597812)
+    '0.0376'
+    """
+    half = (interval[1] - interval[0]) / 2 if interval else 0.0
+    if 0 < max(abs(value), half) < 1e-4:
+        form = ".1e"
+    else:
+        form = f".{decimals_of(value, *(interval or ()), at_most=MAX_DECIMALS_OF_RESULTS)}f"
+    return " ".join(filter(None, with_interval(value, interval, lambda x: f"{x:{form}}")))
+
+
+def with_interval(
+    value: float, interval: tuple[float, float] | None, write: Callable[[float], str]
+) -> tuple[str, str | None]:
+    """The value and what follows it: `± 5.6`, or `[0.45, 3.04]` for an asymmetric interval.
+
+    Args:
+        write: makes text of a number.
+    """
+    if interval is None:
+        return write(value), None
+    low, high = interval
+    if is_asymmetric(value, low, high):
+        return write(value), f"[{write(low)}, {write(high)}]"
+    return write(value), f"± {write((high - low) / 2)}"
+
+
+def is_asymmetric(value: float, low: float, high: float) -> bool:
+    """Whether ± would misstate an interval, so that both its ends are written.
+
+    Its halves differ by more than a tenth of its width, or ± would seem to reach below 0, where the
+    interval ends.
+
+    >>> is_asymmetric(123.44, 118.0, 129.2), is_asymmetric(0.749, 0.0, 1.712)
+    (False, True)
+    """
+    halves = abs((high - value) - (value - low))
+    return halves > 0.1 * (high - low) or (low >= 0 and (high - low) / 2 > value)
+
+
+def decimals_of(
+    value: float,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    at_most: int = MAX_DECIMALS,
+) -> int:
+    """Decimals that show what matters: more of a small number, fewer of an uncertain one.
+
+    Args:
+        at_most: the limit for the value alone; a narrow interval may ask for more.
+
+    >>> [decimals_of(x) for x in (1234.5, 12.345, 0.0375978)]
+    [1, 2, 4]
+    >>> decimals_of(123.44, 123.40, 123.48)
+    2
+    """
+    decimals = min(_decimals_of_magnitude(abs(value)), at_most)
+    if low is not None and high is not None and high > low:
+        decimals = max(decimals, _decimals_of_magnitude((high - low) / 2) - 2)
+    return decimals
+
+
+def number_text(value: float, decimals: int) -> str:
+    """A number with its true minus sign, and none before a zero.
+
+    >>> number_text(-1.26, 1), number_text(-0.04, 1)
+    ('−1.3', '0.0')
+    """
+    text = f"{value:.{decimals}f}"
+    return true_minus(text if float(text) else text.lstrip("-"))
+
+
+def true_minus(text: str) -> str:
+    """The text with a minus sign where a number begins it with a hyphen.
+
+    >>> true_minus("-8.3 %"), true_minus("-shapes")
+    ('−8.3 %', '-shapes')
+    """
+    return re.sub(r"^-(?=[\d.])", "−", text)
+
+
+def _decimals_of_magnitude(magnitude: float) -> int:
+    if magnitude >= 100 or magnitude == 0:
+        return 1
+    if magnitude >= 1:
+        return 2
+    # Of the written number: 0.1 less a rounding error counts as 0.1.
+    return min(2 - int(f"{magnitude:e}".split("e")[1]), MAX_DECIMALS)

@@ -1,0 +1,152 @@
+"""A table from data: rows are methods, columns are data sets or metrics.
+
+Best in bold and second underlined, among the comparable cells of a column only and by the digits
+that are printed; a cell that stands beside published ones is marked when it was measured; an empty
+cell says why; equal footnotes share a letter.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from reports.cells import Cell, Column, Row
+from reports.layout import Footnotes, Layout, column_views, label_view, section_views
+from reports.provenance import Provenance
+from reports.render.html import table_html
+from reports.render.latex import table_latex
+from reports.render.markdown import table_markdown
+from reports.render.text import table_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows by columns, with everything that a reader has to know about them.
+
+    Raises:
+        ValueError: no column, a key or label twice, or a row whose cells are not the columns'.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    caption: str = ""  # what is shown; under the title
+    label_heading: str = "Method"
+    remarks: tuple[str, ...] = ()  # sentences under the footnotes
+    level: float | None = None  # of significance, where cells were tested against the best
+    provenance: tuple[Provenance, ...] = ()  # where the numbers come from
+
+    def __post_init__(self) -> None:
+        keys = [column.key for column in self.columns]
+        if not keys:
+            raise ValueError(f"table {self.title!r} has no columns")
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"table {self.title!r} has a column twice: {', '.join(keys)}")
+        names = [(row.section, row.label) for row in self.rows]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"table {self.title!r} has two rows for {name[1]!r}")
+        for row in self.rows:
+            if set(row.cells) != set(keys):
+                raise ValueError(
+                    f"row {row.label!r} has cells for {', '.join(row.cells)}, "
+                    f"but the columns are {', '.join(keys)}"
+                )
+
+    def markdown(self) -> str:
+        """A GitHub-flavoured Markdown table with its caption, footnotes and provenance."""
+        return table_markdown(self.layout())
+
+    def latex(self) -> str:
+        """A LaTeX `table` environment; a comment above it says which packages it needs."""
+        return table_latex(self.layout())
+
+    def text(self) -> str:
+        """The table for a terminal, with its footnotes and remarks."""
+        return table_text(self.layout())
+
+    def html(self, anchor: str = "table") -> str:
+        """An HTML fragment; `anchor` is the prefix of its footnotes' ids."""
+        return table_html(self.layout(), anchor)
+
+    def csv(self) -> str:
+        """One line for each cell: row, column, value, interval, mark, footnotes, reason."""
+        text: str = self.records().to_csv(index=False, lineterminator="\n")
+        return text
+
+    def frame(self) -> pd.DataFrame:
+        """The values alone: rows by labels, columns by keys, NaN where a cell is empty."""
+        values = [[row.cells[column.key].value for column in self.columns] for row in self.rows]
+        index = pd.Index([row.label for row in self.rows], name=self.label_heading)
+        columns = [column.key for column in self.columns]
+        return pd.DataFrame(values, index=index, columns=columns, dtype=float)
+
+    def records(self) -> pd.DataFrame:
+        """One row for each cell, with all that is known about it."""
+        cells = [
+            (row, column.key, row.cells[column.key]) for row in self.rows for column in self.columns
+        ]
+        frame = pd.DataFrame(
+            {
+                "section": row.section,
+                "row": row.label,
+                "column": key,
+                "value": _number_text(cell),
+                "low": cell.low,
+                "high": cell.high,
+                "mark": "" if cell.is_empty else cell.mark,
+                "comparable": "" if cell.is_empty else str(cell.comparable).lower(),
+                "notes": "; ".join((*row.notes, *cell.notes)),
+                "reason": cell.reason if cell.is_empty else "",
+            }
+            for row, key, cell in cells
+        )
+        if self.level is not None:
+            frame["p_value"] = [cell.p_value for _, _, cell in cells]
+            frame["significant"] = [cell.significant for _, _, cell in cells]
+        return frame
+
+    def layout(self) -> Layout:
+        """The table with its ranks, marks and footnotes decided."""
+        footnotes = Footnotes(level=self.level)
+        columns = column_views(self.rows, self.columns, footnotes)
+        sections = section_views(self.rows, self.columns, footnotes)
+        return Layout(
+            title=self.title,
+            caption=self.caption,
+            label=label_view(self.label_heading, self.rows),
+            columns=columns,
+            sections=sections,
+            footnotes=footnotes.listed(),
+            remarks=self.remarks,
+            provenance=self.provenance,
+        )
+
+
+def write_table(table: Table, folder: Path, name: str) -> list[Path]:
+    """Write `name.md`, `name.csv` and `name.tex` into a folder, and say where they are.
+
+    All three texts exist before the first file is touched.
+    """
+    texts = {"md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
+    return write_texts(texts, folder, name)
+
+
+def write_texts(texts: Mapping[str, str], folder: Path, name: str) -> list[Path]:
+    """Write texts, by the ending of their file, as `name.ending` into a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for ending, text in texts.items():
+        path = folder / f"{name}.{ending}"
+        path.write_text(text, encoding="utf-8", newline="\n")
+        paths.append(path)
+    return paths
+
+
+def _number_text(cell: Cell) -> str:
+    """As printed where the source printed it, else every digit; for machines, with a hyphen."""
+    if cell.text is not None:
+        return re.sub(r"^−(?=[\d.])", "-", cell.text)
+    return "" if cell.value is None else repr(float(cell.value))
