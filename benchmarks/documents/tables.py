@@ -139,7 +139,7 @@ def written(paths: Iterable[Path]) -> str:
 def write_tables(
     tables: Sequence[Table], folder: Path, name: str, *, data: Sequence[Table] = ()
 ) -> list[Path]:
-    """`reports.tables.write_table` for several tables in one document.
+    """`reports.table.write_table` for several tables in one document.
 
     All texts exist before the first file is touched.
 
