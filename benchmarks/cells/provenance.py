@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells.cache import CellRecord
-from evaluation.results.record import Result, provenance
+from evaluation.results.provenance import provenance
+from evaluation.results.record import Result
 from reports.provenance import Provenance, Role
 
 
@@ -18,7 +19,7 @@ def recorded(
     seconds: float | None = None,
     details: Mapping[str, str] | None = None,
 ) -> Provenance:
-    """The record of what `evaluation.results.record.provenance` or a stored cell says.
+    """The record of what `evaluation.results.provenance.provenance` or a stored cell says.
 
     >>> recorded({"versions": {"torch": "2.15.0"}, "host": {"cores": 2, "memory_gib": None}})
     ... # doctest: +ELLIPSIS

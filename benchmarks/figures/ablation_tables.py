@@ -6,6 +6,7 @@ from benchmarks.documents.claims import SEVERAL, Outcome
 from benchmarks.figures.ablations import Ablation, Cells, Request
 from benchmarks.figures.designs import BASELINE, SETUPS
 from benchmarks.figures.trainings import LATENT_CLIPS
+from evaluation.protocol.deviations import Deviation
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
@@ -65,8 +66,8 @@ def deviation_remarks(ablation: Ablation, cells: Cells) -> tuple[str, ...]:
     found: dict[str, dict[str, None]] = {}  # phrase → labels
     for label, by_seed in measured.items():
         for cell in by_seed.values():
-            for phrase in cell.details.get("deviations", ()):
-                found.setdefault(str(phrase), {})[label] = None
+            for each in cell.details.get("deviations", ()):
+                found.setdefault(str(Deviation(**each)), {})[label] = None
     every = [label for label, by_seed in measured.items() if by_seed]
     phrases = [
         phrase if [*labels] == every else f"{phrase} ({', '.join(labels)})"

@@ -7,8 +7,8 @@ interrupted.
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ from benchmarks.figures.paper_commands import (
 )
 from evaluation.networks.weights import digest
 from evaluation.protocol.presets import LATTE
-from evaluation.results.record import read_results
+from evaluation.results.reading import read_results
+from evaluation.results.record import Result
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.errors import InputError
 from latte.training.config import load_config
@@ -203,7 +204,7 @@ def measure_paper_training(task: PaperTraining) -> CellValue:
     ]
     last = _record(task.results(task.steps[-1], task.strides[0]))
     files = [path for step in task.steps for path in task.measure_commands(step)]
-    deviations = [phrase for path in files for phrase in _record(path).get("deviations", ())]
+    deviations = dict.fromkeys(each for path in files for each in _record(path).deviations)
     _, value, low, high = rows[0][-1]
     return CellValue(
         value=value,
@@ -211,12 +212,12 @@ def measure_paper_training(task: PaperTraining) -> CellValue:
         details={
             "points": rows,
             "fid": list(_value(task.fid)),
-            "fingerprint": last["fingerprint"],
-            "num_real": last["num_real"],
-            "num_fake": last["num_fake"],
-            "deviations": list(dict.fromkeys(deviations)),
+            "fingerprint": last.fingerprint,
+            "num_real": last.num_real,
+            "num_fake": last.num_fake,
+            "deviations": [asdict(each) for each in deviations],
         },
-        provenance={key: last[key] for key in ("date", "versions", "host")},
+        provenance={"date": last.date, "versions": last.versions, "host": last.host},
     )
 
 
@@ -272,18 +273,17 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _value(path: Path) -> tuple[float, float, float]:
-    record = _record(path)
-    low, high = record["interval"] or (record["value"], record["value"])
-    return record["value"], low, high
+    result = _record(path)
+    return result.value, *(result.interval or (result.value, result.value))
 
 
-def _record(path: Path) -> Mapping[str, Any]:
+def _record(path: Path) -> Result:
     records = _records(path)
     if not records:
         raise InputError(f"{path}: a command ended well, but left no result there; run it again")
     return records[-1]
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
+def _records(path: Path) -> list[Result]:
     """The results of a file, which need not be there."""
     return read_results(path) if path.exists() else []

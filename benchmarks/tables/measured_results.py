@@ -39,7 +39,7 @@ OPTIONAL: Mapping[str, Kinds] = {
     "host": dict,
 }
 ITEMS: Mapping[str, Kinds] = {
-    "deviations": str,
+    "deviations": dict,
     "parameters": SCALAR,
     "versions": SCALAR,
     "host": SCALAR,
@@ -64,10 +64,10 @@ def read_measured(path: Path, metrics: Collection[str]) -> list[Measured]:
     Raises:
         InputError: no such file, none in it, or a line that is not a sound result, by its number.
     """
-    from evaluation.results.record import numbered_results
+    from evaluation.results.reading import numbered_records
 
     found = []
-    for number, record in numbered_results(path):
+    for number, record in numbered_records(path):
         where = f"{path}, line {number}"
         if record["metric"] in metrics:
             check_record(where, record)

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.cells.provenance import known
 from benchmarks.documents.tables import bare, leaders
 from benchmarks.tables.measured_results import Measured
+from evaluation.protocol.deviations import Deviation, differences
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Direction, Row
 from reports.document import Block, Details
@@ -115,7 +116,7 @@ class PublishedTable:
             for (model, key), item in cells.items()
         }
         rows = [
-            Row(label=label, cells={"fields": Cell(text="; ".join(fields))})
+            Row(label=label, cells={"fields": Cell(text="; ".join(map(str, fields)))})
             for label, fields in found.items()
             if fields
         ]
@@ -192,11 +193,11 @@ def published_cell(value: str | None, notes: Sequence[str] = ()) -> Cell:
     return Cell(value=float(value), text=value, mark="published", notes=tuple(notes))
 
 
-def differing_fields(record: Mapping[str, Any], column: PublishedColumn) -> list[str]:
-    """A phrase for everything in which a result was not made as the published column's were."""
+def differing_fields(record: Mapping[str, Any], column: PublishedColumn) -> list[Deviation]:
+    """Everything in which a result was not made as the published column's were."""
     from evaluation.catalogue.registry import for_metric, metric
     from evaluation.measuring.results import OF_REAL_VIDEOS
-    from evaluation.protocol.fields import LABELS, differences
+    from evaluation.protocol.fields import LABELS
     from evaluation.protocol.presets import published_protocol
 
     chosen = metric(column.command)
@@ -211,7 +212,7 @@ def differing_fields(record: Mapping[str, Any], column: PublishedColumn) -> list
         chosen.parameters,
     )
     # Deviations from the result's own preset name fields too: those are in the list already.
-    found += [phrase for phrase in record["deviations"] if phrase.split(" ")[0] not in made]
+    found += [Deviation(**each) for each in record["deviations"] if each["field"] not in made]
     return found
 
 
@@ -293,7 +294,7 @@ def _run_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
 def _measured_cell(item: Measured, column: PublishedColumn, folded: bool) -> Cell:
     """The value and its interval; ranked with the published ones only if made as they were."""
     differing = differing_fields(item.record, column)
-    note = FOLDED if folded else DIFFERS.format(fields="; ".join(differing))
+    note = FOLDED if folded else DIFFERS.format(fields="; ".join(map(str, differing)))
     low, high = item.record.get("interval") or (None, None)
     return Cell(
         value=float(item.record["value"]),
@@ -301,5 +302,5 @@ def _measured_cell(item: Measured, column: PublishedColumn, folded: bool) -> Cel
         high=high,
         notes=(note,) if differing else (),
         # The official tools draw without a seed: no figure of theirs belongs to one.
-        comparable=all(phrase.startswith("seed ") for phrase in differing),
+        comparable=all(each.field == "seed" for each in differing),
     )

@@ -73,15 +73,13 @@ def read_scores(path: Path, dimensions: Sequence[str]) -> dict[str, Score]:
     Raises:
         InputError: see `read_models`.
     """
-    from evaluation.results.record import json_value
-
     try:
-        record = json_value(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such results file; `vbench evaluate` writes NAME{ENDING}.json"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a results file of VBench ({error})") from None
     if not isinstance(record, dict) or not record:
         raise InputError(

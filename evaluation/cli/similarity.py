@@ -227,7 +227,7 @@ def _shown_clips(
     from dataclasses import replace
 
     from evaluation.measuring.results import say
-    from evaluation.protocol.fields import differences
+    from evaluation.protocol.deviations import differences
 
     given = settings or []
     number = [f"num_real={NUM_CLIPS}"] if num_clips is None else []
@@ -244,8 +244,8 @@ def _shown_clips(
     if not changed:
         return plain
     say(
-        f"clips are taken as the checkpoint was trained: {'; '.join(changed)}; --protocol or "
-        "--set takes others"
+        f"clips are taken as the checkpoint was trained: {'; '.join(map(str, changed))}; "
+        "--protocol or --set takes others"
     )
     return replace(chosen, name=AS_TRAINED)
 

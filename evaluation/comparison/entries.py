@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.protocol.fields import differences
-from evaluation.results.record import UNDIRECTED, numbered_results
+from evaluation.protocol.deviations import Deviation, differences
+from evaluation.results.reading import numbered_records
+from evaluation.results.record import UNDIRECTED
 from latte.data.errors import InputError
 
 NEEDED: Mapping[str, type | tuple[type, ...]] = {
@@ -81,7 +82,7 @@ def read_entries(paths: Sequence[Path]) -> list[Entry]:
     entries = [
         Entry(where=f"{path}, line {number}", record=record)
         for path in paths
-        for number, record in numbered_results(path)
+        for number, record in numbered_records(path)
     ]
     if not entries:
         raise InputError(
@@ -139,15 +140,15 @@ def in_columns(entries: Sequence[Entry]) -> list[list[Entry]]:
     return columns
 
 
-def differing(record: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:
-    """A phrase for everything in which a result was made in another way than a reference one."""
+def differing(record: Mapping[str, Any], reference: Mapping[str, Any]) -> list[Deviation]:
+    """Everything in which a result was made in another way than a reference one."""
     found = differences(record["protocol_fields"], reference["protocol_fields"])
     found += differences(record.get("parameters") or {}, reference.get("parameters") or {})
-    named = {phrase.split(" ")[0] for phrase in found}
+    named = {each.field for each in found}
     ours, theirs = (str(each.get("weights_sha256") or "") for each in (record, reference))
     if ours != theirs and "weights" not in named:
         found.append(
-            f"weights {ours[:12] or 'not stated'} instead of {theirs[:12] or 'not stated'}"
+            Deviation(field="weights", value=ours[:12] or None, wanted=theirs[:12] or None)
         )
     ours, theirs = (
         str((each.get("real") or {}).get("digest") or "") for each in (record, reference)
@@ -157,12 +158,13 @@ def differing(record: Mapping[str, Any], reference: Mapping[str, Any]) -> list[s
         for name in named
     )
     if ours != theirs and not explained:
-        found.append("other real clips")
+        found.append(Deviation(field="real clips", value=ours[:12], wanted=theirs[:12]))
     ours, theirs = frames_of(record), frames_of(reference)
     if ours != theirs:
-        found.append(f"generated frames {ours} instead of {theirs}")
+        found.append(Deviation(field="generated frames", value=ours, wanted=theirs))
     if not found:
-        found.append("something that changes the fingerprint and that the records do not name")
+        ours, theirs = record["fingerprint"], reference["fingerprint"]
+        found.append(Deviation(field="fingerprint", value=ours, wanted=theirs))
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from evaluation.comparison.entries import Entry, differing, in_columns, newest, place_title
 from evaluation.comparison.significance import Verdict, holm
+from evaluation.protocol.deviations import Deviation
 from reports.numbers import format_value
 
 Rank = Literal["best", "second"]
@@ -137,13 +138,13 @@ def _cell(entry: Entry, reference: Entry) -> Cell:
     record = entry.record
     interval = record.get("interval")
     comparable = entry.way == reference.way
-    phrases = [] if comparable else differing(record, reference.record)
-    notes = [f"Not ranked: {'; '.join(phrases)}."] if phrases else []
-    named = {phrase.split(" ")[0] for phrase in phrases}
-    rest = [str(phrase) for phrase in record["deviations"] if phrase.split(" ")[0] not in named]
+    different = [] if comparable else differing(record, reference.record)
+    notes = [f"Not ranked: {'; '.join(map(str, different))}."] if different else []
+    named = {each.field for each in different}
+    rest = [Deviation(**each) for each in record["deviations"] if each["field"] not in named]
     if rest:
-        notes.append(f"Not as {record['protocol']} asks: {'; '.join(rest)}.")
-    said = named | {phrase.split(" ")[0] for phrase in rest}
+        notes.append(f"Not as {record['protocol']} asks: {'; '.join(map(str, rest))}.")
+    said = named | {each.field for each in rest}
     if record.get("weights_published") is False and "weights" not in said:
         notes.append(
             f"The weights are not the published ones ({str(record.get('weights_sha256'))[:12]}…)."
@@ -228,8 +229,8 @@ def _other_way(first: Entry, before: Entry, title: str) -> tuple[str, ...]:
     """What sets a second column of a metric apart from the first."""
     if first is before:
         return ()
-    phrases = differing(first.record, before.record)
-    return (f"Not to be held against {title}: {'; '.join(phrases)}.",)
+    different = differing(first.record, before.record)
+    return (f"Not to be held against {title}: {'; '.join(map(str, different))}.",)
 
 
 def _shared_notes(cells: Iterable[Cell]) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ from evaluation.measuring.choice import (
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.fields import Protocol
-from evaluation.results.record import Result, append_result, check_writable
+from evaluation.results.record import Result
+from evaluation.results.writing import append_result, check_writable
 from latte.data.datasets import DATASETS
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from evaluation.catalogue.registry import Metric, for_metric, metric, title
@@ -13,9 +14,11 @@ from evaluation.features.sets import MeasuredSet, some_of
 from evaluation.features.store import content_key
 from evaluation.measuring.arrays import MemoryVideo
 from evaluation.networks.registry import Extractor, network
-from evaluation.protocol.fields import Protocol, differences
+from evaluation.protocol.deviations import Deviation, differences
+from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import PRESETS, published_protocol
-from evaluation.results.record import Result, provenance
+from evaluation.results.provenance import provenance
+from evaluation.results.record import Result
 from evaluation.statistics.file import Side
 from evaluation.statistics.origin import deviations_of_statistics, follows_protocol
 from reports.numbers import format_value
@@ -54,7 +57,7 @@ def deviations(
     chosen: Metric,
     dataset: str | None,
     measured: Mapping[Side, MeasuredSet],
-) -> tuple[str, ...]:
+) -> tuple[Deviation, ...]:
     """What is not as was asked for, nor as the preset of that name asks on this data set."""
     references = [asked_for]
     if carried_out.name in PRESETS:
@@ -63,41 +66,44 @@ def deviations(
     fields = _fields(carried_out, chosen)
     if dataset is None:
         fields.pop("split", None)  # videos of no known data set are of no split
-    found: list[str] = []
-    named: set[str] = set()
+    found: dict[str, Deviation] = {}  # by field: the preset's wish counts before the caller's
     for reference in references:
-        wanted = reference.moving_fields()
-        for key, value in fields.items():
-            phrases = differences({key: value}, {key: wanted[key]}) if key not in named else []
-            named.update(key for _ in phrases)
-            found += phrases
-    for side, each in measured.items():
-        found += _deviations_of_set(carried_out, each, side)
-    return tuple(found)
+        wanted = {key: value for key, value in reference.moving_fields().items() if key in fields}
+        found = {each.field: each for each in differences(fields, wanted)} | found
+    of_sets = (_deviations_of_set(carried_out, each, side) for side, each in measured.items())
+    return (*found.values(), *chain.from_iterable(of_sets))
 
 
-def _deviations_of_set(protocol: Protocol, measured: MeasuredSet, side: Side) -> Iterator[str]:
+def _deviations_of_set(
+    protocol: Protocol, measured: MeasuredSet, side: Side
+) -> Iterator[Deviation]:
     record = measured.record
     if measured.given is not None:
         yield from deviations_of_statistics(measured.given, protocol, side)
         if record.num_clips is None:
-            yield f"number of clips of {record.path} not known"
+            yield Deviation(field="number of clips", value="not known", subject=record.path)
         if measured.given.origin is None or measured.given.origin.record is None:
             return
         record = replace(measured.given.origin.record, path=record.path)
     if any(isinstance(clip.video, MemoryVideo) for clip in measured.clips):
-        yield f"{record.path} given in memory"
+        yield Deviation(field="clips", value="given in memory", subject=record.path)
     square = (protocol.size, protocol.size)
     if protocol.recipe != "none" and (record.height, record.width) != square:
-        yield (
-            f"frames of {record.path} {record.width}×{record.height} instead of "
-            f"{protocol.size}×{protocol.size}"
+        yield Deviation(
+            field="frame size",
+            value=f"{record.width}×{record.height}",
+            wanted=f"{protocol.size}×{protocol.size}",
+            subject=record.path,
         )
     kept = {"jpeg-75": ("jpeg-75", "jpg"), "lossless": ("lossless", "png", "array")}
     if record.storage not in kept.get(protocol.storage, (protocol.storage,)):
-        yield f"frames of {record.path} stored as {record.storage} instead of {protocol.storage}"
+        yield Deviation(
+            field="storage", value=record.storage, wanted=protocol.storage, subject=record.path
+        )
     if record.recipe not in (None, protocol.recipe):
-        yield f"frames of {record.path} prepared as {record.recipe} instead of {protocol.recipe}"
+        yield Deviation(
+            field="recipe", value=record.recipe, wanted=protocol.recipe, subject=record.path
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +235,7 @@ def notes_on_sets(sets: Sequence[MeasuredSet]) -> Iterator[str]:
 def notes(result: Result, chosen: Metric, *, num_features: int) -> Iterator[str]:
     """What a careful reader would want to know before quoting the number, a sentence each."""
     if result.deviations:
-        yield f"not as {result.protocol} asks: {'; '.join(result.deviations)}"
+        yield f"not as {result.protocol} asks: {'; '.join(map(str, result.deviations))}"
     if "no_interval" in result.details:
         yield f"{result.metric} has no interval: {result.details['no_interval']}"
     left_out = [

@@ -19,7 +19,8 @@ from evaluation.measuring.results import Comparison, notes, notes_on_sets, resul
 from evaluation.networks.registry import network
 from evaluation.networks.spec import NetworkKey, NetworkSpec
 from evaluation.protocol.fields import Protocol
-from evaluation.results.record import Result, append_result, check_writable
+from evaluation.results.record import Result
+from evaluation.results.writing import append_result, check_writable
 from evaluation.statistics.origin import check_network
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet

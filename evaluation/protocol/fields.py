@@ -179,35 +179,12 @@ def to_toml(protocol: Protocol) -> str:
     return "\n".join(lines) + "\n"
 
 
-def differences(fields_of: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:
-    """A phrase for each field in which a protocol differs from a reference one.
-
-    A reference that takes every clip there is (0) is met by any number of them.
-
-    >>> differences({"real_stride": 1, "seed": 0}, {"real_stride": 3, "seed": 0})
-    ['real_stride 1 instead of 3']
-    >>> differences({"num_real": 704}, {"num_real": 0})
-    []
-    """
-    keys = [key for key in {**reference, **fields_of} if key not in LABELS]
-    return [
-        f"{key} {fields_of.get(key, 'not stated')} instead of {reference.get(key, 'not stated')}"
-        for key in keys
-        if not _meets(key, fields_of.get(key), reference.get(key))
-    ]
-
-
 def checked(make: Callable[[], Protocol], where: str) -> Protocol:
     """What `make` makes, its complaints turned into a sentence that says where."""
     try:
         return make()
     except ValueError as error:
         raise InputError(f"{where}: {error}") from None
-
-
-def _meets(key: str, value: object, wanted: object) -> bool:
-    every = key in ("num_real", "num_fake") and wanted == 0 and isinstance(value, int)
-    return value == wanted or every
 
 
 def _check(name: str, value: object, hint: Any) -> None:

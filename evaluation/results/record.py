@@ -1,26 +1,16 @@
-"""A number with all that made it, as one line of a JSON Lines file."""
+"""A number with all that made it: one line of a results file (JSON Lines)."""
 
-import errno
 import json
-import os
-import platform
-import shlex
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latte.data.errors import InputError
+from evaluation.protocol.deviations import Deviation
 from reports.numbers import format_value
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REQUIRED = ("metric", "value", "num_real", "num_fake", "network", "fingerprint", "protocol")
 FRAME_COLUMNS = (
     *("model", "dataset", "metric", "value", "low", "high", "level", "higher_is_better"),
     *("num_real", "num_fake", "num_frames", "protocol", "network", "fingerprint"),
@@ -28,7 +18,6 @@ FRAME_COLUMNS = (
 INVERSION_RATE = "inversion-rate"
 # Numbers of which neither more nor less is better; here, where nothing heavy is imported.
 UNDIRECTED = (INVERSION_RATE,)
-MOST_DIGITS = 300  # of a whole number; a float holds no more than 308
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +57,7 @@ class Result:
     fingerprint: str
     protocol: str
     protocol_fields: Mapping[str, Any]
-    deviations: tuple[str, ...]  # from the protocol as published, a phrase each
+    deviations: tuple[Deviation, ...]  # from the protocol as published
     dataset: str | None
     model: str  # what was measured
     real: SetRecord | None  # None: the metric looks at the generated set alone
@@ -129,182 +118,3 @@ def results_frame(results: "Iterable[Result]") -> "pd.DataFrame":
         for result in results
     ]
     return pd.DataFrame(rows, columns=list(FRAME_COLUMNS))
-
-
-def append_result(path: Path, result: Result) -> None:
-    """Add a line to a results file, whole or not at all; what is there stays, whatever happens.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    text = result.to_json().encode()
-    try:
-        with path.open("a+b", buffering=0) as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - 1, 0))
-            unfinished = file.read(1) not in (b"", b"\n")  # an editor may have left it so
-            line = b"\n" * unfinished + text + b"\n"
-            try:
-                if file.write(line) < len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(size)
-                raise
-    except OSError as error:
-        raise InputError(
-            f"{path}: the result cannot be written ({error.strerror}); choose another file with "
-            "--out. The features are kept: the same command takes seconds"
-        ) from None
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a results file that cannot be written before hours of work, not after.
-
-    Raises:
-        InputError: it is no plain file, or not a file of results, or it may not be written.
-    """
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: --out takes a file such as results.jsonl")
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is not a plain file: --out takes one such as results.jsonl")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        writable = os.access(path if path.exists() else path.parent, os.W_OK)
-    except OSError:
-        writable = False
-    if not writable:
-        raise InputError(f"{path} cannot be written: choose another file with --out")
-    if path.exists():
-        read_results(path)
-
-
-def read_results(path: Path) -> list[dict[str, Any]]:
-    """The records of a results file, in its order.
-
-    Raises:
-        InputError: no such file, or a line that is not a result, by its number.
-    """
-    return [record for _, record in numbered_results(path)]
-
-
-def numbered_results(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """`read_results`, each record with the number of its line."""
-    try:
-        # Not splitlines(): a name may hold a separator that only that function knows.
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such results file; `latte-eval fvd` writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a results file ({error})") from None
-    return [
-        (number, _record(f"{path}, line {number}", line))
-        for number, line in enumerate(lines, 1)
-        if line.strip()
-    ]
-
-
-def json_value(text: str) -> Any:
-    """What a JSON text holds, all of whose numbers a float can hold.
-
-    >>> json_value('{"value": 1}')
-    {'value': 1}
-
-    Raises:
-        ValueError: it is no such text; the message says why, in a few words.
-    """
-    try:
-        return json.loads(text, parse_int=_whole_number)
-    except RecursionError:
-        raise ValueError("parts within parts without end") from None
-
-
-def _whole_number(text: str) -> int:
-    if len(text) > MOST_DIGITS:
-        raise ValueError(f"a whole number of {len(text)} digits")
-    return int(text)
-
-
-def _record(where: str, line: str) -> dict[str, Any]:
-    try:
-        record = json_value(line)
-    except ValueError as error:
-        why = error.msg if isinstance(error, json.JSONDecodeError) else error
-        raise InputError(f"{where}: not JSON ({why}); remove or mend that line") from None
-    lacking = [key for key in REQUIRED if not isinstance(record, dict) or key not in record]
-    wrong = f"it lacks {', '.join(lacking)}" if lacking else ""
-    if not lacking and not isinstance(record["metric"], str):
-        wrong = "its metric is no text"
-    if wrong:
-        raise InputError(f"{where}: not a result of latte-eval ({wrong}); remove or mend that line")
-    return dict(record)
-
-
-def provenance(device: str) -> dict[str, Any]:
-    """`date`, `command`, `versions` and `host` of this run."""
-    import torch
-
-    from latte.data.video import decoder_version
-
-    packages = ["latte-eval", "torch", "torchvision", "numpy", "scipy", "pillow"]
-    versions = {name: _version(name) for name in packages}
-    versions |= {"python": platform.python_version(), "decoder": decoder_version()}
-    host: dict[str, Any] = {
-        **machine(),
-        "torch_threads": torch.get_num_threads(),
-        "device": device,
-    }
-    if device.startswith("cuda"):
-        host["device_name"] = torch.cuda.get_device_name(device)
-    program = Path(sys.argv[0])
-    # `python -m evaluation` runs evaluation/__main__.py.
-    command = (
-        ["python", "-m", program.parent.name] if program.stem == "__main__" else [program.name]
-    )
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join([*command, *sys.argv[1:]]),
-        "versions": versions,
-        "host": host,
-    }
-
-
-@cache
-def machine() -> Mapping[str, Any]:
-    """The hardware and system that numbers are made on: what moves them or their speed.
-
-    Nothing that tells one such machine from another: results are published.
-    """
-    return {
-        "system": f"{platform.system()} {platform.machine()}".strip(),
-        "processor": _processor(),
-        "memory_gib": _memory_gib(),
-        "cores": os.cpu_count(),
-    }
-
-
-def _processor() -> str:
-    """The model of the CPU, as Linux names it; elsewhere what Python knows of it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    parts = (line.partition(":") for line in lines)
-    models = (value.strip() for key, _, value in parts if key.strip() == "model name")
-    return next(models, "") or platform.processor() or platform.machine()
-
-
-def _memory_gib() -> float | None:
-    """Of the whole machine; None where the system does not say."""
-    try:
-        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on Windows
-        return None
-    return round(size / 2**30, 1) if size > 0 else None
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

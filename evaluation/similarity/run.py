@@ -24,8 +24,11 @@ from evaluation.measuring.results import (
     say,
 )
 from evaluation.measuring.run import MeasureRequest, Task, measured_sets, run_metrics
+from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.fields import Protocol
-from evaluation.results.record import Result, append_result, check_writable, provenance
+from evaluation.results.provenance import provenance
+from evaluation.results.record import Result
+from evaluation.results.writing import append_result, check_writable
 from evaluation.similarity.model_similarity import Difference, ModelSimilarity
 from evaluation.similarity.moments import FEWEST_CLIPS
 from evaluation.similarity.noised import check_timesteps
@@ -104,10 +107,10 @@ def run_videos(
         yield result
 
 
-def _but_of_pixels(deviations: Sequence[str]) -> tuple[str, ...]:
+def _but_of_pixels(deviations: Sequence[Deviation]) -> tuple[Deviation, ...]:
     """Without those that go without saying where the network is none: "network pixels …" stays."""
     implied = ("weights", "output", "resize")
-    return tuple(phrase for phrase in deviations if phrase.partition(" ")[0] not in implied)
+    return tuple(each for each in deviations if each.field not in implied)
 
 
 def run_model(request: ModelRequest, options: ExtractionOptions) -> tuple[Result, ModelSimilarity]:

@@ -14,7 +14,7 @@ from evaluation.measuring.results import effective_protocol
 from evaluation.networks.registry import network
 from evaluation.networks.spec import NetworkKey, NetworkSpec
 from evaluation.protocol.fields import DDOF, Protocol
-from evaluation.results.record import provenance
+from evaluation.results.provenance import provenance
 from evaluation.statistics.file import (
     UNREADABLE,
     Origin,

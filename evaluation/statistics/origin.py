@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.protocol.fields import DDOF, Covariance, Protocol, differences
+from evaluation.protocol.deviations import Deviation, differences
+from evaluation.protocol.fields import DDOF, Covariance, Protocol
 from evaluation.results.record import SetRecord
 from evaluation.statistics.file import (
     Origin,
@@ -68,22 +69,20 @@ def _check_origin(path: Path, origin: Origin, extractor: "Extractor") -> None:
 
 def deviations_of_statistics(
     file: StatisticsFile, protocol: Protocol, side: Side
-) -> tuple[str, ...]:
-    """A phrase for what is not as `protocol` asks of its real or generated (`side`) set, if any.
+) -> tuple[Deviation, ...]:
+    """What is not as `protocol` asks of its real or generated (`side`) set, if any.
 
     Made with other choices, not known how, or known only from whoever imported the file. The
     number of clips, the split and the covariance are not among them: a result takes the first two
     from the file, and `statistics_over` converts the third.
     """
-    origin, path = file.origin, file.path
+    origin, subject = file.origin, f"statistics {file.path}"
     if origin is None:
-        return (f"statistics of {path} made in a way that is not known",)
-    found = []
-    differing = _differing(origin, protocol, side)
-    if differing:
-        found.append(f"statistics of {path} made with {', '.join(differing)}")
+        return (Deviation(field="origin", value="not known", subject=subject),)
+    found = _differing(origin, protocol, side, subject)
     if origin.stated:
-        found.append(f"how statistics of {path} were made is stated by whoever imported them")
+        stated = "only stated by whoever imported them"
+        found.append(Deviation(field="origin", value=stated, subject=subject))
     return tuple(found)
 
 
@@ -129,7 +128,9 @@ def record_of_statistics(file: StatisticsFile) -> SetRecord:
     return replace(origin.record, path=str(file.path), storage="statistics")
 
 
-def _differing(origin: Origin, protocol: Protocol, side: Side) -> list[str]:
+def _differing(
+    origin: Origin, protocol: Protocol, side: Side, subject: str = ""
+) -> list[Deviation]:
     theirs = _of_side(origin.protocol_fields, origin.side, side)
     ours = _of_side(protocol.moving_fields(), side, side)
     if origin.side != side:
@@ -140,7 +141,7 @@ def _differing(origin: Origin, protocol: Protocol, side: Side) -> list[str]:
     if not {"seed"} <= theirs.keys() & ours.keys():  # one of them draws nothing
         theirs.pop("seed", None)
         ours.pop("seed", None)
-    return differences(theirs, ours)
+    return differences(theirs, ours, subject)
 
 
 def _of_side(fields: Mapping[str, Any], side: Side, called: Side) -> dict[str, Any]:

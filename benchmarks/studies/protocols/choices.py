@@ -1,11 +1,12 @@
 """The choices on which papers differ: each is a base protocol with one choice made otherwise."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from evaluation.networks.registry import NetworkSpec
-from evaluation.protocol.fields import Filter, Protocol, Recipe, Storage, differences
+from evaluation.protocol.deviations import Deviation, differences
+from evaluation.protocol.fields import Filter, Protocol, Recipe, Storage
 from latte.data.transforms import OWN_FILTERS
 
 Family = Literal["clips", "time", "frames", "network", "statistics"]
@@ -134,20 +135,13 @@ def differing(base: Protocol, choice: Choice) -> str:
     'stride 2 instead of 1'
     """
     fields = base.moving_fields()
-    found = differences({**fields, **choice.changes}, fields)
-    of_fake = {phrase.removeprefix("fake_") for phrase in found if phrase.startswith("fake_")}
-    of_fake |= {p.removeprefix("num_fake ") for p in found if p.startswith("num_fake ")}
-    words = []
-    for phrase in found:
-        name, _, rest = phrase.partition(" ")
-        short = phrase.removeprefix("real_")
-        if name.startswith("real_") and short in of_fake:
-            words.append(short)
-        elif name == "num_real" and rest in of_fake:
-            words.append(f"number {rest}")
-        elif not (
-            (name.startswith("fake_") and f"real_{phrase.removeprefix('fake_')}" in found)
-            or (name == "num_fake" and f"num_real {rest}" in found)
-        ):
-            words.append(phrase)
+    sides: dict[tuple[str, object, object], list[Deviation]] = {}
+    for change in differences({**fields, **choice.changes}, fields):
+        name = change.field.removeprefix("real_").removeprefix("fake_")
+        name = "number" if name in ("num_real", "num_fake") else name
+        sides.setdefault((name, change.value, change.wanted), []).append(change)
+    words = [
+        str(replace(alike[0], field=name) if len(alike) == 2 else alike[0])
+        for (name, *_), alike in sides.items()
+    ]
     return "; ".join([*words, *([f"of {choice.videos} videos"] if choice.videos else [])])

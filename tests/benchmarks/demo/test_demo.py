@@ -12,7 +12,7 @@ from benchmarks.shapes import generated
 from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL, model_of_shapes
 from benchmarks.shapes.measuring import Accuracy
 from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, REAL
-from evaluation.results.record import read_results
+from evaluation.results.reading import read_results
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES
 from latte.sampling.generate import SamplingOptions
@@ -111,10 +111,10 @@ def test_a_second_run_finds_its_features_and_goes_without_a_model_that_is_missin
     assert NO_MODEL in caplog.messages
     assert str(tmp_path / "report.html") in capsys.readouterr().out
     first, again = (read_results(folder / "results.jsonl") for folder in (out, tmp_path))
-    assert all(record["details"]["decoded_clips"] == 0 for record in again)
-    kept = [record for record in first if record["model"] != GIVEN]
-    assert [record["value"] for record in again] == [record["value"] for record in kept]
-    assert [record["model"] for record in again] == [record["model"] for record in kept]
+    assert all(record.details["decoded_clips"] == 0 for record in again)
+    kept = [record for record in first if record.model != GIVEN]
+    assert [record.value for record in again] == [record.value for record in kept]
+    assert [record.model for record in again] == [record.model for record in kept]
     assert not (tmp_path / "samples.png").exists()
 
 

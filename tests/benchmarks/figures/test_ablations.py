@@ -244,7 +244,8 @@ def test_at_paper_scale_a_local_autoencoder_and_fewer_gpus_can_be_had(
 
 def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path) -> None:
     figure = ablation("a", "paper")
-    few, other = "num_real 11 instead of 704", "weights sha256:1 instead of i3d_torchscript.pt"
+    few = {"field": "num_real", "value": 11, "wanted": 704}
+    other = {"field": "weights", "value": "sha256:1", "wanted": "i3d_torchscript.pt"}
     found: dict[str, CellRecord] = {}
     keys = {}
     for label, deviations in (("uniform frame", [few]), ("compression frame", [few, other])):
@@ -255,7 +256,8 @@ def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path)
     document = ablation_document(figure, cells, Request(scale="paper"))
     assert document.values is not None
     assert document.values.remarks[-1] == (
-        f"Not as the protocol asks: {few}; {other} (compression frame)."
+        "Not as the protocol asks: num_real 11 instead of 704; weights sha256:1 instead of "
+        "i3d_torchscript.pt (compression frame)."
     )
     plain = {
         key: replace(each, details={**each.details, "deviations": []})

@@ -64,11 +64,17 @@ def settings_in(command: list[str]) -> list[str]:
 
 
 def result_line(value: float, **more: object) -> str:
-    """What `latte-eval` writes, in the parts that are read."""
-    record = {"metric": "FVD", "value": value, "interval": [value - 1, value + 1], **more}
-    record |= {"num_real": 704, "num_fake": 2048, "network": "i3d", "fingerprint": "f"}
-    record |= {"protocol": "latte", "date": "2024", "versions": {}, "host": {}}
-    return json.dumps(record) + "\n"
+    """What `latte-eval` writes."""
+    record = {"metric": "FVD", "value": value, "interval": [value - 1, value + 1], "level": 0.95}
+    record |= {"num_real": 704, "num_fake": 2048, "num_frames": 16, "network": "i3d"}
+    record |= {"fingerprint": "f", "protocol": "latte", "protocol_fields": {}, "date": "2024"}
+    record |= {"higher_is_better": False, "weights_sha256": "", "weights_published": True}
+    record |= {"dataset": None, "model": "", "real": None, "fake": None, "seconds": 1.0}
+    return json.dumps(record | {"deviations": []} | more) + "\n"
+
+
+def deviation(count: int) -> dict[str, object]:
+    return {"field": "num_real", "value": 11, "wanted": count, "subject": ""}
 
 
 @pytest.fixture
@@ -92,7 +98,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             assert Path(command[command.index("--fake") + 1]).exists()
             out.parent.mkdir(parents=True, exist_ok=True)
             stride = out.stem.partition("stride")[2]
-            lacking = {"deviations": [f"num_real 11 instead of {700 + int(stride or 0)}"]}
+            lacking = {"deviations": [deviation(700 + int(stride or 0))]}
             with out.open("a", encoding="utf-8") as file:
                 file.write(result_line(float(out.stem[:7]) + int(stride or 0), **lacking))
 
@@ -112,9 +118,7 @@ def test_what_is_not_there_yet_is_run_and_its_results_are_read(
     assert (measured.value, measured.interval) == (200_001.0, (200_000.0, 200_002.0))
     assert not list((task.measured / "samples").iterdir())
     assert (measured.details["num_real"], measured.details["num_fake"]) == (704, 2048)
-    assert measured.details["deviations"] == [
-        f"num_real 11 instead of {count}" for count in (701, 703, 700)
-    ]
+    assert measured.details["deviations"] == [deviation(count) for count in (701, 703, 700)]
     ran.clear()
     task.results(40_000, 3).write_text("\n", encoding="utf-8")  # there, but without a result
     assert measure_paper_training(task) == measured
@@ -205,7 +209,7 @@ def test_a_broken_results_file_is_one_sentence(tmp_path: Path, ran: list[str]) -
     path = task.results(20_000, 1)
     path.parent.mkdir(parents=True)
     path.write_text('{"value": 1', encoding="utf-8")
-    with pytest.raises(InputError, match=r"stride1\.jsonl, line 1: not JSON"):
+    with pytest.raises(InputError, match=r"stride1\.jsonl, line 1: not valid JSON"):
         measure_paper_training(task)
     assert not ran
 

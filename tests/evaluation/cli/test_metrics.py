@@ -12,7 +12,7 @@ from evaluation.cli.metrics import EVERY_METRIC, HELP
 from evaluation.networks.registry import network
 from evaluation.protocol.fields import override
 from evaluation.protocol.presets import PRESETS
-from evaluation.results.record import read_results
+from evaluation.results.reading import read_results
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES, shapes_clips
 from latte.data.video import write_video
@@ -68,7 +68,7 @@ def test_each_metric_is_a_command_with_intervals_and_parameters(measure, tmp_pat
     assert done.returncode == 0, done.stderr
     results = results_of(done)
     assert [result["metric"] for result in results] == ON_SHAPES[command]
-    assert read_results(tmp_path / "results.jsonl") == results
+    assert [json.loads(r.to_json()) for r in read_results(tmp_path / "results.jsonl")] == results
     for result in results:
         assert np.isfinite(result["value"])
         assert result["parameters"] == dict(METRICS[command].parameters)
@@ -121,9 +121,9 @@ def test_classes_are_measured_one_by_one(class_folders, latte_eval, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     result = read_results(tmp_path / "r.jsonl")[0]
-    classes = result["details"]["classes"]
+    classes = result.details["classes"]
     assert set(classes) == set(CLASS_NAMES[:3])
-    assert result["value"] == pytest.approx(np.mean([c["value"] for c in classes.values()]))
+    assert result.value == pytest.approx(np.mean([c["value"] for c in classes.values()]))
     assert all(c["num_real"] == c["num_fake"] == 4 for c in classes.values())
     assert CLASS_NAMES[0] in done.stdout
 
@@ -209,7 +209,7 @@ def test_several_clips_of_a_video_are_said_to_depend_on_each_other(measure, tmp_
     done = measure("fvd", "--real", "real.npy", "--set", "mirror=both", "--num-videos", 48)
     assert done.returncode == 0, done.stderr
     assert "48 clips of 24 videos of real.npy count as independent" in done.stderr
-    assert read_results(tmp_path / "results.jsonl")[0]["num_real"] == 48
+    assert read_results(tmp_path / "results.jsonl")[0].num_real == 48
 
 
 def test_statistics_serve_the_metrics_that_they_can(sets, latte_eval, measure, tmp_path):
@@ -256,8 +256,8 @@ def test_means_over_other_classes_do_not_compare(class_folders, latte_eval, tmp_
         assert done.returncode == 0, done.stderr
     assert f"the mean is over the other classes than {CLASS_NAMES[1]}" in done.stderr
     whole, part = read_results(out)
-    assert part["parameters"]["classes"] == sorted((CLASS_NAMES[0], CLASS_NAMES[2]))
-    assert whole["fingerprint"] != part["fingerprint"]
+    assert part.parameters["classes"] == sorted((CLASS_NAMES[0], CLASS_NAMES[2]))
+    assert whole.fingerprint != part.fingerprint
 
 
 def test_few_clips_have_a_value_before_they_have_an_interval(sets, measure, tmp_path):
@@ -305,5 +305,5 @@ def test_classes_do_not_depend_on_how_the_run_is_carried_out(class_folders, latt
         done = latte_eval("per-class", *given, *options, "--out", out, cwd=class_folders)
         assert done.returncode == 0, done.stderr
         found.append(read_results(out)[0])
-    assert found[0]["value"] == found[1]["value"]
-    assert found[0]["details"]["classes"] == found[1]["details"]["classes"]
+    assert found[0].value == found[1].value
+    assert found[0].details["classes"] == found[1].details["classes"]

@@ -19,6 +19,7 @@ from evaluation.comparison.table import compare
 from evaluation.comparison.text import FORMS
 from evaluation.features.store import FeatureStore, content_key
 from evaluation.metrics import frechet_distance_from_features
+from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, STYLEGAN_V
 from evaluation.similarity.run import HIDDEN
@@ -57,6 +58,10 @@ def record(
         "date": "2026-01-02T03:04:05+00:00",
         "details": {},
     } | changes
+
+
+def deviation(field: str, value: Any, wanted: Any = "", subject: str = "") -> dict[str, Any]:
+    return asdict(Deviation(field=field, value=value, wanted=wanted, subject=subject))
 
 
 def inception(model: str, value: float, **changes: Any) -> dict[str, Any]:
@@ -241,9 +246,12 @@ def test_ways_of_one_name_are_told_apart_by_their_fingerprints(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "phrase"),
     [
-        ({"real": {"path": "ucf101", "digest": "c" * 64}}, "other real clips"),
+        (
+            {"real": {"path": "ucf101", "digest": "c" * 64}},
+            f"real clips {'c' * 12} instead of {'a' * 12}",
+        ),
         ({"weights_sha256": "cd" * 32}, f"weights {'cd' * 6} instead of {'ab' * 6}"),
-        ({"fingerprint": "0" * 16}, "the records do not name"),
+        ({"fingerprint": "0" * 16}, "fingerprint 0000000000000000 instead of"),
         ({"parameters": {"k": 5}, "fingerprint": "0" * 16}, "k 5 instead of not stated"),
     ],
 )
@@ -256,7 +264,7 @@ def test_what_no_protocol_says_still_keeps_results_apart(tmp_path, changes, phra
 def test_other_real_clips_go_without_saying_where_a_field_chooses_others():
     changed = replace(STYLEGAN_V, real_stride=3)
     other = record(protocol=changed, real={"digest": "c" * 64})
-    assert differing(other, record()) == ["real_stride 3 instead of 1"]
+    assert differing(other, record()) == [Deviation(field="real_stride", value=3, wanted=1)]
 
 
 def test_data_sets_and_unnamed_real_videos_have_columns_of_their_own(tmp_path):
@@ -290,17 +298,17 @@ def test_without_dates_the_later_line_is_the_newer(tmp_path):
 
 
 def test_deviations_and_weights_of_ones_own_are_footnotes(tmp_path):
-    deviating = record("a", deviations=["frames of a 128×128 instead of 256×256"])
+    deviating = record("a", deviations=[deviation("frame size", "128×128", "256×256", "a")])
     unpublished = record("b", weights_published=False)
     (column,) = table(tmp_path, deviating, unpublished).columns
     assert column.cells["a"].notes == (
-        "Not as stylegan-v asks: frames of a 128×128 instead of 256×256.",
+        "Not as stylegan-v asks: frame size of a 128×128 instead of 256×256.",
     )
     assert column.cells["b"].notes == ("The weights are not the published ones (abababababab…).",)
 
 
 def test_a_note_on_every_cell_stands_once_at_the_heading(tmp_path):
-    rows = [record(m, deviations=["num_real 24 instead of 2048"]) for m in "ab"]
+    rows = [record(m, deviations=[deviation("num_real", 24, 2048)]) for m in "ab"]
     made = table(tmp_path, *rows)
     assert made.columns[0].notes == ("Not as stylegan-v asks: num_real 24 instead of 2048.",)
     assert all(cell.notes == () for cell in made.columns[0].cells.values())
@@ -310,7 +318,9 @@ def test_a_note_on_every_cell_stands_once_at_the_heading(tmp_path):
 
 
 def test_a_field_that_keeps_apart_is_not_named_again_as_a_deviation(tmp_path):
-    other = record("c", protocol=LATTE, deviations=["real_stride 3 instead of 1", "more"])
+    other = record(
+        "c", protocol=LATTE, deviations=[deviation("real_stride", 3, 1), deviation("more", 1)]
+    )
     (column,) = table(tmp_path, record("a"), record("b"), other).columns
     assert " ".join(column.cells["c"].notes).count("real_stride") == 1
     assert "more" in " ".join(column.cells["c"].notes)
@@ -428,7 +438,7 @@ def test_no_results_and_no_file_are_sentences(tmp_path):
     with pytest.raises(InputError, match="no such results file"):
         read_entries([tmp_path / "none.jsonl"])
     (tmp_path / "text").write_text("hello\n")
-    with pytest.raises(InputError, match="line 1: not JSON"):
+    with pytest.raises(InputError, match="line 1: not valid JSON"):
         read_entries([tmp_path / "text"])
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from evaluation.networks.registry import network
-from evaluation.protocol.fields import differences
+from evaluation.protocol.deviations import differences
 from evaluation.protocol.presets import (
     ALIASES,
     CD_FVD,
@@ -33,7 +33,7 @@ def test_presets_are_of_the_name_they_are_found_by_and_say_what_they_are():
 def differing(name, base):
     """Names of the fields in which one preset differs from another."""
     found = differences(PRESETS[name].moving_fields(), PRESETS[base].moving_fields())
-    return {phrase.split()[0] for phrase in found}
+    return {each.field for each in found}
 
 
 @pytest.mark.parametrize(

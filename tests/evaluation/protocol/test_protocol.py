@@ -2,7 +2,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from evaluation.protocol.fields import LABELS, Protocol, differences, override, to_toml
+from evaluation.protocol.deviations import Deviation, differences
+from evaluation.protocol.fields import LABELS, Protocol, override, to_toml
 from evaluation.protocol.presets import (
     LATTE,
     PRESETS,
@@ -159,8 +160,8 @@ def test_a_wrong_assignment_is_one_sentence(assignment, complaint):
 
 def test_differences_name_field_and_both_values():
     found = differences(STYLEGAN_V.moving_fields(), LATTE.moving_fields())
-    assert "real_stride 1 instead of 3" in found
-    assert "recipe stylegan-v instead of latte" in found
+    assert Deviation(field="real_stride", value=1, wanted=3) in found
+    assert Deviation(field="recipe", value="stylegan-v", wanted="latte") in found
     assert len(found) == 4
     assert differences(LATTE.moving_fields(), LATTE.moving_fields()) == []
 
@@ -169,5 +170,6 @@ def test_any_number_is_every_one_there_is_but_every_one_is_not_any_number():
     every = replace(STYLEGAN_V, num_real=0).moving_fields()
     some = replace(STYLEGAN_V, num_real=704).moving_fields()
     assert differences(some, every) == []
-    assert differences(every, some) == ["num_real 0 instead of 704"]
-    assert differences({}, {"num_real": 0}) == ["num_real not stated instead of 0"]
+    assert differences(every, some) == [Deviation(field="num_real", value=0, wanted=704)]
+    (lacking,) = differences({}, {"num_real": 0})
+    assert str(lacking) == "num_real not stated instead of 0"

@@ -7,15 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.results.record import (
-    Result,
-    SetRecord,
-    append_result,
-    check_writable,
-    machine,
-    provenance,
-    read_results,
-)
+from evaluation.protocol.deviations import Deviation
+from evaluation.results.provenance import machine, provenance
+from evaluation.results.reading import read_results
+from evaluation.results.record import Result, SetRecord
+from evaluation.results.writing import append_result, check_writable
 from latte.data.errors import InputError
 from reports.numbers import format_value
 
@@ -48,7 +44,9 @@ RESULT = Result(
 
 def test_the_line_a_person_reads():
     assert str(RESULT) == ("FVD 123.4 ± 5.6 (95 %), 8 clips × 16 frames, stylegan-v, i3d 1a2b3c4d…")
-    changed = replace(RESULT, num_real=4, deviations=("a",), interval=None)
+    changed = replace(
+        RESULT, num_real=4, deviations=(Deviation(field="seed", value=1, wanted=0),), interval=None
+    )
     assert str(changed) == (
         "FVD 123.4, 4 real and 8 generated clips × 16 frames, stylegan-v with 1 deviation, "
         "i3d 1a2b3c4d…"
@@ -78,19 +76,20 @@ def test_results_are_added_line_by_line_and_read_back(tmp_path):
     check_writable(path)
     append_result(path, RESULT)
     append_result(path, replace(RESULT, value=1.0))
-    assert [record["value"] for record in read_results(path)] == [123.44, 1.0]
-    assert read_results(path)[0] == json.loads(RESULT.to_json())
+    assert read_results(path) == [RESULT, replace(RESULT, value=1.0)]
 
 
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("{oops", "line 2: not JSON"),
-        ("[" * 100_000, "line 2: not JSON .parts within parts without end"),
-        (RESULT.to_json().replace("123.44", "9" * 400), "line 2: not JSON .a whole number of 400 "),
+        ("{oops", "line 2: not valid JSON"),
+        ("[" * 100_000, "line 2: not valid JSON"),
+        (RESULT.to_json().replace("123.44", "9" * 400), "line 2: value"),
+        (RESULT.to_json().replace("123.44", "NaN"), "line 2: value"),
         ("[1]", "line 2: not a result"),
         ('{"a": 1}', "it lacks"),
-        (RESULT.to_json().replace('"FVD"', "3"), "its metric is no text"),
+        (RESULT.to_json().replace('"FVD"', "3"), "metric"),
+        (RESULT.to_json().replace('"metric": "FVD"', '"metric": "FVD", "metrc": 1'), "metrc"),
     ],
 )
 def test_a_broken_line_is_named_and_stops_a_run_before_it_starts(tmp_path, line, complaint):
@@ -123,7 +122,7 @@ def test_a_file_that_lacks_its_last_newline_loses_no_record(tmp_path):
     path = tmp_path / "results.jsonl"
     path.write_text(RESULT.to_json())
     append_result(path, replace(RESULT, value=1.0))
-    assert [record["value"] for record in read_results(path)] == [123.44, 1.0]
+    assert read_results(path) == [RESULT, replace(RESULT, value=1.0)]
 
 
 def test_a_disk_that_fills_up_leaves_the_file_as_it_was(tmp_path, monkeypatch):
@@ -134,7 +133,7 @@ def test_a_disk_that_fills_up_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     def full(handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("evaluation.results.record.os.fsync", full)
+    monkeypatch.setattr("evaluation.results.writing.os.fsync", full)
     with pytest.raises(InputError, match=r"No space left on device.*--out"):
         append_result(path, RESULT)
     assert path.read_bytes() == before
@@ -143,7 +142,7 @@ def test_a_disk_that_fills_up_leaves_the_file_as_it_was(tmp_path, monkeypatch):
 def test_a_name_that_no_encoding_knows_does_not_cost_the_result(tmp_path):
     path = tmp_path / "results.jsonl"
     append_result(path, replace(RESULT, model="bad\udcff\u2028name"))
-    assert read_results(path)[0]["model"] == "bad\udcff\u2028name"
+    assert read_results(path)[0].model == "bad\udcff\u2028name"
 
 
 def test_a_device_is_no_results_file():

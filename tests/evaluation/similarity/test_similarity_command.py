@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.results.record import read_results
+from evaluation.results.reading import read_results
 from latte.data.shapes import CLASS_NAMES
 from latte.model.checkpoints import save_checkpoint
 
@@ -71,7 +71,8 @@ def test_inside_a_model_every_block_and_timestep_is_measured(similarity, checkpo
     assert again["fingerprint"] == record["fingerprint"]
     other = json.loads(similarity(*given, "--timestep", 900, "--json").stdout)
     assert other["fingerprint"] != record["fingerprint"]
-    assert read_results(tmp_path / "r.jsonl") == [record, again, other]
+    lines = (tmp_path / "r.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [record, again, other]
 
 
 def test_a_person_reads_a_table_of_a_model_and_finds_the_figures(similarity, checkpoint, tmp_path):
@@ -108,11 +109,11 @@ def test_two_models_are_held_beside_each_other_and_none_is_better(
         assert done.returncode == 0, done.stderr
     records = read_results(tmp_path / "r.jsonl")
     for record in records:
-        assert record["higher_is_better"] is record["fake"] is None
-        assert (record["num_fake"], record["network"], record["weights_sha256"]) == (0, "none", "")
-    hashes = [record["details"]["checkpoint"]["sha256"] for record in records]
+        assert record.higher_is_better is record.fake is None
+        assert (record.num_fake, record.network, record.weights_sha256) == (0, "none", "")
+    hashes = [record.details["checkpoint"]["sha256"] for record in records]
     assert len(set(hashes)) == 2
-    assert "variant 2" in records[1]["details"]["checkpoint"]["title"]
+    assert "variant 2" in records[1].details["checkpoint"]["title"]
     done = latte_eval("compare", tmp_path / "r.jsonl", "--json", cwd=sets)
     (column,) = json.loads(done.stdout)["columns"]
     assert column["higher_is_better"] is None
@@ -285,7 +286,7 @@ def test_one_clip_beside_one_is_measured_without_what_equal_sets_are_apart(
     assert "apart" not in done.stdout
     assert "similarity-distance-pixels has no interval: fewer than 4 clips" in done.stderr
     for result in read_results(tmp_path / "r.jsonl"):
-        assert result["details"].get("of_equal_sets") is None
+        assert result.details.get("of_equal_sets") is None
 
 
 def test_pixels_deviate_in_the_network_alone(similarity, tmp_path):
@@ -293,8 +294,7 @@ def test_pixels_deviate_in_the_network_alone(similarity, tmp_path):
     done = similarity(*given, "--features", "pixels", "--num-clips", 24)
     assert done.returncode == 0, done.stderr
     for result in read_results(tmp_path / "r.jsonl"):
-        named = [phrase.partition(" ")[0] for phrase in result["deviations"]]
-        assert named == ["num_real", "num_fake", "network"]
+        assert [each.field for each in result.deviations] == ["num_real", "num_fake", "network"]
     assert "network pixels instead of shapes-frame" in done.stderr
 
 

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 from evaluation.metrics import frechet_distance
 from evaluation.networks.registry import NETWORKS
+from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.presets import STYLEGAN_V
 from evaluation.results.record import SetRecord
 from evaluation.statistics.file import (
@@ -99,7 +100,7 @@ def test_a_real_set_may_be_a_statistics_file(sets, fvd, tmp_path):
     assert by_file["interval"] is None
     assert by_file["num_real"] == 24
     assert "no interval" in done.stderr
-    assert any("not known" in phrase for phrase in by_file["deviations"])
+    assert any(each["value"] == "not known" for each in by_file["deviations"])
 
 
 def test_statistics_of_another_network_are_refused(sets, fvd, tmp_path):
@@ -222,6 +223,10 @@ def test_a_provenance_of_another_program_is_refused(tmp_path, text):
         read_statistics_file(tmp_path / "ref.npz")
 
 
+def deviation(field, value, wanted=""):
+    return Deviation(field=field, value=value, wanted=wanted, subject="statistics ref.npz")
+
+
 def test_a_file_made_as_the_protocol_asks_is_the_set_itself():
     assert deviations_of_statistics(of(), STYLEGAN_V, "real") == ()
     assert follows_protocol(of(), STYLEGAN_V, "real")
@@ -244,22 +249,29 @@ def test_fields_that_do_not_bear_on_the_set_do_not_matter(changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "phrase"),
+    ("changes", "values"),
     [
-        ({"real_stride": 3}, "real_stride 1 instead of 3"),
-        ({"num_frames": 32}, "num_frames 16 instead of 32"),
-        ({"seed": 1}, "seed 0 instead of 1"),
-        ({"mirror": "real"}, "mirror no instead of yes"),
-        ({"size": 128, "seed": 1}, "seed 0 instead of 1, size 256 instead of 128"),
-        ({"weights": "sha256:12"}, "weights i3d_torchscript.pt instead of sha256:12"),
-        ({"short_real": "error"}, "short_real discard instead of error"),
+        ({"real_stride": 3}, [1]),
+        ({"num_frames": 32}, [16]),
+        ({"seed": 1}, [0]),
+        ({"seed": 1, "size": 128}, [0, 256]),
+        ({"weights": "sha256:12"}, ["i3d_torchscript.pt"]),
+        ({"short_real": "error"}, ["discard"]),
     ],
 )
-def test_fields_that_differ_are_named(changes, phrase):
+def test_fields_that_differ_are_named(changes, values):
     protocol = replace(STYLEGAN_V, **changes)
-    expected = (f"statistics of ref.npz made with {phrase}",)
-    assert deviations_of_statistics(of(), protocol, "real") == expected
+    expected = [
+        deviation(field, value, wanted)
+        for (field, wanted), value in zip(changes.items(), values, strict=True)
+    ]
+    assert list(deviations_of_statistics(of(), protocol, "real")) == expected
     assert not follows_protocol(of(), protocol, "real")
+
+
+def test_mirrored_clips_are_a_question_of_yes_and_no():
+    found = deviations_of_statistics(of(), replace(STYLEGAN_V, mirror="real"), "real")
+    assert found == (deviation("mirror", "no", "yes"),)
 
 
 def test_a_seed_matters_only_where_something_is_drawn():
@@ -268,13 +280,13 @@ def test_a_seed_matters_only_where_something_is_drawn():
     origin = replace(ORIGIN, protocol_fields=drawn_by_none.moving_fields())
     assert follows_protocol(of(origin), replace(drawn_by_none, seed=9), "real")
     assert deviations_of_statistics(of(origin), replace(STYLEGAN_V, seed=9), "real") == (
-        "statistics of ref.npz made with real_offset first instead of random",
+        deviation("real_offset", "first", "random"),
     )
 
 
 def test_a_real_set_that_stands_for_the_generated_one_is_held_to_that_side():
-    (phrase,) = deviations_of_statistics(of(), STYLEGAN_V, "fake")
-    assert phrase == "statistics of ref.npz made with fake_offset random instead of first"
+    found = deviations_of_statistics(of(), STYLEGAN_V, "fake")
+    assert found == (deviation("fake_offset", "random", "first"),)
     same = replace(STYLEGAN_V, fake_offset="random", short_real="error")
     assert follows_protocol(of(), same, "fake")
     mirrored = replace(same, mirror="real")  # the real clips alone
@@ -283,16 +295,16 @@ def test_a_real_set_that_stands_for_the_generated_one_is_held_to_that_side():
 
 def test_a_file_of_an_older_program_lacks_what_was_not_a_field_then():
     fields = {k: v for k, v in STYLEGAN_V.moving_fields().items() if k != "window"}
-    (phrase,) = deviations_of_statistics(
+    found = deviations_of_statistics(
         of(replace(ORIGIN, protocol_fields=fields)), STYLEGAN_V, "real"
     )
-    assert phrase.endswith("made with window not stated instead of kept")
+    assert found == (deviation("window", None, "kept"),)
 
 
 def test_what_somebody_stated_is_said_to_be_so():
     stated = of(replace(ORIGIN, stated=True, weights_sha256=None, record=None))
     assert deviations_of_statistics(stated, STYLEGAN_V, "real") == (
-        "how statistics of ref.npz were made is stated by whoever imported them",
+        deviation("origin", "only stated by whoever imported them"),
     )
     assert follows_protocol(stated, STYLEGAN_V, "real")
     record = record_of_statistics(stated)
@@ -301,7 +313,7 @@ def test_what_somebody_stated_is_said_to_be_so():
 
 def test_a_file_that_says_nothing_is_not_known():
     assert deviations_of_statistics(of(None), STYLEGAN_V, "real") == (
-        "statistics of ref.npz made in a way that is not known",
+        deviation("origin", "not known"),
     )
     assert not follows_protocol(of(None), STYLEGAN_V, "real")
     assert record_of_statistics(of(None)).num_clips == 2048

@@ -1,0 +1,57 @@
+"""In what a number was not made as its protocol asks: data, printed as a phrase."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NOT_STATED = "not stated"
+TAKES_EVERY = ("num_real", "num_fake")  # fields in which 0 asks for as many clips as there are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deviation:
+    """One difference from what was asked for.
+
+    >>> print(Deviation(field="real_stride", value=1, wanted=3))
+    real_stride 1 instead of 3
+    >>> print(Deviation(field="frames", value="32×32", wanted="256×256", subject="samples"))
+    frames of samples 32×32 instead of 256×256
+    >>> print(Deviation(field="number of clips", value="not known", subject="mu.npz"))
+    number of clips of mu.npz not known
+    """
+
+    field: str  # a field of the protocol or a parameter of the metric, or what else differs
+    value: Any  # None: not stated
+    wanted: Any = ""  # None: not stated; "": nothing can be said of it
+    subject: str = ""  # the set that it is about; "": the whole measurement
+
+    def __str__(self) -> str:
+        of_subject = f" of {self.subject}" if self.subject else ""
+        instead = "" if self.wanted == "" else f" instead of {_shown(self.wanted)}"
+        return f"{self.field}{of_subject} {_shown(self.value)}{instead}"
+
+
+def differences(
+    fields: Mapping[str, Any], reference: Mapping[str, Any], subject: str = ""
+) -> list[Deviation]:
+    """Every field in which a protocol, or a metric's parameters, differ from a reference.
+
+    A reference that takes every clip there is (0) is met by any number of them.
+
+    >>> differences({"num_real": 704, "seed": 0}, {"num_real": 0, "seed": 0})
+    []
+    """
+    return [
+        Deviation(field=key, value=fields.get(key), wanted=reference.get(key), subject=subject)
+        for key in {**reference, **fields}
+        if not _meets(key, fields.get(key), reference.get(key))
+    ]
+
+
+def _meets(key: str, value: object, wanted: object) -> bool:
+    every = key in TAKES_EVERY and wanted == 0 and isinstance(value, int)
+    return value == wanted or every
+
+
+def _shown(value: object) -> object:
+    return NOT_STATED if value is None else value

@@ -1,0 +1,82 @@
+"""What a number was made with: date, command, versions and machine."""
+
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+
+def provenance(device: str) -> dict[str, Any]:
+    """`date`, `command`, `versions` and `host` of this run."""
+    import torch
+
+    from latte.data.video import decoder_version
+
+    packages = ["latte-eval", "torch", "torchvision", "numpy", "scipy", "pillow"]
+    versions = {name: _version(name) for name in packages}
+    versions |= {"python": platform.python_version(), "decoder": decoder_version()}
+    host: dict[str, Any] = {
+        **machine(),
+        "torch_threads": torch.get_num_threads(),
+        "device": device,
+    }
+    if device.startswith("cuda"):
+        host["device_name"] = torch.cuda.get_device_name(device)
+    program = Path(sys.argv[0])
+    # `python -m evaluation` runs evaluation/__main__.py.
+    command = (
+        ["python", "-m", program.parent.name] if program.stem == "__main__" else [program.name]
+    )
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join([*command, *sys.argv[1:]]),
+        "versions": versions,
+        "host": host,
+    }
+
+
+@cache
+def machine() -> Mapping[str, Any]:
+    """The hardware and system that numbers are made on: what moves them or their speed.
+
+    Nothing that tells one such machine from another: results are published.
+    """
+    return {
+        "system": f"{platform.system()} {platform.machine()}".strip(),
+        "processor": _processor(),
+        "memory_gib": _memory_gib(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    """The model of the CPU, as Linux names it; elsewhere what Python knows of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    parts = (line.partition(":") for line in lines)
+    models = (value.strip() for key, _, value in parts if key.strip() == "model name")
+    return next(models, "") or platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    """Of the whole machine; None where the system does not say."""
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return None
+    return round(size / 2**30, 1) if size > 0 else None
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
