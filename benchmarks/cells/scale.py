@@ -53,27 +53,6 @@ def as_scale(name: str) -> Scale:
     raise InputError(f"no scale is called {name!r}: {nearest(name, SCALES)}")
 
 
-def refuse_of_paper_scale(scale: Scale, given: Mapping[str, object]) -> None:
-    """Refuse options, by name, that say something of the paper's settings alone.
-
-    Raises:
-        InputError: one is given at another scale, which would ignore it.
-    """
-    names = [name for name, value in given.items() if is_given(value)]
-    if scale != "paper" and names:
-        them = "leave it out" if len(names) == 1 else "leave them out"
-        raise InputError(f"{', '.join(names)}: of effect at paper scale alone; {them}")
-
-
-def is_given(value: object) -> bool:
-    """Whether an option has a value, 0 among them, or several.
-
-    >>> [is_given(value) for value in (None, (), 0, ("a.json",))]
-    [False, False, True, True]
-    """
-    return value is not None and value != ()
-
-
 def name_at(name: str, scale: Scale) -> str:
     """What a folder of results is called: those at different scales never mix.
 

@@ -1,8 +1,15 @@
-"""Options that the runners of tables and figures share. Imports nothing heavy."""
+"""Every option of `latte-bench`, once. Imports nothing heavy.
 
+An entry of the registry names its options by the keys of `OPTIONS`. All of them default to "not
+given": the defaults are those of the runner's request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from inspect import Parameter
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,33 +17,248 @@ from benchmarks.cells.scale import MEANINGS, Scale, name_at
 from latte.data.errors import InputError
 from latte.data.files import folder_if_used
 
-ScaleOption = Annotated[
-    str,
-    typer.Option(
+SCALES_METAVAR = "tiny|small|paper"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An option of a command: how it is written, and when it has an effect."""
+
+    annotation: Any
+    parameter: str = ""  # field of the request; empty: the key
+    paper_only: bool = False  # refused at other scales, which would ignore it
+    flags: tuple[str, ...] = ()  # empty: made from the parameter
+
+
+def _one(
+    kind: Any, help_text: str, *flags: str, parameter: str = "", at_paper: bool = False, **more: Any
+) -> Choice:
+    """An option with one value; flags are on or off, all others are optional."""
+    kind = kind if kind is bool else kind | None
+    help_text = f"At paper scale: {help_text}" if at_paper else help_text
+    option = typer.Option(*flags, help=help_text, **more)
+    return Choice(Annotated[kind, option], parameter, at_paper, flags)
+
+
+def _many(help_text: str, *flags: str, kind: Any = str, **settings: Any) -> Choice:
+    """An option that can be given several times."""
+    at_paper, parameter = settings.pop("at_paper", False), settings.pop("parameter", "")
+    option = typer.Option(*flags, help=f"{help_text} Repeatable.", **settings)
+    return Choice(Annotated[list[kind] | None, option], parameter, at_paper, flags)
+
+
+SCALE_HELP = "; ".join(f"{scale}: {meaning}" for scale, meaning in MEANINGS.items()) + "."
+OPTIONS: Mapping[str, Choice] = {
+    # What is made, where, and how.
+    "scale": _one(str, SCALE_HELP, metavar=SCALES_METAVAR),
+    "optional_scale": _one(
+        str,
+        "Measure too. tiny: methods on the embedded data set, minutes on two cores; small: the "
+        "same with more clips and steps, about an hour on two cores; paper: the published weights "
+        "on the paper's data sets, on a GPU.",
         "--scale",
-        metavar="tiny|small|paper",
-        help="; ".join(f"{scale}: {meaning}" for scale, meaning in MEANINGS.items()) + ".",
+        metavar=SCALES_METAVAR,
+        parameter="scale",
     ),
-]
-Seeds = Annotated[
-    int, typer.Option(min=1, help="How often everything is trained and measured anew.")
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Folder for the documents. [default: results/NAME; at other scales than tiny "
+    "any_scale": _one(
+        str,
+        "Accepted for all tables; closed forms are the same at every scale.",
+        "--scale",
+        metavar=SCALES_METAVAR,
+        parameter="scale",
+    ),
+    "seeds": _one(
+        int,
+        "Number of seeds: trainings, or draws of videos and samples. [default: of figures 3, and "
+        "1 at paper scale; of tables 1]",
+        min=1,
+    ),
+    "seed": _one(int, "Random seed. [default: 0]", min=0),
+    "workers": _one(
+        int, "Worker processes; 0 works in this one. [default: cores, at most 8]", min=0
+    ),
+    "device": _one(
+        str, "auto, cpu, cuda or cuda:N. [default: cpu on shapes, cuda at the larger scales]"
+    ),
+    "out": _one(
+        Path,
+        "Folder for the documents. [default: results/NAME; at other scales than tiny "
         "results/NAME-SCALE]",
+        metavar="DIR",
     ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(min=0, help="Cells measured at a time; 0 works in this process. [default: cores]"),
-]
+    "cells": _one(
+        Path,
+        "Folder of measured cells, which runners share. [default: results/methods for tables, "
+        "results/trainings for figures; at other scales than tiny with -SCALE]",
+        metavar="DIR",
+    ),
+    "store": _one(
+        Path, "Folder of the feature store. [default: features beside the results]", metavar="DIR"
+    ),
+    "results_folder": _one(
+        Path,
+        "Folder for the folders of all runners. [default: results]",
+        "--results",
+        metavar="DIR",
+        parameter="out",
+    ),
+    # Videos, networks and results that are measured or shown.
+    "results": _many(
+        "Results file of latte-eval. [default: published figures alone]",
+        kind=Path,
+        metavar="FILE",
+    ),
+    "vbench_results": _many(
+        "NAME_eval_results.json of VBench; files of one name make one row.",
+        "--results",
+        metavar="[NAME=]FILE",
+        parameter="results",
+    ),
+    "vbench": _many("Results of VBench for table4.", metavar="[NAME=]FILE", at_paper=True),
+    "real": _one(
+        Path,
+        "Real videos: a folder of videos or of frame folders, or an array file. [default: shapes]",
+        metavar="PATH",
+    ),
+    "fake": _one(Path, "Generated videos, likewise.", metavar="PATH"),
+    "num_videos": _one(
+        int, "Clips in each set. [default: 256 on shapes at tiny; else the protocol's]", min=2
+    ),
+    "num_clips": _one(
+        int,
+        "Clips that networks are shown. [default: 256; 64 at paper scale]",
+        "--num-videos",
+        "--num-clips",
+        min=1,
+    ),
+    "checkpoint": _one(Path, "Another model of shapes. [default: the bundled one]", metavar="FILE"),
+    "network_file": _one(
+        Path,
+        "A trained network of that variant, in place of trainings.",
+        "--checkpoint",
+        metavar="FILE",
+        parameter="checkpoint",
+    ),
+    "network_vae": _one(
+        str,
+        "The networks' autoencoder, if not the one that they name.",
+        "--vae",
+        metavar="DIR|NAME",
+        parameter="vae",
+    ),
+    "base": _one(
+        str,
+        "Protocol that each choice starts from. [default: shapes; stylegan-v with --real]",
+        metavar="NAME|FILE",
+    ),
+    "settings": _many("Change one field of that protocol.", "--set", metavar="FIELD=VALUE"),
+    "network": _one(str, "Network of clips. [default: the protocol's]", metavar="NAME"),
+    "weights": _one(Path, "Weights of the network.", metavar="FILE"),
+    "network_weights": _many(
+        "Weights of a network.", "--weights", metavar="NETWORK=FILE", parameter="weights"
+    ),
+    "metrics": _many("Only this metric. [default: all]", "--metric", metavar="NAME"),
+    "draws": _one(int, "Undistorted sets that give the usual values. [default: 8]", min=3),
+    "repetitions": _one(
+        int, "Repetitions of each simulated case. [default: 300, about half an hour]", min=2
+    ),
+    "models": _many("Preset to time. [default: Latte-B/2 and XL/2]", "--model", metavar="NAME"),
+    "quick": _one(bool, "Only Latte-B/2, with few repetitions.", "--quick"),
+    "compiled": Choice(
+        Annotated[bool | None, typer.Option("--compile/--no-compile", help="torch.compile too.")]
+    ),
+    "folder": Choice(
+        Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `latte train` wrote.")]
+    ),
+    "fvd": _one(bool, "Measure FVD-shapes of every checkpoint too; for models of shapes.", "--fvd"),
+    "steps": _one(int, "Steps of DDIM, for --fvd. [default: the demo's]", min=1),
+    "guidance_scale": _one(float, "Guidance, for --fvd. [default: the demo's]", min=0),
+    # Needed at the paper's settings.
+    "data_root": _one(
+        Path,
+        "folder of the data sets. [default: $LATTE_DATA, else ./data]",
+        metavar="DIR",
+        at_paper=True,
+    ),
+    "checkpoints": _one(
+        Path,
+        "folder of the published models of Latte. [default: checkpoints]",
+        metavar="DIR",
+        at_paper=True,
+    ),
+    "vae": _one(
+        str,
+        "Stable Diffusion's autoencoder. [default: stabilityai/sd-vae-ft-ema]",
+        metavar="DIR|NAME",
+        at_paper=True,
+    ),
+    "initialise_from": _one(
+        Path, "DiT-XL-2-256x256.pt, for figure5d.", metavar="FILE", at_paper=True
+    ),
+    "gpus": _one(
+        int,
+        "GPUs of a training; fewer make the same batch in several passes. [default: 8]",
+        metavar="1|2|4|8",
+        at_paper=True,
+    ),
+    "only_available": _one(
+        bool, "run what can be run, and leave the rest empty.", "--only-available", at_paper=True
+    ),
+}
+
+
+def parameters(keys: tuple[str, ...]) -> list[Parameter]:
+    """The options of a command, as parameters of its function."""
+    found = []
+    for key in keys:
+        choice = OPTIONS[key]
+        kind = choice.annotation.__origin__
+        default = Parameter.empty if key == "folder" else False if kind is bool else None
+        found.append(
+            Parameter(
+                field_of(key),
+                Parameter.KEYWORD_ONLY,
+                default=default,
+                annotation=choice.annotation,
+            )
+        )
+    return found
+
+
+def refuse_without_effect(keys: tuple[str, ...], given: Mapping[str, Any], scale: Scale) -> None:
+    """Refuse options of the paper's settings at other scales, which would ignore them.
+
+    Args:
+        given: values of options, by parameter.
+
+    Raises:
+        InputError: one is given.
+    """
+    names = [flag(key) for key in keys if OPTIONS[key].paper_only and field_of(key) in given]
+    if names and scale != "paper":
+        raise InputError(
+            f"{', '.join(names)}: has an effect at paper scale only; leave it out, or add "
+            "--scale paper"
+        )
+
+
+def field_of(key: str) -> str:
+    """The field of the request that an option gives."""
+    return OPTIONS[key].parameter or key
+
+
+def flag(key: str) -> str:
+    """How an option is written.
+
+    >>> flag("data_root"), flag("settings")
+    ('--data-root', '--set')
+    """
+    flags = OPTIONS[key].flags
+    return flags[0] if flags else f"--{key.replace('_', '-')}"
 
 
 def folder_of(name: str, scale: Scale, out: Path | None, *, option: str = "--out") -> Path:
-    """Where a runner writes: results at different scales never mix.
+    """Where a runner writes; results at different scales never mix.
 
     Raises:
         InputError: see `documents_folder`.
@@ -45,32 +267,25 @@ def folder_of(name: str, scale: Scale, out: Path | None, *, option: str = "--out
 
 
 def documents_folder(name: str, out: Path | None, *, option: str = "--out") -> Path:
-    """The folder for documents: checked before the work, made when there is something to write.
+    """The folder for documents, checked before the work, created when there is something to write.
 
     Args:
         option: with which the user chooses it.
 
     Raises:
-        InputError: a file is in the way, or the folder cannot be made or written.
+        InputError: a file is in the way, or the folder cannot be created or written.
     """
     folder = out if out is not None else Path("results") / name
     try:
         for place in (folder, *folder.parents):
             if place.exists() and not place.is_dir():
                 raise InputError(f"{place} is a file, not a folder: choose another {option}")
-        _try_to_write(folder)
+        # Permissions do not say whether writing works: the superuser has all of them.
+        with folder_if_used(folder), TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise InputError(
-            f"{folder} is no folder that can be written ({error.strerror or error}): choose "
+            f"{folder} is not a folder that can be written ({error.strerror or error}): choose "
             f"another {option}"
         ) from None
     return folder
-
-
-def _try_to_write(folder: Path) -> None:
-    """Make the folder and a file in it, and remove both: nothing else says whether it works.
-
-    Permissions do not: the superuser has all of them, even where a system takes no files.
-    """
-    with folder_if_used(folder), TemporaryFile(dir=folder):
-        pass

@@ -1,6 +1,5 @@
 """Figure 5 of the paper: six design choices, each by FVD over training steps."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,7 +56,7 @@ def ablation(letter: str, scale: Scale = "tiny") -> Ablation:
     }[letter](scale)
 
 
-def run(letters: Sequence[str], out: Path, request: Request) -> list[Finding]:
+def run(out: Path, request: Request, *letters: str) -> list[Finding]:
     """Train what is not trained yet; write the documents of these figures into `out`.
 
     Returns:

@@ -1,12 +1,13 @@
 """`latte-bench report`: what the runners left, as one report. Measures nothing, loads no torch."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cells.scale import SCALES, Scale, name_at
 from benchmarks.reproduce.files import COPIED, write_files
+from benchmarks.runners import PANELS, RUNNERS, Runner, sections
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Row
 from reports.document import STORED, Paragraph, Report, TableBlock
@@ -22,35 +23,11 @@ from reports.joined_report import (
 from reports.provenance import Provenance
 from reports.table import Table
 
-# In the order of the paper's third version.
-OF_THE_PAPER = {
-    "table1": "Table 1: Variants",
-    "table2": "Table 2: Sizes",
-    "table3": "Table 3: FVD",
-    "table4": "Table 4: VBench",
-    "figure5a": "Figure 5a: Patch embedding",
-    "figure5b": "Figure 5b: Timestep and class",
-    "figure5c": "Figure 5c: Positions in time",
-    "figure5d": "Figure 5d: Initialisation",
-    "figure5e": "Figure 5e: Sampling interval",
-    "figure5f": "Figure 5f: Variants",
-    "figure6": "Figure 6: Frames after spatial blocks",
-    "figure7": "Figure 7: Model sizes",
-    "figure8": "Figure 8: Frames after both attentions",
-    "table5": "Table 5: IS and FID",
-    "intext": "In the text: masks of joint training",
-}
-OF_THE_MEASURES = {
-    "protocols": "How far a choice of the protocol moves FVD",
-    "sensitivity": "Which metric sees what",
-    "demo": "Demo",
-    "speed": "Speed and memory",
-    "speed-generator": "Speed of the generator",
-    "coverage": "Coverage of intervals",
-}
-KNOWN = {**OF_THE_PAPER, **OF_THE_MEASURES}
-AT_ANY_SCALE = ("table1", "table2", *OF_THE_MEASURES)  # the same at all of them
-MEASURED_IF_ASKED = ("table3", "table4", "table5")  # they measure nothing without --scale
+PAPER_TABLES, PAPER_FIGURES = 5, 10  # in the paper's third version
+WITHOUT_RUNNER = (
+    "No runner makes the paper's figures 1 and 9, which show samples, or 2, 3, 4 and 10, which are "
+    "diagrams."
+)
 CLAIMS, NOT_RUN = "claims", "not-run"  # sections of this report's own
 NAME = re.compile(r"[A-Za-z0-9][\w-]*")
 HARDWARE = ("system", "processor", "memory_gib", "cores", "device", "device_name")
@@ -122,7 +99,7 @@ def stored_reports(results: Path, scale: Scale) -> list[Stored]:
         for path in paths
         if scale_of(path.parent) == "tiny"
         and _name(path) not in names
-        and (_name(path) in AT_ANY_SCALE or _name(path) not in KNOWN)
+        and not _has_scales(_name(path))
     ]
     chosen = [*own, *(shared if scale != "tiny" else [])]
     found: dict[str, Stored] = {}
@@ -151,12 +128,14 @@ def _newer(one: Stored, other: Stored) -> Stored:
     return max(one, other, key=lambda each: _dates(provenance_of(each.report))[-1:])
 
 
-def _place(name: str) -> tuple[float, str]:
-    """Where a report stands: "figure5", all panels, before "figure5a"; unknown ones last."""
-    order = list(KNOWN)
-    parts = [place for place, known in enumerate(order) if known.startswith(name)]
-    place = order.index(name) if name in KNOWN else min(parts, default=len(order)) - 0.5
-    return place, name
+def _place(name: str) -> tuple[int, str]:
+    """Where a report stands: in the order of the registry, unknown ones last."""
+    return list(RUNNERS).index(name) if name in RUNNERS else len(RUNNERS), name
+
+
+def _has_scales(name: str) -> bool:
+    """Whether its results differ between scales; those of unknown runners are taken not to."""
+    return name in RUNNERS and bool(RUNNERS[name].scales)
 
 
 def scale_of(folder: Path) -> Scale:
@@ -164,26 +143,40 @@ def scale_of(folder: Path) -> Scale:
     return next((scale for scale in SCALES if folder.name.endswith(f"-{scale}")), "tiny")
 
 
-def whole_report(found: Sequence[Stored], scale: Scale, results: Path) -> Report:
+def whole_report(stored: Sequence[Stored], scale: Scale, results: Path) -> Report:
     """All sections, after what they say of the paper, and before what was not run."""
-    sections = [Section(name=each.name, report=each.report) for each in found]
-    claims = claims_report(sections)
-    have = {each.name for each in found}
-    alone = {each.name for each in found if not each.has_values}
-    measured = have - alone
-    of_paper, of_measures = (measured & kind.keys() for kind in (OF_THE_PAPER, OF_THE_MEASURES))
-    lead = (
-        f"{len(of_paper)} of {len(OF_THE_PAPER)} tables and figures of the paper, and "
-        f"{len(of_measures)} of {len(OF_THE_MEASURES)} reports on the measures themselves, with "
-        f"numbers that were made here, at scale {scale}. {claims.lead}"
-    )
-    lacking = {name: name in alone for name in KNOWN if name not in measured}
-    not_run = [Section(name=NOT_RUN, report=_not_run(lacking, scale, results))] if lacking else []
+    parts = [Section(name=each.name, report=each.report) for each in stored]
+    claims = claims_report(parts)
+    published = {each.name for each in stored if not each.has_values}
+    measured = {each.name for each in stored} - published
+    lacking = [runner for runner in sections() if runner.name not in measured]
+    not_run = []
+    if lacking:
+        report = _not_run(lacking, published, scale, results)
+        not_run = [Section(name=NOT_RUN, report=report)]
     return joined_report(
         title="Latte-Eval: tables and figures of the paper",
-        lead=lead,
-        about=tuple(Paragraph(text=line) for line in origin(found)),
-        sections=[Section(name=CLAIMS, report=claims), *sections, *not_run],
+        lead=f"Measured here at scale {scale}: {parts_of_paper(measured)}. {claims.lead}",
+        about=tuple(Paragraph(text=line) for line in (*origin(stored), WITHOUT_RUNNER)),
+        sections=[Section(name=CLAIMS, report=claims), *parts, *not_run],
+    )
+
+
+def parts_of_paper(names: Collection[str]) -> str:
+    """How many of the paper's tables and figures some runners show, and how many studies there are.
+
+    >>> parts_of_paper(["table3", "figure5a", "figure7", "demo"])
+    '1 of 5 tables and 2 of 10 figures of the paper (1 of 6 panels of Figure 5), 1 of 6 studies'
+    """
+    shown = {RUNNERS[name].shows for name in names if name in RUNNERS}
+    tables, figures = (sum(x.startswith(kind) for x in shown) for kind in ("Table", "Figure"))
+    panels = sum(panel.name in names for panel in PANELS)
+    partly = f" ({panels} of {len(PANELS)} panels of Figure 5)" if panels in range(1, 6) else ""
+    text = ", the masks in its text" if "intext" in names else ""
+    studies = [runner.name for runner in sections() if not runner.is_of_paper]
+    return (
+        f"{tables} of {PAPER_TABLES} tables and {figures} of {PAPER_FIGURES} figures of the "
+        f"paper{partly}{text}, {sum(name in names for name in studies)} of {len(studies)} studies"
     )
 
 
@@ -231,39 +224,42 @@ def _dates(records: Iterable[Provenance]) -> list[str]:
     return sorted(record.date for record in records if record.date and not record.subject)
 
 
-def _not_run(lacking: Mapping[str, bool], scale: Scale, results: Path) -> Report:
+def _not_run(
+    lacking: Iterable[Runner], published: Collection[str], scale: Scale, results: Path
+) -> Report:
     """What the folder of results lacks, with the commands that make it.
 
     Args:
-        lacking: by name whether there are published figures of it.
+        published: names of runners that left published figures alone.
     """
     none = Cell(reason=f"{results} holds no report of it at scale {scale}.")
-    published = Cell(text="published figures alone")
     table = Table(
         title="What is not in this report",
         label_heading="Table or figure",
         columns=(Column(key="here", title="here"), Column(key="command", title="made by")),
         rows=tuple(
             Row(
-                label=KNOWN[name],
+                label=runner.title,
                 cells={
-                    "here": published if is_published else none,
-                    "command": Cell(text=f"`{_command(name, scale, results)}`"),
+                    "here": Cell(text="published figures alone")
+                    if runner.name in published
+                    else none,
+                    "command": Cell(text=f"`{_command(runner, scale, results)}`"),
                 },
             )
-            for name, is_published in lacking.items()
+            for runner in lacking
         ),
     )
     return Report(title="Not run", blocks=(TableBlock(table=table),))
 
 
-def _command(name: str, scale: Scale, results: Path) -> str:
-    shown: Scale = "tiny" if name in AT_ANY_SCALE else scale
-    command = f"latte-bench {name.replace('-', ' ')}"  # speed-generator is `speed generator`
-    if shown != "tiny" or name in MEASURED_IF_ASKED:
+def _command(runner: Runner, scale: Scale, results: Path) -> str:
+    shown: Scale = scale if runner.scales else "tiny"
+    command = f"latte-bench {runner.name}"
+    if shown != "tiny" or runner.measures_only_if_asked:
         command += f" --scale {scale}"
     if results != Path("results"):
-        command += f" --out {results / name_at(name, shown)}"
+        command += f" --out {results / name_at(runner.name, shown)}"
     return command
 
 

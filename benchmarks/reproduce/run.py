@@ -6,7 +6,7 @@ and one that fails costs no other.
 
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,50 +17,25 @@ from benchmarks.cells.processes import run_children
 from benchmarks.cells.scale import (
     Ingredient,
     Scale,
-    is_given,
     missing_ingredients,
     name_at,
-    refuse_of_paper_scale,
     require,
 )
+from benchmarks.runners import Runner, reproduced
 from latte.data.errors import FailedRunError
 
 if TYPE_CHECKING:
     from benchmarks.figures.ablations import Request
     from benchmarks.figures.similarity_networks import Look
 
-# Of the paper, each at any scale; in the order in which they share what is trained and measured.
-OF_THE_PAPER = (
-    "table1",
-    "table2",
-    "table3",
-    "table4",
-    "table5",
-    "figure5",
-    "figure6",
-    "figure7",
-    "figure8",
-    "intext",
-)
-ONLY_AVAILABLE = "--only-available"
-OF_TABLES = ("--data-root", "--checkpoints", "--vae", ONLY_AVAILABLE)
-OF_TRAININGS = ("--data-root", "--vae", "--initialise-from", "--gpus", ONLY_AVAILABLE)
-TAKEN_AT_PAPER_SCALE: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(("table3", "table5"), OF_TABLES),
-    **dict.fromkeys(("figure5", "figure7", "intext"), OF_TRAININGS),
-    **dict.fromkeys(("figure6", "figure8"), ("--data-root", "--vae")),
-}
-# About the measuring itself, always on `shapes`.
-OF_THE_MEASURES = ("demo", "protocols", "sensitivity")
-# About simulations and this machine; fewer simulations than `coverage` alone makes.
-OF_ITSELF: Mapping[str, Sequence[str]] = {"coverage": ("--repetitions", "60"), "speed": ()}
+TRAININGS = "trainings"  # folder of the cells that all figures share
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReproduceRequest:
     """What is run, and at `paper` scale with what."""
 
-    scale: Scale
+    scale: Scale = "tiny"
     seeds: int = 3
     workers: int | None = None
     only_available: bool = False
@@ -71,18 +46,6 @@ class ReproduceRequest:
     initialise_from: Path | None = None  # the file of DiT-XL/2
     gpus: int | None = None
     vbench: tuple[str, ...] = ()  # results of VBench, `[NAME=]FILE`
-
-    @property
-    def of_paper_scale(self) -> Mapping[str, object]:
-        """Options that no other scale knows."""
-        return {
-            "--data-root": self.data_root,
-            "--checkpoints": self.checkpoints,
-            "--vae": self.vae,
-            "--initialise-from": self.initialise_from,
-            "--gpus": self.gpus,
-            "--vbench": self.vbench,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +62,7 @@ class Ending:
         return {0: "done", 2: "bad input, or stopped"}.get(self.code, f"failed ({self.code})")
 
 
-def run(results: Path, request: ReproduceRequest) -> None:
+def run(out: Path, request: ReproduceRequest) -> None:
     """Run everything at a scale into the folder of results, then `latte-bench report`.
 
     Everything goes on where it was: what is measured is kept.
@@ -109,9 +72,8 @@ def run(results: Path, request: ReproduceRequest) -> None:
             all that any runner lacks.
         FailedRunError: some runners failed.
     """
-    refuse_of_paper_scale(request.scale, request.of_paper_scale)
-    without = runners_without_ingredients(results, request) if request.scale == "paper" else ()
-    commands = runner_commands(results, request, without=without)
+    without = runners_without_ingredients(out, request) if request.scale == "paper" else ()
+    commands = runner_commands(out, request, without=without)
     endings = []
     for number, (name, options) in enumerate(commands, 1):
         print(f"[{number}/{len(commands)}] latte-bench {' '.join([name, *options])}", flush=True)
@@ -166,7 +128,7 @@ def needed_at_paper_scale(
     trainings = Request(
         scale="paper",
         seeds=request.seeds,
-        cells=_trainings_in(results, "paper"),
+        cells=results / name_at(TRAININGS, "paper"),
         data_root=request.data_root,
         initialise_from=request.initialise_from,
         vae=request.vae,
@@ -226,50 +188,45 @@ def _vbench_results(request: ReproduceRequest) -> Ingredient:
     )
 
 
-def _trainings_in(results: Path, scale: Scale) -> Path:
-    """Where all figures have their trainings and cells."""
-    return results / name_at("trainings", scale)
-
-
 def runner_commands(
     results: Path, request: ReproduceRequest, *, without: Collection[str] = ()
 ) -> list[tuple[str, list[str]]]:
     """Names of runners with their options, the report at the end."""
-    scale = request.scale
-    shared = [] if request.workers is None else ["--workers", str(request.workers)]
-    # One store: the demo, the tables and the sensitivity look at the same real videos.
-    store = ["--store", str(results / "features")]
-    commands = []
-    for name in OF_THE_PAPER:
-        options = ["--scale", scale, "--out", str(results / name_at(name, scale))]
-        if name in ("table3", "table5") or (name == "table4" and scale != "paper"):
-            options += [*shared, *store, "--cells", str(results / name_at("methods", scale))]
-        elif name.startswith("figure") or name == "intext":
-            trains_by_torchrun = scale == "paper" and name not in ("figure6", "figure8")
-            options += [*([] if trains_by_torchrun else shared), "--seeds", str(request.seeds)]
-            options += ["--cells", str(_trainings_in(results, scale))]
-        commands.append((name, [*options, *_of_paper_scale(name, request)]))
-    for name in OF_THE_MEASURES:
-        commands.append((name, ["--out", str(results / name), *shared, *store]))
-    for name, own in OF_ITSELF.items():
-        commands.append((name, ["--out", str(results / name), *own]))
-    commands = [(name, options) for name, options in commands if name not in without]
-    return [*commands, ("report", ["--results", str(results), "--scale", scale])]
-
-
-def _of_paper_scale(name: str, request: ReproduceRequest) -> list[str]:
-    """Those of the options of paper scale that a runner takes."""
-    if name == "table4":
-        return [part for each in request.vbench for part in ("--results", each)]
-    taken = TAKEN_AT_PAPER_SCALE.get(name, ())
-    options = [
-        part
-        for key, value in request.of_paper_scale.items()
-        if key in taken and is_given(value)
-        for part in (key, str(value))
+    commands = [
+        (runner.name, options_of(runner, results, request))
+        for runner in reproduced()
+        if runner.name not in without
     ]
-    only_available = request.only_available and ONLY_AVAILABLE in taken
-    return [*options, ONLY_AVAILABLE] if only_available else options
+    return [*commands, ("report", ["--results", str(results), "--scale", request.scale])]
+
+
+def options_of(runner: Runner, results: Path, request: ReproduceRequest) -> list[str]:
+    """What a runner is given of the request: the options that it takes."""
+    scale = request.scale if runner.scales else "tiny"
+    cells = "methods" if runner.kind == "table" else TRAININGS
+    words: dict[str, tuple[str, object]] = {  # by option
+        "scale": ("--scale", scale),
+        "optional_scale": ("--scale", scale),
+        "out": ("--out", results / name_at(runner.name, scale)),
+        "workers": ("--workers", request.workers),
+        # One store: the demo, the tables and the sensitivity measure the same real videos.
+        "store": ("--store", results / "features"),
+        "cells": ("--cells", results / name_at(cells, scale)),
+        "seeds": ("--seeds", request.seeds if runner.kind == "figure" else None),
+        "data_root": ("--data-root", request.data_root),
+        "checkpoints": ("--checkpoints", request.checkpoints),
+        "vae": ("--vae", request.vae),
+        "network_vae": ("--vae", request.vae),
+        "initialise_from": ("--initialise-from", request.initialise_from),
+        "gpus": ("--gpus", request.gpus),
+    }
+    taken = [words[option] for option in runner.options if option in words]
+    if "vbench_results" in runner.options:
+        taken += [("--results", file) for file in request.vbench]
+    options = [part for flag, value in taken if value is not None for part in (flag, str(value))]
+    if request.only_available and "only_available" in runner.options:
+        options.append("--only-available")
+    return [*options, *runner.reproduce_options]
 
 
 def _run(name: str, options: Sequence[str]) -> Ending:

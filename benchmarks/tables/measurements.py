@@ -32,7 +32,7 @@ def _at_paper_scale(table: PublishedTable, request: TableRequest) -> Made:
             store=request.store,
             only_available=request.only_available,
         ),
-        request.cells,
+        request.folder,
     )
     return Made(results=results, not_measured=missing, finished=finished)
 
@@ -43,6 +43,7 @@ def methods_on_shapes(request: TableRequest) -> OnShapes:
     Raises:
         InputError: see `measure_on_shapes`.
     """
+    assert request.scale is not None
     effort = EFFORTS[request.scale]
     return measure_on_shapes(
         ShapesRequest(
@@ -53,12 +54,13 @@ def methods_on_shapes(request: TableRequest) -> OnShapes:
             device=request.device or "cpu",
             store=request.store,
         ),
-        request.cells,
+        request.folder,
     )
 
 
 def _on_shapes(table: PublishedTable, request: TableRequest) -> Made:
     measured = methods_on_shapes(request)
+    assert request.scale is not None
     made = methods_table(measured, table.on_shapes, request.scale)
     found = standings_in_words(measured, table.on_shapes)
     return Made(tables=(made,), found=found, finished=measured.finished)

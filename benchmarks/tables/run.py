@@ -6,22 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cells.cache import MeasuredCells
-from benchmarks.cells.scale import Scale
+from benchmarks.cells.scale import Scale, name_at
 from benchmarks.documents.tables import TableDocument, bare, of_this_run, publish
 from benchmarks.tables.measured_results import Measured, read_measured
 from benchmarks.tables.published import PublishedTable
+from latte.data.errors import InputError
 from reports.table import Table
+
+MIN_VIDEOS = 20  # of a set; intervals of fewer say nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableRequest:
-    """What to measure at which scale, and how the work is done."""
+    """Which results a table shows, what is measured besides, and how the work is done.
 
-    scale: Scale
-    cells: Path  # folder of what is measured already; tables share it
+    Raises:
+        InputError: too few videos.
+    """
+
+    results: tuple[Path | str, ...] = ()  # files of `latte-eval`, or `[NAME=]FILE` of VBench
+    scale: Scale | None = None  # None: nothing is measured
+    cells: Path | None = None  # folder of measured cells, which tables share
     num_videos: int | None = None  # of each set; None: as many as the scale takes
     seeds: int = 1  # on shapes
-    checkpoint: Path | None = None  # on shapes: another model than the shipped one
+    checkpoint: Path | None = None  # on shapes: another model than the bundled one
     workers: int = 0
     device: str | None = None  # None: the CPU on shapes, a GPU at `paper` scale
     store: Path | None = None  # of features; None: in the folder of the cells
@@ -29,6 +37,15 @@ class TableRequest:
     data_root: Path | None = None
     vae: str | None = None
     only_available: bool = False
+
+    def __post_init__(self) -> None:
+        if self.num_videos is not None and self.num_videos < MIN_VIDEOS:
+            raise InputError(f"--num-videos {self.num_videos}: must be at least {MIN_VIDEOS}")
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the cells; results at different scales never mix."""
+        return self.cells or Path("results") / name_at("methods", self.scale or "tiny")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +74,8 @@ def document(table: PublishedTable, given: Sequence[Measured], made: Made) -> Ta
     )
 
 
-def run_table(
-    table: PublishedTable, results: Sequence[Path], out: Path, request: TableRequest | None
-) -> None:
+def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
     """Write the documents of a table into `out`; print the table and the paths.
-
-    Args:
-        results: files of results that `latte-eval` wrote.
-        request: what to measure besides; None: nothing.
 
     Raises:
         InputError: a results file that cannot be read, a broken line, or two results for one cell,
@@ -72,9 +83,9 @@ def run_table(
             that could not be measured, after the others are written.
     """
     started = time.monotonic()
-    given = [measured for path in results for measured in read_measured(path, table.metrics)]
+    given = [item for path in request.results for item in read_measured(Path(path), table.metrics)]
     made = Made()
-    if request is not None:
+    if request.scale is not None:
         from benchmarks.tables.measurements import measure
 
         table.with_results(given)  # or refuse it, before hours of work

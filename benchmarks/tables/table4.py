@@ -85,25 +85,22 @@ class Total:
     total: float
 
 
-def run(results: Sequence[str], out: Path, request: TableRequest | None = None) -> None:
+def run(out: Path, request: TableRequest) -> None:
     """Write the documents of `table4` into `out`; print the table and the paths.
 
-    Args:
-        results: `[NAME=]FILE` each, of the VBench package.
-        request: what to measure besides, nothing if not given; at `paper` scale nothing can be
-            measured here, and results are needed.
+    At `paper` scale nothing can be measured here, and results of VBench are needed.
 
     Raises:
         InputError: see `read_models`; at `paper` scale, no results. Nothing is written then. Cells
             that could not be measured, after the others are written.
     """
     started = time.monotonic()
-    models = read_models(results, list(DIMENSIONS))
+    models = read_models([*map(str, request.results)], list(DIMENSIONS))
     made = Made()
-    if request is not None and request.scale == "paper":
+    if request.scale == "paper":
         lacking = Ingredient(name="a results file of VBench", here=False, how_to_get=HOW_TO_MEASURE)
         require([] if models else [lacking], "paper", or_else=OR_ELSE)
-    elif request is not None:
+    elif request.scale is not None:
         made = _measure_on_shapes(request)
     publish(of_this_run(document(models, made), started), out)
     if made.finished is not None:
@@ -258,6 +255,7 @@ def _measure_on_shapes(request: TableRequest) -> Made:
     from benchmarks.shapes.tables import dimensions_table, standings_by_dimension
     from benchmarks.tables.measurements import methods_on_shapes
 
+    assert request.scale is not None
     measured = methods_on_shapes(request)
     headings = {key: each.heading for key, each in DIMENSIONS.items()}
     return Made(

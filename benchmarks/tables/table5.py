@@ -16,17 +16,13 @@ OF_RELEASED_MODELS = (
 )
 
 
-def run(results: Sequence[Path], out: Path, request: TableRequest | None = None) -> None:
+def run(out: Path, request: TableRequest) -> None:
     """Write the documents of `table5` into `out`; print the table and the paths.
-
-    Args:
-        results: files of results that `latte-eval` wrote; none gives the published table.
-        request: what to measure besides; nothing if not given.
 
     Raises:
         InputError: see `benchmarks.tables.run.run_table`.
     """
-    run_table(TABLE, results, out, request)
+    run_table(TABLE, out, request)
 
 
 def read_measured(path: Path) -> list[Measured]:

@@ -227,7 +227,7 @@ def _notes(choice: Choice, base: Result, changed: Result) -> Iterator[str]:
 
 def base_protocol(
     name: str | None,
-    network_name: str | None,
+    network: str | None,
     settings: Sequence[str] = (),
     *,
     real: VideoSet,
@@ -240,7 +240,7 @@ def base_protocol(
     Raises:
         InputError: an unknown preset or network, or fewer videos than were asked for.
     """
-    own_data = embedded or (network_name or "").startswith("shapes")
+    own_data = embedded or (network or "").startswith("shapes")
     base = override(load_protocol(name or ("shapes" if own_data else "stylegan-v")), [*settings])
     there = min(len(real.videos), len(fake.videos))
     if num_videos is not None and num_videos > there:
@@ -249,8 +249,8 @@ def base_protocol(
         )
     wanted = num_videos or min(base.num_real or there, base.num_fake or there, there)
     base = replace(base, num_real=wanted, num_fake=wanted)
-    if network_name is not None and network_name != base.network:
-        base = with_network(base, network_name)
+    if network is not None and network != base.network:
+        base = with_network(base, network)
     return base
 
 
@@ -271,7 +271,7 @@ def run(
     real: Path | None = None,
     fake: Path | None = None,
     base: str | None = None,
-    network_name: str | None = None,
+    network: str | None = None,
     weights: Path | None = None,
     num_videos: int | None = None,
     settings: Sequence[str] = (),
@@ -300,7 +300,7 @@ def run(
         fake=sets[1],
         base=base_protocol(
             base,
-            network_name,
+            network,
             settings,
             real=sets[0],
             fake=sets[1],

@@ -207,7 +207,7 @@ def run(
     *,
     out: Path,
     real: Path | None = None,
-    network_name: str | None = None,
+    network: str | None = None,
     weights: Mapping[str, Path] | None = None,
     metrics: Sequence[str] = (),
     num_videos: int | None = None,
@@ -225,7 +225,7 @@ def run(
     from benchmarks.studies.sensitivity.report import write_sensitivity
 
     started = time.monotonic()
-    embedded = real is None or (network_name or "").startswith("shapes")
+    embedded = real is None or (network or "").startswith("shapes")
     base = load_protocol("shapes" if embedded else "stylegan-v")
     if real is None:
         count = num_videos or DEFAULT_COUNT
@@ -239,8 +239,8 @@ def run(
             "are the least: give more videos, or lower --draws"
         )
     base = replace(base, num_real=count, num_fake=count, seed=seed, short_real="error")
-    if network_name is not None and network_name != base.network:
-        base = with_network(base, network_name)
+    if network is not None and network != base.network:
+        base = with_network(base, network)
     options = ExtractionOptions(store=store or out / "features", device=device, workers=workers)
     measures = chosen_measures(metrics)
     sets = split_draws(videos, count, draws, seed)

@@ -4,18 +4,15 @@ import pytest
 
 from benchmarks.cells.scale import (
     Ingredient,
-    as_scale,
     data_set,
     file,
     missing_ingredients,
     network_weights,
     package,
-    refuse_of_paper_scale,
     require,
     vae,
     vae_identity,
 )
-from benchmarks.cli.options import folder_of
 from latte.data.errors import InputError
 from latte.data.export import write_clip
 from latte.data.shapes import shapes_video_set
@@ -122,28 +119,3 @@ def test_a_data_set_has_at_least_one_video_that_does(tmp_path: Path) -> None:
     lacking = data_set("faceforensics", tmp_path, min_frames=48)
     assert not lacking.here
     assert f"of the 2 videos in {folder} none can be read and has 48 frames," in lacking.line
-
-
-def test_options_of_paper_scale_are_refused_where_they_would_be_ignored() -> None:
-    refuse_of_paper_scale("paper", {"--gpus": 4})
-    refuse_of_paper_scale("tiny", {"--gpus": None, "--vbench": ()})
-    with pytest.raises(
-        InputError, match="--gpus, --vae: of effect at paper scale alone; leave them"
-    ):
-        refuse_of_paper_scale("small", {"--gpus": 4, "--vae": "x"})
-    with pytest.raises(InputError, match="--gpus: of effect at paper scale alone; leave it out"):
-        refuse_of_paper_scale("tiny", {"--gpus": 0})
-
-
-def test_an_unknown_scale_gets_the_known_ones() -> None:
-    assert as_scale("tiny") == "tiny"
-    with pytest.raises(InputError, match="no scale is called 'papers': did you mean paper"):
-        as_scale("papers")
-
-
-def test_scales_write_into_folders_of_their_own(tmp_path: Path) -> None:
-    assert folder_of("figure7", "tiny", None) == Path("results/figure7")
-    assert folder_of("figure7", "small", None) == Path("results/figure7-small")
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="is a file, not a folder"):
-        folder_of("figure7", "tiny", tmp_path / "file" / "deeper")

@@ -1,106 +1,140 @@
+"""`latte-bench`: names, options, and how commands end."""
+
 import errno
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.cli import app as cli
-from benchmarks.cli.options import documents_folder
+from benchmarks.cells.scale import as_scale
+from benchmarks.cli.options import documents_folder, folder_of
+from benchmarks.runners import RUNNERS
+from benchmarks.tables import table3 as table3_fvd
+from benchmarks.tables.run import TableRequest
+from latte.data.errors import InputError
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="needs a folder that takes no files"
+)
 
 
-def run_cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["latte-bench", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    return int(ended.value.code or 0)
+def _recorder(calls: list[Any]) -> Any:
+    return lambda out, *given, **options: calls.append((out, given, options))
 
 
-@pytest.mark.parametrize("name", ["table3", "fvd"])
-def test_table3_and_its_alias_write_three_documents_and_say_where(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run_cli(monkeypatch, name, "--out", str(tmp_path / "new")) == 0
-    printed = capsys.readouterr().out
-    for ending in ("md", "csv", "tex"):
-        path = tmp_path / "new" / f"table3.{ending}"
-        assert path.stat().st_size > 0
-        assert str(path) in printed
-    assert "| Latte+IMG " in printed
-
-
-def test_documents_go_to_a_folder_of_the_runners_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run_cli(monkeypatch, "fvd") == 0
-    assert (tmp_path / "results" / "table3" / "table3.md").is_file()
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Calls of runners, which do nothing else."""
+    calls: list[tuple[Any, ...]] = []
+    for runner in RUNNERS.values():
+        module = import_module(runner.module)
+        monkeypatch.setattr(module, "run", _recorder(calls))
+    return calls
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("name", "alias"),
+    [(name, RUNNERS[name].alias) for name in ("table1", "table2", "table3", "table4", "table5")],
+)
+def test_a_table_and_its_alias_write_the_same_documents_and_say_where(
+    name: str, alias: str, tmp_path: Path, run_cli
+) -> None:
+    first = run_cli("latte-bench", name, cwd=tmp_path)
+    second = run_cli("latte-bench", alias, "--out", "other")
+    assert (first.returncode, second.returncode) == (0, 0)
+    for ending in ("csv", "tex", "md"):
+        path = Path("results") / name / f"{name}.{ending}"
+        assert str(path) in first.stdout
+        other = tmp_path / "other" / path.name
+        assert other.stat().st_size > 0
+        if ending == "csv":
+            assert other.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["table1", "table2"])
+def test_closed_forms_are_the_same_at_every_scale(name: str, tmp_path: Path, run_cli) -> None:
+    texts = set()
+    for scale in ("tiny", "small", "paper"):
+        out = tmp_path / scale
+        assert run_cli("latte-bench", name, "--scale", scale, "--out", out).returncode == 0
+        texts.add((out / f"{name}.csv").read_bytes())
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
     [
-        (
-            ["tabel3"],
-            "error: no table, figure or benchmark is called 'tabel3': did you mean table3 ",
-        ),
-        (
-            ["zzz"],
-            "error: no table, figure or benchmark is called 'zzz': known: table1, table2, ",
-        ),
-        (["table3", "--results", "no.jsonl"], "error: no.jsonl: no such results file; "),
+        (["tabel3"], "'tabel3': did you mean table3 "),
+        (["zzz"], "'zzz': known: table1, table2, "),
+        (["table1", "--scale", "tinny"], "'tinny': did you mean tiny?"),
+        (["table3", "--scale", "big"], "no scale is called 'big'"),
+        (["table3", "--results", "no.jsonl"], "no.jsonl: no such results file"),
+        (["table4", "--results", "no.json"], "no.json: no such results file"),
+        (["table4", "--scale", "paper"], "a results file of VBench"),
+        (["table5", "--seeds", "3", "--num-videos", "40"], "--seeds, --num-videos: "),
+        (["table3", "--scale", "tiny", "--num-videos", "4"], "--num-videos 4: "),
+        (["table3", "--scale", "tiny", "--vae", "x", "--only-available"], "--vae, --only-"),
+        (["figure5a", "--gpus", "4"], "--gpus: "),
+        (["reproduce", "--vae", "x", "--gpus", "0"], "--vae, --gpus: "),
+        (["protocols", "--real", "."], "--fake"),
+        (["protocols", "--real", "no", "--fake", "no"], "no: no such file or folder"),
+        (["protocols", "--base", "lattte"], "unknown protocol 'lattte': did you mean "),
+        (["sensitivity", "--metric", "fdv"], "unknown metric 'fdv': did you mean fvd"),
+        (["sensitivity", "--metric", "per-class"], "per-class"),
     ],
 )
-def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
-    arguments: list[str],
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_what_the_user_can_fix_ends_with_2_and_leaves_nothing(
+    arguments: list[str], part: str, tmp_path: Path, run_cli
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run_cli(monkeypatch, *arguments) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith(sentence)
-    assert captured.err.count("\n") == 1
+    done = run_cli("latte-bench", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert part in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_out_that_is_a_file_is_refused_before_the_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        *((name, "--out") for name in RUNNERS if name != "training"),
+        ("reproduce", "--results"),
+        ("report", "--results"),
+    ],
+)
+def test_a_folder_that_is_a_file_is_refused_before_the_work(
+    command: str, option: str, tmp_path: Path, seen: list[Any], run_cli
 ) -> None:
     file = tmp_path / "file"
     file.write_text("mine", encoding="utf-8")
-    for out in (file, file / "below"):
-        assert run_cli(monkeypatch, "table3", "--out", str(out)) == 2
-        assert capsys.readouterr().err == (
-            f"error: {file} is a file, not a folder: choose another --out\n"
-        )
+    done = run_cli("latte-bench", command, option, file / "below")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {file} is a file, not a folder: choose another {option}\n"
     assert file.read_text(encoding="utf-8") == "mine"
+    assert not seen
 
 
+@needs_proc
 @pytest.mark.parametrize("out", ["/proc/x/new", "x" * 300, "/proc"])
-@pytest.mark.parametrize("command", [["demo"], ["table3", "--scale", "tiny"], ["coverage"]])
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files")
-def test_an_out_that_cannot_be_written_is_refused_before_the_work(
-    command: list[str],
-    out: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("command", ["demo", "table3", "coverage"])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(
+    command: str, out: str, tmp_path: Path, seen: list[Any], run_cli
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.MonkeyPatch.context() as working:
-        for runner in ("demo.run", "tables.table3", "studies.coverage"):
-            working.setattr(f"benchmarks.{runner}.run", lambda *_, **__: pytest.fail("it works"))
-        assert run_cli(monkeypatch, *command, "--out", out) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f"error: {out} is no folder that can be written (")
-    assert error.endswith("): choose another --out\n")
+    done = run_cli("latte-bench", command, "--out", out, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {out} is not a folder that can be written (")
+    assert done.stderr.endswith("): choose another --out\n")
     assert list(tmp_path.iterdir()) == []
+    assert not seen
+
+
+@needs_proc
+def test_a_report_of_results_that_can_only_be_read_goes_elsewhere(run_cli) -> None:
+    done = run_cli("latte-bench", "report", "--results", "/proc")
+    assert done.returncode == 2
+    assert done.stderr.endswith(": choose another --out\n")
 
 
 def test_a_folder_that_can_be_made_is_not_left_behind(tmp_path: Path) -> None:
@@ -111,185 +145,109 @@ def test_a_folder_that_can_be_made_is_not_left_behind(tmp_path: Path) -> None:
     assert list((tmp_path / "there").iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["reproduce", "report"])
-def test_the_option_that_is_named_is_the_one_that_was_given(
-    command: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    file = tmp_path / "file"
-    file.write_text("mine", encoding="utf-8")
-    assert run_cli(monkeypatch, command, "--results", str(file)) == 2
-    assert capsys.readouterr().err == (
-        f"error: {file} is a file, not a folder: choose another --results\n"
-    )
+def test_scales_write_into_folders_of_their_own() -> None:
+    assert folder_of("figure7", "tiny", None) == Path("results/figure7")
+    assert folder_of("figure7", "small", None) == Path("results/figure7-small")
+    assert as_scale("tiny") == "tiny"
+    with pytest.raises(InputError, match="'papers': did you mean paper"):
+        as_scale("papers")
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files")
-def test_a_report_of_results_that_can_only_be_read_goes_elsewhere(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run_cli(monkeypatch, "report", "--results", "/proc") == 2
-    assert capsys.readouterr().err.endswith(": choose another --out\n")
-
-
-@pytest.mark.parametrize(
-    ("number", "sentence"),
-    [
-        (errno.ENOSPC, "free some space, or choose another path"),
-        (errno.EACCES, "choose another path, and run the command again"),
-    ],
-)
-def test_what_the_system_refuses_is_one_sentence_on_what_to_do(
-    number: int,
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_what_the_system_refuses_is_one_sentence(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli
 ) -> None:
     from benchmarks.studies import coverage
 
-    def refuse(**options: object) -> None:
+    def refuse(*given: object, **options: object) -> None:
         raise OSError(number, os.strerror(number), "x.md")
 
     monkeypatch.setattr(coverage, "run", refuse)
-    assert run_cli(monkeypatch, "coverage", "--out", str(tmp_path)) == 2
-    said = os.strerror(number).lower()
-    assert capsys.readouterr().err.startswith(f"error: x.md: {said}: {sentence}")
-
-
-def test_the_demo_gets_its_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.demo import run as demo
-
-    seen: list[Any] = []
-    monkeypatch.setattr(demo, "run", lambda *given: seen.extend(given))
-    arguments = ["--num-videos", "64", "--workers", "0", "--seed", "3", "--store", "kept"]
-    arguments += ["--checkpoint", "m.safetensors"]
-    assert run_cli(monkeypatch, "demo", "--out", str(tmp_path), *arguments) == 0
-    assert seen == [
-        tmp_path,
-        demo.DemoRequest(
-            num_videos=64,
-            workers=0,
-            seed=3,
-            device="cpu",
-            store=Path("kept"),
-            checkpoint=Path("m.safetensors"),
-        ),
-    ]
-
-
-def test_the_training_report_gets_its_options(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from benchmarks.studies.training import report as training_report
-
-    seen: dict[str, Any] = {}
-    monkeypatch.setattr(
-        training_report, "run", lambda folder, **options: seen.update(options, folder=folder)
-    )
-    arguments = ["--fvd", "--num-videos", "64", "--steps", "5", "--guidance-scale", "1.5"]
-    arguments += ["--workers", "0", "--store", "kept"]
-    assert run_cli(monkeypatch, "training", "a run", "--out", str(tmp_path), *arguments) == 0
-    assert seen == {
-        "folder": Path("a run"),
-        "out": tmp_path,
-        "fvd": True,
-        "num_videos": 64,
-        "steps": 5,
-        "guidance_scale": 1.5,
-        "workers": 0,
-        "device": "cpu",
-        "store": Path("kept"),
-    }
-
-
-def test_the_benchmarks_get_their_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.studies.protocols import run as protocols
-    from benchmarks.studies.sensitivity import run as sensitivity
-
-    seen: list[dict[str, Any]] = []
-    for runner in (protocols, sensitivity):
-        monkeypatch.setattr(runner, "run", lambda **options: seen.append(options))
-    shared = ["--out", str(tmp_path), "--real", "a", "--num-videos", "64", "--workers", "0"]
-    shared += ["--store", "kept", "--device", "cuda:1"]
-    of_protocols = ["--fake", "b", "--base", "latte", "--set", "size=64", "--network", "i3d"]
-    assert run_cli(monkeypatch, "protocols", *shared, *of_protocols, "--weights", "w.pt") == 0
-    of_sensitivity = ["--metric", "fvd", "--metric", "is", "--draws", "4", "--seed", "3"]
-    weights = ["--weights", "w.pt", "--weights", "inception=f.pt"]
-    assert run_cli(monkeypatch, "sensitivity", *shared, *of_sensitivity, *weights) == 0
-    both = {
-        "out": tmp_path,
-        "real": Path("a"),
-        "num_videos": 64,
-        "workers": 0,
-        "store": Path("kept"),
-        "device": "cuda:1",
-    }
-    assert seen[0] == both | {
-        "fake": Path("b"),
-        "base": "latte",
-        "settings": ["size=64"],
-        "network_name": "i3d",
-        "weights": Path("w.pt"),
-    }
-    assert seen[1] == both | {
-        "network_name": None,
-        "weights": {"i3d": Path("w.pt"), "inception": Path("f.pt")},
-        "metrics": ["fvd", "is"],
-        "draws": 4,
-        "seed": 3,
-    }
-
-
-def test_coverage_gets_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.studies import coverage
-
-    seen: dict[str, Any] = {}
-    monkeypatch.setattr(coverage, "run", lambda **options: seen.update(options))
-    options = ("--repetitions", "60", "--workers", "3")
-    assert run_cli(monkeypatch, "coverage", "--out", str(tmp_path), *options) == 0
-    assert seen == {"out": tmp_path, "repetitions": 60, "workers": 3}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["protocols", "--real", "."], "error: one set of videos is no pair: "),
-        (["protocols", "--real", "no", "--fake", "no"], "error: no: no such file or folder"),
-        (["protocols", "--base", "lattte"], "error: unknown protocol 'lattte': did you mean "),
-        (["sensitivity", "--metric", "fdv"], "error: unknown metric 'fdv': did you mean fvd"),
-        (["sensitivity", "--metric", "per-class"], "error: metric per-class is not followed here"),
-    ],
-)
-def test_what_a_benchmark_cannot_measure_is_one_sentence_and_leaves_nothing(
-    arguments: list[str],
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run_cli(monkeypatch, *arguments) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith(sentence)
-    assert list(tmp_path.iterdir()) == []
+    done = run_cli("latte-bench", "coverage", "--out", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: x.md: {os.strerror(number).lower()}")
 
 
 def test_a_fault_of_ours_is_not_made_into_bad_input(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli
 ) -> None:
-    from benchmarks.tables import table3 as table3_fvd
-
-    def fail(*arguments: object) -> None:
+    def fail(*given: object, **options: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(table3_fvd, "run", fail)
-    monkeypatch.setattr(sys, "argv", ["latte-bench", "table3", "--out", str(tmp_path)])
     with pytest.raises(ZeroDivisionError):
-        cli.main()
+        run_cli("latte-bench", "table3", "--out", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["table3", "fvd", "table5"])
+def test_a_scale_is_a_request_to_measure(
+    name: str, tmp_path: Path, seen: list[Any], run_cli
+) -> None:
+    options = ["--scale", "small", "--seeds", "2", "--num-videos", "30", "--workers", "0"]
+    options += ["--checkpoint", "m.safetensors", "--store", "kept"]
+    run_cli("latte-bench", name, "--results", "r.jsonl", "--results", "s.jsonl", cwd=tmp_path)
+    run_cli("latte-bench", name, "--scale", "tiny", *options)  # the later scale counts
+    table = {"fvd": "table3"}.get(name, name)
+    (first, (request,), _), (folder, (measured,), _) = seen
+    assert first == Path("results") / table
+    assert folder == Path("results") / f"{table}-small"
+    assert request.results == (Path("r.jsonl"), Path("s.jsonl"))
+    assert request.scale is None
+    assert measured == TableRequest(
+        scale="small",
+        num_videos=30,
+        seeds=2,
+        checkpoint=Path("m.safetensors"),
+        workers=0,
+        store=Path("kept"),
+    )
+    assert measured.folder == Path("results/methods-small")
+
+
+@pytest.mark.parametrize("command", ["figure5a", "table3"])
+def test_runners_get_the_device_that_auto_stands_for(
+    command: str, tmp_path: Path, seen: list[Any], run_cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    options = ("--scale", "tiny", "--device", "auto")
+    assert run_cli("latte-bench", command, *options, cwd=tmp_path).returncode == 0
+    _, (request, *_), _ = seen[0]
+    assert request.device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "wanted"),
+    [
+        ("demo", ["--num-videos", "64", "--seed", "3"], {"num_videos": 64, "seed": 3}),
+        (
+            "training",
+            ["a run", "--fvd", "--steps", "5", "--guidance-scale", "1.5"],
+            {"folder": Path("a run"), "fvd": True, "steps": 5, "guidance_scale": 1.5},
+        ),
+        (
+            "protocols",
+            ["--real", "a", "--fake", "b", "--base", "latte", "--set", "size=64"],
+            {"real": Path("a"), "fake": Path("b"), "base": "latte", "settings": ("size=64",)},
+        ),
+        (
+            "sensitivity",
+            [*("--real", "a", "--weights", "w.pt", "--weights", "inception=f.pt"), "--draws", "4"],
+            {"weights": {"i3d": Path("w.pt"), "inception": Path("f.pt")}, "draws": 4},
+        ),
+        ("sensitivity", ["--metric", "fvd", "--metric", "is"], {"metrics": ("fvd", "is")}),
+        ("coverage", ["--repetitions", "60", "--workers", "3"], {"repetitions": 60, "workers": 3}),
+        ("speed-generator", ["--no-compile", "--quick"], {"compiled": False, "quick": True}),
+        ("figure6", ["--num-clips", "8", "--vae", "x"], {"num_clips": 8, "vae": "x"}),
+    ],
+)
+def test_runners_get_their_options(
+    command: str, options: list[str], wanted: dict[str, Any], tmp_path: Path, seen, run_cli
+) -> None:
+    assert run_cli("latte-bench", command, *options, cwd=tmp_path).returncode == 0
+    out, given, named = seen[0]
+    request = vars(given[0]) if given else named
+    assert out == Path("results") / command
+    assert wanted.items() <= request.items()
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -301,5 +259,4 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    for name in ("table3", "demo", "training", "protocols", "sensitivity", "coverage", "speed"):
-        assert f"  {name} " in done.stdout
+    assert all(f"  {name} " in done.stdout for name in (*RUNNERS, "reproduce", "report"))

@@ -76,7 +76,7 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     cells: Path, tmp_path: Path, section, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    found = figure5_ablations.run("bf", out, Request(cells=cells))
+    found = figure5_ablations.run(out, Request(cells=cells), "b", "f")
     printed = capsys.readouterr().out
     assert all(finding.line in printed for finding in found)
     assert found[0].line == (
@@ -236,10 +236,6 @@ def test_at_paper_scale_a_local_autoencoder_and_fewer_gpus_can_be_had(
         assert f"--set 'autoencoder.path={tmp_path / 'my vae'}'" in line
     assert run(monkeypatch, "intext", "--scale", "paper", "--gpus", "5", *place) == 2
     assert "error: --gpus 5: the paper's batch is of 8 processes" in capsys.readouterr().err
-    assert run(monkeypatch, "figure5a", *options, *place) == 2
-    assert capsys.readouterr().err == (
-        "error: --vae, --gpus: of effect at paper scale alone; leave them out\n"
-    )
 
 
 def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path) -> None:

@@ -9,21 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import app as cli
-from benchmarks.cli.figures import FIGURE5
-from benchmarks.reproduce import report
 from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, bar_chart
 from reports.document import FigureBlock, PaperClaim, ProvenanceBlock, Report, TableBlock
 from reports.provenance import Provenance
 from reports.table import Table, write_table
-
-
-def run_cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["latte-bench", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    return int(ended.value.code or 0)
 
 
 def leave(
@@ -67,47 +57,54 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def report(results: Path, run_cli) -> Callable[..., None]:
+    """Make the report of the results, which must succeed."""
+
+    def make(*options: object) -> None:
+        done = run_cli("latte-bench", "report", "--results", results, *options)
+        assert done.returncode == 0, done.stderr
+
+    return make
+
+
 def sections(page: Path) -> list[str]:
     return re.findall(r'<section id="([^"]+)">', page.read_text(encoding="utf-8"))
 
 
 def test_sections_follow_the_paper_and_what_is_not_run_stands_at_the_end(
-    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    results: Path, run_cli
 ) -> None:
-    monkeypatch.chdir(results.parent)
-    assert run_cli(monkeypatch, "report") == 0
+    printed = run_cli("latte-bench", "report", cwd=results.parent).stdout
     assert sections(results / "report.html") == [
         "claims",
         *("table3", "figure5a", "figure5b", "table5"),
         *("demo", "training", "not-run"),
     ]
-    printed = capsys.readouterr().out
-    assert "4 of 15 tables and figures of the paper" in printed
+    assert "2 of 5 tables and 1 of 10 figures of the paper (2 of 6 panels of Figure 5)" in printed
     assert "6 claims of the paper: 6 yes" in printed
     text = (results / "report.md").read_text(encoding="utf-8")
     assert "Made 2026-01-02 to 2026-03-04, from commit abc123." in text
     assert "Hardware: system Linux, cores 2." in text
     not_run = text[text.index("## Not run") :]
-    for command in ("table1", "figure7", "intext", "speed generator"):
+    for command in ("table1", "figure7", "intext", "speed-generator"):
         assert re.search(rf"\| +–ᵃ \| `latte-bench {command}`", not_run), command
     assert "figure5a" not in not_run
     assert "Figure 5a, small" not in text
 
 
-def test_all_panels_of_a_figure_stand_before_the_first_of_them(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_panels_of_a_figure_stand_before_the_first_of_them(results: Path, report) -> None:
     leave(results / "figure5", "figure5")
-    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    report()
     found = sections(results / "report.html")
     assert found[2:5] == ["figure5", "figure5a", "figure5b"]
 
 
 def test_tables_are_copied_and_every_link_leads_to_a_file(
-    results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    results: Path, tmp_path: Path, report
 ) -> None:
     out = tmp_path / "elsewhere"
-    assert run_cli(monkeypatch, "report", "--results", str(results), "--out", str(out)) == 0
+    report("--out", out)
     names = ["demo", "figure5a", "figure5b", "table3", "table5", "training"]
     copied = sorted(path.name for path in out.iterdir() if path.suffix in (".csv", ".tex"))
     assert copied == [f"{name}.{ending}" for name in names for ending in ("csv", "tex")]
@@ -118,20 +115,18 @@ def test_tables_are_copied_and_every_link_leads_to_a_file(
     assert not list(out.rglob("*.part"))
 
 
-def test_pictures_and_tables_of_what_is_no_longer_there_go(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pictures_and_tables_of_what_is_no_longer_there_go(results: Path, report) -> None:
     folder = results / "report-pictures"
     folder.mkdir()
     own = {results / "mine.csv", results / "demo-mine.tex", folder / "mine.svg"}
     for path in own:
         path.write_text("kept", encoding="utf-8")
-    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    report()
     names = ["figure5a", "figure5b", "table3", "table5", "training"]
     assert {path.stem for path in folder.iterdir()} == {"mine", "demo", *names}
     (results / "demo" / "demo.report.json").unlink()
     for _ in range(2):
-        assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+        report()
         assert {path.name for path in folder.iterdir()} == {
             "mine.svg",
             *(f"{name}.svg" for name in names),
@@ -146,47 +141,43 @@ def test_pictures_and_tables_of_what_is_no_longer_there_go(
 
 
 def test_no_list_makes_a_report_remove_what_is_not_of_its_making(
-    results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    results: Path, tmp_path: Path, report
 ) -> None:
-    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    report()
     (results / "folder.csv").mkdir()
     others = ["../mine.csv", str(tmp_path / "mine.csv"), "demo/demo.csv", "notes.md", "x\0.csv"]
     (tmp_path / "mine.csv").write_text("kept")
     (results / "notes.md").write_text("kept")
     named = [*others, "folder.csv", "gone.csv"]
     (results / ".report-files").write_text(json.dumps(named), encoding="utf-8")
-    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    report()
     kept = ["../mine.csv", "demo/demo.csv", "notes.md", "folder.csv"]
     assert all((results / name).exists() for name in kept)
 
 
 def test_tables_of_a_runner_are_its_own_though_the_report_lies_in_its_folder(
-    results: Path, monkeypatch: pytest.MonkeyPatch
+    results: Path, report
 ) -> None:
     out = ["--out", str(results / "demo")]
-    assert run_cli(monkeypatch, "report", "--results", str(results), *out) == 0
+    report(*out)
     (results / "demo" / "demo.report.json").unlink()
-    assert run_cli(monkeypatch, "report", "--results", str(results), *out) == 0
+    report(*out)
     assert (results / "demo" / "demo.csv").exists()
 
 
-def test_the_same_results_give_the_same_report(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_results_give_the_same_report(results: Path, report) -> None:
     pages = []
     for _ in range(2):
-        assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+        report()
         pages.append((results / "report.html").read_bytes())
     assert pages[0] == pages[1]
 
 
-def test_another_scale_has_a_folder_of_its_own_and_what_has_no_scale(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_scale_has_a_folder_of_its_own_and_what_has_no_scale(results: Path, report) -> None:
     leave(results / "table1", "table1", title="left by tiny")
     leave(results / "table2", "table2", title="left by tiny")
     leave(results / "table2-small", "table2", title="left by small")
-    assert run_cli(monkeypatch, "report", "--results", str(results), "--scale", "small") == 0
+    report("--scale", "small")
     page = results / "report-small" / "report.html"
     assert sections(page) == [
         "claims",
@@ -201,43 +192,36 @@ def test_another_scale_has_a_folder_of_its_own_and_what_has_no_scale(
     assert not (results / "report.html").exists()
 
 
-def test_one_report_in_two_places_is_one(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_report_in_two_places_is_one(results: Path, report) -> None:
     path = results / "figure5" / "figure5a.report.json"
     (results / "figure5a").mkdir()
     (results / "figure5a" / path.name).write_bytes(path.read_bytes())
-    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    report()
     assert sections(results / "report.html").count("figure5a") == 1
 
 
-def test_of_two_runs_that_say_the_same_the_later_one_is_taken(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_two_runs_that_say_the_same_the_later_one_is_taken(results: Path, report) -> None:
     leave(results / "figure5a", "figure5a", date="2027-01-03T00:00:00+00:00")
-    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    report()
     assert sections(results / "report.html").count("figure5a") == 1
     assert "to 2027-01-03" in (results / "report.md").read_text(encoding="utf-8")
 
 
-def test_files_of_others_in_the_folders_are_left_alone(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_of_others_in_the_folders_are_left_alone(results: Path, report) -> None:
     for folder in ("table3", "table5"):
         (results / folder / "notes.csv").write_text(folder, encoding="utf-8")
         (results / folder / f"{folder}-depth.csv").write_text("a part", encoding="utf-8")
-    assert run_cli(monkeypatch, "report", "--results", str(results)) == 0
+    report()
     assert not (results / "notes.csv").exists()
     assert (results / "table5-depth.csv").read_text(encoding="utf-8") == "a part"
 
 
-def test_published_figures_alone_are_no_result(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(results.parent)
+def test_published_figures_alone_are_no_result(results: Path, run_cli) -> None:
     for name in ("table3", "table4"):
-        assert run_cli(monkeypatch, name) == 0
-    assert run_cli(monkeypatch, "report") == 0
+        assert run_cli("latte-bench", name, cwd=results.parent).returncode == 0
+    assert run_cli("latte-bench", "report").returncode == 0
     text = (results / "report.md").read_text(encoding="utf-8")
-    assert "3 of 15 tables and figures of the paper, and 1 of 6 reports" in text
+    assert "1 of 5 tables and 1 of 10 figures of the paper" in text
     not_run = text[text.index("## Not run") :]
     for name in ("table3", "table4"):
         assert re.search(
@@ -314,16 +298,13 @@ def block_pictures(results: Path) -> None:
     ],
 )
 def test_bad_input_is_one_sentence_and_overwrites_nothing(
-    spoil: Callable[[Path], None],
-    sentences: tuple[str, ...],
-    results: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[Path], None], sentences: tuple[str, ...], results: Path, run_cli
 ) -> None:
     (results / "report.html").write_text("the report of yesterday")
     spoil(results)
-    assert run_cli(monkeypatch, "report", "--results", str(results)) == 2
-    error = capsys.readouterr().err
+    done = run_cli("latte-bench", "report", "--results", results)
+    error = done.stderr
+    assert done.returncode == 2
     assert error.count("\n") == 1
     assert all(sentence in error for sentence in sentences), error
     assert (results / "report.html").read_text() == "the report of yesterday"
@@ -341,36 +322,26 @@ def test_bad_input_is_one_sentence_and_overwrites_nothing(
     ],
 )
 def test_what_cannot_be_read_or_written_is_said_first(
-    arguments: list[str],
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], sentence: str, tmp_path: Path, run_cli
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "empty" / "table3").mkdir(parents=True)
     (tmp_path / "file").write_text("")
-    assert run_cli(monkeypatch, "report", *arguments) == 2
-    assert sentence in capsys.readouterr().err
+    done = run_cli("latte-bench", "report", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
 
 
 def test_a_folder_that_may_not_be_written_is_said(
-    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    results: Path, monkeypatch: pytest.MonkeyPatch, run_cli
 ) -> None:
     def refuse(path: Path, content: bytes) -> int:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
-    assert run_cli(monkeypatch, "report", "--results", str(results)) == 2
-    assert "cannot be written (Permission denied): choose another folder" in capsys.readouterr().err
+    done = run_cli("latte-bench", "report", "--results", results)
+    assert done.returncode == 2
+    assert "cannot be written (Permission denied): choose another folder" in done.stderr
     assert not (results / "report.md").exists()
-
-
-def test_every_table_and_figure_of_the_command_line_has_a_place() -> None:
-    named = {f"figure5{letter}" for letter in FIGURE5} | {"figure6", "figure7", "figure8", "intext"}
-    assert {*report.OF_THE_PAPER} == named | {f"table{number}" for number in range(1, 6)}
-    commands = {each.name or each.callback.__name__ for each in cli.app.registered_commands}
-    assert {name.partition("-")[0] for name in report.KNOWN} <= commands
 
 
 def test_the_report_needs_no_torch() -> None:

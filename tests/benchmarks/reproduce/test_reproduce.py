@@ -13,6 +13,7 @@ from benchmarks.figures.ablations import Request
 from benchmarks.figures.designs import VARIANTS
 from benchmarks.reproduce import run as reproduce
 from benchmarks.reproduce.run import ReproduceRequest, runner_commands
+from benchmarks.runners import RUNNERS, reproduced
 from latte.data.errors import FailedRunError, InputError
 
 
@@ -36,7 +37,7 @@ def run(
     return started
 
 
-KNOWN = (*reproduce.OF_THE_PAPER, *reproduce.OF_THE_MEASURES, *reproduce.OF_ITSELF)
+KNOWN = [runner.name for runner in reproduced()]
 
 
 ALL_OPTIONS = ReproduceRequest(
@@ -74,23 +75,13 @@ def test_every_runner_takes_the_options_that_it_is_given(request_, tmp_path):
 def test_every_runner_is_handed_what_it_takes(tmp_path):
     given = {name: shlex.join(options) for name, options in runner_commands(tmp_path, ALL_OPTIONS)}
     for name in ("table3", "table5"):
-        assert (
-            "--data-root sets --checkpoints models --vae some/vae --only-available" in given[name]
-        )
+        assert "--checkpoints models --data-root sets --vae some/vae --only" in given[name]
     for name in ("figure5", "figure7", "intext"):
-        options = "--data-root sets --vae some/vae --initialise-from dit.pt --gpus 4"
+        options = "--data-root sets --initialise-from dit.pt --vae some/vae --gpus 4"
         assert f"{options} --only-available" in given[name]
     for name in ("figure6", "figure8"):
         assert given[name].endswith("--data-root sets --vae some/vae")
     assert given["table4"].endswith("--results a=a.json --results b.json")
-
-
-def test_options_of_paper_scale_are_refused_at_others(monkeypatch):
-    request = ReproduceRequest(scale="tiny", vae="some/vae", gpus=4)
-    with pytest.raises(InputError, match="--vae, --gpus: of effect at paper scale alone"):
-        run({}, monkeypatch, request)
-    with pytest.raises(InputError, match="--gpus: of effect at paper scale alone"):
-        run({}, monkeypatch, ReproduceRequest(scale="tiny", gpus=0))
 
 
 @pytest.fixture
@@ -200,7 +191,7 @@ def test_scales_do_not_mix(tmp_path):
         return {
             options[options.index("--out") + 1]
             for name, options in commands
-            if name in reproduce.OF_THE_PAPER
+            if name in RUNNERS and RUNNERS[name].scales
         }
 
     assert not folders("tiny") & folders("small")

@@ -232,7 +232,7 @@ def test_videos_too_short_to_be_sped_up_say_so(tmp_path, monkeypatch, capsys):
     sensitivity.run(
         out=tmp_path / "out",
         real=tmp_path / "real.npy",
-        network_name="shapes",
+        network="shapes",
         metrics=["fvd"],
         draws=3,
     )
@@ -242,7 +242,7 @@ def test_videos_too_short_to_be_sped_up_say_so(tmp_path, monkeypatch, capsys):
     frame = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
     assert set(frame.distortion) == {"none", "noise"}
     with pytest.raises(InputError, match="too few"):
-        sensitivity.run(out=tmp_path, real=tmp_path / "real.npy", network_name="shapes", draws=4)
+        sensitivity.run(out=tmp_path, real=tmp_path / "real.npy", network="shapes", draws=4)
 
 
 def test_metrics_are_chosen_by_their_names():

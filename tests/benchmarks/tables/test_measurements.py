@@ -48,7 +48,7 @@ def request_on_shapes(few: None, tiny_checkpoint, tmp_path: Path) -> TableReques
 def test_tables_3_and_5_share_what_is_measured_on_shapes(
     request_on_shapes: TableRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table3_fvd.run([], tmp_path / "3", request_on_shapes)
+    table3_fvd.run(tmp_path / "3", request_on_shapes)
     text = (tmp_path / "3" / "table3.md").read_text(encoding="utf-8")
     published, _, measured = text.partition("**FVD-shapes of methods")
     assert "Published figures alone" in published
@@ -61,7 +61,7 @@ def test_tables_3_and_5_share_what_is_measured_on_shapes(
         "fingerprints: FVD-shapes ",
     ):
         assert part in measured
-    cells = read_cells(request_on_shapes.cells / "cells.jsonl")
+    cells = read_cells(request_on_shapes.folder / "cells.jsonl")
     assert len(cells) == 4  # with the real videos
     frozen = next(cell for cell in cells.values() if cell.name.startswith(FROZEN.label))
     dimensions = {f"{name}-shapes" for name in STAND_INS}
@@ -71,11 +71,11 @@ def test_tables_3_and_5_share_what_is_measured_on_shapes(
         raise AssertionError("measured again")
 
     monkeypatch.setattr(shapes_methods, "measure_method", fail)
-    table5_is_fid.run([], tmp_path / "5", request_on_shapes)
+    table5_is_fid.run(tmp_path / "5", request_on_shapes)
     value = frozen.details["FID-shapes"]["value"]
     csv = (tmp_path / "5" / "table5.csv").read_text(encoding="utf-8")
     assert f"{FROZEN.label},FID-shapes,{value!r}," in csv
-    table4_vbench.run([], tmp_path / "4", request_on_shapes)
+    table4_vbench.run(tmp_path / "4", request_on_shapes)
     text = (tmp_path / "4" / "table4.md").read_text(encoding="utf-8")
     published, _, measured = text.partition("**VBench's dimensions of methods")
     assert "OpenSoraPlan" in published
@@ -92,13 +92,13 @@ def test_tables_3_and_5_share_what_is_measured_on_shapes(
 def test_seeds_are_other_videos_and_other_samples(
     request_on_shapes: TableRequest, tmp_path: Path
 ) -> None:
-    table3_fvd.run([], tmp_path, replace(request_on_shapes, seeds=2))
-    cells = read_cells(request_on_shapes.cells / "cells.jsonl").values()
+    table3_fvd.run(tmp_path, replace(request_on_shapes, seeds=2))
+    cells = read_cells(request_on_shapes.folder / "cells.jsonl").values()
     values = {cell.name: cell.value for cell in cells}
     assert len(values) == len(set(values.values())) == 8
     text = (tmp_path / "table3.md").read_text(encoding="utf-8")
     assert "2 seeds; ± is half of the 95 % interval of Student's t" in text
-    table4_vbench.run([], tmp_path, replace(request_on_shapes, seeds=2))
+    table4_vbench.run(tmp_path, replace(request_on_shapes, seeds=2))
     text = (tmp_path / "table4.md").read_text(encoding="utf-8")
     assert "± is half of the 95 % interval over 2 seeds" in text
 
@@ -110,7 +110,7 @@ def test_without_the_shipped_model_its_cell_is_empty_with_the_reason(
         raise InputError("the shipped checkpoint is missing")
 
     monkeypatch.setattr(generated, "shipped_checkpoint", missing)
-    table3_fvd.run([], tmp_path, replace(request_on_shapes, checkpoint=None))
+    table3_fvd.run(tmp_path, replace(request_on_shapes, checkpoint=None))
     text = (tmp_path / "table3.md").read_text(encoding="utf-8")
     assert f"| {BUNDLED}  " in text
     assert NO_MODEL in text
@@ -128,10 +128,10 @@ def test_a_cell_that_fails_costs_no_other_and_ends_the_command(
 
     monkeypatch.setattr(Generator, "videos", broken)
     with pytest.raises(FailedCellsError, match="no such distortion"):
-        table3_fvd.run([], tmp_path / "out", request_on_shapes)
+        table3_fvd.run(tmp_path / "out", request_on_shapes)
     text = (tmp_path / "out" / "table3.md").read_text(encoding="utf-8")
     assert "Failed: no such distortion" in text
-    assert len(read_cells(request_on_shapes.cells / "cells.jsonl")) == 3
+    assert len(read_cells(request_on_shapes.folder / "cells.jsonl")) == 3
 
 
 def test_bad_results_are_refused_before_anything_is_measured(
@@ -140,8 +140,8 @@ def test_bad_results_are_refused_before_anything_is_measured(
     path = tmp_path / "results.jsonl"
     path.write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"results\.jsonl, line 1: not (valid )?JSON"):
-        table3_fvd.run([path], tmp_path / "out", request_on_shapes)
-    assert not request_on_shapes.cells.exists()
+        table3_fvd.run(tmp_path / "out", replace(request_on_shapes, results=(path,)))
+    assert not request_on_shapes.folder.exists()
     assert not (tmp_path / "out").exists()
 
 
@@ -166,7 +166,7 @@ def test_everything_that_is_missing_is_said_at_once_before_anything_starts(
     paper: TableRequest, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError) as error:
-        table3_fvd.run([], tmp_path / "out", paper)
+        table3_fvd.run(tmp_path / "out", paper)
     message = str(error.value)
     for name in ("skytimelapse", "ucf101", "taichi-hd"):
         assert message.count(f"\n  - data set {name}: ") == 1
@@ -175,8 +175,8 @@ def test_everything_that_is_missing_is_said_at_once_before_anything_starts(
     assert "faceforensics" not in message
     assert "--only-available" in message
     # Samples of the model that is here can be made elsewhere; nothing else is written.
-    assert f"the commands that make the samples are in {paper.cells / 'commands.sh'}" in message
-    assert {path.name for path in paper.cells.iterdir()} == {"commands.sh", "locks"}
+    assert f"the commands that make the samples are in {paper.folder / 'commands.sh'}" in message
+    assert {path.name for path in paper.folder.iterdir()} == {"commands.sh", "locks"}
     assert not (tmp_path / "out").exists()
 
 
@@ -184,12 +184,12 @@ def test_what_is_here_is_measured_and_the_rest_says_what_it_lacks(
     paper: TableRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = replace(paper, only_available=True)
-    table3_fvd.run([], tmp_path, some)
+    table3_fvd.run(tmp_path, some)
     text = (tmp_path / "table3.md").read_text(encoding="utf-8")
     assert f"| {paper_measurements.MODEL} " in text
     assert "Protocol differs from the published column's" in text
     assert "Not measured: FVD on UCF101 lacks data set ucf101, weights of the network i3d, " in text
-    (line,) = (paper.cells / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    (line,) = (paper.folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["num_fake"] == 3
 
     def fail(*arguments: object, **options: object) -> None:
@@ -197,7 +197,7 @@ def test_what_is_here_is_measured_and_the_rest_says_what_it_lacks(
 
     monkeypatch.setattr(paper_measurements, "measure_cell", fail)
     before = (tmp_path / "table3.csv").read_bytes()
-    table3_fvd.run([], tmp_path, some)
+    table3_fvd.run(tmp_path, some)
     assert (tmp_path / "table3.csv").read_bytes() == before
 
 
@@ -205,6 +205,4 @@ def test_where_nothing_is_here_only_available_is_refused_too(
     paper: TableRequest, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="needs 9 things that are not here:"):
-        table3_fvd.run(
-            [], tmp_path, replace(paper, only_available=True, checkpoints=tmp_path / "none")
-        )
+        table3_fvd.run(tmp_path, replace(paper, only_available=True, checkpoints=tmp_path / "none"))

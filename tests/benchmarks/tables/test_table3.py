@@ -11,6 +11,7 @@ import pytest
 from benchmarks.shapes.measuring import ShapesMeasurer
 from benchmarks.shapes.stand_ins import HELD_OUT, real_videos
 from benchmarks.tables.measured_results import check_record
+from benchmarks.tables.run import TableRequest
 from benchmarks.tables.table3 import DATASETS, fvd_table, published_rows, read_measured, run
 from evaluation.catalogue.registry import metric
 from evaluation.features.extraction import ExtractionOptions
@@ -67,7 +68,7 @@ def measured_table(path: Path, *records: dict[str, Any]):
 
 
 def test_without_results_the_table_is_the_papers_and_says_so(tmp_path: Path) -> None:
-    run([], tmp_path)
+    run(tmp_path, TableRequest())
     text = (tmp_path / "table3.md").read_text(encoding="utf-8")
     assert "Published figures alone" in text
     assert "†" not in text
@@ -83,7 +84,7 @@ def test_the_section_says_who_is_best_and_folds_protocol_differences_away(
     tmp_path: Path, section
 ) -> None:
     other = record("taichi-hd", by=replace(STYLEGAN_V, num_real=100), model="other")
-    run([write(tmp_path / "results.jsonl", record(), other)], tmp_path)
+    run(tmp_path, TableRequest(results=(write(tmp_path / "results.jsonl", record(), other),)))
     report = section(tmp_path, "table3")
     assert report.title == "Table 3: FVD"
     assert report.lead == (
@@ -222,7 +223,7 @@ def test_results_that_are_all_left_out_leave_the_published_table(tmp_path: Path)
 def test_two_results_for_one_cell_are_refused_by_their_lines(tmp_path: Path) -> None:
     path = write(tmp_path / "results.jsonl", record(), record("taichi-hd"), record(value=130.0))
     with pytest.raises(InputError) as error:
-        run([path], tmp_path / "out")
+        run(tmp_path / "out", TableRequest(results=(path,)))
     message = str(error.value)
     assert f"{path}, line 1 and {path}, line 3: two results for mine on ucf101" in message
     assert "123.456 and 130" in message
@@ -242,19 +243,19 @@ def test_equal_values_with_other_intervals_are_two_results(tmp_path: Path) -> No
 def test_the_same_run_twice_is_one_result_even_from_two_files(tmp_path: Path) -> None:
     first = write(tmp_path / "a.jsonl", record())
     second = write(tmp_path / "b.jsonl", record(date="2026-02-02T00:00:00+00:00", seconds=1.0))
-    run([first, second], tmp_path / "out")
+    run(tmp_path / "out", TableRequest(results=(first, second)))
     frame = pd.read_csv(tmp_path / "out" / "table3.csv")
     assert len(frame[(frame["row"] == "mine") & frame.value.notna()]) == 1
 
 
 def test_a_broken_line_is_named_and_nothing_is_overwritten(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run([], out)
+    run(out, TableRequest())
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     path = write(tmp_path / "results.jsonl", record())
     path.write_text(path.read_text(encoding="utf-8") + "\n{not json\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"results\.jsonl, line 3: not valid JSON"):
-        run([path], out)
+        run(out, TableRequest(results=(path,)))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
@@ -315,7 +316,7 @@ def test_a_result_without_sound_numbers_or_protocol_is_refused(
 ) -> None:
     path = write(tmp_path / "results.jsonl", record(**changes))
     with pytest.raises(InputError) as error:
-        run([path], tmp_path / "out")
+        run(tmp_path / "out", TableRequest(results=(path,)))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -335,7 +336,7 @@ def test_a_line_that_no_program_can_hold_is_one_sentence(
     path = tmp_path / "results.jsonl"
     path.write_text(line + "\n", encoding="utf-8")
     with pytest.raises(InputError) as error:
-        run([path], tmp_path / "out")
+        run(tmp_path / "out", TableRequest(results=(path,)))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
@@ -346,7 +347,7 @@ def test_a_file_without_results_says_so(tmp_path: Path, text: str) -> None:
     path = tmp_path / "results.jsonl"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"results\.jsonl: holds no results"):
-        run([path], tmp_path / "out")
+        run(tmp_path / "out", TableRequest(results=(path,)))
 
 
 def test_a_protocol_of_the_users_own_is_taken_by_its_fields(tmp_path: Path) -> None:

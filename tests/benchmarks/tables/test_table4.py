@@ -166,12 +166,12 @@ def test_a_file_that_is_none_of_vbenchs_is_one_sentence_and_overwrites_nothing(
     tmp_path: Path, text: str, message: str
 ) -> None:
     out = tmp_path / "out"
-    run([], out)
+    run(out, TableRequest())
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     path = tmp_path / "a_eval_results.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as error:
-        run([str(path)], out)
+        run(out, TableRequest(results=(str(path),)))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
@@ -214,14 +214,14 @@ def test_a_missing_file_says_what_writes_one() -> None:
 
 def test_at_paper_scale_results_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a results file of VBench: `pip install vbench`"):
-        run([], tmp_path / "out", TableRequest(scale="paper", cells=tmp_path / "methods"))
+        run(tmp_path / "out", TableRequest(scale="paper", cells=tmp_path / "methods"))
     assert not (tmp_path / "out").exists()
 
 
 def test_the_section_has_both_halves_and_counts_the_published_leaders(
     tmp_path: Path, section
 ) -> None:
-    run([], tmp_path)
+    run(tmp_path, TableRequest())
     report = section(tmp_path, "table4")
     counts = re.fullmatch(
         r"Best of the published figures, of 16 dimensions: (.*)\. No result of VBench was given\.",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.documents.tables import of_this_run, provenance_of
-from benchmarks.tables.run import Made, document
+from benchmarks.tables.run import Made, TableRequest, document
 from benchmarks.tables.table5 import TABLE, is_fid_table, published_rows, read_measured, run
 from evaluation.catalogue.registry import for_metric, metric
 from evaluation.measuring.results import _fingerprint
@@ -160,13 +160,13 @@ def test_bad_results_are_one_sentence_and_overwrite_nothing(
     tmp_path: Path, lines: list[Any], message: str
 ) -> None:
     out = tmp_path / "out"
-    run([], out)
+    run(out, TableRequest())
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     path = tmp_path / "results.jsonl"
     text = "\n".join(each if isinstance(each, str) else json.dumps(each) for each in lines)
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as error:
-        run([path], out)
+        run(out, TableRequest(results=(path,)))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before

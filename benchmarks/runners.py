@@ -1,0 +1,344 @@
+"""The registry of runners: every table, figure and study that `latte-bench` can make.
+
+The command line, `reproduce`, `report`, the README's table and the environments of tox are made
+from these entries or checked against them. They are data: a module is imported when it runs.
+
+A runner's module has `run(out: Path, request: Request, *panels: str)`. The fields of the request
+have the names of the command's options, and their defaults.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmarks.cells.scale import SCALES, Scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """One table, figure or study."""
+
+    name: str  # of the command, its folder and its files
+    alias: str = ""  # another name of the command
+    shows: str = ""  # what of the paper: "Table 3"; empty for our own studies
+    topic: str = ""  # in the title of its section; empty where the report has no section of it
+    summary: str  # the first line of its help
+    details: str = ""  # the rest of it
+    needs: str = "nothing"
+    kind: Literal["table", "figure", "study"]
+    scales: tuple[Scale, ...] = ()  # empty: the results are the same at every scale
+    options: tuple[str, ...]  # keys of `benchmarks.cli.options.OPTIONS`
+    module: str
+    request: str = ""  # "module:class"; empty where the module takes no request
+    panels: tuple[str, ...] = ()  # of a figure with several
+    reproduced: bool = True  # by `latte-bench reproduce`
+    reproduce_options: tuple[str, ...] = ()  # words of its command there
+
+    @property
+    def title(self) -> str:
+        """Title of its section in the report: "Figure 5a: Patch embedding"."""
+        if not self.topic:
+            return ""
+        panel = self.panels[0] if len(self.panels) == 1 else ""
+        return f"{self.shows}{panel}: {self.topic}" if self.shows else self.topic
+
+    @property
+    def is_of_paper(self) -> bool:
+        """Whether it shows a part of the paper, not a study of our own."""
+        return bool(self.shows)
+
+    @property
+    def measures_only_if_asked(self) -> bool:
+        """Whether it shows published figures alone unless a scale is given."""
+        return "optional_scale" in self.options
+
+    @property
+    def help(self) -> str:
+        """What `latte-bench NAME --help` says."""
+        also = f"Also called {self.alias}." if self.alias else ""
+        return "\n\n".join(part for part in (f"{self.summary}.", self.details, also) if part)
+
+    def run(self, out: Path, options: Mapping[str, Any]) -> None:
+        """Make its documents in a folder.
+
+        Args:
+            options: fields of its request that are not the default.
+        """
+        work = import_module(self.module).run
+        if not self.request:
+            work(out=out, **options)
+            return
+        module, _, name = self.request.partition(":")
+        request = getattr(import_module(module), name)(**options)
+        work(out, request, *self.panels)
+
+
+TABLE_OPTIONS = (
+    *("optional_scale", "seeds", "num_videos", "checkpoint", "workers", "device", "cells"),
+    *("store", "out"),
+)
+PAPER_TABLE_OPTIONS = ("checkpoints", "data_root", "vae", "only_available")
+TRAINING_OPTIONS = (
+    *("scale", "seeds", "out", "cells", "workers", "device", "data_root", "initialise_from"),
+    *("vae", "gpus", "only_available"),
+)
+SIMILARITY_OPTIONS = (
+    *("scale", "seeds", "network_file", "num_clips", "out", "cells", "workers", "device"),
+    *("data_root", "network_vae"),
+)
+
+
+_closed_form = partial(
+    Runner,
+    kind="table",
+    details="Closed forms: nothing is trained or measured.",
+    options=("any_scale", "out"),
+)
+_published_table = partial(
+    Runner,
+    kind="table",
+    scales=SCALES,
+    needs="nothing; a results file for your rows",
+    request="benchmarks.tables.run:TableRequest",
+)
+_training_figure = partial(
+    Runner,
+    kind="figure",
+    scales=SCALES,
+    details="Trains the designs that are not trained yet, and judges the paper's claims.",
+    needs="nothing at tiny; a GPU at small",
+    options=TRAINING_OPTIONS,
+    request="benchmarks.figures.ablations:Request",
+)
+_similarity_figure = partial(
+    Runner,
+    kind="figure",
+    scales=SCALES,
+    details="Looks into networks that Figure 5f trains too, and judges the paper's claims.",
+    needs="nothing at tiny; a GPU at small",
+    options=SIMILARITY_OPTIONS,
+    request="benchmarks.figures.frame_similarity:SimilarityRequest",
+)
+_study = partial(Runner, kind="study")
+
+
+def _panel(letter: str, alias: str, topic: str, summary: str) -> Runner:
+    return _training_figure(
+        name=f"figure5{letter}",
+        alias=alias,
+        shows="Figure 5",
+        topic=topic,
+        summary=f"{summary}: FVD over training",
+        module="benchmarks.figures.figure5",
+        panels=(letter,),
+        reproduced=False,  # by all panels together
+    )
+
+
+PANELS = (
+    _panel("a", "patches", "Patch embedding", "Uniform or compression frame patch embedding"),
+    _panel("b", "conditioning", "Timestep and class", "Conditioning by S-AdaLN or all tokens"),
+    _panel("c", "positions", "Positions in time", "Absolute or rotary positions in time"),
+    _panel("d", "initialisation", "Initialisation", "Random weights or an image model's"),
+    _panel("e", "interval", "Sampling interval", "Sampling interval of the clips"),
+    _panel("f", "architectures", "Variants", "The four variants of the architecture"),
+)
+# In the order of the paper's third version, then our own studies.
+_ENTRIES = (
+    _closed_form(
+        name="table1",
+        alias="variants",
+        shows="Table 1",
+        topic="Variants",
+        summary="Parameters and FLOPs of the four variants, the paper's and ours",
+        module="benchmarks.tables.table1",
+    ),
+    _closed_form(
+        name="table2",
+        alias="sizes",
+        shows="Table 2",
+        topic="Sizes",
+        summary="Layers, width, heads and parameters of the sizes, the paper's and ours",
+        module="benchmarks.tables.table2",
+    ),
+    _published_table(
+        name="table3",
+        alias="fvd",
+        shows="Table 3",
+        topic="FVD",
+        summary="FVD of methods × data sets, the paper's and yours",
+        details="latte-bench table3 --results results.jsonl\n\nlatte-bench table3 --scale tiny",
+        options=("results", *TABLE_OPTIONS, *PAPER_TABLE_OPTIONS),
+        module="benchmarks.tables.table3",
+    ),
+    _published_table(
+        name="table4",
+        alias="vbench",
+        shows="Table 4",
+        topic="VBench",
+        summary="VBench's dimensions of text-to-video models, the paper's and yours",
+        details=(
+            "VBench's own package measures; its results stand below the paper's. At the scales "
+            "tiny and small VBench's formulas are measured on shapes too, with stand-ins for its "
+            'networks.\n\nlatte-bench table4 --results "my model=results_eval_results.json"\n\n'
+            "latte-bench table4 --scale tiny"
+        ),
+        options=("vbench_results", *TABLE_OPTIONS),
+        module="benchmarks.tables.table4",
+    ),
+    _training_figure(
+        name="figure5",
+        alias="ablations",
+        shows="Figure 5",
+        summary="All six ablations of Figure 5",
+        module="benchmarks.figures.figure5",
+        panels=("a", "b", "c", "d", "e", "f"),
+    ),
+    *PANELS,
+    _similarity_figure(
+        name="figure6",
+        alias="spatial-blocks",
+        shows="Figure 6",
+        topic="Frames after spatial blocks",
+        summary="Similarity of frames after the spatial blocks of variant 2",
+        module="benchmarks.figures.figure6",
+    ),
+    _training_figure(
+        name="figure7",
+        alias="model-sizes",
+        shows="Figure 7",
+        topic="Model sizes",
+        summary="Sizes S, B, L and XL: FVD over training",
+        module="benchmarks.figures.figure7",
+    ),
+    _similarity_figure(
+        name="figure8",
+        alias="attentions",
+        shows="Figure 8",
+        topic="Frames after both attentions",
+        summary="Similarity of frames after both attentions of variant 4",
+        module="benchmarks.figures.figure8",
+    ),
+    _published_table(
+        name="table5",
+        alias="is-fid",
+        shows="Table 5",
+        topic="IS and FID",
+        summary="Inception Score on UCF101 and FID on FaceForensics, the paper's and yours",
+        details="latte-bench table5 --results results.jsonl\n\nlatte-bench table5 --scale tiny",
+        options=("results", *TABLE_OPTIONS, *PAPER_TABLE_OPTIONS),
+        module="benchmarks.tables.table5",
+    ),
+    _training_figure(
+        name="intext",
+        alias="masks",
+        shows="In the text",
+        topic="masks of joint training",
+        summary="Masks of joint training, and the paper's figures of text-to-video",
+        module="benchmarks.figures.masks",
+    ),
+    _study(
+        name="demo",
+        topic="Demo",
+        summary="Every metric on a small Latte and on stand-in generators: a report in minutes",
+        details="Uses the embedded data set and networks: no download, no GPU, no network access.",
+        options=("num_videos", "workers", "seed", "device", "store", "checkpoint", "out"),
+        module="benchmarks.demo.run",
+        request="benchmarks.demo.run:DemoRequest",
+    ),
+    _study(
+        name="protocols",
+        topic="How far a choice of the protocol moves FVD",
+        summary="How far each single choice of a protocol moves FVD",
+        details=(
+            "Stride, resizing, storage, which and how many clips, layer, covariance, one at a "
+            "time: a table and a tornado chart. About five minutes on two cores.\n\n"
+            "latte-bench protocols --real real_videos/ --fake my_videos/ --base latte"
+        ),
+        needs="nothing on shapes; --real and --fake for your videos",
+        options=(
+            *("real", "fake", "base", "settings", "network", "weights", "num_videos"),
+            *("workers", "device", "store", "out"),
+        ),
+        module="benchmarks.studies.protocols.run",
+    ),
+    _study(
+        name="sensitivity",
+        topic="Which metric sees what",
+        summary="Which metric sees what: distorted real videos by every metric",
+        details=(
+            "Blur, noise, JPEG, … in space, freezing, shuffling, speed, … in time, at growing "
+            "strength, and from which strength on each metric notices. About five minutes on two "
+            "cores.\n\nlatte-bench sensitivity --metric fvd --metric fid"
+        ),
+        needs="nothing on shapes; --real for your videos",
+        options=(
+            *("real", "network", "network_weights", "metrics", "num_videos", "draws", "workers"),
+            *("seed", "device", "store", "out"),
+        ),
+        module="benchmarks.studies.sensitivity.run",
+    ),
+    _study(
+        name="coverage",
+        topic="Coverage of intervals",
+        summary="How often the 95 % intervals cover the true value, in simulations",
+        options=("repetitions", "workers", "out"),
+        module="benchmarks.studies.coverage",
+        reproduce_options=("--repetitions", "60"),  # 300 take half an hour
+    ),
+    _study(
+        name="speed",
+        topic="Speed and memory",
+        summary="Time and memory of the evaluation on this machine, beside what is promised",
+        options=("out",),
+        module="benchmarks.studies.speed.evaluation",
+    ),
+    _study(
+        name="speed-generator",
+        topic="Speed of the generator",
+        summary="Time and memory of the generator on this machine, beside other implementations",
+        details="Forward, training step and sampling, as ratios within one run.",
+        options=("models", "quick", "compiled", "device", "out"),
+        module="benchmarks.studies.speed.generator",
+        reproduced=False,
+    ),
+    _study(
+        name="training",
+        summary="What a run of `latte train` did: losses, measurements, samples",
+        details="latte-bench training runs/shapes --fvd",
+        needs="the folder of a training",
+        options=(
+            *("folder", "fvd", "num_videos", "steps", "guidance_scale", "workers", "device"),
+            *("store", "out"),
+        ),
+        module="benchmarks.studies.training.report",
+        reproduced=False,
+    ),
+)
+RUNNERS: Mapping[str, Runner] = {runner.name: runner for runner in _ENTRIES}
+
+
+def sections() -> list[Runner]:
+    """Runners with a section in the report, in its order."""
+    return [runner for runner in RUNNERS.values() if runner.title]
+
+
+def reproduced() -> list[Runner]:
+    """Runners of `latte-bench reproduce`, in its order."""
+    return [runner for runner in RUNNERS.values() if runner.reproduced]
+
+
+def runners_table() -> str:
+    """The runners as a table in Markdown, for the README; panels stand with their figure."""
+    lines = ["| Command | What it shows | What it needs |", "| --- | --- | --- |"]
+    for runner in RUNNERS.values():
+        if runner not in PANELS:
+            names = [runner.name, runner.alias] if runner.alias else [runner.name]
+            if len(runner.panels) > 1:
+                names += [panel.name for panel in PANELS]
+            written = ", ".join(f"`{name}`" for name in names)
+            lines.append(f"| {written} | {runner.summary} | {runner.needs} |")
+    return "\n".join(lines) + "\n"
