@@ -11,8 +11,8 @@ import numpy as np
 from markupsafe import escape as escape_html
 from matplotlib.figure import Figure
 
-from reports.charts.bars import figure_svg, inline_svg
 from reports.charts.contact_sheet import Strip, contact_sheet, png_bytes, strip_image
+from reports.charts.svg import figure_svg, inline_svg
 from reports.provenance import Provenance
 from reports.render.escape import escape_markdown, html_text, markdown_text
 from reports.render.html import provenance_html, table_html

@@ -33,8 +33,8 @@ from reports.blocks import (
     SvgBlock,
     TableBlock,
 )
-from reports.charts.bars import bare_svg
 from reports.charts.contact_sheet import png_bytes
+from reports.charts.svg import bare_svg
 
 KINDS: Mapping[str, type] = {
     kind.__name__: kind

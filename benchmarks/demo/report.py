@@ -22,7 +22,7 @@ from latte.data.sources import VideoSet
 from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, bar_chart, bar_data
 from reports.charts.contact_sheet import Strip, every
-from reports.charts.styles import styles_for
+from reports.charts.style import styles_for
 from reports.document import (
     Block,
     Code,

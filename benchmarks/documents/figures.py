@@ -12,7 +12,7 @@ from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import Finding
 from benchmarks.documents.tables import bare, provenance_of, written
 from reports.cells import Cell, Column, Row
-from reports.charts.bars import write_figure
+from reports.charts.svg import write_figure
 from reports.document import (
     Block,
     Details,

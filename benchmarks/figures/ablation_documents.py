@@ -25,7 +25,7 @@ from benchmarks.figures.ablation_tables import (
 from benchmarks.figures.ablations import Ablation, Cells, Request, outcome
 from benchmarks.figures.designs import BASELINE, SETUPS
 from reports.charts.step_curves import StepCurve, StepPanel, step_chart, step_data
-from reports.charts.styles import Style, styles_for
+from reports.charts.style import Style, styles_for
 from reports.document import Code, Details, ProvenanceBlock, Report
 
 NO_NUMBERS = "The paper draws its curves without numbers: what it says of them is held against."

@@ -11,7 +11,6 @@ from evaluation.similarity.model_similarity import ModelSimilarity
 from evaluation.similarity.moments import Band, Estimate
 from evaluation.similarity.summary import EDGES, Summary
 from reports.charts.bands import BandCurve, BandPanel, band_data, band_figure
-from reports.charts.bars import write_figure
 from reports.charts.similarity_figures import (
     Distribution,
     Matrix,
@@ -20,6 +19,7 @@ from reports.charts.similarity_figures import (
     matrix_data,
     matrix_figure,
 )
+from reports.charts.svg import write_figure
 
 Drawn: TypeAlias = tuple[Any, Any]  # a matplotlib figure and the data frame behind it
 AXES_OF_NUMBERS = {

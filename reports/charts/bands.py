@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from reports.charts.bars import WIDTH, plain_text
-from reports.charts.styles import INK, Style, figure_style, styles_for
+from reports.charts.style import INK, WIDTH, Style, figure_style, plain_text, styles_for
 
 
 @dataclass(frozen=True, kw_only=True)

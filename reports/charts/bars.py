@@ -1,15 +1,11 @@
 """Bar charts with intervals. Drawn without a screen, the same bytes every time."""
 
-import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from markupsafe import escape as escape_html
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,19 +14,10 @@ from matplotlib.markers import CARETLEFT
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from reports.charts.styles import COLOURS, FAINT, GRID, INK, Style, figure_style, styles_for
+from reports.charts.style import INK, WIDTH, Style, figure_style, plain_text, styles_for
 from reports.numbers import decimals_of, number_text
 
 Order = Literal["given", "ascending", "descending"]
-# The patches that matplotlib fills behind a figure and its axes, up to their colour.
-_BACKGROUND = re.compile(r'(<g id="patch_\d+">\s*<path d="[^"]*"\s*style="fill: )#ffffff(?="/>)')
-_OWN_COLOURS = {
-    INK: "currentColor",
-    FAINT: "var(--faint)",
-    GRID: "var(--line)",
-    COLOURS[0].lower(): "var(--blue)",
-}
-WIDTH = 5.6  # inches: its text stays readable when it is scaled down to a narrow screen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,57 +104,6 @@ def bar_data(bars: Sequence[Bar]) -> pd.DataFrame:
             "high": [bar.high for bar in bars],
         }
     )
-
-
-def figure_svg(figure: Figure) -> str:
-    """The figure as SVG: the same bytes for the same data."""
-    buffer = io.StringIO()
-    with figure_style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
-
-
-def bare_svg(svg: str) -> str:
-    """The `<svg>` element of a file that `figure_svg` made, without metadata and comments."""
-    return re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.S)
-
-
-def inline_svg(svg: str, description: str) -> str:
-    """The same as a part of a page.
-
-    It has no background and takes the page's own colours of text, of what is less important and of
-    lines, and its blue, which is lighter on a dark page. It is as wide as the page lets it be, but
-    never so small that its text could not be read.
-    """
-    svg = re.sub(_BACKGROUND, r"\1none", bare_svg(svg))
-    for colour, own in _OWN_COLOURS.items():
-        svg = svg.replace(colour, own)
-    label = f'role="img" aria-label="{escape_html(description)}" style="{_page_size(svg)}"'
-    return svg.replace("<svg ", f"<svg {label} ", 1)
-
-
-def _page_size(svg: str) -> str:
-    """By the figure's own width, so that all figures have text of about one size."""
-    found = re.search(r'<svg [^>]*\bwidth="([\d.]+)pt"', svg)
-    points = float(found.group(1)) if found else 72 * WIDTH
-    return f"width: 100%; min-width: {0.7 * points:.0f}px; max-width: {1.5 * points:.0f}px"
-
-
-def write_figure(figure: Figure, data: pd.DataFrame | None, folder: Path, name: str) -> list[Path]:
-    """Write `name.svg`, `name.png` and the numbers behind it as `name.csv` into a folder.
-
-    Args:
-        data: None where a table beside the figure has the numbers: no `name.csv` is written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.{ending}" for ending in ("svg", "png")]
-    paths[0].write_text(figure_svg(figure), encoding="utf-8", newline="\n")
-    with figure_style():
-        figure.savefig(paths[1], format="png", metadata={"Software": None})
-    if data is not None:
-        paths.append(folder / f"{name}.csv")
-        data.to_csv(paths[-1], index=False, lineterminator="\n")
-    return paths
 
 
 def _family(bar: Bar) -> str:
@@ -274,8 +210,3 @@ def _marker(style: Style) -> dict[str, Any]:
         "markeredgecolor": INK,
         "markeredgewidth": 0.7,
     }
-
-
-def plain_text(text: str) -> str:
-    """Text that matplotlib does not read as a formula."""
-    return text.replace("$", r"\$")

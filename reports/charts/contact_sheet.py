@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from reports.charts.styles import FAINT, INK
+from reports.charts.style import FAINT, INK
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.charts.bars import WIDTH, plain_text
-from reports.charts.styles import GRID, INK, Style, figure_style, styles_for
+from reports.charts.style import GRID, INK, WIDTH, Style, figure_style, plain_text, styles_for
 
 Scale = Literal["linear", "log", "symlog"]
 

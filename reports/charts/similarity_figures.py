@@ -13,8 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from reports.charts.bands import legend_below
-from reports.charts.bars import WIDTH, plain_text
-from reports.charts.styles import Style, figure_style, styles_for
+from reports.charts.style import WIDTH, Style, figure_style, plain_text, styles_for
 
 COLOURS_OF_MATRICES = "cividis"  # lighter is more in grey too, and for all colour deficiencies
 SEAMLESS: dict[str, Any] = {"edgecolor": "face", "linewidth": 0.2}  # or the page shines through

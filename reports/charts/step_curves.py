@@ -10,8 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from reports.charts.bars import WIDTH, plain_text
-from reports.charts.styles import INK, Style, figure_style, styles_for
+from reports.charts.style import INK, WIDTH, Style, figure_style, plain_text, styles_for
 
 FEW_DECADES = 2.5  # a logarithmic axis over fewer has 2 and 5 among its numbers
 

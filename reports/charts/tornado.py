@@ -12,8 +12,8 @@ from matplotlib.patches import Patch
 from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from reports.charts.bars import WIDTH, draw_whisker, plain_text
-from reports.charts.styles import FAINT, INK, Style, figure_style, styles_for
+from reports.charts.bars import draw_whisker
+from reports.charts.style import FAINT, INK, WIDTH, Style, figure_style, plain_text, styles_for
 from reports.numbers import decimals_of
 
 MOST_TICKS = 9

@@ -11,8 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from reports.charts.bars import WIDTH, plain_text
-from reports.charts.styles import COLOURS, INK, figure_style
+from reports.charts.style import COLOURS, INK, WIDTH, figure_style, plain_text
 
 COLUMNS = 2
 FEW_DECADES = 2.5  # a logarithmic axis over fewer has 2 and 5 among its numbers

@@ -4,9 +4,9 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.colors import to_hex
 
-from reports.charts.bars import figure_svg
 from reports.charts.curves import Curve, Panel, curve_data, panel_chart
-from reports.charts.styles import styles_for
+from reports.charts.style import styles_for
+from reports.charts.svg import figure_svg
 
 NAMES = [f"metric {i}" for i in range(10)]
 PANELS = [

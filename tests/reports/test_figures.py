@@ -11,8 +11,9 @@ from matplotlib.colors import to_hex
 from matplotlib.markers import CARETLEFT
 from PIL import Image
 
-from reports.charts.bars import Bar, bar_chart, bar_data, figure_svg, inline_svg, write_figure
-from reports.charts.styles import COLOURS, INK, PAPER_METHODS, styles_for
+from reports.charts.bars import Bar, bar_chart, bar_data
+from reports.charts.style import COLOURS, INK, PAPER_METHODS, styles_for
+from reports.charts.svg import figure_svg, inline_svg, write_figure
 
 BARS = [
     Bar(label="blur 1", value=3.0, low=2.5, high=3.4, family="blur"),

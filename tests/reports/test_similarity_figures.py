@@ -8,7 +8,6 @@ from matplotlib.colors import to_hex
 from matplotlib.pyplot import get_cmap
 
 from reports.charts.bands import BandCurve, BandPanel, band_data, band_figure
-from reports.charts.bars import figure_svg
 from reports.charts.similarity_figures import (
     COLOURS_OF_MATRICES,
     Distribution,
@@ -18,7 +17,8 @@ from reports.charts.similarity_figures import (
     matrix_data,
     matrix_figure,
 )
-from reports.charts.styles import styles_for
+from reports.charts.style import styles_for
+from reports.charts.svg import figure_svg
 
 LOW = Matrix(title="a $ b", values=np.array([[1.0, 0.2], [0.2, 1.0]]))
 HIGH = replace(LOW, title="c\nmean 0.9", values=np.array([[1.0, 0.9], [0.9, 1.0]]))

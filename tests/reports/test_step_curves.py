@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 from matplotlib.colors import to_hex
 
-from reports.charts.bars import figure_svg
 from reports.charts.step_curves import StepCurve, StepPanel, step_chart, step_data
-from reports.charts.styles import styles_for
+from reports.charts.style import styles_for
+from reports.charts.svg import figure_svg
 
 STEPS = (200.0, 400.0, 600.0)
 FIRST = StepCurve(

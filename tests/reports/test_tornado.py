@@ -5,8 +5,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.markers import CARETLEFT
 
-from reports.charts.bars import figure_svg
-from reports.charts.styles import styles_for
+from reports.charts.style import styles_for
+from reports.charts.svg import figure_svg
 from reports.charts.tornado import Swing, log_ticks, percent, tornado_chart, tornado_data
 
 SWINGS = [

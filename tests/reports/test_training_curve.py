@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.colors import to_hex
 
-from reports.charts.bars import figure_svg
-from reports.charts.styles import COLOURS
+from reports.charts.style import COLOURS
+from reports.charts.svg import figure_svg
 from reports.charts.training_curve import Track, training_curve, training_data
 
 STEPS = tuple(float(50 * i) for i in range(1, 21))

@@ -12,7 +12,7 @@ from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result
 from evaluation.uncertainty import Interval
 from reports.cells import Cell, Column, Row
-from reports.charts.styles import styles_for
+from reports.charts.style import styles_for
 from reports.charts.tornado import Swing, percent, tornado_chart
 from reports.document import Report
 from reports.numbers import ASYMMETRIC, decimals_of

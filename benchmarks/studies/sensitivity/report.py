@@ -15,7 +15,7 @@ from benchmarks.studies.sensitivity.measures import MEASURES
 from benchmarks.studies.sensitivity.run import STRENGTHS, Bench
 from reports.cells import Cell, Column, Row
 from reports.charts.curves import Curve, Panel, panel_chart
-from reports.charts.styles import styles_for
+from reports.charts.style import styles_for
 from reports.document import Report
 from reports.provenance import Provenance
 from reports.table import Table, write_texts

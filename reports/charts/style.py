@@ -1,18 +1,24 @@
-"""One look for every figure: colours that all eyes tell apart, the same for a method everywhere."""
+"""One look for every figure: distinct colours for all eyes, the same for a method everywhere."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+WIDTH = 5.6  # inches: text stays readable when a figure is scaled down to a narrow screen
 
 INK = "#24292f"  # lines and text; becomes the page's own text colour inside a report
 FAINT = "#57606a"
 GRID = "#d8dee4"
 
-# Okabe and Ito (2008), told apart by people with any of the common colour deficiencies. Black is
+# Okabe and Ito (2008): distinct for people with any of the common colour deficiencies. Black is
 # left to the text, and yellow is too faint on white.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A7A7A")
 # Few strokes: neither horizontal lines, which hide an interval, nor dots, which make files large.
@@ -44,7 +50,7 @@ PAPER_METHODS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How a method is drawn: colour, and what tells it in grey as well."""
+    """How a method is drawn: by its colour, and in grey by the rest."""
 
     colour: str
     hatch: str  # of bars
@@ -69,7 +75,7 @@ def styles_for(names: Iterable[str]) -> Mapping[str, Style]:
     """A style for each name: make it once for all figures of a report.
 
     The paper's methods have the same style everywhere; other names take the styles that are left,
-    in the order given. As many names as there are styles (42) are told apart.
+    in the order given. Up to 42 names, as many as there are styles, look different.
     """
     names = list(dict.fromkeys(names))
     fixed = {name: _PAPER[name] for name in names if name in _PAPER}
@@ -107,3 +113,38 @@ def figure_style() -> Iterator[None]:
         mpl.rcdefaults()
         mpl.rcParams.update(settings)
         yield
+
+
+def new_figure(width: float, height: float, title: str) -> Figure:
+    """An empty figure with its title, which is drawn without a screen; sizes in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(plain_text(title), x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], *, title: str = "") -> None:
+    """A legend under the axes, where it hides nothing, in as few lines as fit."""
+    for columns in range(min(8, len(handles)), 0, -1):
+        legend = figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=columns,
+            handlelength=3.2,
+            fontsize=9,
+            title=plain_text(title) or None,
+            title_fontsize=9,
+        )
+        if columns == 1 or legend.get_window_extent().width < figure.bbox.width:
+            break
+        legend.remove()
+
+
+def patch(label: str, style: Style) -> Patch:
+    """What a filled area has in the legend."""
+    return Patch(facecolor=style.colour, hatch=style.hatch, edgecolor=INK, label=plain_text(label))
+
+
+def plain_text(text: str) -> str:
+    """Text that matplotlib does not read as a formula."""
+    return text.replace("$", r"\$")
