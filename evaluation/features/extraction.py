@@ -17,9 +17,9 @@ import torch
 from tqdm import tqdm
 
 from evaluation.features.store import FeatureStore, content_key
-from evaluation.networks.extractor import Forward, OpenedNetwork
-from evaluation.networks.registry import Extractor, build
-from evaluation.networks.spec import NetworkKey, NetworkSpec
+from evaluation.networks.extractor import Extractor
+from evaluation.networks.registry import build
+from evaluation.networks.spec import Forward, NetworkKey, NetworkSpec, OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
 from evaluation.statistics.running import RunningStatistics
 from latte.data.clips import Clip

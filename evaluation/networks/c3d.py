@@ -1,14 +1,21 @@
 """C3D: the classifier behind the Inception Score of videos on UCF-101."""
 
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evaluation.networks import files
+from evaluation.networks.probes import OWN, PUBLISHED, checked_call, faster_if_same
+from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, WeightFile
 from latte.data.errors import InputError
 
 NUM_CLASSES = 101
 NUM_FRAMES = 16
 FRAME_SIZE = 112
+MIN_PROBABILITY = 1e-30  # smaller ones are noise of the last bits
 
 
 class C3D(nn.Module):
@@ -98,6 +105,76 @@ def check_length(clips: Tensor) -> None:
         )
 
 
+def open_c3d(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
+    """C3D with the weights of a file: StyleGAN-V's TorchScript, a state dict or safetensors.
+
+    It runs on uint8 (n, 16, H, W, 3) and gives class probabilities float32 (n, 101). A state dict
+    has the names of `C3D`, `mean` among them.
+
+    Raises:
+        InputError: the file is not one of these, damaged, or of another network.
+    """
+    model = C3D()
+    if not files.is_torchscript(path):
+        files.fill(model, files.read_state_dict(path), path)
+        return OpenedNetwork(forward=model.to(device).probabilities, path_taken=OWN)
+    module = files.open_torchscript(path, device)
+    published = OpenedNetwork(forward=_published(module, path), path_taken=PUBLISHED)
+    own = None
+    if files.fill_if_same(model, module.state_dict()):
+        own = OpenedNetwork(forward=model.to(device).probabilities, path_taken=OWN)
+    return faster_if_same(published, own, [probe_clip(device)], probability_difference)
+
+
+def probe_clip(device: torch.device) -> Tensor:
+    """A clip on which two implementations must agree: uint8 (1, 16, 96, 160, 3).
+
+    Noise that is lower and wider than the network's input, so that any other resizing shows,
+    upwards and downwards; and brighter from frame to frame, so that their order shows.
+    """
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (1, NUM_FRAMES, 96, 160, 3))
+    rise = np.linspace(0.4, 1, NUM_FRAMES).reshape(1, -1, 1, 1, 1)
+    return torch.from_numpy((noise * rise).astype(np.uint8)).to(device)
+
+
+def probability_difference(reference: Tensor, other: Tensor) -> float:
+    """Largest difference of two sets of probabilities (n, 101), or of their logarithms.
+
+    The logarithms are compared relative to the largest: a network that is sure of one class gives
+    it 1 whatever its input was multiplied by, and only the others tell.
+    """
+    logs, other_logs = (rows.clamp_min(MIN_PROBABILITY).log() for rows in (reference, other))
+    relative = (logs - other_logs).abs().max() / logs.abs().max()
+    return float(torch.maximum(relative, (reference - other).abs().max()))
+
+
+def _published(module: nn.Module, path: Path) -> Forward:
+    """The scripted network, called as StyleGAN-V calls it; its output must be probabilities."""
+    call = checked_call(
+        lambda clips: module(clips.permute(0, 4, 1, 2, 3).contiguous()),  # uint8 (N, 3, 16, H, W)
+        path,
+        network="C3D",
+        usage="uint8 clips alone",
+        width=NUM_CLASSES,
+        row="probabilities for each clip",
+    )
+
+    def forward(clips: Tensor) -> Tensor:
+        check_length(clips)
+        probabilities = call(clips).float()
+        sums = probabilities.sum(dim=1)
+        sum_to_one = torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
+        if not sum_to_one or bool((probabilities < 0).any()):
+            raise InputError(
+                f"{path}: gives {NUM_CLASSES} numbers for each clip that are not probabilities: "
+                "it is another network, or one without its softmax"
+            )
+        return probabilities
+
+    return forward
+
+
 def _convolution(inputs: int, outputs: int) -> nn.Conv3d:
     return nn.Conv3d(inputs, outputs, 3, padding=1)
 
@@ -105,3 +182,27 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv3d:
 def _pool(x: Tensor, *, frames: int = 2) -> Tensor:
     """Max pooling; a last window that is only half inside counts (7 → 4)."""
     return functional.max_pool3d(x, (frames, 2, 2), ceil_mode=True)
+
+
+SPECS = (
+    NetworkSpec(
+        name="c3d",
+        title="C3D, UCF-101 classes (Inception Score of TGAN-v2, StyleGAN-V)",
+        unit="clip",
+        outputs={"probabilities": NUM_CLASSES},
+        resizes=("squash",),
+        min_frames=NUM_FRAMES,
+        max_frames=NUM_FRAMES,
+        cpu_chunk=1,
+        metric_suffix="",
+        version=1,
+        weight_files=(
+            WeightFile(
+                file_name="c3d_ucf101.pt",
+                url="https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt?dl=1",
+                note="StyleGAN-V's port of TGAN-v2's C3D, with its own code; no hash is published",
+            ),
+        ),
+        open=open_c3d,
+    ),
+)

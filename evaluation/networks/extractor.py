@@ -1,28 +1,14 @@
 """A network that is ready to be used: uint8 clips in, float32 features out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from evaluation.networks.spec import NetworkSpec
+from evaluation.networks.probes import run_exactly
+from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
 from latte.data.errors import InputError
-
-Forward = Callable[[Tensor], Tensor]  # uint8 (n, T, H, W, 3) → float32 (n, …, D), same device
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenedNetwork:
-    """How a network is run, and how that was checked."""
-
-    forward: Forward
-    path_taken: str  # "torchscript as published", "own network" or "own network, folded"
-    probe_difference: float | None = None  # largest relative difference on the probe clips
-    classifier: tuple[Tensor, Tensor] | None = None  # weight (K, D) and bias (K,) of the logits
 
 
 class Extractor:
@@ -115,21 +101,3 @@ class Extractor:
                 "network takes uint8 (clips, frames, height, width, 3)"
             )
         self.spec.check_length(clips.shape[1])
-
-
-def run_exactly(forward: Forward, clips: Tensor) -> Tensor:
-    """Run without gradients, in full float32, by algorithms that do not vary from run to run."""
-    with (
-        torch.inference_mode(),
-        torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ),
-        torch.jit.optimized_execution(False),
-    ):
-        return forward(clips)
-
-
-def relative_difference(reference: Tensor, other: Tensor) -> float:
-    """Largest difference between two ways of running a network, of the largest output."""
-    largest = reference.abs().max().clamp_min(torch.finfo(torch.float32).tiny)
-    return float((reference - other).abs().max() / largest)

@@ -1,14 +1,56 @@
-"""I3D: the network behind the Fréchet video distance."""
+"""I3D: the network behind the Fréchet video distance.
+
+TorchScript files carry their own code, which is the definition of the number. Our folded network
+takes its place only if it can be filled from the file's tensors and has reproduced the published
+output on probe clips. A batch norm's epsilon is not among the tensors, and the probe detects it.
+"""
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evaluation.networks import files
+from evaluation.networks.padding import max_pool_same, pad, same_padding
+from evaluation.networks.probes import (
+    FOLDED,
+    OWN,
+    PUBLISHED,
+    checked_call,
+    faster_if_same,
+    noise_clips,
+)
+from evaluation.networks.resizing import bilinear
+from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, WeightFile
+from latte.data.errors import InputError
+
 FRAME_SIZE = 224
+NUM_LOGITS = 400
+# Smaller and larger than the input, so that any other resizing shows (aligned corners,
+# antialiasing), and of two lengths, so that both paddings of an axis occur.
+PROBES = ((1, 16, 64, 80, 3), (1, 11, 256, 240, 3))
+
+TORCHSCRIPT = WeightFile(
+    file_name="i3d_torchscript.pt",
+    url="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
+    git_blob_sha1="93daef59c7ae0e9e8f76225521407e60cbafa6aa",
+    note="StyleGAN-V's port of TF-Hub i3d-kinetics-400/1, with its own code",
+)
+PRETRAINED = WeightFile(
+    file_name="i3d_pretrained_400.pt",
+    url=(
+        "https://github.com/JunyaoHu/common_metrics_on_video_quality"
+        "/raw/main/fvd/videogpt/i3d_pretrained_400.pt"
+    ),
+    git_blob_sha1="a867b87ac3a9097d200598b1d48a1b890d8ec744",
+    note="state dict of the PyTorch port that VideoGPT, TATS and cd-fvd use",
+)
 
 
 class I3D(nn.Module):
@@ -123,7 +165,7 @@ def preprocess(clips: Tensor) -> Tensor:
     Frame by frame bilinear, without antialiasing and without keeping the aspect, on the values 0
     to 255: the resizing inside the published TorchScript file.
     """
-    x = _resized(clips.permute(0, 1, 4, 2, 3).to(torch.float32), (FRAME_SIZE, FRAME_SIZE))
+    x = bilinear(clips.permute(0, 1, 4, 2, 3).to(torch.float32), (FRAME_SIZE, FRAME_SIZE))
     return (x / 255 * 2 - 1).transpose(1, 2).contiguous()
 
 
@@ -140,7 +182,7 @@ def preprocess_crop(clips: Tensor) -> Tensor:
         size = (FRAME_SIZE, math.ceil(width * scale))
     else:
         size = (math.ceil(height * scale), FRAME_SIZE)
-    x = _resized(clips.permute(0, 1, 4, 2, 3).to(torch.float32) / 255, size)
+    x = bilinear(clips.permute(0, 1, 4, 2, 3).to(torch.float32) / 255, size)
     top, left = (size[0] - FRAME_SIZE) // 2, (size[1] - FRAME_SIZE) // 2
     x = x[..., top : top + FRAME_SIZE, left : left + FRAME_SIZE]
     return ((x - 0.5) * 2).transpose(1, 2).contiguous()
@@ -159,38 +201,108 @@ def fold_batch_norms(model: I3D) -> I3D:
     return folded.to(memory_format=torch.channels_last_3d).requires_grad_(False)
 
 
-def same_padding(
-    sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]
-) -> list[tuple[int, int]]:
-    """Zeros before and after each axis, as TensorFlow's "SAME" has them: the odd one at the end."""
-    padding = []
-    for size, k, s in zip(sizes, kernel, stride, strict=True):
-        total = max(k - (size % s or s), 0)
-        padding.append((total // 2, total - total // 2))
-    return padding
+def open_i3d(
+    spec: NetworkSpec, path: Path, device: torch.device, *, batch_norm_eps: float
+) -> OpenedNetwork:
+    """I3D with the weights of a file: TorchScript, state dict or safetensors.
 
+    `batch_norm_eps` is that of our own network; a TorchScript file has its own. Such a file gives
+    logits alone: `pooled` features (1024, the averages before them) come from our own network, once
+    it has reproduced the file's logits.
 
-def pad(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
-    """`x` (N, C, T, H, W) with zeros before and after T, H and W."""
-    # torch wants the last axis first.
-    return functional.pad(x, [zeros for axis in reversed(padding) for zeros in axis])
-
-
-def max_pool_same(x: Tensor, *, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
-    """Max pooling over windows that TensorFlow's "SAME" padding has filled with zeros, not −∞."""
-    return functional.max_pool3d(
-        pad(x, same_padding(x.shape[2:], kernel, stride)), tuple(kernel), tuple(stride)
+    Raises:
+        InputError: the file is not one of these, damaged, of another network, or does not give
+            the output of the spec.
+    """
+    model = I3D(batch_norm_eps)
+    if files.is_torchscript(path):
+        return _open_torchscript(model, spec, path, device)
+    files.fill(model, files.read_state_dict(path), path)
+    classifier = _classifier(model.to(device), spec.output)
+    plain, folded = (
+        OpenedNetwork(
+            forward=_own(network, spec.output, spec.resize),
+            path_taken=path_taken,
+            classifier=classifier,
+        )
+        for network, path_taken in ((model, OWN), (fold_batch_norms(model), FOLDED))
     )
+    return faster_if_same(plain, folded, noise_clips(PROBES, device))
 
 
-def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, T, 3, H, W) → (N, T, 3, *size), bilinear; untouched where it has that size."""
-    if tuple(x.shape[-2:]) == size:
-        return x
-    resized = functional.interpolate(
-        x.flatten(0, 1), size=size, mode="bilinear", align_corners=False
+def open_published(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """A TorchScript file's logits of frames that are prepared already.
+
+    The result takes float32 (N, 3, T, 224, 224), given to the file as it is (`rescale` and
+    `resize` off), and gives float32 (N, 400).
+
+    Raises:
+        InputError: the file is not TorchScript, or damaged.
+    """
+    if not files.is_torchscript(path):
+        raise InputError(f"{path}: is not TorchScript: give i3d_torchscript.pt")
+    return _scripted_logits(files.open_torchscript(path, device), path, inside=False)
+
+
+def _open_torchscript(
+    model: I3D, spec: NetworkSpec, path: Path, device: torch.device
+) -> OpenedNetwork:
+    module = files.open_torchscript(path, device)
+    published = OpenedNetwork(forward=_published(module, path, spec.resize), path_taken=PUBLISHED)
+    folded = own = None
+    if files.fill_if_same(model, module.state_dict()):
+        folded = fold_batch_norms(model.to(device))
+        # Whatever the output, the file can be compared by its logits.
+        own = OpenedNetwork(forward=_own(folded, "logits", spec.resize), path_taken=FOLDED)
+    opened = faster_if_same(published, own, noise_clips(PROBES, device))
+    if spec.output == "logits":
+        return opened
+    if folded is None or opened.path_taken == PUBLISHED:
+        reason = (
+            f"its logits differ from our network's by {opened.probe_difference:.1e}"
+            if folded
+            else "its tensors have other names than those that we know"
+        )
+        raise InputError(
+            f"{path}: is TorchScript that gives logits alone, and our own network, which gives "
+            f"{spec.output} features, cannot take its place ({reason}): use output logits, or "
+            "give i3d_pretrained_400.pt"
+        )
+    classifier = _classifier(model, spec.output)
+    return replace(opened, forward=_own(folded, spec.output, spec.resize), classifier=classifier)
+
+
+def _classifier(model: I3D, output: str) -> tuple[Tensor, Tensor] | None:
+    """From pooled features to logits: a 1×1×1 convolution, which averaging over time passes."""
+    convolution = model.logits.conv3d
+    if output == "logits" or convolution.bias is None:
+        return None
+    return convolution.weight.flatten(1), convolution.bias
+
+
+def _own(model: I3D, output: str, resize: str) -> Forward:
+    layer = model if output == "logits" else model.pooled
+    return lambda clips: layer(PREPROCESS[resize](clips))
+
+
+def _published(module: nn.Module, path: Path, resize: str) -> Forward:
+    """The scripted network: resizing by itself, as StyleGAN-V calls it, or after our crop."""
+    logits = _scripted_logits(module, path, inside=resize == "squash")
+    if resize == "squash":
+        return lambda clips: logits(clips.permute(0, 4, 1, 2, 3).contiguous())  # uint8 NCTHW
+    return lambda clips: logits(PREPROCESS[resize](clips))
+
+
+def _scripted_logits(module: nn.Module, path: Path, *, inside: bool) -> Callable[[Tensor], Tensor]:
+    """Logits of the scripted network; `inside`: it resizes and scales."""
+    return checked_call(
+        lambda x: module(x, rescale=inside, resize=inside, return_features=True),
+        path,
+        network="I3D",
+        usage="x, rescale, resize, return_features",
+        width=NUM_LOGITS,
+        row="features for each clip",
     )
-    return resized.unflatten(0, x.shape[:2])
 
 
 def _folded_convolution(conv: nn.Conv3d, bn: nn.BatchNorm3d) -> nn.Conv3d:
@@ -203,3 +315,29 @@ def _folded_convolution(conv: nn.Conv3d, bn: nn.BatchNorm3d) -> nn.Conv3d:
     bias = bn.bias.double() - bn.running_mean.double() * scale
     folded.load_state_dict({"weight": weight.float(), "bias": bias.float()})
     return folded.to(conv.weight.device)
+
+
+PREPROCESS: dict[str, Callable[[Tensor], Tensor]] = {"squash": preprocess, "crop": preprocess_crop}
+I3D_SPEC = NetworkSpec(
+    name="i3d",
+    title="I3D, Kinetics-400 logits (StyleGAN-V, Latte; batch-norm epsilon 1e-3)",
+    unit="clip",
+    outputs={"logits": NUM_LOGITS, "pooled": 1024},
+    resizes=("squash", "crop"),
+    min_frames=10,
+    cpu_chunk=1,
+    metric_suffix="",
+    version=1,
+    weight_files=(TORCHSCRIPT, PRETRAINED),
+    open=partial(open_i3d, batch_norm_eps=1e-3),
+)
+SPECS = (
+    I3D_SPEC,
+    replace(
+        I3D_SPEC,
+        name="i3d-videogpt",
+        title="I3D, Kinetics-400 logits (VideoGPT, TATS, cd-fvd; batch-norm epsilon 1e-5)",
+        weight_files=(PRETRAINED,),
+        open=partial(open_i3d, batch_norm_eps=1e-5),
+    ),
+)

@@ -1,12 +1,30 @@
-"""Inception-v3 as the Fréchet inception distance knows it."""
+"""Inception-v3 as the Fréchet inception distance knows it; it runs on one frame at a time.
+
+The modes are clean-fid's. "clean" filters before it drops pixels; "legacy-tensorflow" is what
+TTUR's and StyleGAN's FID do, "legacy-pytorch" is pytorch-fid. The weights are the same in all of
+them, from TensorFlow's archive of 2015-12-05.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-FRAME_SIZE = 299
+from evaluation.networks import files
+from evaluation.networks.probes import OWN, PUBLISHED, checked_call, faster_if_same, noise_clips
+from evaluation.networks.resizing import clean_fid_resizer, tf1_bilinear
+from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, WeightFile
+from latte.data.errors import InputError
+
 NUM_FEATURES = 2048
 NUM_CLASSES = 1008
+GPU_FRAMES = 32  # frames at once on a GPU; bounds the memory
+# Smaller than, larger than and of the size of the network's input.
+PROBES = ((1, 1, 64, 80, 3), (1, 1, 320, 400, 3), (1, 1, 299, 299, 3))
+
+FrameForward = Callable[[Tensor], Tensor]  # uint8 (n, H, W, 3) → float32 (n, 2048)
 
 
 class Inception(nn.Module):
@@ -190,3 +208,141 @@ class BlockE(nn.Module):
 def _mean_pool(x: Tensor) -> Tensor:
     """3×3 average of the pixels that are there: TensorFlow does not count the padding."""
     return functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def preprocess(frames: Tensor, resize: str) -> Tensor:
+    """uint8 (n, H, W, 3) → float32 (n, 3, 299, 299), in the range that the network takes.
+
+    That is [-1, 127/128], x / 128 − 1, in the graph of 2015; pytorch-fid has [-1, 1] in its place.
+    """
+    if resize == "legacy-tensorflow":  # clean-fid leaves this one to the published file
+        return (tf1_bilinear(frames.permute(0, 3, 1, 2).to(torch.float32)) - 128) / 128
+    resized = clean_fid_resizer(resize)(frames).permute(0, 3, 1, 2)
+    if resize == "clean":
+        return (resized - 128) / 128
+    # pytorch-fid's memory layout, in which the last bits of the convolutions are its own
+    return 2 * (resized.contiguous() / 255) - 1
+
+
+def open_inception(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
+    """Inception with the weights of a file: the published TorchScript, a state dict, safetensors.
+
+    It runs on uint8 (n, T, H, W, 3) and gives float32 (n, T, 2048). A state dict has the names of
+    pytorch-fid's and torch-fidelity's files, with `fc` or without.
+
+    Raises:
+        InputError: the file is not one of these, damaged, or of another network.
+    """
+    if files.is_torchscript(path):
+        return _open_torchscript(spec, path, device)
+    tensors = files.read_state_dict(path)
+    model = Inception(classifier=any(name.endswith("fc.weight") for name in tensors))
+    files.fill(model, tensors, path)
+    forward = _frame_by_frame(_own(model.to(device), spec.resize), device)
+    classifier = None
+    if model.fc is not None:
+        # The Inception Score's original leaves the bias out, and all after it have.
+        classifier = (model.fc.weight, torch.zeros_like(model.fc.bias))
+    return OpenedNetwork(forward=forward, path_taken=OWN, classifier=classifier)
+
+
+def _open_torchscript(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
+    module = files.open_torchscript(path, device)
+    published = _frame_by_frame(_published(module, path, spec.resize), device)
+    model = Inception(classifier=False)
+    own = None
+    if files.fill_if_same(model, module.state_dict()):
+        forward = _frame_by_frame(_own(model.to(device), spec.resize), device)
+        own = OpenedNetwork(forward=forward, path_taken=OWN)
+    reference = OpenedNetwork(forward=published, path_taken=PUBLISHED)
+    return faster_if_same(reference, own, noise_clips(PROBES, device))
+
+
+def _frame_by_frame(features: FrameForward, device: torch.device) -> Forward:
+    """From frames to clips. On a CPU a frame never shares a batch, so its bits depend on nothing.
+
+    It costs nothing there: one frame at a time is as fast as eight.
+    """
+    step = 1 if device.type == "cpu" else GPU_FRAMES
+
+    def forward(clips: Tensor) -> Tensor:
+        rows = [features(part) for part in clips.flatten(0, 1).split(step)]
+        return torch.cat(rows).unflatten(0, clips.shape[:2])
+
+    return forward
+
+
+def _own(model: Inception, resize: str) -> FrameForward:
+    return lambda frames: model(preprocess(frames, resize))
+
+
+def _published(module: nn.Module, path: Path, resize: str) -> FrameForward:
+    """The scripted network, called as clean-fid and StyleGAN call it.
+
+    Only "legacy-tensorflow" calls it whole: its own code resizes. The others call its `layers`.
+    """
+    if resize != "legacy-tensorflow" and not hasattr(module, "layers"):
+        raise InputError(
+            f"{path}: is TorchScript without `layers`, by which resize {resize!r} goes round the "
+            "file's own resizing: give the published inception-2015-12-05.pt"
+        )
+
+    def call(frames: Tensor) -> object:
+        if resize == "legacy-tensorflow":
+            x = frames.permute(0, 3, 1, 2).contiguous()  # uint8 (n, 3, H, W)
+            return module(x, return_features=True)
+        return module.layers(preprocess(frames, resize))
+
+    return checked_call(
+        call,
+        path,
+        network="Inception",
+        usage="x, return_features; layers",
+        width=NUM_FEATURES,
+        row="features for each frame",
+    )
+
+
+SPECS = (
+    NetworkSpec(
+        name="inception",
+        title="Inception of 2015-12-05 (FID, KID: clean-fid, StyleGAN, pytorch-fid)",
+        unit="frame",
+        outputs={"pooled": NUM_FEATURES},
+        resizes=("clean", "legacy-tensorflow", "legacy-pytorch"),
+        min_frames=1,
+        cpu_chunk=1,
+        metric_suffix="",
+        version=1,
+        weight_files=(
+            WeightFile(
+                file_name="inception-2015-12-05.pt",
+                url=(
+                    "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics"
+                    "/inception-2015-12-05.pt"
+                ),
+                note="clean-fid's and StyleGAN2's port of the 2015 graph, with its own code; no "
+                "hash is published",
+            ),
+            WeightFile(
+                file_name="pt_inception-2015-12-05-6726825d.pth",
+                url=(
+                    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
+                    "/pt_inception-2015-12-05-6726825d.pth"
+                ),
+                sha256="6726825d",
+                note="state dict of the same weights, from pytorch-fid",
+            ),
+            WeightFile(
+                file_name="weights-inception-2015-12-05-6726825d.pth",
+                url=(
+                    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0"
+                    "/weights-inception-2015-12-05-6726825d.pth"
+                ),
+                sha256="6726825d",
+                note="the same file, from torch-fidelity",
+            ),
+        ),
+        open=open_inception,
+    ),
+)

@@ -14,7 +14,6 @@ from tabulate import tabulate
 
 from evaluation.networks import files
 from evaluation.networks.extractor import Extractor
-from evaluation.networks.i3d_run import TOLERANCE
 from evaluation.networks.known_inputs import (
     BlackAgainstWhite,
     CdFvdExample,
@@ -24,6 +23,7 @@ from evaluation.networks.known_inputs import (
     measured,
     needed_files,
 )
+from evaluation.networks.probes import TOLERANCE
 from evaluation.networks.registry import build
 from evaluation.networks.spec import NetworkSpec, WeightFile
 from evaluation.networks.weights import Digest, digest

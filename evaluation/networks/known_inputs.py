@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from evaluation.metrics import frechet_distance, frechet_distance_from_features, inception_score
-from evaluation.networks.extractor import Extractor, run_exactly
-from evaluation.networks.i3d_run import open_published
+from evaluation.networks.extractor import Extractor
+from evaluation.networks.i3d import open_published
+from evaluation.networks.probes import run_exactly
 from evaluation.statistics.running import RunningStatistics
 from latte.data.errors import InputError
 

@@ -1,30 +1,52 @@
-"""How FID's reference codes bring frames to the network's 299×299 pixels.
+"""How reference codes bring frames to a network's own size.
 
-The choice moves FID more than most differences between models (Parmar et al., 2022, "On Aliased
-Resizing and Surprising Subtleties in GAN Evaluation"): of the three, only `clean_resize` filters
+The choice changes FID more than most differences between models do (Parmar et al., 2022, "On
+Aliased Resizing and Surprising Subtleties in GAN Evaluation"): of FID's three, only "clean" filters
 before it drops pixels. None keeps the aspect.
 """
 
+import warnings
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
+from cleanfid.resize import build_resizer
 from torch import Tensor
 from torch.nn import functional
 
 
-def clean_resize(frames: NDArray[np.uint8], size: int = 299) -> NDArray[np.float32]:
-    """Frames uint8 (n, H, W, 3) → float32 (n, size, size, 3), cut to 0 … 255, not rounded.
+@cache
+def clean_fid_resizer(mode: str) -> Callable[[Tensor], Tensor]:
+    """clean-fid's own resizing: uint8 (n, H, W, 3) → float32 (n, 299, 299, 3), cut to 0 … 255.
 
-    Pillow's antialiased bicubic filter on each channel in float32; bit for bit clean-fid's
-    resizing with mode "clean".
+    Args:
+        mode: "clean" (Pillow's antialiased bicubic filter on float channels, not rounded) or
+            "legacy-pytorch" (torch's bilinear filter without antialiasing, half-pixel centres).
     """
-    resized = np.empty((len(frames), size, size, 3), dtype=np.float32)
-    for index, frame in enumerate(frames):
-        for channel in range(3):
-            image = Image.fromarray(np.ascontiguousarray(frame[..., channel], dtype=np.float32))
-            resized[index, ..., channel] = image.resize((size, size), Image.Resampling.BICUBIC)
-    return resized.clip(0, 255, out=resized)
+    with warnings.catch_warnings():  # clean-fid silences every warning of the process here
+        resizer = build_resizer(mode.replace("-", "_"))
+
+    def resize(frames: Tensor) -> Tensor:
+        resized = np.empty((len(frames), 299, 299, 3), dtype=np.float32)
+        for index, frame in enumerate(frames.cpu().numpy()):
+            resized[index] = resizer(frame)
+        return torch.from_numpy(resized).to(frames.device)
+
+    return resize
+
+
+def bilinear(clips: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, T, C, H, W) → (N, T, C, *size), half-pixel centres, no antialiasing.
+
+    Clips that have the size are returned unchanged.
+    """
+    if tuple(clips.shape[-2:]) == size:
+        return clips
+    frames = functional.interpolate(
+        clips.flatten(0, 1), size=size, mode="bilinear", align_corners=False
+    )
+    return frames.unflatten(0, clips.shape[:2])
 
 
 def tf1_bilinear(frames: Tensor, size: int = 299) -> Tensor:
@@ -41,17 +63,6 @@ def tf1_bilinear(frames: Tensor, size: int = 299) -> Tensor:
     first = first[..., left] + (first[..., right] - first[..., left]) * across
     second = second[..., left] + (second[..., right] - second[..., left]) * across
     return first + (second - first) * down[:, None]
-
-
-def torch_bilinear(frames: Tensor, size: int = 299) -> Tensor:
-    """Frames float32 (n, C, H, W) → (n, C, size, size), as pytorch-fid resizes them.
-
-    Half-pixel centres, no antialiasing; bit for bit clean-fid's resizing with mode
-    "legacy_pytorch".
-    """
-    return functional.interpolate(
-        frames.contiguous(), size=(size, size), mode="bilinear", align_corners=False
-    ).clamp(0, 255)
 
 
 def _neighbours(old: int, new: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,6 +11,7 @@ another clip of the batch.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from evaluation.networks.probes import OWN
+from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES, SHAPES
 
@@ -227,3 +230,39 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             f"{path}: cannot be read as safetensors, which the weights of this network are "
             f"({error}): leave --weights out for those that come with it, or give such a file"
         ) from None
+
+
+def open_shapes(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
+    """One of the two networks with the weights of a file."""
+    load = load_shapes_video_net if spec.unit == "clip" else load_shapes_frame_net
+    model = load(path).to(device)
+    if spec.output == "logits":
+        return OpenedNetwork(forward=model, path_taken=OWN)
+    classifier = (model.head.weight, model.head.bias)
+    return OpenedNetwork(forward=model.features, path_taken=OWN, classifier=classifier)
+
+
+SHAPES_SPEC = NetworkSpec(
+    name="shapes",
+    title="small 3-D classifier of moving shapes, bundled with the package",
+    unit="clip",
+    outputs={"pooled": NUM_FEATURES, "logits": NUM_CLASSES},
+    resizes=("squash",),
+    min_frames=MIN_FRAMES,
+    cpu_chunk=8,
+    metric_suffix="-shapes",
+    version=int(VERSION),
+    bundled=VIDEO_FILE,
+    open=open_shapes,
+)
+SPECS = (
+    SHAPES_SPEC,
+    replace(
+        SHAPES_SPEC,
+        name="shapes-frame",
+        title="small 2-D classifier of single frames, bundled with the package",
+        unit="frame",
+        min_frames=1,
+        bundled=FRAME_FILE,
+    ),
+)

@@ -1,11 +1,18 @@
 """What is known of a network before anything is loaded. Imports nothing heavy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor, device
+
+# uint8 (n, T, H, W, 3) → float32 (n, …, D), on the same device
+Forward = Callable[["Tensor"], "Tensor"]
+Opener = Callable[["NetworkSpec", Path, "device"], "OpenedNetwork"]
 
 
 class NetworkKey(NamedTuple):
@@ -33,8 +40,18 @@ class WeightFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenedNetwork:
+    """How a network is run, and how that was checked."""
+
+    forward: Forward
+    path_taken: str  # "torchscript as published", "own network" or "own network, folded"
+    probe_difference: float | None = None  # largest relative difference on the probe clips
+    classifier: tuple["Tensor", "Tensor"] | None = None  # weight (K, D), bias (K,) of the logits
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """A feature network: what goes in, what comes out, where its weights are.
+    """A feature network: what goes in, what comes out, where its weights are, how it is opened.
 
     Where there are several outputs or ways of resizing, `output` and `resize` are the chosen ones;
     the first of each is the default.
@@ -61,6 +78,7 @@ class NetworkSpec:
     version: int  # raised by every change that moves its numbers
     weight_files: tuple[WeightFile, ...] = ()  # any of them will do; the first one is fetched
     bundled: Path | None = None  # weights that ship with the package
+    open: Opener | None = field(default=None, repr=False)  # None: a function of clips, no weights
     output: str = ""  # the layer whose output are the features
     resize: str = ""
 

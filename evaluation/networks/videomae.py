@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.networks import files
-from evaluation.networks.extractor import OpenedNetwork
+from evaluation.networks.probes import OWN
+from evaluation.networks.resizing import bilinear
+from evaluation.networks.spec import NetworkSpec, OpenedNetwork, WeightFile
 from latte.data.errors import InputError
 
 NORM_EPSILON = 1e-6
@@ -144,22 +146,16 @@ def preprocess(clips: Tensor, frame_size: int = 224) -> Tensor:
     Bilinear, without antialiasing and without keeping the aspect. Mean and deviation of a data set
     are not taken out, as cd-fvd does not.
     """
-    count, frames, height, width, _ = clips.shape
     x = clips.permute(0, 1, 4, 2, 3).to(torch.float32) / 255  # (N, T, 3, H, W)
-    if (height, width) != (frame_size, frame_size):
-        resized = functional.interpolate(
-            x.flatten(0, 1), size=(frame_size, frame_size), mode="bilinear", align_corners=False
-        )
-        x = resized.unflatten(0, (count, frames))
-    return x.transpose(1, 2).contiguous()
+    return bilinear(x, (frame_size, frame_size)).transpose(1, 2).contiguous()
 
 
 def open_videomae(
-    path: Path, device: torch.device, *, config: VideoMAEConfig | None = None
+    spec: NetworkSpec, path: Path, device: torch.device, *, config: VideoMAEConfig | None = None
 ) -> OpenedNetwork:
     """VideoMAE-v2 with the weights of a file: the public checkpoint, a state dict or safetensors.
 
-    What it runs takes uint8 (n, 16, H, W, 3) and gives float32 (n, 1408). The giant's file has
+    It runs on uint8 (n, 16, H, W, 3) and gives float32 (n, 1408). The giant's file has
     4 GB; its tensors become the network's own, so that memory holds them once.
 
     Raises:
@@ -172,18 +168,45 @@ def open_videomae(
         model = VideoMAE(config)
     files.fill(model, tensors, path, in_place=True)
     model = model.to(device).requires_grad_(False)
-    settings = model.config
+    sizes = model.config
 
     def forward(clips: Tensor) -> Tensor:
-        if clips.shape[1] != settings.num_frames:
+        if clips.shape[1] != sizes.num_frames:
             raise InputError(
-                f"VideoMAE takes clips of {settings.num_frames} frames, these have "
-                f"{clips.shape[1]}: give --num-frames {settings.num_frames}"
+                f"VideoMAE takes clips of {sizes.num_frames} frames, these have "
+                f"{clips.shape[1]}: give --num-frames {sizes.num_frames}"
             )
-        return model(preprocess(clips, settings.frame_size))
+        return model(preprocess(clips, sizes.frame_size))
 
-    return OpenedNetwork(forward=forward, path_taken="own network")
+    return OpenedNetwork(forward=forward, path_taken=OWN)
 
 
 def _is_head(name: str) -> bool:
     return name.startswith(HEAD) or f".{HEAD}" in name
+
+
+SPECS = (
+    NetworkSpec(
+        name="videomae",
+        title="VideoMAE-v2 giant, fine-tuned on Something-Something v2 (cd-fvd)",
+        unit="clip",
+        outputs={"pooled": 1408},
+        resizes=("squash",),
+        min_frames=16,
+        max_frames=16,
+        cpu_chunk=1,
+        metric_suffix="-VideoMAE",
+        version=1,
+        weight_files=(
+            WeightFile(
+                file_name="vit_g_hybrid_pt_1200e_ssv2_ft.pth",
+                url=(
+                    "https://pjlab-gvm-data.oss-cn-shanghai.aliyuncs.com/internvideo/videomaev2"
+                    "/vit_g_hybrid_pt_1200e_ssv2_ft.pth"
+                ),
+                note="VideoMAE-v2 giant, fine-tuned on Something-Something v2; no published hash",
+            ),
+        ),
+        open=open_videomae,
+    ),
+)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.metrics.inputs import Array
-from evaluation.networks.extractor import run_exactly
+from evaluation.networks.probes import run_exactly
 from evaluation.similarity.hidden_states import Site, watching
 from evaluation.similarity.latte_sites import SitePair, branch_pairs, latte_sites
 from evaluation.similarity.matrices import FEWEST_FRAMES, cosines, token_directions

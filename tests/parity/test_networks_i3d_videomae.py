@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.networks.i3d import I3D
-from evaluation.networks.i3d_run import PREPROCESS
-from evaluation.networks.registry import build
+from evaluation.networks.i3d import I3D, PREPROCESS
+from evaluation.networks.registry import build, network
 from evaluation.networks.videomae import VideoMAE, VideoMAEConfig, open_videomae, preprocess
 
 finetune = pytest.importorskip("cdfvd.third_party.VideoMAEv2.videomaev2_finetune")
@@ -70,12 +69,12 @@ def test_videomae_with_random_weights(clips, tmp_path, check_difference):
     path = tmp_path / "checkpoint.pth"
     torch.save({"module": theirs.state_dict()}, path)
     config = VideoMAEConfig(width=64, depth=3, num_heads=4, mlp_width=int(64 * RATIO))
-    run = open_videomae(path, torch.device("cpu"), config=config)
+    run = open_videomae(network("videomae"), path, torch.device("cpu"), config=config)
     with torch.inference_mode():
         expected = theirs.forward_features(preprocess_videomae(clips)).numpy()
         found = run.forward(torch.from_numpy(clips))
         frames = preprocess(torch.from_numpy(clips)) - preprocess_videomae(clips)
-    assert np.ptp(expected, axis=0).max() > 1e-3  # the two clips are told apart
+    assert np.ptp(expected, axis=0).max() > 1e-3  # the features of the two clips differ
     check_difference("VideoMAE-v2, frames", "cd-fvd", float(frames.abs().max()), 1e-5)
     check_difference(
         "VideoMAE-v2, random weights", "cd-fvd", relative_difference(found, expected), 1e-4
@@ -109,7 +108,7 @@ def test_i3d_with_random_weights(output, i3d_weights, clips, tmp_path, check_dif
         expected = theirs(x) if output == "logits" else theirs.extract_features(x).mean((2, 3, 4))
         frames = PREPROCESS["squash"](torch.from_numpy(clips)) - x
     found = build("i3d-videogpt", path, output=output)(clips)
-    assert np.ptp(found, axis=0).max() > 1e-2 * np.abs(found).max()  # the clips are told apart
+    assert np.ptp(found, axis=0).max() > 1e-2 * np.abs(found).max()  # the clips differ
     if output == "logits":
         check_difference("I3D, frames", "cd-fvd", float(frames.abs().max()), 1e-5)
     check_difference(f"I3D, {output}", "cd-fvd", relative_difference(found, expected.numpy()), 1e-4)

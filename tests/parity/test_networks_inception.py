@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from evaluation.networks.inception import Inception
-from evaluation.networks.inception_run import open_inception
-from evaluation.networks.resizing import clean_resize, tf1_bilinear, torch_bilinear
+from evaluation.networks.registry import build
+from evaluation.networks.resizing import tf1_bilinear
 
 CPU = torch.device("cpu")
 SIZES = [(32, 32), (128, 96), (256, 256), (299, 299), (331, 257), (720, 1280), (1, 7)]
@@ -65,8 +65,7 @@ def relative_difference(found, expected):
 
 
 def features(weights, clips, resize):
-    with torch.inference_mode():
-        return open_inception(weights, CPU, resize=resize).forward(clips)[0]
+    return build("inception", weights, resize=resize)(clips)[0]
 
 
 def pytorch_fid_network(module, monkeypatch, weights, **options):
@@ -106,11 +105,12 @@ def test_unbiased_logits_are_those_of_torch_fidelity(weights, clips, check_diffe
     network = module.FeatureExtractorInceptionV3(
         "inception-v3-compat", ["logits_unbiased"], feature_extractor_weights_path=str(weights)
     )
-    run = open_inception(weights, CPU, resize="legacy-tensorflow")
-    weight, bias = run.classifier
+    extractor = build("inception", weights, resize="legacy-tensorflow")
+    opened = extractor.spec.open(extractor.spec, weights, CPU)
+    weight, bias = opened.classifier
     with torch.inference_mode():
         (expected,) = network(clips[0].permute(0, 3, 1, 2))
-        found = run.forward(clips)[0] @ weight.T + bias
+        found = opened.forward(clips)[0] @ weight.T + bias
     step = "FID's Inception, logits without bias"
     check_difference(step, "torch-fidelity 0.4.0", relative_difference(found, expected), 1e-4)
 
@@ -156,25 +156,6 @@ def test_the_legacy_pytorch_mode_is_that_of_clean_fid(
     found = features(weights, clips, "legacy-pytorch")
     step = "FID's Inception, resize legacy-pytorch"
     check_difference(step, "clean-fid 0.1.35", relative_difference(found, expected), 1e-4)
-
-
-def test_clean_resizing_is_clean_fids_bit_for_bit(check_difference):
-    resizer = pytest.importorskip("cleanfid.resize").build_resizer("clean")
-    frames = [noise(*size) for size in SIZES]
-    difference = max(
-        np.abs(clean_resize(frame[None])[0] - resizer(frame)).max() for frame in frames
-    )
-    check_difference("resize clean, bit for bit", "clean-fid 0.1.35", float(difference), 0)
-
-
-def test_torch_resizing_is_clean_fids_bit_for_bit(check_difference):
-    resizer = pytest.importorskip("cleanfid.resize").build_resizer("legacy_pytorch")
-    frames = [noise(*size) for size in SIZES]
-    difference = max(
-        np.abs(torch_bilinear(as_tensor(frame))[0].permute(1, 2, 0).numpy() - resizer(frame)).max()
-        for frame in frames
-    )
-    check_difference("resize legacy-pytorch, bit for bit", "clean-fid 0.1.35", float(difference), 0)
 
 
 def test_tensorflow_resizing_is_torch_fidelitys(check_difference):

@@ -7,12 +7,17 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from evaluation.networks.c3d import C3D, preprocess
-from evaluation.networks.c3d_run import open_c3d, probe_clip, probe_difference
+from evaluation.networks.c3d import C3D, preprocess, probability_difference, probe_clip
+from evaluation.networks.registry import network
 from latte.data.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "c3d.npz"
 CPU = torch.device("cpu")
+
+
+def open_c3d(path, device):
+    spec = network("c3d")
+    return spec.open(spec, path, device)
 
 
 def formula_tensor(name, shape):
@@ -269,7 +274,7 @@ def test_the_probe_sees_what_certainty_hides():
     sure = torch.tensor([[40.0, 0.0, -3.0]])
     small_change = (sure * 1.005).softmax(dim=1)
     assert (sure.softmax(dim=1) - small_change).abs().max() < 1e-6
-    assert probe_difference(sure.softmax(dim=1), small_change) > 1e-3
-    assert probe_difference(sure.softmax(dim=1), sure.softmax(dim=1)) == 0
-    assert not probe_difference(sure.softmax(dim=1), small_change * torch.nan) <= 1e-3
+    assert probability_difference(sure.softmax(dim=1), small_change) > 1e-3
+    assert probability_difference(sure.softmax(dim=1), sure.softmax(dim=1)) == 0
+    assert not probability_difference(sure.softmax(dim=1), small_change * torch.nan) <= 1e-3
     assert probe_clip(CPU).dtype == torch.uint8

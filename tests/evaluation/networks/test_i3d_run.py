@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evaluation.networks.i3d import I3D, preprocess, preprocess_crop
-from evaluation.networks.i3d_run import open_published
+from evaluation.networks.i3d import I3D, open_published, preprocess, preprocess_crop
 from evaluation.networks.registry import build
 from latte.data.errors import InputError
 

@@ -6,12 +6,19 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from evaluation.networks.inception import Inception
-from evaluation.networks.inception_run import RESIZES, open_inception, preprocess
-from evaluation.networks.resizing import clean_resize
+from evaluation.networks.inception import Inception, preprocess
+from evaluation.networks.registry import network
+from evaluation.networks.resizing import clean_fid_resizer
 from latte.data.errors import InputError
 
 CPU = torch.device("cpu")
+RESIZES = network("inception").resizes
+
+
+def open_inception(path, device, *, resize):
+    spec = network("inception").choose(resize=resize)
+    return spec.open(spec, path, device)
+
 
 # What pytorch-fid 0.3.0's network gives for `clips`, with the weights of `formula_tensor`, after
 # clean-fid's resizing (torch-fidelity's for "legacy-tensorflow"): features 0, 1024 and 2047 of the
@@ -120,9 +127,9 @@ def test_the_range_is_that_of_the_mode():
 
 def test_channels_are_red_green_blue_and_rows_are_rows():
     frames = np.random.default_rng(0).integers(0, 256, (1, 30, 20, 3), dtype=np.uint8)
-    expected = clean_resize(frames)[0].transpose(2, 0, 1)
-    found = preprocess(torch.from_numpy(frames), "clean")[0] * 128 + 128
-    assert np.abs(found.numpy() - expected).max() < 1e-4
+    frames = torch.from_numpy(frames)
+    expected = clean_fid_resizer("clean")(frames)[0].permute(2, 0, 1)
+    assert (preprocess(frames, "clean")[0] * 128 + 128 - expected).abs().max() < 1e-4
 
 
 def test_a_file_without_classifier_gives_the_same_features(tensors, weights, clips, tmp_path):
@@ -153,7 +160,7 @@ def test_torchvisions_own_weights_are_refused(name, shape, message, tensors, tmp
 
 
 def test_an_unknown_resize_is_refused(weights):
-    with pytest.raises(InputError, match="'legacy_pytorch': choose clean, legacy-tensorflow"):
+    with pytest.raises(InputError, match="'legacy_pytorch': choose clean or legacy-tensorflow"):
         open_inception(weights, CPU, resize="legacy_pytorch")
 
 

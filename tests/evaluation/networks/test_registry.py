@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.networks import registry, shapes
-from evaluation.networks.extractor import Extractor, OpenedNetwork
+from evaluation.networks import shapes
+from evaluation.networks.extractor import Extractor
 from evaluation.networks.i3d import I3D, preprocess, preprocess_crop
 from evaluation.networks.registry import NETWORKS, build, network
+from evaluation.networks.spec import OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
 from latte.data.errors import InputError
 
@@ -41,6 +42,7 @@ def test_every_network_says_what_it_takes_and_gives():
         assert spec.output == next(iter(spec.outputs))
         assert spec.num_features == spec.outputs[spec.output]
         assert spec.resize == spec.resizes[0]
+        assert spec.open is not None
         assert spec.max_frames is None or spec.max_frames >= spec.min_frames
     assert set(NETWORKS) == {
         "i3d",
@@ -84,7 +86,7 @@ def test_a_folding_that_went_wrong_is_not_used(
         broken.logits.conv3d.bias.data += 1
         return broken
 
-    monkeypatch.setattr("evaluation.networks.i3d_run.fold_batch_norms", wrong)
+    monkeypatch.setattr("evaluation.networks.i3d.fold_batch_norms", wrong)
     extractor = build("i3d", state_dict_file)
     assert extractor.path_taken == "own network"
     assert extractor.probe_difference > 1e-2
@@ -166,7 +168,6 @@ def test_weights_may_be_named_as_text(shapes_files):
 
 def test_each_embedded_network_is_of_the_version_its_spec_says():
     assert {NETWORKS[name].version for name in ("shapes", "shapes-frame")} == {int(shapes.VERSION)}
-    assert registry.I3D_EPSILON.keys() <= NETWORKS.keys()
 
 
 @pytest.mark.parametrize(

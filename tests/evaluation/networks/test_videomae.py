@@ -1,6 +1,8 @@
 import argparse
 import pickle
 from collections import OrderedDict
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,6 +27,10 @@ SMALL = VideoMAEConfig(
 CPU = torch.device("cpu")
 
 
+def open_small(path):
+    return open_videomae(NETWORKS["videomae"], path, CPU, config=SMALL)
+
+
 @pytest.fixture(scope="module")
 def tensors():
     """Random weights of a small network."""
@@ -44,10 +50,8 @@ def clips(make_clips):
 def small_giant(monkeypatch):
     """`build("videomae")` with a network that fits into a test."""
 
-    def open_small(path, device):
-        return open_videomae(path, device, config=SMALL)
-
-    monkeypatch.setattr("evaluation.networks.videomae.open_videomae", open_small)
+    spec = replace(NETWORKS["videomae"], open=partial(open_videomae, config=SMALL))
+    monkeypatch.setattr(registry, "NETWORKS", {"videomae": spec})
 
 
 def saved(tmp_path, content, name="weights.pth"):
@@ -58,7 +62,7 @@ def saved(tmp_path, content, name="weights.pth"):
 
 def features(path, clips):
     with torch.inference_mode():
-        return open_videomae(path, CPU, config=SMALL).forward(clips)
+        return open_small(path).forward(clips)
 
 
 def test_the_giant_has_the_published_sizes():
@@ -156,7 +160,7 @@ def test_the_tensors_of_the_file_become_the_networks_own(tensors, tmp_path, monk
         "evaluation.networks.files.torch.isfinite", lambda t: made.append(t) or torch.tensor(True)
     )
     path = saved(tmp_path, {"model": tensors})
-    forward = open_videomae(path, CPU, config=SMALL).forward
+    forward = open_small(path).forward
     model = next(c.cell_contents for c in forward.__closure__ if type(c.cell_contents) is VideoMAE)
     read = {tensor.data_ptr() for tensor in made}
     assert {parameter.data_ptr() for parameter in model.parameters()} == read
@@ -178,21 +182,21 @@ def test_tensors_of_another_network_are_named(change, message, tensors, tmp_path
     changed = {name: tensor.clone() for name, tensor in tensors.items()}
     change(changed)
     with pytest.raises(InputError, match=message):
-        open_videomae(saved(tmp_path, {"model": changed}), CPU, config=SMALL)
+        open_small(saved(tmp_path, {"model": changed}))
 
 
 def test_a_checkpoint_with_settings_is_refused_with_the_way_to_convert_it(tensors, tmp_path):
     path = saved(tmp_path, {"module": tensors, "args": argparse.Namespace(lr=1)})
     with pytest.raises(InputError, match=r"more than tensors.*save what is under 'model' or 'mod"):
-        open_videomae(path, CPU, config=SMALL)
+        open_small(path)
     converted = torch.load(path, weights_only=False)["module"]
-    open_videomae(saved(tmp_path, converted, "ours.pth"), CPU, config=SMALL)
+    open_small(saved(tmp_path, converted, "ours.pth"))
     old = tmp_path / "old.pth"
     torch.save({"module": tensors}, old, _use_new_zipfile_serialization=False)
-    open_videomae(old, CPU, config=SMALL)
+    open_small(old)
     old.write_bytes(pickle.dumps({"a": 1}, protocol=4))
     with pytest.raises(InputError, match="more than tensors"):
-        open_videomae(old, CPU, config=SMALL)
+        open_small(old)
 
 
 def test_clips_of_another_length_are_refused(tensors, tmp_path, small_giant):
@@ -203,7 +207,7 @@ def test_clips_of_another_length_are_refused(tensors, tmp_path, small_giant):
         with pytest.raises(InputError, match=f"clips of 16 frames, these have {frames}"):
             extractor(clips)
         with pytest.raises(InputError, match=f"clips of 16 frames, these have {frames}"):
-            open_videomae(path, CPU, config=SMALL).forward(torch.from_numpy(clips))
+            open_small(path).forward(torch.from_numpy(clips))
 
 
 def test_rows_have_the_same_bits_in_any_grouping(tensors, tmp_path, small_giant, clips):
