@@ -1,13 +1,14 @@
 """What a Latte is: its sizes and the paper's design choices, and the presets by name."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from latte.data.errors import InputError, nearest
+from latte.data.schema import Count, Positive, check_fields
 
+Variant = Literal[1, 2, 3, 4]
 PatchEmbedding = Literal["uniform", "compression"]
 Conditioning = Literal["s-adaln", "all-tokens"]
 TemporalPosition = Literal["absolute", "rotary"]
@@ -22,55 +23,30 @@ _WEIGHT_PER_BLOCK: Mapping[int, int] = MappingProxyType({1: 18, 2: 18, 3: 22, 4:
 class LatteConfig:
     """One network of arXiv:2401.03048, section 3. Sizes are those of the latents it works on."""
 
-    input_size: int  # height and width of the latents (of the frames, for a pixel model)
-    patch_size: int
-    in_channels: int
-    hidden_size: int
-    depth: int  # blocks; variants 1 and 2 need an even number: half of them are temporal
-    num_heads: int
-    num_frames: int
-    num_classes: int | None = None  # None: unconditional
+    input_size: Count  # height and width of the latents (of the frames, for a pixel model)
+    patch_size: Count
+    in_channels: Count
+    hidden_size: Count
+    depth: Count  # blocks; variants 1 and 2 need an even number: half of them are temporal
+    num_heads: Count
+    num_frames: Count
+    num_classes: Count | None = None  # None: unconditional
     learn_sigma: bool = True  # predict the variance as well: twice the channels come out
     # 1: spatial and temporal blocks in turn; 2: all spatial, then all temporal; 3: attention over
     # space, then over time, in each block; 4: half of the heads over space, half over time, summed
-    variant: int = 1
+    variant: Variant = 1
     patch_embedding: PatchEmbedding = "uniform"  # patches of one frame, or tubes of several
     conditioning: Conditioning = "s-adaln"
     temporal_position: TemporalPosition = "absolute"
-    tube_size: int = 2  # frames of a tube; for patch_embedding "compression" alone
+    tube_size: Count = 2  # frames of a tube; for patch_embedding "compression" alone
     image_attention: ImageAttention = "only-video"  # what images of joint training see over time
-    mlp_ratio: float = 4.0
+    mlp_ratio: Positive = 4.0
     temporal_attention: bool = True  # False: an image model, DiT: one frame, all blocks over space
 
     def __post_init__(self) -> None:
-        counts = ("input_size", "patch_size", "in_channels", "hidden_size", "depth", "num_heads")
-        for name in (*counts, "num_frames", "tube_size"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise InputError(f"{name} = {value!r}: give a whole number of at least 1")
-        if self.num_classes is not None and (
-            type(self.num_classes) is not int or self.num_classes < 1
-        ):
-            raise InputError(f"num_classes = {self.num_classes!r}: give at least 1, or none")
-        if type(self.variant) is not int or self.variant not in _WEIGHT_PER_BLOCK:
-            raise InputError(f"variant = {self.variant!r}: the paper has variants 1, 2, 3 and 4")
-        for name in ("learn_sigma", "temporal_attention"):
-            if type(getattr(self, name)) is not bool:
-                raise InputError(f"{name} = {getattr(self, name)!r}: give true or false")
-        ratio = self.mlp_ratio
-        if type(ratio) not in (int, float) or not 1 / self.hidden_size <= ratio < math.inf:
-            raise InputError(f"mlp_ratio = {ratio!r}: give a number above 0, such as 4")
-        choices: Mapping[str, Any] = {
-            "patch_embedding": PatchEmbedding,
-            "conditioning": Conditioning,
-            "temporal_position": TemporalPosition,
-            "image_attention": ImageAttention,
-        }
-        for name, kind in choices.items():
-            if getattr(self, name) not in get_args(kind):
-                raise InputError(
-                    f"{name} = {getattr(self, name)!r}: choose {' or '.join(get_args(kind))}"
-                )
+        check_fields(self)
+        if self.mlp_ratio * self.hidden_size < 1:
+            raise InputError(f"mlp_ratio = {self.mlp_ratio}: leaves the MLP no channel")
         self._check_divisions()
         if not self.temporal_attention and (self.num_frames != 1 or self.variant not in (1, 2)):
             raise InputError(
@@ -174,6 +150,6 @@ def preset(name: str, **changes: Any) -> LatteConfig:
         raise InputError(f"no model is called {name!r}: {nearest(name, tuple(PRESETS))}")
     base = PRESETS[name]
     variant = changes.get("variant", base.variant)
-    if "depth" not in changes and variant in tuple(_WEIGHT_PER_BLOCK):
+    if "depth" not in changes and variant in get_args(Variant):
         changes = {**changes, "depth": matched_depth(base.depth, variant)}
     return replace(base, **changes)

@@ -1,20 +1,26 @@
 """Files and tables to typed records: msgspec checks them, and one sentence says what does not fit.
 
-A type describes each file once: a frozen dataclass or a `msgspec.Struct`, whose fields may be
-records, lists, mappings and literals, with `typing.Annotated[int, msgspec.Meta(ge=1)]` for ranges.
+A type describes each file once: a frozen dataclass, a `msgspec.Struct` or a `TypedDict`, whose
+fields may be records, lists, mappings, literals, and numbers with a range such as `Count`.
 """
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from functools import cache
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
-from msgspec import inspect
+from msgspec import Meta, inspect
 
 from latte.data.errors import InputError, nearest
 
 T = TypeVar("T")
+
+Count = Annotated[int, Meta(ge=1)]
+CountOrZero = Annotated[int, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
 
 _INT64 = 2**63
 
@@ -31,13 +37,14 @@ def convert(value: Any, kind: type[T], where: str) -> T:
     Raises:
         InputError: the value does not fit; the message names the field.
     """
-    layout: inspect.Type = _layout(kind)  # type: ignore[arg-type]  # types are hashable
-    problem = next(_problems(value, layout, ""), None)
-    if problem is not None:
+    layout = _layout(kind)  # type: ignore[arg-type]  # types are hashable
+    for problem in _problems(value, layout, ""):
         raise InputError(f"{where}: {problem}")
     try:
         return msgspec.convert(value, kind, str_keys=True)
-    except (msgspec.ValidationError, InputError) as error:
+    except msgspec.ValidationError as error:
+        raise InputError(f"{where}: {_message(error)}") from error
+    except InputError as error:
         raise InputError(f"{where}: {error}") from error
 
 
@@ -54,9 +61,37 @@ def decode_json(text: str | bytes, kind: type[T], where: str) -> T:
     return convert(value, kind, where)
 
 
+def check_fields(record: Any) -> None:
+    """Hold the values of a dataclass against its annotations: for its `__post_init__`.
+
+    Raises:
+        InputError: a value is of another type, out of range, or none of the choices.
+    """
+    kinds: dict[str, Any] = _hints(record.__class__)
+    for name, kind in kinds.items():
+        value = getattr(record, name)
+        for problem in _problems(value, _layout(kind), name):
+            raise InputError(problem)
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            raise InputError(f"{name} = {value!r}: {_message(error)}") from error
+
+
 @cache
 def _layout(kind: Any) -> inspect.Type:
     return inspect.type_info(kind)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def _message(error: msgspec.ValidationError) -> str:
+    text = str(error)
+    return text[:1].lower() + text[1:]
 
 
 def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[str]:
@@ -72,11 +107,11 @@ def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[st
         item = collection.item_type if collection else None
         for index, part in enumerate(value):
             yield from _problems(part, item, f"{path}[{index}]")
-    elif isinstance(value, str):
+    elif isinstance(value, str | int):
         choices = _member(layout, inspect.LiteralType)
-        free = _member(layout, inspect.StrType, inspect.AnyType)
+        free = _member(layout, inspect.StrType, inspect.IntType, inspect.AnyType)
         if choices and not free and value not in choices.values:
-            yield f"{path} = {value!r}: {nearest(value, [str(known) for known in choices.values])}"
+            yield f"{path} = {value!r}: {nearest(str(value), list(map(str, choices.values)))}"
 
 
 def _problems_of_mapping(

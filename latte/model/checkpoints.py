@@ -1,17 +1,18 @@
 """Checkpoints: our own files (safetensors, with all that sampling needs) and the official ones."""
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Required, TypedDict, cast
 
+import msgspec
 import torch
 from torch import Tensor
 
 from latte.config import LatteConfig
 from latte.data.errors import InputError
+from latte.data.schema import convert, decode_json
 from latte.model.dit import initialise_from_dit
 from latte.model.official import is_dit, load_official, read_official
 from latte.model.tensor_files import (
@@ -39,18 +40,29 @@ __all__ = [
 
 FORMAT = "latte-eval 1"
 _POSITIONS = ("pos_embed", "temp_embed")
-# What sampling reads; more may be there.
-_SETTING_TYPES: Mapping[str, tuple[type, ...]] = {
-    "dataset": (str,),
-    "classes": (list,),
-    "fps": (int, float),
-    "frame_size": (int,),
-    "autoencoder": (dict,),
-    "diffusion": (dict,),
-    "step": (int,),
-    "training": (dict,),
-    "sampling": (dict,),
-}
+
+
+class AutoencoderSettings(TypedDict, total=False):
+    """The autoencoder that a network was trained with."""
+
+    name: Required[str]
+    path: str
+    digest: str
+
+
+class Settings(TypedDict, total=False):
+    """What our own files say besides the network; other programs may have added more."""
+
+    dataset: str
+    classes: list[str]  # names, in the order of the labels
+    fps: Annotated[float, msgspec.Meta(gt=0)]
+    frame_size: Annotated[int, msgspec.Meta(ge=1)]
+    autoencoder: AutoencoderSettings
+    diffusion: dict[str, Any]  # fields of DiffusionSettings
+    sampling: dict[str, Any]  # fields of SamplingOptions
+    step: int
+    samples: int
+    training: dict[str, dict[str, Any]]  # the configuration of the run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +71,7 @@ class Checkpoint:
 
     config: LatteConfig
     state_dict: dict[str, Tensor]  # float32, as Latte.state_dict(): position tables included
-    settings: Mapping[str, Any]  # of our own files: data set, autoencoder, step, …; {} for others
+    settings: Settings  # {} for files of others
     path: Path
 
 
@@ -177,11 +189,8 @@ def _checkpoint(
             f"{path}: has the format {metadata['format']!r}, not {FORMAT!r}: it takes another "
             "version of latte-eval"
         )
-    try:
-        config = _parse_config(metadata["config"])
-        settings = _parse_settings(metadata.get("settings", "{}"), config)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    config = decode_json(metadata["config"], LatteConfig, f"{path}: configuration")
+    settings = _settings(metadata.get("settings", "{}"), config, f"{path}: settings")
     check_same(state, _wanted(config, state, where), where, "what its own configuration says")
     return Checkpoint(config=config, state_dict=state, settings=settings, path=path)
 
@@ -198,57 +207,13 @@ def _wanted(config: LatteConfig, state: Mapping[str, Tensor], where: str) -> dic
         raise InputError(f"{where}: its configuration states sizes that no network has") from None
 
 
-def _parse_config(text: str) -> LatteConfig:
-    values = _parse_object(text, "config")
-    known = {field.name for field in fields(LatteConfig)}
-    required = {field.name for field in fields(LatteConfig) if field.default is MISSING}
-    if unknown := sorted(set(values) - known):
-        raise InputError(
-            f"its configuration has {unknown[0]!r}, which this version of latte-eval does not know"
-        )
-    if missing := sorted(required - set(values)):
-        raise InputError(f"its configuration lacks {missing[0]!r}")
-    kinds: Mapping[str, tuple[type, ...]] = {
-        "learn_sigma": (bool,),
-        "temporal_attention": (bool,),
-        "variant": (int,),
-        "mlp_ratio": (int, float),
-    }
-    for name in kinds.keys() & values.keys():
-        value = values[name]
-        odd = isinstance(value, float) and not math.isfinite(value)
-        if type(value) not in kinds[name] or odd:
-            raise InputError(f"its configuration says {name} = {value!r}")
-    try:
-        return LatteConfig(**values)
-    except InputError as error:
-        raise InputError(f"its configuration says {error}") from None
-
-
-def _parse_settings(text: str, config: LatteConfig) -> dict[str, Any]:
-    settings = _parse_object(text, "settings")
-    for name, kinds in _SETTING_TYPES.items():
-        if name in settings and type(settings[name]) not in kinds:
-            raise InputError(f"its settings say {name} = {settings[name]!r}, which is no {name}")
-    for name in ("fps", "frame_size"):
-        if name in settings and not 0 < settings[name] < math.inf:
-            raise InputError(f"its settings say {name} = {settings[name]}: it must be above 0")
+def _settings(text: str, config: LatteConfig, where: str) -> Settings:
+    settings = decode_json(text, dict[str, Any], where)
+    convert(settings, Settings, where)  # for its checks: it would drop what others have added
     classes = settings.get("classes")
     if classes is not None and len(classes) != (config.num_classes or 0):
         raise InputError(
-            f"its settings name {len(classes)} classes, but the network has "
+            f"{where}: {len(classes)} classes are named, but the network has "
             f"{config.num_classes or 'none'}"
         )
-    if not all(isinstance(each, str) for each in classes or []):
-        raise InputError("its settings name classes by something else than text")
-    return settings
-
-
-def _parse_object(text: str, what: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise InputError(f"its {what} is not a JSON object")
-    return values
+    return cast(Settings, settings)

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,20 @@ from latte.data.errors import InputError
 from latte.data.export import write_clip
 from latte.data.files import write_atomically
 from latte.data.frames import FRAME_SUFFIXES
+from latte.data.schema import decode_json
 from latte.data.sources import FileVideo, FrameFolder, Video
 from latte.data.video import VIDEO_SUFFIXES
 
 RECORD = ".sampling.json"  # hidden: passed over where the folder is measured
 _ADVICE = "choose an empty or new folder with --out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRecord:
+    """How the samples of a folder were made."""
+
+    settings: dict[str, Any]  # all that decides the samples
+    made_by: dict[str, Any]  # for the reader; not compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +97,8 @@ class SampleFolder:
         """
         new_folder, new_settings = not self.root.exists(), self.check(settings)
         if new_settings:
-            record = {"settings": dict(settings), "made_by": dict(made_by)}
-            write_atomically(self.root / RECORD, json.dumps(record, indent=2) + "\n")
+            record = SampleRecord(settings=dict(settings), made_by=dict(made_by))
+            write_atomically(self.root / RECORD, json.dumps(asdict(record), indent=2) + "\n")
         try:
             yield
         except BaseException:
@@ -136,15 +145,9 @@ class SampleFolder:
 
     def _read_record(self) -> dict[str, Any] | None:
         path = self.root / RECORD
-        try:
-            settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        except FileNotFoundError:
+        if not path.exists():
             return None
-        except (ValueError, KeyError, TypeError, RecursionError):
-            settings = None
-        if not isinstance(settings, dict):
-            raise InputError(f"{path}: is damaged; {_ADVICE}")
-        return settings
+        return decode_json(path.read_bytes(), SampleRecord, str(path)).settings
 
 
 def folder_name(class_name: str) -> str:
@@ -170,15 +173,8 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """ "steps 250 (not 50) and seed 0 (not 1)"; nothing where there are none.
-
-    An autoencoder is known by its content, wherever it lies; older records have its path alone.
-    """
-    content = "autoencoder_digest"
-    ignored = "autoencoder" if content in before and content in now else content
-    names = [
-        name for name in {**now, **before} if before.get(name) != now.get(name) and name != ignored
-    ]
+    """ "steps 250 (not 50) and seed 0 (not 1)"; empty without differences."""
+    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
     return " and ".join(
         f"{name} {_shown(before.get(name))} (not {_shown(now.get(name))})" for name in names
     )

@@ -1,20 +1,21 @@
 """From numbers to clips: the arithmetic of sampling, without a file or a process in sight."""
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeVar, get_args
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 import torch
+from msgspec import Meta
 from torch import Tensor
 from tqdm import tqdm
 
 from latte.autoencoder import Autoencoder, to_uint8
 from latte.config import LatteConfig
-from latte.data.errors import InputError, nearest
+from latte.data.errors import InputError
+from latte.data.schema import Count, CountOrZero, NonNegative, check_fields
 from latte.diffusion import DiffusionSettings, GaussianDiffusion
 from latte.model import Latte
 from latte.model.transformer import GuidedChannels
@@ -32,33 +33,16 @@ class SamplingOptions:
     """How noise becomes a clip. All of it moves the result."""
 
     method: Method = "ddpm"
-    steps: int = 250  # kept of the diffusion's (1000), at even distances
-    eta: float = 0.0  # of ddim: how much of ddpm's noise each step adds again, 0 … 1
-    guidance_scale: float = 1.0  # s in ε∅ + s (ε_y − ε∅): 1 is no guidance, 0 no class
+    steps: Count = 250  # kept of the diffusion's (1000), at even distances
+    eta: Annotated[float, Meta(ge=0, le=1)] = 0.0  # share of ddpm's noise that ddim adds again
+    guidance_scale: NonNegative = 1.0  # s in ε∅ + s (ε_y − ε∅): 1 is no guidance, 0 no class
     guided: GuidedChannels = "noise"  # "all": the variance as well
-    seed: int = 0
+    seed: CountOrZero = 0
 
     def __post_init__(self) -> None:
-        for name, kind in (("method", Method), ("guided", GuidedChannels)):
-            value = getattr(self, name)
-            if value not in get_args(kind):
-                raise InputError(f"no {name} {value!r}; {nearest(str(value), get_args(kind))}")
-        if type(self.steps) is not int or self.steps < 1:
-            raise InputError(f"steps = {self.steps!r}: give a whole number of at least 1")
-        if type(self.seed) is not int or self.seed < 0:
-            raise InputError(f"seed = {self.seed!r}: give a whole number of at least 0")
-        for name in ("eta", "guidance_scale"):
-            if type(getattr(self, name)) not in (int, float):
-                raise InputError(f"{name} = {getattr(self, name)!r}: give a number")
-        if not 0 <= self.eta <= 1:
-            raise InputError(f"eta = {self.eta}: give 0 (no new noise) … 1 (as much as ddpm)")
+        check_fields(self)
         if self.method == "ddpm" and self.eta:
             raise InputError(f"eta = {self.eta}: is an option of ddim; add --method ddim")
-        if not (math.isfinite(self.guidance_scale) and self.guidance_scale >= 0):
-            raise InputError(
-                f"guidance_scale = {self.guidance_scale}: give a number of at least 0; "
-                "1 is no guidance"
-            )
 
     @property
     def is_guided(self) -> bool:

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from latte.autoencoder import AUTOENCODERS, DEFAULT_VAE
 from latte.data.datasets import DATASETS
 from latte.data.errors import InputError, nearest
+from latte.data.schema import convert
 from latte.diffusion import DiffusionSettings
-from latte.model.checkpoints import Checkpoint
+from latte.model.checkpoints import AutoencoderSettings, Checkpoint
 from latte.sampling.generate import Precision, SamplingOptions, check_guidance
 from latte.sampling.labels import LabelRule, read_labels
 from latte.sampling.official import DIFFUSION, FPS, official_options
@@ -86,7 +87,7 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
     options = _options(request, checkpoint, dataset)
     classes = checkpoint.settings.get("classes")
     labels = read_labels(request.labels, checkpoint.config.num_classes, classes, seed=options.seed)
-    name, path = _autoencoder(request, checkpoint)
+    autoencoder = _autoencoder(request, checkpoint)
     fps = checkpoint.settings.get("fps", FPS) if request.fps is None else request.fps
     if not (math.isfinite(fps) and fps > 0):
         raise InputError(f"fps = {fps}: give frames per second, above 0")
@@ -95,11 +96,11 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
         out=_out(request, dataset),
         indices=_indices(request, labels),
         labels=labels,
-        classes=None if classes is None else tuple(map(str, classes)),
+        classes=None if classes is None else tuple(classes),
         diffusion=_diffusion(checkpoint),
-        autoencoder=name,
-        autoencoder_path=path,
-        autoencoder_digest=None if request.autoencoder else _trained_with(checkpoint),
+        autoencoder=autoencoder["name"],
+        autoencoder_path=autoencoder.get("path"),
+        autoencoder_digest=autoencoder.get("digest"),
         precision=cast(Precision, request.precision),
         file_format=request.file_format,
         fps=fps,
@@ -107,12 +108,9 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
 
 
 def _diffusion(checkpoint: Checkpoint) -> DiffusionSettings:
-    """That of the training; what the file does not say is as in the official code."""
-    stated = {**asdict(DIFFUSION), **_part(checkpoint, "diffusion")}
-    kinds = {"num_steps": int, "schedule": str, "prediction": str}
-    if {name: type(value) for name, value in stated.items()} != kinds:
-        raise InputError(f"{checkpoint.path}: its settings say diffusion = {stated}")
-    return DiffusionSettings(**stated)
+    """The diffusion of the training; what the file does not say is as in the official code."""
+    stated = {**asdict(DIFFUSION), **checkpoint.settings.get("diffusion", {})}
+    return convert(stated, DiffusionSettings, f"{checkpoint.path}: settings.diffusion")
 
 
 def _dataset(request: SampleRequest, checkpoint: Checkpoint) -> str | None:
@@ -134,14 +132,14 @@ def _options(
     request: SampleRequest, checkpoint: Checkpoint, dataset: str | None
 ) -> SamplingOptions:
     """Official ones of the data set; over them the checkpoint's; over them what was given."""
-    known = {each.name for each in fields(SamplingOptions)}
-    stated = {name: value for name, value in _part(checkpoint, "sampling").items() if name in known}
+    stated = dict(checkpoint.settings.get("sampling", {}))
     if checkpoint.config.num_classes is None:
         stated.pop("guidance_scale", None)  # refused where it is asked for, of no effect here
-    try:
-        options = replace(official_options(dataset, checkpoint.config.num_classes), **stated)
-    except InputError as error:
-        raise InputError(f"{checkpoint.path}: its settings say {error}") from None
+    official = official_options(dataset, checkpoint.config.num_classes)
+    where = f"{checkpoint.path}: settings.sampling"
+    fields = asdict(official)
+    fields |= {name: stated[name] for name in fields if name in stated}
+    options = convert(fields, SamplingOptions, where)
     given = {name: value for name, value in request.options.items() if value is not None}
     if given.get("method") == "ddpm":
         given = {"eta": 0.0} | given  # the checkpoint's is of ddim
@@ -150,36 +148,27 @@ def _options(
     return options
 
 
-def _part(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
-    return dict(checkpoint.settings.get(name, {}))
-
-
-def _autoencoder(request: SampleRequest, checkpoint: Checkpoint) -> tuple[str, str | None]:
-    """Its name, and where its weights are."""
-    stated = _part(checkpoint, "autoencoder")
+def _autoencoder(request: SampleRequest, checkpoint: Checkpoint) -> AutoencoderSettings:
+    """Its name, where its weights are, and their digest if it is the one of the training."""
+    stated = checkpoint.settings.get("autoencoder")
     if request.autoencoder in AUTOENCODERS:
-        stated = {"name": request.autoencoder}
+        chosen = AutoencoderSettings(name=request.autoencoder)
     elif request.autoencoder is not None:
-        kind = "patches" if stated.get("name") == "patches" else "sd-vae"
-        stated = {"name": kind, "path": request.autoencoder}
-    elif not stated and checkpoint.config.in_channels == 3:
-        stated = {"name": "identity"}
-    if not stated:
+        kind = "patches" if stated and stated["name"] == "patches" else "sd-vae"
+        chosen = AutoencoderSettings(name=kind, path=request.autoencoder)
+    elif stated is not None:
+        chosen = stated.copy()
+    elif checkpoint.config.in_channels == 3:
+        chosen = AutoencoderSettings(name="identity")
+    else:
         raise InputError(
             f"{checkpoint.path}: works on the latents of Stable Diffusion's autoencoder, but does "
             f"not say where that is; give --autoencoder {DEFAULT_VAE} (which is fetched from the "
             "Hugging Face hub) or the folder of one"
         )
-    name, path = str(stated.get("name")), stated.get("path")
-    if name == "sd-vae":
-        return name, str(path or DEFAULT_VAE)
-    return name, None if path is None else str(path)
-
-
-def _trained_with(checkpoint: Checkpoint) -> str | None:
-    """The digest of its autoencoder; None where an older file does not say."""
-    digest = _part(checkpoint, "autoencoder").get("digest")
-    return None if digest is None else str(digest)
+    if chosen["name"] == "sd-vae":
+        chosen.setdefault("path", DEFAULT_VAE)
+    return chosen
 
 
 def _indices(request: SampleRequest, labels: LabelRule | None) -> range:

@@ -133,11 +133,10 @@ def _settings(
     """All that a sample's bits depend on besides its number (and, on a GPU, the batch size)."""
     with path.open("rb") as file:
         checkpoint = hashlib.file_digest(file, "sha256").hexdigest()
-    weights = {} if autoencoder.digest is None else {"autoencoder_digest": autoencoder.digest}
     return {
         "checkpoint": checkpoint,
-        "autoencoder": " ".join(filter(None, (plan.autoencoder, plan.autoencoder_path))),
-        **weights,
+        "autoencoder": plan.autoencoder,
+        "autoencoder_digest": autoencoder.digest,
         "labels": None if plan.labels is None else plan.labels.rule,
         **asdict(plan.options),
         "precision": plan.precision,

@@ -89,7 +89,7 @@ def _make(sampling: Sampling, missing: Sequence[int]) -> None:
         precision=plan.precision,
         progress=show,
     )
-    with sampling.folder.claimed(sampling.settings, _made_by(sampling.checkpoint), alone=alone):
+    with sampling.folder.claimed(sampling.settings, _made_by(sampling), alone=alone):
         for index, clip in zip(missing, clips, strict=True):
             sampling.folder.write(index, clip)
 
@@ -130,13 +130,15 @@ def _network(checkpoint: Checkpoint, device: torch.device, *, compiled: bool) ->
     return model
 
 
-def _made_by(checkpoint: Checkpoint) -> dict[str, Any]:
+def _made_by(sampling: Sampling) -> dict[str, Any]:
     """For the reader of the record."""
+    checkpoint = sampling.checkpoint
     return {
         "checkpoint": checkpoint.path.name,
         "dataset": checkpoint.settings.get("dataset"),
         "step": checkpoint.settings.get("step"),
         "num_frames": checkpoint.config.num_frames,
+        "autoencoder_path": sampling.plan.autoencoder_path,
         "latte-eval": version("latte-eval"),
         "torch": torch.__version__,
     }

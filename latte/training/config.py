@@ -2,11 +2,13 @@
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from latte.config import (
     PRESETS,
@@ -15,13 +17,21 @@ from latte.config import (
     LatteConfig,
     PatchEmbedding,
     TemporalPosition,
+    Variant,
     matched_depth,
 )
 from latte.data.errors import InputError, nearest
+from latte.data.schema import (
+    Count,
+    CountOrZero,
+    NonNegative,
+    Positive,
+    check_fields,
+    convert,
+)
 from latte.diffusion.settings import DiffusionSettings
-from latte.tables import from_table, with_settings
 
-VARIANTS = (1, 2, 3, 4)
+Share = Annotated[float, Meta(ge=0, lt=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +39,12 @@ class ModelTable:
     """[model]: sizes, and the paper's design choices. The rest follows from the data."""
 
     preset: str | None = None  # a name of latte.config.PRESETS; sizes below take its place
-    patch_size: int | None = None
-    hidden_size: int | None = None
-    depth: int | None = None  # of variant 1; the others get the number that matches its parameters
-    num_heads: int | None = None
-    variant: int = 1
+    patch_size: Count | None = None
+    hidden_size: Count | None = None
+    # Depth of variant 1; other variants get the depth that matches its parameters.
+    depth: Count | None = None
+    num_heads: Count | None = None
+    variant: Variant = 1
     patch_embedding: PatchEmbedding = "uniform"
     tube_size: int = 2
     conditioning: Conditioning = "s-adaln"
@@ -45,13 +56,11 @@ class ModelTable:
     dit_blocks: Literal["name", "spatial", "both"] = "name"  # which Latte blocks a DiT's fill
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.preset is not None and self.preset not in PRESETS:
             raise InputError(
                 f"no model is called {self.preset!r}: {nearest(self.preset, tuple(PRESETS))}"
             )
-        if self.variant not in VARIANTS:
-            raise InputError(f"variant = {self.variant}: the paper has variants 1, 2, 3 and 4")
-        _at_least(self, 1, *(name for name in _SIZES if getattr(self, name) is not None))
         missing = [name for name in _SIZES if getattr(self, name) is None]
         if self.preset is not None and not missing:
             raise InputError(
@@ -93,18 +102,17 @@ class DataTable:
 
     dataset: str  # a name of latte.data.datasets.DATASETS, or the path of a folder of videos
     split: str = "train"
-    num_videos: int = 0  # the first of the split alone; 0 for all
-    num_frames: int = 16
-    stride: int = 3  # source frames per kept frame; shorter videos take the largest that fits
-    size: int = 256  # of the square frames, in pixels
+    num_videos: CountOrZero = 0  # the first of the split alone; 0 for all
+    num_frames: Count = 16
+    stride: Count = 3  # source frames per kept frame; shorter videos take the largest that fits
+    size: Count = 256  # of the square frames, in pixels
     recipe: str = "stylegan-v"  # of latte.data.transforms.RECIPES, or "none"; for video files alone
     filter: str = "bilinear"
     flip: bool = True  # every other clip, left to right
-    images_per_clip: int = 0  # independent frames after each clip: joint training
+    images_per_clip: CountOrZero = 0  # independent frames after each clip: joint training
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "num_frames", "stride", "size")
-        _at_least(self, 0, "num_videos", "images_per_clip")
+        check_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,58 +123,50 @@ class AutoencoderTable:
     path: str | None = None  # a folder, or a name on the Hugging Face hub
     cache: str | None = None  # a folder in which latents are kept, so that each is made once
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingTable:
     """[training]: the optimisation."""
 
-    steps: int
-    batch_size: int = 5  # clips per process and pass
-    accumulate: int = 1  # passes per step
-    learning_rate: float = 1e-4
-    warmup_steps: int = 0  # linear, from 0
+    steps: Count
+    batch_size: Count = 5  # clips per process and pass
+    accumulate: Count = 1  # passes per step
+    learning_rate: Positive = 1e-4
+    warmup_steps: CountOrZero = 0  # linear, from 0
     decay: Literal["constant", "cosine"] = "constant"  # cosine: to 0 at the last step
-    weight_decay: float = 0.0
-    ema: float = 0.9999
-    clip_norm: float = 0.1
-    clip_from_step: int = 20_000  # before it the norm is only measured
-    label_dropout: float = 0.1  # share of the labels that become "no class"
-    seed: int = 3407
+    weight_decay: NonNegative = 0.0
+    ema: Share = 0.9999
+    clip_norm: Positive = 0.1
+    clip_from_step: CountOrZero = 20_000  # before it the norm is only measured
+    label_dropout: Share = 0.1  # share of the labels that become "no class"
+    seed: CountOrZero = 3407
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16: autocast; weights stay float32
     tf32: bool = True  # on GPUs that have it
     compile: bool = False
     checkpoint_activations: bool = False
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "steps", "batch_size", "accumulate")
-        _at_least(self, 0, "warmup_steps", "clip_from_step", "seed", "weight_decay")
-        for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} = {getattr(self, name)!r}: give a number above 0")
-        for name in ("ema", "label_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(
-                    f"{name} = {getattr(self, name)!r}: give 0 up to, not including, 1"
-                )
+        check_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputTable:
-    """[output]: what a run leaves behind, and how often; 0 for never. Cannot move the weights."""
+    """[output]: what a run writes, and how often; 0 for never. Does not affect the weights."""
 
-    log_every: int = 100
-    checkpoint_every: int = 10_000
-    keep_states: int = 1  # how many of the last checkpoints can be trained on; weights are all kept
-    sample_every: int = 10_000
-    num_samples: int = 8
-    sample_steps: int = 50
-    guidance_scale: float = 1.0
-    evaluate_every: int = 0
+    log_every: Count = 100
+    checkpoint_every: Count = 10_000
+    keep_states: Count = 1  # checkpoints that can be trained on, the last ones; weights all stay
+    sample_every: CountOrZero = 10_000
+    num_samples: Count = 8
+    sample_steps: Count = 50
+    guidance_scale: NonNegative = 1.0
+    evaluate_every: CountOrZero = 0
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "log_every", "checkpoint_every", "keep_states", "num_samples")
-        _at_least(self, 0, "sample_every", "evaluate_every", "guidance_scale")
-        _at_least(self, 1, "sample_steps")
+        check_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +231,36 @@ def load_config(name: str, settings: Sequence[str] = ()) -> TrainConfig:
         for size in ("hidden_size", "depth", "num_heads"):
             if f"model.{size}" not in chosen:
                 table.get("model", {}).pop(size, None)
-    return from_table(TrainConfig, with_settings(table, settings), name)
+    return convert(with_settings(table, settings), TrainConfig, name)
+
+
+def with_settings(table: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """A table with some values replaced: each setting is "table.field=value", as TOML has it.
+
+    Raises:
+        InputError: a setting is not of this form.
+    """
+    changed = {
+        key: dict(part) if isinstance(part, Mapping) else part for key, part in table.items()
+    }
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        section, dot, field = path.strip().partition(".")
+        if not (equals and dot and section and field):
+            raise InputError(f'--set {setting}: write TABLE.FIELD=VALUE, as in "training.steps=9"')
+        part = changed.setdefault(section, {})
+        if not isinstance(part, dict):
+            raise InputError(f"--set {setting}: {section} is not a table")
+        part[field] = _toml_value(text.strip())
+    return changed
+
+
+def _toml_value(text: str) -> Any:
+    """A TOML value; what is none is taken as a string, so that quotes need not be typed."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def as_table(config: TrainConfig) -> dict[str, dict[str, Any]]:
@@ -247,16 +276,7 @@ def to_toml(config: TrainConfig) -> str:
     lines = []
     for section, part in as_table(config).items():
         lines.append(f"[{section}]")
-        lines += [f"{key} = {_toml(value)}" for key, value in part.items()]
+        # JSON writes strings, numbers, true and false as TOML does.
+        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in part.items()]
         lines.append("")
     return "\n".join(lines)
-
-
-def _toml(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)  # TOML's, of texts, numbers, true and false
-
-
-def _at_least(table: Any, least: int, *names: str) -> None:
-    for name in names:
-        if getattr(table, name) < least:
-            raise InputError(f"{name} = {getattr(table, name)!r}: give at least {least}")

@@ -1,110 +1,85 @@
-"""What may differ between a run and its continuation: what moves no weight."""
+"""What may differ between a run and its continuation: whatever does not affect the weights."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, get_type_hints
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from latte.training.config import TrainConfig, as_table
-
-# They do not move the weights, or not by more than another machine does.
-_FREE = {("training", "steps"), ("training", "compile"), ("training", "checkpoint_activations")}
-# Several ways to the same batch of all processes, which is what counts.
-_BATCH = {("training", "batch_size"), ("training", "accumulate")}
-_DATASET, _AUTOENCODER, _CACHE = (
-    ("data", "dataset"),
-    ("autoencoder", "path"),
-    ("autoencoder", "cache"),
-)
+from latte.training.config import TrainConfig, TrainingTable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Circumstances:
-    """What the weights of a run rest on besides its configuration; None: not known."""
+class RunInputs:
+    """What the weights of a run depend on besides its configuration."""
 
     processes: int = 1
-    videos: str | None = None  # `TrainingSet.digest`
-    autoencoder: str | None = None  # `Autoencoder.digest`
-
-    def as_texts(self) -> dict[str, str]:
-        """For the header of a file."""
-        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        return {name: str(value) for name, value in values.items() if value is not None}
-
-    @classmethod
-    def from_texts(cls, texts: Mapping[str, str]) -> "Circumstances":
-        """From a header; older ones lack some, or all.
-
-        Raises:
-            ValueError: the number of processes is none.
-        """
-        return cls(
-            processes=int(texts.get("processes", 1)),
-            videos=texts.get("videos"),
-            autoencoder=texts.get("autoencoder"),
-        )
+    videos: str | None = None  # `TrainingSet.digest`; None: not known
+    autoencoder: str | None = None  # `Autoencoder.digest`; None: it has no weights
 
 
-UNKNOWN = Circumstances()
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A field of the configuration, or a digest, that was different when a run began."""
+
+    field: str
+    before: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.field} was {self.before!r}, is {self.now!r}"
 
 
 def differences(
-    old: Mapping[str, Mapping[str, Any]],
-    config: TrainConfig,
+    old: TrainConfig,
+    new: TrainConfig,
     *,
-    before: Circumstances = UNKNOWN,
-    now: Circumstances = UNKNOWN,
-) -> list[str]:
-    """In what a continuation of a run differs from how it began, where that moves the weights.
+    before: RunInputs = RunInputs(),
+    now: RunInputs = RunInputs(),
+) -> list[Change]:
+    """Differences between how a run began and how it would continue that affect the weights.
 
-    Videos and autoencoder are compared by what they are, and may then lie elsewhere; where it is
-    not known what they were, by their paths.
+    Videos and autoencoder are compared by their digests, and may then lie elsewhere; where a digest
+    is not known, by their paths.
     """
-    new = as_table(config)
     free = set(_free_fields(old, new, before, now))
-    found = []
-    for section in (entry.name for entry in fields(TrainConfig) if entry.name != "output"):
-        past, present = old.get(section, {}), new[section]
-        for name in sorted(past.keys() | present.keys()):
-            was, is_now = past.get(name, _default(section, name)), present.get(name)
-            if was != is_now and (section, name) not in free:
-                found.append(f"{section}.{name} was {was!r}, is {is_now!r}")
+    past = asdict(old)
+    changes = [
+        Change(field=f"{section}.{name}", before=past[section][name], now=value)
+        for section, table in asdict(new).items()
+        for name, value in table.items()
+        if section != "output" and past[section][name] != value and f"{section}.{name}" not in free
+    ]
     # Other fields of [data] choose other videos: those are named then.
-    if _differ(before.videos, now.videos) and not any(each.startswith("data.") for each in found):
-        found.append("the videos of data.dataset are others")
-    if _differ(before.autoencoder, now.autoencoder):
-        found.append("the weights of the autoencoder are others")
-    return found
+    if not any(change.field.startswith("data.") for change in changes):
+        changes += _other_digest("digest of the videos", before.videos, now.videos)
+    changes += _other_digest("digest of the autoencoder", before.autoencoder, now.autoencoder)
+    return changes
 
 
-def clips_per_step(training: Mapping[str, Any], processes: int) -> int:
+def clips_per_step(training: TrainingTable, processes: int) -> int:
     """The batch of all processes together."""
-    return int(training["batch_size"] * training["accumulate"] * processes)
+    return training.batch_size * training.accumulate * processes
 
 
 def _free_fields(
-    old: Mapping[str, Mapping[str, Any]],
-    new: Mapping[str, Mapping[str, Any]],
-    before: Circumstances,
-    now: Circumstances,
-) -> Iterator[tuple[str, str]]:
-    yield from _FREE - ({("training", "steps")} if new["training"]["decay"] == "cosine" else set())
-    clips = clips_per_step(new["training"], now.processes)
-    if clips_per_step(old["training"], before.processes) == clips:
-        yield from _BATCH
-    if before.videos is not None and now.videos is not None:
-        yield _DATASET
-    if before.autoencoder is not None and now.autoencoder is not None:
-        yield _AUTOENCODER
-    if ("cache" in old.get("autoencoder", {})) == ("cache" in new["autoencoder"]):
-        yield _CACHE
+    old: TrainConfig, new: TrainConfig, before: RunInputs, now: RunInputs
+) -> Iterator[str]:
+    # These affect the weights no more than another machine does.
+    yield from ("training.compile", "training.checkpoint_activations")
+    if new.training.decay == "constant":
+        yield "training.steps"
+    # Only the batch of all processes counts.
+    if clips_per_step(old.training, before.processes) == clips_per_step(
+        new.training, now.processes
+    ):
+        yield from ("training.batch_size", "training.accumulate")
+    if None not in (before.videos, now.videos):
+        yield "data.dataset"
+    if None not in (before.autoencoder, now.autoencoder):
+        yield "autoencoder.path"
+    if (old.autoencoder.cache is None) == (new.autoencoder.cache is None):
+        yield "autoencoder.cache"
 
 
-def _default(section: str, name: str) -> Any:
-    """Of a field which an older version did not have: it did what the default does now."""
-    table = get_type_hints(TrainConfig)[section]
-    defaults = {entry.name: entry.default for entry in fields(table)}
-    return None if defaults.get(name, MISSING) is MISSING else defaults[name]
-
-
-def _differ(before: str | None, now: str | None) -> bool:
-    return None not in (before, now) and before != now
+def _other_digest(what: str, before: str | None, now: str | None) -> Iterator[Change]:
+    if before is not None and now is not None and before != now:
+        yield Change(field=what, before=before[:8], now=now[:8])

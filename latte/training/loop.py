@@ -18,7 +18,7 @@ from latte.autoencoder import Autoencoder
 from latte.data.errors import InputError
 from latte.diffusion import GaussianDiffusion
 from latte.training.config import TrainConfig, TrainingTable
-from latte.training.continuation import Circumstances
+from latte.training.continuation import RunInputs
 from latte.training.data import Sample, TrainingSet
 from latte.training.distributed import Group
 from latte.training.latents import CachedLatents
@@ -29,12 +29,12 @@ LOSSES = ("loss", "mse", "vb")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ingredients:
+class RunParts:
     """All that a step needs besides the state."""
 
     config: TrainConfig
     group: Group
-    circumstances: Circumstances
+    inputs: RunInputs
     training_set: TrainingSet
     autoencoder: Autoencoder
     cache: CachedLatents | None
@@ -43,7 +43,7 @@ class Ingredients:
 
 
 def run_steps(
-    parts: Ingredients,
+    parts: RunParts,
     state: TrainState,
     *,
     workers: int,
@@ -90,7 +90,7 @@ def run_steps(
             after_step(row)
 
 
-def train_step(parts: Ingredients, state: TrainState, stream: Iterator[Sample]) -> Tensor:
+def train_step(parts: RunParts, state: TrainState, stream: Iterator[Sample]) -> Tensor:
     """One update of the weights and their averages.
 
     Returns:
@@ -156,7 +156,7 @@ def learning_rate(training: TrainingTable, step: int) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * passed))
 
 
-def _row(window: Tensor, state: TrainState, parts: Ingredients) -> dict[str, float]:
+def _row(window: Tensor, state: TrainState, parts: RunParts) -> dict[str, float]:
     count, *sums, norm = window.tolist()
     means = dict(zip(LOSSES, (value / count for value in sums), strict=True))
     if not all(math.isfinite(value) for value in means.values()):

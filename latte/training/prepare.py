@@ -18,11 +18,11 @@ from latte.data.errors import InputError, named
 from latte.data.sources import VideoSet
 from latte.model import Latte
 from latte.training.config import TrainConfig, TrainingTable, to_toml
-from latte.training.continuation import Circumstances
+from latte.training.continuation import RunInputs
 from latte.training.data import TrainingSet
 from latte.training.distributed import Group
 from latte.training.latents import CachedLatents, open_cache
-from latte.training.loop import Ingredients
+from latte.training.loop import RunParts
 from latte.training.snapshot import Evaluate
 from latte.training.state import Counters, TrainState, latest_state, load_state, start_optimizer
 from latte.training.videos import open_training_set
@@ -48,9 +48,7 @@ class RunOptions:
         return self.out / "checkpoints"
 
 
-def prepare(
-    config: TrainConfig, options: RunOptions, group: Group
-) -> tuple[Ingredients, TrainState]:
+def prepare(config: TrainConfig, options: RunOptions, group: Group) -> tuple[RunParts, TrainState]:
     """What a run needs, and where it stands: at its beginning, or where it was left.
 
     Raises:
@@ -68,21 +66,21 @@ def prepare(
     )
     diffusion = config.diffusion.open()
     latte_config = _latte_config(config, training_set, autoencoder)
-    circumstances = Circumstances(
+    inputs = RunInputs(
         processes=group.world_size,
         videos=training_set.digest,
         autoencoder=autoencoder.digest,
     )
-    state, notes = _state(config, latte_config, options, group, circumstances)
+    state, notes = _state(config, latte_config, options, group, inputs)
     if group.is_first:
         for note in training_set.notes():
             logger.warning(note)
         for note in notes:
             logger.info(note)
-    parts = Ingredients(
+    parts = RunParts(
         config=config,
         group=group,
-        circumstances=circumstances,
+        inputs=inputs,
         training_set=training_set,
         autoencoder=autoencoder,
         cache=_open_cache(config, options, training_set, autoencoder, group),
@@ -132,7 +130,7 @@ def _state(
     latte_config: LatteConfig,
     options: RunOptions,
     group: Group,
-    circumstances: Circumstances,
+    inputs: RunInputs,
 ) -> tuple[TrainState, list[str]]:
     """The first weights, or those of the last checkpoint, with notes."""
     found = latest_state(options.checkpoints, config)
@@ -140,7 +138,7 @@ def _state(
     model, notes = initial_model(latte_config, table, config.training.seed)
     state = _new_state(model.to(group.device), config.training)
     if found is not None:
-        notes += load_state(found, state, config, circumstances)
+        notes += load_state(found, state, config, inputs)
         step, steps = state.counters.step, config.training.steps
         notes.append(f"resuming from step {step} of {steps} ({found.parent})")
     return state, notes

@@ -20,7 +20,7 @@ from latte.sampling.preview import contact_sheet
 from latte.training.config import TrainConfig, as_table
 from latte.training.distributed import Group, join_group
 from latte.training.log import RunLog
-from latte.training.loop import Ingredients, diverged, run_steps
+from latte.training.loop import RunParts, diverged, run_steps
 from latte.training.prepare import RunOptions, check_folder, prepare
 from latte.training.signals import stop_between_steps
 from latte.training.snapshot import Snapshot
@@ -126,7 +126,7 @@ class _Run:
 
     config: TrainConfig
     options: RunOptions
-    parts: Ingredients
+    parts: RunParts
     state: TrainState
 
     def to_the_end(self, log: RunLog | None, should_stop: Callable[[], bool]) -> Path:
@@ -188,7 +188,7 @@ class _Run:
         parts, folder = self.parts, self.options.checkpoints
         if parts.group.is_first:
             settings = _settings(parts, self.state)
-            save_state(folder, self.state, self.config, settings, parts.circumstances)
+            save_state(folder, self.state, self.config, settings, parts.inputs)
             drop_old_states(folder, self.config.output.keep_states)
 
     def _look(self, log: RunLog | None) -> None:
@@ -225,7 +225,7 @@ class _Run:
         log.add_image("samples", snapshot.step, np.asarray(sheet))
 
 
-def _settings(parts: Ingredients, state: TrainState) -> dict[str, Any]:
+def _settings(parts: RunParts, state: TrainState) -> dict[str, Any]:
     """What a checkpoint says of how it was made, and how to sample from it."""
     config, training_set = parts.config, parts.training_set
     settings: dict[str, Any] = {
@@ -245,7 +245,7 @@ def _settings(parts: Ingredients, state: TrainState) -> dict[str, Any]:
     return settings
 
 
-def _autoencoder_settings(parts: Ingredients) -> dict[str, str]:
+def _autoencoder_settings(parts: RunParts) -> dict[str, str]:
     """Which it is, where it is found from any folder, and what is to be found there."""
     table = parts.config.autoencoder
     stated = {

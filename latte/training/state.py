@@ -20,11 +20,12 @@ from torch import Tensor, nn
 
 from latte.data.errors import InputError
 from latte.data.files import atomic_path
+from latte.data.schema import decode_json
 from latte.model import Latte
 from latte.model.checkpoints import save_checkpoint
 from latte.model.tensor_files import write_safetensors
-from latte.training.config import TrainConfig, as_table
-from latte.training.continuation import UNKNOWN, Circumstances, clips_per_step, differences
+from latte.training.config import TrainConfig
+from latte.training.continuation import RunInputs, clips_per_step, differences
 
 FORMAT = "latte-eval training state 1"
 
@@ -54,12 +55,21 @@ class TrainState:
         return {**self.model.state_dict(), **self.averages}
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredRun:
+    """What a file of a state says beside the tensors."""
+
+    config: TrainConfig
+    inputs: RunInputs
+    counters: Counters
+
+
 def save_state(
     folder: Path,
     state: TrainState,
     config: TrainConfig,
     settings: Mapping[str, Any],
-    circumstances: Circumstances = UNKNOWN,
+    inputs: RunInputs,
 ) -> Path:
     """Write one checkpoint below `folder`; it appears complete or not at all."""
     final = folder / f"{state.counters.step:07d}"
@@ -70,24 +80,18 @@ def save_state(
         save_checkpoint(
             partial / "ema.safetensors", state.model.config, state.ema_state_dict(), settings
         )
-        metadata = {
-            "format": FORMAT,
-            "counters": json.dumps(asdict(state.counters)),
-            "config": json.dumps(as_table(config)),
-            **circumstances.as_texts(),
-        }
+        run = StoredRun(config=config, inputs=inputs, counters=state.counters)
+        metadata = {"format": FORMAT, "run": json.dumps(asdict(run))}
         tensors = {name: tensor.cpu() for name, tensor in _tensors(state).items()}
         write_safetensors(partial / "state.safetensors", tensors, metadata)
     return final
 
 
-def load_state(
-    path: Path, state: TrainState, config: TrainConfig, now: Circumstances = UNKNOWN
-) -> list[str]:
+def load_state(path: Path, state: TrainState, config: TrainConfig, now: RunInputs) -> list[str]:
     """Put a checkpoint's `state.safetensors` into a new run.
 
     Returns:
-        Sentences: in what the run does not go on as it began.
+        Notes on what is not as it was when the run began.
 
     Raises:
         InputError: the file is damaged, of a run with another configuration, or further than the
@@ -95,61 +99,43 @@ def load_state(
     """
     try:
         with safe_open(path, framework="pt") as file:
-            header = _Header.read(path, file.metadata() or {})
-            header.check(config, now)
+            before = _stored_run(path, file.metadata() or {})
+            _check_continuation(path, before, config, now)
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {_way_on(path, config)}") from error
     _fill(state, stored, path)
-    for name, value in header.counters.items():
+    for name, value in asdict(before.counters).items():
         setattr(state.counters, name, value)
-    return header.changes_of_batch(config, now.processes)
+    processes = before.inputs.processes
+    clips = clips_per_step(before.config.training, processes)
+    clips_now = clips_per_step(config.training, now.processes)
+    if clips == clips_now:
+        return []
+    had = f"{clips} clips in {processes} process{'es' * (processes > 1)}"
+    return [f"a step had {had}, from here on it has {clips_now} in {now.processes}"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Header:
-    """What a state says of its run, beside the tensors."""
+def _stored_run(path: Path, metadata: Mapping[str, str]) -> StoredRun:
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: not a training state of this version")
+    return decode_json(metadata.get("run", ""), StoredRun, str(path))
 
-    path: Path
-    config: Mapping[str, Any]
-    circumstances: Circumstances
-    counters: Mapping[str, Any]
 
-    @classmethod
-    def read(cls, path: Path, metadata: Mapping[str, str]) -> "_Header":
-        if metadata.get("format") != FORMAT:
-            raise InputError(f"{path}: not a training state of this version")
-        return cls(
-            path=path,
-            config=json.loads(metadata["config"]),
-            circumstances=Circumstances.from_texts(metadata),
-            counters=json.loads(metadata["counters"]),
+def _check_continuation(path: Path, before: StoredRun, config: TrainConfig, now: RunInputs) -> None:
+    """Refuse to continue as another run, or to a step that it has passed."""
+    changed = differences(before.config, config, before=before.inputs, now=now)
+    if changed:
+        raise InputError(
+            f"{path.parent}: the run began otherwise ({', '.join(map(str, changed))}); give what "
+            "it began with, or another --out"
         )
-
-    def check(self, config: TrainConfig, now: Circumstances) -> None:
-        """Refuse to go on as another run, or to where it has already been."""
-        changed = differences(self.config, config, before=self.circumstances, now=now)
-        if changed:
-            raise InputError(
-                f"{self.path.parent}: the run began otherwise ({'; '.join(changed)}); give what it "
-                "began with, or another --out"
-            )
-        step, wanted = self.counters["step"], config.training.steps
-        if step > wanted:
-            raise InputError(
-                f"{self.path.parent}: the run has done {step} steps, more than training.steps = "
-                f"{wanted}; give at least {step}, or another --out"
-            )
-
-    def changes_of_batch(self, config: TrainConfig, processes: int) -> list[str]:
-        """Sentences: of how many clips a step was, if it will be of others."""
-        before = self.circumstances.processes
-        clips = clips_per_step(self.config["training"], before)
-        now = clips_per_step(as_table(config)["training"], processes)
-        if clips == now:
-            return []
-        had = f"{clips} clips in {before} process{'es' * (before > 1)}"
-        return [f"a step had {had}, from here on it has {now} in {processes}"]
+    step, wanted = before.counters.step, config.training.steps
+    if step > wanted:
+        raise InputError(
+            f"{path.parent}: the run has done {step} steps, more than training.steps = {wanted}; "
+            f"give at least {step}, or another --out"
+        )
 
 
 def latest_state(folder: Path, config: TrainConfig) -> Path | None:
@@ -176,8 +162,7 @@ def drop_old_states(folder: Path, keep: int) -> None:
 
 
 def start_optimizer(optimizer: torch.optim.AdamW, model: nn.Module) -> None:
-    """Give every parameter its moments at once, as AdamW's first step would: there is then always
-    something to save, and to load into."""
+    """Give every parameter its moments, as AdamW's first step would, to save and to load into."""
     for parameter in model.parameters():
         optimizer.state[parameter] = {
             "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
@@ -223,7 +208,7 @@ def _tensors(state: TrainState) -> dict[str, Tensor]:
 def _way_on(path: Path, config: TrainConfig) -> str:
     """What to do without this state."""
     folder = path.parents[1]
-    others = [each for each in _files(folder, path.name) if each != path]
+    others = [other for other in _files(folder, path.name) if other != path]
     if others:
         return f"delete its folder to go on from step {_step(others[-1])}"
     return f"there is no other to go on from; {_another_run(folder, config)}"

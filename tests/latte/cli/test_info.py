@@ -191,7 +191,7 @@ def test_half_precision_halves_the_file_and_our_files_keep_their_settings(run, o
         (["info", "Latte-Xl/2"], "no model is called 'Latte-Xl/2': did you mean Latte-XL/2"),
         (["info", "none.pt"], "none.pt: there is no such file, and no model is called so"),
         (["info", "--variant", "2"], "--variant changes one model: name it"),
-        (["info", "Latte-S/2", "--variant", "5"], "the paper has variants 1, 2, 3 and 4"),
+        (["info", "Latte-S/2", "--variant", "5"], "variant = 5: known: 1, 2, 3, 4"),
         (["info", "{}/ffs.pt", "--num-classes", "3"], "--num-classes changes a preset"),
         (["info", "{}/ffs.pt"], "give it (num_heads, --num-heads)"),
         (["convert", "{}/ffs.pt", "out.pt"], "out.pt: give a name that ends in .safetensors"),

@@ -184,6 +184,7 @@ def test_the_record_says_how_the_samples_were_made(checkpoint_file, tmp_path):
     assert record["settings"] | {"checkpoint": None} == {
         "checkpoint": None,
         "autoencoder": "identity",
+        "autoencoder_digest": None,
         "labels": "balanced",
         "method": "ddpm",
         "steps": 3,
@@ -223,7 +224,7 @@ def test_an_official_file_is_decoded_by_the_autoencoder_that_is_given(formula_st
     assert sorted(contents(out)) == ["000000.mkv", "000001.mkv"]
     settings = json.loads((out / ".sampling.json").read_text())["settings"]
     assert settings["guidance_scale"] == 7.0
-    assert settings["autoencoder"] == f"sd-vae {tmp_path / 'vae'}"
+    assert settings["autoencoder"] == "sd-vae"
     assert settings["autoencoder_digest"] == open_autoencoder("sd-vae", tmp_path / "vae").digest
 
 
@@ -249,14 +250,6 @@ def test_samples_are_those_of_one_autoencoder_wherever_it_lies(checkpoint_file, 
     sample(path, out, num_samples=2, autoencoder=str(tmp_path / "b.safetensors"))
     patches("b.safetensors", seed=1)
     with pytest.raises(InputError, match=r"made with autoencoder_digest \w{8} \(not \w{8}\); give"):
-        sample(path, out, num_samples=3, autoencoder=str(tmp_path / "b.safetensors"))
-    del record["settings"]["autoencoder_digest"]  # as an older version wrote it
-    (out / ".sampling.json").write_text(json.dumps(record))
-    patches("a.safetensors", seed=1)
-    assert sample(path, out, num_samples=3, autoencoder=str(tmp_path / "a.safetensors")).made == 1
-    with pytest.raises(
-        InputError, match=r"autoencoder patches .*a.safetensors \(not patches .*b\."
-    ):
         sample(path, out, num_samples=3, autoencoder=str(tmp_path / "b.safetensors"))
 
 

@@ -12,16 +12,16 @@ from latte.autoencoder import open_autoencoder
 from latte.data.errors import InputError
 from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
-from latte.training.continuation import UNKNOWN
+from latte.training.continuation import RunInputs
 from latte.training.distributed import Group
-from latte.training.loop import Ingredients, learning_rate, sample_numbers, train_step
+from latte.training.loop import RunParts, learning_rate, sample_numbers, train_step
 from latte.training.state import Counters, TrainState, start_optimizer
 from latte.training.videos import open_training_set
 
 
 @pytest.fixture
-def parts(tiny, tmp_path, weight):
-    """Maker of (ingredients, state, samples): a step by hand, from weights that are not the
+def make_parts(tiny, tmp_path, weight):
+    """Maker of (parts, state, samples): a step by hand, from weights that are not the
     initial ones, whose output is 0."""
 
     def make(*settings, prepared=True):
@@ -42,17 +42,17 @@ def parts(tiny, tmp_path, weight):
             start_optimizer(optimizer, model)
         averages = {name: value.detach().clone() for name, value in model.named_parameters()}
         state = TrainState(model=model, averages=averages, optimizer=optimizer, counters=Counters())
-        ingredients = Ingredients(
+        parts = RunParts(
             config=config,
             group=group,
-            circumstances=UNKNOWN,
+            inputs=RunInputs(),
             training_set=videos,
             autoencoder=open_autoencoder("identity"),
             cache=None,
             diffusion=GaussianDiffusion(),
             network=model,
         )
-        return ingredients, state, videos.samples(itertools.count(), workers=0)
+        return parts, state, videos.samples(itertools.count(), workers=0)
 
     return make
 
@@ -97,20 +97,20 @@ def test_samples_are_dealt_out_once_each_and_in_order(tiny, processes, accumulat
     assert later == dealt[-1][2 * step :]
 
 
-def test_the_first_steps_are_those_of_torchs_own_optimizer(parts):
+def test_the_first_steps_are_those_of_torchs_own_optimizer(make_parts):
     found = []
     for prepared in (True, False):
-        ingredients, state, samples = parts("training.weight_decay=0.01", prepared=prepared)
+        parts, state, samples = make_parts("training.weight_decay=0.01", prepared=prepared)
         for _ in range(3):
-            train_step(ingredients, state, samples)
+            train_step(parts, state, samples)
             state.counters.step += 1
         found.append(weights(state))
     for name, tensor in found[0].items():
         assert torch.equal(tensor, found[1][name]), name
 
 
-def test_a_step_is_adamw_by_its_formula(parts):
-    ingredients, state, samples = parts("training.clip_from_step=99", "training.weight_decay=0.1")
+def test_a_step_is_adamw_by_its_formula(make_parts):
+    parts, state, samples = make_parts("training.clip_from_step=99", "training.weight_decay=0.1")
     before, gradients = weights(state), []
     step = state.optimizer.step
 
@@ -125,7 +125,7 @@ def test_a_step_is_adamw_by_its_formula(parts):
     square = {name: torch.zeros_like(value).double() for name, value in before.items()}
     expected = {name: value.double() for name, value in before.items()}
     for count in (1, 2):
-        train_step(ingredients, state, samples)
+        train_step(parts, state, samples)
         state.counters.step += 1
         for name, gradient in gradients[-1].items():
             mean[name] = 0.9 * mean[name] + 0.1 * gradient
@@ -137,11 +137,11 @@ def test_a_step_is_adamw_by_its_formula(parts):
         torch.testing.assert_close(value.double(), expected[name], rtol=1e-5, atol=1e-6)
 
 
-def test_the_average_is_what_its_formula_gives(parts):
-    ingredients, state, samples = parts("training.ema=0.9")
+def test_the_average_is_what_its_formula_gives(make_parts):
+    parts, state, samples = make_parts("training.ema=0.9")
     expected = {name: value.double() for name, value in weights(state).items()}
     for _ in range(5):
-        train_step(ingredients, state, samples)
+        train_step(parts, state, samples)
         state.counters.step += 1
         for name, value in weights(state).items():
             expected[name] = 0.9 * expected[name] + 0.1 * value.double()
@@ -153,8 +153,8 @@ def test_the_average_is_what_its_formula_gives(parts):
     assert torch.equal(whole["pos_embed"], state.model.pos_embed)
 
 
-def test_gradients_are_clipped_from_the_step_that_is_named(parts):
-    ingredients, state, samples = parts("training.clip_norm=1e-3", "training.clip_from_step=2")
+def test_gradients_are_clipped_from_the_step_that_is_named(make_parts):
+    parts, state, samples = make_parts("training.clip_norm=1e-3", "training.clip_from_step=2")
     used = []
     step = state.optimizer.step
 
@@ -166,21 +166,21 @@ def test_gradients_are_clipped_from_the_step_that_is_named(parts):
     state.optimizer.step = noted
     measured = []
     for _ in range(4):
-        measured.append(float(train_step(ingredients, state, samples)[-1]))
+        measured.append(float(train_step(parts, state, samples)[-1]))
         state.counters.step += 1
     assert min(measured) > 1e-2  # before clipping, at every step
     assert used[:2] == pytest.approx(measured[:2], rel=1e-5)
     assert used[2:] == pytest.approx([1e-3, 1e-3], rel=1e-3)  # torch adds 1e-6 to the norm
 
 
-def test_passes_that_are_accumulated_are_one_larger_batch(parts):
+def test_passes_that_are_accumulated_are_one_larger_batch(make_parts):
     found = []
     for settings in (
         ["training.batch_size=6"],
         ["training.batch_size=2", "training.accumulate=3"],
         ["training.batch_size=1", "training.accumulate=6"],
     ):
-        ingredients, state, samples = parts(*settings, "training.clip_from_step=99")
+        parts, state, samples = make_parts(*settings, "training.clip_from_step=99")
         gradients = {}
         step = state.optimizer.step
 
@@ -189,7 +189,7 @@ def test_passes_that_are_accumulated_are_one_larger_batch(parts):
             step()
 
         state.optimizer.step = noted
-        row = train_step(ingredients, state, samples)
+        row = train_step(parts, state, samples)
         assert all(value.grad is None for value in state.model.parameters())
         found.append((row, gradients))
     for row, gradients in found[1:]:
