@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cells.cache import FILE, CellRecord, MeasuredCells
-from benchmarks.cells.scale import Scale, gpus, name_at, require
+from benchmarks.cells.requirements import (
+    gpus,
+    require,
+)
+from benchmarks.cells.scale import Scale, name_at
 from benchmarks.documents.claims import Claim, Outcome, Points
 from benchmarks.figures.designs import SETUPS, Design, training_of
 from benchmarks.figures.paper_commands import GPUS

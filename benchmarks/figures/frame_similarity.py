@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cells.cache import FILE, CellRecord, MeasuredCells, measure_cells
-from benchmarks.cells.scale import (
-    Ingredient,
-    Scale,
+from benchmarks.cells.requirements import (
+    Requirement,
     autoencoder_of,
     data_set,
     default_data_root,
     file,
     gpus,
-    name_at,
     package,
     require,
 )
+from benchmarks.cells.scale import Scale, name_at
 from benchmarks.documents.claims import Finding
 from benchmarks.figures.ablations import MOST_ON_A_GPU, Request
 from benchmarks.figures.designs import SETUPS, VARIANTS, training_of
@@ -176,11 +175,11 @@ def _require(look: Look, request: SimilarityRequest) -> None:
         raise InputError("--vae is the autoencoder of a --checkpoint, and none is given")
     if request.checkpoint is not None and request.checkpoint.is_dir():
         raise InputError(f"{request.checkpoint} is a folder: --checkpoint takes a file")
-    require(ingredients(look, request), request.scale)
+    require(requirements(look, request), request.scale)
     choose_device(request.place, Process())  # refused once, not for each network
 
 
-def ingredients(look: Look, request: SimilarityRequest) -> list[Ingredient]:
+def requirements(look: Look, request: SimilarityRequest) -> list[Requirement]:
     """What a figure needs to look into networks, and whether it is here."""
     needed = []
     if request.scale == "paper" or request.checkpoint is not None:

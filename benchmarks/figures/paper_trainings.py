@@ -1,4 +1,4 @@
-"""Cells at the paper's settings: exact commands of torchrun, run where their ingredients are.
+"""Cells at the paper's settings: exact commands of torchrun, run where their requirements are.
 
 Each cell is a training of `latte train`, then for every checkpoint 2048 samples of `latte sample`
 and their FVD by `latte-eval fvd`; of the last one FID as well. All go on where they were
@@ -14,16 +14,16 @@ from typing import Any
 
 from benchmarks.cells.cache import FILE, CellValue, measure_cells, read_cells
 from benchmarks.cells.processes import run_child
-from benchmarks.cells.scale import (
-    Ingredient,
+from benchmarks.cells.requirements import (
+    Requirement,
     data_set,
     default_data_root,
     file,
     gpus,
-    missing_ingredients,
     network_weights,
     package,
     require,
+    unmet,
     vae,
     vae_identity,
 )
@@ -46,7 +46,7 @@ from latte.training.config import load_config
 
 
 def make_paper_cells(designs: Sequence[Design], request: Request) -> Cells:
-    """Write the commands of all designs; run those whose ingredients are here, one after the other.
+    """Write the commands of all designs; run those whose requirements are met, one by one.
 
     Raises:
         InputError: something is missing: one message with all of it, before anything starts; with
@@ -60,8 +60,8 @@ def make_paper_cells(designs: Sequence[Design], request: Request) -> Cells:
         )
     tasks = _trainings(designs, request)
     script = write_commands(request.folder / COMMANDS, list(tasks.values()))
-    needed = ingredients(designs, request)
-    possible = [design for design in designs if not missing_ingredients(needed[design])]
+    needed = requirements(designs, request)
+    possible = [design for design in designs if not unmet(needed[design])]
     if not (request.only_available and possible):
         hint = "" if request.only_available else ", and --only-available runs what can be run"
         or_else = f"the commands are in {script}{hint}"
@@ -76,7 +76,7 @@ def make_paper_cells(designs: Sequence[Design], request: Request) -> Cells:
     finished = measure_cells(wanted, measure_paper_training, path, tidy=tidy)
     finished.raise_if_empty()
     reasons = {
-        design: "lacks " + ", ".join(each.name for each in missing_ingredients(needed[design]))
+        design: "lacks " + ", ".join(each.name for each in unmet(needed[design]))
         for design in designs
         if design not in possible
     }
@@ -143,7 +143,7 @@ def paper_training(
     )
 
 
-def ingredients(designs: Sequence[Design], request: Request) -> dict[Design, list[Ingredient]]:
+def requirements(designs: Sequence[Design], request: Request) -> dict[Design, list[Requirement]]:
     """What each design needs, and whether it is here."""
     usual = PAPER.config_of(BASELINE)
     common = [

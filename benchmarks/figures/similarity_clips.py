@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.cells.scale import default_data_root
+from benchmarks.cells.requirements import (
+    default_data_root,
+)
 
 if TYPE_CHECKING:
     from evaluation.protocol.fields import Protocol

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from benchmarks.cells.processes import run_children
-from benchmarks.cells.scale import (
-    Ingredient,
-    Scale,
-    missing_ingredients,
-    name_at,
+from benchmarks.cells.requirements import (
+    Requirement,
     require,
+    unmet,
 )
+from benchmarks.cells.scale import Scale, name_at
 from benchmarks.runners import Runner, reproduced
 from latte.data.errors import FailedRunError
 
@@ -72,7 +71,7 @@ def run(out: Path, request: ReproduceRequest) -> None:
             all that any runner lacks.
         FailedRunError: some runners failed.
     """
-    without = runners_without_ingredients(out, request) if request.scale == "paper" else ()
+    without = runners_without_requirements(out, request) if request.scale == "paper" else ()
     commands = runner_commands(out, request, without=without)
     endings = []
     for number, (name, options) in enumerate(commands, 1):
@@ -83,7 +82,7 @@ def run(out: Path, request: ReproduceRequest) -> None:
     _end(endings)
 
 
-def runners_without_ingredients(results: Path, request: ReproduceRequest) -> list[str]:
+def runners_without_requirements(results: Path, request: ReproduceRequest) -> list[str]:
     """With `only_available`, the runners of which nothing can be run; they are told, and left out.
 
     Raises:
@@ -93,16 +92,16 @@ def runners_without_ingredients(results: Path, request: ReproduceRequest) -> lis
     every = [each for parts in needed.values() for part in parts for each in part]
     if not request.only_available:
         require(every, "paper", or_else="--only-available runs what can be run")
-    left_out = [name for name, parts in needed.items() if all(map(missing_ingredients, parts))]
+    left_out = [name for name, parts in needed.items() if all(map(unmet, parts))]
     if left_out:
-        lines = "".join(f"\n  - {each.line}" for each in missing_ingredients(every))
+        lines = "".join(f"\n  - {each.line}" for each in unmet(every))
         print(f"left out: {', '.join(left_out)}; not here:{lines}", file=sys.stderr, flush=True)
     return left_out
 
 
 def needed_at_paper_scale(
     results: Path, request: ReproduceRequest
-) -> dict[str, list[list[Ingredient]]]:
+) -> dict[str, list[list[Requirement]]]:
     """What each runner needs, part by part: a part is run where all that it needs is here.
 
     Args:
@@ -140,12 +139,12 @@ def needed_at_paper_scale(
         vae=request.vae,
     )
 
-    def of_figures(*figures: Ablation) -> list[list[Ingredient]]:
+    def of_figures(*figures: Ablation) -> list[list[Requirement]]:
         designs = [design for figure in figures for design in figure.designs.values()]
-        return [*paper_trainings.ingredients(designs, trainings).values()]
+        return [*paper_trainings.requirements(designs, trainings).values()]
 
-    def of_table(table: PublishedTable) -> list[list[Ingredient]]:
-        return [paper_measurements.ingredients(each, measurements) for each in table.columns]
+    def of_table(table: PublishedTable) -> list[list[Requirement]]:
+        return [paper_measurements.requirements(each, measurements) for each in table.columns]
 
     return {
         "table3": of_table(table3_fvd.TABLE),
@@ -159,7 +158,7 @@ def needed_at_paper_scale(
     }
 
 
-def _to_look(look: "Look", trainings: "Request") -> list[Ingredient]:
+def _to_look(look: "Look", trainings: "Request") -> list[Requirement]:
     """What looks into networks that Figure 5f has trained; if some are not, what trains them."""
     from benchmarks.figures import frame_similarity, paper_trainings
     from benchmarks.figures.designs import VARIANTS
@@ -172,19 +171,19 @@ def _to_look(look: "Look", trainings: "Request") -> list[Ingredient]:
         vae=trainings.vae,
     )
     if all(path.is_file() for path in frame_similarity.checkpoints(look, request).values()):
-        return frame_similarity.ingredients(look, request)
+        return frame_similarity.requirements(look, request)
     design = VARIANTS[look.variant]
-    return paper_trainings.ingredients([design], trainings)[design]
+    return paper_trainings.requirements([design], trainings)[design]
 
 
-def _vbench_results(request: ReproduceRequest) -> Ingredient:
+def _vbench_results(request: ReproduceRequest) -> Requirement:
     from benchmarks.tables.table4 import DIMENSIONS
     from benchmarks.tables.vbench_results import read_models
 
-    return Ingredient(
+    return Requirement(
         name="a results file of VBench",
-        here=bool(read_models(request.vbench, list(DIMENSIONS))),
-        how_to_get="`latte-bench table4 --scale paper` says how to make one; give it with --vbench",
+        met=bool(read_models(request.vbench, list(DIMENSIONS))),
+        advice="`latte-bench table4 --scale paper` says how to make one; give it with --vbench",
     )
 
 

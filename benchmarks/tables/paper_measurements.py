@@ -16,18 +16,18 @@ from typing import Any
 from benchmarks.cells import cache as finished
 from benchmarks.cells.cache import FILE, MeasuredCells, cell_key
 from benchmarks.cells.processes import run_child
-from benchmarks.cells.scale import (
-    Ingredient,
+from benchmarks.cells.requirements import (
+    Requirement,
     autoencoder_of,
     data_set,
     default_data_root,
     file,
     gpus,
     is_official,
-    missing_ingredients,
     network_weights,
     package,
     require,
+    unmet,
     vae_identity,
 )
 from benchmarks.figures.paper_commands import COMMANDS, GPUS, ScriptPart, torchrun, write_script
@@ -60,7 +60,7 @@ OR_ELSE = (
 
 @dataclass(frozen=True, kw_only=True)
 class PaperRequest:
-    """Where the ingredients are, and how the work is done."""
+    """Where the requirements are, and how the work is done."""
 
     checkpoints: Path  # folder of the published models, one for each data set
     data_root: Path | None = None
@@ -174,9 +174,9 @@ def measure_at_paper_scale(
             `only_available`, no cell can be measured. Of models that are here, the commands that
             sample from them are written before.
     """
-    needed = {column: ingredients(column, request) for column in columns}
+    needed = {column: requirements(column, request) for column in columns}
     every = [each for found in needed.values() for each in found]
-    measurable = [column for column in columns if not missing_ingredients(needed[column])]
+    measurable = [column for column in columns if not unmet(needed[column])]
     here = [each for each in columns if _checkpoint(each.dataset, request.checkpoints).is_file()]
     tasks = {column: paper_task(column, request) for column in here}
     script = write_sample_commands([*tasks.values()], request, folder) if tasks else None
@@ -186,7 +186,7 @@ def measure_at_paper_scale(
         require(every, "paper", or_else="; ".join(hints))
     missing = [
         f"Not measured: {column.metric} on {column.title} lacks "
-        f"{', '.join(each.name for each in missing_ingredients(needed[column]))}."
+        f"{', '.join(each.name for each in unmet(needed[column]))}."
         for column in columns
         if column not in measurable
     ]
@@ -219,7 +219,7 @@ def write_sample_commands(tasks: Sequence[PaperTask], request: PaperRequest, fol
     return write_script(folder / COMMANDS, parts)
 
 
-def ingredients(column: PublishedColumn, request: PaperRequest) -> list[Ingredient]:
+def requirements(column: PublishedColumn, request: PaperRequest) -> list[Requirement]:
     """What a cell needs, and whether it is here."""
     checkpoint = _checkpoint(column.dataset, request.checkpoints)
     chosen = metric(column.command)
@@ -313,10 +313,15 @@ def _protocol(dataset: str, request: PaperRequest) -> Protocol:
     return replace(protocol, num_real=request.num_videos, num_fake=request.num_videos)
 
 
-def _real_videos(dataset: str, request: PaperRequest) -> Ingredient:
-    """The data set, of which at least one video is long enough."""
-    least = _protocol(dataset, request).real_selection().min_frames
-    return data_set(dataset, request.root, min_frames=least)
+def _real_videos(dataset: str, request: PaperRequest) -> Requirement:
+    """The data set, of which a video must be long enough, with frames of the protocol's size."""
+    protocol = _protocol(dataset, request)
+    return data_set(
+        dataset,
+        request.root,
+        min_frames=protocol.real_selection().min_frames,
+        frame_size=None if protocol.recipe == "none" else protocol.size,
+    )
 
 
 def _checkpoint(dataset: str, folder: Path) -> Path:

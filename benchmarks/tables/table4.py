@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.cells.scale import Ingredient, require
+from benchmarks.cells.requirements import (
+    Requirement,
+    require,
+)
 from benchmarks.documents.tables import TableDocument, bare, leaders, of_this_run, publish
 from benchmarks.tables.run import Made, TableRequest
 from benchmarks.tables.vbench_results import Score, VBenchModel, read_models
@@ -98,7 +101,7 @@ def run(out: Path, request: TableRequest) -> None:
     models = read_models([*map(str, request.results)], list(DIMENSIONS))
     made = Made()
     if request.scale == "paper":
-        lacking = Ingredient(name="a results file of VBench", here=False, how_to_get=HOW_TO_MEASURE)
+        lacking = Requirement(name="a results file of VBench", met=False, advice=HOW_TO_MEASURE)
         require([] if models else [lacking], "paper", or_else=OR_ELSE)
     elif request.scale is not None:
         made = _measure_on_shapes(request)

@@ -29,10 +29,10 @@ from benchmarks.figures.designs import (
 )
 from benchmarks.figures.paper_commands import DATASET, SAMPLES, PaperTraining, write_commands
 from benchmarks.figures.paper_trainings import (
-    ingredients,
     make_paper_cells,
     measure_paper_training,
     paper_training,
+    requirements,
     tidy,
 )
 from evaluation.cli import app as cli
@@ -137,7 +137,7 @@ def test_samples_that_a_stop_has_left_are_removed(tmp_path: Path, ran: list[str]
 
 @pytest.fixture
 def everything_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paper_trainings, "missing_ingredients", lambda found: [])
+    monkeypatch.setattr(paper_trainings, "unmet", lambda found: [])
     monkeypatch.setattr(paper_trainings, "require", lambda found, *rest, **more: None)
 
 
@@ -356,7 +356,7 @@ def test_fewer_gpus_make_the_same_batch_in_several_passes(tmp_path: Path) -> Non
         assert f"--nproc_per_node={gpus}" in command
         table = load_config("faceforensics", settings_in(command)).training
         batches.add(table.batch_size * table.accumulate * gpus)
-        needed = ingredients([BASELINE], request)[BASELINE]
+        needed = requirements([BASELINE], request)[BASELINE]
         assert needed[-1].name == ("a GPU" if gpus == 1 else f"{gpus} GPUs")
     assert batches == {40}
     with pytest.raises(InputError, match="--gpus 3: the paper's batch is of 8 processes; give 1, "):
@@ -383,7 +383,7 @@ def test_a_local_autoencoder_is_trained_with_and_known_by_its_content(tmp_path: 
         task = paper_training(BASELINE, 0, request)
         config = load_config("faceforensics", settings_in(task.train_command()))
         assert config.autoencoder.path == str(tmp_path / name)
-        needed = {each.name: each.here for each in ingredients([BASELINE], request)[BASELINE]}
+        needed = {each.name: each.met for each in requirements([BASELINE], request)[BASELINE]}
         assert needed[f"the autoencoder {tmp_path / name}"]
         keys.append(task.key)
     assert keys[0] == keys[1] != keys[2]
@@ -410,7 +410,7 @@ def test_the_file_to_start_from_is_known_by_what_is_in_it(
 
 
 def test_ingredients_have_all_that_the_commands_load(tmp_path: Path) -> None:
-    needed = ingredients([BASELINE], Request(scale="paper"))
+    needed = requirements([BASELINE], Request(scale="paper"))
     names = [each.name for each in needed[BASELINE]]
     assert "the autoencoder stabilityai/sd-vae-ft-ema" in names
     assert {"weights of the network i3d", "weights of the network inception"} < set(names)
@@ -418,8 +418,8 @@ def test_ingredients_have_all_that_the_commands_load(tmp_path: Path) -> None:
 
 def missing_data(folder: Path, design: Design) -> Mapping[str, str]:
     """What is said of the data set, if it does not do."""
-    needed = ingredients([design], request_in(folder))[design]
-    return {each.name: each.line for each in needed if "data set" in each.name and not each.here}
+    needed = requirements([design], request_in(folder))[design]
+    return {each.name: each.line for each in needed if "data set" in each.name and not each.met}
 
 
 def test_videos_have_to_be_long_enough_for_the_clips_of_a_figure(tmp_path: Path) -> None:

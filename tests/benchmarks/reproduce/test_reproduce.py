@@ -5,8 +5,8 @@ import pytest
 import typer
 from typer.main import get_command
 
-from benchmarks.cells import scale
 from benchmarks.cells.processes import Ended
+from benchmarks.cells.requirements import Requirement
 from benchmarks.cli.app import app
 from benchmarks.figures import paper_trainings
 from benchmarks.figures.ablations import Request
@@ -100,7 +100,7 @@ def test_all_that_any_runner_lacks_is_said_before_anything_starts(nothing_here, 
         run(codes, monkeypatch, nothing_here)
     assert codes["started"] == 0
     message = str(refused.value)
-    assert "--only-available runs what can be run:\n" in message
+    assert "--only-available runs what can be run" in message
     for name in (
         "data set ucf101",  # of table 3 and of table 5
         "data set faceforensics",  # of both tables and of figures
@@ -129,9 +129,9 @@ def test_what_is_here_is_run_and_what_is_left_out_is_said(
     assert said.startswith("left out: table3, table5, figure5, figure6, figure7, figure8, intext;")
     assert "\n  - data set faceforensics: " in said
     # What trains figures is here: they are run, each for what it can show.
-    here = scale.Ingredient(name="all", here=True, how_to_get="")
+    here = Requirement(name="all", met=True, advice="")
     monkeypatch.setattr(
-        paper_trainings, "ingredients", lambda designs, _: {each: [here] for each in designs}
+        paper_trainings, "requirements", lambda designs, _: {each: [here] for each in designs}
     )
     assert figures < set(run({}, monkeypatch, request))
 

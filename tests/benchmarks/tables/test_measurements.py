@@ -204,5 +204,5 @@ def test_what_is_here_is_measured_and_the_rest_says_what_it_lacks(
 def test_where_nothing_is_here_only_available_is_refused_too(
     paper: TableRequest, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="needs 9 things that are not here:"):
+    with pytest.raises(InputError, match="9 things are missing:"):
         table3_fvd.run(tmp_path, replace(paper, only_available=True, checkpoints=tmp_path / "none"))

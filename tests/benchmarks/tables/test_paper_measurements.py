@@ -13,9 +13,9 @@ from benchmarks.tables import table3 as table3_fvd
 from benchmarks.tables.paper_measurements import (
     PaperRequest,
     PaperTask,
-    ingredients,
     measure_cell,
     paper_task,
+    requirements,
     write_sample_commands,
 )
 from evaluation.protocol.presets import SHAPES
@@ -40,7 +40,7 @@ def task_of(request: PaperRequest, count: int = 3) -> PaperTask:
 
 
 def names_of_vae(request: PaperRequest) -> list[str]:
-    names = [each.name for each in ingredients(COLUMN, request)]
+    names = [each.name for each in requirements(COLUMN, request)]
     return [name for name in names if name.startswith("the autoencoder")]
 
 

@@ -1,15 +1,16 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from benchmarks.cells.scale import (
-    Ingredient,
+from benchmarks.cells.requirements import (
+    Requirement,
     data_set,
     file,
-    missing_ingredients,
     network_weights,
     package,
     require,
+    unmet,
     vae,
     vae_identity,
 )
@@ -19,31 +20,46 @@ from latte.data.shapes import shapes_video_set
 
 
 def test_everything_that_is_missing_is_in_one_message_once() -> None:
-    weights = Ingredient(name="weights of i3d", here=False, how_to_get="fetch them")
-    gpu = Ingredient(name="a GPU", here=False, how_to_get="rent one")
-    here = Ingredient(name="data set shapes", here=True, how_to_get="")
+    weights = Requirement(name="weights of i3d", met=False, advice="fetch them")
+    gpu = Requirement(name="a GPU", met=False, advice="rent one")
+    here = Requirement(name="data set shapes", met=True, advice="")
     with pytest.raises(InputError) as refused:
         require([weights, here, gpu, weights], "paper", or_else="--only-available goes on")
-    assert str(refused.value) == (
-        "--scale paper needs 2 things that are not here; --only-available goes on:\n"
-        "  - weights of i3d: fetch them\n  - a GPU: rent one"
-    )
+    assert str(refused.value).splitlines() == [
+        "--scale paper: 2 things are missing (--only-available goes on):",
+        "  - weights of i3d: fetch them",
+        "  - a GPU: rent one",
+    ]
     require([here], "paper")
 
 
-def test_ingredients_know_whether_they_are_here(tmp_path: Path) -> None:
+def test_requirements_say_whether_they_are_met(tmp_path: Path) -> None:
     missing = data_set("faceforensics", tmp_path)
-    assert not missing.here
-    assert str(tmp_path) in missing.how_to_get
-    assert data_set("shapes", tmp_path).here
-    assert network_weights("shapes").here
-    assert package("torch", "sd").here
-    assert not package("no_such_package", "sd").here
+    assert not missing.met
+    assert str(tmp_path) in missing.advice
+    assert data_set("shapes", tmp_path).met
+    assert network_weights("shapes").met
+    assert package("torch", "sd").met
+    assert not package("no_such_package", "sd").met
     assert "pip install 'latte-eval[sd]'" in package("no_such_package", "sd").line
-    assert file("weights", tmp_path, "fetch them").here
+    assert file("weights", tmp_path, "fetch them").met
     both = [file("weights", None, "fetch them"), file("weights", tmp_path / "x", "fetch them")]
-    assert missing_ingredients(both) == both
+    assert unmet(both) == both
     assert str(tmp_path / "x") in both[1].line
+
+
+def test_frames_that_are_measured_as_they_are_must_have_the_protocols_size(tmp_path: Path) -> None:
+    (video,) = shapes_video_set("train", num_videos=1, num_frames=16).videos
+    for folder, width in (("raw", 40), ("cut", 32)):
+        frames = tmp_path / folder / "skytimelapse" / "sky_train" / "a"
+        frames.mkdir(parents=True)
+        for number, frame in enumerate(video.read(range(16))):
+            Image.fromarray(frame).resize((width, 32)).save(frames / f"{number:03d}.png")
+    raw = data_set("skytimelapse", tmp_path / "raw", min_frames=16, frame_size=32)
+    assert not raw.met
+    assert "40×32, not 32×32" in raw.advice
+    assert data_set("skytimelapse", tmp_path / "raw", min_frames=16).met
+    assert data_set("skytimelapse", tmp_path / "cut", min_frames=16, frame_size=32).met
 
 
 def test_an_autoencoder_is_a_folder_or_in_the_cache_of_the_hub(
@@ -53,15 +69,15 @@ def test_an_autoencoder_is_a_folder_or_in_the_cache_of_the_hub(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     folder = tmp_path / "vae"
     folder.mkdir()
-    assert not vae(str(folder)).here
+    assert not vae(str(folder)).met
     assert f"{folder}: no config.json with diffusion_pytorch_model" in vae(str(folder)).line
     (folder / "config.json").touch()
-    assert not vae(str(folder)).here  # without weights
+    assert not vae(str(folder)).met  # without weights
     weights = "diffusion_pytorch_model.safetensors"
     (folder / weights).touch()
-    assert vae(str(folder)).here
-    assert vae(str(tmp_path)).here  # the folder above it, which is how models are published
-    assert not vae(str(tmp_path / "none")).here
+    assert vae(str(folder)).met
+    assert vae(str(tmp_path)).met  # the folder above it, which is how models are published
+    assert not vae(str(tmp_path / "none")).met
     assert vae("owner/name").line == (
         "the autoencoder owner/name: `hf download owner/name config.json "
         "diffusion_pytorch_model.safetensors` fetches it from the Hugging Face hub"
@@ -71,14 +87,14 @@ def test_an_autoencoder_is_a_folder_or_in_the_cache_of_the_hub(
     (fetched / "refs" / "main").write_text("abc", encoding="utf-8")
     (fetched / "snapshots" / "abc" / "part" / "vae").mkdir(parents=True)
     (fetched / "snapshots" / "abc" / "part" / "vae" / "config.json").touch()
-    assert not vae("owner/name").here
-    assert not vae("owner/name/part").here
+    assert not vae("owner/name").met
+    assert not vae("owner/name/part").met
     (fetched / "snapshots" / "abc" / "part" / "vae" / weights).touch()
-    assert vae("owner/name/part").here
+    assert vae("owner/name/part").met
     (fetched / "snapshots" / "abc" / "config.json").touch()
-    assert not vae("owner/name").here
+    assert not vae("owner/name").met
     (fetched / "snapshots" / "abc" / weights.replace("safetensors", "bin")).touch()
-    assert vae("owner/name").here
+    assert vae("owner/name").met
 
 
 def test_a_local_autoencoder_is_known_by_its_files_others_by_their_names(tmp_path: Path) -> None:
@@ -98,14 +114,14 @@ def test_a_file_of_weights_is_the_published_one_or_not_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path))
-    assert not network_weights("i3d").here
+    assert not network_weights("i3d").met
     file = tmp_path / "i3d_torchscript.pt"
     file.write_bytes(b"ab")
     found = network_weights("i3d")
-    assert not found.here
+    assert not found.met
     assert "is not the published i3d_torchscript.pt" in found.line
     monkeypatch.setattr("evaluation.networks.weights.Digest.is_of", lambda *_: True)
-    assert network_weights("i3d").here
+    assert network_weights("i3d").met
 
 
 def test_a_data_set_has_at_least_one_video_that_does(tmp_path: Path) -> None:
@@ -114,8 +130,8 @@ def test_a_data_set_has_at_least_one_video_that_does(tmp_path: Path) -> None:
     (folder / "a.mp4").write_bytes(b"no video")
     (short,) = shapes_video_set("train", num_videos=1, num_frames=20).videos
     write_clip(folder / "b.mp4", short.read(range(20)), file_format="mp4", fps=25)
-    assert data_set("faceforensics", tmp_path).here  # by names alone
-    assert data_set("faceforensics", tmp_path, min_frames=20).here
+    assert data_set("faceforensics", tmp_path).met  # by names alone
+    assert data_set("faceforensics", tmp_path, min_frames=20).met
     lacking = data_set("faceforensics", tmp_path, min_frames=48)
-    assert not lacking.here
+    assert not lacking.met
     assert f"of the 2 videos in {folder} none can be read and has 48 frames," in lacking.line
