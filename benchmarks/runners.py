@@ -264,6 +264,7 @@ _ENTRIES = (
             *("workers", "device", "store", "out"),
         ),
         module="benchmarks.studies.protocols.run",
+        request="benchmarks.studies.protocols.run:ProtocolsRequest",
     ),
     _study(
         name="sensitivity",
@@ -280,6 +281,7 @@ _ENTRIES = (
             *("seed", "device", "store", "out"),
         ),
         module="benchmarks.studies.sensitivity.run",
+        request="benchmarks.studies.sensitivity.run:SensitivityRequest",
     ),
     _study(
         name="coverage",

@@ -1,4 +1,4 @@
-"""The choices on which papers differ: each is a base protocol with one choice made otherwise."""
+"""The choices on which papers differ: each changes one thing about a base protocol."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,43 +25,62 @@ STORAGES: Mapping[str, str] = {
     "jpeg-75": "JPEG of quality 75",
     "mp4": "MP4 (H.264)",
 }
+# The field of real clips, that of generated ones, and the name of both.
+BOTH_SETS = {
+    f"real_{name}": (f"fake_{name}", name) for name in ("order", "stride", "offset", "clips")
+} | {"num_real": ("num_fake", "number")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The base protocol with one choice made in another way."""
+    """The base protocol with one change."""
 
     label: str
     family: Family
     changes: Mapping[str, Any]  # fields of the protocol
-    videos: int | None = None  # only so many of each set: where more clips of each are wanted
+    videos: int | None = None  # limit on the videos of each set, where more clips of each are taken
 
 
 def choices(base: Protocol, spec: NetworkSpec) -> list[Choice]:
-    """Every other choice than the base protocol's, one at a time."""
+    """Every choice other than the base protocol's, one at a time."""
     return [
-        *_choices_of_clips(base, min(base.num_real, base.num_fake)),
-        *_choices_of_time(base),
-        *_choices_of_frames(base),
-        *_choices_of_network(base, spec),
+        *_clips(base, min(base.num_real, base.num_fake)),
+        *_time(base),
+        *_frames(base),
+        *_network(base, spec),
     ]
 
 
-def _choices_of_clips(base: Protocol, count: int) -> Iterator[Choice]:
-    orders = {"sorted": "the first videos by name", "random": "random videos"}
-    for order, label in orders.items():
+def changes(base: Protocol, choice: Choice) -> list[Deviation]:
+    """The fields that a choice changes; what both sets share stands once.
+
+    >>> from evaluation.protocol.presets import SHAPES
+    >>> both = Choice(label="", family="time", changes={"real_stride": 2, "fake_stride": 2})
+    >>> [str(change) for change in changes(SHAPES, both)]
+    ['stride 2 instead of 1']
+    """
+    fields = base.moving_fields()
+    changed = {each.field: each for each in differences({**fields, **choice.changes}, fields)}
+    for real, (fake, shared) in BOTH_SETS.items():
+        if real in changed and changed.get(fake) == replace(changed[real], field=fake):
+            changed[real] = replace(changed[real], field=shared)
+            del changed[fake]
+    return list(changed.values())
+
+
+def _clips(base: Protocol, count: int) -> Iterator[Choice]:
+    for order, label in (("sorted", "the first videos by name"), ("random", "random videos")):
         if not base.real_order == base.fake_order == order:
-            changes: dict[str, Any] = {"real_order": order, "fake_order": order}
-            yield Choice(label=label, family="clips", changes=changes)
+            yield Choice(label=label, family="clips", changes=_both("order", order))
     for seed in (base.seed + 1, base.seed + 2):
-        changes = {"real_order": "random", "fake_order": "random", "seed": seed}
-        yield Choice(label=f"random videos, seed {seed}", family="clips", changes=changes)
+        drawn = {**_both("order", "random"), "seed": seed}
+        yield Choice(label=f"random videos, seed {seed}", family="clips", changes=drawn)
     for clips in (2, 4):
         if base.real_clips == 1:
             yield Choice(
                 label=f"{clips} clips of each video, as many clips in all",
                 family="clips",
-                changes={"real_clips": clips, "fake_clips": clips},
+                changes=_both("clips", clips),
                 videos=max(1, count // clips),
             )
     for part, divisor in (("half", 2), ("a quarter", 4)):
@@ -77,43 +96,43 @@ def _choices_of_clips(base: Protocol, count: int) -> Iterator[Choice]:
         )
 
 
-def _choices_of_time(base: Protocol) -> Iterator[Choice]:
+def _time(base: Protocol) -> Iterator[Choice]:
     for stride in STRIDES:
         if stride != base.real_stride:
-            changes: dict[str, Any] = {"real_stride": stride}
-            yield Choice(label=f"real clips at stride {stride}", family="time", changes=changes)
+            real = {"real_stride": stride}
+            yield Choice(label=f"real clips at stride {stride}", family="time", changes=real)
     for stride in STRIDES:
         if not base.real_stride == base.fake_stride == stride:
-            changes = {"real_stride": stride, "fake_stride": stride}
-            yield Choice(label=f"all clips at stride {stride}", family="time", changes=changes)
+            both = _both("stride", stride)
+            yield Choice(label=f"all clips at stride {stride}", family="time", changes=both)
     for offset, where in (("first", "at frame 0"), ("random", "anywhere")):
         if base.real_offset != offset:
-            changes = {"real_offset": offset}
-            yield Choice(label=f"real clips begin {where}", family="time", changes=changes)
+            begin = {"real_offset": offset}
+            yield Choice(label=f"real clips begin {where}", family="time", changes=begin)
         if not base.real_offset == base.fake_offset == offset:
-            changes = {"real_offset": offset, "fake_offset": offset}
-            yield Choice(label=f"all clips begin {where}", family="time", changes=changes)
-    changes = {"num_frames": max(1, base.num_frames // 2)}
-    yield Choice(label="half as many frames", family="time", changes=changes)
+            both = _both("offset", offset)
+            yield Choice(label=f"all clips begin {where}", family="time", changes=both)
+    half = {"num_frames": max(1, base.num_frames // 2)}
+    yield Choice(label="half as many frames", family="time", changes=half)
 
 
-def _choices_of_frames(base: Protocol) -> Iterator[Choice]:
+def _frames(base: Protocol) -> Iterator[Choice]:
     for name in get_args(Filter):
         if name != base.filter:
             yield Choice(label=f"{name} resizing", family="frames", changes={"filter": name})
     for name in get_args(Recipe):
         if name != base.recipe:
-            # A recipe that has its own filter brings it along: there is no other way to make it.
+            # A recipe with a filter of its own brings it along.
             own = OWN_FILTERS.get(name, "lanczos" if base.recipe in OWN_FILTERS else base.filter)
-            changes = {"recipe": name} | ({"filter": own} if own != base.filter else {})
-            yield Choice(label=RECIPES.get(name, name), family="frames", changes=changes)
+            changed = {"recipe": name} | ({"filter": own} if own != base.filter else {})
+            yield Choice(label=RECIPES.get(name, name), family="frames", changes=changed)
     for name in get_args(Storage):
         if name != base.storage:
             label = STORAGES.get(name, name)
             yield Choice(label=label, family="frames", changes={"storage": name})
 
 
-def _choices_of_network(base: Protocol, spec: NetworkSpec) -> Iterator[Choice]:
+def _network(base: Protocol, spec: NetworkSpec) -> Iterator[Choice]:
     for output in spec.outputs:
         if output != base.output:
             yield Choice(label=f"{output} features", family="network", changes={"output": output})
@@ -126,22 +145,5 @@ def _choices_of_network(base: Protocol, spec: NetworkSpec) -> Iterator[Choice]:
     yield Choice(label=label, family="statistics", changes={"covariance": other})
 
 
-def differing(base: Protocol, choice: Choice) -> str:
-    """The fields that a choice changes, in words; those that both sets share in one.
-
-    >>> from evaluation.protocol.presets import SHAPES
-    >>> both = Choice(label="", family="time", changes={"real_stride": 2, "fake_stride": 2})
-    >>> differing(SHAPES, both)
-    'stride 2 instead of 1'
-    """
-    fields = base.moving_fields()
-    sides: dict[tuple[str, object, object], list[Deviation]] = {}
-    for change in differences({**fields, **choice.changes}, fields):
-        name = change.field.removeprefix("real_").removeprefix("fake_")
-        name = "number" if name in ("num_real", "num_fake") else name
-        sides.setdefault((name, change.value, change.wanted), []).append(change)
-    words = [
-        str(replace(alike[0], field=name) if len(alike) == 2 else alike[0])
-        for (name, *_), alike in sides.items()
-    ]
-    return "; ".join([*words, *([f"of {choice.videos} videos"] if choice.videos else [])])
+def _both(field: str, value: Any) -> dict[str, Any]:
+    return {f"real_{field}": value, f"fake_{field}": value}

@@ -1,13 +1,14 @@
 """The documents of `latte-bench protocols`: a table of every choice, and a tornado chart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cells.provenance import of_result
 from benchmarks.documents.figures import Drawing, write_drawings
 from benchmarks.documents.tables import bare, provenance_of, written
-from benchmarks.studies.protocols.choices import differing
-from benchmarks.studies.protocols.run import Measured
+from benchmarks.studies.protocols.choices import changes
+from benchmarks.studies.protocols.measure import ChoiceResult
 from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result
 from evaluation.uncertainty import Interval
@@ -31,114 +32,128 @@ CAPTION = (
     f"interval, {ASYMMETRIC}. That of a change is of the difference: where both numbers come from "
     "the same videos, what moves them alike cancels. “Beyond chance” says whether it leaves out 0."
 )
+COLUMNS = {
+    "change": "Change",
+    "relative": "Relative",
+    "clear": "Beyond chance",
+    "fields": "What differs",
+}
 
 
-def write_protocols(
-    out: Path, base: Protocol, result: Result, measured: Sequence[Measured], *, seconds: float
-) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What was measured."""
+
+    base: Protocol
+    result: Result  # under the base protocol
+    choices: Sequence[ChoiceResult]
+    seconds: float
+
+    @property
+    def metric(self) -> str:
+        """What the number is called."""
+        return self.result.metric
+
+    @property
+    def measured(self) -> list[tuple[ChoiceResult, Result]]:
+        """The choices that could be made, with their results."""
+        return [(choice, choice.result) for choice in self.choices if choice.result]
+
+    @property
+    def provenance(self) -> Provenance:
+        """Command, videos, clips and fingerprint of the base protocol."""
+        result = self.result
+        assert result.real is not None
+        assert result.fake is not None
+        details = {
+            "real videos": result.real.path,
+            "generated videos": result.fake.path,
+            "clips": f"{result.num_real} real and {result.num_fake} generated of "
+            f"{result.num_frames} frames under the base protocol",
+            "fingerprint of the base protocol as carried out": result.fingerprint,
+        }
+        return of_result(result, seconds=self.seconds, details=details)
+
+
+def write_protocols(out: Path, study: Study) -> str:
     """Write `protocols.md`, `.csv`, `.tex`, `.svg`, `.png`, `.report.json` and `results.jsonl`.
 
     Returns:
         What the command prints: the table as Markdown, and where the files are.
     """
-    table = protocols_table(base, result, measured, seconds=seconds)
-    drawings = draw(base, result, measured)
+    table, drawings = protocols_table(study), draw(study)
     report = Report(
-        title=f"Protocols: how far one choice moves {result.metric}",
-        lead=_lead(base, result, measured),
-        blocks=(*(each.block for each in drawings), bare(table), provenance_of([table])),
+        title=f"Protocols: how far one choice moves {study.metric}",
+        lead=_lead(study),
+        blocks=(*(drawing.block for drawing in drawings), bare(table), provenance_of([table])),
     )
     paths = write_table(table, out, "protocols")
     paths += [*write_drawings(drawings, out), report.store(out, "protocols")]
-    results = [result, *(each.result for each in measured if each.result)]
+    results = [study.result, *(result for _, result in study.measured)]
     (out / "results.jsonl").write_text(
-        "".join(each.to_json() + "\n" for each in results), encoding="utf-8"
+        "".join(result.to_json() + "\n" for result in results), encoding="utf-8"
     )
-    return "\n".join([table.markdown(), written(paths), f"{seconds:.0f} s in all"])
+    return "\n".join([table.markdown(), written(paths), f"{study.seconds:.0f} s in all"])
 
 
-def draw(base: Protocol, result: Result, measured: Sequence[Measured]) -> list[Drawing]:
-    """The chart; none where no choice could be made, or where there is no share of the base."""
-    found = swings(result, measured)
-    if not found or result.value <= 0:
+def draw(study: Study) -> list[Drawing]:
+    """The chart; none where no choice could be made, or where the base protocol gives 0."""
+    if not study.measured or study.result.value <= 0:
         return []
-    title = f"How far one choice moves {result.metric}"
+    title = f"How far one choice moves {study.metric}"
     chart = tornado_chart(
-        found,
-        base=result.value,
+        swings(study),
+        base=study.result.value,
         title=title,
-        axis=f"{result.metric} (lower is better)",
-        base_label=f"base protocol {base.name}:",
+        axis=f"{study.metric} (lower is better)",
+        base_label=f"base protocol {study.base.name}:",
         styles=styles_for(FAMILIES.values()),
     )
-    caption = (
-        f"{title} away from the base protocol, the farthest first; whiskers are 95 % intervals."
-    )
-    drawing = Drawing(
-        name="protocols", figure=chart, data=None, description=f"{title}: bars.", caption=caption
-    )
-    return [drawing]
-
-
-def protocols_table(
-    base: Protocol, result: Result, measured: Sequence[Measured], *, seconds: float
-) -> Table:
-    """One row for each choice, the base protocol first."""
-    low, high = result.interval or (None, None)
-    none = Cell(reason="The base protocol itself.")
-    first = Row(
-        label=f"base protocol: {base.name}",
-        cells={
-            "value": Cell(value=result.value, low=low, high=high),
-            "change": none,
-            "relative": none,
-            "clear": none,
-            "fields": none,
-        },
-    )
-    return Table(
-        title=f"How far one choice of the protocol moves {result.metric}",
-        caption=CAPTION,
-        label_heading="Choice",
-        columns=(
-            Column(key="value", title=result.metric),
-            Column(key="change", title="Change"),
-            Column(key="relative", title="Relative"),
-            Column(key="clear", title="Beyond chance"),
-            Column(key="fields", title="What differs"),
-        ),
-        rows=(first, *(_row(base, result, each) for each in measured)),
-        provenance=(_provenance(result, seconds),),
-    )
-
-
-def swings(result: Result, measured: Sequence[Measured]) -> list[Swing]:
-    """A bar for each choice that could be made; its whisker is the interval of the change."""
     return [
-        Swing(
-            label=each.choice.label,
-            value=each.result.value,
-            low=result.value + each.change.low if each.change else None,
-            high=result.value + each.change.high if each.change else None,
-            family=FAMILIES[each.choice.family],
+        Drawing(
+            name="protocols",
+            figure=chart,
+            data=None,
+            description=f"{title}: bars.",
+            caption=f"{title} away from the base protocol, the farthest first; whiskers are 95 % "
+            "intervals.",
         )
-        for each in measured
-        if each.result
     ]
 
 
-def _lead(base: Protocol, result: Result, measured: Sequence[Measured]) -> str:
-    """The base protocol's number, how many choices move it, and which one the farthest."""
-    said = [f"{result.metric} is {result.value:.4g} under the base protocol {base.name}."]
-    made = [each for each in measured if each.result]
-    clear = [each for each in made if each.change and is_clear(each.change)]
-    if any(each.change for each in made):
-        said.append(f"Of {len(made)} choices {len(clear)} move it beyond chance.")
-    if made and result.value > 0:
-        farthest = max(made, key=lambda each: abs(_value(each) - result.value))
-        relative = percent(_value(farthest) / result.value - 1)
-        said.append(f"The farthest: {farthest.choice.label}, {relative}.")
-    return " ".join(said)
+def swings(study: Study) -> list[Swing]:
+    """A bar for each choice that could be made; its whisker is the interval of the change."""
+    base = study.result.value
+    return [
+        Swing(
+            label=measured.choice.label,
+            value=result.value,
+            low=base + measured.change.low if measured.change else None,
+            high=base + measured.change.high if measured.change else None,
+            family=FAMILIES[measured.choice.family],
+        )
+        for measured, result in study.measured
+    ]
+
+
+def protocols_table(study: Study) -> Table:
+    """One row for each choice, the base protocol first."""
+    none = Cell(reason="The base protocol itself.")
+    first = Row(
+        label=f"base protocol: {study.base.name}",
+        cells={"value": _value_cell(study.result), **dict.fromkeys(COLUMNS, none)},
+    )
+    return Table(
+        title=f"How far one choice of the protocol moves {study.metric}",
+        caption=CAPTION,
+        label_heading="Choice",
+        columns=(
+            Column(key="value", title=study.metric),
+            *(Column(key=key, title=title) for key, title in COLUMNS.items()),
+        ),
+        rows=(first, *(_row(study, choice) for choice in study.choices)),
+        provenance=(study.provenance,),
+    )
 
 
 def is_clear(change: Interval) -> bool:
@@ -146,50 +161,75 @@ def is_clear(change: Interval) -> bool:
     return not change.low <= 0 <= change.high
 
 
-def _value(each: Measured) -> float:
-    assert each.result is not None
-    return each.result.value
+def notes(study: Study, measured: ChoiceResult) -> Iterator[str]:
+    """What else is not as under the base protocol."""
+    base, changed = study.result, measured.result
+    if changed is None:
+        return
+    if changed.interval and {"real_clips", "mirror"} & set(measured.choice.changes):
+        yield "Clips of one video count as independent here: the intervals are too narrow."
+    sides = ((base.real, changed.real, "real"), (base.fake, changed.fake, "generated"))
+    for before, after, whose in sides:
+        assert before is not None
+        assert after is not None
+        more = len(after.too_short) - len(before.too_short)
+        if more > 0:
+            yield f"{more} more {whose} videos are too short and left out."
+    if changed.value == base.value:
+        yield "The same number to the last digit: this choice does nothing to these videos."
 
 
-def _row(base: Protocol, result: Result, each: Measured) -> Row:
-    fields = Cell(text=differing(base, each.choice))
-    section = FAMILIES[each.choice.family]
-    if each.result is None:
-        empty = Cell(reason=each.reason)
-        keys = ("value", "change", "relative", "clear")
-        cells = {**dict.fromkeys(keys, empty), "fields": fields}
-        return Row(label=each.choice.label, section=section, cells=cells)
-    value, change = each.result.value, each.change
-    low, high = each.result.interval or (None, None)
-    relative = percent(value / result.value - 1) if result.value > 0 else None
-    clear = None if change is None else "yes" if is_clear(change) else "no"
-    cells = {
-        "value": Cell(value=value, low=low, high=high),
-        "change": _change_cell(value - result.value, change),
-        "relative": Cell(text=relative, reason="The base protocol gives 0."),
-        "clear": Cell(text=clear, reason="No intervals were asked for."),
-        "fields": fields,
-    }
-    return Row(label=each.choice.label, section=section, cells=cells, notes=each.notes)
+def _lead(study: Study) -> str:
+    """The base protocol's number, how many choices move it, and which one the farthest."""
+    base, measured = study.result.value, study.measured
+    sentences = [f"{study.metric} is {base:.4g} under the base protocol {study.base.name}."]
+    known = [choice.change for choice, _ in measured if choice.change]
+    if known:
+        clear = sum(map(is_clear, known))
+        sentences.append(f"Of {len(measured)} choices {clear} move it beyond chance.")
+    if measured and base > 0:
+        farthest, result = max(measured, key=lambda pair: abs(pair[1].value - base))
+        relative = percent(result.value / base - 1)
+        sentences.append(f"The farthest: {farthest.choice.label}, {relative}.")
+    return " ".join(sentences)
+
+
+def _row(study: Study, measured: ChoiceResult) -> Row:
+    choice, base = measured.choice, study.result.value
+    words = [str(change) for change in changes(study.base, choice)]
+    words += [f"of {choice.videos} videos"] if choice.videos else []
+    if measured.result is None:
+        empty = Cell(reason=f"{str(measured.error).rstrip('.')}.")
+        cells = dict.fromkeys(("value", *COLUMNS), empty)
+    else:
+        value, change = measured.result.value, measured.change
+        clear = None if change is None else "yes" if is_clear(change) else "no"
+        cells = {
+            "value": _value_cell(measured.result),
+            "change": _change_cell(value - base, change),
+            "relative": Cell(
+                text=percent(value / base - 1) if base > 0 else None,
+                reason="The base protocol gives 0.",
+            ),
+            "clear": Cell(text=clear, reason="No intervals were asked for."),
+        }
+    return Row(
+        label=choice.label,
+        section=FAMILIES[choice.family],
+        cells={**cells, "fields": Cell(text="; ".join(words))},
+        notes=tuple(notes(study, measured)),
+    )
+
+
+def _value_cell(result: Result) -> Cell:
+    low, high = result.interval or (None, None)
+    return Cell(value=result.value, low=low, high=high)
 
 
 def _change_cell(difference: float, change: Interval | None) -> Cell:
-    """With its sign, and no more decimals than its interval leaves a meaning."""
+    """With its sign, and no more decimals than are meaningful beside its interval."""
     if change is None:
         return Cell(value=difference, text=f"{difference:+.{decimals_of(difference)}f}")
     decimals = decimals_of((change.high - change.low) / 2 or difference)
     text = f"{difference:+.{decimals}f}"
     return Cell(value=difference, low=change.low, high=change.high, text=text)
-
-
-def _provenance(result: Result, seconds: float) -> Provenance:
-    assert result.real is not None
-    assert result.fake is not None
-    details = {
-        "real videos": result.real.path,
-        "generated videos": result.fake.path,
-        "clips": f"{result.num_real} real and {result.num_fake} generated of {result.num_frames} "
-        "frames under the base protocol",
-        "fingerprint of the base protocol as carried out": result.fingerprint,
-    }
-    return of_result(result, seconds=seconds, details=details)

@@ -1,4 +1,4 @@
-"""Videos for `latte-bench protocols`: source frames, which a protocol has still to prepare."""
+"""Videos for `latte-bench protocols`: source frames, not prepared yet."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -8,11 +8,14 @@ from latte.data.shapes import ShapesVideo
 from latte.data.sources import Video, VideoSet
 
 SOURCE_SIZE, SOURCE_MARGIN = 60, 10  # 80×60, as UCF101's 320×240
-FLAWS: tuple[tuple[str, float], ...] = (("blur", 1.5), ("slowed", 1.25))  # of the stand-in
+FLAWS: tuple[tuple[str, float], ...] = (
+    ("blur", 1.5),
+    ("slowed", 1.25),
+)  # of the stand-in
 
 
 def shapes_pair(count: int) -> tuple[VideoSet, VideoSet]:
-    """Source videos of the embedded data set, 80×60, and a stand-in generator's.
+    """Source videos of the embedded data set, 80×60, and those of a stand-in generator.
 
     Scenes drawn at 60×60 with a margin left and right, so that crop, resize and storage have work
     to do; four times as many as `count`, so that there is a choice among them. The stand-in's are
@@ -39,7 +42,7 @@ def _source(index: int) -> Video:
 
 
 def as_source(videos: VideoSet) -> VideoSet:
-    """The set with its frames as the source that a protocol prepares, whatever their files are."""
+    """The set with its frames as sources for a protocol's preparation, whatever their files are."""
     unprepared = tuple(
         cast(Video, replace(cast(Any, video), prepared=False)) for video in videos.videos
     )

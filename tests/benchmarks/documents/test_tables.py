@@ -26,6 +26,8 @@ from benchmarks.shapes.tables import (
     methods_table,
     standings_by_metric,
 )
+from benchmarks.studies.sensitivity.findings import findings
+from benchmarks.studies.sensitivity.measure import STRENGTHS
 from benchmarks.studies.sensitivity.report import noticed_table, summary_table
 from benchmarks.tables.table1 import variants_table
 from benchmarks.tables.table2 import sizes_table
@@ -199,8 +201,8 @@ def tables_of_the_documents() -> list[Table]:
             )
         )
     frame = pd.read_csv(RESULTS / "sensitivity.csv")
-    titles = list(dict.fromkeys(frame.metric))
-    return [*tables, noticed_table(frame, titles, {}, draws=8), summary_table(frame, titles)]
+    found = findings(frame, STRENGTHS, list(dict.fromkeys(frame.metric)))
+    return [*tables, noticed_table(found, STRENGTHS, {}, 8), summary_table(found)]
 
 
 @pytest.mark.skipif(

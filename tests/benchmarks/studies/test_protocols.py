@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.studies.protocols import run as protocols
-from benchmarks.studies.protocols.choices import Choice, choices, differing
-from benchmarks.studies.protocols.run import Bench, Measured, base_protocol, measure
+from benchmarks.studies.protocols import measure as measuring
+from benchmarks.studies.protocols.choices import Choice, changes, choices
+from benchmarks.studies.protocols.measure import Bench, ChoiceResult, measure
+from benchmarks.studies.protocols.report import Study, notes
+from benchmarks.studies.protocols.run import ProtocolsRequest, open_bench, run
 from benchmarks.studies.protocols.videos import as_source, shapes_pair
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.metrics import frechet_distance_from_features
@@ -52,15 +54,15 @@ def bench(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         fake=fake,
         base=replace(SHAPES, num_real=COUNT, num_fake=COUNT),
         options=ExtractionOptions(store=store, workers=0, progress=False),
-        resamples=8,
+        resamples=40,
     )
 
 
 @pytest.fixture(scope="module")
-def measured(bench: Bench) -> dict[str, Measured]:
+def measured(bench: Bench) -> dict[str, ChoiceResult]:
     result, found = measure(bench)
     base = Choice(label="base", family="clips", changes={})
-    return {"base": Measured(choice=base, result=result), **{m.choice.label: m for m in found}}
+    return {"base": ChoiceResult(choice=base, result=result), **{m.choice.label: m for m in found}}
 
 
 def by_hand(real: np.ndarray, fake: np.ndarray, output: str = "pooled", ddof: int = 0) -> float:
@@ -81,7 +83,7 @@ def prepared(
     ]
 
 
-def value(measured: dict[str, Measured], label: str) -> float:
+def value(measured: dict[str, ChoiceResult], label: str) -> float:
     result = measured[label].result
     assert result is not None
     return result.value
@@ -122,20 +124,28 @@ def test_choices_after_the_preparation_are_made_on_the_prepared_frames(pair, mea
         assert value(measured, label) == pytest.approx(number, rel=1e-9)
 
 
+def notes_on(measured: dict[str, ChoiceResult], label: str) -> list[str]:
+    base = measured["base"].result
+    assert base is not None
+    study = Study(base=SHAPES, result=base, choices=[], seconds=1.0)
+    return list(notes(study, measured[label]))
+
+
 def test_two_clips_of_each_of_half_the_videos(measured):
     result = measured["2 clips of each video, as many clips in all"].result
     assert result is not None
     assert result.num_real == result.num_fake == COUNT
     assert result.real is not None
     assert result.real.num_listed == COUNT // 2
-    assert any("too narrow" in note for note in measured["all clips and their mirror images"].notes)
-    assert not measured["half of the clips"].notes
+    assert len(notes_on(measured, "all clips and their mirror images")) == 1
+    assert not notes_on(measured, "half of the clips")
 
 
 def test_what_cannot_be_made_of_these_videos_says_why(measured):
     found = measured["real clips at stride 3"]  # 16 frames at stride 3 need 46
     assert found.result is None
-    assert "has 40 frames" in found.reason
+    assert isinstance(found.error, InputError)
+    assert "has 40 frames" in str(found.error)
     assert measured["all clips at stride 3"].result is None
     assert sum(each.result is None for each in measured.values()) == 2
 
@@ -144,8 +154,11 @@ def test_a_choice_that_does_nothing_says_so(measured):
     found = measured["random videos"]  # all videos are taken, in another order
     assert value(measured, "random videos") == pytest.approx(value(measured, "base"), rel=1e-9)
     assert measured["random videos"].change is not None
-    assert not any("does nothing" in note for note in measured["bilinear resizing"].notes)
-    assert found.reason == ""
+    assert not notes_on(measured, "bilinear resizing")
+    assert found.error is None
+    base = measured["base"]
+    same = replace(found, result=base.result)
+    assert len(notes_on({"base": base, "same": same}, "same")) == 1
 
 
 def test_what_moves_both_numbers_alike_cancels_from_the_interval_of_the_change(measured):
@@ -167,7 +180,7 @@ def test_what_moves_both_numbers_alike_cancels_from_the_interval_of_the_change(m
 
 
 def only(monkeypatch: pytest.MonkeyPatch, *chosen: Choice) -> None:
-    monkeypatch.setattr(protocols, "choices", lambda base, spec: list(chosen))
+    monkeypatch.setattr(measuring, "choices", lambda base, spec: list(chosen))
 
 
 def test_an_odd_size_has_no_mp4_and_a_network_its_shortest_clip(bench, monkeypatch):
@@ -178,10 +191,9 @@ def test_an_odd_size_has_no_mp4_and_a_network_its_shortest_clip(bench, monkeypat
     few = replace(bench.base, size=31, num_real=8, num_fake=8)
     _, found = measure(replace(bench, base=few, resamples=0))
     assert [each.result for each in found] == [None, None, None]
-    assert "even sides, not 31×31" in found[0].reason
-    assert "at least 8 frames" in found[1].reason
-    assert "needs random" in found[2].reason
-    assert all(each.reason.count("\n") == 0 for each in found)
+    for parts, each in zip(("31×31", "at least 8 frames", "needs random"), found, strict=True):
+        assert parts in str(each.error)
+        assert "\n" not in str(each.error)
 
 
 def test_without_intervals_there_is_none_of_a_change(bench, monkeypatch):
@@ -203,25 +215,23 @@ def test_every_choice_differs_from_the_base_and_from_every_other(name):
     fields = base.moving_fields()
     for choice in found:
         assert any(fields[key] != changed for key, changed in choice.changes.items())
-        assert differing(base, choice)
+        assert changes(base, choice)
     families = {choice.family for choice in found}
     assert {"clips", "time", "frames", "statistics"} <= families
 
 
 def test_fields_that_both_sets_share_are_named_once():
-    def words(**changes: object) -> str:
-        return differing(SHAPES, Choice(label="", family="clips", changes=changes))
+    def fields(**fields: object) -> list[tuple[str, object]]:
+        choice = Choice(label="", family="clips", changes=fields)
+        return [(change.field, change.value) for change in changes(SHAPES, choice)]
 
-    assert words(real_order="random", fake_order="random", seed=1) == (
-        "order random instead of sorted; seed 1 instead of 0"
-    )
-    assert words(num_real=64, num_fake=64) == "number 64 instead of 512"
-    assert words(num_real=64, num_fake=32) == (
-        "num_real 64 instead of 512; num_fake 32 instead of 512"
-    )
-    assert words(real_stride=3) == "real_stride 3 instead of 1"
-    limited = Choice(label="", family="clips", changes={"real_clips": 2}, videos=9)
-    assert differing(SHAPES, limited) == "real_clips 2 instead of 1; of 9 videos"
+    assert fields(real_order="random", fake_order="random", seed=1) == [
+        ("order", "random"),
+        ("seed", 1),
+    ]
+    assert fields(num_real=64, num_fake=64) == [("number", 64)]
+    assert fields(num_real=64, num_fake=32) == [("num_real", 64), ("num_fake", 32)]
+    assert fields(real_stride=3) == [("real_stride", 3)]
 
 
 def test_the_embedded_pair_is_source_videos_that_share_no_scene():
@@ -235,17 +245,17 @@ def test_the_embedded_pair_is_source_videos_that_share_no_scene():
     assert (fake.videos[0].read((3,)) != real.videos[0].read((3,))).any()
 
 
-def test_the_base_takes_as_many_clips_as_both_sets_have(bench):
+def test_the_base_takes_as_many_clips_as_both_sets_have(pair, tmp_path):
     def made(name: str | None, chosen: str | None, num_videos: int | None, *settings: str):
-        return base_protocol(
-            name,
-            chosen,
-            settings,
-            real=bench.real,
-            fake=bench.fake,
+        request = ProtocolsRequest(
+            real=pair[0],
+            fake=pair[1],
+            base=name,
+            network=chosen,
+            settings=settings,
             num_videos=num_videos,
-            embedded=False,
         )
+        return open_bench(request, tmp_path).base
 
     assert made(None, None, None).name == "stylegan-v"
     assert made("cd-fvd", None, None).num_real == COUNT  # every one there is
@@ -267,8 +277,11 @@ def test_every_document_is_written_and_says_the_same(pair, tmp_path, section, ca
         Choice(label="n − 1", family="statistics", changes={"covariance": "n-1"}),
     )
     only(monkeypatch, *chosen)
-    protocols.run(
-        out=tmp_path, real=pair[0], fake=pair[1], base="shapes", num_videos=12, resamples=8
+    run(
+        tmp_path,
+        ProtocolsRequest(
+            real=pair[0], fake=pair[1], base="shapes", num_videos=12, resamples=40, workers=0
+        ),
     )
     names = {f"protocols.{ending}" for ending in ("md", "csv", "tex", "svg", "png", "report.json")}
     assert names | {"results.jsonl", "features"} == {path.name for path in tmp_path.iterdir()}
@@ -297,3 +310,8 @@ def test_every_document_is_written_and_says_the_same(pair, tmp_path, section, ca
         "beyond chance. The farthest: "
     )
     assert [getattr(block, "name", "") for block in report.blocks[:1]] == ["protocols"]
+
+
+def test_one_set_alone_is_no_pair(pair):
+    with pytest.raises(InputError, match="--real and --fake"):
+        ProtocolsRequest(real=pair[0])

@@ -1,5 +1,6 @@
 """`latte-bench sensitivity` on few clips, and its rules on made-up answers."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,11 +10,17 @@ import pytest
 from scipy import stats
 
 from benchmarks.shapes.distortions import DISTORTIONS
-from benchmarks.studies.sensitivity import report as sensitivity_report
-from benchmarks.studies.sensitivity import run as sensitivity
-from benchmarks.studies.sensitivity.measures import MEASURES, Usual, chosen_measures
-from benchmarks.studies.sensitivity.report import noticed_from, noticed_table, panels, summary_table
-from benchmarks.studies.sensitivity.run import STRENGTHS, split_draws
+from benchmarks.studies.sensitivity.drawings import curves, heat_map, panels
+from benchmarks.studies.sensitivity.findings import finding, findings
+from benchmarks.studies.sensitivity.measure import STRENGTHS, Impossible, measure, split_draws
+from benchmarks.studies.sensitivity.metrics import METRICS, Baseline, chosen_metrics
+from benchmarks.studies.sensitivity.report import (
+    Study,
+    noticed_table,
+    summary_table,
+    write_sensitivity,
+)
+from benchmarks.studies.sensitivity.run import SensitivityRequest, open_bench, run
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks.registry import build
 from latte.data.errors import InputError
@@ -25,11 +32,16 @@ FEW = {"blur": (0.25, 4.0), "frozen": (0.5, 1.0)}
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sensitivity")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sensitivity, "STRENGTHS", FEW)
-        patch.setattr(sensitivity_report, "STRENGTHS", FEW)
-        sensitivity.run(out=folder, num_videos=40, draws=4)
+    study(folder, FEW, SensitivityRequest(num_videos=40, draws=4))
     return folder
+
+
+def study(out: Path, strengths: dict[str, tuple[float, ...]], request: SensitivityRequest) -> str:
+    bench = replace(open_bench(request, out / "features"), strengths=strengths)
+    frame, impossible = measure(bench)
+    return write_sensitivity(
+        out, Study(bench=bench, frame=frame, impossible=impossible, seconds=1.0)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +70,12 @@ def test_the_section_says_who_notices_most(out, section):
 
 def test_a_metric_looks_the_same_whatever_others_are_followed():
     def colours(*names):
-        kept = [each for each in MEASURES if not names or each.name in names]
+        kept = [each for each in METRICS if not names or each.name in names]
         frame = pd.concat([made_up().query("metric == 'a'").assign(metric=m.name) for m in kept])
-        bench = SimpleNamespace(measures=kept, title=lambda each: each.name)
-        lines = sensitivity_report.draw(bench, frame).figure.axes[0].lines
+        bench = SimpleNamespace(
+            metrics=kept, strengths=STRENGTHS, title=lambda followed: followed.name
+        )
+        lines = curves(bench, frame).figure.axes[0].lines
         return {
             each.name: (line.get_color(), line.get_linestyle())
             for each, line in zip(kept, lines, strict=True)
@@ -81,11 +95,11 @@ def test_every_metric_has_a_number_for_every_set(frame):
         "low",
         "high",
         "relative",
-        "answer",
+        "effect",
     ]
     counts = frame.metric.value_counts()
     assert set(counts) == {sets}
-    assert set(counts.index) == {f"{measure.name}-shapes" for measure in MEASURES}
+    assert set(counts.index) == {f"{measure.name}-shapes" for measure in METRICS}
     with_interval = frame.dropna(subset=["low"])
     assert (with_interval.low <= with_interval.value).all()
     assert (with_interval.value <= with_interval.high).all()
@@ -112,10 +126,10 @@ def test_values_are_relative_to_the_same_videos_undistorted(frame):
 
 def test_clips_see_what_frames_do_not(frame):
     frozen = frame[(frame.distortion == "frozen") & (frame.strength == 1)].set_index("metric")
-    assert frozen.answer["FVD-shapes"] > 1
-    assert abs(frozen.answer["FID-shapes"]) < 1
+    assert frozen.effect["FVD-shapes"] > 1
+    assert abs(frozen.effect["FID-shapes"]) < 1
     blurred = frame[(frame.distortion == "blur") & (frame.strength == 4)].set_index("metric")
-    assert blurred.answer[["FVD-shapes", "FID-shapes", "coverage-shapes"]].min() > 1
+    assert blurred.effect[["FVD-shapes", "FID-shapes", "coverage-shapes"]].min() > 1
 
 
 def test_everything_promised_is_written(out):
@@ -128,44 +142,46 @@ def test_everything_promised_is_written(out):
     assert "`" in text
 
 
-def test_the_usual_range_holds_another_draw_19_times_of_20():
+def test_the_range_of_the_baseline_holds_another_draw_19_times_of_20():
     values = [1.0, 2.0, 4.0]
-    usual = Usual.of(values)
+    baseline = Baseline.of(values)
     half = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) * np.sqrt(4 / 3)
-    assert usual.mean == pytest.approx(7 / 3)
-    assert usual.half_width == pytest.approx(half)
+    assert baseline.mean == pytest.approx(7 / 3)
+    assert baseline.half_width == pytest.approx(half)
     random = np.random.default_rng(0)
     draws = random.normal(5.0, 3.0, (4000, 9))
     inside = [
-        abs(Usual.of(list(row[:8])).answer(row[8], higher_is_better=False)) <= 1 for row in draws
+        abs(Baseline.of(list(row[:8])).effect(row[8], higher_is_better=False)) <= 1 for row in draws
     ]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.012)
 
 
-def test_an_answer_is_positive_where_the_metric_says_worse():
-    usual = Usual(mean=2.0, half_width=0.5)
-    assert usual.answer(3.0, higher_is_better=False) == 2.0
-    assert usual.answer(3.0, higher_is_better=True) == -2.0
-    exact = Usual(mean=1.0, half_width=0.0)  # every draw gave the same number
-    assert exact.answer(1.0, higher_is_better=True) == 0.0
-    assert exact.answer(0.5, higher_is_better=True) == np.inf
+def test_an_effect_is_positive_where_the_metric_says_worse():
+    baseline = Baseline(mean=2.0, half_width=0.5)
+    assert baseline.effect(3.0, higher_is_better=False) == 2.0
+    assert baseline.effect(3.0, higher_is_better=True) == -2.0
+    exact = Baseline(mean=1.0, half_width=0.0)  # every draw gave the same number
+    assert exact.effect(1.0, higher_is_better=True) == 0.0
+    assert exact.effect(0.5, higher_is_better=True) == np.inf
 
 
 @pytest.mark.parametrize(
-    ("answers", "expected"),
+    ("effects", "expected"),
     [
-        ((0.5, 2.0, 3.0), (2.0, True)),
-        ((2.0, 3.0, 4.0), (1.0, True)),
-        ((2.0, 0.9, 3.0), (3.0, True)),  # once more unnoticed: not noticed until then
-        ((5.0, 5.0, 1.0), (None, True)),
-        ((0.0, -2.0, -3.0), (2.0, False)),
-        ((-2.0, 0.0, 3.0), (3.0, True)),
-        ((3.0, -3.0, -3.0), (2.0, False)),
+        ((0.5, 2.0, 3.0), (20.0, 2, True)),
+        ((2.0, 3.0, 4.0), (10.0, 1, True)),
+        ((2.0, 0.9, 3.0), (30.0, 3, True)),  # once more unnoticed: not noticed until then
+        ((5.0, 5.0, 1.0), (None, None, True)),
+        ((0.0, -2.0, -3.0), (20.0, 2, False)),
+        ((-2.0, 0.0, 3.0), (30.0, 3, True)),
+        ((3.0, -3.0, -3.0), (20.0, 2, False)),
     ],
 )
-def test_noticed_is_what_every_stronger_distortion_is_too(answers, expected):
-    rows = pd.DataFrame({"strength": (1.0, 2.0, 3.0), "answer": answers})
-    assert noticed_from(rows.sample(frac=1, random_state=0)) == expected
+def test_noticed_is_what_every_stronger_distortion_is_too(effects, expected):
+    rows = pd.DataFrame({"strength": (10.0, 20.0, 30.0), "effect": effects})
+    found = finding("blur", "FVD", rows.sample(frac=1, random_state=0))
+    assert (found.strength, found.step, found.worse) == expected
+    assert found.is_noticed == (found.worse and found.step is not None)
 
 
 def made_up() -> pd.DataFrame:
@@ -175,22 +191,23 @@ def made_up() -> pd.DataFrame:
         for step, strength in enumerate(strengths):
             rows += [(name, strength, "a", 2.0 if step else 0.0), (name, strength, "b", -2.0)]
     rows += [("none", 0.0, "a", 0.1), ("none", 0.0, "b", -0.1)]
-    return pd.DataFrame(rows, columns=["distortion", "strength", "metric", "answer"])
+    return pd.DataFrame(rows, columns=["distortion", "strength", "metric", "effect"])
 
 
 def test_the_tables_say_what_was_computed():
-    impossible = {"sped up": "Not at 4: too short."}
-    table = noticed_table(made_up(), ["a", "b"], impossible, draws=8)
+    impossible = {"sped up": Impossible(strength=4, error=InputError("too short"))}
+    found = findings(made_up(), STRENGTHS, ["a", "b"])
+    table = noticed_table(found, STRENGTHS, impossible, draws=8)
     cells = {row.label.split(" (")[0]: row.cells for row in table.rows}
     for name, strengths in STRENGTHS.items():
         if name in impossible:
-            assert cells[name]["a"].reason == "Not at 4: too short."
+            assert cells[name]["a"].reason == "Not at 4: too short"
             continue
         assert cells[name]["a"].text == f"{strengths[1]:.3g}"
         assert cells[name]["a"].notes == ()
         assert cells[name]["b"].text == f"{strengths[0]:.3g}"
         assert cells[name]["b"].notes
-    summary = summary_table(made_up(), ["a", "b"]).rows
+    summary = summary_table(found).rows
     assert summary[0].cells["space"].text == "5 of 5"
     assert summary[0].cells["step"].text == "2.0"
     assert summary[1].cells["time"].text == "0 of 7"
@@ -199,7 +216,7 @@ def test_the_tables_say_what_was_computed():
 
 
 def test_a_panel_begins_at_no_strength_with_the_undistorted_videos():
-    found = {panel.title: panel for panel in panels(made_up(), ["a", "b"])}
+    found = {panel.title: panel for panel in panels(made_up(), STRENGTHS, ["a", "b"])}
     assert list(found) == list(STRENGTHS)
     curve = found["slowed"].curves[0]
     assert curve.x == (1.0, *STRENGTHS["slowed"])
@@ -223,34 +240,37 @@ def test_draws_share_no_video_and_need_enough_of_them():
         split_draws(videos, 5, 4, seed=1)
 
 
-def test_videos_too_short_to_be_sped_up_say_so(tmp_path, monkeypatch, capsys):
+def test_the_heat_map_has_a_cell_for_each_pair():
+    drawn = heat_map(findings(made_up(), STRENGTHS, ["a", "b"])).figure
+    texts = [text.get_text() for text in drawn.axes[0].texts]
+    assert len(texts) == 2 * len(STRENGTHS)
+    for strengths in STRENGTHS.values():
+        assert f"{strengths[1]:.3g}" in texts
+    assert "Distortions in space: blur" in heat_map(findings(made_up(), FEW, ["a"])).caption
+
+
+def test_videos_too_short_to_be_sped_up_say_so(tmp_path):
     random = np.random.default_rng(0)
     np.save(tmp_path / "real.npy", random.integers(0, 256, (80, 20, 16, 16, 3), dtype=np.uint8))
     few = {"noise": (60.0,), "sped up": (1.1, 2.0)}
-    monkeypatch.setattr(sensitivity, "STRENGTHS", few)
-    monkeypatch.setattr(sensitivity_report, "STRENGTHS", few)
-    sensitivity.run(
-        out=tmp_path / "out",
-        real=tmp_path / "real.npy",
-        network="shapes",
-        metrics=["fvd"],
-        draws=3,
+    request = SensitivityRequest(
+        real=tmp_path / "real.npy", network="shapes", metrics=("fvd",), draws=3
     )
-    printed = capsys.readouterr().out
+    printed = study(tmp_path / "out", few, request)
     assert "Not at 2: " in printed
     assert "has 10 frames" in printed
     frame = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
     assert set(frame.distortion) == {"none", "noise"}
     with pytest.raises(InputError, match="too few"):
-        sensitivity.run(out=tmp_path, real=tmp_path / "real.npy", network="shapes", draws=4)
+        run(tmp_path, replace(request, draws=4))
 
 
 def test_metrics_are_chosen_by_their_names():
-    assert chosen_measures([]) == MEASURES
-    assert [each.name for each in chosen_measures(["precision-recall", "fid"])] == [
+    assert chosen_metrics([]) == METRICS
+    assert [each.name for each in chosen_metrics(["precision-recall", "fid"])] == [
         "FID",
         "precision",
         "recall",
     ]
     with pytest.raises(InputError, match="did you mean kvd"):
-        chosen_measures(["kdv"])
+        chosen_metrics(["kdv"])

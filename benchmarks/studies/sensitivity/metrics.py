@@ -1,9 +1,8 @@
-"""The numbers that `latte-bench sensitivity` follows, and when one of them counts as moved."""
+"""The numbers that `latte-bench sensitivity` follows, and the range of each without distortion."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -31,12 +30,12 @@ KID_SUBSETS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
-    """A number that is followed: of which metric, from what, and which end of it is good."""
+class FollowedMetric:
+    """A number that is followed, with the metric of the catalogue that it belongs to."""
 
     name: str  # before the network's suffix
-    of: str  # metric of the catalogue that says which network
-    unit: Unit
+    metric: str  # decides the network
+    unit: Unit  # rows of the statistic
     statistic: Statistic
     higher_is_better: bool = False
     interval: bool = True
@@ -46,87 +45,79 @@ def _kvd(x: Array, y: Array) -> float:
     return polynomial_mmd(x, y, degree=KVD.degree, gamma=KVD.gamma, coef0=KVD.coef0)
 
 
-def _precision_recall(which: int, x: Array, y: Array) -> float:
-    return float(precision_recall(x, y)[which])
+def _part(pair: Callable[[Array, Array], tuple[float, float]], part: int) -> Statistic:
+    return lambda x, y: float(pair(x, y)[part])
 
 
-def _density_coverage(which: int, x: Array, y: Array) -> float:
-    return float(density_coverage(x, y)[which])
-
-
-MEASURES = (
-    Measure(name="FVD", of="fvd", unit="clip", statistic=frechet_distance_from_features),
-    Measure(name="KVD", of="kvd", unit="clip", statistic=_kvd),
-    Measure(name="JEDi", of="jedi", unit="clip", statistic=jedi_distance),
-    Measure(name="FID", of="fid", unit="frame", statistic=frechet_distance_from_features),
-    Measure(
+METRICS = (
+    FollowedMetric(name="FVD", metric="fvd", unit="clip", statistic=frechet_distance_from_features),
+    FollowedMetric(name="KVD", metric="kvd", unit="clip", statistic=_kvd),
+    FollowedMetric(name="JEDi", metric="jedi", unit="clip", statistic=jedi_distance),
+    FollowedMetric(
+        name="FID", metric="fid", unit="frame", statistic=frechet_distance_from_features
+    ),
+    FollowedMetric(
         name="KID",
-        of="kid",
+        metric="kid",
         unit="frame",
         statistic=lambda x, y: kernel_distance(x, y, num_subsets=KID_SUBSETS),
         interval=False,  # each left-out group would cost as much as the value
     ),
-    Measure(
+    FollowedMetric(
         name="IS",
-        of="is",
+        metric="is",
         unit="class",
         statistic=lambda _, fake: inception_score(fake)[0],
         higher_is_better=True,
     ),
     *(
-        Measure(
+        FollowedMetric(
             name=name,
-            of="precision-recall",
+            metric=metric_name,
             unit="clip",
-            statistic=partial(_precision_recall, i),
+            statistic=_part(pair, part),
             higher_is_better=True,
         )
-        for i, name in enumerate(("precision", "recall"))
-    ),
-    *(
-        Measure(
-            name=name,
-            of="density-coverage",
-            unit="clip",
-            statistic=partial(_density_coverage, i),
-            higher_is_better=True,
+        for metric_name, pair, names in (
+            ("precision-recall", precision_recall, ("precision", "recall")),
+            ("density-coverage", density_coverage, ("density", "coverage")),
         )
-        for i, name in enumerate(("density", "coverage"))
+        for part, name in enumerate(names)
     ),
 )
 
 
-def chosen_measures(names: Sequence[str]) -> tuple[Measure, ...]:
-    """The measures of these metrics of the catalogue; all of them for none.
+def chosen_metrics(names: Sequence[str]) -> tuple[FollowedMetric, ...]:
+    """The numbers of these metrics of the catalogue; all of them without names.
 
     Raises:
-        InputError: a metric that there is not, or that is not followed here.
+        InputError: an unknown metric, or one that is not followed here.
     """
     if not names:
-        return MEASURES
-    known = dict.fromkeys(each.of for each in MEASURES)
+        return METRICS
+    known = dict.fromkeys(followed.metric for followed in METRICS)
     for name in names:
         if metric(name).name not in known:
             raise InputError(f"metric {name} is not followed here: choose {', '.join(known)}")
-    return tuple(each for each in MEASURES if each.of in names)
+    return tuple(followed for followed in METRICS if followed.metric in names)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usual:
-    """Where undistorted videos put a metric."""
+class Baseline:
+    """The range of a metric over undistorted videos."""
 
     mean: float
     half_width: float  # of the prediction interval: another draw lies within it 19 times of 20
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Usual":
+    def of(cls, values: Sequence[float]) -> "Baseline":
         """From several draws: mean ± t · s · √(1 + 1/K)."""
         count = len(values)
         quantile = float(stdtrit(count - 1, (1 + LEVEL) / 2))
         spread = float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / count)
         return cls(mean=float(np.mean(values)), half_width=quantile * spread)
 
-    def answer(self, value: float, *, higher_is_better: bool) -> float:
+    def effect(self, value: float, *, higher_is_better: bool) -> float:
         """How far outside, in half-widths: above 1 is noticed as worse, below −1 as better."""
         away = (self.mean - value) if higher_is_better else (value - self.mean)
         if self.half_width > 0:

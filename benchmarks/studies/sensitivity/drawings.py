@@ -1,0 +1,104 @@
+"""The figures of `latte-bench sensitivity`: a heat map of the findings, and their curves."""
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.documents.figures import Drawing
+from benchmarks.shapes.distortions import DISTORTIONS
+from benchmarks.studies.sensitivity.findings import Finding, Findings
+from benchmarks.studies.sensitivity.measure import UNDISTORTED, Bench, Strengths
+from benchmarks.studies.sensitivity.metrics import METRICS
+from reports.charts.curves import Curve, Panel, panel_chart
+from reports.charts.heat_map import HeatCell, HeatMap, heat_map_figure
+from reports.charts.style import styles_for
+
+TITLE = "Which metric sees what"
+NOT_NOTICED = "Not noticed at the greatest strength."
+BETTER = "Taken for better videos."
+LIMIT = 1000.0  # effects beyond are drawn here
+
+
+def heat_map(found: Findings) -> Drawing:
+    """Distortions × metrics: the weakest strength that is noticed, the earlier the darker."""
+    by_pair = {(each.distortion, each.metric): each for each in found.each}
+    steps = max(each.num_steps for each in found.each)
+    ends = {1: " (weakest)", steps: " (strongest)"}
+    heat = HeatMap(
+        rows=tuple(f"{name} ({DISTORTIONS[name].strength})" for name in found.distortions),
+        columns=tuple(found.metrics),
+        cells=tuple(
+            tuple(_heat_cell(by_pair[name, metric], steps) for metric in found.metrics)
+            for name in found.distortions
+        ),
+        levels=tuple(f"{step}{ends.get(step, '')}" for step in range(steps, 0, -1)),
+    )
+    return Drawing(
+        name="sensitivity",
+        figure=heat_map_figure(
+            heat, title=TITLE, legend_title="noticed from this step of the strengths tried"
+        ),
+        data=None,
+        description="The weakest strength of each distortion that each metric notices.",
+        caption=(
+            "The weakest strength from which on a metric notices a distortion as worse; darker "
+            f"cells are noticed earlier. Distortions in space: {_names(found, 'space')}; in time: "
+            f"{_names(found, 'time')}."
+        ),
+    )
+
+
+def _heat_cell(finding: Finding, steps: int) -> HeatCell:
+    if finding.step is None:
+        return HeatCell(reason=NOT_NOTICED)
+    if not finding.worse:
+        return HeatCell(reason=BETTER)
+    return HeatCell(text=f"{finding.strength:.3g}", level=steps - finding.step)
+
+
+def _names(found: Findings, domain: str) -> str:
+    return ", ".join(x for x in found.distortions if DISTORTIONS[x].of == domain) or "none"
+
+
+def curves(bench: Bench, frame: pd.DataFrame) -> Drawing:
+    """A panel for each distortion; a metric looks the same whatever others are followed."""
+    styles = styles_for(followed.name for followed in METRICS)
+    titles = {bench.title(followed): styles[followed.name] for followed in bench.metrics}
+    chart = panel_chart(
+        panels(frame, bench.strengths, list(titles)),
+        title=f"{TITLE}: effects over the strength",
+        axis="effect size: above the band worse, below it better",
+        scale="symlog",
+        band=(-1, 1),
+        columns=3,
+        styles=titles,
+    )
+    return Drawing(
+        name="sensitivity-curves",
+        figure=chart,
+        data=None,
+        description="Effect of every distortion on every metric, over its strength.",
+        caption=(
+            "How far a metric leaves the range of undistorted videos (the band), in half-widths "
+            "of that range, over the strength of each distortion."
+        ),
+    )
+
+
+def panels(frame: pd.DataFrame, strengths: Strengths, titles: list[str]) -> list[Panel]:
+    """One panel for each distortion, from no strength on; effects within ±1000 to be drawn."""
+    drawn = []
+    undistorted = frame[(frame.distortion == UNDISTORTED) & (frame.strength == 0)]
+    for name in strengths:
+        lines = []
+        for title in titles:
+            own = frame[(frame.distortion == name) & (frame.metric == title)]
+            if own.empty:
+                continue
+            start = undistorted[undistorted.metric == title].effect
+            effects = np.clip([*start, *own.effect], -LIMIT, LIMIT)
+            places = (DISTORTIONS[name].none, *own.strength)
+            lines.append(Curve(label=title, x=tuple(map(float, places)), y=tuple(effects)))
+        if lines:
+            axis = DISTORTIONS[name].strength
+            drawn.append(Panel(title=name, axis=axis, curves=tuple(lines)))
+    return drawn
