@@ -156,7 +156,7 @@ def _of_checkpoint(
     path: Path, request: SimilarityRequest, common: Mapping[str, Any]
 ) -> SimilarityTask:
     from evaluation.networks.weights import digest
-    from evaluation.similarity.generated import encoder_identity
+    from evaluation.similarity.hidden_states.checkpoint import encoder_identity
 
     return SimilarityTask(
         training=None,

@@ -18,7 +18,7 @@ from benchmarks.figures.similarity_numbers import (
     mean_number,
     over_networks,
 )
-from evaluation.similarity.moments import Band
+from evaluation.similarity.means import ArrayEstimate
 from evaluation.similarity.summary import EDGES
 from reports.charts.bands import BandCurve, BandPanel, band_data, band_figure
 from reports.charts.similarity_figures import (
@@ -180,7 +180,7 @@ def _drawing(
     return Drawing(name=name, figure=picture, data=data, description=shown, caption=caption)
 
 
-def _array(bands: Sequence[Band], within: Range) -> Number:
+def _array(bands: Sequence[ArrayEstimate], within: Range) -> Number:
     """Of arrays of several networks, as `over_networks`."""
     each = [Number(value=band.value, low=band.low, high=band.high) for band in bands]
     return over_networks(each, within)

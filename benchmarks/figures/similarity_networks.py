@@ -14,7 +14,7 @@ from latte.data.errors import InputError
 
 if TYPE_CHECKING:
     from evaluation.similarity import Difference, ModelSimilarity, SitePair
-    from evaluation.similarity.generated import OpenedModel
+    from evaluation.similarity.hidden_states.checkpoint import OpenedModel
 
 VERSION = 2  # raised by any change that moves a number, or what is measured
 TIMESTEPS = (100, 500, 900)  # little noise, half way, almost nothing but noise
@@ -85,8 +85,8 @@ def measure_network(task: SimilarityTask) -> CellValue:
             on another data set than the clips are of.
     """
     from evaluation.features.extraction import ExtractionOptions
-    from evaluation.similarity.generated import open_model
-    from evaluation.similarity.run import ModelRequest, run_model
+    from evaluation.similarity.hidden_states.checkpoint import open_model
+    from evaluation.similarity.hidden_states.run import ModelRequest, measure_hidden_states
 
     look = task.look
     with one_thread(task.device), TemporaryDirectory() as scratch:
@@ -97,7 +97,7 @@ def measure_network(task: SimilarityTask) -> CellValue:
         opened = open_model(path, autoencoder=autoencoder, device=task.device)
         depth = opened.model.config.depth
         _check_network(path, opened, task)
-        result, found = run_model(
+        result, found = measure_hidden_states(
             ModelRequest(
                 opened=opened,
                 videos=task.clips.videos(),
@@ -110,7 +110,6 @@ def measure_network(task: SimilarityTask) -> CellValue:
                 at_least=task.clips.count if task.clips.dataset == "shapes" else 1,
                 dataset=task.clips.dataset,
                 model=task.name,
-                out=Path(scratch) / "results.jsonl",
             ),
             ExtractionOptions(store=Path(scratch), device=task.device, workers=0, progress=False),
         )
@@ -139,7 +138,7 @@ def place_name(where: "str | SitePair") -> str:
 
 def _difference_records(found: "ModelSimilarity") -> list[dict[str, Any]]:
     """The number at the second place less that at the first, at one timestep."""
-    from evaluation.similarity.record import estimate_record
+    from evaluation.similarity.record import number_record
 
     return [
         {
@@ -147,7 +146,7 @@ def _difference_records(found: "ModelSimilarity") -> list[dict[str, Any]]:
             "first": place_name(each.first[0]),
             "second": place_name(each.second[0]),
             "timestep": each.second[1],
-            **estimate_record(estimate),
+            **number_record(estimate),
         }
         for each, estimate in found.differences.items()
     ]

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import LEVEL, mean_and_half, widening
 from evaluation.metrics.inputs import Array
-from evaluation.similarity.moments import FEWEST_CLIPS, Band
+from evaluation.similarity.means import MIN_CLIPS, ArrayEstimate
 from evaluation.similarity.record import read_summary
 from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS, Summary
 from reports.cells import Cell
@@ -91,7 +91,7 @@ class Networks:
     @property
     def has_enough_clips(self) -> bool:
         """For intervals over the clips."""
-        return self.num_clips >= FEWEST_CLIPS
+        return self.num_clips >= MIN_CLIPS
 
     @property
     def depth(self) -> int:
@@ -106,7 +106,7 @@ class Networks:
     def at(self, path: str, step: int) -> list[Summary]:
         """Of one part, in each network."""
         return [
-            read_summary(_numbers_of(site))
+            read_summary(site["summary"])
             for record in self.records
             for site in record["sites"]
             if (site["path"], site["timestep"]) == (path, step)
@@ -115,7 +115,7 @@ class Networks:
     def between(self, step: int) -> list[Summary]:
         """Of the two branches with each other, in each network."""
         return [
-            read_summary(_numbers_of(pair))
+            read_summary(pair["summary"])
             for record in self.records
             for pair in record["pairs"]
             if pair["timestep"] == step
@@ -212,7 +212,7 @@ def _coarse(shares: Array) -> Array:
     return np.asarray(shares.reshape(BINS, -1).sum(axis=1))
 
 
-def _coarse_ends(distribution: Band) -> tuple[Array, Array]:
+def _coarse_ends(distribution: ArrayEstimate) -> tuple[Array, Array]:
     """Of a coarse bin's share: what its fine ones allow, and what the others leave of the whole."""
     assert distribution.low is not None
     assert distribution.high is not None
@@ -224,9 +224,3 @@ def _coarse_ends(distribution: Band) -> tuple[Array, Array]:
 def _number(record: Mapping[str, Any]) -> Number:
     low, high = record["interval"] or (None, None)
     return Number(value=record["value"], low=low, high=high)
-
-
-def _numbers_of(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what says where it was measured."""
-    place = ("path", "kind", "depth", "timestep", "first", "second")
-    return {key: value for key, value in record.items() if key not in place}

@@ -25,9 +25,9 @@ from evaluation.metrics.inputs import Array
 from evaluation.metrics.kernel import JEDI, KID, KVD, Kernel
 from evaluation.protocol.fields import DDOF, Protocol
 from evaluation.similarity.matrices import frame_similarity
-from evaluation.similarity.pixels import MATRIX
-from evaluation.similarity.record import gap_record, summary_record
-from evaluation.similarity.videos import compare_videos
+from evaluation.similarity.record import number_record, summary_record
+from evaluation.similarity.videos.comparison import compare_videos
+from evaluation.similarity.videos.pixels import MATRIX
 from evaluation.uncertainty import (
     FeaturePair,
     Interval,
@@ -343,7 +343,7 @@ def _similarity(sets: Sets) -> list[Value]:
         intervals=bool(sets.resamples),
     )
     both = {"real": summary_record(found.real), "fake": summary_record(found.fake)}
-    differences = {name: gap_record(each) for name, each in found.differences.items()}
+    differences = {name: number_record(each) for name, each in found.differences.items()}
     inverted = found.fake["inverted"]
     few = min(found.real.num_clips, found.fake.num_clips) < FEWEST_FOR_AN_INTERVAL
     why = {"no_interval": TOO_FEW} if sets.resamples and few else {}
@@ -353,8 +353,8 @@ def _similarity(sets: Sets) -> list[Value]:
             value=found.distance,
             interval=found.interval,
             details={
-                "of_equal_sets": found.of_equal_sets,
-                "told_apart": found.told_apart,
+                "chance_distance": found.chance_distance,
+                "significantly_different": found.significantly_different,
                 "sets": both,
                 "differences": differences,
                 **why,
@@ -365,7 +365,7 @@ def _similarity(sets: Sets) -> list[Value]:
             value=inverted.value,
             interval=inverted.interval,
             details={
-                "real": both["real"]["inverted"],
+                "real": both["real"]["numbers"]["inverted"],
                 "difference": differences["inverted"],
                 **(why if inverted.interval is None else {}),
             },

@@ -225,9 +225,9 @@ def breakdown(result: "Result") -> str:
     from reports.numbers import format_value
 
     if "sets" in result.details:
-        from evaluation.similarity.tables import set_table
+        from evaluation.similarity.tables import video_table
 
-        return set_table(result.details)
+        return video_table(result.details)
     classes, positions = result.details.get("classes"), result.details.get("positions")
     if classes:
         rows: list[tuple[object, ...]] = [

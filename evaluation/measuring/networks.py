@@ -6,6 +6,7 @@ from pathlib import Path
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.networks.spec import NetworkKey
 from evaluation.protocol.fields import Protocol
+from evaluation.similarity.videos.pixels import open_pixels
 
 
 class Networks:
@@ -37,3 +38,11 @@ class Networks:
                 key, self.weights.get(key.network), self.options
             )
         return self._opened[key]
+
+
+class PixelNetworks(Networks):
+    """Pixels in the place of every network."""
+
+    def open(self, protocol: Protocol) -> StoredNetwork:
+        """The similarities of pixels in clips of the protocol's length."""
+        return open_pixels(self.options.store, protocol.num_frames)

@@ -13,7 +13,7 @@ from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet, some_of
 from evaluation.features.store import content_key
 from evaluation.measuring.arrays import MemoryVideo
-from evaluation.networks.registry import Extractor, network
+from evaluation.networks.registry import NETWORKS, Extractor, network
 from evaluation.protocol.deviations import Deviation, differences
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import PRESETS, published_protocol
@@ -32,6 +32,7 @@ OF_REAL_VIDEOS = (
     "real_clips",
     "short_real",
 )
+NETWORK_FIELDS = ("output", "resize", "weights")  # what a choice of the network decides as well
 WORTH_SAYING = 0.1  # part of a value that comes from too few clips
 
 
@@ -66,10 +67,13 @@ def deviations(
     fields = _fields(carried_out, chosen)
     if dataset is None:
         fields.pop("split", None)  # videos of no known data set are of no split
+    if carried_out.network not in NETWORKS:  # a function of clips, which brings its own
+        fields = {key: value for key, value in fields.items() if key not in NETWORK_FIELDS}
     found: dict[str, Deviation] = {}  # by field: the preset's wish counts before the caller's
     for reference in references:
         wanted = {key: value for key, value in reference.moving_fields().items() if key in fields}
-        found = {each.field: each for each in differences(fields, wanted)} | found
+        for deviation in differences(fields, wanted):
+            found.setdefault(deviation.field, deviation)
     of_sets = (_deviations_of_set(carried_out, each, side) for side, each in measured.items())
     return (*found.values(), *chain.from_iterable(of_sets))
 

@@ -1,24 +1,27 @@
 """How alike the frames of a clip are: in the hidden states of a network, and in videos alone."""
 
-from evaluation.similarity.hidden_states import Site
-from evaluation.similarity.latte_sites import SitePair, branch_pairs, latte_sites
+from evaluation.similarity.hidden_states.findings import Difference, ModelSimilarity
+from evaluation.similarity.hidden_states.latte_sites import SitePair, branch_pairs, latte_sites
+from evaluation.similarity.hidden_states.measuring import Probe, measure_model_similarity
+from evaluation.similarity.hidden_states.noised import Denoiser
+from evaluation.similarity.hidden_states.sites import Site
 from evaluation.similarity.matrices import (
     frame_similarity,
     inverted_share,
     matrix_distance,
     mutual_similarity,
 )
-from evaluation.similarity.model import measure_model_similarity
-from evaluation.similarity.model_similarity import Difference, ModelSimilarity
-from evaluation.similarity.moments import Band, Estimate
+from evaluation.similarity.means import ArrayEstimate, Estimate
 from evaluation.similarity.summary import EDGES, Summary
 
 __all__ = [
     "EDGES",
-    "Band",
+    "ArrayEstimate",
+    "Denoiser",
     "Difference",
     "Estimate",
     "ModelSimilarity",
+    "Probe",
     "Site",
     "SitePair",
     "Summary",

@@ -13,13 +13,12 @@ from torch import Tensor
 
 from evaluation.metrics.inputs import Array
 
-# Cosines that differ by less are equal: rounding must not put the frames of a still clip in order.
-TIE = 1e-9
-FEWEST_FRAMES = 3  # a frame, a near one and a far one
+TIE = 1e-9  # smaller differences are none: rounding must not order the frames of a still clip
+MIN_FRAMES = 3  # a frame, a near one and a far one
 
 
 def frame_similarity(states: ArrayLike | Tensor) -> Array:
-    """Cosine similarity of each frame with each, (F, F): 1 for equal directions, 0 for orthogonal.
+    """Cosine similarity of all pairs of frames, (F, F): 1 for equal directions, 0 for orthogonal.
 
     Args:
         states: (F, S, D), or (F, D) for one token per frame; of any scale. A token that is 0 has
@@ -48,7 +47,7 @@ def mutual_similarity(first: ArrayLike | Tensor, second: ArrayLike | Tensor) -> 
 
 
 def token_directions(states: ArrayLike | Tensor) -> Tensor:
-    """Tokens of length 1/√S, those of a frame in a row: (F, S·D) float64, on the states' device.
+    """Tokens of length 1/√S, one row for each frame: (F, S·D) float64, on the states' device.
 
     The inner product of two rows is the mean cosine of their tokens.
 
@@ -61,7 +60,7 @@ def token_directions(states: ArrayLike | Tensor) -> Tensor:
     if tokens.ndim == 2:
         tokens = tokens[:, None]
     if tokens.ndim != 3:
-        raise ValueError(f"states are {tuple(tokens.shape)}: wanted is (frames, tokens, width)")
+        raise ValueError(f"states are {tuple(tokens.shape)} and not (frames, tokens, width)")
     if not tokens.isfinite().all():
         raise ValueError("states that are not finite have no direction")
     # By the largest entry first, so that no square overflows or vanishes.
@@ -100,7 +99,7 @@ def inverted_share(matrix: Array) -> float:
         ValueError: fewer than three frames, or similarities that are not finite.
     """
     frames = len(matrix)
-    if frames < FEWEST_FRAMES:
+    if frames < MIN_FRAMES:
         raise ValueError(f"{frames} frames have no nearer and farther one")
     if not np.isfinite(matrix).all():
         raise ValueError("similarities that are not finite are in no order")

@@ -1,14 +1,11 @@
-"""Figures of what was measured, with the numbers behind them. The one module here that draws.
-
-Pure in the data: summaries in, figures out; `reports` knows how they look.
-"""
+"""Figures of similarities, with the numbers behind them: summaries in, figures out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from evaluation.similarity.model_similarity import ModelSimilarity
-from evaluation.similarity.moments import Band, Estimate
+from evaluation.similarity.hidden_states.findings import ModelSimilarity
+from evaluation.similarity.means import ArrayEstimate, Estimate
 from evaluation.similarity.summary import EDGES, Summary
 from reports.charts.bands import BandCurve, BandPanel, band_data, band_figure
 from reports.charts.similarity_figures import (
@@ -27,7 +24,7 @@ AXES_OF_NUMBERS = {
     "variance": "variance of the similarity",
     "inverted": "inverted relations, share",
 }
-MOST_SHOWN = 4  # sites beside each other
+MAX_SITES = 4  # sites side by side
 
 
 def write_figures(figures: Mapping[str, Drawn], folder: Path) -> list[Path]:
@@ -48,19 +45,19 @@ def model_figures(
         shown: paths of the sites whose matrices, distributions and curves over timestep are drawn;
             None: `shown_sites`.
     """
-    chosen = shown_sites(similarity) if shown is None else shown
+    paths = shown_sites(similarity) if shown is None else shown
     figures: dict[str, Drawn] = {}
     for step in similarity.timesteps:
         at = f"timestep {step}"
-        summaries = {path: similarity.at(path, step) for path in chosen}
+        summaries = {path: similarity.at(path, step) for path in paths}
         figures[f"matrices-{step:04d}"] = _matrices(
-            [_matrix(path, each, _own_numbers(each)) for path, each in summaries.items()],
+            [_matrix(path, summary, _own_numbers(summary)) for path, summary in summaries.items()],
             f"Similarity between frames, {at}",
         )
         between = {
             f"{pair.first} × {pair.second.rpartition('.')[2]}": similarity.between(pair, step)
             for pair in similarity.pairs
-            if pair.first in chosen
+            if pair.first in paths
         }
         curves = {**summaries, **between}
         figures[f"distribution-{step:04d}"] = _distributions(
@@ -68,14 +65,17 @@ def model_figures(
         )
         if between:
             figures[f"mutual-{step:04d}"] = _matrices(
-                [_matrix(path, each, _mutual_numbers(each)) for path, each in between.items()],
+                [
+                    _matrix(path, summary, _mutual_numbers(summary))
+                    for path, summary in between.items()
+                ],
                 f"Similarity between frames of two parts, {at}",
                 ("frame of the second", "frame of the first"),
             )
     if depths := _over_depth(similarity):
         figures["depth"] = band_figure(depths, title="Over depth"), band_data(depths)
     if len(similarity.timesteps) > 1:
-        times = _over_time(similarity, chosen)
+        times = _over_time(similarity, paths)
         figures["timesteps"] = band_figure(times, title="Over timesteps"), band_data(times)
     return figures
 
@@ -88,12 +88,9 @@ def video_figures(sets: Mapping[str, Summary]) -> dict[str, Drawn]:
     panel = BandPanel(
         title="mean similarity",
         axis="frames apart",
-        curves=tuple(
-            _band_curve(name, range(1, each.num_frames), each.by_distance)
-            for name, each in sets.items()
-        ),
+        curves=tuple(_distance_curve(name, summary.by_distance) for name, summary in sets.items()),
     )
-    matrices = [_matrix(name, each, _own_numbers(each)) for name, each in sets.items()]
+    matrices = [_matrix(name, summary, _own_numbers(summary)) for name, summary in sets.items()]
     return {
         "matrices": _matrices(matrices, "Similarity between frames"),
         "distribution": _distributions(sets, "Distribution of the similarity between frames"),
@@ -111,7 +108,7 @@ def shown_sites(similarity: ModelSimilarity) -> list[str]:
     14. Of variant 4 the two attentions of the last block but two (Figure 8: of 20).
     """
     sites = similarity.sites
-    if len(sites) <= MOST_SHOWN:
+    if len(sites) <= MAX_SITES:
         return [site.path for site in sites]
     first = similarity.kinds[0]
     if similarity.pairs:
@@ -133,11 +130,11 @@ def _distributions(summaries: Mapping[str, Summary], title: str) -> Drawn:
         Distribution(
             label=name,
             edges=EDGES,
-            shares=each.distribution.value,
-            low=each.distribution.low,
-            high=each.distribution.high,
+            shares=summary.distribution.value,
+            low=summary.distribution.low,
+            high=summary.distribution.high,
         )
-        for name, each in summaries.items()
+        for name, summary in summaries.items()
     ]
     return distribution_figure(distributions, title=title), distribution_data(distributions)
 
@@ -165,46 +162,47 @@ def _mutual(similarity: ModelSimilarity, step: int) -> list[tuple[int, Estimate]
     ]
 
 
-def _over_time(similarity: ModelSimilarity, chosen: Sequence[str]) -> list[BandPanel]:
+def _over_time(similarity: ModelSimilarity, paths: Sequence[str]) -> list[BandPanel]:
     return [
         BandPanel(
             title=title,
             axis="timestep",
-            curves=tuple(_curve(path, similarity.over_time(number, path)) for path in chosen),
+            curves=tuple(_curve(path, similarity.over_time(number, path)) for path in paths),
         )
         for number, title in AXES_OF_NUMBERS.items()
     ]
 
 
 def _curve(label: str, points: Iterable[tuple[int, Estimate]]) -> BandCurve:
-    listed = list(points)
-    intervals = [each.interval for _, each in listed]
-    low = [interval.low for interval in intervals if interval]
-    high = [interval.high for interval in intervals if interval]
-    return BandCurve(
-        label=label,
-        x=tuple(float(x) for x, _ in listed),
-        y=tuple(each.value for _, each in listed),
-        low=tuple(low) or None,
-        high=tuple(high) or None,
-    )
-
-
-def _band_curve(label: str, places: range, band: Band) -> BandCurve:
-    ends = [None if end is None else tuple(end[places].tolist()) for end in (band.low, band.high)]
+    places, estimates = zip(*points, strict=True)
+    intervals = [estimate.interval for estimate in estimates]
     return BandCurve(
         label=label,
         x=tuple(float(x) for x in places),
-        y=tuple(band.value[places].tolist()),
-        low=ends[0],
-        high=ends[1],
+        y=tuple(estimate.value for estimate in estimates),
+        low=tuple(interval.low for interval in intervals if interval) or None,
+        high=tuple(interval.high for interval in intervals if interval) or None,
+    )
+
+
+def _distance_curve(label: str, means: ArrayEstimate) -> BandCurve:
+    low, high = (
+        None if end is None else tuple(end[1:].tolist()) for end in (means.low, means.high)
+    )
+    values = means.value[1:].tolist()
+    return BandCurve(
+        label=label,
+        x=tuple(float(x) for x in range(1, len(values) + 1)),
+        y=tuple(values),
+        low=low,
+        high=high,
     )
 
 
 def _matrix(name: str, summary: Summary, numbers: str) -> Matrix:
-    """Known by its name alone in the data, so that the rows of two runs can be joined."""
-    band = summary.matrix
-    return Matrix(title=name, caption=numbers, values=band.value, low=band.low, high=band.high)
+    """Its title is the name alone, so that the data of two runs can be joined."""
+    means = summary.matrix
+    return Matrix(title=name, caption=numbers, values=means.value, low=means.low, high=means.high)
 
 
 def _own_numbers(summary: Summary) -> str:
@@ -218,5 +216,5 @@ def _mutual_numbers(summary: Summary) -> str:
 
 
 def _signed(numbers: str) -> str:
-    """With the sign of a number in place of a hyphen."""
+    """With minus signs in place of hyphens."""
     return numbers.replace("-", "−")

@@ -1,119 +1,127 @@
-"""Summaries as JSON of a results file, and back."""
+"""Summaries as records of a results file, and back."""
 
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from evaluation.metrics.inputs import Array
-from evaluation.similarity.model_similarity import ModelSimilarity
-from evaluation.similarity.moments import LEVEL, Band, Estimate, Gap
+from evaluation.similarity.means import LEVEL, ArrayEstimate, Estimate, MeanDifference
 from evaluation.similarity.summary import NUM_BINS, Summary
 from evaluation.uncertainty.interval import Interval
+from latte.data.schema import convert
 
-DECIMALS = 5  # of arrays; numbers are kept whole
+DECIMALS = 5  # decimals of arrays; numbers keep all their digits
+Entries = list[float | list[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberRecord:
+    """A number with its interval."""
+
+    value: float
+    interval: tuple[float, float] | None
+    deviation: float | None = None  # standard deviation between clips
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayRecord:
+    """The entries of an array, rounded, with the ends of their intervals."""
+
+    value: Entries
+    low: Entries | None
+    high: Entries | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistributionRecord(ArrayRecord):
+    """The bins of a distribution from the first to the last that is used."""
+
+    bins: int
+    first: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryRecord:
+    """How alike frames are, over clips."""
+
+    num_clips: int
+    numbers: dict[str, NumberRecord]
+    matrix: ArrayRecord
+    by_distance: ArrayRecord
+    distribution: DistributionRecord
 
 
 def summary_record(summary: Summary) -> dict[str, Any]:
-    """A summary for JSON; of the distribution the bins from the first to the last that is used."""
+    """A summary for JSON."""
     used = np.flatnonzero(summary.distribution.value)
-    first, end = int(used[0]), int(used[-1]) + 1
-    return {
-        "num_clips": summary.num_clips,
-        **{name: estimate_record(each) for name, each in summary.numbers.items()},
-        "matrix": _band_record(summary.matrix, slice(None)),
-        "by_distance": _band_record(summary.by_distance, slice(None)),
-        "distribution": {
-            "bins": NUM_BINS,
-            "first": first,
-            **_band_record(summary.distribution, slice(first, end)),
-        },
-    }
+    part = slice(int(used[0]), int(used[-1]) + 1)
+    record = SummaryRecord(
+        num_clips=summary.num_clips,
+        numbers={name: _number(estimate) for name, estimate in summary.numbers.items()},
+        matrix=ArrayRecord(**_rounded(summary.matrix)),
+        by_distance=ArrayRecord(**_rounded(summary.by_distance)),
+        distribution=DistributionRecord(
+            bins=NUM_BINS, first=part.start, **_rounded(summary.distribution, part)
+        ),
+    )
+    return asdict(record)
 
 
-def read_summary(record: Mapping[str, Any]) -> Summary:
-    """The summary that a record is of, its arrays rounded."""
-    arrays = ("matrix", "by_distance", "distribution")
-    distribution = record["distribution"]
-    first = distribution["first"]
-    after = distribution["bins"] - first - len(distribution["value"])
+def read_summary(stored: Any, where: str = "a summary of similarities") -> Summary:
+    """The summary that a record was made from, its arrays rounded.
+
+    Raises:
+        InputError: it is no such record.
+    """
+    record = convert(stored, SummaryRecord, where)
+    distribution = record.distribution
+    after = distribution.bins - distribution.first - len(distribution.value)
     return Summary(
-        num_clips=record["num_clips"],
-        matrix=_read_band(record["matrix"]),
-        by_distance=_read_band(record["by_distance"]),
-        distribution=_read_band(distribution, padding=(first, after)),
+        num_clips=record.num_clips,
+        matrix=_array(record.matrix),
+        by_distance=_array(record.by_distance),
+        distribution=_array(distribution, padding=(distribution.first, after)),
         numbers={
-            name: _read_estimate(each, record["num_clips"])
-            for name, each in record.items()
-            if name not in (*arrays, "num_clips")
+            name: _estimate(number, record.num_clips) for name, number in record.numbers.items()
         },
     )
 
 
-def model_record(similarity: ModelSimilarity) -> dict[str, Any]:
-    """All that was measured in a network: `sites` and `pairs`, one entry for each timestep."""
-    return {
-        "sites": [
-            {
-                "path": site.path,
-                "kind": site.kind,
-                "depth": site.depth,
-                "timestep": step,
-                **summary_record(similarity.at(site.path, step)),
-            }
-            for site in similarity.sites
-            for step in similarity.timesteps
-        ],
-        "pairs": [
-            {
-                "first": pair.first,
-                "second": pair.second,
-                "depth": pair.depth,
-                "timestep": step,
-                **summary_record(similarity.between(pair, step)),
-            }
-            for pair in similarity.pairs
-            for step in similarity.timesteps
-        ],
-    }
-
-
-def estimate_record(estimate: Estimate) -> dict[str, Any]:
+def number_record(number: Estimate | MeanDifference) -> dict[str, Any]:
     """A number with its interval for JSON."""
-    return {
-        "value": estimate.value,
-        "interval": _ends(estimate.interval),
-        "deviation": estimate.deviation,
-    }
+    return asdict(_number(number))
 
 
-def gap_record(gap: Gap) -> dict[str, Any]:
-    """The difference of two sets with its interval for JSON."""
-    return {"value": gap.value, "interval": _ends(gap.interval)}
+def _number(number: Estimate | MeanDifference) -> NumberRecord:
+    interval = number.interval
+    return NumberRecord(
+        value=number.value,
+        interval=None if interval is None else (interval.low, interval.high),
+        deviation=number.deviation if isinstance(number, Estimate) else None,
+    )
 
 
-def _ends(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
-
-
-def _band_record(band: Band, part: slice) -> dict[str, Any]:
+def _rounded(array: ArrayEstimate, part: slice = slice(None)) -> dict[str, Any]:
     def rounded(values: Array | None) -> Any:
         return None if values is None else np.round(values[part], DECIMALS).tolist()
 
-    return {name: rounded(getattr(band, name)) for name in ("value", "low", "high")}
+    return {name: rounded(getattr(array, name)) for name in ("value", "low", "high")}
 
 
-def _read_band(record: Mapping[str, Any], padding: tuple[int, int] = (0, 0)) -> Band:
-    def read(values: Any) -> Any:
+def _array(record: ArrayRecord, padding: tuple[int, int] = (0, 0)) -> ArrayEstimate:
+    def padded(values: Entries | None) -> Any:
         return None if values is None else np.pad(np.array(values), padding)
 
-    return Band(value=read(record["value"]), low=read(record["low"]), high=read(record["high"]))
+    return ArrayEstimate(
+        value=padded(record.value), low=padded(record.low), high=padded(record.high)
+    )
 
 
-def _read_estimate(record: Mapping[str, Any], num_clips: int) -> Estimate:
+def _estimate(number: NumberRecord, num_clips: int) -> Estimate:
     interval = None
-    if record["interval"] is not None:
-        low, high = record["interval"]
+    if number.interval is not None:
+        low, high = number.interval
         method = f"Student's t over {num_clips} clips"
         interval = Interval(low=low, high=high, level=LEVEL, method=method)
-    return Estimate(value=record["value"], interval=interval, deviation=record["deviation"])
+    return Estimate(value=number.value, interval=interval, deviation=number.deviation or 0.0)

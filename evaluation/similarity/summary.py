@@ -1,7 +1,7 @@
 """Similarity matrices of clips, one after the other → their summary, in memory for one.
 
-Of every clip the matrix, its numbers and its distribution are taken, and each of those is averaged
-over the clips: so every part of a summary is a mean of independent draws and has an interval.
+The matrix of each clip, its numbers and its distribution are averaged over the clips, so every part
+of a summary is a mean of independent draws and has an interval.
 """
 
 from collections.abc import Mapping
@@ -12,26 +12,26 @@ import numpy as np
 
 from evaluation.metrics.inputs import Array
 from evaluation.similarity.matrices import TIE, by_distance, inverted_share, pairs
-from evaluation.similarity.moments import Band, Estimate, RunningMoments
+from evaluation.similarity.means import ArrayEstimate, Estimate, RunningMeans
 
 NUM_BINS = 400
-EDGES = np.linspace(-1.0, 1.0, NUM_BINS + 1)  # of the distributions' bins
+EDGES = np.linspace(-1.0, 1.0, NUM_BINS + 1)  # edges of the distributions' bins
 
 # The numbers of one clip, with the range of each.
 FRAME_NUMBERS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
-        "mean": (-1, 1),  # of different frames
-        "variance": (0, 1),  # of the same
-        "neighbours": (-1, 1),  # mean of frames next to each other: 1 where nothing moves
-        "lowest_neighbours": (-1, 1),  # the lowest of those: far below the mean at a jump
+        "mean": (-1, 1),  # mean similarity of different frames
+        "variance": (0, 1),  # variance of these similarities
+        "neighbours": (-1, 1),  # mean similarity of neighbouring frames: 1 where nothing moves
+        "lowest_neighbours": (-1, 1),  # the lowest of these: far below the mean at a jump
         "inverted": (0, 1),  # share of inverted relations
     }
 )
 MUTUAL_NUMBERS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
-        "mean": (-1, 1),  # of any frame of the one with any of the other
+        "mean": (-1, 1),  # mean similarity of any frame of one with any of the other
         "variance": (0, 1),
-        "same_frame": (-1, 1),  # mean of each frame with itself
+        "same_frame": (-1, 1),  # mean similarity of each frame with itself
     }
 )
 
@@ -41,17 +41,17 @@ class Summary:
     """How alike frames are, over clips."""
 
     num_clips: int
-    matrix: Band  # (F, F)
-    by_distance: Band  # (F,): of frames 0, 1, … apart
-    distribution: Band  # (NUM_BINS,): share of a clip's pairs in each bin of EDGES
-    numbers: Mapping[str, Estimate]  # of FRAME_NUMBERS or MUTUAL_NUMBERS
+    matrix: ArrayEstimate  # (F, F)
+    by_distance: ArrayEstimate  # (F,): similarity of frames 0, 1, … apart
+    distribution: ArrayEstimate  # (NUM_BINS,): share of a clip's pairs in each bin of EDGES
+    numbers: Mapping[str, Estimate]  # by the names of FRAME_NUMBERS or MUTUAL_NUMBERS
 
     def __getitem__(self, name: str) -> Estimate:
         return self.numbers[name]
 
     @property
     def num_frames(self) -> int:
-        """F."""
+        """Frames of a clip, F."""
         return len(self.matrix.value)
 
 
@@ -69,12 +69,17 @@ class RunningSummary:
         self.mutual = mutual
         self._ranges = MUTUAL_NUMBERS if mutual else FRAME_NUMBERS
         self._parts = _slices(num_frames**2, num_frames, NUM_BINS, len(self._ranges))
-        self._moments = RunningMoments(self._parts[-1].stop, intervals=intervals)
+        self._means = RunningMeans(self._parts[-1].stop, intervals=intervals)
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the sums."""
+        return self._means.num_bytes
 
     @property
     def count(self) -> int:
         """Clips so far."""
-        return self._moments.count
+        return self._means.count
 
     def add(self, matrix: Array) -> dict[str, float]:
         """One more clip; returns its numbers.
@@ -88,7 +93,7 @@ class RunningSummary:
             raise ValueError("a matrix of similarities that are not all finite")
         numbers = mutual_numbers(matrix) if self.mutual else frame_numbers(matrix)
         entries = matrix.ravel() if self.mutual else pairs(matrix)
-        self._moments.add(
+        self._means.add(
             np.concatenate(
                 [
                     matrix.ravel(),
@@ -101,29 +106,29 @@ class RunningSummary:
         return numbers
 
     def summary(self) -> Summary:
-        """Of the clips so far.
+        """The summary of the clips so far.
 
         Raises:
             ValueError: there are none.
         """
         if not self.count:
-            raise ValueError("no clips, no summary")
+            raise ValueError("there are no clips to summarise")
         matrix, lags, shares, numbers = self._parts
         frames = self.num_frames
         return Summary(
             num_clips=self.count,
-            matrix=self._moments.band(matrix, (frames, frames), -1, 1),
-            by_distance=self._moments.band(lags, (frames,), -1, 1),
-            distribution=self._moments.band(shares, (NUM_BINS,), 0, 1),
+            matrix=self._means.array(matrix, (frames, frames), -1, 1),
+            by_distance=self._means.array(lags, (frames,), -1, 1),
+            distribution=self._means.array(shares, (NUM_BINS,), 0, 1),
             numbers={
-                name: self._moments.estimate(numbers.start + place, floor=low, ceiling=high)
+                name: self._means.estimate(numbers.start + place, floor=low, ceiling=high)
                 for place, (name, (low, high)) in enumerate(self._ranges.items())
             },
         )
 
 
 def frame_numbers(matrix: Array) -> dict[str, float]:
-    """FRAME_NUMBERS of one clip's matrix."""
+    """The numbers of FRAME_NUMBERS for one clip's matrix."""
     different, neighbours = pairs(matrix), np.diagonal(matrix, 1)
     return {
         "mean": float(different.mean()),
@@ -135,7 +140,7 @@ def frame_numbers(matrix: Array) -> dict[str, float]:
 
 
 def mutual_numbers(matrix: Array) -> dict[str, float]:
-    """MUTUAL_NUMBERS of one clip's matrix."""
+    """The numbers of MUTUAL_NUMBERS for one clip's matrix."""
     return {
         "mean": float(matrix.mean()),
         "variance": _variance(matrix),
@@ -150,7 +155,7 @@ def distribution(entries: Array) -> Array:
 
 
 def _variance(entries: Array) -> float:
-    """0 where all are equal but for rounding."""
+    """The variance; 0 where all are equal but for rounding."""
     return 0.0 if np.ptp(entries) < TIE else float(entries.var())
 
 

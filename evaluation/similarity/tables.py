@@ -1,4 +1,4 @@
-"""What was measured as tables that a person reads."""
+"""Similarities as tables that a person reads."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,42 +7,48 @@ from tabulate import tabulate
 
 from reports.numbers import format_value
 
-# In the words of a table; the order is that of the columns.
-WORDS = {
+# Headings of the numbers, in the order of the columns.
+HEADINGS = {
     "mean": "mean",
     "variance": "variance",
     "neighbours": "neighbours",
     "lowest_neighbours": "lowest neighbours",
     "inverted": "inverted",
 }
+SITE_NUMBERS = ("mean", "variance", "inverted")
+PAIR_NUMBERS = ("mean", "variance", "same_frame")
 
 
-def set_table(details: Mapping[str, Any]) -> str:
+def video_table(details: Mapping[str, Any]) -> str:
     """Real and generated videos and their difference, from the details of a result."""
-    names = {"real": "real", "fake": "generated"}
-    shown = {names[side]: record for side, record in details["sets"].items()}
-    shown["generated − real"] = details["differences"]
-    rows = [[label, *(_number(record[name]) for name in WORDS)] for label, record in shown.items()]
-    text, equal = _table(rows, ["videos", *WORDS.values()]), details["of_equal_sets"]
-    if equal is None:
-        return text
-    text += f"As many clips of one and the same source are about {format_value(equal)} apart"
-    return text + (": these are not told from such.\n" if details["told_apart"] is False else ".\n")
-
-
-def model_table(details: Mapping[str, Any]) -> str:
-    """Every site and timestep, and below them the pairs, from the details of a result."""
-    own = ("mean", "variance", "inverted")
+    sets = {
+        "real": details["sets"]["real"]["numbers"],
+        "generated": details["sets"]["fake"]["numbers"],
+        "generated − real": details["differences"],
+    }
     rows = [
-        [site["timestep"], site["path"], site["kind"], *(_number(site[name]) for name in own)]
+        [label, *(_number(numbers[name]) for name in HEADINGS)] for label, numbers in sets.items()
+    ]
+    text, chance = _table(rows, ["videos", *HEADINGS.values()]), details["chance_distance"]
+    if chance is None:
+        return text
+    text += f"Two sets of this size from one source have a distance of about {format_value(chance)}"
+    if details["significantly_different"] is False:
+        return f"{text}: these sets are not significantly different.\n"
+    return f"{text}.\n"
+
+
+def hidden_states_table(details: Mapping[str, Any]) -> str:
+    """Every site and timestep, and below them the pairs, from the details of a result."""
+    rows = [
+        [site["timestep"], site["path"], site["kind"], *_numbers(site, SITE_NUMBERS)]
         for site in sorted(details["sites"], key=lambda site: site["timestep"])
     ]
-    text = _table(rows, ["timestep", "part", "kind", *own])
+    text = _table(rows, ["timestep", "part", "kind", *SITE_NUMBERS])
     if not details["pairs"]:
         return text
-    mutual = ("mean", "variance", "same_frame")
     rows = [
-        [pair["timestep"], pair["first"], pair["second"], *(_number(pair[name]) for name in mutual)]
+        [pair["timestep"], pair["first"], pair["second"], *_numbers(pair, PAIR_NUMBERS)]
         for pair in sorted(details["pairs"], key=lambda pair: pair["timestep"])
     ]
     headers = ["timestep", "first", "second", "mean", "variance", "same frame"]
@@ -53,6 +59,10 @@ def _table(rows: list[list[Any]], headers: list[str]) -> str:
     return tabulate(rows, headers=headers, disable_numparse=True) + "\n"
 
 
+def _numbers(place: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
+    return [_number(place["summary"]["numbers"][name]) for name in names]
+
+
 def _number(record: Mapping[str, Any]) -> str:
-    ends = record["interval"]
-    return format_value(record["value"], None if ends is None else (ends[0], ends[1]))
+    interval = record["interval"]
+    return format_value(record["value"], None if interval is None else tuple(interval))

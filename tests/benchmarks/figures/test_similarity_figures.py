@@ -37,7 +37,7 @@ from benchmarks.figures.similarity_drawings import SimilarityFigure, draw
 from benchmarks.figures.similarity_networks import SimilarityTask
 from benchmarks.figures.similarity_numbers import SHARE, Networks, Number, over_networks, overlap
 from benchmarks.figures.trainings import run_trainings
-from evaluation.similarity import latte_sites, measure_model_similarity
+from evaluation.similarity import Denoiser, Probe, latte_sites, measure_model_similarity
 from evaluation.similarity.record import summary_record
 from evaluation.similarity.summary import RunningSummary, Summary
 from latte.autoencoder import open_autoencoder
@@ -93,14 +93,16 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
     assert "The mean falls with each further spatial block, t = 500: paper yes; here " in printed
 
     loaded = load_checkpoint(path)
-    found = measure_model_similarity(
-        build_model(loaded),
-        shapes_clips("test", range(5), num_frames=FRAMES, size=8),
+    denoiser = Denoiser(
+        model=build_model(loaded),
         autoencoder=open_autoencoder("identity"),
         diffusion=GaussianDiffusion(),
-        timesteps=(100, 500, 900),
+    )
+    found = measure_model_similarity(
+        denoiser,
+        shapes_clips("test", range(5), num_frames=FRAMES, size=8),
+        Probe(timesteps=(100, 500, 900), sites=latte_sites(loaded.config, [0, 1])),
         labels=[index % 10 for index in range(5)],
-        sites=latte_sites(loaded.config, [0, 1]),
     )
     with (out / "figure6.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -158,15 +160,16 @@ def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Pat
     labels = ["temporal attention", "spatial attention", "between the two"]
     cells, ended = look_into_networks(figure8_similarity.LOOK, request)
     ended.raise_if_failed()
-    (pair, *_) = cells[0].details["pairs"]
+    pair = cells[0].details["pairs"][0]
     assert (pair["first"], pair["second"]) == ("blocks.2.attn", "blocks.2.attn_temporal")
     temporal = cells[0].details["sites"][0]
     assert (temporal["path"], temporal["timestep"], pair["timestep"]) == (
         *("blocks.2.attn_temporal", 100, 100),
     )
     lead = figure8_similarity.leads(Networks.of(cells), 100)["temporal attention"][0]
-    assert lead.value == pytest.approx(temporal["mean"]["value"] - pair["mean"]["value"])
-    ends = [np.subtract(*each["mean"]["interval"]) / -2 for each in (temporal, pair)]
+    means = [place["summary"]["numbers"]["mean"] for place in (temporal, pair)]
+    assert lead.value == pytest.approx(means[0]["value"] - means[1]["value"])
+    ends = [np.subtract(*mean["interval"]) / -2 for mean in means]
     assert (lead.high - lead.low) / 2 < sum(ends)  # taken clip by clip
     figure, networks = figure8_similarity.figure(cells), Networks.of(cells)
     drawings = {each.name: each for each in draw(figure, networks)}
@@ -179,7 +182,7 @@ def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Pat
     assert panel.get_xlabel() == "frame after temporal attention"
     rows = drawn["figure8-mutual"].query("matrix == 'between the two, t = 100'")
     shown = rows.similarity.to_numpy().reshape(FRAMES, FRAMES)
-    np.testing.assert_allclose(shown, pair["matrix"]["value"])
+    np.testing.assert_allclose(shown, pair["summary"]["matrix"]["value"])
     own = set(drawn["figure8-matrices"].matrix)
     assert own == {f"{part}, t = {step}" for part in labels[:2] for step in (100, 500, 900)}
     shares = drawn["figure8"].groupby("distribution", sort=False).share.sum()
@@ -187,7 +190,7 @@ def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Pat
     assert shares.tolist() == pytest.approx([1, 1, 1], abs=1e-3)  # the record rounds its bins
     frame = values_table(figure, networks, ()).frame()
     assert list(frame.index) == labels * 3
-    assert frame["mean"].iloc[2] == pytest.approx(pair["mean"]["value"])
+    assert frame["mean"].iloc[2] == pytest.approx(means[1]["value"])
     assert frame["inverted"].isna().tolist() == [False, False, True] * 3
     assert "here block 2 of 3" in figure.remarks[0]
 
@@ -398,7 +401,7 @@ def network_of_figure6(seed: int, means: tuple[float, ...]) -> CellRecord:
     """After each of several spatial blocks a mean; the variance grows, inversions stay."""
     blocks = [f"blocks.{block}" for block in range(len(means))]
     sites = [
-        {"path": path, "kind": "", "depth": None, "timestep": 500, **even(mean)}
+        {"path": path, "kind": "", "depth": None, "timestep": 500, "summary": even(mean)}
         for path, mean in zip(["x_embedder", *blocks], (0.95, *means), strict=True)
     ]
     pairs = [*pairwise(range(len(means))), (0, len(means) - 1)]
@@ -481,11 +484,17 @@ def network_of_figure8(
     paths = {"blocks.2.attn_temporal": temporal, "blocks.2.attn": spatial}
     shift = 0.001 * seed
     sites = [
-        {"path": path, "kind": "", "depth": 2, "timestep": 500, **even(value + shift, clips=clips)}
+        {
+            "path": path,
+            "kind": "",
+            "depth": 2,
+            "timestep": 500,
+            "summary": even(value + shift, clips=clips),
+        }
         for path, value in paths.items()
     ]
     place = {"first": "blocks.2.attn", "second": "blocks.2.attn_temporal", "depth": 2}
-    pair = {**place, "timestep": 500, **even(mutual + shift, mutual=True, clips=clips)}
+    pair = {**place, "timestep": 500, "summary": even(mutual + shift, mutual=True, clips=clips)}
     between = "blocks.2.attn × blocks.2.attn_temporal"
     leads = [
         difference("mean", between, path, value - mutual, 0.001) for path, value in paths.items()
@@ -525,7 +534,8 @@ def test_attentions_are_compared_clip_by_clip() -> None:
     # Each mean by itself is known to ±0.2 alone, but their difference to ±0.01.
     near = network_of_figure8(0, 0.5, 0.6, 0.45)
     for place in (*near.details["sites"], *near.details["pairs"]):
-        place["mean"]["interval"] = [place["mean"]["value"] - 0.2, place["mean"]["value"] + 0.2]
+        mean = place["summary"]["numbers"]["mean"]
+        mean["interval"] = [mean["value"] - 0.2, mean["value"] + 0.2]
     for each in near.details["differences"]:
         each["interval"] = [each["value"] - 0.01, each["value"] + 0.01]
     claims = {each.claim: each for each in judged(figure8_similarity.figure([near]), [near])}

@@ -22,7 +22,7 @@ from evaluation.metrics import frechet_distance_from_features
 from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, STYLEGAN_V
-from evaluation.similarity.run import HIDDEN
+from evaluation.similarity.hidden_states.run import HIDDEN
 from latte.data.errors import InputError
 from reports.cells import Cell
 from reports.ranks import ranks

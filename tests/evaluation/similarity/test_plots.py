@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
 
-from evaluation.similarity import latte_sites, measure_model_similarity
+from evaluation.similarity import Denoiser, Probe, latte_sites, measure_model_similarity
 from evaluation.similarity.plots import model_figures, shown_sites, video_figures
 from latte.autoencoder import open_autoencoder
 
@@ -13,14 +13,11 @@ from latte.autoencoder import open_autoencoder
 def measure(small_latte, diffusion, short_clips):
     def run(variant, steps, blocks=None):
         model = small_latte(variant)
-        return measure_model_similarity(
-            model,
-            short_clips[:5],
-            autoencoder=open_autoencoder("patches"),
-            diffusion=diffusion,
-            timesteps=steps,
-            sites=latte_sites(model.config, blocks),
+        denoiser = Denoiser(
+            model=model, autoencoder=open_autoencoder("patches"), diffusion=diffusion
         )
+        probe = Probe(timesteps=steps, sites=latte_sites(model.config, blocks))
+        return measure_model_similarity(denoiser, short_clips[:5], probe)
 
     return run
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from evaluation.similarity import Site, branch_pairs, latte_sites
-from evaluation.similarity.hidden_states import as_frames, check_sites, watching
+from evaluation.similarity.hidden_states.sites import as_frames, check_sites, watching
 from latte.data.errors import InputError
 from latte.model.embeddings import unfold_patches
 
@@ -42,7 +42,7 @@ def test_a_frame_may_have_one_token(states, layout):
 
 @pytest.mark.parametrize("layout", ["nfs", "nfsdx", "n(fsd", "(nf", "nffd", "n)f(sd"])
 def test_what_is_no_layout_is_refused(layout):
-    with pytest.raises(ValueError, match="no layout"):
+    with pytest.raises(ValueError, match="a layout is"):
         Site(path="part", layout=layout)
 
 

@@ -1,19 +1,21 @@
-"""Clips → latents → noised latents at chosen timesteps. A clip's noise is a function of its number.
+"""Clips → latents → noised latents at given timesteps. A clip's noise is a function of its number.
 
 The generator's parts are known here by what they do, not by their types.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from latte.data.errors import InputError
+
+Predict: TypeAlias = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Any]
 
 
 class Encoder(Protocol):
@@ -34,6 +36,30 @@ class Noising(Protocol):
         """x_t of x_0 at places t (N,) in `timesteps`."""
 
 
+def _predict(model: nn.Module, x: Tensor, t: Tensor, y: Tensor | None) -> Any:
+    return model(x, t) if y is None else model(x, t, y)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Denoiser:
+    """A network and what turns clips into its inputs."""
+
+    model: nn.Module  # on `device`, in `eval` mode
+    autoencoder: Encoder
+    diffusion: Noising
+    device: torch.device | str = "cpu"
+    num_frames: int | None = None  # frames of tokens; None: as the model's configuration says
+    predict: Predict = _predict  # calls (model, x (N, F, C, h, w), t (N,), y (N,) or None)
+
+    def inputs(self, clips: np.ndarray, numbers: Sequence[int], seed: int) -> tuple[Tensor, Tensor]:
+        """Latents of clips, uint8 (N, F, H, W, 3), and the noise of each, by its number."""
+        frames = torch.from_numpy(clips).to(self.device)
+        with torch.no_grad():
+            latents = self.autoencoder.encode(frames.movedim(-1, -3).float() / 127.5 - 1)
+        noise = torch.stack([clip_noise(seed, number, latents.shape[1:]) for number in numbers])
+        return latents, noise.to(self.device)
+
+
 @dataclass(frozen=True, kw_only=True)
 class NoisedBatch:
     """Clips at one timestep, as the network sees them."""
@@ -45,7 +71,7 @@ class NoisedBatch:
 
 
 def clip_noise(seed: int, number: int, shape: Sequence[int]) -> Tensor:
-    """The noise of clip `number`, and of no other: on the CPU, whatever the device.
+    """The noise of one clip, by its number; drawn on the CPU, whatever the device.
 
     It is the same at all timesteps, so that a curve over them shows the timestep alone.
     """
@@ -57,59 +83,54 @@ def clip_noise(seed: int, number: int, shape: Sequence[int]) -> Tensor:
 def noised_batches(
     clips: Iterable[np.ndarray],
     labels: Iterable[int] | None,
-    *,
-    autoencoder: Encoder,
-    diffusion: Noising,
+    denoiser: Denoiser,
     timesteps: Sequence[int],
+    *,
     size: int,
     seed: int,
-    device: torch.device,
 ) -> Iterator[tuple[int, Iterator[NoisedBatch]]]:
-    """For `size` clips at a time their number, and one batch for each timestep.
+    """For `size` clips at a time, their number and one batch for each timestep.
 
-    The last batch is filled up with its last clip, so every one has `size` clips.
+    The last batch is filled up with its last clip, so every batch has `size` clips.
 
     Args:
         clips: uint8 (F, H, W, 3) each.
-        labels: a class for each; None of an unconditional model.
+        labels: a class for each clip; None for an unconditional model.
 
     Raises:
         InputError: a timestep that the diffusion does not have.
     """
+    diffusion, device = denoiser.diffusion, denoiser.device
     check_timesteps(timesteps, diffusion)
     places = {step: place for place, step in enumerate(diffusion.timesteps)}
     numbered = enumerate(clips)
-    of_clips = None if labels is None else iter(labels)
+    classes = None if labels is None else iter(labels)
+
+    def at_each_timestep(x0: Tensor, noise: Tensor, y: Tensor | None) -> Iterator[NoisedBatch]:
+        for step in timesteps:
+            place = torch.full((size,), places[step], device=device)
+            yield NoisedBatch(
+                timestep=step,
+                x=diffusion.q_sample(x0, place, noise),
+                t=torch.full((size,), step, device=device),
+                y=y,
+            )
+
     while batch := list(islice(numbered, size)):
         y = None
-        if of_clips is not None:
-            classes = list(islice(of_clips, len(batch)))
-            if len(classes) < len(batch):
+        if classes is not None:
+            own = list(islice(classes, len(batch)))
+            if len(own) < len(batch):
                 raise ValueError("fewer labels than clips")
-            y = _filled(torch.tensor(classes, device=device), size)
-        frames = _filled(torch.from_numpy(np.stack([clip for _, clip in batch])), size)
-        with torch.no_grad():
-            x0 = autoencoder.encode(frames.to(device).movedim(-1, -3).float() / 127.5 - 1)
-        noises = [clip_noise(seed, number, x0.shape[1:]) for number, _ in batch]
-        noise = _filled(torch.stack(noises).to(device), size)
-
-        def at_each_timestep(
-            x0: Tensor = x0, noise: Tensor = noise, y: Tensor | None = y
-        ) -> Iterator[NoisedBatch]:
-            for step in timesteps:
-                place = torch.full((size,), places[step], device=device)
-                yield NoisedBatch(
-                    timestep=step,
-                    x=diffusion.q_sample(x0, place, noise),
-                    t=torch.full((size,), step, device=device),
-                    y=y,
-                )
-
-        yield len(batch), at_each_timestep()
+            y = _filled(torch.tensor(own, device=device), size)
+        filled = batch + batch[-1:] * (size - len(batch))
+        numbers = [number for number, _ in filled]
+        x0, noise = denoiser.inputs(np.stack([clip for _, clip in filled]), numbers, seed)
+        yield len(batch), at_each_timestep(x0, noise, y)
 
 
 def check_timesteps(timesteps: Sequence[int], diffusion: Noising) -> None:
-    """Refuse timesteps that are none, or twice the same.
+    """Refuse timesteps that the diffusion does not have, and repeated ones.
 
     Raises:
         InputError: naming the first.

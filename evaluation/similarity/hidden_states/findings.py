@@ -1,12 +1,13 @@
-"""What was measured inside a network: every place by itself, and curves and differences of them."""
+"""Similarities inside a network: at every place, as curves over places, and their differences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from evaluation.similarity.hidden_states import Site
-from evaluation.similarity.latte_sites import SitePair
-from evaluation.similarity.moments import Estimate
+from evaluation.similarity.hidden_states.latte_sites import SitePair
+from evaluation.similarity.hidden_states.sites import Site
+from evaluation.similarity.means import Estimate
+from evaluation.similarity.record import summary_record
 from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS, Summary
 
 Place: TypeAlias = tuple[str | SitePair, int]  # a site by its path or two of them, and a timestep
@@ -20,7 +21,7 @@ class Difference:
         ValueError: one of the places has no such number.
     """
 
-    number: str  # of FRAME_NUMBERS at a site, of MUTUAL_NUMBERS at a pair of sites
+    number: str  # a name in FRAME_NUMBERS at a site, in MUTUAL_NUMBERS at a pair of sites
     first: Place
     second: Place
 
@@ -46,18 +47,18 @@ class ModelSimilarity:
     pairs: tuple[SitePair, ...]
     timesteps: tuple[int, ...]
     num_clips: int
-    num_frames: int  # of tokens
+    num_frames: int  # frames of tokens
     summaries: Mapping[tuple[str, int], Summary]
     mutual: Mapping[tuple[SitePair, int], Summary]
-    averages: Mapping[str, Estimate]  # of FRAME_NUMBERS, over all of `summaries`
-    differences: Mapping[Difference, Estimate]  # those that were asked for
+    averages: Mapping[str, Estimate]  # of FRAME_NUMBERS, over all sites and timesteps
+    differences: Mapping[Difference, Estimate]  # the requested ones
 
     def at(self, path: str, timestep: int) -> Summary:
-        """Of one site with itself."""
+        """Similarity of a site's frames with each other."""
         return self.summaries[path, timestep]
 
     def between(self, pair: SitePair, timestep: int) -> Summary:
-        """Of two sites with each other: frames of the first with frames of the second."""
+        """Similarity of frames of the first site with frames of the second."""
         return self.mutual[pair, timestep]
 
     @property
@@ -67,14 +68,12 @@ class ModelSimilarity:
 
     def over_depth(self, number: str, timestep: int, kind: str) -> list[tuple[int, Estimate]]:
         """One number at every block that has a site of a kind, by the number of the block."""
-        return sorted(
-            (
-                (site.depth, self.at(site.path, timestep)[number])
-                for site in self.sites
-                if site.kind == kind and site.depth is not None
-            ),
-            key=lambda point: point[0],
-        )
+        points = {
+            site.depth: self.at(site.path, timestep)[number]
+            for site in self.sites
+            if site.kind == kind and site.depth is not None
+        }
+        return sorted(points.items())
 
     def over_time(self, number: str, path: str) -> list[tuple[int, Estimate]]:
         """One number of a site at every timestep, ascending."""
@@ -84,15 +83,42 @@ class ModelSimilarity:
         """Second less first, clip by clip: narrower than two intervals beside each other.
 
         Raises:
-            ValueError: this difference was not asked for when the clips went by.
+            ValueError: this difference was not requested before the clips were measured.
         """
         wanted = Difference(number, first, second)
         if wanted not in self.differences:
             raise ValueError(
-                f"this difference was not asked for: give differences=[{wanted}] to what measures"
+                f"this difference was not requested: measure with differences=[{wanted}]"
             )
         return self.differences[wanted]
 
     def average(self, number: str) -> Estimate:
         """The mean of a number over all sites and timesteps."""
         return self.averages[number]
+
+    def record(self) -> dict[str, Any]:
+        """All sites and pairs for JSON, one entry for each timestep."""
+        return {
+            "sites": [
+                {
+                    "path": site.path,
+                    "kind": site.kind,
+                    "depth": site.depth,
+                    "timestep": step,
+                    "summary": summary_record(self.at(site.path, step)),
+                }
+                for site in self.sites
+                for step in self.timesteps
+            ],
+            "pairs": [
+                {
+                    "first": pair.first,
+                    "second": pair.second,
+                    "depth": pair.depth,
+                    "timestep": step,
+                    "summary": summary_record(self.between(pair, step)),
+                }
+                for pair in self.pairs
+                for step in self.timesteps
+            ],
+        }

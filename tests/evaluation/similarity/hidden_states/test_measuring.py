@@ -9,15 +9,17 @@ from scipy import stats
 from torch import nn
 
 from evaluation.similarity import (
+    Denoiser,
     Difference,
+    Probe,
     Site,
     SitePair,
     latte_sites,
     measure_model_similarity,
 )
+from evaluation.similarity.hidden_states.measuring import RunningSimilarity
+from evaluation.similarity.hidden_states.noised import clip_noise, noised_batches
 from evaluation.similarity.matrices import inverted_share
-from evaluation.similarity.model import _Running
-from evaluation.similarity.noised import clip_noise, noised_batches
 from latte.autoencoder import from_uint8, open_autoencoder
 from latte.data.errors import InputError
 
@@ -27,8 +29,13 @@ STEPS = (100, 900)
 @pytest.fixture(scope="module")
 def measure(diffusion, short_clips):
     def run(model, clips=short_clips, **options):
-        given = {"autoencoder": open_autoencoder("patches"), "diffusion": diffusion} | options
-        return measure_model_similarity(model, clips, **({"timesteps": STEPS} | given))
+        run_options = ("labels", "batch_size", "on_clips")
+        model_options = ("autoencoder", "num_frames", "predict")
+        own = {name: options.pop(name) for name in run_options if name in options}
+        parts = {name: options.pop(name) for name in model_options if name in options}
+        parts = {"autoencoder": open_autoencoder("patches"), "diffusion": diffusion} | parts
+        probe = Probe(**{"timesteps": STEPS} | options)
+        return measure_model_similarity(Denoiser(model=model, **parts), clips, probe, **own)
 
     return run
 
@@ -70,7 +77,9 @@ def test_the_batch_cannot_move_it(small_latte, measure, monkeypatch):
     model = small_latte(4)
     one, other = (measure(model, batch_size=size) for size in (1, 5))
     assert one.average("inverted") == other.average("inverted")
-    monkeypatch.setattr("evaluation.similarity.model.clips_at_once", lambda device, size: size)
+    monkeypatch.setattr(
+        "evaluation.similarity.hidden_states.measuring.clips_at_once", lambda device, size: size
+    )
     together = measure(model, batch_size=4)  # as on a GPU, the last batch filled up
     assert together.num_clips == 7
     for place, summary in one.summaries.items():
@@ -87,10 +96,10 @@ def test_the_batch_cannot_move_it(small_latte, measure, monkeypatch):
 def test_noise_belongs_to_the_clip_and_is_the_same_at_all_timesteps(diffusion, short_clips):
     def batches(size, clips):
         found = {}
-        given = {"autoencoder": open_autoencoder("identity"), "diffusion": diffusion, "seed": 3}
-        for number, steps in noised_batches(
-            iter(clips), None, timesteps=STEPS, size=size, device=torch.device("cpu"), **given
-        ):
+        denoiser = Denoiser(
+            model=nn.Identity(), autoencoder=open_autoencoder("identity"), diffusion=diffusion
+        )
+        for number, steps in noised_batches(iter(clips), None, denoiser, STEPS, size=size, seed=3):
             first = len(found) // len(STEPS)
             for batch in steps:
                 assert len(batch.x) == size
@@ -209,22 +218,17 @@ def test_differences_that_cannot_be_taken_are_refused_by_name(small_latte, measu
     with pytest.raises(ValueError, match="has no number 'inverted': it has mean, variance, same"):
         Difference("inverted", ("blocks.0", 100), (pair, 100))
     elsewhere = Difference("mean", ("blocks.0", 100), ("blocks.0", 500))
-    with pytest.raises(ValueError, match=r"is of \('blocks.0', 500\), where nothing is looked at"):
+    with pytest.raises(ValueError, match=r"is of \('blocks.0', 500\), which is not measured"):
         measure(small_latte(1), differences=[elsewhere])
     found = measure(small_latte(1))
-    with pytest.raises(ValueError, match=r"give differences=\[Difference\(number='mean'"):
+    with pytest.raises(ValueError, match=r"measure with differences=\[Difference\(number='mean'"):
         found.difference("mean", ("blocks.0", 100), ("blocks.1", 100))
 
 
 def test_memory_grows_with_the_places_and_not_with_their_square(small_latte):
-    """Of what is kept between clips, which is numbers in arrays."""
-
     def held(blocks, steps):
         sites = latte_sites(small_latte(2).config, blocks)
-        running = _Running.of(sites, (), steps, frames=6)
-        parts = [vars(each._moments) for each in running.places.values()]
-        parts += [vars(running.averages), vars(running.differences)]
-        return sum(x.nbytes for part in parts for x in part.values() if isinstance(x, np.ndarray))
+        return RunningSimilarity(sites, (), Probe(timesteps=steps), num_frames=6).num_bytes
 
     assert held([0, 1], range(500)) < 1001 * held([0], [0])
 

@@ -1,18 +1,18 @@
-"""The places in a Latte where the paper looks, by variant; nothing of the generator is imported."""
+"""The sites of a Latte that the paper examines, by variant; the generator is not imported."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from evaluation.similarity.hidden_states import Site
+from evaluation.similarity.hidden_states.sites import Site
 from latte.data.errors import InputError
 
 SPATIAL, TEMPORAL = "attn", "attn_temporal"  # submodules of the blocks of variants 3 and 4
 
 
 class LatteSizes(Protocol):
-    """What is read of a `latte.config.LatteConfig`."""
+    """The part of a `latte.config.LatteConfig` that is read here."""
 
     @property
     def variant(self) -> int: ...
@@ -33,37 +33,36 @@ class SitePair:
     depth: int | None = None
 
 
-def latte_sites(config: LatteSizes, chosen: Sequence[int | str] | None = None) -> tuple[Site, ...]:
+def latte_sites(config: LatteSizes, parts: Sequence[int | str] | None = None) -> tuple[Site, ...]:
     """The sites of a Latte.
 
     Args:
-        config: of the network.
-        chosen: blocks by number, each of which stands for its output and, in variants 3 and 4,
+        config: configuration of the network.
+        parts: blocks by number, each of which stands for its output and, in variants 3 and 4,
             the outputs of its spatial and of its temporal attention; or dotted paths. None: all
             blocks.
 
     Raises:
-        InputError: a number that is no block's, or an empty path.
+        InputError: an unknown block, or an empty path.
     """
     sites: dict[str, Site] = {}
-    for each in range(config.depth) if chosen is None else chosen:
-        paths = [each] if isinstance(each, str) else _paths_of_block(config, each)
-        for path in paths:
+    for part in range(config.depth) if parts is None else parts:
+        for path in [part] if isinstance(part, str) else _paths_of_block(config, part):
             sites[path] = latte_site(config, path)
     return tuple(sites.values())
 
 
 def latte_site(config: LatteSizes, path: str) -> Site:
-    """One site by its dotted path: tokens are (N, F, S, D) but in attention over time.
+    """One site by its dotted path: tokens are (N, F, S, D) except in attention over time.
 
     Raises:
         InputError: the path is empty.
     """
     if not path:
         raise InputError("a part of the model without a name: give a path such as blocks.0.attn")
-    found = re.match(r"blocks\.(\d+)(?:\.(\w+))?", path)
-    depth = int(found[1]) if found else None
-    part = found[2] if found else None
+    block = re.match(r"blocks\.(\d+)(?:\.(\w+))?", path)
+    depth = int(block[1]) if block else None
+    part = block[2] if block else None
     over_time = part == TEMPORAL
     if part == SPATIAL and depth is not None:
         over_time = _axis(config, depth) == "temporal"
@@ -86,7 +85,7 @@ def latte_site(config: LatteSizes, path: str) -> Site:
 
 
 def branch_pairs(sites: Sequence[Site]) -> tuple[SitePair, ...]:
-    """Spatial with temporal attention, of each block of which both are among the sites."""
+    """Spatial with temporal attention, for each block that has both among the sites."""
     paths = {site.path for site in sites}
     return tuple(
         SitePair(first=site.path, second=f"{block}.{TEMPORAL}", depth=site.depth)
@@ -106,7 +105,7 @@ def _paths_of_block(config: LatteSizes, number: int) -> list[str]:
 
 
 def _axis(config: LatteSizes, depth: int) -> str:
-    """What a block attends over, where that is one thing."""
+    """The axis that a block attends over; empty where it attends over both."""
     if config.variant == 1:
         return "temporal" if depth % 2 else "spatial"
     if config.variant == 2:

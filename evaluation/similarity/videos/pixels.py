@@ -1,7 +1,7 @@
 """Pixels in the place of a network's features: any video has them, and nothing is fetched.
 
-A frame is one vector of its pixels, grey being 0. Features of a whole frame would fill a disk, so
-what is kept of a clip is its matrix of similarities: a row of it for each frame.
+A frame is one vector of its pixels, grey being 0. Features of whole frames would fill a disk, so
+the matrix of similarities is stored for each clip: one row for each frame.
 """
 
 from pathlib import Path
@@ -12,23 +12,21 @@ from torch import Tensor
 
 from evaluation.features.extraction import StoredNetwork
 from evaluation.networks.spec import NetworkSpec
-from evaluation.similarity.matrices import FEWEST_FRAMES, frame_similarity
+from evaluation.similarity.matrices import MIN_FRAMES, frame_similarity
 
 PIXELS = "pixels"
-NO_NETWORK = "none"
-MATRIX = "similarity"  # the output that is a matrix already
+MATRIX = "similarity"  # the output whose features are the matrix itself
 
 
 def open_pixels(store: Path | None, num_frames: int) -> StoredNetwork:
-    """Similarities of the pixels of clips of so many frames, on the CPU: uint8 (N, F, H, W, 3) →
-    float32 (N, F, F)."""
+    """Similarities of pixels, on the CPU: uint8 (N, F, H, W, 3) → float32 (N, F, F)."""
     spec = NetworkSpec(
         name=PIXELS,
         title="pixels of a frame, in [-1, 1]",
         unit="frame",
         outputs={MATRIX: num_frames},
         resizes=("none",),
-        min_frames=FEWEST_FRAMES,
+        min_frames=MIN_FRAMES,
         cpu_chunk=1,
         metric_suffix=f"-{PIXELS}",
         version=1,

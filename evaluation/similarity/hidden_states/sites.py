@@ -1,4 +1,4 @@
-"""Hidden states of chosen submodules, by dotted path, while a network runs.
+"""Hidden states of submodules, by dotted path, while a network runs.
 
 A forward hook hands each state on as soon as it is there, so no more than one is held.
 """
@@ -29,12 +29,12 @@ class Site:
     together, "(nf)dhw" that of a convolution of single frames.
 
     Raises:
-        ValueError: that is no layout.
+        ValueError: no such layout.
     """
 
     path: str  # as in `named_modules`
-    layout: str  # of its output; of a tuple, of its first part
-    kind: str = "output"  # what curves over depth join: "block", "spatial", "temporal", …
+    layout: str  # layout of its output; if that is a tuple, of its first part
+    kind: str = "output"  # sites of one kind make a curve over depth: "spatial block", …
     depth: int | None = None  # number of its block
     skip_tokens: int = 0  # first tokens of a frame that are no part of the picture
 
@@ -42,19 +42,19 @@ class Site:
         letters = re.sub(r"[()]", "", self.layout)
         whole = re.fullmatch(r"(\(\w+\)|\w)+", self.layout) and set(letters) <= set(AXES)
         if not whole or len(set(letters)) < len(letters) or not set("nfd") <= set(letters):
-            raise ValueError(f"{self.layout!r} is no layout such as nfsd, (nf)sd or (ns)fd")
+            raise ValueError(f"{self.layout!r}: a layout is nfsd, (nf)sd or (ns)fd, for example")
 
 
 def check_sites(
-    model: nn.Module, sites: Sequence[Site], giving: Sequence[str] | None = None
+    model: nn.Module, sites: Sequence[Site], children: Sequence[str] | None = None
 ) -> None:
-    """Refuse a path that is none of the model's.
+    """Refuse a path that the model does not have.
 
     Args:
-        giving: the model's children that give states of frames, for the message; None: all.
+        children: the model's children whose outputs are states of frames; None: all.
 
     Raises:
-        InputError: naming the nearest paths and what the model is made of.
+        InputError: naming the nearest paths and the parts of the model.
     """
     paths = [path for path, _ in model.named_modules()][1:]
     for site in sites:
@@ -62,21 +62,20 @@ def check_sites(
             near = get_close_matches(site.path, paths, n=3, cutoff=0.5)
             meant = f"did you mean {' or '.join(near)}? it has" if near else "it has"
             raise InputError(
-                f"the model has no part {site.path!r}: {meant} {_outline(model, giving)}, and "
+                f"the model has no part {site.path!r}: {meant} {_outline(model, children)}, and "
                 "their parts"
             )
 
 
-def _outline(model: nn.Module, giving: Sequence[str] | None) -> str:
-    """Children of a model, of a list of them the first and the last: `blocks.0 … blocks.13`."""
+def _outline(model: nn.Module, names: Sequence[str] | None) -> str:
+    """The children of a model; a list by its first and its last: `blocks.0 … blocks.13`."""
     children = dict(model.named_children())
-    names = []
-    for name in children if giving is None else giving:
+    shown = []
+    for name in children if names is None else names:
         part = children[name]
-        if isinstance(part, nn.ModuleList) and len(part) > 1:
-            name = f"{name}.0 … {name}.{len(part) - 1}"
-        names.append(name)
-    return ", ".join(names)
+        is_list = isinstance(part, nn.ModuleList) and len(part) > 1
+        shown.append(f"{name}.0 … {name}.{len(part) - 1}" if is_list else name)
+    return ", ".join(shown)
 
 
 @contextmanager
@@ -88,14 +87,14 @@ def watching(
     num_clips: int,
     num_frames: int,
 ) -> Iterator[None]:
-    """While it lasts, `receive(site, states)` gets the states (N, F, S, D) of every run.
+    """Within the context, `receive(site, states)` gets the states (N, F, S, D) of every run.
 
     Args:
-        num_clips: N of each run.
-        num_frames: F, frames of tokens.
+        num_clips: clips in each run, N.
+        num_frames: frames of tokens, F.
 
     Raises:
-        InputError: a path is none of the model's, a site was never reached or more than once, or
+        InputError: the model has no such path, a site was never reached or more than once, or
             its output does not have its layout.
     """
     check_sites(model, sites)
@@ -125,10 +124,10 @@ def watching(
 
 
 def as_frames(output: Any, site: Site, num_clips: int, num_frames: int) -> Tensor:
-    """What a submodule gave as (N, F, S, D).
+    """The output of a submodule as (N, F, S, D).
 
     Raises:
-        InputError: it is no tensor, or not one of the site's layout.
+        InputError: it is no tensor, or does not have the site's layout.
     """
     if isinstance(output, tuple | list) and output:
         output = output[0]
@@ -157,7 +156,7 @@ def _groups(layout: str) -> list[str]:
 def _sizes(
     groups: Sequence[str], shape: tuple[int, ...], known: dict[str, int]
 ) -> dict[str, int] | None:
-    """How long each letter's axis is; None where the shape does not fit."""
+    """The size of each letter's axis; None where the shape does not fit."""
     if len(groups) != len(shape):
         return None
     sizes = dict(known)

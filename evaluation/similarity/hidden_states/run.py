@@ -1,39 +1,27 @@
-"""From a request to a line in the results file: a model's hidden states, or two sets of videos."""
+"""From a checkpoint and real clips to a result: how alike frames are in a model's hidden states."""
 
+import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.catalogue.registry import for_metric, metric
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set
 from evaluation.features.store import content_key
-from evaluation.measuring.results import (
-    OF_REAL_VIDEOS,
-    Comparison,
-    notes,
-    notes_on_sets,
-    results_of,
-    say,
-)
-from evaluation.measuring.run import MeasureRequest, Task, measured_sets, run_metrics
-from evaluation.protocol.deviations import Deviation
+from evaluation.measuring.results import OF_REAL_VIDEOS, notes_on_sets
 from evaluation.protocol.fields import Protocol
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
-from evaluation.results.writing import append_result, check_writable
-from evaluation.similarity.model_similarity import Difference, ModelSimilarity
-from evaluation.similarity.moments import FEWEST_CLIPS
-from evaluation.similarity.noised import check_timesteps
-from evaluation.similarity.pixels import NO_NETWORK, open_pixels
-from evaluation.similarity.record import model_record
+from evaluation.similarity.hidden_states.findings import Difference, ModelSimilarity
+from evaluation.similarity.hidden_states.measuring import Probe
+from evaluation.similarity.hidden_states.noised import check_timesteps
+from evaluation.similarity.means import LEVEL, MIN_CLIPS
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import frame_size, load_clip
 from latte.data.shapes import ShapesVideo
@@ -41,12 +29,14 @@ from latte.data.sources import Video, VideoSet
 from latte.data.workers import map_in_order
 
 if TYPE_CHECKING:
-    from evaluation.similarity.generated import OpenedModel
+    from evaluation.similarity.hidden_states.checkpoint import OpenedModel
 
-NAME = "similarity"
+logger = logging.getLogger(__name__)
+
 HIDDEN = "hidden-inversion-rate"
-# Of a protocol, what decides the clips that a model is shown.
-OF_CLIPS = (
+NO_NETWORK = "none"  # no feature network: the examined one is in the details
+# Fields of a protocol that decide which clips a model is shown.
+CLIP_FIELDS = (
     *OF_REAL_VIDEOS,
     *("num_frames", "window", "mirror", "seed", "recipe", "filter", "size", "storage"),
 )
@@ -54,66 +44,23 @@ OF_CLIPS = (
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest:
-    """What to look at in a checkpoint, on which clips, and where the result goes."""
+    """Which hidden states of a checkpoint are measured, and on which clips."""
 
     opened: "OpenedModel"
     videos: VideoSet
     protocol: Protocol  # how clips are chosen; their length and size are the model's
     blocks: tuple[int | str, ...] | None  # None: all
     timesteps: tuple[int, ...]
-    differences: tuple[Difference, ...] = ()  # that the caller looks up
+    differences: tuple[Difference, ...] = ()  # differences that the caller looks up
     intervals: bool = True
-    at_least: int = 1  # clips
+    at_least: int = 1  # minimum number of clips
     dataset: str | None = None
     model: str
-    out: Path
 
 
-def run_videos(
-    request: MeasureRequest, options: ExtractionOptions, *, pixels: bool
-) -> Iterator[Result]:
-    """The metric `similarity` of two sets of videos, by a network's features or by pixels.
-
-    Raises:
-        InputError: as `run_metrics`.
-    """
-    if not pixels:
-        yield from run_metrics(replace(request, metrics=(NAME,)), options)
-        return
-    started = time.monotonic()
-    check_writable(request.out)
-    stored = open_pixels(options.store, request.protocol.num_frames)
-    chosen = metric(NAME)
-    protocol = for_metric(request.protocol, chosen)
-    task = Task(metric=chosen, protocol=protocol, network=stored)
-    _, _, real, fake = measured_sets(replace(request, metrics=(NAME,)), [task], options)
-    for note in notes_on_sets([each for each in (real, fake) if each]):
-        say(note)
-    comparison = Comparison(
-        protocol=protocol,
-        dataset=request.dataset,
-        model=request.model,
-        resamples=request.resamples,
-        started=started,
-    )
-    said: set[str] = set()
-    for found in results_of(chosen, real, fake, stored, comparison):
-        result = replace(found, deviations=_but_of_pixels(found.deviations))
-        append_result(request.out, result)
-        for note in notes(result, chosen, num_features=stored.extractor.spec.num_features):
-            if note not in said:
-                say(note)
-            said.add(note)
-        yield result
-
-
-def _but_of_pixels(deviations: Sequence[Deviation]) -> tuple[Deviation, ...]:
-    """Without those that go without saying where the network is none: "network pixels …" stays."""
-    implied = ("weights", "output", "resize")
-    return tuple(each for each in deviations if each.field not in implied)
-
-
-def run_model(request: ModelRequest, options: ExtractionOptions) -> tuple[Result, ModelSimilarity]:
+def measure_hidden_states(
+    request: ModelRequest, options: ExtractionOptions
+) -> tuple[Result, ModelSimilarity]:
     """Show noised real clips to a model and measure its hidden states.
 
     Raises:
@@ -121,19 +68,28 @@ def run_model(request: ModelRequest, options: ExtractionOptions) -> tuple[Result
     """
     started = time.monotonic()
     opened = request.opened
-    check_writable(request.out)
     check_timesteps(request.timesteps, opened.diffusion)
-    opened.sites(request.blocks)  # refuses what is none, before the work
+    sites = opened.sites(request.blocks)  # refuses unknown parts before the work
     protocol = replace(
         request.protocol, num_frames=opened.model.config.num_frames, size=opened.frame_size
     )
-    planned = _planned(replace(request, protocol=protocol), options)
+    request = replace(request, protocol=protocol)
+    planned = _planned(request, options)
     measured = measure_set(planned, [], options)  # hashes the clips, decodes none
     for note in (*notes_on_sets([measured]), *_notes_on_count(request, measured)):
-        say(note)
+        logger.warning(note)
     labels = opened.labels(clip.video for clip in measured.clips)
-    if labels is not None and set(labels) == {opened.model.config.num_classes}:
-        say("the checkpoint does not name the classes of these videos: it is shown no class")
+    if _names_no_class(opened, labels):
+        logger.warning(
+            "the checkpoint does not name the classes of these videos: it is shown no class"
+        )
+    probe = Probe(
+        timesteps=request.timesteps,
+        sites=sites,
+        differences=request.differences,
+        seed=protocol.seed,
+        intervals=request.intervals,
+    )
     with tqdm(
         total=len(measured.clips),
         desc="hidden states",
@@ -144,18 +100,17 @@ def run_model(request: ModelRequest, options: ExtractionOptions) -> tuple[Result
     ) as bar:
         similarity = opened.measure(
             _decoded(planned, options),
-            labels,
-            blocks=request.blocks,
-            timesteps=request.timesteps,
-            seed=protocol.seed,
+            probe,
+            labels=labels,
             batch_size=options.batch_size,
             on_clips=bar.update,
-            differences=request.differences,
-            intervals=request.intervals,
         )
-    result = _result(request, protocol, measured, similarity, labels, started)
-    append_result(request.out, result)
-    return result, similarity
+    return _result(request, measured, similarity, labels, started), similarity
+
+
+def _names_no_class(opened: "OpenedModel", labels: Sequence[int] | None) -> bool:
+    """Whether a model with classes is shown none of them."""
+    return labels is not None and set(labels) == {opened.model.config.num_classes}
 
 
 def _planned(request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
@@ -182,7 +137,7 @@ def _planned(request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
 
 
 def _chosen(videos: VideoSet, request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
-    """The clips; where too few fit at this stride but would without it, the refusal says so."""
+    """The clips; if too few fit at this stride but would at stride 1, the refusal says so."""
 
     def at(stride: int) -> PlannedSet:
         protocol = replace(request.protocol, real_stride=stride)
@@ -211,12 +166,12 @@ def _chosen(videos: VideoSet, request: ModelRequest, options: ExtractionOptions)
 
 
 def _notes_on_count(request: ModelRequest, measured: MeasuredSet) -> Iterator[str]:
-    """Fewer clips than were asked for, or than an interval needs."""
-    found, asked = len(measured.clips), request.protocol.num_real
-    if found < asked:
-        yield f"{found} clips and not {asked}: {measured.record.path} has no more that can be used"
-    if request.intervals and found < FEWEST_CLIPS:
-        yield f"no number has an interval: fewer than {FEWEST_CLIPS} clips"
+    """Whether there are fewer clips than requested, or than an interval needs."""
+    available, wanted = len(measured.clips), request.protocol.num_real
+    if available < wanted:
+        yield f"only {available} of {wanted} clips: {measured.record.path} has no more usable ones"
+    if request.intervals and available < MIN_CLIPS:
+        yield f"no number has an interval: fewer than {MIN_CLIPS} clips"
 
 
 def _redrawn(video: Video, protocol: Protocol) -> Video:
@@ -240,47 +195,45 @@ def _decoded(planned: PlannedSet, options: ExtractionOptions) -> Iterator[np.nda
     with closing(frames):
         for decoded in frames:
             if isinstance(decoded, BrokenVideoError):
-                what = str(decoded).partition(";")[0]
-                raise BrokenVideoError(f"{what}; replace the video, or take it out of the set")
+                raise decoded
             yield decoded
 
 
 def _result(
     request: ModelRequest,
-    protocol: Protocol,
     measured: MeasuredSet,
     similarity: ModelSimilarity,
     labels: Sequence[int] | None,
     started: float,
 ) -> Result:
     opened, average = request.opened, similarity.average("inverted")
-    done = replace(protocol, num_real=similarity.num_clips)
-    fields = {key: value for key, value in done.moving_fields().items() if key in OF_CLIPS}
-    parameters: Mapping[str, Any] = {
+    interval = average.interval
+    done = replace(request.protocol, num_real=similarity.num_clips)
+    fields = {key: value for key, value in done.moving_fields().items() if key in CLIP_FIELDS}
+    shown = "none" if _names_no_class(opened, labels) else "of the clips"
+    parameters = {
         "sites": [site.path for site in similarity.sites],
         "timesteps": list(similarity.timesteps),
         "diffusion_steps": len(opened.diffusion.timesteps),
         "schedule": opened.schedule,
         "autoencoder": opened.autoencoder_name,
-        "classes": None
-        if labels is None
-        else ("none" if set(labels) == {opened.model.config.num_classes} else "of the clips"),
+        "classes": None if labels is None else shown,
     }
     made_of = {"metric": HIDDEN, "protocol": fields, "parameters": parameters}
     return Result(
         metric=HIDDEN,
         value=average.value,
-        interval=(average.interval.low, average.interval.high) if average.interval else None,
-        level=average.interval.level if average.interval else 0.95,
+        interval=(interval.low, interval.high) if interval else None,
+        level=interval.level if interval else LEVEL,
         higher_is_better=None,
         num_real=similarity.num_clips,
         num_fake=0,
-        num_frames=protocol.num_frames,
-        network=NO_NETWORK,  # measures it: the one that was looked into is in `details`
+        num_frames=request.protocol.num_frames,
+        network=NO_NETWORK,
         weights_sha256="",
         weights_published=True,
         fingerprint=content_key(made_of).hex()[:16],
-        protocol=protocol.name,
+        protocol=request.protocol.name,
         protocol_fields=fields,
         parameters=parameters,
         deviations=(),
@@ -290,10 +243,10 @@ def _result(
         fake=None,  # the model makes no clips: it is shown the real ones
         seconds=round(time.monotonic() - started, 3),
         details={
-            "interval": average.interval.method if average.interval else None,
+            "interval": interval.method if interval else None,
             "checkpoint": {"title": opened.title, "sha256": opened.sha256},
             "config": asdict(opened.model.config),
-            **model_record(similarity),
+            **similarity.record(),
         },
         **provenance(str(opened.device)),
     )

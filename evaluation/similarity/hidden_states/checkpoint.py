@@ -1,6 +1,6 @@
-"""A checkpoint of `latte`, ready for its hidden states to be looked at.
+"""A checkpoint of `latte`, ready for its hidden states to be measured.
 
-Beside `evaluation/generated.py` the one place where the suite reaches the generator, when asked to.
+Besides `evaluation/generated.py` this is the one module of the suite that imports the generator.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from evaluation.protocol.fields import Filter, Recipe
-from evaluation.similarity.hidden_states import Site, check_sites
-from evaluation.similarity.latte_sites import latte_sites
-from evaluation.similarity.model import measure_model_similarity
-from evaluation.similarity.model_similarity import Difference, ModelSimilarity
-from evaluation.similarity.noised import Encoder, Noising
+from evaluation.similarity.hidden_states.findings import ModelSimilarity
+from evaluation.similarity.hidden_states.latte_sites import latte_sites
+from evaluation.similarity.hidden_states.measuring import Probe, measure_model_similarity
+from evaluation.similarity.hidden_states.noised import Denoiser, Encoder, Noising
+from evaluation.similarity.hidden_states.sites import Site, check_sites
 from latte.data.datasets import class_of
 from latte.data.sources import Video
 from latte.data.transforms import OWN_FILTERS
@@ -32,81 +32,72 @@ from latte.sampling.processes import Process, choose_device
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedModel:
-    """A network and what goes with it."""
+    """A network with its autoencoder and diffusion, and what its checkpoint says of it."""
 
     model: Latte
     autoencoder: Encoder
     autoencoder_name: str  # with the digest of its weights
     diffusion: Noising
-    schedule: str  # of the diffusion
-    classes: tuple[str, ...]  # names by label; empty where it has no classes, or no names
-    dataset: str | None  # name or path of what it was trained on, where the file says it
-    trained_on: Mapping[str, Any]  # how its clips were taken, as fields of a protocol, where known
-    frame_size: int  # of the square frames it works on, in pixels
+    schedule: str  # name of the diffusion's schedule
+    classes: tuple[str, ...]  # class names by label; empty if it has no classes, or no names
+    dataset: str | None  # name or path of the training data, if the file says it
+    trained_on: Mapping[str, Any]  # protocol fields of the training clips, where known
+    frame_size: int  # side of the square frames it works on, in pixels
     device: torch.device
-    sha256: str  # of the checkpoint's content
+    sha256: str  # hash of the checkpoint's content
 
     @property
     def title(self) -> str:
-        """What the network is."""
+        """A short description of the network."""
         return f"Latte, variant {self.model.config.variant}, {self.model.config.depth} blocks"
 
     def sites(self, blocks: Sequence[int | str] | None) -> tuple[Site, ...]:
-        """Where to look, of these blocks or parts (None: all blocks), see `latte_sites`.
+        """The sites of these blocks or parts (None: all blocks), see `latte_sites`.
 
         Raises:
             InputError: the network has no such block or part.
         """
         sites = latte_sites(self.model.config, blocks)
-        check_sites(self.model, sites, giving=("blocks", "x_embedder", "final_layer"))
+        check_sites(self.model, sites, children=("blocks", "x_embedder", "final_layer"))
         return sites
 
     def labels(self, videos: Iterable[Video]) -> list[int] | None:
         """A class for each video; None for a model without classes.
 
-        The video's own, if the checkpoint has a name for that of every one; otherwise "no class".
+        The video's own class, if the checkpoint names the classes of all videos; otherwise "no
+        class".
         """
         null = self.model.config.num_classes
         if null is None:
             return None
-        found = [class_of(video) for video in videos]
-        if all(name in self.classes for name in found):
-            return [self.classes.index(str(name)) for name in found]
-        return [null] * len(found)
+        names = [class_of(video) for video in videos]
+        if all(name in self.classes for name in names):
+            return [self.classes.index(str(name)) for name in names]
+        return [null] * len(names)
 
     def measure(
         self,
         clips: Iterable[np.ndarray],
-        labels: Sequence[int] | None,
+        probe: Probe,
         *,
-        blocks: Sequence[int | str] | None,
-        timesteps: Sequence[int],
-        seed: int,
+        labels: Sequence[int] | None,
         batch_size: int,
         on_clips: Callable[[int], object],
-        differences: Sequence[Difference] = (),
-        intervals: bool = True,
     ) -> ModelSimilarity:
-        """`measure_model_similarity` at the `sites` of these blocks.
+        """`measure_model_similarity` of this network.
 
         Raises:
-            InputError: as that; or there is too little memory.
+            InputError: as `measure_model_similarity`; or there is too little memory.
         """
+        denoiser = Denoiser(
+            model=self.model,
+            autoencoder=self.autoencoder,
+            diffusion=self.diffusion,
+            device=self.device,
+        )
         with fixable_when_sampling(self.device, batch_size):
             return measure_model_similarity(
-                self.model,
-                clips,
-                autoencoder=self.autoencoder,
-                diffusion=self.diffusion,
-                timesteps=timesteps,
-                labels=labels,
-                sites=self.sites(blocks),
-                differences=differences,
-                seed=seed,
-                intervals=intervals,
-                batch_size=batch_size,
-                device=self.device,
-                on_clips=on_clips,
+                denoiser, clips, probe, labels=labels, batch_size=batch_size, on_clips=on_clips
             )
 
 
@@ -114,10 +105,10 @@ def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> Ope
     """The network of a checkpoint, its autoencoder and its whole diffusion.
 
     Args:
-        autoencoder: as of `latte sample`; None: as the checkpoint says.
+        autoencoder: as for `latte sample`; None: as the checkpoint says.
 
     Raises:
-        InputError: whatever `latte sample` refuses about them.
+        InputError: as for `latte sample`.
     """
     place = choose_device(device, Process())
     loaded = load_checkpoint(checkpoint)
@@ -145,30 +136,30 @@ def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> Ope
 
 
 def encoder_identity(checkpoint: Path, *, autoencoder: str | None) -> str:
-    """Hash of all that decides the latents that `open_model` shows to the network.
+    """Hash of everything that decides which latents the network of `open_model` gets.
 
     Raises:
-        InputError: as `open_model`, of the checkpoint and of its autoencoder.
+        InputError: as `open_model`.
     """
     loaded = load_checkpoint(checkpoint)
     return planned_autoencoder(_plan(loaded, autoencoder), loaded).identity
 
 
 def _trained_on(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What a checkpoint says of the clips that it was trained on, as fields of a protocol."""
+    """How the checkpoint's training clips were taken, as fields of a protocol."""
     training = settings.get("training")
     data = training.get("data") if isinstance(training, Mapping) else None
     if not isinstance(data, Mapping):
         return {}
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     stride, recipe, filter_ = (data.get(name) for name in ("stride", "recipe", "filter"))
     if type(stride) is int and stride > 0:
-        found["real_stride"] = stride
+        fields["real_stride"] = stride
     known = recipe in get_args(Recipe) and filter_ in get_args(Filter)
     if known and filter_ == OWN_FILTERS.get(str(recipe), filter_):
         # Training puts no clip through JPEG.
-        found |= {"recipe": recipe, "filter": filter_, "storage": "lossless"}
-    return found
+        fields |= {"recipe": recipe, "filter": filter_, "storage": "lossless"}
+    return fields
 
 
 def _plan(loaded: Checkpoint, autoencoder: str | None) -> SamplePlan:

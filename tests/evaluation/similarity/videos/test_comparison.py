@@ -7,16 +7,16 @@ from scipy import stats
 
 from evaluation.similarity import frame_similarity, matrix_distance
 from evaluation.similarity.matrices import pairs
-from evaluation.similarity.pixels import open_pixels, pixel_similarity
-from evaluation.similarity.record import gap_record, summary_record
+from evaluation.similarity.record import number_record, summary_record
 from evaluation.similarity.summary import FRAME_NUMBERS, frame_numbers
-from evaluation.similarity.tables import set_table
-from evaluation.similarity.videos import (
+from evaluation.similarity.tables import video_table
+from evaluation.similarity.videos.comparison import (
     GroupedMatrices,
-    Moments,
+    MatrixMoments,
     compare_videos,
     unbiased_square,
 )
+from evaluation.similarity.videos.pixels import open_pixels, pixel_similarity
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
 
@@ -40,12 +40,12 @@ def test_equal_sets_are_at_distance_0_and_others_at_that_of_their_mean_matrices(
     assert (found.real.num_clips, found.fake.num_clips) == (12, 12)
 
 
-def test_still_and_shuffled_videos_are_told_from_moving_ones(clips):
+def test_still_and_shuffled_videos_differ_from_moving_ones(clips):
     real = matrices(clips[:12])
     still = compare_videos(real, matrices(np.repeat(clips[12:, :1], 8, axis=1)))
     assert still.fake["inverted"].value == 0
     assert still.fake["neighbours"].value == pytest.approx(1)
-    assert still.interval.low > still.of_equal_sets
+    assert still.interval.low > still.chance_distance
     order = np.random.default_rng(0).permutation(8)
     shuffled = compare_videos(real, matrices(clips[12:, order]))
     assert shuffled.fake["inverted"].interval.low > shuffled.real["inverted"].interval.high
@@ -64,7 +64,7 @@ def test_sets_of_one_source_are_as_far_apart_as_is_said(uniform, few, many):
         sets = [random.integers(0, 600, size) for size in (few, many)]
         found = compare_videos(*[[pool[i] for i in each] for each in sets], intervals=False)
         squares.append(found.distance**2)
-        said.append(found.of_equal_sets**2)
+        said.append(found.chance_distance**2)
     assert np.mean(squares) == pytest.approx(np.mean(said), rel=0.15)
 
 
@@ -78,22 +78,22 @@ def test_what_sets_of_one_source_differ_by_is_a_mean_over_pairs_of_clips(uniform
             for other in clips:
                 squares += matrix_distance(one, other) ** 2 / (2 * len(clips))
     expected = np.sqrt(squares / (few + many - 2) * (1 / few + 1 / many))
-    found = compare_videos(real, fake, intervals=False).of_equal_sets
+    found = compare_videos(real, fake, intervals=False).chance_distance
     assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_two_clips_do_not_tell_how_far_sets_of_one_source_are_apart(uniform):
     pair = compare_videos(uniform("one", (1, 4, 4)), uniform("other", (1, 4, 4)))
     assert pair.distance > 0
-    assert pair.of_equal_sets is None
-    assert pair.told_apart is None
+    assert pair.chance_distance is None
+    assert pair.significantly_different is None
     details = {
         "sets": {"real": summary_record(pair.real), "fake": summary_record(pair.fake)},
-        "differences": {name: gap_record(each) for name, each in pair.differences.items()},
-        "told_apart": None,
+        "differences": {name: number_record(each) for name, each in pair.differences.items()},
+        "significantly_different": None,
     }
-    assert "apart" not in set_table(details | {"of_equal_sets": None})
-    assert set_table(details | {"of_equal_sets": 0.1}).endswith("are about 0.100 apart.\n")
+    assert "source" not in video_table(details | {"chance_distance": None})
+    assert video_table(details | {"chance_distance": 0.1}).endswith("a distance of about 0.100.\n")
 
 
 def test_every_number_has_its_difference_from_the_real_one(clips):
@@ -118,7 +118,7 @@ def test_the_difference_from_clips_that_are_all_alike_is_as_sure_as_the_others_a
     assert (nothing.value, nothing.interval.low, nothing.interval.high) == (0, 0, 0)
 
 
-def test_sets_of_one_source_are_not_told_apart_and_others_hold_their_distance(uniform):
+def test_sets_of_one_source_are_not_significantly_different_and_others_hold_their_distance(uniform):
     """Nine times of ten at least, whether the sources are one, alike, or far apart."""
     walks = np.cumsum(uniform("w", (600, 5, 3)), axis=1)
     pools = [np.stack([frame_similarity(walk) for walk in walks + shift]) for shift in (0, 0.2, 4)]
@@ -130,18 +130,18 @@ def test_sets_of_one_source_are_not_told_apart_and_others_hold_their_distance(un
             sets = [each[random.integers(0, 600, 24)] for each in (pools[0], pool)]
             found = compare_videos(*sets, seed=seed)
             held += found.interval.low <= distance <= found.interval.high
-            apart += bool(found.told_apart)
+            apart += bool(found.significantly_different)
         assert held >= 90
         assert apart == 0 or pool is not pools[0]
     assert apart == 100
     nearest = compare_videos(pools[0][:24], pools[0][24:48])
     details = {
         "sets": {side: summary_record(nearest.real) for side in ("real", "fake")},
-        "differences": {name: gap_record(each) for name, each in nearest.differences.items()},
-        "told_apart": nearest.told_apart,
-        "of_equal_sets": nearest.of_equal_sets,
+        "differences": {name: number_record(each) for name, each in nearest.differences.items()},
+        "significantly_different": nearest.significantly_different,
+        "chance_distance": nearest.chance_distance,
     }
-    assert set_table(details).endswith("apart: these are not told from such.\n")
+    assert video_table(details).endswith("not significantly different.\n")
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_the_square_of_the_distance_is_not_moved_by_how_many_clips_vary_how_much
         for pool, count, more in zip(wide_and_narrow, counts, (0, shift), strict=True):
             drawn = pool[random.integers(0, 600, count)] + more
             squares = sum(np.mean(pairs(matrix) ** 2) for matrix in drawn)
-            sets.append(Moments.of(drawn.sum(axis=0), squares, count))
+            sets.append(MatrixMoments.of(drawn.sum(axis=0), squares, count))
         found.append(unbiased_square(*sets))
     error = np.std(found) / np.sqrt(len(found))
     assert np.mean(found) == pytest.approx(shift**2, abs=3 * error)
@@ -183,17 +183,17 @@ def test_sets_of_unequal_size_and_variance_hold_the_distance_of_their_sources(
         ]
         found = compare_videos(*sets, seed=seed)
         held += found.interval.low <= 0 <= found.interval.high
-        apart += bool(found.told_apart)
+        apart += bool(found.significantly_different)
     assert held >= 95
     assert apart == 100 - held
 
 
-def test_without_intervals_a_distance_that_chance_explains_is_not_told_apart(clips):
+def test_without_intervals_a_distance_that_chance_explains_is_not_significantly_different(clips):
     real = matrices(clips[:12])
     near = compare_videos(real, real, intervals=False)
-    assert near.told_apart is False
+    assert near.significantly_different is False
     far = compare_videos(real, matrices(np.repeat(clips[12:, :1], 8, axis=1)), intervals=False)
-    assert far.told_apart is None
+    assert far.significantly_different is None
     assert {each.interval for each in (near, near.real["mean"], near.differences["mean"])} == {None}
     assert near.real.matrix.low is None
 

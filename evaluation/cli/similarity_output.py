@@ -1,0 +1,61 @@
+"""Where `latte-eval similarity` writes: the results file, figures and stdout."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from evaluation.cli.metrics import one_object
+from evaluation.results.writing import check_writable
+from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from evaluation.results.record import Result
+    from evaluation.similarity.plots import Drawn
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityOutput:
+    """The outputs of one run of the command."""
+
+    out: Path  # results file
+    plots: Path | None  # folder of figures
+    as_json: bool  # print one JSON object instead of tables
+
+    def check(self) -> None:
+        """Make the folder of figures and refuse outputs that cannot be written, before the work.
+
+        Raises:
+            InputError: naming the file or folder.
+        """
+        check_writable(self.out)
+        if self.plots is None:
+            return
+        if self.plots.exists() and not self.plots.is_dir():
+            raise InputError(f"{self.plots} is a file: --plots takes a folder")
+        try:
+            self.plots.mkdir(parents=True, exist_ok=True)
+            writable = os.access(self.plots, os.W_OK)
+        except OSError:
+            writable = False
+        if not writable:
+            raise InputError(f"{self.plots} cannot be written: choose another folder with --plots")
+
+    def show(
+        self, results: Sequence["Result"], lines: Sequence[str], figures: Mapping[str, "Drawn"]
+    ) -> None:
+        """Write the figures, and print the results as JSON or as these lines."""
+        if self.plots is not None:
+            from evaluation.similarity.plots import write_figures
+
+            write_figures(figures, self.plots)
+        if self.as_json:
+            typer.echo(one_object(list(results)))
+            return
+        for line in lines:
+            typer.echo(line.rstrip("\n"))
+        if self.plots is not None:
+            typer.echo(f"figures: {self.plots}")

@@ -1,0 +1,1 @@
+"""How alike the frames of noised clips are in the hidden states of a network."""

@@ -1,0 +1,229 @@
+"""Noised clips through a network, and the similarity of their frames at every site."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from evaluation.metrics.inputs import Array
+from evaluation.networks.probes import run_exactly
+from evaluation.similarity.hidden_states.findings import Difference, ModelSimilarity, Place
+from evaluation.similarity.hidden_states.latte_sites import SitePair, branch_pairs, latte_sites
+from evaluation.similarity.hidden_states.noised import Denoiser, NoisedBatch, noised_batches
+from evaluation.similarity.hidden_states.sites import Site, watching
+from evaluation.similarity.matrices import MIN_FRAMES, cosines, token_directions
+from evaluation.similarity.means import RunningMeans
+from evaluation.similarity.summary import FRAME_NUMBERS, RunningSummary
+from latte.data.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Which hidden states are measured, and what of them."""
+
+    timesteps: Sequence[int]  # steps of the diffusion, as the network knows them
+    sites: Sequence[Site] | None = None  # None: every block of a Latte
+    # Sites that are compared with each other; None: spatial with temporal attention of each block.
+    pairs: Sequence[SitePair] | None = None
+    differences: Sequence[Difference] = ()  # differences of two places, taken clip by clip
+    seed: int = 0  # random seed of the noise
+    intervals: bool = True  # False: no number gets one
+
+
+def measure_model_similarity(
+    denoiser: Denoiser,
+    clips: Iterable[np.ndarray],
+    probe: Probe,
+    *,
+    labels: Iterable[int] | None = None,
+    batch_size: int = 8,
+    on_clips: Callable[[int], object] = lambda count: None,
+) -> ModelSimilarity:
+    """Noise clips, run a network on them, and measure its hidden states as they pass.
+
+    On a CPU the network sees one clip at a time, so neither `batch_size` nor the other clips change
+    a bit of a clip's matrices. On a GPU it always sees `batch_size` clips. Memory does not grow
+    with the number of clips, and grows in proportion to the number of sites and timesteps.
+
+    Args:
+        denoiser: a `latte.model.Latte` with its autoencoder and diffusion; or any module, if it
+            says `num_frames` and the probe says `sites`.
+        clips: uint8 (F, H, W, 3) each; the place in the order gives each clip its noise.
+        labels: a class for each clip; None for an unconditional model.
+        on_clips: called with the number of clips after each batch.
+
+    Raises:
+        InputError: no clips, fewer than three frames, an unknown timestep or site, or states that
+            are not finite.
+        ValueError: a pair or a difference of places that are not measured.
+    """
+    model = denoiser.model
+    frames = denoiser.num_frames or _config(model).token_frames
+    sites = tuple(latte_sites(_config(model)) if probe.sites is None else probe.sites)
+    pairs = tuple(branch_pairs(sites) if probe.pairs is None else probe.pairs)
+    _check(sites, pairs, frames)
+    running = RunningSimilarity(sites, pairs, probe, frames)
+    size = clips_at_once(torch.device(denoiser.device), batch_size)
+    batches = noised_batches(clips, labels, denoiser, probe.timesteps, size=size, seed=probe.seed)
+    for count, steps in batches:
+        matrices: list[dict[Place, Array]] = [{} for _ in range(count)]
+        for batch in steps:
+            run = _Pass(batch.timestep, matrices, pending=list(pairs))
+            with watching(model, sites, run.receive, num_clips=len(batch.x), num_frames=frames):
+                run_exactly(_forward(denoiser, batch), batch.x)
+        for clip in matrices:
+            running.add(clip)
+        on_clips(count)
+    return running.result()
+
+
+def clips_at_once(device: torch.device, batch_size: int) -> int:
+    """Clips in one pass: on a CPU a single one, so that no other clip can change its bits."""
+    return 1 if device.type == "cpu" else batch_size
+
+
+class RunningSimilarity:
+    """Everything that is kept between clips, which are added one at a time.
+
+    Raises:
+        ValueError: a difference of places that are not measured.
+    """
+
+    def __init__(
+        self,
+        sites: tuple[Site, ...],
+        pairs: tuple[SitePair, ...],
+        probe: Probe,
+        num_frames: int,
+    ) -> None:
+        self.sites, self.pairs, self.num_frames = sites, pairs, num_frames
+        self.timesteps = tuple(probe.timesteps)
+        wheres: list[str | SitePair] = [*(site.path for site in sites), *pairs]
+        self.places: dict[Place, RunningSummary] = {
+            (where, step): RunningSummary(
+                num_frames, mutual=isinstance(where, SitePair), intervals=probe.intervals
+            )
+            for where in wheres
+            for step in self.timesteps
+        }
+        # Of FRAME_NUMBERS: a clip's means over its sites and timesteps.
+        self.averages = RunningMeans(len(FRAME_NUMBERS), intervals=probe.intervals)
+        self.requested = tuple(dict.fromkeys(probe.differences))
+        for difference in self.requested:
+            for place in (difference.first, difference.second):
+                if place not in self.places:
+                    raise ValueError(f"{difference} is of {place}, which is not measured")
+        self.differences = RunningMeans(len(self.requested), intervals=probe.intervals)
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of all sums."""
+        at_places = sum(running.num_bytes for running in self.places.values())
+        return at_places + self.averages.num_bytes + self.differences.num_bytes
+
+    def add(self, matrices: dict[Place, Array]) -> None:
+        """One clip, at all places."""
+        numbers = {place: summary.add(matrices[place]) for place, summary in self.places.items()}
+        at_sites = [values for (where, _), values in numbers.items() if isinstance(where, str)]
+        self.averages.add(
+            np.array([[values[name] for name in FRAME_NUMBERS] for values in at_sites]).mean(0)
+        )
+        changes = [
+            numbers[wanted.second][wanted.number] - numbers[wanted.first][wanted.number]
+            for wanted in self.requested
+        ]
+        self.differences.add(np.array(changes))
+
+    def result(self) -> ModelSimilarity:
+        """The similarities of the clips so far.
+
+        Raises:
+            InputError: there are none.
+        """
+        num_clips = self.averages.count
+        if not num_clips:
+            raise InputError("no clips to measure: give at least one")
+        summaries = {place: running.summary() for place, running in self.places.items()}
+        return ModelSimilarity(
+            sites=self.sites,
+            pairs=self.pairs,
+            timesteps=self.timesteps,
+            num_clips=num_clips,
+            num_frames=self.num_frames,
+            summaries={(w, t): x for (w, t), x in summaries.items() if isinstance(w, str)},
+            mutual={(w, t): x for (w, t), x in summaries.items() if isinstance(w, SitePair)},
+            averages={
+                name: self.averages.estimate(place, floor=low, ceiling=high)
+                for place, (name, (low, high)) in enumerate(FRAME_NUMBERS.items())
+            },
+            differences={
+                wanted: self.differences.estimate(place)
+                for place, wanted in enumerate(self.requested)
+            },
+        )
+
+
+class _Pass:
+    """One pass of a batch: each clip's matrices, as soon as the states are there."""
+
+    def __init__(
+        self, timestep: int, matrices: list[dict[Place, Array]], pending: list[SitePair]
+    ) -> None:
+        self.timestep = timestep
+        self.matrices = matrices  # one for each clip; clips that fill a batch up have none
+        self.pending = pending
+        self.held: dict[str, list[Tensor]] = {}  # directions of sites whose partner is to come
+
+    def receive(self, site: Site, states: Tensor) -> None:
+        """States (N, F, S, D) of a site."""
+        if not states.isfinite().all():
+            raise InputError(
+                f"hidden states of {site.path} are not finite at timestep {self.timestep}: the "
+                "checkpoint may be damaged, or its training may have diverged"
+            )
+        self.held[site.path] = [token_directions(clip) for clip in states[: len(self.matrices)]]
+        self._compare(site.path, site.path, site.path)
+        for pair in list(self.pending):
+            if {pair.first, pair.second} <= set(self.held):
+                self._compare(pair, pair.first, pair.second)
+                self.pending.remove(pair)
+        wanted = {path for pair in self.pending for path in (pair.first, pair.second)}
+        for path in set(self.held) - wanted:
+            del self.held[path]
+
+    def _compare(self, where: str | SitePair, first: str, second: str) -> None:
+        for clip, one, other in zip(
+            self.matrices, self.held[first], self.held[second], strict=True
+        ):
+            clip[where, self.timestep] = cosines(one, other)
+
+
+def _forward(denoiser: Denoiser, batch: NoisedBatch) -> Callable[[Tensor], Any]:
+    return lambda x: denoiser.predict(denoiser.model, x, batch.t, batch.y)
+
+
+def _config(model: nn.Module) -> Any:
+    config = getattr(model, "config", None)
+    if not hasattr(config, "token_frames") or not hasattr(config, "variant"):
+        raise ValueError("the model is no Latte: give sites and num_frames")
+    return config
+
+
+def _check(sites: Sequence[Site], pairs: Sequence[SitePair], frames: int) -> None:
+    paths = [site.path for site in sites]
+    if not paths:
+        raise ValueError("no sites to measure")
+    for path in paths:
+        if paths.count(path) > 1:
+            raise InputError(f"{path} is named twice: name each part once")
+    for pair in pairs:
+        if not {pair.first, pair.second} <= set(paths):
+            raise ValueError(f"{pair} is of other sites than {', '.join(paths)}")
+    if frames < MIN_FRAMES:
+        raise InputError(
+            f"clips have {frames} frames of tokens: a nearer and a farther frame need at least "
+            f"{MIN_FRAMES}"
+        )
