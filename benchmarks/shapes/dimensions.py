@@ -21,10 +21,10 @@ from benchmarks.shapes.measuring import ShapesMeasurer
 from benchmarks.shapes.networks import embedded_networks
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet
-from evaluation.features.store import content_key
 from evaluation.metrics.inputs import Array
 from evaluation.networks.shapes import FRAME_CLASS_NAMES
 from evaluation.networks.spec import NetworkSpec
+from evaluation.protocol.content import content_key
 from evaluation.uncertainty.interval import two_sided_quantile
 from latte.data.clips import Clip
 from latte.data.shapes import CLASSES

@@ -36,6 +36,7 @@ from evaluation.cli.options import (
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
+    from evaluation.protocol.fields import Protocol
     from evaluation.statistics.file import StatisticsFile
 
 StatisticsOut = Annotated[
@@ -75,7 +76,8 @@ def stats_export(
     """
     from evaluation.features.extraction import ExtractionOptions
     from evaluation.features.store import default_store
-    from evaluation.statistics.export import ExportRequest, export_statistics
+    from evaluation.measuring.export import export_statistics
+    from evaluation.measuring.networks import Networks
 
     if real is not None and fake is not None:
         raise InputError("--real and --fake: statistics are of one set: give one of the two")
@@ -85,27 +87,25 @@ def stats_export(
     videos = fake_videos(dataset, fake) if fake else real_videos(dataset, real, data_root, chosen)
     if isinstance(videos, Path):
         raise InputError(f"{videos} is a statistics file already: `latte-eval stats show` reads it")
-    file = export_statistics(
-        ExportRequest(
-            videos=videos,
-            side="fake" if fake else "real",
-            protocol=chosen,
-            out=out,
-            weights=weights_by_network(weights, chosen.network),
-            at_least=num_videos or 1,
-            dataset=dataset,
-        ),
-        ExtractionOptions(
-            store=store or default_store(),
-            device=device_or_default(device),
-            batch_size=batch_size,
-            workers=workers_or_default(workers),
-            timeout=timeout,
-            skip_broken=skip_broken,
-            progress=not quiet,
-        ),
+    options = ExtractionOptions(
+        store=store or default_store(),
+        device=device_or_default(device),
+        batch_size=batch_size,
+        workers=workers_or_default(workers),
+        timeout=timeout,
+        skip_broken=skip_broken,
+        progress=not quiet,
     )
-    _say_written(file, as_json)
+    file = export_statistics(
+        videos,
+        out,
+        chosen,
+        Networks(options, weights_by_network(weights, chosen.network)),
+        side="fake" if fake else "real",
+        at_least=num_videos or 1,
+        dataset=dataset,
+    )
+    _print_written(file, as_json)
 
 
 def stats_import(
@@ -126,11 +126,12 @@ def stats_import(
     settings: Settings = None,
     dataset: Dataset = None,
     side: Annotated[
-        str, typer.Option(help="real or fake: whose choice of clips the protocol describes.")
+        str,
+        typer.Option(help="real or fake: whose choice of clips the protocol describes."),
     ] = "real",
     covariance: Annotated[
         str,
-        typer.Option(help="n or n-1: what their sigma is divided by; both packages take n-1."),
+        typer.Option(help="n or n-1: the divisor of their sigma; both packages use n-1."),
     ] = "n-1",
     as_json: AsJson = False,
 ) -> None:
@@ -140,27 +141,25 @@ def stats_import(
 
     latte-eval stats import theirs.npz --protocol stylegan-v-fid50k --count 50000 --out ours.npz
     """
-    from evaluation.statistics.export import ImportRequest, import_statistics
+    from evaluation.statistics.foreign import import_statistics
 
     if side not in ("real", "fake"):
-        raise InputError(f"--side {side}: it is real or fake")
+        raise InputError(f"--side {side}: must be real or fake")
     if covariance not in ("n", "n-1"):
-        raise InputError(f"--covariance {covariance}: it is n or n-1")
+        raise InputError(f"--covariance {covariance}: must be n or n-1")
     chosen = chosen_protocol(protocol, settings, dataset, network, None, None, None, None)
-    if network is not None and not any(each.startswith("weights") for each in settings or []):
-        chosen = _with_usual_weights(chosen)
+    if network is not None and not any(text.startswith("weights") for text in settings or []):
+        chosen = _with_default_weights(chosen)
     file = import_statistics(
-        ImportRequest(
-            source=source,
-            out=out,
-            protocol=chosen,
-            side="real" if side == "real" else "fake",
-            count=count,
-            divisor=covariance,
-            dataset=dataset,
-        )
+        source,
+        out,
+        chosen,
+        side="fake" if side == "fake" else "real",
+        count=count,
+        covariance="n" if covariance == "n" else "n-1",
+        dataset=dataset,
     )
-    _say_written(file, as_json)
+    _print_written(file, as_json)
 
 
 def stats_show(
@@ -168,74 +167,62 @@ def stats_show(
     as_json: AsJson = False,
 ) -> None:
     """Print what a statistics file holds and how it was made."""
+    from tabulate import tabulate
+
+    from evaluation.features.sets import some_of
     from evaluation.statistics.file import is_statistics_file, read_statistics_file
 
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if not is_statistics_file(path):
         raise InputError(f"{path}: no statistics file: it lacks mu and sigma")
-    _print(read_statistics_file(path), as_json)
+    facts = description(read_statistics_file(path))
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    rows: dict[str, object] = {}
+    for key, value in facts.items():
+        parts = value if isinstance(value, dict) else {"": value}
+        rows |= {f"{key}.{name}".rstrip("."): part for name, part in parts.items()}
+    shown = [
+        (key, some_of(value) if isinstance(value, tuple) else value)
+        for key, value in rows.items()
+        if value not in (None, "", ())
+    ]
+    typer.echo(tabulate(shown, tablefmt="plain", disable_numparse=True))
 
 
-def described(file: "StatisticsFile") -> dict[str, Any]:
-    """What there is to say of a statistics file, in reading order."""
+def description(file: "StatisticsFile") -> dict[str, Any]:
+    """What a statistics file holds and how it was made, in reading order."""
     from dataclasses import asdict
 
     statistics, origin = file.statistics, file.origin
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "path": str(file.path),
         "sha256": file.digest,
         "features": len(statistics.mean),
         "count": statistics.count or None,
     }
     if origin is None:
-        return found | {"made": "not said: `latte-eval stats import` adds it"}
+        return facts | {"made": "not stated (`latte-eval stats import` adds it)"}
     made = "as stated by whoever imported it" if origin.stated else "by latte-eval stats export"
-    found |= {"made": made, "fingerprint": origin.fingerprint}
-    found |= {key: value for key, value in asdict(origin).items() if key != "stated"}
-    return found
+    facts |= {"made": made, "fingerprint": origin.fingerprint}
+    return facts | {key: value for key, value in asdict(origin).items() if key != "stated"}
 
 
-def _say_written(file: "StatisticsFile", as_json: bool) -> None:
-    found = described(file)
+def _print_written(file: "StatisticsFile", as_json: bool) -> None:
+    facts = description(file)
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(facts))
         return
-    count = found["count"] or "an unknown number of"
     typer.echo(
-        f"wrote {file.path}: mean and covariance of {found['features']} features of {count} rows, "
-        f"{found['protocol']} {found['fingerprint']} {found['made']} (`latte-eval stats show` "
-        "prints all of it)"
+        f"wrote {file.path}: mean and covariance of {facts['features']} features of "
+        f"{facts['count']} rows, {facts['protocol']} {facts['fingerprint']} {facts['made']} "
+        "(`latte-eval stats show` prints all of it)"
     )
 
 
-def _print(file: "StatisticsFile", as_json: bool) -> None:
-    from tabulate import tabulate
-
-    found = described(file)
-    if as_json:
-        typer.echo(json.dumps(found))
-        return
-    rows: list[tuple[str, object]] = []
-    for key, value in found.items():
-        if isinstance(value, dict):
-            rows += [(f"{key}.{name}", part) for name, part in value.items()]
-        else:
-            rows.append((key, value))
-    shown = [
-        (key, _names(value) if isinstance(value, tuple) else value)
-        for key, value in rows
-        if value not in (None, "", ())
-    ]
-    typer.echo(tabulate(shown, tablefmt="plain", disable_numparse=True))
-
-
-def _names(names: tuple[str, ...], most: int = 5) -> str:
-    more = f", and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(str, names[:most])) + more
-
-
-def _with_usual_weights(protocol: Any) -> Any:
+def _with_default_weights(protocol: "Protocol") -> "Protocol":
     """The protocol with the weights that its network has unless others are named."""
     from dataclasses import replace
 

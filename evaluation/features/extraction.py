@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from evaluation.features.store import FeatureStore, content_key
+from evaluation.features.store import FeatureStore
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.registry import build
 from evaluation.networks.spec import Forward, NetworkKey, NetworkSpec, OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
+from evaluation.protocol.content import content_key
 from evaluation.statistics.running import RunningStatistics
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError

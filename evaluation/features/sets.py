@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork, check_sizes, extract
-from evaluation.features.store import content_key
 from evaluation.networks.spec import NetworkSpec
+from evaluation.protocol.content import content_key
 from evaluation.protocol.fields import DDOF, Covariance
 from evaluation.results.record import SetRecord
 from evaluation.statistics.file import StatisticsFile, read_statistics_file

@@ -13,10 +13,9 @@ compared when they are read: a killed run leaves whole files, and several runs m
 import contextlib
 import hashlib
 import json
+import logging
 import os
-import sys
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +25,14 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from evaluation.protocol.content import content_key
 from latte.data.errors import InputError
+from latte.data.files import write_atomically
+
+logger = logging.getLogger(__name__)
 
 MAX_PENDING_ROWS = 256
 MAX_PENDING_SECONDS = 10.0
-UNFINISHED = ".writing-"
 LEFTOVER_SECONDS = 3600.0
 KEY_BYTES = 32
 
@@ -42,12 +44,6 @@ def default_store() -> Path:
     import pooch
 
     return Path(pooch.os_cache("latte-eval")) / "features"
-
-
-def content_key(fields: Mapping[str, Any]) -> bytes:
-    """32 bytes that stand for these fields."""
-    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).digest()
 
 
 @dataclass
@@ -80,9 +76,9 @@ class FeatureStore:
         folder = root / name
         description = folder / "space.json"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             if not description.exists():
-                write_whole(description, (json.dumps(dict(space), indent=1) + "\n").encode())
+                text = json.dumps(dict(space), indent=1) + "\n"
+                write_atomically(description, text, durable=True)
         except OSError as error:
             raise InputError(
                 f"{root}: features cannot be kept there ({error.strerror}): choose another folder "
@@ -90,7 +86,7 @@ class FeatureStore:
             ) from None
         _remove_old_leftovers(folder)
         store = cls(folder, name)
-        for path in sorted(folder.glob("*.safetensors")):
+        for path in sorted(folder.glob("[!.]*.safetensors")):
             for row, key in enumerate(_read_keys(path)):
                 store._where.setdefault(key, (path, row))
         return store
@@ -124,26 +120,23 @@ class FeatureStore:
         checksum = _checksum(keys, features)
         path = folder / f"{checksum[:32]}.safetensors"
         data = save({"keys": keys, "features": features}, metadata={"sha256": checksum})
-        write_whole(path, data)
+        write_atomically(path, data, durable=True)
         for row, key in enumerate(rows):
             self._where[key] = (path, row)
 
     def rows(self, keys: Sequence[bytes]) -> list[np.ndarray]:
         """The rows of these keys, in this order: each (D,) or, of frames, (T, D), float32."""
-        places: dict[Path, list[tuple[int, int]]] = {}
-        found: list[np.ndarray | None] = [None] * len(keys)
-        for position, key in enumerate(keys):
-            if key in self._pending:
-                found[position] = self._pending[key]
-            else:
-                path, row = self._where[key]
-                places.setdefault(path, []).append((position, row))
-        for path, wanted in places.items():
+        places: dict[Path, dict[bytes, int]] = {}  # by file, so that each is read once
+        for key in keys:
+            if key not in self._pending:
+                path, index = self._where[key]
+                places.setdefault(path, {})[key] = index
+        rows = dict(self._pending)
+        for path, indices in places.items():
             with safe_open(path, framework="numpy") as file:
                 features = file.get_tensor("features")
-            for position, row in wanted:
-                found[position] = features[row].copy()
-        return [row for row in found if row is not None]
+            rows |= {key: features[index].copy() for key, index in indices.items()}
+        return [rows[key] for key in keys]
 
     def remember(self, order: str, keys: Sequence[bytes]) -> None:
         """Keep which rows make a set, in order, for commands that compare results later."""
@@ -151,9 +144,8 @@ class FeatureStore:
             return
         path = _set_file(self.folder.parent, order)
         try:
-            path.parent.mkdir(exist_ok=True)
             if not path.exists():
-                write_whole(path, b"".join(keys))
+                write_atomically(path, b"".join(keys), durable=True)
         except OSError as error:
             raise InputError(
                 f"{path}: cannot be written ({error.strerror}): choose another folder with --store"
@@ -186,10 +178,7 @@ def _read_keys(path: Path) -> list[bytes]:
         pass
     damaged = path.with_suffix(".damaged")
     path.replace(damaged)
-    print(
-        f"note: {damaged} is damaged and set aside; its features are extracted again",
-        file=sys.stderr,
-    )
+    logger.warning("%s is damaged and set aside; its features are extracted again", damaged)
     return []
 
 
@@ -199,26 +188,9 @@ def _checksum(keys: np.ndarray, features: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
-    # Made by open(), not by tempfile: others who share the store may read what they could anyway.
-    temporary = path.parent / f"{UNFINISHED}{uuid.uuid4().hex}"
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _remove_old_leftovers(folder: Path) -> None:
     """Remove what killed runs left half-written, but nothing that may still be being written."""
-    for path in folder.glob(f"{UNFINISHED}*"):
+    for path in folder.glob(".partial-*"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
                 path.unlink()

@@ -314,7 +314,8 @@ def _check_set(planned: PlannedSet | MeasuredSet, task: Task) -> None:
     if isinstance(planned, PlannedSet):
         _check_clips(planned, task)
     elif planned.given is not None:
-        check_network(planned.given, task.network.extractor)
+        extractor = task.network.extractor
+        check_network(planned.given, extractor.spec, extractor.weights.sha256)
 
 
 def _check_clips(planned: PlannedSet, task: Task) -> None:

@@ -11,9 +11,9 @@ from evaluation.catalogue.registry import Metric, for_metric, metric, title
 from evaluation.catalogue.values import Sets, Value, values
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet, some_of
-from evaluation.features.store import content_key
 from evaluation.measuring.arrays import MemoryVideo
 from evaluation.networks.registry import NETWORKS, Extractor, network
+from evaluation.protocol.content import content_key
 from evaluation.protocol.deviations import Deviation, differences
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import PRESETS, published_protocol

@@ -207,7 +207,8 @@ def _check_set(chosen: PlannedSet | MeasuredSet, task: Task) -> None:
     if isinstance(chosen, PlannedSet):
         _check_clips(chosen, task)
     elif chosen.given is not None:
-        check_network(chosen.given, task.network.extractor)
+        extractor = task.network.extractor
+        check_network(chosen.given, extractor.spec, extractor.weights.sha256)
 
 
 def _check_clips(chosen: PlannedSet, task: Task) -> None:

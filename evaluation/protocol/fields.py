@@ -4,12 +4,12 @@ A protocol is a value, not a code path: presets (`evaluation/protocol/presets.py
 `--set FIELD=VALUE` all make the same frozen record, and its fingerprint goes with every result.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from evaluation.protocol.content import fingerprint
 from latte.data.clips import Offset, Order, Selection, ShortVideos, Window
 from latte.data.errors import InputError, nearest
 from latte.data.loading import Preparation
@@ -95,8 +95,7 @@ class Protocol:
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of a hash over every field that moves a number."""
-        canonical = json.dumps(self.moving_fields(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        return fingerprint(self.moving_fields())
 
     def moving_fields(self) -> dict[str, Any]:
         """The fields that move a number, by name."""

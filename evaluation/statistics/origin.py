@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.deviations import Deviation, differences
 from evaluation.protocol.fields import DDOF, Covariance, Protocol
 from evaluation.results.record import SetRecord
@@ -16,24 +17,21 @@ from evaluation.statistics.file import (
 from evaluation.statistics.running import Statistics
 from latte.data.errors import InputError
 
-if TYPE_CHECKING:
-    from evaluation.networks.registry import Extractor
-
 # Of one side alone; how many clips there are and their split are taken from the file itself.
 ONLY_REAL = ("short_real",)
 FROM_THE_FILE = ("num_real", "num_fake", "split", "covariance")
 
 
-def check_network(file: StatisticsFile, extractor: "Extractor") -> None:
-    """Refuse statistics of features of another kind than this network's.
+def check_network(file: StatisticsFile, spec: NetworkSpec, weights_sha256: str) -> None:
+    """Refuse statistics of features of another kind than this network's with these weights.
 
     Raises:
         InputError: another width, network, version of it, layer, or other weights.
     """
-    spec, origin, path = extractor.spec, file.origin, file.path
-    width = len(file.statistics.mean)
+    origin, path = file.origin, file.path
     if origin is not None:
-        _check_origin(path, origin, extractor)
+        _check_origin(path, origin, spec, weights_sha256)
+    width = len(file.statistics.mean)
     if width != spec.num_features:
         raise InputError(
             f"{path}: holds statistics of {width} features, the network has {spec.num_features}: "
@@ -41,8 +39,7 @@ def check_network(file: StatisticsFile, extractor: "Extractor") -> None:
         )
 
 
-def _check_origin(path: Path, origin: Origin, extractor: "Extractor") -> None:
-    spec = extractor.spec
+def _check_origin(path: Path, origin: Origin, spec: NetworkSpec, weights_sha256: str) -> None:
     if origin.network != spec.name:
         raise InputError(
             f"{path}: made with the network {origin.network}, not {spec.name}: give "
@@ -59,11 +56,11 @@ def _check_origin(path: Path, origin: Origin, extractor: "Extractor") -> None:
             f"{path}: made with version {origin.network_version} of {spec.name}, this is version "
             f"{spec.version}: export the statistics again"
         )
-    ours = extractor.weights.sha256
-    if origin.weights_sha256 not in (None, ours):
+    if origin.weights_sha256 not in (None, weights_sha256):
         raise InputError(
             f"{path}: made with other weights of {spec.name} ({str(origin.weights_sha256)[:12]}…, "
-            f"these are {ours[:12]}…): give theirs with --weights, or export the statistics again"
+            f"these are {weights_sha256[:12]}…): give theirs with --weights, or export the "
+            "statistics again"
         )
 
 

@@ -1,6 +1,7 @@
 """Files as pytorch-fid and clean-fid write them, through an import and back to those packages."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from evaluation.metrics import frechet_distance
 from evaluation.protocol.presets import load_protocol
-from evaluation.statistics.export import ImportRequest, import_statistics
+from evaluation.statistics.foreign import import_statistics
 from evaluation.statistics.origin import statistics_over
 
 WIDTH = 64  # of the embedded network of frames: the forms are the same for 2048
@@ -21,10 +22,7 @@ def features(seed: int, count: int = 200) -> np.ndarray:
 
 
 def imported(source: Path, out: Path, **options: object):
-    from dataclasses import replace
-
-    request = ImportRequest(source=source, out=out, protocol=replace(PROTOCOL, **SHAPES))
-    return import_statistics(replace(request, **options))
+    return import_statistics(source, out, replace(PROTOCOL, **SHAPES), **options)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set
-from evaluation.features.store import content_key
 from evaluation.measuring.results import OF_REAL_VIDEOS, notes_on_sets
+from evaluation.protocol.content import content_key
 from evaluation.protocol.fields import Protocol
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result

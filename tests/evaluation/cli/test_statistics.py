@@ -112,7 +112,7 @@ def test_other_programs_read_an_exported_npz_without_unpickling(command, tmp_pat
     assert kinds == {"mu": "f", "sigma": "f", "count": "i", "provenance": "U"}
     with safe_open_of(command, tmp_path) as file:
         assert set(file.keys()) == {"mu", "sigma", "count"}
-        assert json.loads(file.metadata()["provenance"])["network"] == "shapes"
+        assert json.loads(file.metadata()["provenance"])["origin"]["network"] == "shapes"
 
 
 def safe_open_of(command, tmp_path):

@@ -17,8 +17,9 @@ from evaluation.comparison.entries import Entry, differing, is_undirected, read_
 from evaluation.comparison.significance import PairTest, Verdict, holm, interval_test
 from evaluation.comparison.table import compare
 from evaluation.comparison.text import FORMS
-from evaluation.features.store import FeatureStore, content_key
+from evaluation.features.store import FeatureStore
 from evaluation.metrics import frechet_distance_from_features
+from evaluation.protocol.content import content_key
 from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, STYLEGAN_V

@@ -4,7 +4,8 @@ import os
 import numpy as np
 import pytest
 
-from evaluation.features.store import FeatureStore, content_key
+from evaluation.features.store import FeatureStore
+from evaluation.protocol.content import content_key
 from latte.data.errors import InputError
 
 SPACE = {"network": "test", "version": 1}
@@ -42,7 +43,7 @@ def test_another_space_has_rows_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
-def test_a_damaged_file_is_set_aside_and_its_rows_are_made_again(tmp_path, capsys, damage):
+def test_a_damaged_file_is_set_aside_and_its_rows_are_made_again(tmp_path, caplog, damage):
     store = filled(tmp_path, range(3))
     store.flush()
     (path,) = store.folder.glob("*.safetensors")
@@ -52,7 +53,7 @@ def test_a_damaged_file_is_set_aside_and_its_rows_are_made_again(tmp_path, capsy
     path.write_bytes({"truncated": data[:-5], "flipped": data, "empty": b""}[damage])
     again = FeatureStore.open(tmp_path, SPACE)
     assert key(0) not in again
-    assert "set aside" in capsys.readouterr().err
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
     again.add(key(0), np.full(3, 7))
     again.flush()
     assert FeatureStore.open(tmp_path, SPACE).rows([key(0)])[0][0] == 7
@@ -71,7 +72,7 @@ def test_a_full_disk_leaves_no_half_file_and_loses_nothing(tmp_path, monkeypatch
     def full(handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("evaluation.features.store.os.fsync", full)
+    monkeypatch.setattr("latte.data.files.os.fsync", full)
     with pytest.raises(OSError, match=r"No space left.*safetensors"):
         store.flush()
     assert [path.name for path in store.folder.iterdir()] == ["space.json"]
@@ -105,7 +106,7 @@ def test_others_may_read_what_is_stored(tmp_path):
 
 def test_leftovers_of_killed_runs_are_removed_and_work_in_progress_is_not(tmp_path):
     store = filled(tmp_path, range(2))
-    old, new = store.folder / ".writing-old", store.folder / ".writing-new"
+    old, new = (store.folder / f".partial-{name}.safetensors" for name in ("old", "new"))
     for path in (old, new):
         path.write_text("half")
     os.utime(old, (0, 0))

@@ -1,0 +1,87 @@
+"""A statistics file from a set of videos."""
+
+from pathlib import Path
+
+from evaluation.features.sets import check_lengths, measure_set, plan_set
+from evaluation.measuring.networks import Networks
+from evaluation.measuring.results import effective_protocol
+from evaluation.protocol.fields import Protocol
+from evaluation.results.provenance import provenance
+from evaluation.statistics.file import (
+    Origin,
+    Side,
+    StatisticsFile,
+    check_target,
+    write_statistics_file,
+)
+from latte.data.errors import InputError
+from latte.data.sources import VideoSet
+
+
+def export_statistics(
+    videos: VideoSet,
+    out: Path,
+    protocol: Protocol,
+    networks: Networks,
+    *,
+    side: Side = "real",
+    at_least: int = 1,
+    dataset: str | None = None,
+) -> StatisticsFile:
+    """Measure a set and write its mean and covariance with how they were made.
+
+    Features that are in the store are not made again, and new ones are kept there.
+
+    Args:
+        videos: the set.
+        out: the file to write.
+        protocol: how clips are chosen and prepared, and what sigma is divided by.
+        networks: opened networks, with how features are extracted.
+        side: whose clips the protocol describes.
+        at_least: clips that the set must have.
+        dataset: the data set it is of.
+
+    Raises:
+        InputError: what `latte-eval fvd` refuses of a set, or a file that cannot be written.
+    """
+    check_target(out)
+    stored = networks.open(protocol)
+    extractor = stored.extractor
+    real = side == "real"
+    planned = plan_set(
+        videos,
+        protocol.real_selection() if real else protocol.fake_selection(),
+        protocol.preparation(),
+        networks.options,
+        label=side,
+        at_least=at_least,
+    )
+    check_lengths(planned.plan.clips, extractor.spec)
+    measured = measure_set(planned, [stored], networks.options, at_least)
+    statistics = measured.statistics(stored, protocol.covariance)
+    if statistics.count < 2:
+        raise InputError(f"{videos.root}: statistics of one clip say nothing: add videos")
+    every = (protocol.real_offset if real else protocol.fake_offset) == "every"
+    frames = sum(len(clip.frames) for clip in measured.clips)
+    number = frames if every else len(measured.clips)  # as a protocol counts
+    effective = effective_protocol(
+        protocol,
+        extractor,
+        num_real=number if real else protocol.num_real,
+        num_fake=protocol.num_fake if real else number,
+    )
+    run = provenance(str(extractor.device))
+    origin = Origin(
+        protocol=protocol.name,
+        protocol_fields=effective.moving_fields(),
+        side=side,
+        network=extractor.spec.name,
+        network_version=extractor.spec.version,
+        weights_sha256=extractor.weights.sha256,
+        num_clips=len(measured.clips),
+        dataset=dataset,
+        record=measured.record,
+        command=run["command"],
+        versions=run["versions"],
+    )
+    return write_statistics_file(out, statistics, origin)

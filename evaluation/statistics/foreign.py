@@ -1,0 +1,142 @@
+"""Statistics files of other packages, brought into our form with what the user states of them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.networks.registry import network
+from evaluation.networks.spec import NetworkSpec
+from evaluation.protocol.fields import DDOF, Covariance, Protocol
+from evaluation.results.provenance import provenance
+from evaluation.statistics.file import (
+    UNREADABLE,
+    Origin,
+    Side,
+    StatisticsFile,
+    array_names,
+    check_statistics,
+    check_target,
+    read_arrays,
+    read_statistics_file,
+    write_statistics_file,
+)
+from evaluation.statistics.running import RunningStatistics, Statistics
+from latte.data.errors import InputError
+
+FEATURES = "feats"  # what clean-fid's *_kid.npz holds
+
+
+def import_statistics(
+    source: Path,
+    out: Path,
+    protocol: Protocol,
+    *,
+    side: Side = "real",
+    count: int | None = None,
+    covariance: Covariance = "n-1",
+    dataset: str | None = None,
+) -> StatisticsFile:
+    """Write what pytorch-fid or clean-fid wrote as a file of ours, with the protocol as stated.
+
+    `mu` and `sigma` stay to the bit. The features of clean-fid's `*_kid.npz` become the mean and
+    covariance that the protocol asks for; their number is then known.
+
+    Args:
+        source: the file of the other package.
+        out: the file to write.
+        protocol: by which it was made.
+        side: whose choice of clips the protocol describes.
+        count: rows it was made of: clips, or frames with a network of frames.
+        covariance: what their sigma is divided by.
+        dataset: the data set it was made of.
+
+    Raises:
+        InputError: an unreadable file, another width than the network's, or no count.
+    """
+    check_target(out)
+    if out.resolve() == source.resolve():
+        raise InputError(f"--out {out}: is the file to import: choose another name")
+    spec = network(protocol.network).choose(protocol.output, protocol.resize)
+    if FEATURES in _names(source):
+        covariance = protocol.covariance
+        statistics = _of_features(source, count, covariance)
+    else:
+        statistics = _with_count(source, count)
+    if len(statistics.mean) != spec.num_features:
+        raise InputError(
+            f"{source}: holds statistics of {len(statistics.mean)} features, the network "
+            f"{spec.name} has {spec.num_features}: give the --network that they were made with"
+        )
+    fields: dict[str, Any] = protocol.moving_fields() | {"covariance": covariance}
+    clips = _clips(statistics.count, spec, fields, side)
+    every = fields[f"{side}_offset"] == "every"  # frames are counted then
+    if every or clips is not None:
+        fields[f"num_{side}"] = statistics.count if every else clips
+    run = provenance("cpu")
+    origin = Origin(
+        protocol=protocol.name,
+        protocol_fields=fields,
+        side=side,
+        network=spec.name,
+        network_version=spec.version,
+        weights_sha256=None,
+        num_clips=clips,
+        dataset=dataset,
+        stated=True,
+        source_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+        command=run["command"],
+        versions=run["versions"],
+    )
+    return write_statistics_file(out, statistics, origin)
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        names = array_names(path)
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as .npz or .safetensors ({error})") from None
+    if FEATURES not in names and not {"mu", "sigma"} <= {*names}:
+        raise InputError(
+            f"{path}: holds {', '.join(names) or 'nothing'}, neither mu and sigma nor {FEATURES}: "
+            "give the .npz of pytorch-fid or clean-fid"
+        )
+    return [] if {"mu", "sigma"} <= {*names} else names
+
+
+def _of_features(path: Path, count: int | None, covariance: Covariance) -> Statistics:
+    features = read_arrays(path, (FEATURES,))[FEATURES]
+    if features.ndim != 2:
+        raise InputError(f"{path}: {FEATURES} {features.shape} are no (N, D) features")
+    if count not in (None, len(features)):
+        raise InputError(f"--count {count}: {path} holds {len(features)} rows")
+    running = RunningStatistics(features.shape[1])
+    running.add(np.asarray(features))
+    statistics = running.statistics(DDOF[covariance])
+    check_statistics(path, statistics)
+    return statistics
+
+
+def _with_count(path: Path, stated: int | None) -> Statistics:
+    file = read_statistics_file(path)
+    if file.origin is not None:
+        raise InputError(
+            f"{path}: is a file of latte-eval, which says how it was made: use it as it is"
+        )
+    count = file.statistics.count or stated
+    if not count:
+        raise InputError(f"{path}: does not say how many samples it was made of: give --count N")
+    if stated not in (None, count):
+        raise InputError(f"--count {stated}: {path} says that it was made of {count}")
+    return replace(file.statistics, count=count)
+
+
+def _clips(count: int, spec: NetworkSpec, fields: Mapping[str, Any], side: Side) -> int | None:
+    """Clips that so many rows are of; None where that cannot be told."""
+    if spec.unit == "clip":
+        return count
+    clips, rest = divmod(count, fields["num_frames"])
+    return None if rest or fields[f"{side}_offset"] == "every" else clips  # those differ in length
