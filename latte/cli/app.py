@@ -1,55 +1,16 @@
 """`latte`: the generator's command line. Heavy imports happen in the commands that need them."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from latte.cli.convert import convert
 from latte.cli.info import info
 from latte.cli.patches import patches
 from latte.cli.sample import sample
+from latte.cli.shapes import shapes
 from latte.cli.train import train
 from latte.data.command_line import new_app, run_app
 
 app = new_app("latte", "Latte: video generation, and the data set that comes with it.")
-for command in (train, sample, info, convert, patches):
+for command in (train, sample, info, convert, patches, shapes):
     app.command()(command)
-
-
-@app.command()
-def shapes(
-    target: Annotated[Path, typer.Argument(help="Folder to write, or one .npy file.")],
-    split: Annotated[str, typer.Option(help="train, test or train+test.")] = "test",
-    num_videos: Annotated[int, typer.Option(min=1, help="Of each split.")] = 64,
-    num_frames: Annotated[int, typer.Option(min=1, help="Of each video.")] = 16,
-    size: Annotated[int, typer.Option(min=8, help="Of the square frames, in pixels.")] = 32,
-    start: Annotated[int, typer.Option(min=0, help="Number of the first video.")] = 0,
-    file_format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="mkv (lossless), png (a folder of frames for each video), mp4, or npy. "
-            "[default: npy for a TARGET that ends in it, else mkv]",
-        ),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
-) -> None:
-    """Write videos of the embedded data set: moving shapes in ten classes, the same everywhere.
-
-    latte shapes real/ --split test --num-videos 512
-    """
-    from latte.data.export import export_videos
-    from latte.data.shapes import FPS, shapes_video_set
-
-    videos = shapes_video_set(
-        split, size=size, num_videos=num_videos, num_frames=num_frames, start=start
-    )
-    chosen = file_format or ("npy" if target.suffix == ".npy" else "mkv")
-    export_videos(videos, target, file_format=chosen, fps=FPS, progress=not quiet)
-    typer.echo(
-        f"{len(videos.videos)} videos of {num_frames} frames, {size}×{size}, {split}: {target}"
-    )
 
 
 def main() -> None:

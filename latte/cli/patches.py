@@ -5,32 +5,25 @@ from typing import Annotated
 
 import typer
 
+from latte.cli.options import DataRoot, Target
+
 
 def patches(
-    target: Annotated[Path, typer.Argument(help="File to write, ending in .safetensors.")],
+    target: Target,
     dataset: Annotated[
-        str, typer.Option(metavar="NAME|DIR", help="A data set, or a folder of videos.")
+        str, typer.Option(metavar="NAME|DIR", help="Data set, or folder of videos.")
     ] = "shapes",
-    data_root: Annotated[
-        Path, typer.Option(envvar="LATTE_DATA", metavar="DIR", help="Where data sets lie.")
-    ] = Path("data"),
-    size: Annotated[int, typer.Option(min=1, help="Of the square frames, in pixels.")] = 32,
+    data_root: DataRoot = Path("data"),
+    size: Annotated[int, typer.Option(min=1, help="Side of the square frames, in pixels.")] = 32,
     patch_size: Annotated[int, typer.Option(min=1, help="Side of a patch, in pixels.")] = 8,
-    channels: Annotated[int, typer.Option(min=1, help="Components that are kept.")] = 24,
-    num_clips: Annotated[int, typer.Option(min=1, help="Clips of 16 frames to look at.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Which clips.")] = 0,
+    channels: Annotated[int, typer.Option(min=1, help="Components to keep.")] = 24,
+    num_clips: Annotated[int, typer.Option(min=1, help="Clips of 16 frames to fit.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of clips.")] = 0,
 ) -> None:
     """Fit a linear autoencoder: the principal components of patches.
 
     latte patches patches.safetensors --dataset my_videos/ --size 64
     """
-    from latte.data.errors import InputError
-
-    if target.suffix != ".safetensors":
-        raise InputError(f"{target}: give a name that ends in .safetensors")
-    if target.is_dir():
-        raise InputError(f"{target}: is a folder; give the name of a file")
-
     from latte.autoencoder.patches import fit_patches, save_patches
     from latte.training.config import DataTable
     from latte.training.videos import open_training_set

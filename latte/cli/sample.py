@@ -1,9 +1,11 @@
 """`latte sample`: videos from a trained model."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from latte.cli.options import Device, NumHeads, Quiet
 
 
 def sample(
@@ -11,15 +13,15 @@ def sample(
         Path | None,
         typer.Argument(
             help="A .safetensors of `latte train`, or an official .pt. "
-            "[default: the shipped model of the data set shapes]"
+            "[default: the bundled model of the data set shapes]"
         ),
     ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What it was trained on: gives the defaults of official files, and the folder. "
-            "[default: as the checkpoint says]",
+            help="Training data: gives the defaults of official files, and the output folder. "
+            "[default: from the checkpoint]",
         ),
     ] = None,
     num_samples: Annotated[
@@ -27,7 +29,7 @@ def sample(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the videos. [default: ./samples/<dataset>]"),
+        typer.Option(metavar="DIR", help="Output folder. [default: ./samples/<dataset>]"),
     ] = None,
     labels: Annotated[
         str | None,
@@ -41,68 +43,61 @@ def sample(
         float | None,
         typer.Option(
             metavar="S",
-            help="Classifier-free guidance; 1 is none. [default: as the checkpoint says, else 7 "
-            "for ucf101 and 1 for others, as in the official samples]",
+            help="Classifier-free guidance; 1 is none. [default: from the checkpoint, else 7 for "
+            "ucf101 and 1 for others, as in the official samples]",
         ),
     ] = None,
     guided: Annotated[
         str | None,
-        typer.Option(metavar="WHAT", help="noise, or all: the variance as well. [default: noise]"),
+        typer.Option(metavar="WHAT", help="noise, or all (variance too). [default: noise]"),
     ] = None,
     method: Annotated[
         str | None, typer.Option(metavar="NAME", help="ddpm or ddim. [default: ddpm]")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Of the diffusion's 1000. [default: 250]")
+        int | None, typer.Option(metavar="N", help="Sampling steps, up to 1000. [default: 250]")
     ] = None,
     eta: Annotated[
         float | None,
-        typer.Option(metavar="E", help="Of ddim: 0 (no new noise) … 1 (as ddpm). [default: 0]"),
+        typer.Option(metavar="E", help="Noise of ddim: 0 (none) … 1 (as ddpm). [default: 0]"),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Of every sample's noise. [default: 0]")
+        int | None, typer.Option(min=0, metavar="N", help="Random seed. [default: 0]")
     ] = None,
     start: Annotated[int, typer.Option(min=0, metavar="N", help="Number of the first sample.")] = 0,
     file_format: Annotated[
         str,
         typer.Option(
             "--format",
-            help="mkv or png (a folder of frames for each sample), which keep every bit; or mp4, "
-            "which does not.",
+            help="mkv or png (a folder of frames for each sample), both lossless; or mp4.",
         ),
     ] = "mkv",
     fps: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Of the files. [default: as the checkpoint says, else 8]"),
+        typer.Option(metavar="X", help="Frames per second. [default: from the checkpoint, else 8]"),
     ] = None,
     autoencoder: Annotated[
         str | None,
         typer.Option(
             metavar="PATH",
             help="Stable Diffusion's VAE: a folder, or its name on the Hugging Face hub. "
-            "[default: as the checkpoint says]",
+            "[default: from the checkpoint]",
         ),
     ] = None,
-    num_heads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Of an official file of a size without a preset."),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="cpu, cuda or cuda:N. [auto: cuda where there is one]"),
-    ] = "auto",
+    num_heads: NumHeads = None,
+    device: Device = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="Of the network: fp32, bf16 or fp16.")
+        str, typer.Option(metavar="NAME", help="Precision of the network: fp32, bf16 or fp16.")
     ] = "fp32",
     batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Samples at a time on a GPU; a CPU takes one.")
+        int, typer.Option(min=1, metavar="N", help="Samples at a time on a GPU (one on a CPU).")
     ] = 8,
     compiled: Annotated[
         bool, typer.Option("--compile", help="Compile the network: slow to start, then faster.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Generate videos; given again, the command goes on where it was interrupted.
+    """Generate videos, or resume an interrupted run.
 
     Sample i is the same whatever the number of samples, the batch, and the processes of torchrun.
 
@@ -114,32 +109,29 @@ def sample(
     from latte.sampling.plan import SampleRequest
     from latte.sampling.run import sample as run
 
-    options: dict[str, Any] = {
-        "guidance_scale": guidance_scale,
-        "guided": guided,
-        "method": method,
-        "steps": steps,
-        "eta": eta,
-        "seed": seed,
-    }
-    report = run(
-        SampleRequest(
-            checkpoint=checkpoint,
-            num_heads=num_heads,
-            dataset=dataset,
-            out=out,
-            num_samples=num_samples,
-            start=start,
-            labels=labels,
-            options=options,
-            file_format=file_format,
-            fps=fps,
-            autoencoder=autoencoder,
-            device=device,
-            precision=precision,
-            batch_size=batch_size,
-            compile=compiled,
-            progress=not quiet,
-        )
+    request = SampleRequest(
+        checkpoint=checkpoint,
+        num_heads=num_heads,
+        dataset=dataset,
+        out=out,
+        num_samples=num_samples,
+        start=start,
+        labels=labels,
+        options={
+            "guidance_scale": guidance_scale,
+            "guided": guided,
+            "method": method,
+            "steps": steps,
+            "eta": eta,
+            "seed": seed,
+        },
+        file_format=file_format,
+        fps=fps,
+        autoencoder=autoencoder,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        compile=compiled,
+        progress=not quiet,
     )
-    typer.echo(report.text())
+    typer.echo(run(request).text())

@@ -1,11 +1,13 @@
-"""A map over tasks in processes of our own: a task that kills or hangs its process costs itself.
+"""A map over tasks in worker processes: a task that kills or hangs its process costs itself alone.
 
 The pools of the standard library lose all work when one process dies, and cannot stop a task that
-hangs. Decoders do both, on broken files.
+hangs. Decoders do both, on broken files. pebble's pool waits three seconds for each worker that
+ignores SIGTERM, as ours must, so that closing it or a timeout takes seconds.
 """
 
 import contextlib
 import multiprocessing
+import os
 import pickle
 import signal
 import threading
@@ -24,7 +26,14 @@ from latte.data.errors import BrokenVideoError, InputError, LostProcessError
 T = TypeVar("T")
 R = TypeVar("R")
 
-_READY = "ready"  # what a process says once it can take tasks
+_READY = "ready"  # sent by a process that can take tasks
+
+
+def default_workers() -> int:
+    """As many processes as cores, up to 8; torchrun's processes share the cores."""
+    processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    sharing = int(processes) if processes.isdigit() else 1
+    return min(max((os.cpu_count() or 1) // max(sharing, 1), 1), 8)
 
 
 def map_in_order(
@@ -40,8 +49,8 @@ def map_in_order(
 
     A BrokenVideoError of one task is yielded in its place, not raised; so is the death of its
     process, or its taking longer than `timeout` seconds. Any other exception ends the map. Closing
-    the generator, or Ctrl-C, ends all processes at once. Neither `workers` nor `lookahead` can
-    change what is yielded.
+    the generator, or Ctrl-C, ends all processes at once. Neither `workers` nor `lookahead` affects
+    the results.
 
     Args:
         function: importable by name (processes are spawned); its results can be pickled.
@@ -52,7 +61,7 @@ def map_in_order(
         label: names a task in messages.
     """
     if workers < 0:
-        raise InputError(f"workers: {workers} is not a number of processes; give 0 or more")
+        raise InputError(f"workers = {workers}: give 0 or more")
     if workers == 0:
         yield from _map_here(function, tasks)
         return
@@ -83,7 +92,7 @@ class _Worker:
         self.process.start()
         remote.close()
         self.ready = False
-        self.index: int | None = None  # of the task under way
+        self.index: int | None = None  # index of the task under way
         self.name = ""
         self.deadline = float("inf")
 
@@ -106,7 +115,7 @@ class _Worker:
 
 
 class _Crew:
-    """Workers, the tasks they are at, and the results not yet handed over."""
+    """Workers, their tasks, and the results not yet yielded."""
 
     def __init__(
         self,
@@ -123,7 +132,7 @@ class _Crew:
         self.results: dict[int, Any] = {}
 
     def run(self, tasks: Iterable[Any], lookahead: int) -> Iterator[Any]:
-        """Yield results in order; at most `lookahead` tasks are begun and not yet handed over."""
+        """Yield results in order; at most `lookahead` tasks are begun and not yet yielded."""
         pending = enumerate(tasks)
         queue: deque[tuple[int, Any]] = deque()
         begun = yielded = 0
@@ -144,7 +153,7 @@ class _Crew:
     def stop(self) -> None:
         """End all processes at once."""
         for worker in self.workers:
-            with contextlib.suppress(ValueError):  # one that has ended already
+            with contextlib.suppress(ValueError):  # it has ended already
                 worker.process.kill()
         for worker in self.workers:
             with contextlib.suppress(ValueError):
@@ -163,28 +172,28 @@ class _Crew:
                 worker.give(index, self.label(task), task, self.timeout)
 
     def _wait(self) -> None:
-        """Take in what processes have to say, until one says something or outlasts its time."""
+        """Receive messages, until one arrives or a task exceeds its time."""
         deadline = min(worker.deadline for worker in self.workers)
         patience = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
-        spoken = wait([worker.connection for worker in self.workers], patience)
+        readable = wait([worker.connection for worker in self.workers], patience)
         now = time.monotonic()
         for worker in list(self.workers):
-            if worker.connection in spoken:
-                self._listen(worker)
+            if worker.connection in readable:
+                self._receive(worker)
             elif worker.deadline <= now:
                 worker.end()
                 self._lose(worker, f"took longer than {self.timeout:g} s and was stopped")
 
-    def _listen(self, worker: _Worker) -> None:
+    def _receive(self, worker: _Worker) -> None:
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
-            # It is dying by itself: its own exit code says why.
+            # It is ending by itself: its own exit code says why.
             ending = _ending(worker.end(grace=10.0))
             if not worker.ready:
                 raise RuntimeError(
-                    f"a worker process ended before its first task ({ending}); its own message "
-                    "is above; --workers 0 works without processes"
+                    f"a worker process ended before its first task ({ending}), with the message "
+                    "above; --workers 0 works without processes"
                 ) from None
             self._lose(worker, f"ended its process ({ending})")
             return
@@ -201,7 +210,7 @@ class _Crew:
         worker.index, worker.deadline = None, float("inf")
 
     def _lose(self, worker: _Worker, what: str) -> None:
-        """Put the loss of a process down to its task; another takes its place when needed."""
+        """Blame the loss of a process on its task; another process starts when needed."""
         self.workers.remove(worker)
         if worker.index is not None:
             self.results[worker.index] = LostProcessError(
@@ -219,14 +228,14 @@ def _ending(code: int | None) -> str:
 
 
 def _polite_signals() -> set[signal.Signals]:
-    """Those that ask a process to end; Windows has no SIGHUP."""
+    """The signals that ask a process to end; Windows has no SIGHUP."""
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     return {getattr(signal, name) for name in names if hasattr(signal, name)}
 
 
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Ctrl-C, torchrun and schedulers signal whole groups: a process begun here does not see it."""
+    """Hide signals from processes begun here: Ctrl-C and schedulers signal whole groups."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -239,12 +248,12 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
-    """What a process does: one task after the other, until the pipe closes."""
-    for number in _polite_signals():  # our parent hears them too, and ends us
+    """Run in the process: one task after the other, until the pipe closes."""
+    for number in _polite_signals():  # the parent gets them too, and ends this process
         signal.signal(number, signal.SIG_IGN)
-    # A bar's own lock is a semaphore of the system, which a process that is killed leaves behind.
+    # tqdm's own lock is a semaphore of the system, which a killed process leaves behind.
     tqdm.set_lock(threading.RLock())
-    # If the consumer is gone there is nobody left to tell.
+    # Without a consumer nobody can be told.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(_READY)
         while True:
@@ -265,11 +274,11 @@ def _outcome(function: Callable[[Any], Any], task: Any) -> tuple[str, Any]:
 
 
 def _fault(error: Exception) -> tuple[str, Any]:
-    """An error as it travels: of a type that surely can be unpickled, with its trace."""
+    """An error as a type that can surely be unpickled, with its trace."""
     if isinstance(error, InputError):
         return "fault", (InputError(str(error)), traceback.format_exc())
     if isinstance(error, OSError) and error.errno is not None:
-        told = OSError(error.errno, error.strerror, error.filename)
-        return "fault", (told, traceback.format_exc())
+        copy = OSError(error.errno, error.strerror, error.filename)
+        return "fault", (copy, traceback.format_exc())
     summary = f"{type(error).__name__}: {error}"
     return "fault", (RuntimeError(summary), traceback.format_exc())

@@ -16,7 +16,7 @@ from latte.data.schema import convert, decode_json
 from latte.model.dit import initialise_from_dit
 from latte.model.official import is_dit, load_official, read_official
 from latte.model.tensor_files import (
-    DTYPES,
+    FLOAT_DTYPES,
     check_finite,
     check_same,
     is_safetensors,
@@ -107,7 +107,7 @@ def save_checkpoint(
     path: Path | str,
     config: LatteConfig,
     state_dict: Mapping[str, Tensor],
-    settings: Mapping[str, Any],
+    settings: Settings,
     *,
     dtype: torch.dtype = torch.float32,
 ) -> None:
@@ -124,8 +124,8 @@ def save_checkpoint(
         ValueError: names or shapes are not those of the configuration, or settings are not JSON.
     """
     path = Path(path)
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype {dtype}: choose float32, float16 or bfloat16")
+    if dtype not in FLOAT_DTYPES.values():
+        raise ValueError(f"dtype {dtype}: choose {', '.join(FLOAT_DTYPES)}")
     with torch.device("meta"):
         wanted = Latte(config).state_dict()
     found = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}

@@ -15,15 +15,32 @@ from torch import Tensor
 from latte.data.errors import InputError
 from latte.data.files import atomic_path
 
-# Those that can be written, by their names in safetensors' header.
-DTYPES: Mapping[torch.dtype, str] = {
+FLOAT_DTYPES: Mapping[str, torch.dtype] = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+# Types that can be written, as safetensors' header calls them.
+_HEADER_DTYPES: Mapping[torch.dtype, str] = {
     torch.float32: "F32",
     torch.float16: "F16",
     torch.bfloat16: "BF16",
+    torch.int64: "I64",
 }
 _LONGEST_HEADER = 100_000_001  # safetensors' own limit, in bytes
 _INSIDE = ("ema", "model")
 _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and of torch.compile
+
+
+def dtype_by_name(name: str) -> torch.dtype:
+    """float32, float16 or bfloat16.
+
+    Raises:
+        InputError: another name.
+    """
+    if name not in FLOAT_DTYPES:
+        raise InputError(f"dtype {name}: choose {', '.join(FLOAT_DTYPES)}")
+    return FLOAT_DTYPES[name]
 
 
 def is_safetensors(path: Path) -> bool:
@@ -80,7 +97,7 @@ def write_safetensors(
         tensor, start = tensors[name], end
         end += tensor.nbytes
         header[name] = {
-            "dtype": DTYPES[tensor.dtype],
+            "dtype": _HEADER_DTYPES[tensor.dtype],
             "shape": list(tensor.shape),
             "data_offsets": [start, end],
         }

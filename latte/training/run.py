@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from filelock import FileLock, Timeout
 from latte.autoencoder import lasting_path
 from latte.data.errors import InputError, named
 from latte.data.files import folder_if_used
+from latte.model.checkpoints import AutoencoderSettings, Settings
 from latte.sampling.faults import fixable_faults
 from latte.sampling.preview import contact_sheet
 from latte.training.config import TrainConfig, as_table
@@ -225,10 +225,10 @@ class _Run:
         log.add_image("samples", snapshot.step, np.asarray(sheet))
 
 
-def _settings(parts: RunParts, state: TrainState) -> dict[str, Any]:
+def _settings(parts: RunParts, state: TrainState) -> Settings:
     """What a checkpoint says of how it was made, and how to sample from it."""
     config, training_set = parts.config, parts.training_set
-    settings: dict[str, Any] = {
+    settings: Settings = {
         "dataset": config.data.dataset,
         "frame_size": config.data.size,
         "autoencoder": _autoencoder_settings(parts),
@@ -245,15 +245,15 @@ def _settings(parts: RunParts, state: TrainState) -> dict[str, Any]:
     return settings
 
 
-def _autoencoder_settings(parts: RunParts) -> dict[str, str]:
-    """Which it is, where it is found from any folder, and what is to be found there."""
-    table = parts.config.autoencoder
-    stated = {
-        "name": table.name,
-        "path": None if table.path is None else lasting_path(table.path),
-        "digest": parts.autoencoder.digest,
-    }
-    return {name: value for name, value in stated.items() if value is not None}
+def _autoencoder_settings(parts: RunParts) -> AutoencoderSettings:
+    """Its name, its path as seen from any folder, and its digest."""
+    table, digest = parts.config.autoencoder, parts.autoencoder.digest
+    settings = AutoencoderSettings(name=table.name)
+    if table.path is not None:
+        settings["path"] = lasting_path(table.path)
+    if digest is not None:
+        settings["digest"] = digest
+    return settings
 
 
 def _is_finite(state: TrainState) -> bool:

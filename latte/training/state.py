@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,7 +21,7 @@ from latte.data.errors import InputError
 from latte.data.files import atomic_path
 from latte.data.schema import decode_json
 from latte.model import Latte
-from latte.model.checkpoints import save_checkpoint
+from latte.model.checkpoints import Settings, save_checkpoint
 from latte.model.tensor_files import write_safetensors
 from latte.training.config import TrainConfig
 from latte.training.continuation import RunInputs, clips_per_step, differences
@@ -68,7 +67,7 @@ def save_state(
     folder: Path,
     state: TrainState,
     config: TrainConfig,
-    settings: Mapping[str, Any],
+    settings: Settings,
     inputs: RunInputs,
 ) -> Path:
     """Write one checkpoint below `folder`; it appears complete or not at all."""

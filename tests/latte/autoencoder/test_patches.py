@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +6,6 @@ import torch
 
 from latte.autoencoder import from_uint8, open_autoencoder
 from latte.autoencoder.patches import fit_patches, load_patches, save_patches
-from latte.cli.patches import patches
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
 from latte.model.tensor_files import write_safetensors
@@ -87,16 +85,17 @@ def test_a_file_brings_back_every_bit(fitted, tmp_path):
     assert replace(fitted, spread=fitted.spread * 2).digest != fitted.digest
 
 
-def test_the_command_writes_safetensors_alone(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    small = {"size": 8, "patch_size": 4, "channels": 3, "num_clips": 2, "dataset": "shapes"}
-    where = {"data_root": tmp_path, "seed": 0}
-    with pytest.raises(InputError, match=r"^patches: give a name that ends in \.safetensors$"):
-        patches(Path("patches"), **small, **where)
+def test_the_command_writes_safetensors_alone(tmp_path, run_cli):
+    def run(target):
+        small = ["--size", 8, "--patch-size", 4, "--channels", 3, "--num-clips", 2]
+        return run_cli("latte", "patches", target, *small, cwd=tmp_path)
+
     (tmp_path / "folder.safetensors").mkdir()
-    with pytest.raises(InputError, match="is a folder; give the name of a file"):
-        patches(Path("folder.safetensors"), **small, **where)
-    patches(Path("new/a.safetensors"), **small, **where)
+    for name in ("patches", "folder.safetensors"):
+        done = run(name)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {name}: ")
+    assert run("new/a.safetensors").returncode == 0
     assert load_patches(tmp_path / "new" / "a.safetensors").channels == 3
     assert sorted(each.name for each in tmp_path.iterdir()) == ["folder.safetensors", "new"]
 

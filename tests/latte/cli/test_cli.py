@@ -9,23 +9,11 @@ import numpy as np
 import pytest
 from typer.main import get_command
 
-from latte.cli import app as cli
+from latte.cli.app import app
 from latte.data.shapes import shapes_clips
 from latte.data.sources import open_video_set
 
 HEAVY = ("torch", "numpy", "av", "decord", "PIL", "tqdm")
-
-
-def run_cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    # A command line takes over SIGTERM; the tests take it back.
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(sys, "argv", ["latte", *arguments])
-    try:
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    return int(ended.value.code or 0)
 
 
 SURFACE = {
@@ -46,7 +34,7 @@ SURFACE = {
 
 
 def test_the_surface_of_the_command_line_is_known():
-    command = get_command(cli.app)
+    command = get_command(app)
     options = {
         name: sorted(option for parameter in sub.params for option in parameter.opts)
         for name, sub in command.commands.items()
@@ -71,40 +59,41 @@ def test_help_and_version_import_nothing_heavy(option):
 
 
 @pytest.mark.parametrize("file_format", ["mkv", "png"])
-def test_lossless_formats_bring_back_every_bit(file_format, tmp_path, monkeypatch, capsys):
+def test_lossless_formats_bring_back_every_bit(file_format, tmp_path, latte):
     target = tmp_path / "made" / "here"
     arguments = ["--format", file_format, "--num-videos", "3", "--num-frames", "5", "--start", "7"]
-    assert run_cli(monkeypatch, "shapes", str(target), *arguments) == 0
-    assert capsys.readouterr().out == f"3 videos of 5 frames, 32×32, test: {target}\n"
+    done = latte("shapes", target, *arguments)
+    assert done.returncode == 0
+    assert done.stdout == f"3 videos of 5 frames, 32×32, test: {target}\n"
     videos = open_video_set(target).videos
     assert len(videos) == 3
     read = np.stack([video.read(range(5)) for video in videos])
     assert np.array_equal(read, shapes_clips("test", [7, 8, 9], num_frames=5))
 
 
-def test_mp4_looks_like_what_was_drawn(tmp_path, monkeypatch):
+def test_mp4_looks_like_what_was_drawn(tmp_path, latte):
     arguments = ["--format", "mp4", "--num-videos", "1", "--num-frames", "4", "--size", "64"]
-    assert run_cli(monkeypatch, "shapes", str(tmp_path), *arguments, "--quiet") == 0
+    assert latte("shapes", str(tmp_path), *arguments, "--quiet").returncode == 0
     (video,) = open_video_set(tmp_path).videos
     drawn = shapes_clips("test", [0], num_frames=4, size=64)[0].astype(float)
     assert np.abs(video.read(range(4)) - drawn).mean() < 8
 
 
-def test_a_target_that_ends_in_npy_is_one_array(tmp_path, monkeypatch):
+def test_a_target_that_ends_in_npy_is_one_array(tmp_path, latte):
     target = tmp_path / "clips.npy"
     arguments = ["--split", "train+test", "--num-videos", "2", "--num-frames", "3", "--size", "16"]
-    assert run_cli(monkeypatch, "shapes", str(target), *arguments) == 0
+    assert latte("shapes", str(target), *arguments).returncode == 0
     wanted = [shapes_clips(split, [0, 1], num_frames=3, size=16) for split in ("test", "train")]
     assert np.array_equal(np.load(target), np.concatenate(wanted))
     assert [path.name for path in tmp_path.iterdir()] == ["clips.npy"]
 
 
-def test_writing_again_gives_the_same_files_and_nothing_else(tmp_path, monkeypatch):
+def test_writing_again_gives_the_same_files_and_nothing_else(tmp_path, latte):
     def write(frames: str) -> dict[str, bytes]:
         for file_format in ("mkv", "png"):
             target = str(tmp_path / file_format)
             arguments = ["--num-videos", "2", "--num-frames", frames, "--format", file_format]
-            assert run_cli(monkeypatch, "shapes", target, *arguments) == 0
+            assert latte("shapes", target, *arguments).returncode == 0
         files = (path for path in tmp_path.rglob("*") if path.is_file())
         return {str(path.relative_to(tmp_path)): path.read_bytes() for path in files}
 
@@ -126,25 +115,24 @@ def test_writing_again_gives_the_same_files_and_nothing_else(tmp_path, monkeypat
         (["{}/a", "--format", "mp4", "--size", "33"], "H.264 needs even sides, not 33×33"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_two(
-    arguments, sentence, tmp_path, monkeypatch, capsys
-):
+def test_bad_input_is_one_sentence_and_exit_code_two(arguments, sentence, tmp_path, latte):
     (tmp_path / "folder.npy").mkdir()
     (tmp_path / "file").write_text("")
     (tmp_path / "others").mkdir()
     (tmp_path / "others" / "cat.mp4").write_bytes(b"")
     given = [argument.format(tmp_path) for argument in arguments]
-    assert run_cli(monkeypatch, "shapes", "--quiet", *given) == 2
-    errors = capsys.readouterr().err
-    assert errors.startswith("error: ")
-    assert sentence in errors
-    assert errors.count("\n") == 1
+    done = latte("shapes", "--quiet", *given)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("option", ["--num-videos", "--num-frames"])
-def test_counts_below_one_are_refused(option, tmp_path, monkeypatch, capsys):
-    assert run_cli(monkeypatch, "shapes", str(tmp_path / "a"), option, "0") == 2
-    assert option in capsys.readouterr().err
+def test_counts_below_one_are_refused(option, tmp_path, latte):
+    done = latte("shapes", tmp_path / "a", option, 0)
+    assert done.returncode == 2
+    assert option in done.stderr
     assert not (tmp_path / "a").exists()
 
 

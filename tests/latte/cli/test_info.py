@@ -1,16 +1,11 @@
 """`latte info` and `latte convert`."""
 
 import json
-import signal
-import sys
 
 import pytest
 import torch
 
-from latte.cli.convert import convert
-from latte.cli.info import info
 from latte.config import LatteConfig
-from latte.data.command_line import new_app, run_app
 from latte.model import Latte
 from latte.model.checkpoints import build_model, load_checkpoint, save_checkpoint
 
@@ -19,21 +14,12 @@ UCF = LatteConfig(8, 2, 4, 32, 2, 2, 4, num_classes=101)
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs one command; gives its exit code, what it printed, and its errors."""
-    app = new_app("latte", "Latte.")
-    app.command()(info)
-    app.command()(convert)
+def run(latte):
+    """Run one command: its exit code, what it printed, and its errors."""
 
-    def call(*arguments: object) -> tuple[int, str, str]:
-        before = signal.getsignal(signal.SIGTERM)
-        monkeypatch.setattr(sys, "argv", ["latte", *map(str, arguments)])
-        try:
-            with pytest.raises(SystemExit) as ended:
-                run_app(app, "latte")
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        return int(ended.value.code or 0), *capsys.readouterr()
+    def call(*arguments):
+        done = latte(*arguments)
+        return done.returncode, done.stdout, done.stderr
 
     return call
 

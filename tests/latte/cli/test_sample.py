@@ -5,24 +5,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-import typer
-from typer.main import get_command
 
-from latte.cli.sample import sample
 from latte.config import LatteConfig
-from latte.data.command_line import run_app
 from latte.data.sources import open_video_set
 from latte.model import Latte
 from latte.model.checkpoints import save_checkpoint
-
-PROGRAM = """
-import typer
-from latte.data.command_line import run_app
-from latte.cli.sample import sample
-app = typer.Typer()
-app.command()(sample)
-run_app(app, "latte sample")
-"""
 
 
 @pytest.fixture
@@ -40,71 +27,31 @@ def checkpoint(tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch):
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)
-
-    def command(*arguments):
-        app = typer.Typer(pretty_exceptions_enable=False)
-        app.command()(sample)
-        monkeypatch.setattr(sys, "argv", ["latte sample", *map(str, arguments)])
-        monkeypatch.setattr("signal.signal", lambda *ignored: None)
-        with pytest.raises(SystemExit) as ended:
-            run_app(app, "latte sample")
-        return int(ended.value.code or 0)
-
-    return command
+def run(latte):
+    """Run `latte sample`."""
+    return lambda *arguments, **settings: latte("sample", *arguments, **settings)
 
 
-def test_the_surface_of_the_command_is_known():
-    app = typer.Typer(add_completion=False)
-    app.command()(sample)
-    options = sorted(each for parameter in get_command(app).params for each in parameter.opts)
-    assert options == [
-        "--autoencoder",
-        "--batch-size",
-        "--compile",
-        "--dataset",
-        "--device",
-        "--eta",
-        "--format",
-        "--fps",
-        "--guidance-scale",
-        "--guided",
-        "--labels",
-        "--method",
-        "--num-heads",
-        "--num-samples",
-        "--out",
-        "--precision",
-        "--quiet",
-        "--seed",
-        "--start",
-        "--steps",
-        "checkpoint",
-    ]
-
-
-def test_samples_land_where_the_metrics_look_for_them(run, checkpoint, capsys, monkeypatch):
-    monkeypatch.chdir(checkpoint.parent)
-    assert run(checkpoint, "--num-samples", 3, "--guidance-scale", 2) == 0
-    said = capsys.readouterr()
-    assert said.out == (
+def test_samples_land_where_the_metrics_look_for_them(run, checkpoint):
+    options = ["--num-samples", 3, "--guidance-scale", 2]
+    done = run(checkpoint, *options, cwd=checkpoint.parent)
+    assert done.returncode == 0
+    assert done.stdout == (
         "3 samples of 4 frames, 8×8: samples/shapes; preview: samples/shapes.preview.png\n"
     )
-    assert "model.safetensors on cpu, ddpm, 3 steps, guidance 2, fp32" in said.err
-    assert "9/9" in said.err
+    assert "model.safetensors on cpu, ddpm, 3 steps, guidance 2, fp32" in done.stderr
+    assert "9/9" in done.stderr
     names = [video.name for video in open_video_set(checkpoint.parent / "samples/shapes").videos]
     assert names == ["ape/000000", "ape/000002", "bee/000001"]
 
 
-def test_every_option_reaches_the_samples(run, checkpoint, tmp_path, capsys):
+def test_every_option_reaches_the_samples(run, checkpoint, tmp_path):
     arguments = ["--labels", "bee,0", "--guidance-scale", 3, "--guided", "all", "--method", "ddim"]
     arguments += ["--steps", 2, "--eta", 0.5, "--seed", 4, "--start", 1, "--format", "png"]
     arguments += ["--fps", 5, "--device", "cpu", "--precision", "bf16", "--batch-size", 2]
     arguments += ["--autoencoder", "identity", "--dataset", "shapes", "--quiet"]
-    assert run(checkpoint, "--out", tmp_path / "out", *arguments) == 0
-    assert capsys.readouterr().err == ""
+    done = run(checkpoint, "--out", tmp_path / "out", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
     record = (tmp_path / "out" / ".sampling.json").read_text()
     for said in ('"guided": "all"', '"eta": 0.5', '"seed": 4', '"fps": 5.0', '"precision": "bf16"'):
         assert said in record
@@ -128,11 +75,12 @@ def test_every_option_reaches_the_samples(run, checkpoint, tmp_path, capsys):
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_two(
-    run, checkpoint, tmp_path, capsys, arguments, sentence
+    run, checkpoint, tmp_path, arguments, sentence
 ):
     given = [argument.format(checkpoint) for argument in arguments]
-    assert run(*given, "--out", tmp_path / "out", "--quiet") == 2
-    errors = capsys.readouterr().err
+    done = run(*given, "--out", tmp_path / "out", "--quiet")
+    errors = done.stderr
+    assert done.returncode == 2
     assert errors.startswith("error: ")
     assert sentence in errors
     assert errors.count("\n") == 1
@@ -141,11 +89,9 @@ def test_bad_input_is_one_sentence_and_exit_code_two(
 
 @pytest.mark.slow
 def test_torchrun_makes_the_files_of_one_process(run, checkpoint, tmp_path):
-    assert run(checkpoint, "--num-samples", 5, "--out", tmp_path / "one", "--quiet") == 0
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
+    run(checkpoint, "--num-samples", 5, "--out", tmp_path / "one", "--quiet")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    command = [*launcher, "--master_port", "0", str(program), str(checkpoint)]
+    command = [*launcher, "--master_port", "0", "-m", "latte", "sample", str(checkpoint)]
     done = subprocess.run(
         [*command, "--num-samples", "5", "--out", str(tmp_path / "two"), "--device", "cpu"],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},

@@ -1,13 +1,9 @@
-import signal
 import sys
 from types import ModuleType
 
 import pytest
-import typer
-from typer.main import get_command
 
-from latte.cli.train import default_workers, train
-from latte.data.command_line import run_app
+from latte.data.workers import default_workers
 from latte.training.config import config_names
 
 SMALL = (
@@ -17,24 +13,9 @@ SMALL = (
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "LATTE_DATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments):
-        app = typer.Typer(pretty_exceptions_enable=False)
-        app.command()(train)
-        monkeypatch.setattr(sys, "argv", ["latte train", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            with pytest.raises(SystemExit) as ended:
-                run_app(app, "latte train")
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        return int(ended.value.code or 0)
-
-    return command
+def run(latte, tmp_path):
+    """Run `latte train` in an empty folder."""
+    return lambda *arguments: latte("train", *arguments, cwd=tmp_path)
 
 
 @pytest.fixture
@@ -42,56 +23,36 @@ def small():
     return [word for setting in SMALL for word in ("--set", setting)]
 
 
-def test_the_surface_of_the_command_is_known():
-    app = typer.Typer(add_completion=False)
-    app.command()(train)
-    options = sorted(each for parameter in get_command(app).params for each in parameter.opts)
-    assert options == [
-        "--data-root",
-        "--device",
-        "--evaluate",
-        "--list",
-        "--out",
-        "--quiet",
-        "--set",
-        "--show",
-        "--workers",
-        "config",
-    ]
+def test_the_configurations_are_listed(run):
+    assert run("--list").stdout.splitlines() == config_names()
 
 
-def test_the_configurations_are_listed(run, capsys):
-    assert run("--list") == 0
-    assert capsys.readouterr().out.splitlines() == config_names()
-
-
-def test_a_configuration_is_shown_as_it_would_be_run(run, capsys, tmp_path):
-    assert run("shapes-tiny", "--show", "--set", "training.steps=7", "--set", "data.flip=true") == 0
-    shown = capsys.readouterr().out
+def test_a_configuration_is_shown_as_it_would_be_run(run, tmp_path):
+    changes = ["--set", "training.steps=7", "--set", "data.flip=true"]
+    shown = run("shapes-tiny", "--show", *changes).stdout
     assert "steps = 7\n" in shown
     assert "flip = true\n" in shown
     (tmp_path / "mine.toml").write_text(shown)
-    assert run("mine.toml", "--show") == 0
-    assert capsys.readouterr().out == shown
+    assert run("mine.toml", "--show").stdout == shown
     assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
 
 
-def test_a_run_lands_where_it_is_looked_for_and_goes_on(run, small, capsys, tmp_path, monkeypatch):
-    assert run("shapes-tiny", *small, "--device", "cpu", "--workers", 0) == 0
-    said = capsys.readouterr()
+def test_a_run_lands_where_it_is_looked_for_and_resumes(run, small, tmp_path, monkeypatch):
+    done = run("shapes-tiny", *small, "--device", "cpu", "--workers", 0)
+    assert done.returncode == 0
     last = "runs/shapes-tiny/checkpoints/0000002/ema.safetensors"
-    assert said.out == f"trained 2 steps: {last}\n"
+    assert done.stdout == f"trained 2 steps: {last}\n"
     assert (tmp_path / last).is_file()
-    assert "2/2" in said.err
+    assert "2/2" in done.stderr
     more = ["--set", "training.steps=3", "--set", "output.evaluate_every=3", "--quiet"]
     more += ["--device", "cpu", "--workers", 0, "--evaluate", "measuring:measure"]
     measuring = ModuleType("measuring")
     measuring.measure = lambda snapshot: {"doubled": 2 * snapshot.step}
     monkeypatch.setitem(sys.modules, "measuring", measuring)
-    assert run("shapes-tiny", *small, *more) == 0
-    said = capsys.readouterr()
-    assert "resuming from step 2 of 3" in said.err
-    assert "3/3" not in said.err
+    done = run("shapes-tiny", *small, *more)
+    assert done.returncode == 0
+    assert "resuming from step 2 of 3" in done.stderr
+    assert "3/3" not in done.stderr
     evaluations = (tmp_path / "runs" / "shapes-tiny" / "evaluations.csv").read_text()
     assert evaluations.splitlines() == ["step,doubled", "3,6"]
 
@@ -124,9 +85,10 @@ def test_a_run_lands_where_it_is_looked_for_and_goes_on(run, small, capsys, tmp_
         (["shapes-tiny", "--set", "diffusion.num_steps=9"], "the linear schedule needs at least"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_two(run, capsys, tmp_path, arguments, sentence):
-    assert run(*arguments, "--quiet") == 2
-    errors = capsys.readouterr().err
+def test_bad_input_is_one_sentence_and_exit_code_two(run, tmp_path, arguments, sentence):
+    done = run(*arguments, "--quiet")
+    errors = done.stderr
+    assert done.returncode == 2
     assert errors.startswith("error: ")
     assert sentence in errors
     assert errors.count("\n") == 1
@@ -146,35 +108,34 @@ def test_bad_input_is_one_sentence_and_exit_code_two(run, capsys, tmp_path, argu
     ],
 )
 def test_a_callback_that_cannot_be_called_is_named_before_anything_starts(
-    run, capsys, tmp_path, name, sentence
+    run, tmp_path, name, sentence
 ):
     settings = ["--set", "output.evaluate_every=1"]
-    assert run("shapes-tiny", *settings, "--evaluate", name) == 2
-    errors = capsys.readouterr().err
-    assert sentence in errors
-    assert errors.count("\n") == 1
+    done = run("shapes-tiny", *settings, "--evaluate", name)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_of_data_comes_from_the_environment(run, capsys, monkeypatch):
+def test_the_folder_of_data_comes_from_the_environment(run, monkeypatch):
     monkeypatch.setenv("LATTE_DATA", "elsewhere")
-    assert run("taichi-hd", "--quiet") == 2
-    assert "looked for elsewhere/taichi-hd" in capsys.readouterr().err
+    done = run("taichi-hd", "--quiet")
+    assert done.returncode == 2
+    assert "looked for elsewhere/taichi-hd" in done.stderr
 
 
 def test_processes_of_one_machine_share_its_cores(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 12)
     monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
-    assert default_workers(None) == 8
-    assert default_workers(0) == 0
-    assert default_workers(20) == 20
+    assert default_workers() == 8
     for processes, workers in (("2", 6), ("4", 3), ("100", 1), ("0", 8)):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
-        assert default_workers(None) == workers
+        assert default_workers() == workers
 
 
-def test_one_of_several_processes_speaks(run, small, capsys, monkeypatch):
+def test_only_the_first_process_prints_the_result(run, small, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr("latte.training.run.train", lambda *arguments: "path")
-    assert run("shapes-tiny", *small) == 0
-    assert capsys.readouterr().out == ""
+    done = run("shapes-tiny", *small)
+    assert (done.returncode, done.stdout) == (0, "")
