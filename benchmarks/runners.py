@@ -83,7 +83,7 @@ TABLE_OPTIONS = (
 PAPER_TABLE_OPTIONS = ("checkpoints", "data_root", "vae", "only_available")
 TRAINING_OPTIONS = (
     *("scale", "seeds", "out", "cells", "workers", "device", "data_root", "initialise_from"),
-    *("vae", "gpus", "only_available"),
+    *("vae", "executor", "nodes", "gpus", "slurm", "only_available"),
 )
 SIMILARITY_OPTIONS = (
     *("scale", "seeds", "network_file", "num_clips", "out", "cells", "workers", "device"),
@@ -111,7 +111,7 @@ _training_figure = partial(
     details="Trains the designs that are not trained yet, and judges the paper's claims.",
     needs="nothing at tiny; a GPU at small",
     options=TRAINING_OPTIONS,
-    request="benchmarks.figures.ablations:Request",
+    request="benchmarks.figures.requests:TrainingRequest",
 )
 _similarity_figure = partial(
     Runner,

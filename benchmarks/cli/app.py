@@ -55,7 +55,7 @@ REPRODUCE = Runner(
     kind="study",
     options=(
         *("scale", "seeds", "workers", "data_root", "checkpoints", "vae", "initialise_from"),
-        *("gpus", "vbench", "only_available", "results_folder"),
+        *("executor", "nodes", "gpus", "slurm", "vbench", "only_available", "results_folder"),
     ),
     module="benchmarks.reproduce.run",
     request="benchmarks.reproduce.run:ReproduceRequest",
@@ -165,6 +165,23 @@ def report(
     from benchmarks.reproduce.report import run
 
     run(results=results, scale=shown, out=folder)
+
+
+@app.command(hidden=True)
+def cell(
+    job: Annotated[Path, typer.Argument(metavar="FILE", help="A file of the folder `jobs`.")],
+    show: Annotated[bool, typer.Option("--show", help="Print its commands instead.")] = False,
+) -> None:
+    """Measure one cell of the scale `paper`, as --executor does for each of them.
+
+    Run it again to resume.
+    """
+    from benchmarks.reproduce.cell import commands, measure
+
+    if show:
+        print("\n".join(commands(job)))
+    else:
+        measure(job)
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ def _one(
 def _many(help_text: str, *flags: str, kind: Any = str, **settings: Any) -> Choice:
     """An option that can be given several times."""
     at_paper, parameter = settings.pop("at_paper", False), settings.pop("parameter", "")
+    help_text = f"At paper scale: {help_text}" if at_paper else help_text
     option = typer.Option(*flags, help=f"{help_text} Repeatable.", **settings)
     return Choice(Annotated[list[kind] | None, option], parameter, at_paper, flags)
 
@@ -114,7 +115,7 @@ OPTIONS: Mapping[str, Choice] = {
         metavar="[NAME=]FILE",
         parameter="results",
     ),
-    "vbench": _many("Results of VBench for table4.", metavar="[NAME=]FILE", at_paper=True),
+    "vbench": _many("results of VBench for table4.", metavar="[NAME=]FILE", at_paper=True),
     "real": _one(
         Path,
         "Real videos: a folder of videos or of frame folders, or an array file. [default: shapes]",
@@ -195,12 +196,21 @@ OPTIONS: Mapping[str, Choice] = {
     "initialise_from": _one(
         Path, "DiT-XL-2-256x256.pt, for figure5d.", metavar="FILE", at_paper=True
     ),
-    "gpus": _one(
-        int,
-        "GPUs of a training; fewer make the same batch in several passes. [default: 8]",
-        metavar="1|2|4|8",
+    "executor": _one(
+        str,
+        "where cells run: here, or as jobs of Slurm, all at the same time. [default: local]",
+        metavar="local|slurm",
         at_paper=True,
     ),
+    "nodes": _one(int, "nodes of one training. [default: 1]", min=1, at_paper=True),
+    "gpus": _one(
+        int,
+        "GPUs of a training on each node; fewer make the same batch in several passes. "
+        "[default: 8 over all nodes]",
+        min=1,
+        at_paper=True,
+    ),
+    "slurm": _many("option of sbatch, as partition=gpu.", metavar="NAME=VALUE", at_paper=True),
     "only_available": _one(
         bool, "run what can be run, and leave the rest empty.", "--only-available", at_paper=True
     ),

@@ -1,4 +1,4 @@
-"""What the paper claims of a figure, held against what was measured: computed, not written by hand.
+"""What the paper claims, held against what was measured: computed, not written by hand.
 
 A claim that takes several comparisons holds where each of them does at 95 % (an intersection-union
 test: nothing to correct). One comparison to the contrary refutes it, and the more there are, the
@@ -6,11 +6,13 @@ likelier one is such by chance: so it counts at the level corrected for their nu
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
+
+from reports.document import PaperClaim
 
 Verdict = Literal["yes", "no", "not decided", "not measured"]
 VerdictAt = Callable[[float], Verdict]  # at a level of its intervals
@@ -20,90 +22,74 @@ SEVERAL = (
     "“no” only at the level corrected for their number (Bonferroni)."
 )
 
+EvidenceT = TypeVar("EvidenceT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """Whether a claim holds, and by which numbers."""
+
+    verdict: Verdict
+    seen: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verdict} ({self.seen})" if self.seen else self.verdict
+
+
+PAPER_SAYS_YES = Judgement(verdict="yes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim(Generic[EvidenceT]):
+    """A sentence of the paper's, and how it is judged by what was measured."""
+
+    text: str
+    judge: Callable[[EvidenceT], Judgement]
+    meaning: str = ""  # a sentence: how it is read here, where the paper leaves it open
+
+    def judged(self, evidence: EvidenceT, *, where: str = "") -> "JudgedClaim":
+        """The claim with its judgement.
+
+        Args:
+            where: follows the text, where a claim is judged several times.
+        """
+        return JudgedClaim(claim=self.text + where, here=self.judge(evidence))
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedClaim:
+    """A claim with its judgement by what is found here, and by the paper's own figures."""
+
+    claim: str
+    here: Judgement
+    paper: Judgement = PAPER_SAYS_YES
+
+    @property
+    def line(self) -> str:
+        """One line, for a terminal or under a table."""
+        return f"{self.claim}: paper {self.paper}; here {self.here}"
+
+    @property
+    def paper_claim(self) -> PaperClaim:
+        """The claim as the overview of all claims shows it."""
+        seen = self.here.seen
+        if self.paper.seen:
+            seen += f"; by the paper's figures {self.paper.seen}"
+        return PaperClaim(claim=self.claim, here=self.here.verdict, seen=seen)
+
+
+def judge_all(claims: Iterable[Claim[EvidenceT]], evidence: EvidenceT) -> tuple[JudgedClaim, ...]:
+    """Each claim, judged."""
+    return tuple(claim.judged(evidence) for claim in claims)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mean:
-    """A geometric mean over seeds, with its interval; none of one seed alone."""
+    """A geometric mean over seeds, with its interval; one seed alone has none."""
 
     value: float
     low: float | None = None
     high: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Points:
-    """What one seed of a design gave: a value for each checkpoint, and ends of its interval."""
-
-    values: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """Everything that a figure shows."""
-
-    steps: tuple[int, ...]  # of the checkpoints
-    designs: Mapping[str, Mapping[int, Points]]  # by label and seed; no seeds: not measured
-
-    def shared(self, *labels: str) -> list[int]:
-        """Seeds that all of these designs have."""
-        seeds = [set(self.designs.get(label, {})) for label in labels]
-        return sorted(set.intersection(*seeds)) if seeds else []
-
-    def mean(self, label: str, place: int) -> Mean | None:
-        """Of a design at a checkpoint; None where it was not measured."""
-        found = [points.values[place] for points in self.designs.get(label, {}).values()]
-        return geometric_mean(found) if found else None
-
-    def ratios(self, first: str, second: str, place: int) -> list[float]:
-        """log(second ÷ first) of each seed that has both."""
-        both = self.designs[first], self.designs[second]
-        return [
-            math.log(both[1][seed].values[place] / both[0][seed].values[place])
-            for seed in self.shared(first, second)
-        ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """Whether a claim holds here, and by which numbers."""
-
-    verdict: Verdict
-    seen: str
-
-
-Judge = Callable[[Outcome], Judged]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A sentence of the paper's, and how it is looked at."""
-
-    text: str
-    judge: Judge
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """A claim with its judgement."""
-
-    claim: str
-    verdict: Verdict
-    seen: str
-
-    @property
-    def line(self) -> str:
-        """For a terminal."""
-        return f"{self.claim}: paper yes; here {self.verdict} ({self.seen})"
-
-
-def findings(claims: Sequence[Claim], outcome: Outcome) -> list[Finding]:
-    """Each claim, judged."""
-    judged = [(claim, claim.judge(outcome)) for claim in claims]
-    return [
-        Finding(claim=claim.text, verdict=found.verdict, seen=found.seen) for claim, found in judged
-    ]
 
 
 def geometric_mean(values: Sequence[float]) -> Mean:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks.cells.cache import CellRecord
-from benchmarks.documents.claims import Finding
+from benchmarks.documents.claims import JudgedClaim
 from benchmarks.documents.tables import bare, provenance_of, written
 from reports.cells import Cell, Column, Row
 from reports.charts.svg import write_figure
@@ -51,11 +51,11 @@ class FigureDocument:
     title: str  # "Figure 5a: Patch embedding"
     lead: str  # what was found: computed
     drawings: tuple[Drawing, ...]  # the first is shown, the others are folded away
-    found: tuple[Finding, ...]
+    claims: tuple[JudgedClaim, ...]
     verdicts: tuple[str, ...]  # what the verdicts mean
     values: Table
     method: str  # how the numbers are made
-    claims: tuple[PaperClaim, ...] = ()  # for the overview, if not the findings one by one
+    overview: tuple[PaperClaim, ...] = ()  # claims for the overview, if not these one by one
     beside: tuple[Table, ...] = ()  # other tables, above the values
     more: tuple[Block, ...] = ()  # on how they are made
     cells: tuple[CellRecord, ...] = ()  # that are shown
@@ -71,7 +71,7 @@ class FigureDocument:
             lead=self.lead,
             blocks=(
                 *(drawing.block for drawing in first),
-                bare(findings_table(self.found, self.verdicts)),
+                bare(claims_table(self.claims, self.verdicts)),
                 *map(bare, self.beside),
                 bare(self.values),
                 *([folded] if others else []),
@@ -80,17 +80,17 @@ class FigureDocument:
                 *self.more,
                 provenance_of([*self.beside, self.values]),
             ),
-            findings=self.claims or paper_claims(self.found),
+            findings=self.overview or tuple(claim.paper_claim for claim in self.claims),
         )
 
 
 def write_figure_document(document: FigureDocument, out: Path) -> None:
     """Write `name.md`, `.html`, `.tex`, `.jsonl`, every drawing, and the section, into `out`.
 
-    Prints the values, the findings and the paths.
+    Prints the values, the claims and the paths.
     """
     print(document.values.markdown())
-    print("\n".join(finding.line for finding in document.found))
+    print("\n".join(claim.line for claim in document.claims))
     paths = document.report.write(out, document.name, stored=document.section)
     paths += write_drawings(document.drawings, out)
     texts = {
@@ -109,7 +109,7 @@ def write_drawings(drawings: Iterable[Drawing], out: Path) -> list[Path]:
     return [path for paths in written for path in paths]
 
 
-def findings_table(found: Sequence[Finding], verdicts: tuple[str, ...] = ()) -> Table:
+def claims_table(claims: Sequence[JudgedClaim], verdicts: tuple[str, ...] = ()) -> Table:
     """The paper's claims beside what was measured; `verdicts` say what the words mean."""
     return Table(
         title="What the paper claims",
@@ -121,24 +121,19 @@ def findings_table(found: Sequence[Finding], verdicts: tuple[str, ...] = ()) -> 
         ),
         rows=tuple(
             Row(
-                label=finding.claim,
+                label=claim.claim,
                 cells={
-                    "paper": Cell(text="yes"),
-                    "here": Cell(text=finding.verdict),
-                    "seen": Cell(text=finding.seen),
+                    "paper": Cell(text=claim.paper.verdict),
+                    "here": Cell(text=claim.here.verdict),
+                    "seen": Cell(text=claim.here.seen),
                 },
             )
-            for finding in found
+            for claim in claims
         ),
         remarks=verdicts,
     )
 
 
-def paper_claims(found: Iterable[Finding]) -> tuple[PaperClaim, ...]:
-    """For the overview of all claims."""
-    return tuple(PaperClaim(claim=x.claim, here=x.verdict, seen=x.seen) for x in found)
-
-
-def verdicts_lead(found: Sequence[Finding]) -> str:
+def verdicts_lead(claims: Sequence[JudgedClaim]) -> str:
     """One sentence for each claim."""
-    return " ".join(f"{finding.claim}: {finding.verdict}." for finding in found)
+    return " ".join(f"{claim.claim}: {claim.here.verdict}." for claim in claims)

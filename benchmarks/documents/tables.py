@@ -13,40 +13,6 @@ from reports.table import Table, write_texts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """Whether a sentence holds, and by which numbers."""
-
-    holds: bool
-    seen: str
-
-    def __str__(self) -> str:
-        return f"{'yes' if self.holds else 'no'} ({self.seen})"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statement:
-    """Something that the paper says about its table, by its figures and by what is found here."""
-
-    text: str
-    paper: Judgement
-    here: Judgement
-
-    @property
-    def sentence(self) -> str:
-        """One line under the table."""
-        return f"{self.text}: paper {self.paper}; here {self.here}."
-
-    @property
-    def claim(self) -> PaperClaim:
-        """For the overview of all claims."""
-        return PaperClaim(
-            claim=self.text,
-            here="yes" if self.here.holds else "no",
-            seen=f"{self.here.seen}; by the paper's figures {self.paper.seen}",
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class TableDocument:
     """What a command for tables leaves: its documents, and its section of the joined report."""
 

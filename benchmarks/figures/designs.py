@@ -13,6 +13,8 @@ from benchmarks.cells.scale import Scale
 from benchmarks.figures.trainings import ImageModel, Training
 from latte.training.config import TrainConfig, load_config
 
+PAPER_GPUS = 8  # fewer make the same batch in several passes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Design:

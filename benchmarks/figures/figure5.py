@@ -4,8 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.claims import Claim, Finding
-from benchmarks.figures.ablations import Ablation, Cells, Request, make_cells, outcome
+from benchmarks.documents.claims import Claim, JudgedClaim
 from benchmarks.figures.curve_claims import (
     END,
     ahead,
@@ -15,6 +14,8 @@ from benchmarks.figures.curve_claims import (
     lowest,
     ordered,
 )
+from benchmarks.figures.curve_documents import write_curve_figures
+from benchmarks.figures.curves import CurveFigure, DesignCells, curves_of, measure_designs
 from benchmarks.figures.designs import (
     ALL_TOKENS,
     BASELINE,
@@ -25,6 +26,7 @@ from benchmarks.figures.designs import (
     STRIDES,
     VARIANTS,
 )
+from benchmarks.figures.requests import TrainingRequest
 
 LETTERS = ("a", "b", "c", "d", "e", "f")
 STAND_IN = (
@@ -44,7 +46,7 @@ AT_OWN_INTERVAL = (
 )
 
 
-def ablation(letter: str, scale: Scale = "tiny") -> Ablation:
+def figure(letter: str, scale: Scale = "tiny") -> CurveFigure:
     """One of the six figures, as a scale shows it."""
     return {
         "a": _patches,
@@ -56,29 +58,26 @@ def ablation(letter: str, scale: Scale = "tiny") -> Ablation:
     }[letter](scale)
 
 
-def run(out: Path, request: Request, *letters: str) -> list[Finding]:
+def run(out: Path, request: TrainingRequest, *letters: str) -> list[JudgedClaim]:
     """Train what is not trained yet; write the documents of these figures into `out`.
 
     Returns:
         The paper's claims, judged.
 
     Raises:
-        InputError: something is missing that the scale needs, or cells failed that the user can
-            mend; what was measured is written before.
-        typer.Exit: cells failed by a fault of ours.
+        InputError: something is missing that the scale needs.
+        FailedCellsError: cells failed; the documents of the others are written before.
     """
-    from benchmarks.figures.ablation_documents import write_ablations
-
-    ablations = [ablation(letter, request.scale) for letter in letters]
-    cells = make_cells(ablations, request)
-    shown = [_with_usual_interval(each, cells, request.scale) for each in ablations]
-    found = write_ablations(shown, cells, request, out)
-    cells.finished.raise_if_failed()
-    return found
+    figures = [figure(letter, request.scale) for letter in letters]
+    cells = measure_designs(figures, request)
+    shown = [_with_usual_interval(one, cells, request.scale) for one in figures]
+    claims = write_curve_figures(shown, cells, request, out)
+    cells.measured.raise_if_failed()
+    return claims
 
 
-def _patches(scale: Scale) -> Ablation:
-    return Ablation(
+def _patches(scale: Scale) -> CurveFigure:
+    return CurveFigure(
         name="figure5a",
         title="Patch embedding",
         designs={"uniform frame": BASELINE, "compression frame": COMPRESSION},
@@ -96,8 +95,8 @@ def _patches(scale: Scale) -> Ablation:
     )
 
 
-def _conditioning(scale: Scale) -> Ablation:
-    return Ablation(
+def _conditioning(scale: Scale) -> CurveFigure:
+    return CurveFigure(
         name="figure5b",
         title="Timestep and class",
         designs={"S-AdaLN": BASELINE, "all tokens": ALL_TOKENS},
@@ -114,8 +113,8 @@ def _conditioning(scale: Scale) -> Ablation:
     )
 
 
-def _positions(scale: Scale) -> Ablation:
-    return Ablation(
+def _positions(scale: Scale) -> CurveFigure:
+    return CurveFigure(
         name="figure5c",
         title="Temporal positions",
         designs={"absolute": BASELINE, "rotary": ROTARY},
@@ -128,10 +127,10 @@ def _positions(scale: Scale) -> Ablation:
     )
 
 
-def _initialisation(scale: Scale) -> Ablation:
+def _initialisation(scale: Scale) -> CurveFigure:
     start = "ImageNet" if scale == "paper" else "image model"
     count = SETUPS[scale].num_images
-    return Ablation(
+    return CurveFigure(
         name="figure5d",
         title="Initialisation",
         designs={"random": BASELINE, start: FROM_IMAGES},
@@ -149,9 +148,9 @@ def _initialisation(scale: Scale) -> Ablation:
     )
 
 
-def _interval(scale: Scale) -> Ablation:
+def _interval(scale: Scale) -> CurveFigure:
     labels = [f"interval {stride}" for stride in SETUPS[scale].strides]
-    return Ablation(
+    return CurveFigure(
         name="figure5e",
         title="Sampling interval",
         designs=dict(zip(labels, STRIDES, strict=True)),
@@ -164,9 +163,9 @@ def _interval(scale: Scale) -> Ablation:
     )
 
 
-def _variants(scale: Scale) -> Ablation:
+def _variants(scale: Scale) -> CurveFigure:
     labels = [f"variant {number}" for number in (1, 2, 3, 4)]
-    return Ablation(
+    return CurveFigure(
         name="figure5f",
         title="Variants",
         designs={"variant 1": BASELINE, **{f"variant {n}": each for n, each in VARIANTS.items()}},
@@ -188,13 +187,13 @@ def _variants(scale: Scale) -> Ablation:
     )
 
 
-def _with_usual_interval(each: Ablation, cells: Cells, scale: Scale) -> Ablation:
+def _with_usual_interval(one: CurveFigure, cells: DesignCells, scale: Scale) -> CurveFigure:
     """Figure 5e with what its models give against real clips at one interval for all."""
-    if each.name != "figure5e":
-        return each
-    seen = outcome(each, cells, stride=1)
-    means = {label: seen.mean(label, END) for label in each.designs}
+    if one.name != "figure5e":
+        return one
+    curves = curves_of(one, cells, stride=1)
+    means = {label: curves.mean(label, END) for label in one.designs}
     others = ", ".join(f"{label} {mean.value:.4g}" for label, mean in means.items() if mean)
     usual = SETUPS[scale].config_of(BASELINE).data.stride
     remark = AT_OWN_INTERVAL.format(usual=usual, others=others or "not measured")
-    return replace(each, remarks=(*each.remarks, remark))
+    return replace(one, remarks=(*one.remarks, remark))

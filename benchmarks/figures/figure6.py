@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.cells.cache import CellRecord
-from benchmarks.documents.claims import Finding
+from benchmarks.documents.claims import JudgedClaim
 from benchmarks.figures.frame_similarity import SimilarityRequest, run_similarity
 from benchmarks.figures.similarity_networks import Look, Part
 
@@ -55,7 +55,7 @@ def differences(depth: int, step: int) -> tuple["Difference", ...]:
 LOOK = Look(figure="figure6", variant=2, parts=parts, differences=differences)
 
 
-def run(out: Path, request: SimilarityRequest) -> list[Finding]:
+def run(out: Path, request: SimilarityRequest) -> list[JudgedClaim]:
     """Look into the networks, train those that are missing; write the documents into `out`.
 
     Returns:

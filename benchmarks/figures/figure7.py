@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.claims import Claim, Finding
-from benchmarks.figures.ablations import Ablation, Request, make_cells
+from benchmarks.documents.claims import Claim, JudgedClaim
 from benchmarks.figures.curve_claims import lowest, ordered
+from benchmarks.figures.curve_documents import write_curve_figures
+from benchmarks.figures.curves import CurveFigure, measure_designs
 from benchmarks.figures.designs import SETUPS, SIZES
+from benchmarks.figures.requests import TrainingRequest
 
 STAND_INS = (
     "Stand-ins, about as many times larger than each other as the paper's S, B, L and XL, whose "
@@ -14,10 +16,10 @@ STAND_INS = (
 )
 
 
-def ablation(scale: Scale = "tiny") -> Ablation:
+def figure(scale: Scale = "tiny") -> CurveFigure:
     """The figure as a scale shows it: the baseline is one of its sizes."""
     labels = [f"Latte-{size}" for size in SIZES]
-    return Ablation(
+    return CurveFigure(
         name="figure7",
         title="Model size",
         designs=dict(zip(labels, SIZES.values(), strict=True)),
@@ -29,19 +31,17 @@ def ablation(scale: Scale = "tiny") -> Ablation:
     )
 
 
-def run(out: Path, request: Request) -> list[Finding]:
+def run(out: Path, request: TrainingRequest) -> list[JudgedClaim]:
     """Train what is not trained yet; write the documents into `out`.
 
     Raises:
-        InputError, typer.Exit: as `benchmarks.figures.figure5.run`.
+        InputError, FailedCellsError: as `benchmarks.figures.figure5.run`.
     """
-    from benchmarks.figures.ablation_documents import write_ablations
-
-    figure = ablation(request.scale)
-    cells = make_cells([figure], request)
-    found = write_ablations([figure], cells, request, out)
-    cells.finished.raise_if_failed()
-    return found
+    figures = [figure(request.scale)]
+    cells = measure_designs(figures, request)
+    claims = write_curve_figures(figures, cells, request, out)
+    cells.measured.raise_if_failed()
+    return claims
 
 
 def _sizes(scale: Scale) -> str:

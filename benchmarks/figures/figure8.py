@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.cells.cache import CellRecord
-from benchmarks.documents.claims import Finding
+from benchmarks.documents.claims import JudgedClaim
 from benchmarks.figures.frame_similarity import SimilarityRequest, run_similarity
 from benchmarks.figures.similarity_networks import Look, place_name
 
@@ -74,7 +74,7 @@ def leads(networks: "Networks", step: int) -> Mapping[str, Sequence["Number"]]:
     }
 
 
-def run(out: Path, request: SimilarityRequest) -> list[Finding]:
+def run(out: Path, request: SimilarityRequest) -> list[JudgedClaim]:
     """Look into the networks, train those that are missing; write the documents into `out`.
 
     Returns:

@@ -22,9 +22,10 @@ from benchmarks.cells.requirements import (
     require,
 )
 from benchmarks.cells.scale import Scale, name_at
-from benchmarks.documents.claims import Finding
-from benchmarks.figures.ablations import MOST_ON_A_GPU, Request
+from benchmarks.documents.claims import JudgedClaim
+from benchmarks.figures.curves import MAX_ON_A_GPU
 from benchmarks.figures.designs import SETUPS, VARIANTS, training_of
+from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.similarity_clips import DATASET, Clips
 from benchmarks.figures.similarity_networks import Look, SimilarityTask, measure_network
 from benchmarks.figures.trainings import with_seed
@@ -77,14 +78,14 @@ def run_similarity(
     figure: Callable[[Sequence[CellRecord]], "SimilarityFigure"],
     out: Path,
     request: SimilarityRequest,
-) -> list[Finding]:
+) -> list[JudgedClaim]:
     """Measure what is not measured yet, and write a figure's documents into `out`.
 
     Args:
         figure: what it shows, given the networks that could be measured.
     """
     cells, ended = look_into_networks(look, request)
-    found: list[Finding] = []
+    found: list[JudgedClaim] = []
     if cells:
         from benchmarks.figures.similarity_documents import write_similarity
 
@@ -107,7 +108,7 @@ def look_into_networks(
     """
     _require(look, request)
     tasks = similarity_tasks(look, request)
-    most = MOST_ON_A_GPU if request.place.startswith("cuda") else request.workers
+    most = MAX_ON_A_GPU if request.place.startswith("cuda") else request.workers
     workers = min(request.workers, most)
     ended = measure_cells(tasks, measure_network, request.folder / FILE, workers=workers)
     return [ended.cells[task.key] for task in tasks if task.key in ended.cells], ended
@@ -141,9 +142,9 @@ def checkpoints(look: Look, request: SimilarityRequest) -> dict[str, Path]:
     name = f"a trained network of variant {look.variant}"
     if request.checkpoint is not None:
         return {name: request.checkpoint}
-    from benchmarks.figures.paper_trainings import paper_training
+    from benchmarks.figures.paper_cells import paper_training
 
-    trainings = Request(
+    trainings = TrainingRequest(
         scale="paper", cells=request.folder, data_root=request.data_root, vae=request.vae
     )
     return {

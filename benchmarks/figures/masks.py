@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.cells.cache import CellRecord
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.claims import Claim, Finding, Mean, Outcome, Points, findings
-from benchmarks.figures.ablations import Ablation, Cells, Request, make_cells, outcome
-from benchmarks.figures.curve_claims import END, lower
+from benchmarks.documents.claims import Claim, JudgedClaim, Mean, judge_all
+from benchmarks.documents.figures import verdicts_lead, write_figure_document
+from benchmarks.documents.tables import write_tables, written
+from benchmarks.figures.curve_claims import END, Curve, Curves, lower
+from benchmarks.figures.curve_documents import curve_document, deviation_remarks
+from benchmarks.figures.curves import CurveFigure, DesignCells, curves_of, measure_designs
 from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK
+from benchmarks.figures.requests import TrainingRequest
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
@@ -28,6 +31,16 @@ CAPTION = (
 )
 EMBEDDED = "Measured on the embedded data set, by networks of its own: no FVD or FID."
 PUBLISHED = "Published, by networks of FVD and FID."
+FID_CLAIMS = (
+    Claim(
+        text="Temporal Mask has a lower FID than Only Video",
+        judge=lower("Temporal Mask", "Only Video"),
+    ),
+    Claim(
+        text="Joint training has a lower FID than videos alone",
+        judge=lower("Temporal Mask", ALONE),
+    ),
+)
 BATCHES = (
     "Batches are those of the official configurations: with images {joint} clips in each process, "
     "videos alone {alone}, as in Figures 5 and 7. So at the same step videos alone have seen more "
@@ -36,10 +49,10 @@ BATCHES = (
 OTHER_TASK = "Trained on FaceForensics, without texts: another task than the published one."
 
 
-def ablation(scale: Scale = "tiny") -> Ablation:
+def figure(scale: Scale = "tiny") -> CurveFigure:
     """The masks as designs, beside training without images, by FVD over training steps."""
     images = SETUPS[scale].images_per_clip
-    return Ablation(
+    return CurveFigure(
         name=f"{NAME}-masks",
         title="Masks of joint training",
         designs={**MASKS, ALONE: BASELINE},
@@ -64,75 +77,56 @@ def _batches(scale: Scale) -> tuple[str, ...]:
     return (BATCHES.format(joint=joint, alone=alone),) if joint != alone else ()
 
 
-def run(out: Path, request: Request) -> list[Finding]:
+def run(out: Path, request: TrainingRequest) -> list[JudgedClaim]:
     """Train what is not trained yet; write figure and table into `out`.
 
     Raises:
-        InputError, typer.Exit: as `benchmarks.figures.figure5.run`.
+        InputError, FailedCellsError: as `benchmarks.figures.figure5.run`.
     """
-    from benchmarks.documents.figures import verdicts_lead, write_figure_document
-    from benchmarks.documents.tables import write_tables, written
-    from benchmarks.figures.ablation_documents import ablation_document
-    from benchmarks.figures.ablation_tables import deviation_remarks
-
-    figure = ablation(request.scale)
-    cells = make_cells([figure], request)
-    masks = ablation_document(figure, cells, request)
-    remarks = (*figure.remarks, *deviation_remarks(figure, cells))
-    found = (*masks.found, *findings(fid_claims(), fid_outcome(figure, cells)))
-    table = intext_table(
-        replace(figure, remarks=remarks), cells, masks.values.provenance, scale=request.scale
+    masks = figure(request.scale)
+    cells = measure_designs([masks], request)
+    document = curve_document(masks, cells, request)
+    curves, fid = curves_of(masks, cells), fid_curves(masks, cells)
+    claims = (*document.claims, *judge_all(FID_CLAIMS, fid))
+    remarks = (*masks.remarks, *deviation_remarks(masks, cells))
+    table = replace(
+        intext_table(list(masks.designs), curves, fid, scale=request.scale),
+        remarks=remarks,
+        provenance=(Provenance(details={"published": SOURCE}), *document.values.provenance),
     )
     document = replace(
-        masks,
+        document,
         title=f"In the text: {table.title[0].lower()}{table.title[1:]}",
-        lead=verdicts_lead(found),
-        found=found,
+        lead=verdicts_lead(claims),
+        claims=claims,
         beside=(table,),
         section=NAME,
     )
     write_figure_document(document, out)
-    alone = replace(table, remarks=(*table.remarks, *(f"{finding.line}." for finding in found)))
+    alone = replace(table, remarks=(*table.remarks, *(f"{claim.line}." for claim in claims)))
     print(alone.markdown())
     print(written(write_tables([alone], out, NAME)))
-    cells.finished.raise_if_failed()
-    return list(found)
+    cells.measured.raise_if_failed()
+    return list(claims)
 
 
-def fid_claims() -> tuple[Claim, ...]:
-    """What the paper says of frames."""
-    return (
-        Claim(
-            text="Temporal Mask has a lower FID than Only Video",
-            judge=lower("Temporal Mask", "Only Video"),
-        ),
-        Claim(
-            text="Joint training has a lower FID than videos alone",
-            judge=lower("Temporal Mask", ALONE),
-        ),
-    )
+def fid_curves(masks: CurveFigure, cells: DesignCells) -> Curves:
+    """FID at the end, as curves of one step."""
+    steps = curves_of(masks, cells).steps[-1:]
+    designs: dict[str, dict[int, Curve]] = {}
+    for label, design in masks.designs.items():
+        fid = {seed: cell.details.get("fid") for seed, cell in cells.of(design).items()}
+        designs[label] = {
+            seed: Curve(values=(ends[0],), low=(ends[1],), high=(ends[2],))
+            for seed, ends in fid.items()
+            if ends is not None
+        }
+    return Curves(steps=steps, designs=designs)
 
 
-def fid_outcome(figure: Ablation, cells: Cells) -> Outcome:
-    """FID at the end, as a figure of one step."""
-    designs: dict[str, dict[int, Points]] = {}
-    steps: tuple[int, ...] = outcome(figure, cells).steps[-1:]
-    for label, design in figure.designs.items():
-        found = {seed: cell for seed, cell in cells.of(design).items() if "fid" in cell.details}
-        designs[label] = {seed: _points(cell) for seed, cell in found.items()}
-    return Outcome(steps=steps, designs=designs)
-
-
-def intext_table(
-    figure: Ablation,
-    cells: Cells,
-    provenance: Sequence[Provenance],
-    *,
-    scale: Scale,
-) -> Table:
+def intext_table(labels: Sequence[str], fvd: Curves, fid: Curves, *, scale: Scale) -> Table:
     """Published figures, and measured ones: on the embedded data set in columns of their own."""
     own = () if scale == "paper" else ("FVD-shapes", "FID-shapes")
-    fvd, fid = outcome(figure, cells), fid_outcome(figure, cells)
     measured = [
         Row(
             label=label,
@@ -140,12 +134,12 @@ def intext_table(
             cells={
                 **(dict.fromkeys(METRICS, Cell(reason=EMBEDDED)) if own else {}),
                 **{
-                    title: _measured(seen.mean(label, END) if seen.steps else None, own)
-                    for title, seen in zip(own or METRICS, (fvd, fid), strict=True)
+                    title: _measured(curves.mean(label, END) if curves.steps else None, own)
+                    for title, curves in zip(own or METRICS, (fvd, fid), strict=True)
                 },
             },
         )
-        for label in figure.designs
+        for label in labels
     ]
     columns = (*METRICS, *own)
     return Table(
@@ -153,11 +147,6 @@ def intext_table(
         caption=CAPTION.format(dataset=SETUPS[scale].config_of(BASELINE).data.dataset),
         columns=tuple(Column(key=title, title=title, direction="lower") for title in columns),
         rows=(*published_rows(own), *measured),
-        remarks=figure.remarks,
-        provenance=(
-            Provenance(details={"published": "arXiv:2401.03048v3 section 3.3.4, v1 section 4.4"}),
-            *provenance,
-        ),
     )
 
 
@@ -176,11 +165,6 @@ def published_rows(others: Sequence[str] = ()) -> list[Row]:
 def _published(text: str) -> Cell:
     """Of another data set and another task than the next one: never ranked."""
     return Cell(value=float(text), text=text, mark="published", comparable=False)
-
-
-def _points(cell: CellRecord) -> Points:
-    value, low, high = cell.details["fid"]
-    return Points(values=(value,), low=(low,), high=(high,))
 
 
 def _measured(mean: Mean | None, own: Sequence[str]) -> Cell:

@@ -13,8 +13,8 @@ from math import comb
 
 from benchmarks.documents.claims import (
     LEVEL,
-    Finding,
-    Judged,
+    JudgedClaim,
+    Judgement,
     Verdict,
     VerdictAt,
     above_zero,
@@ -36,7 +36,7 @@ from evaluation.similarity.summary import Summary
 MUCH = 0.5  # of two distributions, their common part: with less they differ strongly
 LOW = 0.1  # mean cosines nearer to 0 are extremely low
 
-Judge = Callable[[Networks, int], Judged]
+Judge = Callable[[Networks, int], Judgement]
 Parts = Callable[[Networks, int], Mapping[str, Sequence[Summary]]]  # at a timestep, by label
 Leads = Callable[[Networks, int], Mapping[str, Sequence[Number]]]
 
@@ -54,13 +54,12 @@ class SimilarityClaim:
         return f"{self.text}, t = {step}"
 
 
-def similarity_findings(claims: Sequence[SimilarityClaim], networks: Networks) -> list[Finding]:
+def similarity_findings(claims: Sequence[SimilarityClaim], networks: Networks) -> list[JudgedClaim]:
     """Each claim, judged at each timestep."""
     return [
-        Finding(claim=claim.at(step), verdict=judged.verdict, seen=judged.seen)
+        JudgedClaim(claim=claim.at(step), here=claim.judge(networks, step))
         for claim in claims
         for step in networks.timesteps
-        for judged in [claim.judge(networks, step)]
     ]
 
 
@@ -82,7 +81,7 @@ def changing_over(name: str, blocks: Sequence[int], *, rises: bool) -> Judge:
 def differing(parts: Parts) -> Judge:
     """Any two of several distributions have less than `MUCH` in common."""
 
-    def judge(networks: Networks, step: int) -> Judged:
+    def judge(networks: Networks, step: int) -> Judgement:
         found = parts(networks, step).values()
         most = [
             largest([overlap(*two) for two in combinations(of_one, 2)])
@@ -93,9 +92,9 @@ def differing(parts: Parts) -> Judge:
         # Few clips seem to have little in common in every network: seeds do not show it.
         if any(gap.low is None for gap in gaps):
             too_few = f"too few clips ({networks.num_clips}) for an interval over them"
-            return Judged(verdict="not decided", seen=f"{seen}; {too_few}")
+            return Judgement(verdict="not decided", seen=f"{seen}; {too_few}")
         verdict = decided(mean_above_zero(gaps, networks), comparisons=comb(len(found), 2))
-        return Judged(verdict=verdict, seen=seen)
+        return Judgement(verdict=verdict, seen=seen)
 
     return judge
 
@@ -108,12 +107,12 @@ def lowest_of(parts: Parts, leads: Leads) -> Judge:
         leads: what the mean of each other is above it.
     """
 
-    def judge(networks: Networks, step: int) -> Judged:
+    def judge(networks: Networks, step: int) -> Judgement:
         means = parts(networks, step).items()
         gaps = leads(networks, step)
         seen = ", ".join(f"{label} {mean_number(each, 'mean')}" for label, each in means)
         more = " and ".join(str(over_networks(each)) for each in gaps.values())
-        return Judged(
+        return Judgement(
             verdict=all_of([mean_above_zero(each, networks) for each in gaps.values()]),
             seen=f"means: {seen}; the others higher by {more}; lowest in "
             f"{_count(list(gaps.values()))}",
@@ -125,11 +124,11 @@ def lowest_of(parts: Parts, leads: Leads) -> Judge:
 def near_zero(name: str, parts: Parts) -> Judge:
     """The mean of one part is within ± `LOW`."""
 
-    def judge(networks: Networks, step: int) -> Judged:
+    def judge(networks: Networks, step: int) -> Judgement:
         found = parts(networks, step)[name]
         means = numbers(found, "mean")
         gaps = [[-each + LOW for each in means], [each + LOW for each in means]]
-        return Judged(
+        return Judgement(
             verdict=within(over_networks(means), LOW),
             seen=f"mean {mean_number(found, 'mean')}; so in {_count(gaps)}",
         )
@@ -162,9 +161,9 @@ def _going(
     """A number goes one way with each of these steps from a block to another."""
     way, against = ("rises", "falls") if rises else ("falls", "rises")
 
-    def judge(networks: Networks, step: int) -> Judged:
+    def judge(networks: Networks, step: int) -> Judgement:
         if not steps:
-            return Judged(verdict="not measured", seen="the networks have one spatial block")
+            return Judgement(verdict="not measured", seen="the networks have one spatial block")
         changes = [
             networks.differences(name, f"blocks.{one}", f"blocks.{other}", step)
             for one, other in steps
@@ -183,7 +182,7 @@ def _going(
                 f"{against} in {counts['no']}, is not decided in {counts['not decided']}; "
                 f"{way} in all of them in {_count(gaps)}"
             )
-        return Judged(verdict=all_of(verdicts), seen=seen)
+        return Judgement(verdict=all_of(verdicts), seen=seen)
 
     return judge
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.cells.cache import FILE, CellRecord
 from benchmarks.cells.provenance import of_cells, this_document
 from benchmarks.cells.scale import MEANINGS
-from benchmarks.documents.claims import SEVERAL, Finding
+from benchmarks.documents.claims import SEVERAL, JudgedClaim
 from benchmarks.documents.figures import FigureDocument, write_figure_document
 from benchmarks.figures.designs import SETUPS, VARIANTS
 from benchmarks.figures.frame_similarity import SimilarityRequest
@@ -38,7 +38,7 @@ def write_similarity(
     cells: Sequence[CellRecord],
     request: SimilarityRequest,
     out: Path,
-) -> list[Finding]:
+) -> list[JudgedClaim]:
     """Write drawings, tables and findings into a folder; print the table, the findings, the paths.
 
     Args:
@@ -46,7 +46,7 @@ def write_similarity(
     """
     document = similarity_document(figure, cells, request)
     write_figure_document(document, out)
-    return list(document.found)
+    return list(document.claims)
 
 
 def similarity_document(
@@ -62,8 +62,8 @@ def similarity_document(
         title=f"{name.replace('figure', 'Figure ')}: {figure.title}",
         lead=" ".join(f"{text}: {words}." for text, words in verdicts.items()),
         drawings=tuple(draw(figure, networks)),
-        found=tuple(found),
-        claims=tuple(paper_claim(each, networks, found) for each in figure.claims),
+        claims=tuple(found),
+        overview=tuple(paper_claim(each, networks, found) for each in figure.claims),
         verdicts=tuple(_meanings(figure, networks)),
         values=values_table(figure, networks, provenance_records(cells, request)),
         method=_method(networks, request),
@@ -134,11 +134,13 @@ def _meanings(figure: SimilarityFigure, networks: Networks) -> list[str]:
     ]
 
 
-def paper_claim(claim: SimilarityClaim, networks: Networks, found: Sequence[Finding]) -> PaperClaim:
+def paper_claim(
+    claim: SimilarityClaim, networks: Networks, found: Sequence[JudgedClaim]
+) -> PaperClaim:
     """A claim for the overview: what it is at every timestep, else not decided."""
     steps = _verdicts(claim, networks, found)
     middle = networks.timesteps[MIDDLE]
-    (seen,) = (finding.seen for finding in found if finding.claim == claim.at(middle))
+    (seen,) = (finding.here.seen for finding in found if finding.claim == claim.at(middle))
     return PaperClaim(
         claim=claim.text,
         here=next(iter(steps)) if len(steps) == 1 else "not decided",
@@ -147,14 +149,14 @@ def paper_claim(claim: SimilarityClaim, networks: Networks, found: Sequence[Find
 
 
 def _verdicts(
-    claim: SimilarityClaim, networks: Networks, found: Sequence[Finding]
+    claim: SimilarityClaim, networks: Networks, found: Sequence[JudgedClaim]
 ) -> dict[str, list[str]]:
     """Timesteps by what the claim is at them."""
     steps: dict[str, list[str]] = {}
     for step in networks.timesteps:
         for finding in found:
             if finding.claim == claim.at(step):
-                steps.setdefault(finding.verdict, []).append(str(step))
+                steps.setdefault(finding.here.verdict, []).append(str(step))
     return steps
 
 

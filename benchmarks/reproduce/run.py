@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from benchmarks.cells.executors import Executor
 from benchmarks.cells.processes import run_children
 from benchmarks.cells.requirements import (
     Requirement,
@@ -24,7 +25,7 @@ from benchmarks.runners import Runner, reproduced
 from latte.data.errors import FailedRunError
 
 if TYPE_CHECKING:
-    from benchmarks.figures.ablations import Request
+    from benchmarks.figures.requests import TrainingRequest
     from benchmarks.figures.similarity_networks import Look
 
 TRAININGS = "trainings"  # folder of the cells that all figures share
@@ -35,7 +36,7 @@ class ReproduceRequest:
     """What is run, and at `paper` scale with what."""
 
     scale: Scale = "tiny"
-    seeds: int = 3
+    seeds: int | None = None
     workers: int | None = None
     only_available: bool = False
     # At `paper` scale; None: as the runners have it.
@@ -43,7 +44,10 @@ class ReproduceRequest:
     checkpoints: Path | None = None  # folder of the published models
     vae: str | None = None
     initialise_from: Path | None = None  # the file of DiT-XL/2
+    executor: Executor | None = None
+    nodes: int | None = None
     gpus: int | None = None
+    slurm: tuple[str, ...] = ()
     vbench: tuple[str, ...] = ()  # results of VBench, `[NAME=]FILE`
 
 
@@ -111,27 +115,27 @@ def needed_at_paper_scale(
         InputError: the results of VBench cannot be read, or the batch cannot be made on the GPUs.
     """
     # What follows opens networks and data sets: most runs need none of it.
+    from benchmarks.figures import figure5, figure7, masks, paper_cells
     from benchmarks.figures import figure6 as figure6_similarity
     from benchmarks.figures import figure8 as figure8_similarity
-    from benchmarks.figures import paper_trainings
-    from benchmarks.figures.ablations import Ablation, Request
-    from benchmarks.figures.figure5 import LETTERS, ablation
-    from benchmarks.figures.figure7 import ablation as sizes
-    from benchmarks.figures.masks import ablation as masks
-    from benchmarks.figures.paper_commands import GPUS
+    from benchmarks.figures.curves import CurveFigure
+    from benchmarks.figures.requests import TrainingRequest
     from benchmarks.tables import paper_measurements
     from benchmarks.tables import table3 as table3_fvd
     from benchmarks.tables import table5 as table5_is_fid
     from benchmarks.tables.published import PublishedTable
 
-    trainings = Request(
+    trainings = TrainingRequest(
         scale="paper",
         seeds=request.seeds,
         cells=results / name_at(TRAININGS, "paper"),
         data_root=request.data_root,
         initialise_from=request.initialise_from,
         vae=request.vae,
-        gpus=GPUS if request.gpus is None else request.gpus,
+        executor=request.executor or "local",
+        nodes=request.nodes or 1,
+        gpus=request.gpus,
+        slurm=request.slurm,
     )
     measurements = paper_measurements.PaperRequest(
         checkpoints=request.checkpoints or Path("checkpoints"),
@@ -139,9 +143,9 @@ def needed_at_paper_scale(
         vae=request.vae,
     )
 
-    def of_figures(*figures: Ablation) -> list[list[Requirement]]:
+    def of_figures(*figures: CurveFigure) -> list[list[Requirement]]:
         designs = [design for figure in figures for design in figure.designs.values()]
-        return [*paper_trainings.requirements(designs, trainings).values()]
+        return [*paper_cells.requirements(designs, trainings).values()]
 
     def of_table(table: PublishedTable) -> list[list[Requirement]]:
         return [paper_measurements.requirements(each, measurements) for each in table.columns]
@@ -150,22 +154,22 @@ def needed_at_paper_scale(
         "table3": of_table(table3_fvd.TABLE),
         "table4": [[_vbench_results(request)]],
         "table5": of_table(table5_is_fid.TABLE),
-        "figure5": of_figures(*(ablation(letter, "paper") for letter in LETTERS)),
+        "figure5": of_figures(*(figure5.figure(letter, "paper") for letter in figure5.LETTERS)),
         "figure6": [_to_look(figure6_similarity.LOOK, trainings)],
-        "figure7": of_figures(sizes("paper")),
+        "figure7": of_figures(figure7.figure("paper")),
         "figure8": [_to_look(figure8_similarity.LOOK, trainings)],
-        "intext": of_figures(masks("paper")),
+        "intext": of_figures(masks.figure("paper")),
     }
 
 
-def _to_look(look: "Look", trainings: "Request") -> list[Requirement]:
+def _to_look(look: "Look", trainings: "TrainingRequest") -> list[Requirement]:
     """What looks into networks that Figure 5f has trained; if some are not, what trains them."""
-    from benchmarks.figures import frame_similarity, paper_trainings
+    from benchmarks.figures import frame_similarity, paper_cells
     from benchmarks.figures.designs import VARIANTS
 
     request = frame_similarity.SimilarityRequest(
         scale="paper",
-        seeds=trainings.seeds,
+        seeds=trainings.num_seeds,
         cells=trainings.cells,
         data_root=trainings.data_root,
         vae=trainings.vae,
@@ -173,7 +177,7 @@ def _to_look(look: "Look", trainings: "Request") -> list[Requirement]:
     if all(path.is_file() for path in frame_similarity.checkpoints(look, request).values()):
         return frame_similarity.requirements(look, request)
     design = VARIANTS[look.variant]
-    return paper_trainings.requirements([design], trainings)[design]
+    return paper_cells.requirements([design], trainings)[design]
 
 
 def _vbench_results(request: ReproduceRequest) -> Requirement:
@@ -217,11 +221,15 @@ def options_of(runner: Runner, results: Path, request: ReproduceRequest) -> list
         "vae": ("--vae", request.vae),
         "network_vae": ("--vae", request.vae),
         "initialise_from": ("--initialise-from", request.initialise_from),
+        "executor": ("--executor", request.executor),
+        "nodes": ("--nodes", request.nodes),
         "gpus": ("--gpus", request.gpus),
     }
     taken = [words[option] for option in runner.options if option in words]
     if "vbench_results" in runner.options:
         taken += [("--results", file) for file in request.vbench]
+    if "slurm" in runner.options:
+        taken += [("--slurm", option) for option in request.slurm]
     options = [part for flag, value in taken if value is not None for part in (flag, str(value))]
     if request.only_available and "only_available" in runner.options:
         options.append("--only-available")

@@ -5,8 +5,6 @@ first, all of it at once.
 """
 
 import json
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -15,7 +13,7 @@ from typing import Any
 
 from benchmarks.cells import cache as finished
 from benchmarks.cells.cache import FILE, MeasuredCells, cell_key
-from benchmarks.cells.processes import run_child
+from benchmarks.cells.executors import Resources, run_command, torchrun
 from benchmarks.cells.requirements import (
     Requirement,
     autoencoder_of,
@@ -30,7 +28,6 @@ from benchmarks.cells.requirements import (
     unmet,
     vae_identity,
 )
-from benchmarks.figures.paper_commands import COMMANDS, GPUS, ScriptPart, torchrun, write_script
 from benchmarks.tables.measured_results import Measured
 from benchmarks.tables.published import PublishedColumn
 from evaluation.catalogue.registry import for_metric, metric
@@ -151,7 +148,9 @@ class PaperTask:
         what = ["--dataset", self.column.dataset, "--num-samples", count]
         what += ["--precision", self.precision, "--device", self.device]
         what += [] if self.vae is None else ["--autoencoder", self.vae]
-        program = torchrun(processes) if processes > 1 else ("python", "-m", "latte")
+        program = ["python", "-m", "latte"]
+        if processes > 1:
+            program = torchrun(Resources(gpus=processes))
         out = str(self.samples_folder(folder))
         return [*program, "sample", str(self.checkpoint), *what, "--out", out]
 
@@ -171,26 +170,20 @@ def measure_at_paper_scale(
 
     Raises:
         InputError: something is missing: one message with all of it, before anything starts. With
-            `only_available`, no cell can be measured. Of models that are here, the commands that
-            sample from them are written before.
+            `only_available`, no cell can be measured.
     """
     needed = {column: requirements(column, request) for column in columns}
     every = [each for found in needed.values() for each in found]
     measurable = [column for column in columns if not unmet(needed[column])]
-    here = [each for each in columns if _checkpoint(each.dataset, request.checkpoints).is_file()]
-    tasks = {column: paper_task(column, request) for column in here}
-    script = write_sample_commands([*tasks.values()], request, folder) if tasks else None
     if not (request.only_available and measurable):
-        hints = [] if request.only_available else [OR_ELSE]
-        hints += [] if script is None else [f"the commands that make the samples are in {script}"]
-        require(every, "paper", or_else="; ".join(hints))
+        require(every, "paper", or_else="" if request.only_available else OR_ELSE)
     missing = [
         f"Not measured: {column.metric} on {column.title} lacks "
         f"{', '.join(each.name for each in unmet(needed[column]))}."
         for column in columns
         if column not in measurable
     ]
-    wanted = [tasks[column] for column in measurable]
+    wanted = [paper_task(column, request) for column in measurable]
     ended = finished.measure_cells(
         wanted, partial(measure_cell, request=request, folder=folder), folder / FILE
     )
@@ -202,24 +195,7 @@ def measure_at_paper_scale(
     return results, missing, ended
 
 
-def write_sample_commands(tasks: Sequence[PaperTask], request: PaperRequest, folder: Path) -> Path:
-    """Beside the cells, the commands that make the samples of each model.
-
-    Samples that they have made, here or elsewhere, are measured as they are.
-    """
-    processes = request.visible or (GPUS if request.place == "cuda" else 1)
-    parts = [
-        ScriptPart(
-            name=f"samples for {task.column.dataset}",
-            key=task.samples.rpartition("-")[2],
-            text=shlex.join(task.sample_command(folder, processes)),
-        )
-        for task in tasks
-    ]
-    return write_script(folder / COMMANDS, parts)
-
-
-def requirements(column: PublishedColumn, request: PaperRequest) -> list[Requirement]:
+def ingredients(column: PublishedColumn, request: PaperRequest) -> list[Requirement]:
     """What a cell needs, and whether it is here."""
     checkpoint = _checkpoint(column.dataset, request.checkpoints)
     chosen = metric(column.command)
@@ -261,7 +237,7 @@ def _sample(task: PaperTask, request: PaperRequest, folder: Path) -> None:
     """Make the samples that are not there: on all GPUs, where there are several."""
     if request.visible > 1:
         command = task.sample_command(folder, request.visible)
-        run_child([sys.executable, "-m", "torch.distributed.run", *command[1:]], command)
+        run_command(command)
         return
     sample(
         SampleRequest(

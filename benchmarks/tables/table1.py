@@ -7,9 +7,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.documents.claims import JudgedClaim, Judgement, Verdict
 from benchmarks.documents.tables import (
-    Judgement,
-    Statement,
     TableDocument,
     cut_off,
     of_this_run,
@@ -68,13 +67,13 @@ def run(out: Path) -> None:
 def document() -> TableDocument:
     """The table with what it says of the paper's claims."""
     found = claims()
-    verdicts = " ".join(f"{each.text}: {each.here}." for each in found)
+    verdicts = " ".join(f"{claim.claim}: {claim.here}." for claim in found)
     return TableDocument(
         name="table1",
         title="Table 1: Variants",
         lead=f"{comparison()} {verdicts}",
         tables=(variants_table(),),
-        findings=tuple(each.claim for each in found),
+        findings=tuple(claim.paper_claim for claim in found),
     )
 
 
@@ -86,7 +85,7 @@ def variants_table() -> Table:
         label_heading="Variant",
         columns=COLUMNS,
         rows=tuple(_row(variant, *printed) for variant, printed in published_variants().items()),
-        remarks=(COUNTED_ALIKE, ONE_CLIP, comparison(), *(claim.sentence for claim in claims())),
+        remarks=(COUNTED_ALIKE, ONE_CLIP, comparison(), *(f"{claim.line}." for claim in claims())),
         provenance=(Provenance(details={"published": SOURCE}),),
     )
 
@@ -115,20 +114,20 @@ def comparison() -> str:
     )
 
 
-def claims() -> list[Statement]:
+def claims() -> list[JudgedClaim]:
     """What the paper says about its Table 1, and what is found here."""
     printed = published_variants()
     counted = {variant: cost(_config(variant)) for variant in printed}
     parameters = {variant: each.parameters / 1e6 for variant, each in counted.items()}
     flops = {variant: each.flops / 1e9 for variant, each in counted.items()}
     return [
-        Statement(
-            text="All variants have about as many parameters",
+        JudgedClaim(
+            claim="All variants have about as many parameters",
             paper=_about_equal({variant: float(each[0]) for variant, each in printed.items()}),
             here=_about_equal(parameters),
         ),
-        Statement(
-            text="Variant 4 takes about a quarter of the others' FLOPs",
+        JudgedClaim(
+            claim="Variant 4 takes about a quarter of the others' FLOPs",
             paper=_about_a_quarter({variant: float(each[1]) for variant, each in printed.items()}),
             here=_about_a_quarter(flops),
         ),
@@ -205,11 +204,13 @@ def _config(variant: int) -> LatteConfig:
 def _about_equal(parameters: Mapping[int, float]) -> Judgement:
     most, least = max(parameters.values()), min(parameters.values())
     return Judgement(
-        holds=most < 1.01 * least, seen=f"the most {100 * (most / least - 1):.1f} % above the least"
+        verdict="yes" if most < 1.01 * least else "no",
+        seen=f"the most {100 * (most / least - 1):.1f} % above the least",
     )
 
 
 def _about_a_quarter(flops: Mapping[int, float]) -> Judgement:
     others = sum(flops[variant] for variant in (1, 2, 3)) / 3
     share = flops[4] / others
-    return Judgement(holds=0.2 < share < 0.3, seen=f"{share:.2f} of their mean")
+    verdict: Verdict = "yes" if 0.2 < share < 0.3 else "no"
+    return Judgement(verdict=verdict, seen=f"{share:.2f} of their mean")

@@ -36,9 +36,10 @@ def test_every_option_is_used_and_every_name_is_one_commands() -> None:
     names = [name for runner in COMMANDS for name in (runner.name, runner.alias) if name]
     assert len(set(names)) == len(names)
     commands = get_command(app).commands
-    assert set(commands) == {*names, "report"}
+    assert set(commands) == {*names, "report", "cell"}
     assert {name for name, command in commands.items() if command.hidden} == {
-        runner.alias for runner in COMMANDS if runner.alias
+        "cell",
+        *(runner.alias for runner in COMMANDS if runner.alias),
     }
 
 

@@ -79,7 +79,7 @@ def test_closed_forms_are_the_same_at_every_scale(name: str, tmp_path: Path, run
         (["table3", "--scale", "tiny", "--num-videos", "4"], "--num-videos 4: "),
         (["table3", "--scale", "tiny", "--vae", "x", "--only-available"], "--vae, --only-"),
         (["figure5a", "--gpus", "4"], "--gpus: "),
-        (["reproduce", "--vae", "x", "--gpus", "0"], "--vae, --gpus: "),
+        (["reproduce", "--vae", "x", "--gpus", "1"], "--vae, --gpus: "),
         (["protocols", "--real", "."], "--fake"),
         (["protocols", "--real", "no", "--fake", "no"], "no: no such file or folder"),
         (["protocols", "--base", "lattte"], "unknown protocol 'lattte': did you mean "),

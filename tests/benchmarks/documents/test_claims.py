@@ -4,28 +4,37 @@ import pytest
 
 from benchmarks.documents.claims import (
     Claim,
-    Outcome,
-    Points,
+    JudgedClaim,
+    Judgement,
     Verdict,
     VerdictAt,
     all_of,
-    findings,
     geometric_mean,
+    judge_all,
 )
-from benchmarks.figures.curve_claims import ahead, drawing_nearer, highest, lower, lowest, ordered
+from benchmarks.figures.curve_claims import (
+    Curve,
+    Curves,
+    ahead,
+    drawing_nearer,
+    highest,
+    lower,
+    lowest,
+    ordered,
+)
 
 
-def points(*values: float, width: float = 1.1) -> Points:
-    return Points(
+def points(*values: float, width: float = 1.1) -> Curve:
+    return Curve(
         values=values,
         low=tuple(value / width for value in values),
         high=tuple(value * width for value in values),
     )
 
 
-def outcome(**designs: list[tuple[float, float]]) -> Outcome:
+def outcome(**designs: list[tuple[float, float]]) -> Curves:
     """Two checkpoints of each design, one pair for each seed."""
-    return Outcome(
+    return Curves(
         steps=(100, 200),
         designs={
             label: {seed: points(*pair) for seed, pair in enumerate(pairs)}
@@ -190,7 +199,7 @@ def test_curves_draw_nearer_where_their_factor_shrinks_in_all_seeds() -> None:
 
 
 def test_before_the_end_is_the_mean_of_all_earlier_checkpoints() -> None:
-    curves = Outcome(
+    curves = Curves(
         steps=(100, 200, 300),
         designs={
             "a": {seed: points(10.0, 10.0, 10.0) for seed in range(2)},
@@ -204,5 +213,15 @@ def test_before_the_end_is_the_mean_of_all_earlier_checkpoints() -> None:
 
 
 def test_a_finding_says_paper_and_here_in_one_line() -> None:
-    (found,) = findings([Claim(text="Good is better", judge=lower("good", "bad"))], CLEAR)
+    (found,) = judge_all([Claim(text="Good is better", judge=lower("good", "bad"))], CLEAR)
     assert found.line.startswith("Good is better: paper yes; here yes (bad ÷ good = 1.11 [")
+
+
+def test_a_claim_of_a_table_is_judged_by_the_papers_figures_too() -> None:
+    claim = JudgedClaim(
+        claim="A is B",
+        paper=Judgement(verdict="yes", seen="3 > 2"),
+        here=Judgement(verdict="no", seen="1 < 2"),
+    )
+    assert claim.line == "A is B: paper yes (3 > 2); here no (1 < 2)"
+    assert claim.paper_claim.seen == "1 < 2; by the paper's figures 3 > 2"

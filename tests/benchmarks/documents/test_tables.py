@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.cells.cache import CellRecord, MeasuredCells
 from benchmarks.cells.provenance import source_commit
-from benchmarks.documents.tables import Judgement, Statement, leaders, write_tables
+from benchmarks.documents.tables import leaders, write_tables
 from benchmarks.shapes.dimensions import STAND_INS
 from benchmarks.shapes.generated import BUNDLED, NO_MODEL
 from benchmarks.shapes.measuring import FID, FVD, IS
@@ -286,13 +286,6 @@ def test_intervals_that_overlap_do_not_differ_by_their_decimals() -> None:
 
 def test_a_stand_in_without_a_value_is_left_out_and_not_taken_for_0() -> None:
     assert standing(4.0, 1.0, 9.0, None, 20.0) == (2, 0, 0)
-
-
-def test_a_statement_says_what_the_paper_and_what_we_found() -> None:
-    paper, here = Judgement(holds=True, seen="3 > 2"), Judgement(holds=False, seen="1 < 2")
-    assert Statement(text="A is B", paper=paper, here=here).sentence == (
-        "A is B: paper yes (3 > 2); here no (1 < 2)."
-    )
 
 
 def test_who_leads_in_most_columns_comes_first_and_measured_figures_do_not_lead() -> None:

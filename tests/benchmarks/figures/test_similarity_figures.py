@@ -14,18 +14,18 @@ import torch
 from benchmarks.cells.cache import CellRecord, FailedCellsError, MeasuredCells
 from benchmarks.cells.scale import Scale
 from benchmarks.cli import app as cli
-from benchmarks.documents.claims import SEVERAL, Finding, Verdict
+from benchmarks.documents.claims import SEVERAL, JudgedClaim, Judgement, Verdict
 from benchmarks.figures import figure6 as figure6_similarity
 from benchmarks.figures import figure8 as figure8_similarity
 from benchmarks.figures import similarity_documents
-from benchmarks.figures.ablations import Request
 from benchmarks.figures.designs import SETUPS, VARIANTS, Setup
 from benchmarks.figures.frame_similarity import (
     SimilarityRequest,
     look_into_networks,
     similarity_tasks,
 )
-from benchmarks.figures.paper_trainings import paper_training
+from benchmarks.figures.paper_cells import paper_training
+from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.similarity_claims import (
     SimilarityClaim,
     changing,
@@ -148,7 +148,9 @@ def test_a_claim_is_told_once_for_all_timesteps(
     networks = Networks(records=({"sites": [{"timestep": step} for step in (100, 500, 900)]},))
     claim = SimilarityClaim(text="It falls", judge=lambda networks, step: None)
     found = [
-        Finding(claim=f"It falls, t = {step}", verdict=verdict, seen=f"{step} numbers")
+        JudgedClaim(
+            claim=f"It falls, t = {step}", here=Judgement(verdict=verdict, seen=f"{step} numbers")
+        )
         for step, verdict in zip(networks.timesteps, verdicts, strict=True)
     ]
     told = paper_claim(claim, networks, found)
@@ -319,7 +321,7 @@ def test_at_paper_scale_all_that_is_missing_is_said_at_once(
 
 def test_at_paper_scale_the_networks_of_figure_5f_are_looked_into(network, tmp_path: Path) -> None:
     request = SimilarityRequest(scale="paper", cells=tmp_path, data_root=tmp_path, device="cpu")
-    trainings = Request(scale="paper", cells=tmp_path, data_root=tmp_path)
+    trainings = TrainingRequest(scale="paper", cells=tmp_path, data_root=tmp_path)
     trained = [paper_training(VARIANTS[2], seed, trainings).weights for seed in range(3)]
     for path in trained[:2]:  # the third is not at its end
         path.parent.mkdir(parents=True)
@@ -418,23 +420,23 @@ def network_of_figure6(seed: int, means: tuple[float, ...]) -> CellRecord:
     return cell(seed, {"sites": sites, "pairs": [], "differences": differences, "config": config})
 
 
-def judged(figure: SimilarityFigure, cells: list[CellRecord]) -> list[Finding]:
+def judged(figure: SimilarityFigure, cells: list[CellRecord]) -> list[JudgedClaim]:
     return similarity_findings(figure.claims, Networks.of(cells))
 
 
 def test_the_claims_of_figure6_are_judged_seed_by_seed() -> None:
     cells = [network_of_figure6(seed, (0.9, 0.8 + 0.01 * seed, 0.5)) for seed in range(3)]
     found = judged(figure6_similarity.figure(cells), cells)
-    assert [finding.verdict for finding in found] == ["yes", "yes", "not decided"]
+    assert [claim.here.verdict for claim in found] == ["yes", "yes", "not decided"]
     assert found[0].line == (
         "The mean falls with each further spatial block, t = 500: paper yes; here yes "
         "(0.902 ± 0.002 → 0.812 ± 0.025 → 0.502 ± 0.002 after blocks 0, 1, 2; "
         "changes by −0.0900 ± 0.0249 and −0.310 ± 0.025; falls in 3 of 3 seeds)"
     )
-    assert found[2].seen.endswith("rises in 1 of 3 seeds")
+    assert found[2].here.seen.endswith("rises in 1 of 3 seeds")
     rising = [network_of_figure6(seed, (0.9, 0.8, 0.85 + 0.01 * seed)) for seed in range(3)]
     (falls, *_) = judged(figure6_similarity.figure(rising), rising)
-    assert (falls.verdict, falls.seen[-21:]) == ("no", "falls in 0 of 3 seeds")
+    assert (falls.here.verdict, falls.here.seen[-21:]) == ("no", "falls in 0 of 3 seeds")
     # One network alone: by the interval over its clips.
     alone = Networks.of(cells[:1])
     assert changing_over("inverted", (0, 1, 2), rises=True)(alone, 500).verdict == "not decided"
@@ -447,14 +449,14 @@ def test_each_further_block_is_every_block_not_those_shown_alone() -> None:
     cells = [network_of_figure6(seed, means) for seed in range(2)]
     figure = figure6_similarity.figure(cells)
     (falls, *_) = judged(figure, cells)
-    assert falls.verdict == "no"
-    assert falls.seen.endswith(
+    assert falls.here.verdict == "no"
+    assert falls.here.seen.endswith(
         "after blocks 0, 3, 6; of 6 steps from block to block it falls in 5, rises in 1, is not "
         "decided in 0; falls in all of them in 0 of 2 seeds"
     )
     assert list(figure.parts(Networks.of(cells), 500)) == ["block 0", "block 3", "block 6"]
     steady = [network_of_figure6(seed, (*means[:5], 0.4, 0.3)) for seed in range(2)]
-    assert judged(figure6_similarity.figure(steady), steady)[0].verdict == "yes"
+    assert judged(figure6_similarity.figure(steady), steady)[0].here.verdict == "yes"
 
 
 def test_of_many_blocks_one_refutes_at_the_corrected_level_alone() -> None:
@@ -519,15 +521,15 @@ def test_the_claims_of_figure8_hold_only_where_they_should(
     cells = [network_of_figure8(seed, *means) for seed in range(3)]
     for some in (cells, cells[:1]):
         found = judged(figure8_similarity.figure(some), some)
-        assert [finding.verdict for finding in found] == verdicts
+        assert [claim.here.verdict for claim in found] == verdicts
 
 
 @pytest.mark.parametrize("networks", [1, 3])
 def test_distributions_of_very_few_clips_are_not_said_to_differ(networks: int) -> None:
     cells = [network_of_figure8(seed, 0.9, 0.6, 0.02, clips=1) for seed in range(networks)]
     (differ, *_) = judged(figure8_similarity.figure(cells), cells)
-    assert differ.verdict == "not decided"
-    assert differ.seen.endswith("too few clips (1) for an interval over them")
+    assert differ.here.verdict == "not decided"
+    assert differ.here.seen.endswith("too few clips (1) for an interval over them")
 
 
 def test_attentions_are_compared_clip_by_clip() -> None:
@@ -542,8 +544,8 @@ def test_attentions_are_compared_clip_by_clip() -> None:
     lowest = claims[
         "The two attentions are less like each other than frames of either are, t = 500"
     ]
-    assert lowest.verdict == "yes"
-    assert "the others higher by 0.0500 ± 0.0100 and 0.150 ± 0.010" in lowest.seen
+    assert lowest.here.verdict == "yes"
+    assert "the others higher by 0.0500 ± 0.0100 and 0.150 ± 0.010" in lowest.here.seen
 
 
 def document(cells: list[CellRecord], figure: SimilarityFigure) -> tuple[str, list[str]]:
@@ -603,7 +605,7 @@ def test_intervals_end_where_the_numbers_do() -> None:
                 assert one.high <= 1
     assert table.rows[0].cells["mean"].spread == "[−1.000, 1.000]"
     (lowest,) = (each for each in judged(figure, cells) if "less like" in each.claim)
-    assert "temporal attention 0.782 [−1.000, 1.000]" in lowest.seen
+    assert "temporal attention 0.782 [−1.000, 1.000]" in lowest.here.seen
     share = over_networks([Number(value=0.1), Number(value=0.4)], SHARE)
     assert (share.low, share.high) == (0, 1)
 

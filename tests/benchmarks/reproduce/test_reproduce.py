@@ -8,9 +8,9 @@ from typer.main import get_command
 from benchmarks.cells.processes import Ended
 from benchmarks.cells.requirements import Requirement
 from benchmarks.cli.app import app
-from benchmarks.figures import paper_trainings
-from benchmarks.figures.ablations import Request
+from benchmarks.figures import paper_cells
 from benchmarks.figures.designs import VARIANTS
+from benchmarks.figures.requests import TrainingRequest
 from benchmarks.reproduce import run as reproduce
 from benchmarks.reproduce.run import ReproduceRequest, runner_commands
 from benchmarks.runners import RUNNERS, reproduced
@@ -49,7 +49,10 @@ ALL_OPTIONS = ReproduceRequest(
     checkpoints=Path("models"),
     vae="some/vae",
     initialise_from=Path("dit.pt"),
+    executor="slurm",
+    nodes=2,
     gpus=4,
+    slurm=("partition=gpu", "time=2-0"),
     vbench=("a=a.json", "b.json"),
 )
 
@@ -77,8 +80,9 @@ def test_every_runner_is_handed_what_it_takes(tmp_path):
     for name in ("table3", "table5"):
         assert "--checkpoints models --data-root sets --vae some/vae --only" in given[name]
     for name in ("figure5", "figure7", "intext"):
-        options = "--data-root sets --initialise-from dit.pt --vae some/vae --gpus 4"
-        assert f"{options} --only-available" in given[name]
+        options = "--vae some/vae --executor slurm --nodes 2 --gpus 4 --slurm partition=gpu "
+        assert "--data-root sets --initialise-from dit.pt" in given[name]
+        assert f"{options}--slurm time=2-0 --only-available" in given[name]
     for name in ("figure6", "figure8"):
         assert given[name].endswith("--data-root sets --vae some/vae")
     assert given["table4"].endswith("--results a=a.json --results b.json")
@@ -131,7 +135,7 @@ def test_what_is_here_is_run_and_what_is_left_out_is_said(
     # What trains figures is here: they are run, each for what it can show.
     here = Requirement(name="all", met=True, advice="")
     monkeypatch.setattr(
-        paper_trainings, "requirements", lambda designs, _: {each: [here] for each in designs}
+        paper_cells, "requirements", lambda designs, _: {each: [here] for each in designs}
     )
     assert figures < set(run({}, monkeypatch, request))
 
@@ -144,16 +148,16 @@ def test_trained_networks_are_looked_into_where_none_could_be_trained(nothing_he
 
     to_train = {"8 GPUs", "weights of the network i3d"}
     assert to_train < names("figure6")
-    trainings = Request(
+    trainings = TrainingRequest(
         scale="paper", cells=tmp_path / "results" / "trainings-paper", vae=str(tmp_path)
     )
-    for seed in range(nothing_here.seeds):
+    for seed in range(trainings.num_seeds):
         assert to_train < names("figure6")
-        weights = paper_trainings.paper_training(VARIANTS[2], seed, trainings).weights
+        weights = paper_cells.paper_training(VARIANTS[2], seed, trainings).weights
         weights.parent.mkdir(parents=True)
         weights.touch()
     assert names("figure6") == {
-        *(f"a trained network of variant 2, seed {seed}" for seed in range(nothing_here.seeds)),
+        *(f"a trained network of variant 2, seed {seed}" for seed in range(trainings.num_seeds)),
         "data set faceforensics",
         "the package diffusers",
         f"the autoencoder {tmp_path}",

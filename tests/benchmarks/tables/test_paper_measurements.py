@@ -1,6 +1,5 @@
 """The published weights at the paper's settings: which samples, which autoencoder, which key."""
 
-import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from benchmarks.tables.paper_measurements import (
     measure_cell,
     paper_task,
     requirements,
-    write_sample_commands,
 )
 from evaluation.protocol.presets import SHAPES
-from latte.cli.app import app, main
+from latte.cli.app import app
 from latte.data.errors import InputError
 
 COLUMN = replace(table3_fvd.TABLE.columns[0], network="shapes", metric="FVD-shapes")
@@ -101,34 +99,10 @@ def test_another_content_of_a_local_autoencoder_is_another_cell(
     assert len(keys) == 2
 
 
-def sample_options(line: str) -> dict[str, object]:
+def sample_options(words: list[str]) -> dict[str, object]:
     """What `latte sample` takes from a command, however many processes it has."""
-    words = shlex.split(line)
     command = typer.main.get_command(app).commands["sample"]
     return command.make_context("sample", words[words.index("sample") + 1 :]).params
-
-
-def test_samples_of_the_script_are_those_that_are_measured(
-    request_here: PaperRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    task = task_of(request_here)
-    script = write_sample_commands([task], request_here, tmp_path / "cells")
-    (line,) = [
-        line for line in script.read_text(encoding="utf-8").splitlines() if "sample " in line
-    ]
-    assert line.startswith("python -m latte sample ")  # on the device that is named
-    monkeypatch.setattr("sys.argv", ["latte", *shlex.split(line)[3:]])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert not ended.value.code
-
-    def fail(*_: object, **__: object) -> None:
-        raise AssertionError("sampled again")
-
-    monkeypatch.setattr("latte.sampling.run.generate_clips", fail)
-    measured = measure_cell(task, request_here, tmp_path / "cells")
-    assert measured.details["num_fake"] == 3
 
 
 @pytest.mark.parametrize(("device", "visible"), [(None, 3), ("cuda", 3), ("cuda:1", 0)])
@@ -141,7 +115,7 @@ def test_several_gpus_that_are_visible_share_the_samples(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     ran = []
-    monkeypatch.setattr(paper_measurements, "run_child", lambda *words: ran.append(words))
+    monkeypatch.setattr(paper_measurements, "run_command", ran.append)
     monkeypatch.setattr(paper_measurements, "sample", ran.append)
     request = replace(request_here, device=device)
     task = paper_task(COLUMN, request)
@@ -151,10 +125,9 @@ def test_several_gpus_that_are_visible_share_the_samples(
     if not visible:
         assert ran[0].device == "cuda:1"
         return
-    ((command, shown),) = ran
-    assert command[1:3] == ["-m", "torch.distributed.run"]
+    (shown,) = ran
     assert shown[:3] == ["torchrun", "--standalone", "--nproc_per_node=3"]
-    options = sample_options(shlex.join(shown))
+    options = sample_options(shown)
     assert options["device"] == "cuda"
     assert options["precision"] == "fp16"
     assert options["num_samples"] == 3

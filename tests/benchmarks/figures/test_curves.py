@@ -2,29 +2,26 @@
 
 import csv
 import pickle
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.cells.cache import CellRecord, MeasuredCells
-from benchmarks.cli import app as cli
-from benchmarks.figures import figure5 as figure5_ablations
-from benchmarks.figures import figure7 as figure7_sizes
-from benchmarks.figures import masks as intext_masks
-from benchmarks.figures.ablation_documents import ablation_document, label_styles
-from benchmarks.figures.ablations import Ablation, Cells, Request
+from benchmarks.cells.executors import read_job
+from benchmarks.figures import figure5, figure7, masks
+from benchmarks.figures.curve_documents import curve_document, label_styles
+from benchmarks.figures.curves import CurveFigure, DesignCells
 from benchmarks.figures.designs import SETUPS, SIZES, training_of
-from benchmarks.figures.figure5 import LETTERS, ablation
+from benchmarks.figures.paper_cells import job_commands
+from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import with_seed
 from latte.training.config import load_config
 
-FIGURES = [*(ablation(letter) for letter in LETTERS), figure7_sizes.ablation()]
-FIGURES.append(intext_masks.ablation())
+FIGURES = [*map(figure5.figure, figure5.LETTERS), figure7.figure(), masks.figure()]
 
 
-def cell(figure: Ablation, label: str, seed: int, folder: Path, factor: float) -> CellRecord:
+def cell(figure: CurveFigure, label: str, seed: int, folder: Path, factor: float) -> CellRecord:
     """Distances that fall from 300·f to 60·f, with other noise for each seed."""
     training = with_seed(training_of(figure.designs[label], SETUPS["tiny"], folder), seed)
     noise = 1 + 0.01 * seed
@@ -65,25 +62,24 @@ def cells(tmp_path: Path) -> Path:
     return folder
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["latte-bench", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    return int(ended.value.code or 0)
+@pytest.fixture
+def bench(run_cli, cells: Path, tmp_path: Path):
+    """Runner of a figure on the cells, with its documents in the folder `o`."""
+    return lambda *words: run_cli("latte-bench", *words, "--cells", cells, "--out", tmp_path / "o")
 
 
 def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     cells: Path, tmp_path: Path, section, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    found = figure5_ablations.run(out, Request(cells=cells), "b", "f")
+    found = figure5.run(out, TrainingRequest(cells=cells), "b", "f")
     printed = capsys.readouterr().out
-    assert all(finding.line in printed for finding in found)
+    assert all(claim.line in printed for claim in found)
     assert found[0].line == (
         "S-AdaLN is better than all tokens in the end: paper yes; here yes (all tokens ÷ S-AdaLN "
         "= 1.10 [1.10, 1.10] at step 800; S-AdaLN lower in 3 of 3 seeds)"
     )
-    assert {finding.claim: finding.verdict for finding in found[2:]} == {
+    assert {claim.claim: claim.here.verdict for claim in found[2:]} == {
         "Variant 1 has the lowest FVD at the end": "yes",
         "Then come variant 3, variant 2, variant 4": "no",
         "Variant 4 has the highest FVD at the end": "yes",
@@ -110,10 +106,8 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     assert set(lines) <= set((cells / "cells.jsonl").read_text(encoding="utf-8").splitlines())
 
 
-def test_a_table_has_the_mean_over_seeds_at_every_checkpoint(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert run(monkeypatch, "patches", "--cells", str(cells), "--out", str(tmp_path / "o")) == 0
+def test_a_table_has_the_mean_over_seeds_at_every_checkpoint(bench, tmp_path: Path) -> None:
+    assert bench("patches").returncode == 0
     text = (tmp_path / "o" / "figure5a.md").read_text(encoding="utf-8")
     line = next(line for line in text.splitlines() if line.startswith("| uniform frame"))
     # 60, 60.6, 61.2: the geometric mean, with Student's interval.
@@ -123,19 +117,16 @@ def test_a_table_has_the_mean_over_seeds_at_every_checkpoint(
     assert r"\toprule" in (tmp_path / "o" / "figure5a.tex").read_text(encoding="utf-8")
 
 
-def test_figure7_orders_its_sizes(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "figure7", "--cells", str(cells), "--out", str(tmp_path / "o")) == 0
-    assert (
-        "Larger models have a lower FVD at the end: paper yes; here no" in capsys.readouterr().out
-    )
+def test_figure7_orders_its_sizes(bench) -> None:
+    done = bench("figure7")
+    assert done.returncode == 0
+    assert "Larger models have a lower FVD at the end: paper yes; here no" in done.stdout
 
 
 def test_the_baseline_looks_the_same_under_each_of_its_labels() -> None:
     labels = ("uniform frame", "S-AdaLN", "absolute", "random", "interval 1", "variant 1")
-    figures = [ablation(letter) for letter in LETTERS]
-    styles = label_styles([*figures, figure7_sizes.ablation(), intext_masks.ablation()], "tiny")
+    figures = [*map(figure5.figure, figure5.LETTERS)]
+    styles = label_styles([*figures, figure7.figure(), masks.figure()], "tiny")
     (look,) = {styles[label] for label in (*labels, "Latte-B", "videos alone")}
     others = [each for label, each in styles.items() if each != look]
     assert len(others) == len(styles) - 8
@@ -149,10 +140,8 @@ def test_sizes_are_as_many_times_larger_as_the_papers() -> None:
         assert ratios == pytest.approx([1, 4, 14, 21], rel=0.1)
 
 
-def test_intext_keeps_published_and_measured_apart(
-    cells: Path, tmp_path: Path, section, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert run(monkeypatch, "intext", "--cells", str(cells), "--out", str(tmp_path / "o")) == 0
+def test_intext_keeps_published_and_measured_apart(bench, tmp_path: Path, section) -> None:
+    assert bench("intext").returncode == 0
     with (tmp_path / "o" / "intext.csv").open(encoding="utf-8", newline="") as file:
         rows = {(row["row"], row["column"]): row for row in csv.DictReader(file)}
     mask = "zero-shot UCF101, joint training mask Temporal Mask"
@@ -176,80 +165,85 @@ def test_intext_keeps_published_and_measured_apart(
     assert all(claim.claim in report.lead for claim in report.findings)
 
 
-def test_one_seed_is_shown_with_the_interval_of_its_samples(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ("--cells", str(cells), "--out", str(tmp_path / "o"), "--seeds", "1")
-    assert run(monkeypatch, "figure5c", *arguments) == 0
-    printed = capsys.readouterr().out
-    assert "60.00 ± 6.00" in printed
-    assert "slightly better than rotary ones: paper yes; here not decided" in printed
+def test_one_seed_is_shown_with_the_interval_of_its_samples(bench) -> None:
+    done = bench("figure5c", "--seeds", 1)
+    assert done.returncode == 0
+    assert "60.00 ± 6.00" in done.stdout
+    assert "slightly better than rotary ones: paper yes; here not decided" in done.stdout
 
 
 def test_two_results_for_one_cell_are_refused_and_nothing_is_written(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bench, cells: Path, tmp_path: Path
 ) -> None:
     path = cells / "cells.jsonl"
     first = path.read_text(encoding="utf-8").splitlines()[0]
     with path.open("a", encoding="utf-8") as file:
         file.write(first + "\n")
-    assert run(monkeypatch, "figure5a", "--cells", str(cells), "--out", str(tmp_path / "o")) == 2
-    assert "two results for one cell" in capsys.readouterr().err
+    done = bench("figure5a")
+    assert done.returncode == 2
+    assert "two results for one cell" in done.stderr
     assert not (tmp_path / "o").exists()
 
 
-def test_at_paper_scale_all_that_is_missing_is_said_and_the_commands_are_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def train_commands(cells: Path) -> list[list[str]]:
+    """The trainings of the jobs beside the cells."""
+    return [job_commands(read_job(path))[0] for path in sorted((cells / "jobs").glob("*.json"))]
+
+
+def test_at_paper_scale_all_that_is_missing_is_said_and_the_jobs_are_written(
+    tmp_path: Path, run_cli
 ) -> None:
-    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "none"))
-    arguments = ("--scale", "paper", "--cells", str(tmp_path / "cells"), "--seeds", "1")
-    place = ("--data-root", str(tmp_path), "--out", str(tmp_path / "o"))
-    assert run(monkeypatch, "figure5", *arguments, *place) == 2
-    said = capsys.readouterr().err
+    place = ("--cells", tmp_path / "cells", "--data-root", tmp_path, "--out", tmp_path / "o")
+    none = {"LATTE_WEIGHTS": str(tmp_path / "none")}
+    done = run_cli("latte-bench", "figure5", "--scale", "paper", *place, **none)
+    assert done.returncode == 2
     for missing in ("data set faceforensics", "network i3d", "DiT-XL/2's weights", "8 GPUs"):
-        assert said.count(f"  - {missing}") + said.count(f"weights of the {missing}") == 1
-    script = (tmp_path / "cells" / "commands.sh").read_text(encoding="utf-8")
-    trainings = [line for line in script.splitlines() if " train faceforensics " in line]
+        count = done.stderr.count(f"  - {missing}")
+        assert count + done.stderr.count(f"weights of the {missing}") == 1
+    trainings = train_commands(tmp_path / "cells")
     assert len(trainings) == 11  # each design once: the baseline is in every figure
-    for line in trainings:
-        words = line.split()
+    for words in trainings:
         settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
         assert load_config("faceforensics", settings).training.steps == 200_000
     assert not (tmp_path / "o").exists()
+    job = next((tmp_path / "cells" / "jobs").glob("*.json"))
+    shown = run_cli("latte-bench", "cell", "--show", job)
+    assert shown.stdout.startswith("torchrun --standalone --nproc_per_node=8 -m latte train ")
+    assert len(shown.stdout.splitlines()) >= 1 + 10 * 2 + 1
 
 
 def test_at_paper_scale_a_local_autoencoder_and_fewer_gpus_can_be_had(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, run_cli
 ) -> None:
-    monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "none"))
-    options = ("--vae", str(tmp_path / "my vae"), "--gpus", "2")
-    place = ("--data-root", str(tmp_path), "--cells", str(tmp_path / "cells"), "--seeds", "1")
-    assert run(monkeypatch, "figure7", "--scale", "paper", *options, *place) == 2
-    said = capsys.readouterr().err
-    assert f"the autoencoder {tmp_path / 'my vae'}: " in said
-    assert "  - 2 GPUs: " in said
-    script = (tmp_path / "cells" / "commands.sh").read_text(encoding="utf-8")
-    trainings = [line for line in script.splitlines() if " train faceforensics " in line]
+    options = ("--vae", tmp_path / "my vae", "--gpus", 2)
+    place = ("--data-root", tmp_path, "--cells", tmp_path / "cells", "--seeds", 1)
+    none = {"LATTE_WEIGHTS": str(tmp_path / "none")}
+    done = run_cli("latte-bench", "figure7", "--scale", "paper", *options, *place, **none)
+    assert done.returncode == 2
+    assert f"the autoencoder {tmp_path / 'my vae'}: " in done.stderr
+    assert "  - 2 GPUs: " in done.stderr
+    trainings = train_commands(tmp_path / "cells")
     assert len(trainings) == 4
-    for line in trainings:
-        assert "--nproc_per_node=2" in line
-        assert f"--set 'autoencoder.path={tmp_path / 'my vae'}'" in line
-    assert run(monkeypatch, "intext", "--scale", "paper", "--gpus", "5", *place) == 2
-    assert "error: --gpus 5: the paper's batch is of 8 processes" in capsys.readouterr().err
+    for words in trainings:
+        assert "--nproc_per_node=2" in words
+        assert f"autoencoder.path={tmp_path / 'my vae'}" in words
+    done = run_cli("latte-bench", "intext", "--scale", "paper", "--gpus", 5, *place)
+    assert done.returncode == 2
+    assert "--gpus 5: the paper's batch is of 8 processes" in done.stderr
 
 
 def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path) -> None:
-    figure = ablation("a", "paper")
+    figure = figure5.figure("a", "paper")
     few = {"field": "num_real", "value": 11, "wanted": 704}
     other = {"field": "weights", "value": "sha256:1", "wanted": "i3d_torchscript.pt"}
     found: dict[str, CellRecord] = {}
     keys = {}
     for label, deviations in (("uniform frame", [few]), ("compression frame", [few, other])):
-        made = cell(ablation("a"), label, 0, tmp_path, 1.0)
+        made = cell(figure5.figure("a"), label, 0, tmp_path, 1.0)
         found[made.key] = replace(made, details={**made.details, "deviations": deviations})
         keys[figure.designs[label], 0] = made.key
-    cells = Cells(finished=MeasuredCells(cells=found, failed=()), keys=keys, reasons={})
-    document = ablation_document(figure, cells, Request(scale="paper"))
+    cells = DesignCells(measured=MeasuredCells(cells=found), keys=keys, reasons={})
+    document = curve_document(figure, cells, TrainingRequest(scale="paper"))
     assert document.values is not None
     assert document.values.remarks[-1] == (
         "Not as the protocol asks: num_real 11 instead of 704; weights sha256:1 instead of "
@@ -259,22 +253,23 @@ def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path)
         key: replace(each, details={**each.details, "deviations": []})
         for key, each in found.items()
     }
-    cells = replace(cells, finished=MeasuredCells(cells=plain, failed=()))
-    document = ablation_document(figure, cells, Request(scale="paper"))
+    cells = replace(cells, measured=MeasuredCells(cells=plain))
+    document = curve_document(figure, cells, TrainingRequest(scale="paper"))
     assert document.values.remarks == figure.remarks
 
 
 def test_other_batches_of_joint_training_are_said_where_there_are_some() -> None:
-    (images, batches) = intext_masks.ablation("paper").remarks
+    (images, batches) = masks.figure("paper").remarks
     assert images == "Joint training: 8 images after each clip."
     assert "with images 4 clips in each process, videos alone 5" in batches
-    assert len(intext_masks.ablation("tiny").remarks) == 1
+    assert len(masks.figure("tiny").remarks) == 1
 
 
 def test_designs_are_configurations_of_latte_train_at_every_scale() -> None:
     for scale, setup in SETUPS.items():
-        figures = [*(ablation(letter, scale) for letter in LETTERS), figure7_sizes.ablation(scale)]
-        figures.append(intext_masks.ablation(scale))
+        figures = [figure5.figure(letter, scale) for letter in figure5.LETTERS]
+        figures.append(figure7.figure(scale))
+        figures.append(masks.figure(scale))
         keys = set()
         for design in {design for figure in figures for design in figure.designs.values()}:
             config = load_config(setup.config, setup.settings_of(design))

@@ -1,11 +1,8 @@
-"""Trainings at the paper's settings: their commands, and going on where one was interrupted."""
+"""Trainings at the paper's settings: their commands, jobs and cost, and resuming one."""
 
 import json
-import shlex
-import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +11,9 @@ import typer
 from PIL import Image
 
 import latte.cli.app
-from benchmarks.figures import paper_trainings
-from benchmarks.figures.ablations import NUMBERS_OF_GPUS, Request
+from benchmarks.cells.cache import MeasuredCells, read_cells
+from benchmarks.cells.executors import Job, Resources, read_job
+from benchmarks.figures import paper_cells, paper_measuring
 from benchmarks.figures.designs import (
     BASELINE,
     FROM_IMAGES,
@@ -27,15 +25,19 @@ from benchmarks.figures.designs import (
     TEMPORAL_MASK,
     Design,
 )
-from benchmarks.figures.paper_commands import DATASET, SAMPLES, PaperTraining, write_commands
-from benchmarks.figures.paper_trainings import (
-    make_paper_cells,
-    measure_paper_training,
+from benchmarks.figures.paper import DATASET, SAMPLES, PaperTraining
+from benchmarks.figures.paper_cells import (
+    cost,
+    job_commands,
+    measure_job,
+    measure_paper_cells,
     paper_training,
     requirements,
-    tidy,
+    training_job,
+    training_of_job,
 )
-from evaluation.cli import app as cli
+from benchmarks.figures.paper_measuring import measure_paper_training, tidy
+from benchmarks.figures.requests import TrainingRequest
 from evaluation.networks import weights
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_video_set
@@ -47,7 +49,8 @@ def task_of(
     folder: Path, *, seed: int = 0, design: Design = STRIDES[0], steps: int = 0
 ) -> PaperTraining:
     """A training, by default of two intervals; with fewer checkpoints for brevity."""
-    made = paper_training(design, seed, Request(scale="paper", cells=folder, data_root=folder))
+    request = TrainingRequest(scale="paper", cells=folder, data_root=folder)
+    made = paper_training(design, seed, request)
     return replace(made, steps=made.steps[-steps:])
 
 
@@ -102,7 +105,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             with out.open("a", encoding="utf-8") as file:
                 file.write(result_line(float(out.stem[:7]) + int(stride or 0), **lacking))
 
-    monkeypatch.setattr(paper_trainings, "_run", pretend)
+    monkeypatch.setattr(paper_measuring, "run_command", pretend)
     return names
 
 
@@ -137,12 +140,20 @@ def test_samples_that_a_stop_has_left_are_removed(tmp_path: Path, ran: list[str]
 
 @pytest.fixture
 def everything_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paper_trainings, "unmet", lambda found: [])
-    monkeypatch.setattr(paper_trainings, "require", lambda found, *rest, **more: None)
+    """Nothing is missing, and jobs run in this process, from their files."""
+
+    def run_jobs(jobs: Sequence[Job], path: Path, resources: Resources) -> MeasuredCells:
+        cells = {}
+        for job in jobs:
+            cells |= measure_job(read_job(job.write(path.parent))).cells
+        return MeasuredCells(cells=cells)
+
+    monkeypatch.setattr(paper_cells, "requirements", lambda designs, _: {d: [] for d in designs})
+    monkeypatch.setattr(paper_cells, "run_jobs", run_jobs)
 
 
-def request_in(folder: Path, **more: object) -> Request:
-    return Request(scale="paper", cells=folder, data_root=folder, seeds=1, **more)
+def request_in(folder: Path, **more: object) -> TrainingRequest:
+    return TrainingRequest(scale="paper", cells=folder, data_root=folder, seeds=1, **more)
 
 
 def test_of_a_training_the_weights_that_are_measured_stay(
@@ -153,7 +164,7 @@ def test_of_a_training_the_weights_that_are_measured_stay(
     def files(kind: str) -> list[Path]:
         return sorted(tmp_path.glob(f"runs/*/{kind}/*/*"))
 
-    make_paper_cells([ROTARY], request)
+    measure_paper_cells([ROTARY], request)
     kept = files("checkpoints")
     assert [path.parts[-2:] for path in kept] == [
         (f"{step:07d}", "ema.safetensors") for step in range(20_000, 200_001, 20_000)
@@ -162,7 +173,7 @@ def test_of_a_training_the_weights_that_are_measured_stay(
     late.parent.mkdir()
     late.touch()
     ran.clear()
-    make_paper_cells([ROTARY], request)
+    measure_paper_cells([ROTARY], request)
     assert files("checkpoints") == kept
     assert not ran
     tidy(task_of(tmp_path, design=BASELINE))  # of a run that is not there
@@ -171,10 +182,10 @@ def test_of_a_training_the_weights_that_are_measured_stay(
 def test_another_measurement_takes_the_weights_that_are_there(
     tmp_path: Path, ran: list[str], everything_is_here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_paper_cells([BASELINE], request_in(tmp_path))
+    measure_paper_cells([BASELINE], request_in(tmp_path))
     ran.clear()
-    monkeypatch.setattr("benchmarks.figures.paper_commands.VERSION", 99)
-    make_paper_cells([BASELINE], request_in(tmp_path))
+    monkeypatch.setattr("benchmarks.figures.paper.VERSION", 99)
+    measure_paper_cells([BASELINE], request_in(tmp_path))
     assert "train" not in ran
     assert ran.count("sample") == 10
     task = task_of(tmp_path, design=BASELINE)
@@ -186,22 +197,44 @@ def test_another_measurement_takes_the_weights_that_are_there(
         measure_paper_training(task)
 
 
-def test_how_much_there_is_to_do_is_said_before_it_is_done(
+def test_the_cost_of_what_is_left_is_said_before_it_is_done(
     tmp_path: Path,
     ran: list[str],
     everything_is_here: None,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    make_paper_cells([BASELINE], request_in(tmp_path))
-    said = capsys.readouterr().err
-    assert said.startswith(
-        "1 training of 200,000 steps, of which 0 done, 0 trained but not all measured, and 1 still "
-        "to be trained, one after the other on 8 GPUs: days for each\n"
+    caplog.set_level(logging.INFO)
+    tasks = [task_of(tmp_path, design=design) for design in (BASELINE, SIZES["XL"], ROTARY)]
+    total = cost(tasks)  # the largest size is the baseline
+    assert (total.trainings, total.trained, total.steps) == (2, 0, 400_000)
+    assert total.gpu_hours == pytest.approx(400_000 * 8 * 36 / 40_000)
+    measure_paper_cells([BASELINE], request_in(tmp_path))
+    assert "200,000 steps in 1 of 1 trainings, about 1,440 GPU hours" in caplog.messages[0]
+    assert "https://github.com/Vchitect/Latte/issues/54" in caplog.messages[0]
+    left = cost(tasks, read_cells(tmp_path / "cells.jsonl"))
+    assert (left.trainings, left.trained, left.steps) == (2, 1, 200_000)
+    task_of(tmp_path, design=ROTARY).weights.parent.mkdir(parents=True)
+    task_of(tmp_path, design=ROTARY).weights.touch()  # trained, but not measured
+    assert cost(tasks).steps == 0
+
+
+def test_one_seed_is_the_default_at_paper_scale() -> None:
+    assert TrainingRequest(scale="paper").num_seeds == 1
+    assert TrainingRequest(scale="small").num_seeds == 3
+    assert TrainingRequest(scale="paper", seeds=2).num_seeds == 2
+
+
+def test_a_job_is_the_training_that_it_was_written_for(tmp_path: Path) -> None:
+    request = TrainingRequest(
+        scale="paper", cells=tmp_path, data_root=tmp_path, nodes=2, gpus=2, executor="slurm"
     )
-    make_paper_cells([BASELINE, SIZES["XL"], ROTARY], request_in(tmp_path, gpus=4))
-    assert capsys.readouterr().err.startswith("2 trainings of 200,000 steps, of which 1 done, 0 ")
-    make_paper_cells([BASELINE], request_in(tmp_path))
-    assert "training" not in capsys.readouterr().err
+    task = paper_training(ROTARY, 1, request)
+    job = read_job(training_job(task, request).write(tmp_path))
+    assert training_of_job(job) == task
+    with pytest.raises(InputError, match="is of another cell now"):
+        training_of_job(replace(job, inputs={**job.inputs, "seed": 2}))
+    with pytest.raises(InputError, match="did you mean seed"):
+        training_of_job(replace(job, inputs={**job.inputs, "sed": 2}))
 
 
 def test_a_broken_results_file_is_one_sentence(tmp_path: Path, ran: list[str]) -> None:
@@ -214,29 +247,23 @@ def test_a_broken_results_file_is_one_sentence(tmp_path: Path, ran: list[str]) -
     assert not ran
 
 
-def test_the_commands_measure_all_real_videos_however_few(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_commands_measure_all_real_videos_however_few(tmp_path: Path, run_cli) -> None:
     task = task_of(tmp_path, steps=1)
     write_frames(tmp_path / DATASET / "train", 3, 48)  # as long as interval 3 takes
     assert not missing_data(tmp_path, BASELINE)
     write_frames(task.samples(200_000), 5, 16)
-    script = write_commands(tmp_path / "commands.sh", [task]).read_text(encoding="utf-8")
-    lines = [line.partition(" || ")[2] for line in script.splitlines() if " evaluation " in line]
-    assert len(lines) == 3
+    commands = task.measure_commands(200_000)
+    assert len(commands) == 3
     small = {"fvd": ["--network", "shapes"], "fid": ["--network", "shapes-frame"]}
     usual = ["--device", "cpu", "--workers", "0", "--resamples", "0", "--quiet"]
-    for line in lines:
-        words = shlex.split(line)
-        assert words[:3] == ["python", "-m", "evaluation"]
-        assert f"num_fake={SAMPLES}" in words
-        more = [*small[words[3]], *usual, "--store", str(tmp_path / "store")]
-        monkeypatch.setattr(sys, "argv", ["latte-eval", *words[3:], *more])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert not ended.value.code, capsys.readouterr().err
+    for command in commands.values():
+        assert command[:3] == ["python", "-m", "evaluation"]
+        assert f"num_fake={SAMPLES}" in command
+        more = [*small[command[3]], *usual, "--store", str(tmp_path / "store")]
+        done = run_cli("latte-eval", *command[3:], *more)
+        assert not done.returncode, done.stderr
     strides = []
-    for path in task.measure_commands(200_000):
+    for path in commands:
         record = json.loads(path.read_text(encoding="utf-8"))
         assert (record["num_real"], record["num_fake"]) == (3, 5)
         assert record["protocol"] == "latte"
@@ -256,70 +283,11 @@ def test_seeds_have_other_noise_and_the_official_sampler(tmp_path: Path) -> None
         assert given["precision"] == "fp16"  # as official samples are made, and those of Table 3
 
 
-@pytest.mark.skipif(shutil.which("sh") is None, reason="runs a shell script")
-def test_the_script_can_be_run_again_and_makes_nothing_twice(tmp_path: Path) -> None:
-    task = task_of(tmp_path / "with space", steps=2)
-    script = write_commands(tmp_path / "with space" / "commands.sh", [task])
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name in ("torchrun", "python"):
-        # Notes its command and leaves what the real one would.
-        text = f"""#!/bin/sh
-echo "$*" >> '{tmp_path}/ran'
-while [ "$1" != --out ]; do shift; done
-case "$2" in
-  *.jsonl) mkdir -p "$(dirname "$2")"; echo result > "$2" ;;
-  */samples/*) mkdir -p "$2" ;;
-  *) for step in 0175000 0180000 0200000; do
-       mkdir -p "$2/checkpoints/$step"; echo weights > "$2/checkpoints/$step/ema.safetensors"
-     done; echo state > "$2/checkpoints/0200000/state.safetensors" ;;
-esac
-"""
-        (programs / name).write_text(text, encoding="utf-8")
-        (programs / name).chmod(0o755)
-
-    def run() -> list[str]:
-        environment = {"PATH": f"{programs}:/usr/bin:/bin"}
-        subprocess.run(["sh", str(script)], check=True, env=environment)
-        return (tmp_path / "ran").read_text(encoding="utf-8").splitlines()
-
-    ran = run()
-    assert len(ran) == 1 + 3 + 4  # the last checkpoint has FID as well
-    kept = [path.parts[-2:] for path in sorted(task.run.glob("checkpoints/*/*"))]
-    assert kept == [(step, "ema.safetensors") for step in ("0180000", "0200000")]
-    assert not list(task.run.glob("measured/*/samples/*"))
-    assert run() == ran
-    task.fid.unlink()
-    again = run()[len(ran) :]
-    assert [" sample " in line or " fid " in line for line in again] == [True, True]
-
-
-def test_all_figures_share_a_script_with_each_training_once(tmp_path: Path) -> None:
-    path = tmp_path / "commands.sh"
-    figure5 = [task_of(tmp_path, design=BASELINE, seed=seed) for seed in (0, 1)]
-    figure7 = [task_of(tmp_path, design=each) for each in (SIZES["S"], SIZES["XL"])]
-
-    def headings() -> list[str]:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [line.partition(" [")[0] for line in lines if line.startswith("# ")]
-
-    write_commands(path, figure5)
-    write_commands(path, figure7)
-    # The largest is the baseline, and the later figure's name is kept.
-    assert headings() == ["# size S, seed 0", "# size XL, seed 0", "# baseline, seed 1"]
-    before = path.read_bytes()
-    write_commands(path, figure7)
-    assert path.read_bytes() == before
-    # A training that is another one now takes the place of what it was.
-    other = replace(figure7[0], settings=(*figure7[0].settings, "training.batch_size=4"))
-    write_commands(path, [other])
-    assert headings() == ["# size S, seed 0", "# size XL, seed 0", "# baseline, seed 1"]
-    assert "batch_size=4" in path.read_text(encoding="utf-8")
-
-
 def test_keys_are_over_what_decides_the_weights_and_the_values(tmp_path: Path) -> None:
     task = task_of(tmp_path, design=FROM_IMAGES)
-    moved = replace(task, data_root=tmp_path / "moved", folder=tmp_path / "x", gpus=2)
+    moved = replace(
+        task, data_root=tmp_path / "moved", folder=tmp_path / "x", resources=Resources(gpus=2)
+    )
     assert (moved.training_key, moved.key) == (task.training_key, task.key)
     elsewhere = tuple(each.replace("DiT-XL", "elsewhere/DiT-XL") for each in task.settings)
     assert elsewhere != task.settings
@@ -350,17 +318,27 @@ def test_a_value_that_is_the_usual_one_orphans_no_training(tmp_path: Path) -> No
 
 def test_fewer_gpus_make_the_same_batch_in_several_passes(tmp_path: Path) -> None:
     batches = set()
-    for gpus in NUMBERS_OF_GPUS:
-        request = request_in(tmp_path, gpus=gpus)
+    for nodes, gpus in ((1, 1), (1, 2), (1, 4), (1, 8), (2, 4), (4, 1)):
+        request = request_in(tmp_path, gpus=gpus, nodes=nodes, executor="slurm")
         command = paper_training(BASELINE, 0, request).train_command()
         assert f"--nproc_per_node={gpus}" in command
+        assert ("--standalone" in command) == (nodes == 1)
         table = load_config("faceforensics", settings_in(command)).training
-        batches.add(table.batch_size * table.accumulate * gpus)
-        needed = requirements([BASELINE], request)[BASELINE]
-        assert needed[-1].name == ("a GPU" if gpus == 1 else f"{gpus} GPUs")
+        batches.add(table.batch_size * table.accumulate * gpus * nodes)
     assert batches == {40}
-    with pytest.raises(InputError, match="--gpus 3: the paper's batch is of 8 processes; give 1, "):
-        request_in(tmp_path, gpus=3)
+    assert request_in(tmp_path, nodes=2, executor="slurm").resources.gpus == 4
+    for gpus, nodes in ((3, 1), (8, 2)):
+        with pytest.raises(InputError, match=f"--nodes {nodes} --gpus {gpus}: the paper's batch "):
+            request_in(tmp_path, gpus=gpus, nodes=nodes, executor="slurm")
+
+
+def test_gpus_are_needed_here_only_where_the_jobs_run_here(tmp_path: Path) -> None:
+    def names(**more: object) -> list[str]:
+        return [x.name for x in requirements([BASELINE], request_in(tmp_path, **more))[BASELINE]]
+
+    assert "4 GPUs" in names(gpus=4)
+    assert "8 GPUs" not in names(executor="slurm")
+    assert "the package submitit" in names(executor="slurm")
 
 
 def test_joint_training_has_the_batch_of_its_own_configuration() -> None:
@@ -395,22 +373,25 @@ def test_the_file_to_start_from_is_known_by_what_is_in_it(
 ) -> None:
     monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path))
     files = [tmp_path / name for name in ("a.pt", "b.pt")]
-    keys = []
+    jobs = []
     for path in files:
         path.write_text("the same weights", encoding="utf-8")
-        request = Request(scale="paper", cells=tmp_path / "c", seeds=1, initialise_from=path)
-        with pytest.raises(InputError):
-            make_paper_cells([FROM_IMAGES], request)
-        script = (tmp_path / "c" / "commands.sh").read_text(encoding="utf-8")
-        keys.append(script.partition("[")[2].partition("]")[0])
-    assert keys[0] == keys[1]
+        cells = tmp_path / path.stem
+        request = TrainingRequest(scale="paper", cells=cells, initialise_from=path)
+        with pytest.raises(InputError, match="`latte-bench cell --show FILE` prints the commands"):
+            measure_paper_cells([FROM_IMAGES], request)
+        jobs += [read_job(file) for file in (cells / "jobs").iterdir()]
+    assert jobs[0].key == jobs[1].key
     assert len(weights.digest(files[0]).sha256) == 64
-    unknown = paper_training(FROM_IMAGES, 0, Request(scale="paper", cells=tmp_path / "c"))
-    assert unknown.key != keys[0]
+    unknown = paper_training(FROM_IMAGES, 0, TrainingRequest(scale="paper", cells=tmp_path / "c"))
+    assert unknown.key != jobs[0].key
+    train, *others = job_commands(jobs[0])
+    assert f"model.initialise_from={files[0]}" in train
+    assert len(others) == 10 * 2 + 1  # samples and FVD of each checkpoint, FID of the last
 
 
-def test_ingredients_have_all_that_the_commands_load(tmp_path: Path) -> None:
-    needed = requirements([BASELINE], Request(scale="paper"))
+def test_requirements_have_all_that_the_commands_load(tmp_path: Path) -> None:
+    needed = requirements([BASELINE], TrainingRequest(scale="paper"))
     names = [each.name for each in needed[BASELINE]]
     assert "the autoencoder stabilityai/sd-vae-ft-ema" in names
     assert {"weights of the network i3d", "weights of the network inception"} < set(names)
@@ -431,7 +412,7 @@ def test_videos_have_to_be_long_enough_for_the_clips_of_a_figure(tmp_path: Path)
 
 
 def test_an_option_without_effect_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    request = Request(scale="paper", cells=tmp_path / "cells", device="cuda:1")
-    with pytest.raises(InputError, match="--device cuda:1: at paper scale torchrun takes 8 GPUs"):
-        make_paper_cells([BASELINE], request)
+    request = TrainingRequest(scale="paper", cells=tmp_path / "cells", device="cuda:1")
+    with pytest.raises(InputError, match="--device cuda:1: at paper scale"):
+        measure_paper_cells([BASELINE], request)
     assert not (tmp_path / "cells").exists()

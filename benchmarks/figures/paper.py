@@ -1,21 +1,17 @@
-"""What a cell at the paper's settings is, and its commands: `latte train`, `latte sample`, FVD."""
+"""A training at the paper's settings: its commands are `latte train`, `latte sample` and FVD."""
 
-import re
-import shlex
-import shutil
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells.cache import alone_with, cell_key
-from benchmarks.figures.designs import PAPER, Design
+from benchmarks.cells.cache import cell_key
+from benchmarks.cells.executors import Resources, torchrun
+from benchmarks.figures.designs import PAPER, PAPER_GPUS, Design
 from evaluation.catalogue.registry import for_metric, metric
 from evaluation.protocol.fields import override
 from evaluation.protocol.presets import LATTE
 from latte.autoencoder import DEFAULT_VAE
-from latte.data.errors import named
 from latte.training.config import TrainConfig, load_config
 
 # Raised by any change that moves weights, another default value of a configuration included: all
@@ -23,17 +19,9 @@ from latte.training.config import TrainConfig, load_config
 TRAINING_VERSION = 2
 VERSION = 2  # raised by any change of this module that moves a number, but no weight
 DATASET = "faceforensics"
-GPUS = 8  # of the paper; fewer make the same batch in several passes
 SAMPLES = 2048
 DIT = "https://dl.fbaipublicfiles.com/DiT/models/DiT-XL-2-256x256.pt"
 WEIGHTS = "ema.safetensors"
-COMMANDS = "commands.sh"
-HEADING = re.compile(r"# (?P<name>.+) \[(?P<key>\w+)\]\n")
-
-
-def torchrun(processes: int) -> tuple[str, ...]:
-    """`latte` in so many processes, each with a GPU of its own."""
-    return ("torchrun", "--standalone", f"--nproc_per_node={processes}", "-m", "latte")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +37,7 @@ class PaperTraining:
     seed: int
     initial: str = DIT  # what it starts from: the file's digest, or where the file is published
     vae: str = DEFAULT_VAE  # its autoencoder: the digest of its files, or its name on the hub
-    gpus: int = GPUS  # moves no number: a divisor of the paper's
+    resources: Resources  # no effect on results
 
     @property
     def name(self) -> str:
@@ -102,16 +90,17 @@ class PaperTraining:
     def train_command(self) -> list[str]:
         """The training; it goes on where it was interrupted, also with another number of GPUs."""
         settings = list(self.settings)
-        if self.gpus < GPUS:
-            settings.append(f"training.accumulate={GPUS // self.gpus}")
+        passes = PAPER_GPUS // self.resources.processes
+        if passes > 1:
+            settings.append(f"training.accumulate={passes}")
         chosen = [part for setting in settings for part in ("--set", setting)]
         place = ["--out", str(self.run), "--data-root", str(self.data_root)]
-        return [*torchrun(self.gpus), "train", PAPER.config, *chosen, *place]
+        return [*torchrun(self.resources), "train", PAPER.config, *chosen, *place]
 
     def sample_command(self, step: int) -> list[str]:
         """Samples of a checkpoint; those that are there are not made again."""
         what = [str(self.checkpoint(step)), "--dataset", DATASET, *self.sampling]
-        return [*torchrun(self.gpus), "sample", *what, "--out", str(self.samples(step))]
+        return [*torchrun(self.resources), "sample", *what, "--out", str(self.samples(step))]
 
     def measure_commands(self, step: int) -> dict[Path, list[str]]:
         """What is measured of a checkpoint's samples, by the file of its result.
@@ -163,91 +152,6 @@ class PaperTraining:
     def fid(self) -> Path:
         """File of the last checkpoint's FID."""
         return self.measured / "fid" / f"{self.steps[-1]:07d}.jsonl"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScriptPart:
-    """Commands that belong together, in a script of several of them."""
-
-    name: str
-    key: str  # of what they make
-    text: str  # lines of shell
-
-    @property
-    def place(self) -> tuple[int, str]:
-        """In the script, which begins with the first seed of all."""
-        found = re.search(r", seed (\d+)$", self.name)
-        return (int(found[1]) if found else 0, self.name)
-
-
-def write_commands(path: Path, tasks: Sequence[PaperTraining]) -> Path:
-    """Add the commands of trainings to a shell script, see `write_script`."""
-    parts = [ScriptPart(name=task.name, key=task.key, text=_lines(task)) for task in tasks]
-    return write_script(path, parts)
-
-
-def write_script(path: Path, parts: Iterable[ScriptPart]) -> Path:
-    """Add commands to a shell script, which can be run by hand as well, again and again.
-
-    All figures share the script as they share the cells: what makes one thing is in it once, and
-    takes the place of what made it before, or of what had its name. Of commands that are started
-    together each adds its parts in turn, and whoever reads the script sees a whole one.
-    """
-    new = {part.key: part for part in reversed([*parts])}  # of one key, the first gives its name
-    names = {part.name for part in new.values()}
-    with named(path), alone_with(path, path.name):
-        before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        kept = [part for part in _parts(before) if part.key not in new and part.name not in names]
-        ordered = sorted([*kept, *new.values()], key=lambda part: part.place)
-        blocks = [f"# {part.name} [{part.key}]\n{part.text}" for part in ordered]
-        script = "\n\n".join(["#!/bin/sh\nset -e", *blocks]) + "\n"
-        _replace(path, script)
-    return path
-
-
-def _replace(path: Path, script: str) -> None:
-    """Write a script, whole or not at all; it may be run by whom it could be before."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(script, encoding="utf-8", newline="\n")
-        if path.exists():
-            shutil.copymode(path, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _parts(script: str) -> list[ScriptPart]:
-    """Those of an earlier script."""
-    found = ((HEADING.match(block), block) for block in script.split("\n\n"))
-    return [
-        ScriptPart(name=head["name"], key=head["key"], text=block[head.end() :].rstrip("\n"))
-        for head, block in found
-        if head
-    ]
-
-
-def _lines(task: PaperTraining) -> str:
-    """The commands of a training; what is there already is not made again."""
-
-    def lacks(*paths: Path) -> str:
-        return " && ".join(f"[ -s {shlex.quote(str(path))} ]" for path in paths) + " || "
-
-    lines = [lacks(task.weights) + shlex.join(task.train_command()), _remove_unmeasured(task)]
-    for step in task.steps:
-        measures = task.measure_commands(step)
-        lines.append(lacks(*measures) + shlex.join(task.sample_command(step)))
-        lines += [lacks(path) + shlex.join(command) for path, command in measures.items()]
-        lines.append(shlex.join(["rm", "-rf", str(task.samples(step))]))
-    lines.append(shlex.join(["rm", "-rf", str(task.state)]))
-    return "\n".join(lines)
-
-
-def _remove_unmeasured(task: PaperTraining) -> str:
-    """Checkpoints in between are for going on after a hard stop alone."""
-    measured = "|".join(f"*/{step:07d}" for step in task.steps)
-    every = f"{shlex.quote(str(task.checkpoints))}/*"
-    return f'for each in {every}; do case "$each" in {measured}) ;; *) rm -rf "$each" ;; esac; done'
 
 
 def _chosen(config: TrainConfig) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,308 @@
+"""The documents of figures that compare designs: curves, values, and the paper's claims."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from benchmarks.cells.cache import FILE, CellRecord
+from benchmarks.cells.provenance import of_cells, this_document, this_run
+from benchmarks.cells.scale import MEANINGS, Scale
+from benchmarks.documents.claims import SEVERAL, JudgedClaim, Verdict, judge_all
+from benchmarks.documents.figures import (
+    Drawing,
+    FigureDocument,
+    verdicts_lead,
+    write_drawings,
+    write_figure_document,
+)
+from benchmarks.documents.tables import written
+from benchmarks.figures.curve_claims import Curves
+from benchmarks.figures.curves import CurveFigure, DesignCells, curves_of
+from benchmarks.figures.designs import BASELINE, SETUPS
+from benchmarks.figures.requests import TrainingRequest
+from benchmarks.figures.trainings import LATENT_CLIPS
+from evaluation.protocol.deviations import Deviation
+from reports.cells import Cell, Column, Row
+from reports.charts.step_curves import StepCurve, StepPanel, step_chart, step_data
+from reports.charts.style import Style, styles_for
+from reports.document import Code, Details, ProvenanceBlock, Report
+from reports.numbers import ASYMMETRIC
+from reports.provenance import Provenance
+from reports.table import Table
+
+NO_NUMBERS = "The paper draws its curves without numbers: what it says of them is held against."
+BANDS = (
+    "Geometric means over seeds; bands are 95 % intervals of the mean, of one seed alone the "
+    "bootstrap interval of its samples."
+)
+CAPTION = (
+    "Lower is better. Geometric means over seeds; the bands, and what follows ±, are 95 % "
+    f"intervals of the mean (Student's t on logarithms; ± is half of its width, {ASYMMETRIC}), and "
+    "of one seed alone the bootstrap interval of its samples."
+)
+VERDICTS = (
+    "“Not decided”: the 95 % interval of the ratio, taken seed by seed, holds 1. "
+    "Of one seed alone: the intervals of the two measurements overlap.",
+    SEVERAL,
+)
+TOGETHER = "Designs over training"
+
+
+def write_curve_figures(
+    figures: Sequence[CurveFigure], cells: DesignCells, request: TrainingRequest, out: Path
+) -> list[JudgedClaim]:
+    """Write the documents of each figure into a folder, and of several their panels together.
+
+    Returns:
+        The claims of all figures. Prints the tables, the claims and the paths.
+    """
+    claims: list[JudgedClaim] = []
+    for figure in figures:
+        document = curve_document(figure, cells, request)
+        write_figure_document(document, out)
+        claims += document.claims
+    if len(figures) > 1:
+        _write_together(figures, cells, request, out, claims)
+    return claims
+
+
+def curve_document(
+    figure: CurveFigure, cells: DesignCells, request: TrainingRequest
+) -> FigureDocument:
+    """One figure: its curves if there are any, claims, values, and how they are made."""
+    curves = curves_of(figure, cells)
+    claims = judge_all(figure.claims, curves)
+    drawing = draw([figure], cells, request, name=figure.name, title=figure.title)
+    commands = Code(text=_training_commands(figure, request))
+    shown = {cell.key: cell for cell in _shown_cells(figure, cells)}
+    return FigureDocument(
+        name=figure.name,
+        title=_title(figure),
+        lead=verdicts_lead(claims),
+        drawings=(drawing,) if drawing else (),
+        claims=claims,
+        verdicts=VERDICTS,
+        values=_values_table(figure, cells, request, curves),
+        method=_method(request),
+        more=(Details(summary="The trainings", blocks=(commands,)),),
+        cells=tuple(shown.values()),
+    )
+
+
+def draw(
+    figures: Sequence[CurveFigure],
+    cells: DesignCells,
+    request: TrainingRequest,
+    *,
+    name: str,
+    title: str,
+) -> Drawing | None:
+    """A panel for each figure; None where nothing was measured."""
+    panels = [_panel(figure, curves_of(figure, cells)) for figure in figures]
+    panels = [panel for panel in panels if panel.curves]
+    if not panels:
+        return None
+    metric = metric_of(request)
+    labels = dict.fromkeys(curve.label for panel in panels for curve in panel.curves)
+    return Drawing(
+        name=name,
+        figure=step_chart(
+            panels,
+            title=title,
+            axis=f"{metric} (lower is better)",
+            styles=label_styles(figures, request.scale),
+        ),
+        data=step_data(panels),
+        description=f"{metric} of {', '.join(labels)} over training steps.",
+        caption=f"{metric} over training, lower is better. {BANDS}",
+    )
+
+
+def metric_of(request: TrainingRequest) -> str:
+    """FVD, or FVD-shapes, which compares with no figure of a paper."""
+    return "FVD" if request.scale == "paper" else "FVD-shapes"
+
+
+def label_styles(figures: Sequence[CurveFigure], scale: Scale) -> dict[str, Style]:
+    """The baseline looks the same under each of its labels, in every figure."""
+    usual = SETUPS[scale].config_of(BASELINE)
+    styles: dict[str, Style] = {}
+    for figure in figures:
+        names = {
+            label: BASELINE.name
+            if not design.starts_from_images and SETUPS[scale].config_of(design) == usual
+            else label
+            for label, design in figure.designs.items()
+        }
+        by_name = styles_for([BASELINE.name, *names.values()])
+        styles |= {label: by_name[name] for label, name in names.items()}
+    return styles
+
+
+def deviation_remarks(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...]:
+    """In what measurements are not as their protocol asks, and of which designs; or nothing."""
+    measured = {label: cells.of(design) for label, design in figure.designs.items()}
+    labels_of: dict[str, dict[str, None]] = {}  # by deviation
+    for label, by_seed in measured.items():
+        for cell in by_seed.values():
+            for deviation in cell.details.get("deviations", ()):
+                labels_of.setdefault(str(Deviation(**deviation)), {})[label] = None
+    shared = [label for label, by_seed in measured.items() if by_seed]
+    phrases = [
+        deviation if [*labels] == shared else f"{deviation} ({', '.join(labels)})"
+        for deviation, labels in labels_of.items()
+    ]
+    return (f"Not as the protocol asks: {'; '.join(phrases)}.",) if phrases else ()
+
+
+def _shown_cells(figure: CurveFigure, cells: DesignCells) -> list[CellRecord]:
+    return [cell for design in figure.designs.values() for cell in cells.of(design).values()]
+
+
+def _panel(figure: CurveFigure, curves: Curves) -> StepPanel:
+    """The curves of the designs that were measured."""
+    measured = [label for label, by_seed in curves.designs.items() if by_seed and curves.steps]
+    return StepPanel(
+        title=figure.title, curves=tuple(_step_curve(label, curves) for label in measured)
+    )
+
+
+def _step_curve(label: str, curves: Curves) -> StepCurve:
+    means = [curves.mean(label, place) for place in range(len(curves.steps))]
+    values = tuple(mean.value for mean in means if mean)
+    by_seed = list(curves.designs[label].values())
+    if len(by_seed) == 1:
+        low, high = by_seed[0].low, by_seed[0].high
+    else:
+        low = tuple(mean.low or mean.value for mean in means if mean)
+        high = tuple(mean.high or mean.value for mean in means if mean)
+    return StepCurve(label=label, steps=curves.steps, values=values, low=low, high=high)
+
+
+def _write_together(
+    figures: Sequence[CurveFigure],
+    cells: DesignCells,
+    request: TrainingRequest,
+    out: Path,
+    claims: Sequence[JudgedClaim],
+) -> None:
+    """The panels of several figures in one drawing, if anything was measured."""
+    drawing = draw(figures, cells, request, name="figure5", title=TOGETHER)
+    if drawing is None:
+        return
+    designs = {design.name: design for figure in figures for design in figure.designs.values()}
+    union = CurveFigure(name=drawing.name, title=TOGETHER, designs=designs, claims=())
+    report = Report(
+        title=f"Figure 5: {TOGETHER}",
+        lead=_counted(claims),
+        blocks=(drawing.block, ProvenanceBlock(records=_provenance(union, cells, request))),
+    )
+    print(written([*report.write(out, drawing.name), *write_drawings([drawing], out)]))
+
+
+def _counted(claims: Sequence[JudgedClaim]) -> str:
+    """How many claims hold, in a sentence."""
+    counts = Counter(claim.here.verdict for claim in claims)
+    kinds = ", ".join(
+        f"{verdict} {counts[verdict]}" for verdict in get_args(Verdict) if counts[verdict]
+    )
+    return f"{len(claims)} claims of the paper, held against what was measured: {kinds}."
+
+
+def _values_table(
+    figure: CurveFigure, cells: DesignCells, request: TrainingRequest, curves: Curves
+) -> Table:
+    """Designs × checkpoints."""
+    rows = []
+    for label, design in figure.designs.items():
+        reason = cells.reasons.get(design, "not measured: its cells failed, or were not reached")
+        values = {
+            str(step): _cell(label, curves, place, reason)
+            for place, step in enumerate(curves.steps)
+        }
+        seeds = Cell(text=str(len(curves.designs[label])))
+        rows.append(Row(label=label, cells={**values, "seeds": seeds}))
+    columns = [
+        Column(key=str(step), title=f"step {step:,}", direction="lower") for step in curves.steps
+    ]
+    return Table(
+        title=f"{figure.title}: {metric_of(request)} over training",
+        caption=CAPTION,
+        label_heading="Design",
+        columns=(*columns, Column(key="seeds", title="seeds")),
+        rows=tuple(rows),
+        remarks=(*figure.remarks, *deviation_remarks(figure, cells)),
+        provenance=_provenance(figure, cells, request),
+    )
+
+
+def _cell(label: str, curves: Curves, place: int, reason: str) -> Cell:
+    mean = curves.mean(label, place)
+    if mean is None:
+        return Cell(reason=reason)
+    if mean.low is None:
+        (curve,) = curves.designs[label].values()
+        return Cell(value=mean.value, low=curve.low[place], high=curve.high[place])
+    return Cell(value=mean.value, low=mean.low, high=mean.high)
+
+
+def _provenance(
+    figure: CurveFigure, cells: DesignCells, request: TrainingRequest
+) -> tuple[Provenance, ...]:
+    """How the document and the measurements that it shows came about."""
+    scale = {"scale": f"{request.scale}, {MEANINGS[request.scale]}"}
+    shown = _shown_cells(figure, cells)
+    if not shown:
+        return (this_run(details=scale),)
+    fingerprints = sorted({str(cell.details["fingerprint"]) for cell in shown})
+    details = {
+        "cells": f"{len(shown)} ({request.folder / FILE})",
+        "protocol fingerprints": ", ".join(fingerprints),
+    }
+    return this_document(scale), of_cells(shown, details)
+
+
+def _training_commands(figure: CurveFigure, request: TrainingRequest) -> str:
+    """Each design as a command of `latte train`."""
+    setup = SETUPS[request.scale]
+    lines, latents = [], []
+    if setup.components:
+        size = setup.config_of(BASELINE).data.size
+        fit = f"--size {size} --channels {setup.components} --num-clips {LATENT_CLIPS}"
+        lines = [f"latte patches latents.safetensors {fit}"]
+        latents = ["autoencoder.path=latents.safetensors"]
+    for label, design in figure.designs.items():
+        settings = " ".join(f"--set {x}" for x in [*setup.settings_of(design), *latents])
+        lines.append(f"# {label}\nlatte train {setup.config} {settings}")
+        if design.starts_from_images and request.scale != "paper":
+            lines[-1] += (
+                f" --set model.initialise_from=…\n# from a model of images of "
+                f"benchmarks/shapes/proxy_images.py, with also: {' '.join(setup.image_settings)}"
+            )
+    return "\n".join(lines)
+
+
+def _method(request: TrainingRequest) -> str:
+    if request.scale == "paper":
+        return (
+            "Latte-XL/2 on FaceForensics as `latte train faceforensics` trains it, FVD of 2048 "
+            "samples of 250 steps of DDPM in fp16 by the protocol `latte`. " + NO_NUMBERS
+        )
+    setup = SETUPS[request.scale]
+    config, measure = setup.config_of(BASELINE), setup.measure
+    data, training = config.data, config.training
+    return (
+        f"Each design is trained on the embedded data set for {training.steps:,} steps of "
+        f"{training.batch_size} clips of {data.num_frames} frames of {data.size}×{data.size}, with "
+        f"classes, from the same seeds; {measure['num_clips']} samples of its averaged weights, by "
+        f"{measure['sample_steps']} steps of DDIM without guidance, are measured against "
+        f"{measure['num_real']:,} videos of the test split. These networks and videos are small: "
+        "what holds here need not hold for the paper's. " + NO_NUMBERS
+    )
+
+
+def _title(figure: CurveFigure) -> str:
+    """ "Figure 5a: Patch embedding", or the title alone of what is no figure of the paper."""
+    number = figure.name.removeprefix("figure")
+    return figure.title if number == figure.name else f"Figure {number}: {figure.title}"

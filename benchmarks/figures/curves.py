@@ -1,0 +1,123 @@
+"""Figures that compare designs by a distance over training: their cells and curves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.cells.cache import FILE, CellRecord, MeasuredCells
+from benchmarks.cells.requirements import gpus, require
+from benchmarks.documents.claims import Claim
+from benchmarks.figures.curve_claims import Curve, Curves
+from benchmarks.figures.designs import SETUPS, Design, training_of
+from benchmarks.figures.paper_cells import measure_paper_cells
+from benchmarks.figures.requests import TrainingRequest
+from benchmarks.figures.trainings import run_trainings, with_seed
+from latte.data.errors import InputError
+from latte.sampling.processes import Process, choose_device
+
+MAX_ON_A_GPU = 4  # cells at a time: small ones leave most of a GPU idle
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveFigure:
+    """A figure of the paper: designs by the labels that it gives them, and what it claims."""
+
+    name: str  # of the command: "figure5a"
+    title: str
+    designs: Mapping[str, Design]
+    claims: tuple[Claim[Curves], ...]
+    remarks: tuple[str, ...] = ()  # how this differs from the paper's figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignCells:
+    """The cells of the designs that figures show."""
+
+    measured: MeasuredCells
+    keys: Mapping[tuple[Design, int], str]  # by design and seed
+    reasons: Mapping[Design, str]  # why a design was not trained
+
+    def of(self, design: Design) -> dict[int, CellRecord]:
+        """The cells of a design, by seed."""
+        return {
+            seed: self.measured.cells[key]
+            for (other, seed), key in self.keys.items()
+            if other == design and key in self.measured.cells
+        }
+
+
+def measure_designs(figures: Sequence[CurveFigure], request: TrainingRequest) -> DesignCells:
+    """Train and measure every design of these figures, from every seed, each once.
+
+    Raises:
+        InputError: something is missing that the scale needs: one message with all of it, before
+            anything starts.
+        FailedCellsError: no cell could be measured.
+    """
+    designs = list(dict.fromkeys(d for figure in figures for d in figure.designs.values()))
+    if request.scale == "paper":
+        paper = measure_paper_cells(designs, request)
+        reasons = {
+            design: f"lacks {', '.join(part.name for part in missing)}"
+            for design, missing in paper.missing.items()
+            if missing
+        }
+        return DesignCells(measured=paper.measured, keys=paper.keys, reasons=reasons)
+    setup = SETUPS[request.scale]
+    device = request.device or setup.device
+    on_gpu = device.startswith("cuda")
+    or_else = "--device cpu takes days" if request.device is None else ""
+    require([gpus()] if on_gpu else [], request.scale, or_else=or_else)
+    choose_device(device, Process())  # refused once, not for each cell
+    trainings = {
+        design: training_of(design, setup, request.folder, device=request.device)
+        for design in designs
+    }
+    measured = run_trainings(
+        list(trainings.values()),
+        request.num_seeds,
+        request.folder,
+        workers=min(request.workers, MAX_ON_A_GPU) if on_gpu else request.workers,
+    )
+    measured.raise_if_empty()
+    keys = {
+        (design, seed): with_seed(training, seed).key
+        for design, training in trainings.items()
+        for seed in range(request.num_seeds)
+    }
+    return DesignCells(measured=measured, keys=keys, reasons={})
+
+
+def curves_of(figure: CurveFigure, cells: DesignCells, *, stride: int = 0) -> Curves:
+    """The curves that a figure shows.
+
+    Args:
+        stride: index of the real clips' sampling interval in a cell's `strides`.
+    """
+    steps: tuple[int, ...] = ()
+    designs: dict[str, dict[int, Curve]] = {}
+    for label, design in figure.designs.items():
+        designs[label] = {}
+        for seed, cell in cells.of(design).items():
+            steps, values, low, high = zip(*_rows(cell, stride), strict=True)
+            designs[label][seed] = Curve(values=values, low=low, high=high)
+    return Curves(steps=tuple(map(int, steps)), designs=designs)
+
+
+def _rows(cell: CellRecord, stride: int) -> list[list[float]]:
+    """[step, value, low, high] of each checkpoint.
+
+    Raises:
+        InputError: the file was changed by hand.
+    """
+    try:
+        points = cell.details["points"]
+        # A cell whose own interval is the usual one has one list of points for both.
+        rows: list[list[float]] = points[min(stride, len(points) - 1)]
+        if rows and all(len(row) == 4 and min(row[1:]) > 0 for row in rows):
+            return rows
+    except (KeyError, TypeError, IndexError):
+        pass
+    raise InputError(
+        f"the cell {cell.key} ({cell.name}) holds no distances over training: remove its line from "
+        f"{FILE}, and it is measured again"
+    )

@@ -1,0 +1,288 @@
+"""Cells at the paper's settings, each a job: what it needs, what it costs, and how it is measured.
+
+A cell is a training of `latte train`, then for every checkpoint 2048 samples of `latte sample` and
+their FVD by `latte-eval fvd`; of the last checkpoint FID as well. All resume where they were
+interrupted.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from benchmarks.cells.cache import FILE, MeasuredCells, measure_cells, read_cells
+from benchmarks.cells.executors import Job, Resources, run_jobs
+from benchmarks.cells.requirements import (
+    Requirement,
+    data_set,
+    file,
+    network_weights,
+    package,
+    require,
+    unmet,
+    vae,
+    vae_identity,
+)
+from benchmarks.figures.designs import BASELINE, PAPER, Design
+from benchmarks.figures.paper import DATASET, DIT, PaperTraining
+from benchmarks.figures.paper_measuring import measure_paper_training, tidy
+from benchmarks.figures.requests import TrainingRequest
+from evaluation.networks.weights import digest
+from evaluation.protocol.presets import LATTE
+from latte.autoencoder import DEFAULT_VAE
+from latte.data.errors import InputError
+from latte.data.schema import convert
+from latte.training.config import load_config
+
+logger = logging.getLogger(__name__)
+
+KIND = "training"  # of jobs
+# 40,000 steps of Latte-XL/2 in 36 hours on 8 A100.
+GPU_HOURS_PER_STEP = 8 * 36 / 40_000
+RATE_SOURCE = "Latte-XL/2 on 8 A100, https://github.com/Vchitect/Latte/issues/54"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperCells:
+    """The cells of some designs, and what keeps the other designs from being trained."""
+
+    measured: MeasuredCells
+    keys: Mapping[tuple[Design, int], str]  # by design and seed
+    missing: Mapping[Design, Sequence[Requirement]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingInputs:
+    """What the file of a job says of its training."""
+
+    design: Design
+    seed: int
+    cells: str  # folder
+    data_root: str
+    initialise_from: str | None
+    vae: str | None
+    resources: Resources
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """How much there is to train.
+
+    >>> print(Cost(trainings=2, trained=1, steps=200_000))
+    200,000 steps in 1 of 2 trainings, about 1,440 GPU hours without sampling and measuring
+    """
+
+    trainings: int
+    trained: int  # already
+    steps: int  # that are left
+
+    @property
+    def gpu_hours(self) -> float:
+        """At the rate of the largest model, which the smaller sizes stay below."""
+        return self.steps * GPU_HOURS_PER_STEP
+
+    def __str__(self) -> str:
+        return (
+            f"{self.steps:,} steps in {self.trainings - self.trained} of {self.trainings} "
+            f"trainings, about {self.gpu_hours:,.0f} GPU hours without sampling and measuring"
+        )
+
+
+def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> PaperCells:
+    """Run a job for each design and seed whose requirements are met.
+
+    Raises:
+        InputError: something is missing: one message with all of it, before anything starts; with
+            `only_available`, only if no design can be trained. Or an option has no effect here.
+        FailedCellsError: no cell could be measured.
+    """
+    if request.device is not None:
+        raise InputError(
+            f"--device {request.device}: at paper scale torchrun takes the GPUs of --gpus; leave "
+            "it out"
+        )
+    tasks = _trainings(designs, request)
+    needed = requirements(designs, request)
+    missing = {design: unmet(needed[design]) for design in designs}
+    jobs = {place: training_job(task, request) for place, task in tasks.items()}
+    possible = [design for design in designs if not missing[design]]
+    if not (request.only_available and possible):
+        files = [job.write(request.folder) for job in jobs.values()]
+        hint = "" if request.only_available else ", and --only-available runs what can be run"
+        or_else = f"`latte-bench cell --show FILE` prints the commands of {files[0].parent}{hint}"
+        require([each for found in needed.values() for each in found], "paper", or_else=or_else)
+    wanted = [place for place in tasks if not missing[place[0]]]
+    path = request.folder / FILE
+    done = read_cells(path)
+    for task in (tasks[place] for place in wanted):
+        if task.key in done:  # stopped before it was tidied up
+            tidy(task)
+    left = cost([tasks[place] for place in wanted], done)
+    logger.info("%s (rate of %s)", left, RATE_SOURCE)
+    measured = run_jobs([jobs[place] for place in wanted], path, request.resources)
+    measured.raise_if_empty()
+    keys = {place: task.key for place, task in tasks.items()}
+    return PaperCells(measured=measured, keys=keys, missing=missing)
+
+
+def cost(tasks: Sequence[PaperTraining], done: Iterable[str] = ()) -> Cost:
+    """What is left to train; designs that are one training count once.
+
+    Args:
+        done: keys of measured cells.
+    """
+    trainings = {task.training_key: task for task in tasks}
+    measured = {task.training_key for task in tasks if task.key in set(done)}
+    left = [
+        task for key, task in trainings.items() if key not in measured and not task.weights.exists()
+    ]
+    return Cost(
+        trainings=len(trainings),
+        trained=len(trainings) - len(left),
+        steps=sum(task.steps[-1] for task in left),
+    )
+
+
+def training_job(task: PaperTraining, request: TrainingRequest) -> Job:
+    """The cell of a training as a job."""
+    path = request.initialise_from
+    inputs = TrainingInputs(
+        design=task.design,
+        seed=task.seed,
+        cells=str(request.folder),
+        data_root=str(request.root),
+        initialise_from=None if path is None else str(path),
+        vae=request.vae,
+        resources=request.resources,
+    )
+    return Job(kind=KIND, key=task.key, name=task.name, inputs=asdict(inputs))
+
+
+def training_of_job(job: Job) -> PaperTraining:
+    """The training of a job.
+
+    Raises:
+        InputError: the inputs do not fit, or make another cell now than when they were written.
+    """
+    inputs = convert(job.inputs, TrainingInputs, f"the job of {job.name}")
+    path = inputs.initialise_from
+    request = TrainingRequest(
+        scale="paper",
+        cells=Path(inputs.cells),
+        data_root=Path(inputs.data_root),
+        initialise_from=None if path is None else Path(path),
+        vae=inputs.vae,
+        **asdict(inputs.resources),
+    )
+    task = paper_training(
+        inputs.design, inputs.seed, request, initial_weights([inputs.design], request)
+    )
+    if task.key != job.key:
+        raise InputError(
+            f"the job of {job.name} is of another cell now: its inputs or the settings have "
+            "changed since; run the command of its figure again"
+        )
+    return task
+
+
+def measure_job(job: Job) -> MeasuredCells:
+    """Measure the cell of a job, and write its line."""
+    task = training_of_job(job)
+    return measure_cells([task], measure_paper_training, task.folder / FILE, tidy=tidy)
+
+
+def job_commands(job: Job) -> list[list[str]]:
+    """The commands of a job, in the order in which it runs them."""
+    task = training_of_job(job)
+    commands = [task.train_command()]
+    for step in task.steps:
+        commands += [task.sample_command(step), *task.measure_commands(step).values()]
+    return commands
+
+
+def _trainings(
+    designs: Sequence[Design], request: TrainingRequest
+) -> dict[tuple[Design, int], PaperTraining]:
+    """All of them: every design of a seed before those of the next."""
+    initial = initial_weights(designs, request)
+    return {
+        (design, seed): paper_training(design, seed, request, initial)
+        for seed in range(request.num_seeds)
+        for design in designs
+    }
+
+
+def paper_training(
+    design: Design, seed: int, request: TrainingRequest, initial: str = DIT
+) -> PaperTraining:
+    """The training of a design; seed 0 is the configuration's own."""
+    own_seed = load_config(PAPER.config).training.seed
+    settings = [*PAPER.settings_of(design), f"training.seed={own_seed + seed}"]
+    if request.vae is not None:
+        settings.append(f"autoencoder.path={request.vae}")
+    if design.starts_from_images:
+        settings.append(f"model.initialise_from={request.initialise_from or Path(DIT).name}")
+    config = load_config(PAPER.config, settings)
+    usual = PAPER.config_of(BASELINE).data.stride
+    every = config.training.steps // PAPER.points
+    return PaperTraining(
+        design=design,
+        settings=tuple(settings),
+        steps=tuple(every * (place + 1) for place in range(PAPER.points)),
+        strides=tuple(dict.fromkeys((config.data.stride, usual))),
+        folder=request.folder,
+        data_root=request.root,
+        seed=seed,
+        initial=initial,
+        vae=vae_identity(config.autoencoder.path or DEFAULT_VAE),
+        resources=request.resources,
+    )
+
+
+def requirements(
+    designs: Sequence[Design], request: TrainingRequest
+) -> dict[Design, list[Requirement]]:
+    """What each design needs, and whether it is available."""
+    usual = PAPER.config_of(BASELINE)
+    common = [
+        package("diffusers", "sd"),
+        vae(request.vae or usual.autoencoder.path or DEFAULT_VAE),
+        network_weights("i3d"),
+        network_weights("inception"),
+        *request.resources.requirements(),
+    ]
+    dit = file(
+        "DiT-XL/2's weights",
+        request.initialise_from,
+        f"fetch {DIT}, and name it with --initialise-from",
+    )
+    # Designs are measured at their own interval and at the baseline's: the longer clips decide.
+    strides = {
+        design: max(PAPER.config_of(design).data.stride, usual.data.stride) for design in designs
+    }
+    videos = {
+        stride: data_set(
+            DATASET, request.root, min_frames=_min_frames(stride), frame_size=LATTE.size
+        )
+        for stride in set(strides.values())
+    }
+    return {
+        design: [
+            videos[strides[design]],
+            *([dit] if design.starts_from_images else []),
+            *common,
+        ]
+        for design in designs
+    }
+
+
+def _min_frames(stride: int) -> int:
+    """Frames of a video that FVD's real clips need; trainings take shorter videos as well."""
+    return replace(LATTE, real_stride=stride).real_selection().min_frames
+
+
+def initial_weights(designs: Sequence[Design], request: TrainingRequest) -> str:
+    """What identifies the file that some designs start from: its digest, if it is available."""
+    path = request.initialise_from
+    needed = any(design.starts_from_images for design in designs)
+    return digest(path).sha256 if needed and path is not None and path.is_file() else DIT

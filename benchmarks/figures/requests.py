@@ -1,0 +1,66 @@
+"""How a figure is made: scale, seeds, folders, devices, and at paper scale the executor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.cells.executors import Executor, Resources
+from benchmarks.cells.requirements import default_data_root
+from benchmarks.cells.scale import Scale, name_at
+from benchmarks.figures.designs import PAPER_GPUS
+from latte.data.errors import InputError
+
+DEFAULT_SEEDS: Mapping[Scale, int] = {"tiny": 3, "small": 3, "paper": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRequest:
+    """How figures that compare trained designs are made.
+
+    Raises:
+        InputError: the paper's batch cannot be divided among so many processes.
+    """
+
+    scale: Scale = "tiny"
+    seeds: int | None = None  # None: 3, and 1 at paper scale
+    workers: int = 0
+    cells: Path | None = None  # folder of the cells, which all figures share
+    device: str | None = None  # None: that of the scale
+    # What follows is for paper scale.
+    data_root: Path | None = None
+    initialise_from: Path | None = None  # the file of DiT-XL/2
+    vae: str | None = None  # folder or hub name of Stable Diffusion's, if another
+    executor: Executor = "local"
+    nodes: int = 1
+    gpus: int | None = None  # of each node; None: as many as the paper's batch can take
+    slurm: tuple[str, ...] = ()  # options of sbatch: "partition=gpu"
+    only_available: bool = False
+
+    def __post_init__(self) -> None:
+        resources = self.resources
+        if PAPER_GPUS % resources.processes:
+            raise InputError(
+                f"--nodes {resources.nodes} --gpus {resources.gpus}: the paper's batch is of "
+                f"{PAPER_GPUS} processes, so nodes × GPUs must divide {PAPER_GPUS}"
+            )
+
+    @property
+    def resources(self) -> Resources:
+        """Where jobs run, and what each of them has."""
+        gpus = self.gpus or max(1, PAPER_GPUS // self.nodes)
+        return Resources(executor=self.executor, nodes=self.nodes, gpus=gpus, slurm=self.slurm)
+
+    @property
+    def num_seeds(self) -> int:
+        """Seeds of each design."""
+        return self.seeds or DEFAULT_SEEDS[self.scale]
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the cells: results at different scales never mix."""
+        return self.cells or Path("results") / name_at("trainings", self.scale)
+
+    @property
+    def root(self) -> Path:
+        """Folder of the data sets."""
+        return self.data_root or default_data_root()

@@ -1,0 +1,174 @@
+"""Jobs: run here one after the other, several at a time, or through submitit."""
+
+import logging
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.cells.cache import FILE, CellRecord, FailedCellsError, read_cells
+from benchmarks.cells.executors import (
+    Job,
+    Resources,
+    SubmittedCommand,
+    gpu_places,
+    read_job,
+    run_command,
+    run_jobs,
+    torchrun,
+)
+from latte.data.errors import InputError
+
+# Measures a cell: its name as the value; "bad" fails for a reason that the user can fix.
+CODE = """
+    import json, os, sys
+    from pathlib import Path
+    job = json.loads(Path(sys.argv[1]).read_text())
+    with open(Path(sys.argv[1]).with_suffix(".ran"), "a") as file:
+        file.write(os.environ.get("CUDA_VISIBLE_DEVICES", "") + "\\n")
+    if job["name"] == "bad":
+        print("error: the data set is gone", file=sys.stderr)
+        sys.exit(2)
+    if job["name"] == "lost":
+        os.kill(os.getpid(), 9)
+    line = {"key": job["key"], "name": job["name"], "value": job["inputs"]["value"], "seconds": 1}
+    with open(sys.argv[2], "a") as file:
+        file.write(json.dumps(line) + "\\n")
+"""
+
+
+def job(name: str, value: float = 1.0) -> Job:
+    return Job(kind="test", key=f"key-{name}", name=name, inputs={"value": value})
+
+
+def command_in(folder: Path):
+    """Maker of the command of a job, which adds its line to the cells of a folder."""
+    code = textwrap.dedent(CODE)
+    return lambda path: [sys.executable, "-c", code, str(path), str(folder / FILE)]
+
+
+def times_run(folder: Path, name: str) -> int:
+    path = folder / "jobs" / f"key-{name}.ran"
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
+
+
+@pytest.mark.parametrize("executor", ["local", "slurm"])
+def test_each_cell_is_measured_once_and_one_that_fails_costs_no_other(
+    executor: str, tmp_path: Path
+) -> None:
+    resources = Resources(executor=executor)
+    settings = {"command": command_in(tmp_path), "cluster": "local"}
+    jobs = [job("a", 1.5), job("bad"), job("lost"), job("b"), job("a", 1.5)]
+    outcome = run_jobs(jobs, tmp_path / FILE, resources, **settings)
+    assert [cell.value for cell in outcome.cells.values()] == [1.5, 1.0]
+    with pytest.raises(FailedCellsError, match="bad: the data set is gone") as error:
+        outcome.raise_if_failed()
+    assert [(cell.name, cell.fixable) for cell in error.value.failed] == [
+        ("bad", True),
+        ("lost", False),
+    ]
+    again = run_jobs([*jobs, job("c")], tmp_path / FILE, resources, **settings)
+    assert set(again.cells) == {"key-a", "key-b", "key-c"}
+    assert [times_run(tmp_path, name) for name in ("a", "bad", "b", "c")] == [1, 2, 1, 1]
+
+
+def test_several_jobs_share_the_gpus_of_a_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 5)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,3,4,6,7")
+    assert gpu_places(2) == [{"CUDA_VISIBLE_DEVICES": "1,3"}, {"CUDA_VISIBLE_DEVICES": "4,6"}]
+    assert gpu_places(3) == [{}]
+    caplog.set_level(logging.INFO)
+    jobs = [job(name) for name in "abcd"]
+    resources = Resources(gpus=2)
+    run_jobs(jobs, tmp_path / FILE, resources, command=command_in(tmp_path))
+    assert "2 jobs at a time" in caplog.text
+    used = {path.read_text(encoding="utf-8") for path in (tmp_path / "jobs").glob("*.ran")}
+    assert used <= {"1,3\n", "4,6\n"}
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert gpu_places(2) == [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_VISIBLE_DEVICES": "2,3"}]
+
+
+def test_a_job_reads_as_it_was_written(tmp_path: Path) -> None:
+    path = job("a").write(tmp_path)
+    assert read_job(path) == job("a")
+    path.write_text('{"kind": "training"}', encoding="utf-8")
+    with pytest.raises(InputError, match="missing required field"):
+        read_job(path)
+    with pytest.raises(InputError, match="not a job"):
+        read_job(tmp_path / "none.json")
+
+
+def test_a_submitted_command_is_stopped_and_queued_again(tmp_path: Path) -> None:
+    code = """
+        import pathlib, signal, sys
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        pathlib.Path(sys.argv[1]).touch()
+        signal.sigwait({signal.SIGTERM})
+        pathlib.Path(sys.argv[1]).write_text("written")
+    """
+    state = tmp_path / "state"
+    command = [sys.executable, "-c", textwrap.dedent(code), str(state)]
+    submitted = SubmittedCommand(command)
+    running = threading.Thread(target=submitted)
+    running.start()
+    while not state.exists():
+        pass
+    again = submitted.checkpoint()
+    running.join()
+    assert state.read_text(encoding="utf-8") == "written"
+    assert again.function == SubmittedCommand(command)
+
+
+def test_processes_of_several_nodes_meet_on_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = torchrun(Resources(gpus=4))
+    assert one == ["torchrun", "--standalone", "--nproc_per_node=4", "-m", "latte"]
+    several = Resources(executor="slurm", nodes=2, gpus=4)
+    assert "--rdzv-endpoint=FIRST_NODE:PORT" in torchrun(several)  # outside of a job
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    monkeypatch.setenv("SLURM_JOB_ID", "1234")
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "node[07-08]")
+    command = torchrun(several)
+    assert command[0] == "srun"
+    assert {"--nodes=2", "--ntasks-per-node=1", "--nnodes=2", "--nproc_per_node=4"} < set(command)
+    assert "--standalone" not in command
+    (endpoint,) = (part for part in command if part.startswith("--rdzv-endpoint="))
+    assert endpoint.startswith("--rdzv-endpoint=node07:")
+    assert torchrun(several) == command  # the same port in each of them
+    monkeypatch.setenv("SLURM_JOB_ID", "1235")
+    assert endpoint not in torchrun(several)
+
+
+def test_commands_are_run_by_this_interpreter(tmp_path: Path) -> None:
+    out = tmp_path / "python"
+    code = "import sys; open(sys.argv[1], 'w').write(sys.executable)"
+    run_command(["python", "-c", code, str(out)])
+    assert out.read_text(encoding="utf-8") == sys.executable
+    with pytest.raises(InputError, match="`python -c 'raise SystemExit\\(3\\)'` ended with code 3"):
+        run_command(["python", "-c", "raise SystemExit(3)"])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"executor": "sge"},
+        {"nodes": 2},
+        {"slurm": ("partition=gpu",)},
+        {"executor": "slurm", "slurm": ("partition",)},
+    ],
+)
+def test_resources_that_make_no_sense_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="--"):
+        Resources(**settings)
+
+
+def test_a_cell_that_is_there_needs_no_job(tmp_path: Path) -> None:
+    cell = CellRecord(key="key-a", name="a", value=2.0, seconds=1.0)
+    (tmp_path / FILE).write_text(cell.to_json() + "\n", encoding="utf-8")
+    outcome = run_jobs([job("a")], tmp_path / FILE, Resources(), command=lambda path: 1 / 0)
+    assert outcome.cells == read_cells(tmp_path / FILE)
+    assert not (tmp_path / "jobs").exists()
