@@ -195,7 +195,7 @@ def measure_at_paper_scale(
     return results, missing, ended
 
 
-def ingredients(column: PublishedColumn, request: PaperRequest) -> list[Requirement]:
+def requirements(column: PublishedColumn, request: PaperRequest) -> list[Requirement]:
     """What a cell needs, and whether it is here."""
     checkpoint = _checkpoint(column.dataset, request.checkpoints)
     chosen = metric(column.command)

@@ -54,11 +54,13 @@ def task_of(
     return replace(made, steps=made.steps[-steps:])
 
 
-def write_frames(folder: Path, count: int, num_frames: int) -> None:
+def write_frames(folder: Path, count: int, num_frames: int, size: int = 256) -> None:
     for video in shapes_video_set("train", num_videos=count, num_frames=num_frames).videos:
         (folder / video.name).mkdir(parents=True)
         for number, frame in enumerate(video.read(range(num_frames))):
-            Image.fromarray(frame).save(folder / video.name / f"{number:03d}.png")
+            Image.fromarray(frame).resize((size, size)).save(
+                folder / video.name / f"{number:03d}.png"
+            )
 
 
 def settings_in(command: list[str]) -> list[str]:
@@ -409,6 +411,12 @@ def test_videos_have_to_be_long_enough_for_the_clips_of_a_figure(tmp_path: Path)
     assert "none can be read and has 48 frames, as the clips need" in line
     (line,) = missing_data(tmp_path, STRIDES[3]).values()
     assert "256 frames" in line
+
+
+def test_frames_have_to_be_of_the_papers_size(tmp_path: Path) -> None:
+    write_frames(tmp_path / DATASET / "train", 2, 48, size=128)
+    (line,) = missing_data(tmp_path, BASELINE).values()
+    assert "128×128, not 256×256" in line
 
 
 def test_an_option_without_effect_is_refused_before_anything_is_written(tmp_path: Path) -> None:
