@@ -316,7 +316,8 @@ _ENTRIES = (
             *("folder", "fvd", "num_videos", "steps", "guidance_scale", "workers", "device"),
             *("store", "out"),
         ),
-        module="benchmarks.studies.training.report",
+        module="benchmarks.studies.training.run",
+        request="benchmarks.studies.training.run:TrainingReportRequest",
         reproduced=False,
     ),
 )

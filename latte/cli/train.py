@@ -35,7 +35,7 @@ def train(
         typer.Option(
             metavar="MODULE:FUNCTION",
             help="Function to call with the averaged network every output.evaluate_every steps; "
-            "the log gets its numbers, as from benchmarks.studies.training.fvd:fvd.",
+            "the log gets its numbers, as from benchmarks.shapes.training_fvd:fvd.",
         ),
     ] = None,
     list_configs: Annotated[

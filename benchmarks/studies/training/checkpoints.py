@@ -1,23 +1,38 @@
 """FVD-shapes of every checkpoint that a run kept, from samples that each makes."""
 
-import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.shapes.generated import generated_videos, sampling_text
+from benchmarks.shapes.measuring import FVD, RESAMPLES
 from benchmarks.studies.training.run_folder import TrainingRun
-from evaluation.features.extraction import ExtractionOptions, StoredNetwork
-from evaluation.features.sets import MeasuredSet, measure_set, plan_set
-from evaluation.measuring.results import Comparison, frechet_result
-from evaluation.networks.registry import build
+from evaluation.features.extraction import ExtractionOptions
+from evaluation.measuring.measurer import Measurer
+from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import SHAPES
-from latte.data.clips import Selection
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_video_set
-from latte.data.sources import VideoSet
 from latte.sampling.generate import SamplingOptions
+
+COLUMNS = ["step", FVD, f"{FVD} low", f"{FVD} high"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointFvd:
+    """FVD-shapes of checkpoints, and how it is measured."""
+
+    table: pd.DataFrame  # columns COLUMNS, intervals of 95 %
+    num_videos: int  # size of each set
+    sampling: SamplingOptions
+    fingerprint: str  # of the protocol
+
+    def __str__(self) -> str:
+        return (
+            f"FVD-shapes: {self.num_videos} samples against as many videos of the test split; "
+            f"{sampling_text(self.sampling)}; protocol fingerprint {self.fingerprint}."
+        )
 
 
 def fvd_of_checkpoints(
@@ -25,18 +40,17 @@ def fvd_of_checkpoints(
     count: int,
     sampling: SamplingOptions,
     options: ExtractionOptions,
-    table: Path,
+    path: Path,
     *,
-    resamples: int = 500,
-) -> tuple[pd.DataFrame, str]:
+    resamples: int = RESAMPLES,
+) -> CheckpointFvd:
     """Measure each checkpoint's samples 0 … `count` − 1 against as many videos of the test split.
 
-    The table is written anew after each; features that are in the store are not made again, so an
-    interrupted measurement goes on where it was.
+    The table is written anew after each checkpoint, and stored features are found again, so an
+    interrupted measurement resumes.
 
-    Returns:
-        Columns step, "FVD-shapes", "FVD-shapes low" and "FVD-shapes high" (95 %), and a sentence
-        that says how it was measured.
+    Args:
+        path: file for the table.
 
     Raises:
         InputError: no checkpoint yet, or the run is of another data set.
@@ -56,36 +70,24 @@ def fvd_of_checkpoints(
         num_frames=data.num_frames,
         real_stride=data.stride,
     )
-    network = StoredNetwork.open(build("shapes", device=options.device), options.store)
-
-    def measured(videos: VideoSet, selection: Selection) -> MeasuredSet:
-        planned = plan_set(
-            videos, selection, protocol.preparation(), options, label=videos.name, at_least=count
-        )
-        return measure_set(planned, [network], options)
-
-    real_videos = shapes_video_set("test", num_videos=count, size=data.size)
-    real = measured(real_videos, protocol.real_selection())
-    table.parent.mkdir(parents=True, exist_ok=True)
+    measurer = Measurer(
+        protocol,
+        ("fvd",),
+        Networks(options),
+        dataset="shapes",
+        resamples=resamples,
+        at_least=count,
+        notes=False,
+    )
+    real = shapes_video_set("test", num_videos=count, size=data.size)
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = []
-    for step, path in run.checkpoints.items():
-        comparison = Comparison(
-            protocol=protocol,
-            dataset="shapes",
-            model=f"{run.name}, step {step}",
-            resamples=resamples,
-            started=time.monotonic(),
-        )
-        videos = generated_videos(path, count, sampling, dataset="shapes")
-        fake = measured(replace(videos, name=f"step {step}"), protocol.fake_selection())
-        result = frechet_result(real, fake, network, comparison)
-        low, high = result.interval or (None, None)
-        rows.append((step, result.value, low, high))
-        frame = pd.DataFrame(
-            rows, columns=["step", "FVD-shapes", "FVD-shapes low", "FVD-shapes high"]
-        )
-        frame.to_csv(table, index=False, lineterminator="\n")
-    return frame, (
-        f"FVD-shapes: {count} samples against as many videos of the test split; "
-        f"{sampling_text(sampling)}; protocol fingerprint {result.fingerprint}."
+    for step, checkpoint in run.checkpoints.items():
+        videos = generated_videos(checkpoint, count, sampling, dataset="shapes")
+        (result,) = measurer.measure(real, videos, model=f"{run.name}, step {step}")
+        rows.append((step, result.value, *(result.interval or (None, None))))
+        table = pd.DataFrame(rows, columns=COLUMNS)
+        table.to_csv(path, index=False, lineterminator="\n")
+    return CheckpointFvd(
+        table=table, num_videos=count, sampling=sampling, fingerprint=result.fingerprint
     )

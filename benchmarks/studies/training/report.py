@@ -1,9 +1,7 @@
-"""`latte-bench training RUN`: what a run of `latte train` did, told from what it wrote."""
+"""The documents of `latte-bench training`: what a run did, from the files that it wrote."""
 
 import math
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +11,8 @@ from PIL import Image
 from benchmarks.cells.provenance import this_run
 from benchmarks.documents.figures import Drawing, write_drawings
 from benchmarks.documents.tables import written
-from benchmarks.shapes.generated import SAMPLING
-from benchmarks.studies.training.run_folder import TrainingRun, open_run
-from evaluation.features.extraction import ExtractionOptions
+from benchmarks.studies.training.checkpoints import CheckpointFvd
+from benchmarks.studies.training.run_folder import TrainingRun
 from latte.model.checkpoints import load_checkpoint
 from latte.model.cost import cost
 from latte.training.config import to_toml
@@ -34,71 +31,71 @@ from reports.document import (
 from reports.provenance import Provenance, duration
 from reports.table import Table
 
-ENDS = (" low", " high")  # of the columns that hold an evaluation's interval
-WINDOWS = 15  # running means that lie side by side in a curve
+ENDS = (" low", " high")  # end the names of columns that hold an interval
+WINDOWS = 15  # disjoint running means in a curve
 
 
-def tracks(run: TrainingRun, measured: pd.DataFrame) -> list[Track]:
+def tracks(run: TrainingRun, measured: CheckpointFvd | None) -> list[Track]:
     """The losses, what the optimiser did, and everything that was measured.
 
     Args:
-        measured: what was measured afterwards, with the columns of an evaluation.
+        measured: FVD of its checkpoints, if it was measured afterwards.
     """
     log = run.log
-    found = [
+    curves = [
         _logged(log, "mse", f"error of the predicted {run.config.diffusion.prediction} (mse)"),
         _logged(log, "vb", "variance loss (vb), bits per dimension"),
         _logged(log, "gradient_norm", "gradient norm before clipping"),
     ]
     if log.learning_rate.nunique() > 1:
         steps, rates = tuple(log.step), tuple(log.learning_rate)
-        found.append(Track(title="learning rate", steps=steps, values=rates))
-    for table in (run.evaluations, measured):
-        found += _measured(table)
-    return found
+        curves.append(Track(title="learning rate", steps=steps, values=rates))
+    curves += _measured(run.evaluations)
+    return [*curves, *(_measured(measured.table) if measured else [])]
 
 
 def write_training_report(
-    out: Path,
-    run: TrainingRun,
-    measured: pd.DataFrame,
-    remarks: Sequence[str] = (),
-    *,
-    seconds: float,
+    out: Path, run: TrainingRun, measured: CheckpointFvd | None, *, seconds: float
 ) -> str:
     """Write `training.md`, `.html`, `.csv`, `.svg`, `.png` and `.report.json` into `out`.
 
     Args:
-        measured: FVD of its checkpoints; empty where it was not asked for.
-        remarks: how that was measured, sentences.
-        seconds: that this took.
+        measured: FVD of its checkpoints, if it was asked for.
+        seconds: wall time of this report.
 
     Returns:
         What the command prints: what the run was, as Markdown, and where the files are.
     """
+    facts, drawing = facts_table(run), draw(run, measured)
+    report = Report(
+        title=f"Training of {run.name}",
+        lead=_lead(run),
+        blocks=(
+            TableBlock(table=facts),
+            drawing.block,
+            *_evaluation_blocks(run, measured),
+            *_sample_blocks(run),
+            Details(summary="The configuration", blocks=(Code(text=to_toml(run.config)),)),
+            ProvenanceBlock(records=(_provenance(run, seconds),)),
+        ),
+    )
+    paths = [*report.write(out, "training"), *write_drawings([drawing], out)]
+    return f"{facts.markdown()}\n{written(paths)}"
+
+
+def draw(run: TrainingRun, measured: CheckpointFvd | None) -> Drawing:
+    """Every number of the run over its steps."""
     curves = tracks(run, measured)
-    facts = facts_table(run)
-    reach = curves[0].reach
-    drawing = Drawing(
+    window = 2 * curves[0].reach + 1
+    return Drawing(
         name="training",
         figure=training_curve(curves, title=f"Training of {run.name}"),
         data=training_data(curves),
         description="Losses and other numbers of the run over its steps.",
         caption=f"Thin: means over {run.config.output.log_every} steps; thick: running means "
-        f"of {2 * reach + 1} of those. Points: measured on samples of the averaged weights, "
-        "with 95 % intervals where there are some.",
+        f"of {window} of those. Points: measured on samples of the averaged weights, with 95 % "
+        "intervals where there are some.",
     )
-    blocks: list[Block] = [
-        TableBlock(table=facts),
-        drawing.block,
-        *_evaluation_blocks(run, measured, remarks),
-        *_sample_blocks(run),
-        Details(summary="The configuration", blocks=(Code(text=to_toml(run.config)),)),
-        ProvenanceBlock(records=(_provenance(run, seconds),)),
-    ]
-    report = Report(title=f"Training of {run.name}", lead=_lead(run), blocks=tuple(blocks))
-    paths = [*report.write(out, "training"), *write_drawings([drawing], out)]
-    return f"{facts.markdown()}\n{written(paths)}"
 
 
 def facts_table(run: TrainingRun) -> Table:
@@ -131,72 +128,26 @@ def facts_table(run: TrainingRun) -> Table:
 
 def evaluations_table(title: str, table: pd.DataFrame, remarks: Sequence[str] = ()) -> Table:
     """Steps × numbers, with their intervals."""
-    names = [name for name in table if name != "step" and not str(name).endswith(ENDS)]
-    rows = []
-    for _, row in table.iterrows():
-        cells = {}
-        for name in map(str, names):
-            low, high = (row.get(name + end, math.nan) for end in ENDS)
-            known = bool(low <= high)
-            cells[name] = (
-                Cell(
-                    value=float(row[name]),
-                    low=float(low) if known else None,
-                    high=float(high) if known else None,
-                )
-                if math.isfinite(row[name])
-                else Cell(reason="Not measured, or no finite number.")
-            )
-        rows.append(Row(label=f"{row.step:,.0f}", cells=cells))
+    names = [name for name in map(str, table) if name != "step" and not name.endswith(ENDS)]
     return Table(
         title=title,
         label_heading="step",
-        columns=tuple(Column(key=str(name), title=str(name)) for name in names),
-        rows=tuple(rows),
+        columns=tuple(Column(key=name, title=name) for name in names),
+        rows=tuple(
+            Row(label=f"{row.step:,.0f}", cells={name: _number(row, name) for name in names})
+            for _, row in table.iterrows()
+        ),
         remarks=tuple(remarks),
     )
 
 
-def run(
-    folder: Path,
-    *,
-    out: Path,
-    fvd: bool = False,
-    num_videos: int = 256,
-    steps: int | None = None,
-    guidance_scale: float | None = None,
-    workers: int = 0,
-    device: str = "cpu",
-    store: Path | None = None,
-) -> None:
-    """Tell what a run did; write the documents into `out`, print the facts and the paths.
-
-    Args:
-        fvd: also measure FVD-shapes of every checkpoint that is kept.
-        steps: of DDIM, for that; by default as the demo samples, which is so for guidance too.
-
-    Raises:
-        InputError: no folder of a run, or one that cannot be measured.
-    """
-    from benchmarks.studies.training.checkpoints import fvd_of_checkpoints
-
-    started = time.monotonic()
-    opened = open_run(folder)
-    measured, remarks = pd.DataFrame({"step": []}), []
-    if fvd:
-        guidance = 1.0 if not opened.config.model.class_conditional else SAMPLING.guidance_scale
-        sampling = replace(
-            SAMPLING,
-            steps=steps or SAMPLING.steps,
-            guidance_scale=guidance if guidance_scale is None else guidance_scale,
-        )
-        options = ExtractionOptions(store=store or out / "features", device=device, workers=workers)
-        measured, remark = fvd_of_checkpoints(
-            opened, num_videos, sampling, options, out / "training_fvd.csv"
-        )
-        remarks.append(remark)
-    seconds = time.monotonic() - started
-    print(write_training_report(out, opened, measured, remarks, seconds=seconds))
+def _number(row: "pd.Series[float]", name: str) -> Cell:
+    if not math.isfinite(row[name]):
+        return Cell(reason="Not measured, or no finite number.")
+    low, high = (float(row.get(name + end, math.nan)) for end in ENDS)
+    if not low <= high:
+        return Cell(value=float(row[name]))
+    return Cell(value=float(row[name]), low=low, high=high)
 
 
 def _logged(log: pd.DataFrame, name: str, title: str) -> Track:
@@ -231,15 +182,14 @@ def _measured(table: pd.DataFrame) -> Iterator[Track]:
         )
 
 
-def _evaluation_blocks(
-    run: TrainingRun, measured: pd.DataFrame, remarks: Sequence[str]
-) -> Iterator[Block]:
+def _evaluation_blocks(run: TrainingRun, measured: CheckpointFvd | None) -> Iterator[Block]:
     if not run.evaluations.empty:
         yield Heading(text="Measured while it was trained")
         yield TableBlock(table=evaluations_table("Evaluations", run.evaluations))
-    if not measured.empty:
+    if measured is not None:
         yield Heading(text="Measured from its checkpoints")
-        yield TableBlock(table=evaluations_table("Checkpoints", measured, remarks))
+        table = evaluations_table("Checkpoints", measured.table, [str(measured)])
+        yield TableBlock(table=table)
 
 
 def _sample_blocks(run: TrainingRun) -> Iterator[Block]:

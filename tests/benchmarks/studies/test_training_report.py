@@ -1,17 +1,16 @@
 """`latte-bench training` on folders of runs, whole, going on and damaged."""
 
 import re
-import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks.cli import app as cli
-from benchmarks.studies.training import checkpoints as training_checkpoints
-from benchmarks.studies.training import report as training_report
-from benchmarks.studies.training.checkpoints import fvd_of_checkpoints
+from benchmarks.studies.training import run as training_run
+from benchmarks.studies.training.checkpoints import COLUMNS, CheckpointFvd, fvd_of_checkpoints
 from benchmarks.studies.training.report import facts_table, tracks
+from benchmarks.studies.training.run import TrainingReportRequest, run
 from benchmarks.studies.training.run_folder import open_run, read_numbers
 from evaluation.features.extraction import ExtractionOptions
 from latte.data.errors import InputError
@@ -24,7 +23,6 @@ from latte.training.config import (
     to_toml,
 )
 
-NOTHING = pd.DataFrame({"step": []})
 HEADER = "step,loss,mse,vb,gradient_norm,learning_rate,samples,seconds"
 ROWS = [
     f"{50 * i},{1.1 / i},{1 / i},{0.1 / i},{2 / i},{1e-5 * i},{400 * i},{60 * i}"
@@ -77,7 +75,7 @@ def test_the_documents_say_what_was_trained_and_are_named_in_what_is_printed(
     for step, colour in ((500, "red"), (1000, "green"), (1500, "blue")):
         Image.new("RGB", (40, 20), colour).save(folder / "samples" / f"{step:07d}.png")
     out = tmp_path / "out"
-    training_report.run(folder, out=out)
+    run(out, TrainingReportRequest(folder=folder))
     printed = capsys.readouterr().out
     names = {path.name for path in out.iterdir()}
     wanted = {f"training.{ending}" for ending in ("md", "html", "csv", "svg", "png", "report.json")}
@@ -99,8 +97,10 @@ def test_the_documents_say_what_was_trained_and_are_named_in_what_is_printed(
 
 
 def test_every_number_is_a_track_and_a_learning_rate_only_where_it_varies(make_run):
-    run = open_run(make_run(evaluations="step,FVD,FVD low,FVD high,IS\n10,3,2,5,\n20,1,1,2,9\n"))
-    found = {track.title: track for track in tracks(run, NOTHING)}
+    training = open_run(
+        make_run(evaluations="step,FVD,FVD low,FVD high,IS\n10,3,2,5,\n20,1,1,2,9\n")
+    )
+    found = {track.title: track for track in tracks(training, None)}
     assert len(found) == 6
     assert found["FVD"].values == (3, 1)
     assert (found["FVD"].low, found["FVD"].high) == ((2, 1), (5, 2))
@@ -109,15 +109,16 @@ def test_every_number_is_a_track_and_a_learning_rate_only_where_it_varies(make_r
     assert loss.values == pytest.approx([1 / i for i in range(1, 41)])
     assert loss.log
     assert loss.reach > 0
-    constant = run.log.assign(learning_rate=1e-4)
-    same = training_report.replace(run, log=constant)
-    assert "learning rate" not in [track.title for track in tracks(same, NOTHING)]
+    constant = training.log.assign(learning_rate=1e-4)
+    same = replace(training, log=constant)
+    assert "learning rate" not in [track.title for track in tracks(same, None)]
 
 
 def test_a_run_that_is_going_on_has_a_last_line_that_is_not_yet_whole(make_run):
-    run = open_run(make_run(log="\n".join([HEADER, *ROWS[:3], ROWS[3][:9]])))
-    assert list(run.log.step) == [50, 100, 150]
-    assert "before the first checkpoint" in facts_table(run).markdown()
+    training = open_run(make_run(log="\n".join([HEADER, *ROWS[:3], ROWS[3][:9]])))
+    assert list(training.log.step) == [50, 100, 150]
+    (parameters,) = (r.cells for r in facts_table(training).rows if r.label == "parameters")
+    assert parameters["value"].text == "not known before the first checkpoint"
 
 
 @pytest.mark.parametrize(
@@ -138,16 +139,11 @@ def test_a_log_that_cannot_be_read_is_one_sentence(log, sentence, make_run):
         open_run(make_run(log=log))
 
 
-def test_a_folder_that_is_no_run_is_one_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["latte-bench", "training", str(tmp_path), "--out", "new"])
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith(f"error: {tmp_path}: no run of `latte train`")
-    assert captured.err.count("\n") == 1
+def test_a_folder_that_is_no_run_is_one_sentence(tmp_path, run_cli):
+    done = run_cli("latte-bench", "training", tmp_path, "--out", "new", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {tmp_path}: no run of `latte train`")
+    assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,54 +154,52 @@ def test_numbers_that_are_missing_or_not_finite_are_left_out(tmp_path):
 
 
 def test_fvd_is_measured_of_every_checkpoint_and_goes_on_where_it_was(
-    make_run, add_checkpoints, tmp_path, monkeypatch
+    make_run, add_checkpoints, tmp_path
 ):
-    folder, table = make_run(), tmp_path / "out" / "fvd.csv"
-    decoded = []
-    original = training_checkpoints.measure_set
+    folder, table, store = make_run(), tmp_path / "out" / "fvd.csv", tmp_path / "store"
 
-    def spy(*arguments):
-        decoded.append((found := original(*arguments)).decoded)
-        return found
+    def rows_written():
+        return sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
 
     def measure():
         sampling = SamplingOptions(method="ddim", steps=2)
-        options = ExtractionOptions(store=tmp_path / "store", workers=0, progress=False)
-        run = open_run(folder)
-        return fvd_of_checkpoints(run, 12, sampling, options, table, resamples=20)
+        options = ExtractionOptions(store=store, workers=0, progress=False)
+        return fvd_of_checkpoints(open_run(folder), 12, sampling, options, table, resamples=40)
 
-    monkeypatch.setattr(training_checkpoints, "measure_set", spy)
     add_checkpoints(folder, 50)
-    first, _ = measure()
+    first, size = measure().table, rows_written()  # rows of real videos and of a checkpoint
+    assert measure().table.equals(first)
+    assert rows_written() == size
     add_checkpoints(folder, 100)
-    both, how = measure()
-    assert decoded == [12, 12, 0, 0, 12]  # real videos and a checkpoint; the same, and a new one
+    measured = measure()
+    both = measured.table
+    assert size < rows_written() < 2 * size
     pd.testing.assert_frame_equal(pd.read_csv(table), both)
     pd.testing.assert_frame_equal(both.iloc[:1], first)
     assert list(both.step) == [50, 100]
     for _, row in both.iterrows():
         assert 0 <= row["FVD-shapes low"] <= row["FVD-shapes"] <= row["FVD-shapes high"]
-    assert "12 samples against as many videos of the test split; DDIM, 2 steps" in how
+    assert (measured.num_videos, measured.sampling.steps) == (12, 2)
+    assert "12 samples" in str(measured)
 
 
 def test_what_was_measured_afterwards_is_in_the_documents(make_run, tmp_path, monkeypatch):
-    measured = pd.DataFrame(
-        {"step": [50, 100], "FVD-shapes": [9.5, 4.25], "FVD-shapes low": [8.0, 4.0]}
-    ).assign(**{"FVD-shapes high": [12.0, 5.0]})
+    table = pd.DataFrame([(50, 9.5, 8.0, 12.0), (100, 4.25, 4.0, 5.0)], columns=COLUMNS)
     asked = []
 
-    def fvd(run, count, sampling, options, table):
-        asked.extend([count, sampling.steps, sampling.guidance_scale, table.name])
-        return measured, "Made so."
+    def fvd(training, count, sampling, options, path):
+        asked.extend([count, sampling.steps, sampling.guidance_scale, path.name])
+        return CheckpointFvd(table=table, num_videos=count, sampling=sampling, fingerprint="f00d")
 
-    monkeypatch.setattr(training_checkpoints, "fvd_of_checkpoints", fvd)
-    training_report.run(
-        make_run(), out=tmp_path / "out", fvd=True, num_videos=9, steps=3, guidance_scale=1.5
+    monkeypatch.setattr(training_run, "fvd_of_checkpoints", fvd)
+    request = TrainingReportRequest(
+        folder=make_run(), fvd=True, num_videos=9, steps=3, guidance_scale=1.5
     )
+    run(tmp_path / "out", request)
     assert asked == [9, 3, 1.5, "training_fvd.csv"]
     text = (tmp_path / "out" / "training.md").read_text(encoding="utf-8")
     assert re.search(r"\| 100 +\| +4.25 \[4.00, 5.00\] +\|", text)
-    assert "Made so." in text
+    assert "9 samples against as many videos" in text
     frame = pd.read_csv(tmp_path / "out" / "training.csv")
     assert frame[frame.track == "FVD-shapes"].high.tolist() == [12, 5]
 
@@ -213,9 +207,9 @@ def test_what_was_measured_afterwards_is_in_the_documents(make_run, tmp_path, mo
 def test_fvd_is_of_runs_on_shapes_that_have_a_checkpoint(make_run, tmp_path):
     folder = make_run()
     with pytest.raises(InputError, match="has no checkpoint yet"):
-        training_report.run(folder, out=tmp_path / "out", fvd=True)
+        run(tmp_path / "out", TrainingReportRequest(folder=folder, fvd=True))
     config = folder / "config.toml"
     config.write_text(config.read_text().replace('"shapes"', '"ucf101"'), encoding="utf-8")
     with pytest.raises(InputError, match="was trained on ucf101, but --fvd measures FVD-shapes"):
-        training_report.run(folder, out=tmp_path / "out", fvd=True)
+        run(tmp_path / "out", TrainingReportRequest(folder=folder, fvd=True))
     assert not (tmp_path / "out").exists()

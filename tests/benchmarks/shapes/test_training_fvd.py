@@ -2,13 +2,11 @@
 
 import csv
 import json
-import sys
 from functools import partial
 
 import pytest
 
-from benchmarks.studies.training.fvd import fvd
-from evaluation.cli import app as cli
+from benchmarks.shapes.training_fvd import fvd
 from latte.data.errors import InputError
 from latte.sampling.plan import SampleRequest
 from latte.sampling.run import sample
@@ -49,18 +47,8 @@ def evaluations(folder):
         return list(csv.DictReader(file))
 
 
-def measured_by_command(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["latte-eval", "fvd", *map(str, arguments), "--json"])
-    monkeypatch.setattr("signal.signal", lambda *ignored: None)
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert not ended.value.code
-    return json.loads(capsys.readouterr().out)
-
-
 @pytest.mark.slow
-def test_the_samples_of_a_checkpoint_get_the_same_number(run, tmp_path, monkeypatch, capsys):
+def test_the_samples_of_a_checkpoint_get_the_same_number(run, tmp_path, run_cli):
     shape = ["data.size=32", "data.num_frames=16", "model.patch_size=8"]
     path = run(*shape, evaluate=partial(fvd, num_clips=12))
     (row,) = evaluations(tmp_path / "run")
@@ -74,12 +62,14 @@ def test_the_samples_of_a_checkpoint_get_the_same_number(run, tmp_path, monkeypa
         progress=False,
     )
     sample(request)
-    result = measured_by_command(
-        monkeypatch,
-        capsys,
+    done = run_cli(
+        "latte-eval",
+        "fvd",
         *("--dataset", "shapes", "--fake", tmp_path / "samples", "--quiet", "--workers", 0),
         *("--store", tmp_path / "store", "--out", tmp_path / "results.jsonl"),
+        "--json",
     )
+    result = json.loads(done.stdout)
     assert result["num_fake"] == 12
     assert result["num_real"] == 512
     # The log has eight digits.
@@ -105,7 +95,7 @@ def test_clips_of_another_size_and_stride_meet_real_ones_like_them(run, tmp_path
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (["data.num_frames=4"], r"data\.num_frames = 4: FVD-shapes is of clips of at least 8"),
+        (["data.num_frames=4"], r"data\.num_frames = 4: FVD-shapes needs clips of at least 8"),
         (["data.dataset={}", "data.recipe=none"], r"networks of shapes, not of .*videos: give a"),
     ],
 )
