@@ -12,7 +12,7 @@ CheckDifference = Callable[[str, str, float, float], None]
 ROWS = pytest.StashKey[list[tuple[str, str, str, str]]]()
 PEERS = ("cdfvd", "cleanfid", "diffusers", "prdc", "pytorch_fid", "sklearn", "torch_fidelity")
 
-# The default environment has none of them.
+# The default environment lacks most of them.
 if any(importlib.util.find_spec(name) is None for name in PEERS):
     collect_ignore_glob = ["test_*.py"]
 
