@@ -17,8 +17,8 @@ from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
 from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
-from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint, shipped_checkpoint
-from latte.sampling.generate import SamplingOptions, generate_clips, open_diffusion
+from latte.model.checkpoints import Checkpoint, build_model, bundled_checkpoint, load_checkpoint
+from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
 from latte.sampling.prepare import planned_autoencoder
 
@@ -140,7 +140,7 @@ def model_of_shapes(given: Path | None, options: SamplingOptions) -> SampledMode
     if given is not None:
         return SampledModel(label=GIVEN, checkpoint=given, options=options)
     try:
-        return SampledModel(label=BUNDLED, checkpoint=shipped_checkpoint(), options=options)
+        return SampledModel(label=BUNDLED, checkpoint=bundled_checkpoint(), options=options)
     except InputError:
         return None
 
@@ -200,7 +200,8 @@ def _sample(video: GeneratedVideo) -> np.ndarray:
     model, diffusion, autoencoder = _opened(video.checkpoint, video.sha256, video.options)
     labels = None if video.label is None else [video.label]
     with one_thread():
-        (clip,) = generate_clips(
-            model, diffusion, autoencoder, [video.index], labels, video.options
+        sampler = Sampler(
+            model=model, diffusion=diffusion, autoencoder=autoencoder, options=video.options
         )
+        (clip,) = sampler.clips([video.index], labels)
     return clip

@@ -30,12 +30,12 @@ from latte.model.transformer import Latte
 __all__ = [
     "Checkpoint",
     "build_model",
+    "bundled_checkpoint",
     "initialise_from_dit",
     "load_checkpoint",
     "load_initial",
     "load_official",
     "save_checkpoint",
-    "shipped_checkpoint",
 ]
 
 FORMAT = "latte-eval 1"
@@ -159,15 +159,15 @@ def build_model(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> L
     return model.eval()
 
 
-def shipped_checkpoint() -> Path:
-    """The small network that comes with the package, trained on the data set `shapes`.
+def bundled_checkpoint() -> Path:
+    """The small bundled network, trained on the data set `shapes`.
 
     Raises:
         InputError: this installation lacks it.
     """
     path = Path(__file__).parents[1] / "assets" / "shapes.safetensors"
     if not path.exists():
-        raise InputError(f"{path}: the shipped checkpoint is missing: install latte-eval again")
+        raise InputError(f"{path}: the bundled checkpoint is missing: install latte-eval again")
     return path
 
 

@@ -1,4 +1,4 @@
-"""From numbers to clips: the arithmetic of sampling, without a file or a process in sight."""
+"""From noise to clips: the arithmetic of sampling, without files and processes."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ _HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
-    """How noise becomes a clip. All of it moves the result."""
+    """How noise becomes a clip. Every field affects the result."""
 
     method: Method = "ddpm"
     steps: Count = 250  # kept of the diffusion's (1000), at even distances
@@ -88,60 +88,141 @@ def random_stream(seed: int, index: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") % 2**63)
 
 
-def generate_clips(
-    model: Latte,
-    diffusion: GaussianDiffusion,
-    autoencoder: Autoencoder,
-    indices: Sequence[int],
-    labels: Sequence[int] | None,
-    options: SamplingOptions,
-    *,
-    batch_size: int = 8,
-    device: torch.device | str = "cpu",
-    precision: Precision = "fp32",
-    progress: bool = False,
-) -> Iterator[np.ndarray]:
-    """Samples, uint8 (F, H, W, 3), one for each index, in order.
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """A network with all that turns noise into clips.
 
-    A sample is a function of its index, its label and `options`: its first latents and the noise
-    of each step come from a stream of its own. On a CPU the network sees one sample at a time, so
-    neither `batch_size` nor the other indices move a bit. On a GPU it always sees `batch_size` of
-    them (the last batch is filled up): there another batch size moves the last bits.
-
-    Args:
-        model: on `device`, as it is to be used (`eval`).
-        diffusion: with `options.steps` kept steps; see `open_diffusion`.
-        labels: a class for each index; None for unconditional models.
-        precision: bf16 and fp16 run the network's matrix products in 16 bits (autocast); the
-            diffusion stays in float32. The autoencoder has a type of its own.
-        progress: show a bar of network steps.
+    A sample is a function of its index, its label and `options`: its first latents and the noise of
+    each step come from a stream of its own. On a CPU the network sees one sample at a time, so
+    neither `batch_size` nor the other indices change a bit. On a GPU it always sees `batch_size` of
+    them (the last batch is filled up): there another batch size changes the last bits.
 
     Raises:
-        InputError: guidance of a model without classes, or a sample that is not finite.
-        ValueError: arguments that do not go together.
+        InputError: guidance of a model without classes.
+        ValueError: parts that do not go together.
     """
-    device = torch.device(device)
-    _check(model, diffusion, autoencoder, indices, labels, options)
-    size = 1 if device.type == "cpu" else batch_size
-    classes: Sequence[int | None] = labels if labels is not None else [None] * len(indices)
-    samples = list(zip(indices, classes, strict=True))
 
-    def clips() -> Iterator[np.ndarray]:
-        total = len(samples) * options.steps
+    model: Latte  # on the device where it is to run, in evaluation mode
+    diffusion: GaussianDiffusion  # with `options.steps` kept steps; see `open_diffusion`
+    autoencoder: Autoencoder  # its precision is its own
+    options: SamplingOptions
+    batch_size: int = 8
+    precision: Precision = "fp32"  # else the network's matrix products are in 16 bits (autocast)
+
+    def __post_init__(self) -> None:
+        check_guidance(self.model.config, self.options)
+        kept, channels = len(self.diffusion.timesteps), self.model.config.in_channels
+        if kept != self.options.steps:
+            raise ValueError(f"a diffusion of {kept} steps, not {self.options.steps}")
+        if self.autoencoder.channels != channels:
+            raise ValueError(
+                f"the autoencoder {self.autoencoder.name} has {self.autoencoder.channels} "
+                f"channels, the model {channels}"
+            )
+
+    def clips(
+        self,
+        indices: Sequence[int],
+        labels: Sequence[int] | None = None,
+        *,
+        progress: bool = False,
+    ) -> Iterator[np.ndarray]:
+        """Samples, uint8 (F, H, W, 3), one for each index, in order.
+
+        Args:
+            labels: a class for each index; None for unconditional models.
+            progress: show a progress bar of network steps.
+
+        Raises:
+            InputError: a sample is not finite.
+            ValueError: labels that do not fit the model or the indices.
+        """
+        self._check_labels(indices, labels)
+        return self._clips(indices, labels, progress)
+
+    def _clips(
+        self, indices: Sequence[int], labels: Sequence[int] | None, progress: bool
+    ) -> Iterator[np.ndarray]:
+        device = next(self.model.parameters()).device
+        size = 1 if device.type == "cpu" else self.batch_size
+        classes: Sequence[int | None] = [None] * len(indices) if labels is None else labels
+        samples = list(zip(indices, classes, strict=True))
+        total = len(samples) * self.options.steps
         with tqdm(total=total, unit="step", desc="sampling", disable=not progress) as bar:
             for batch, filled in batches(samples, size):
                 y = None
                 if labels is not None:
                     y = torch.tensor([label for _, label in filled], device=device)
-                predict = _denoiser(model, y, options, precision, partial(bar.update, len(batch)))
-                streams = [random_stream(options.seed, index) for index, _ in filled]
-                latents = _walk(predict, diffusion, streams, _latent_shape(model), options, device)
+                predict = self._denoiser(y, partial(bar.update, len(batch)))
+                streams = [random_stream(self.options.seed, index) for index, _ in filled]
+                latents = self._latents(predict, streams, device)
                 with torch.no_grad():
-                    frames = autoencoder.decode(latents)[: len(batch)]
-                _check_finite(frames, [index for index, _ in batch], precision)
+                    frames = self.autoencoder.decode(latents)[: len(batch)]
+                self._check_finite(frames, [index for index, _ in batch])
                 yield from to_uint8(frames)
 
-    return clips()
+    def _denoiser(
+        self, y: Tensor | None, on_step: Callable[[], object]
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """The network as the diffusion calls it: (x, t) → float32, guided if asked for."""
+        model, options, half = self.model, self.options, _HALVES.get(self.precision)
+
+        def predict(x: Tensor, t: Tensor) -> Tensor:
+            with torch.autocast(x.device.type, half, enabled=half is not None):
+                if y is None or not options.is_guided:
+                    out = model(x, t, y)
+                else:
+                    both = torch.cat([y, torch.full_like(y, model.config.num_classes)])
+                    out = model.forward_with_guidance(
+                        x.repeat(2, 1, 1, 1, 1),
+                        t.repeat(2),
+                        both,
+                        options.guidance_scale,
+                        guided=options.guided,
+                    )[: len(x)]
+            on_step()
+            return out.float()
+
+        return predict
+
+    def _latents(
+        self,
+        predict: Callable[[Tensor, Tensor], Tensor],
+        streams: Sequence[torch.Generator],
+        device: torch.device,
+    ) -> Tensor:
+        """From each stream's noise to latents, float32 (N, F, C, H, W)."""
+
+        def randn(shape: tuple[int, ...]) -> Tensor:
+            draws = [torch.randn(shape[1:], generator=stream) for stream in streams]
+            return torch.stack(draws).to(device)
+
+        config = self.model.config
+        side = config.input_size
+        noise = randn((len(streams), config.num_frames, config.in_channels, side, side))
+        return self.diffusion.sample(predict, noise, self.options.method, self.options.eta, randn)
+
+    def _check_labels(self, indices: Sequence[int], labels: Sequence[int] | None) -> None:
+        num_classes = self.model.config.num_classes
+        if (labels is None) != (num_classes is None):
+            raise ValueError("labels are for class-conditional models, and for all of them")
+        if labels is None or num_classes is None:
+            return
+        if len(labels) != len(indices):
+            raise ValueError(f"{len(labels)} labels for {len(indices)} samples")
+        if any(not 0 <= label < num_classes for label in labels):
+            raise ValueError(f"a label is not in 0 … {num_classes - 1}")
+
+    def _check_finite(self, frames: Tensor, indices: Sequence[int]) -> None:
+        """Refuse a sample that would be written as a black video."""
+        for index, clip in zip(indices, frames, strict=True):
+            if not torch.isfinite(clip).all():
+                advice = (
+                    "the checkpoint may be damaged, or its training have diverged"
+                    if self.precision == "fp32"
+                    else "choose --precision fp32"
+                )
+                raise InputError(f"sample {index}: is not finite in {self.precision}; {advice}")
 
 
 def batches(samples: Sequence[T], size: int) -> Iterator[tuple[Sequence[T], Sequence[T]]]:
@@ -154,94 +235,3 @@ def batches(samples: Sequence[T], size: int) -> Iterator[tuple[Sequence[T], Sequ
         batch = samples[start : start + size]
         missing = size - len(batch)
         yield batch, [*batch, *[batch[-1]] * missing]
-
-
-def _denoiser(
-    model: Latte,
-    y: Tensor | None,
-    options: SamplingOptions,
-    precision: Precision,
-    on_step: Callable[[], object],
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The network as the diffusion calls it: (x, t) → float32, guided where that is asked for."""
-
-    def predict(x: Tensor, t: Tensor) -> Tensor:
-        half = _HALVES.get(precision)
-        with torch.autocast(x.device.type, half, enabled=half is not None):
-            if y is None or not options.is_guided:
-                out = model(x, t, y)
-            else:
-                both = torch.cat([y, torch.full_like(y, model.config.num_classes)])
-                out = model.forward_with_guidance(
-                    x.repeat(2, 1, 1, 1, 1),
-                    t.repeat(2),
-                    both,
-                    options.guidance_scale,
-                    guided=options.guided,
-                )[: len(x)]
-        on_step()
-        return out.float()
-
-    return predict
-
-
-def _walk(
-    predict: Callable[[Tensor, Tensor], Tensor],
-    diffusion: GaussianDiffusion,
-    streams: Sequence[torch.Generator],
-    shape: tuple[int, ...],
-    options: SamplingOptions,
-    device: torch.device,
-) -> Tensor:
-    """From each stream's noise to latents, float32 (N, F, C, H, W)."""
-
-    def randn(batch: tuple[int, ...]) -> Tensor:
-        draws = [torch.randn(batch[1:], generator=stream) for stream in streams]
-        return torch.stack(draws).to(device)
-
-    noise = randn((len(streams), *shape))
-    return diffusion.sample(predict, noise, options.method, options.eta, randn)
-
-
-def _latent_shape(model: Latte) -> tuple[int, int, int, int]:
-    """(F, C, H, W) of one sample."""
-    config = model.config
-    return config.num_frames, config.in_channels, config.input_size, config.input_size
-
-
-def _check(
-    model: Latte,
-    diffusion: GaussianDiffusion,
-    autoencoder: Autoencoder,
-    indices: Sequence[int],
-    labels: Sequence[int] | None,
-    options: SamplingOptions,
-) -> None:
-    check_guidance(model.config, options)
-    num_classes = model.config.num_classes
-    if len(diffusion.timesteps) != options.steps:
-        raise ValueError(f"a diffusion of {len(diffusion.timesteps)} steps, not {options.steps}")
-    if autoencoder.channels != model.config.in_channels:
-        raise ValueError(
-            f"the autoencoder {autoencoder.name} has {autoencoder.channels} channels, the model "
-            f"{model.config.in_channels}"
-        )
-    if (labels is None) != (num_classes is None):
-        raise ValueError("labels are for class-conditional models, and for all of them")
-    if labels is not None and num_classes is not None:
-        if len(labels) != len(indices):
-            raise ValueError(f"{len(labels)} labels for {len(indices)} samples")
-        if any(not 0 <= label < num_classes for label in labels):
-            raise ValueError(f"a label is not in 0 … {num_classes - 1}")
-
-
-def _check_finite(frames: Tensor, indices: Sequence[int], precision: Precision) -> None:
-    """Refuse a sample that would be written as a black video."""
-    for index, clip in zip(indices, frames, strict=True):
-        if not torch.isfinite(clip).all():
-            advice = (
-                "the checkpoint may be damaged, or its training have diverged"
-                if precision == "fp32"
-                else "choose --precision fp32"
-            )
-            raise InputError(f"sample {index}: is not finite in {precision}; {advice}")

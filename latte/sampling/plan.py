@@ -24,7 +24,7 @@ NUM_SAMPLES = 16
 class SampleRequest:
     """What a user asks for. None: as the checkpoint says, else as the official samples."""
 
-    checkpoint: Path | None = None  # None: the shipped one
+    checkpoint: Path | None = None  # None: the bundled one
     num_heads: int | None = None  # of an official file of a size that no preset has
     dataset: str | None = None
     out: Path | None = None  # None: samples/<dataset>

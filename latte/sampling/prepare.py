@@ -11,14 +11,14 @@ import torch
 from latte.autoencoder import Autoencoder, open_autoencoder
 from latte.data.errors import InputError
 from latte.diffusion import GaussianDiffusion
-from latte.model.checkpoints import Checkpoint, load_checkpoint, shipped_checkpoint
+from latte.model.checkpoints import Checkpoint, bundled_checkpoint, load_checkpoint
 from latte.sampling.faults import fixable_when_sampling
 from latte.sampling.folder import SampleFolder
 from latte.sampling.generate import open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
 from latte.sampling.processes import Process, choose_device, this_process
 
-SHIPPED_DATASET = "shapes"
+BUNDLED_DATASET = "shapes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +105,12 @@ def planned_autoencoder(
 def _checkpoint_path(request: SampleRequest) -> Path:
     if request.checkpoint is not None:
         return request.checkpoint
-    if request.dataset not in (None, SHIPPED_DATASET):
+    if request.dataset not in (None, BUNDLED_DATASET):
         raise InputError(
             f"no checkpoint of {request.dataset} comes with the package; give one: "
             f"latte sample FILE --dataset {request.dataset}"
         )
-    return shipped_checkpoint()
+    return bundled_checkpoint()
 
 
 def _folder(plan: SamplePlan) -> SampleFolder:

@@ -12,7 +12,7 @@ import torch
 from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, build_model
 from latte.sampling.faults import fixable_when_sampling
-from latte.sampling.generate import generate_clips
+from latte.sampling.generate import Sampler
 from latte.sampling.plan import SamplePlan, SampleRequest
 from latte.sampling.prepare import Sampling, prepare
 from latte.sampling.preview import ROWS, preview_path, save_preview
@@ -77,18 +77,16 @@ def _make(sampling: Sampling, missing: Sequence[int]) -> None:
     show = request.progress and sampling.process.rank == 0
     if show:
         logger.info(_intention(sampling))
-    clips = generate_clips(
-        _network(sampling.checkpoint, sampling.device, compiled=request.compile),
-        sampling.diffusion,
-        sampling.autoencoder,
-        missing,
-        None if plan.labels is None else list(map(plan.labels.label, missing)),
-        plan.options,
+    sampler = Sampler(
+        model=_network(sampling.checkpoint, sampling.device, compiled=request.compile),
+        diffusion=sampling.diffusion,
+        autoencoder=sampling.autoencoder,
+        options=plan.options,
         batch_size=request.batch_size,
-        device=sampling.device,
         precision=plan.precision,
-        progress=show,
     )
+    labels = None if plan.labels is None else list(map(plan.labels.label, missing))
+    clips = sampler.clips(missing, labels, progress=show)
     with sampling.folder.claimed(sampling.settings, _made_by(sampling), alone=alone):
         for index, clip in zip(missing, clips, strict=True):
             sampling.folder.write(index, clip)

@@ -8,7 +8,7 @@ import torch
 
 from latte.autoencoder import Autoencoder
 from latte.model import Latte
-from latte.sampling.generate import Precision, SamplingOptions, generate_clips, open_diffusion
+from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion
 from latte.training.config import TrainConfig
 
 
@@ -40,17 +40,14 @@ class Snapshot:
             guidance_scale=output.guidance_scale if self.model.config.num_classes else 1.0,
             seed=self.config.training.seed,
         )
-        precision: Precision = self.config.training.precision
-        return generate_clips(
-            self.model,
-            open_diffusion(chosen, diffusion),
-            self.autoencoder,
-            range(count),
-            self.labels(count),
-            chosen,
-            device=self.device,
-            precision=precision,
+        sampler = Sampler(
+            model=self.model,
+            diffusion=open_diffusion(chosen, diffusion),
+            autoencoder=self.autoencoder,
+            options=chosen,
+            precision=self.config.training.precision,
         )
+        return sampler.clips(range(count), self.labels(count))
 
 
 # Called with the averaged network every `evaluate_every` steps; gives numbers for the log, by name.

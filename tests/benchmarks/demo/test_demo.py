@@ -106,7 +106,7 @@ def test_a_second_run_finds_its_features_and_goes_without_a_model_that_is_missin
     def missing():
         raise InputError("there is none")
 
-    monkeypatch.setattr(generated, "shipped_checkpoint", missing)
+    monkeypatch.setattr(generated, "bundled_checkpoint", missing)
     run(tmp_path, DemoRequest(num_videos=24, resamples=40, store=out / "features"))
     assert NO_MODEL in caplog.messages
     assert str(tmp_path / "report.html") in capsys.readouterr().out
@@ -119,7 +119,7 @@ def test_a_second_run_finds_its_features_and_goes_without_a_model_that_is_missin
 
 
 def test_the_bundled_model_is_measured_unless_another_is_given(checkpoint, monkeypatch):
-    monkeypatch.setattr(generated, "shipped_checkpoint", lambda: checkpoint)
+    monkeypatch.setattr(generated, "bundled_checkpoint", lambda: checkpoint)
     for given, label in ((None, BUNDLED), (checkpoint, GIVEN)):
         sets = demo_sets(2, model_of_shapes(given, TWO_STEPS), workers=0)
         assert list(sets)[:3] == [REAL, HELD_OUT, label]

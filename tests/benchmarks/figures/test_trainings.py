@@ -20,7 +20,7 @@ from benchmarks.figures.designs import (
 from benchmarks.figures.trainings import run_trainings, with_seed
 from benchmarks.shapes.proxy_images import images as proxy_images
 from latte.data.shapes import shapes_clips
-from latte.sampling.generate import SamplingOptions, generate_clips, open_diffusion
+from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion
 from latte.training.run import RunOptions, train
 
 
@@ -139,14 +139,13 @@ def test_samples_in_batches_are_those_one_by_one_but_for_rounding(
     path = tiny_checkpoint(tmp_path / "model.safetensors", num_frames=8, diffusion=diffusion)
     options = MeasureOptions(num_clips=5, sample_steps=3, batch_size=2)
     sampling = SamplingOptions(method="ddim", steps=3, seed=4)
-    expected = generate_clips(
-        build_model(load_checkpoint(path)),
-        open_diffusion(sampling),
-        open_autoencoder("identity"),
-        range(5),
-        range(5),
-        sampling,
+    sampler = Sampler(
+        model=build_model(load_checkpoint(path)),
+        diffusion=open_diffusion(sampling),
+        autoencoder=open_autoencoder("identity"),
+        options=sampling,
     )
+    expected = sampler.clips(range(5), range(5))
     found = checkpoint_clips(path, options, seed=4)
     assert found.shape == (5, 8, 8, 8, 3)
     differences = np.abs(found.astype(int) - np.stack(list(expected)).astype(int))

@@ -16,7 +16,7 @@ from evaluation.protocol.presets import SHAPES
 from latte.autoencoder import open_autoencoder
 from latte.data.errors import InputError
 from latte.model.checkpoints import build_model, load_checkpoint
-from latte.sampling.generate import SamplingOptions, generate_clips, open_diffusion
+from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion
 
 OPTIONS = SamplingOptions(method="ddim", steps=2, seed=5)
 
@@ -36,14 +36,13 @@ def measured(videos, store, workers=0):
 
 def test_a_video_is_the_sample_that_latte_sample_makes(file):
     video = generated_videos(file, 12, OPTIONS).videos[11]
-    (clip,) = generate_clips(
-        build_model(load_checkpoint(file)),
-        open_diffusion(OPTIONS),
-        open_autoencoder("identity"),
-        [11],
-        [1],
-        OPTIONS,
+    sampler = Sampler(
+        model=build_model(load_checkpoint(file)),
+        diffusion=open_diffusion(OPTIONS),
+        autoencoder=open_autoencoder("identity"),
+        options=OPTIONS,
     )
+    (clip,) = sampler.clips([11], [1])
     np.testing.assert_array_equal(video.read(range(16)), clip)
     np.testing.assert_array_equal(video.read([3, 0]), clip[[3, 0]])
     info = video.probe()
@@ -116,13 +115,13 @@ def test_what_is_held_is_not_made_again(file, tmp_path, monkeypatch):
 
 def test_one_thread_samples_and_the_number_is_restored(file, monkeypatch):
     seen = []
-    original = generated.generate_clips
+    original = Sampler.clips
 
     def spy(*arguments):
         seen.append(torch.get_num_threads())
         return original(*arguments)
 
-    monkeypatch.setattr(generated, "generate_clips", spy)
+    monkeypatch.setattr(Sampler, "clips", spy)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

@@ -109,7 +109,7 @@ def test_without_the_shipped_model_its_cell_is_empty_with_the_reason(
     def missing() -> Path:
         raise InputError("the shipped checkpoint is missing")
 
-    monkeypatch.setattr(generated, "shipped_checkpoint", missing)
+    monkeypatch.setattr(generated, "bundled_checkpoint", missing)
     table3_fvd.run(tmp_path, replace(request_on_shapes, checkpoint=None))
     text = (tmp_path / "table3.md").read_text(encoding="utf-8")
     assert f"| {BUNDLED}  " in text

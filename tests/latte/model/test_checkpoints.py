@@ -15,10 +15,10 @@ from latte.model import Latte
 from latte.model.checkpoints import (
     Checkpoint,
     build_model,
+    bundled_checkpoint,
     load_checkpoint,
     load_official,
     save_checkpoint,
-    shipped_checkpoint,
 )
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -374,9 +374,9 @@ def test_a_checkpoint_that_was_put_together_wrongly_is_not_built(small, tmp_path
         build_model(checkpoint)
 
 
-def test_the_shipped_checkpoint_lies_in_the_package():
+def test_the_bundled_checkpoint_lies_in_the_package():
     try:
-        path = shipped_checkpoint()
+        path = bundled_checkpoint()
     except InputError as error:
         assert "install latte-eval again" in str(error)  # noqa: PT017
     else:

@@ -7,7 +7,7 @@ import torch
 from latte.autoencoder import open_autoencoder, to_uint8
 from latte.data.errors import InputError
 from latte.diffusion import DiffusionSettings
-from latte.sampling import SamplingOptions, generate_clips
+from latte.sampling import Sampler, SamplingOptions
 from latte.sampling.generate import batches, open_diffusion, random_stream
 
 
@@ -28,8 +28,10 @@ def generate(model, indices, labels=None, *, autoencoder=None, **options):
     chosen = SamplingOptions(**{"steps": 4, **options})
     diffusion = open_diffusion(chosen)
     autoencoder = autoencoder or Magnifier()
-    clips = generate_clips(model, diffusion, autoencoder, indices, labels, chosen, **how)
-    return np.stack(list(clips))
+    sampler = Sampler(
+        model=model, diffusion=diffusion, autoencoder=autoencoder, options=chosen, **how
+    )
+    return np.stack(list(sampler.clips(indices, labels)))
 
 
 @pytest.mark.parametrize(
@@ -127,9 +129,10 @@ def test_a_sample_that_is_not_finite_is_named_after_those_before_it(tiny_latte):
     model = tiny_latte(3)
     model.y_embedder.embedding_table.weight.data[1] = 1e30
     options = SamplingOptions(steps=2)
-    clips = generate_clips(
-        model, open_diffusion(options), Magnifier(), [5, 6, 7], [0, 1, 2], options
+    sampler = Sampler(
+        model=model, diffusion=open_diffusion(options), autoencoder=Magnifier(), options=options
     )
+    clips = sampler.clips([5, 6, 7], [0, 1, 2])
     assert next(clips).shape == (4, 8, 8, 3)
     with pytest.raises(InputError, match="sample 6: is not finite in fp32; the checkpoint may be"):
         next(clips)
@@ -168,7 +171,7 @@ def test_a_diffusion_or_an_autoencoder_of_another_kind_is_a_fault_of_the_caller(
     options, model = SamplingOptions(steps=4), tiny_latte()
     other = open_diffusion(SamplingOptions(steps=5))
     with pytest.raises(ValueError, match="a diffusion of 5 steps, not 4"):
-        generate_clips(model, other, Magnifier(), [0], None, options)
+        Sampler(model=model, diffusion=other, autoencoder=Magnifier(), options=options)
     with pytest.raises(ValueError, match="magnifier has 4 channels, the model 3"):
         generate(model, [0], autoencoder=Magnifier(channels=4))
 

@@ -13,7 +13,7 @@ from latte.data.errors import InputError
 from latte.data.sources import open_video_set
 from latte.model import Latte
 from latte.model.checkpoints import build_model, load_checkpoint, save_checkpoint
-from latte.sampling import SamplingOptions, folder, generate_clips, prepare, run
+from latte.sampling import Sampler, SamplingOptions, folder, prepare, run
 from latte.sampling.generate import open_diffusion
 from latte.sampling.plan import SampleRequest
 
@@ -32,15 +32,13 @@ def contents(root):
 def expected(path, indices, labels=None, **options):
     """What the generator itself gives."""
     options = SamplingOptions(steps=3, **options)
-    clips = generate_clips(
-        build_model(load_checkpoint(path)),
-        open_diffusion(options),
-        open_autoencoder("identity"),
-        indices,
-        labels,
-        options,
+    sampler = Sampler(
+        model=build_model(load_checkpoint(path)),
+        diffusion=open_diffusion(options),
+        autoencoder=open_autoencoder("identity"),
+        options=options,
     )
-    return list(clips)
+    return list(sampler.clips(indices, labels))
 
 
 @pytest.mark.parametrize("file_format", ["mkv", "png"])
@@ -358,9 +356,9 @@ def test_a_full_disk_names_the_file_and_keeps_what_is_there(checkpoint_file, tmp
     assert sorted(contents(out)) == ["000000.mkv", "000001.mkv"]
 
 
-def test_without_a_checkpoint_the_shipped_one_is_taken(checkpoint_file, tmp_path, monkeypatch):
+def test_without_a_checkpoint_the_bundled_one_is_used(checkpoint_file, tmp_path, monkeypatch):
     path = checkpoint_file(3)
-    monkeypatch.setattr(prepare, "shipped_checkpoint", lambda: path)
+    monkeypatch.setattr(prepare, "bundled_checkpoint", lambda: path)
     monkeypatch.chdir(tmp_path)
     assert sample(None, None, dataset="shapes", num_samples=1).out == Path("samples/shapes")
     with pytest.raises(InputError, match="no checkpoint of taichi-hd comes with the package"):

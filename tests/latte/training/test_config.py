@@ -1,4 +1,4 @@
-"""The configurations that ship are the paper's, and what is wrong with another is said at once."""
+"""The bundled configurations are the paper's, and what is wrong with another is said at once."""
 
 import tomllib
 from dataclasses import asdict, fields
@@ -37,7 +37,7 @@ CLIP_FROM = {
 }
 
 
-def test_what_ships():
+def test_the_bundled_configurations_are_listed():
     joint = [f"{name}-joint" for name in PAPER]
     assert config_names() == sorted([*PAPER, *joint, "shapes", "shapes-joint", "shapes-tiny"])
 
