@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from latte.data.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from evaluation.catalogue.registry import Metric
+    from evaluation.catalogue.entry import Metric
 
 Kinds = type | tuple[type, ...]
 NOTHING = type(None)
@@ -117,8 +117,7 @@ def _protocol_fields(where: str, record: Mapping[str, Any], chosen: "Metric") ->
     Raises:
         InputError: it makes none.
     """
-    from evaluation.measuring.results import OF_REAL_VIDEOS
-    from evaluation.protocol.fields import LABELS, Protocol
+    from evaluation.protocol.fields import LABELS, REAL_FIELDS, Protocol
     from evaluation.protocol.presets import STYLEGAN_V
 
     name, stated = record["protocol"], record["protocol_fields"]
@@ -127,10 +126,10 @@ def _protocol_fields(where: str, record: Mapping[str, Any], chosen: "Metric") ->
     moving = {
         key: value
         for key, value in stated.items()
-        if key not in LABELS and (chosen.needs_real or key not in OF_REAL_VIDEOS)
+        if key not in LABELS and (chosen.needs_real or key not in REAL_FIELDS)
     }
     # Of a metric without real videos nothing is stated about them: anything does.
-    real = {} if chosen.needs_real else {key: getattr(STYLEGAN_V, key) for key in OF_REAL_VIDEOS}
+    real = {} if chosen.needs_real else {key: getattr(STYLEGAN_V, key) for key in REAL_FIELDS}
     unknown = [key for key in stated if key not in known]
     lacking = [key for key in known if key not in {**labels, **real, **moving}]
     try:
@@ -140,7 +139,7 @@ def _protocol_fields(where: str, record: Mapping[str, Any], chosen: "Metric") ->
         if lacking:
             raise ValueError(f"it lacks {', '.join(lacking)}")
         Protocol(**labels, **real, **moving)
-    except (ValueError, RecursionError) as error:
+    except (InputError, ValueError, RecursionError) as error:
         raise InputError(
             f"{where}: its protocol is unknown here: {_brief(str(error), 200)}; {OR_ELSE}"
         ) from None
@@ -165,7 +164,7 @@ def fingerprints(
 
     Given statistics count where they do not follow the protocol, which the record does not say.
     """
-    from evaluation.measuring.results import fingerprint_of
+    from evaluation.protocol.content import fingerprint_of
 
     parameters = record.get("parameters") or {}
     sides = [record.get(side) or {} for side in ("real", "fake")]

@@ -30,13 +30,16 @@ from benchmarks.cells.requirements import (
 )
 from benchmarks.tables.measured_results import Measured
 from benchmarks.tables.published import PublishedColumn
-from evaluation.catalogue.registry import for_metric, metric
+from evaluation.catalogue.networks import for_metric
+from evaluation.catalogue.registry import metric
 from evaluation.features.extraction import ExtractionOptions
-from evaluation.measuring.run import MeasureRequest, run_metrics
+from evaluation.measuring.measurer import Measurer
+from evaluation.measuring.networks import Networks
 from evaluation.networks.weights import digest
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, for_dataset
 from evaluation.results.record import Result
+from evaluation.results.writing import append_result
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.datasets import open_dataset
 from latte.data.sources import VideoSet, open_video_set
@@ -217,19 +220,18 @@ def measure_cell(task: PaperTask, request: PaperRequest, folder: Path) -> finish
     """Sample, then measure; samples and features that are there already are not made again."""
     _sample(task, request, folder)
     needs_real = metric(task.column.command).needs_real
-    measure = MeasureRequest(
-        metrics=(task.column.command,),
-        real=open_dataset(task.column.dataset, data_root=request.root) if needs_real else None,
-        fake=first_samples(open_video_set(task.samples_folder(folder)), task.protocol.num_fake),
-        protocol=task.protocol,
-        dataset=task.column.dataset,
-        model=MODEL,
-        out=folder / "results.jsonl",
-    )
     options = ExtractionOptions(
         store=request.store or folder / "features", device=task.device, workers=request.workers
     )
-    (result,) = run_metrics(measure, options)
+    measurer = Measurer(
+        task.protocol, (task.column.command,), Networks(options), dataset=task.column.dataset
+    )
+    (result,) = measurer.measure(
+        open_dataset(task.column.dataset, data_root=request.root) if needs_real else None,
+        first_samples(open_video_set(task.samples_folder(folder)), task.protocol.num_fake),
+        model=MODEL,
+    )
+    append_result(folder / "results.jsonl", result)
     return _as_cell(result)
 
 

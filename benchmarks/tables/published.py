@@ -195,17 +195,17 @@ def published_cell(value: str | None, notes: Sequence[str] = ()) -> Cell:
 
 def differing_fields(record: Mapping[str, Any], column: PublishedColumn) -> list[Deviation]:
     """Everything in which a result was not made as the published column's were."""
-    from evaluation.catalogue.registry import for_metric, metric
-    from evaluation.measuring.results import OF_REAL_VIDEOS
-    from evaluation.protocol.fields import LABELS
+    from evaluation.catalogue.networks import for_metric
+    from evaluation.catalogue.registry import metric
+    from evaluation.protocol.fields import LABELS, REAL_FIELDS
     from evaluation.protocol.presets import published_protocol
 
     chosen = metric(column.command)
     reference = for_metric(published_protocol(column.dataset), chosen).moving_fields()
     made = {key: value for key, value in record["protocol_fields"].items() if key not in LABELS}
     if not chosen.needs_real:
-        reference = {key: reference[key] for key in reference if key not in OF_REAL_VIDEOS}
-        made = {key: made[key] for key in made if key not in OF_REAL_VIDEOS}
+        reference = {key: reference[key] for key in reference if key not in REAL_FIELDS}
+        made = {key: made[key] for key in made if key not in REAL_FIELDS}
     found = differences(made, reference)
     found += differences(
         {key: (record.get("parameters") or {}).get(key) for key in chosen.parameters},

@@ -1,13 +1,12 @@
 """`latte-eval fvd`, `fid`, …, `all`: one command for each metric, all with the same options."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import typer
 
+from evaluation.catalogue.registry import METRICS, metric
 from evaluation.cli.options import (
     AsJson,
     BatchSize,
@@ -39,64 +38,19 @@ from evaluation.cli.options import (
     weights_by_network,
     workers_or_default,
 )
-from latte.data.errors import InputError
 
 if TYPE_CHECKING:
     from evaluation.protocol.fields import Protocol
     from evaluation.results.record import Result
 
 EVERY_METRIC = "all"
-# The names of `evaluation.catalogue.registry`, which is too heavy to import for a help text.
-HELP: Mapping[str, str] = MappingProxyType(
-    {
-        "fvd": """Measure the Fréchet video distance of generated videos from real ones.
+ALL_HELP = """Measure every metric that the protocol names, in one pass over the videos.
 
-Lower is better.
-
-latte-eval fvd --dataset ucf101 --fake samples/ucf101
-
-latte-eval fvd --real real/ --fake fake/ --protocol shapes""",
-        "fid": """Measure the Fréchet inception distance of the frames of the clips.
-
-Lower is better. --protocol stylegan-v-fid50k takes every frame, as fid50k_full does.""",
-        "kvd": """Measure the kernel video distance: squared MMD with a polynomial kernel.
-
-Lower is better; without the bias of FVD for few clips.""",
-        "kid": """Measure the kernel inception distance of the frames of the clips.
-
-Lower is better; the mean over 100 subsets of 1000 frames.""",
-        "jedi": """Measure JEDi's distance on the features of any network of clips.
-
-Lower is better; biased MMD with a polynomial kernel of degree 2, times 100.""",
-        "is": """Measure the Inception Score of generated clips by C3D trained on UCF-101.
-
-Higher is better. Needs no real videos.""",
-        "precision-recall": """Measure which share of generated clips looks real, and the reverse.
-
-Higher is better; nearest neighbours among features, k = 3.""",
-        "density-coverage": """Measure density and coverage: precision and recall for outliers.
-
-Higher is better; nearest neighbours among features, k = 5.""",
-        "per-class": """Measure FVD of each class by itself, and its mean over the classes.
-
-Lower is better. Classes are the folders of the videos.""",
-        "per-position": """Measure FID of first frames, of second frames, …: where clips go wrong.
-
-Lower is better.""",
-        "similarity": """Measure how alike the frames of a clip are: still, jumpy, out of order.
-
-With --checkpoint inside a model, block by block, on noised real clips (--dataset or --real);
-without, of real beside generated videos: the distance of their matrices, lower is better, and the
-rate of inverted relations, in which a nearer frame is less similar than a farther one.
-
-latte-eval similarity --checkpoint model.safetensors --dataset shapes --block 0 --block 7
-
-latte-eval similarity --real real/ --fake fake/ --features pixels --plots figures/""",
-        EVERY_METRIC: """Measure every metric that the protocol names, in one pass over the videos.
-
-Each clip is decoded once, each network sees it once. --set metrics=fvd,is names others.""",
-    }
-)
+Each clip is decoded once, each network sees it once. --set metrics=fvd,is names others."""
+HELP = {
+    **{metric.name: metric.help for metric in METRICS.values()},
+    EVERY_METRIC: ALL_HELP,
+}
 
 
 def measure(
@@ -128,14 +82,17 @@ def measure(
     """Measure what the command is called after."""
     from evaluation.features.extraction import ExtractionOptions
     from evaluation.features.store import default_store
-    from evaluation.measuring.run import MeasureRequest, run_metrics
+    from evaluation.measuring.api import recorded
+    from evaluation.measuring.measurer import Measurer
+    from evaluation.measuring.networks import Networks
+    from evaluation.results.writing import check_writable
 
     chosen = chosen_protocol(
         protocol, settings, dataset, network, num_videos, num_frames, seed, real
     )
     metrics, default = chosen_metrics(str(context.info_name), chosen, network)
-    needs_none = _needs_no_real(metrics)
-    real_set = None if needs_none else real_videos(dataset, real, data_root, chosen)
+    needs_real = any(metric(each).needs_real for each in metrics)
+    real_set = real_videos(dataset, real, data_root, chosen) if needs_real else None
     if checkpoint is not None:
         from evaluation.generated import sample_first
 
@@ -148,18 +105,7 @@ def measure(
             protocol=chosen,
         )
     fake_set = fake_videos(dataset, fake)
-    request = MeasureRequest(
-        metrics=metrics,
-        real=real_set,
-        fake=fake_set,
-        protocol=chosen,
-        weights=weights_by_network(weights, default),
-        at_least=num_videos or 1,
-        dataset=dataset,
-        model=name or (fake_set.stem if isinstance(fake_set, Path) else fake_set.name),
-        resamples=resamples,
-        out=out,
-    )
+    check_writable(out)
     options = ExtractionOptions(
         store=store or default_store(),
         device=device_or_default(device),
@@ -169,9 +115,17 @@ def measure(
         skip_broken=skip_broken,
         progress=not quiet,
     )
+    measurer = Measurer(
+        chosen,
+        metrics,
+        Networks(options, weights_by_network(weights, default)),
+        dataset=dataset,
+        resamples=resamples,
+        at_least=num_videos or 1,
+    )
     results: list[Result] = []
     try:
-        for result in run_metrics(request, options):
+        for result in recorded(measurer.results(real_set, fake_set, model=name), out):
             results.append(result)
             if not as_json:
                 typer.echo(str(result))
@@ -189,26 +143,11 @@ def chosen_metrics(
     Raises:
         InputError: the network that was asked for by name does not see what the metric looks at.
     """
-    from evaluation.catalogue.registry import for_metric, metric
-    from evaluation.networks.registry import network as network_spec
+    from evaluation.measuring.choice import default_network
 
     if command == EVERY_METRIC:
         return protocol.metrics, protocol.network
-    chosen = metric(command)
-    if network is not None:
-        unit = network_spec(network).unit
-        if (chosen.looks == "frames") != (unit == "frame"):
-            raise InputError(
-                f"network {network} looks at {unit}s, which {command} does not: give another "
-                "--network (see `latte-eval networks`)"
-            )
-    return (command,), for_metric(protocol, chosen).network
-
-
-def _needs_no_real(metrics: tuple[str, ...]) -> bool:
-    from evaluation.catalogue.registry import metric
-
-    return not any(metric(name).needs_real for name in metrics)
+    return (command,), default_network((command,), protocol, network)
 
 
 def one_object(results: "list[Result]") -> str:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,28 +73,17 @@ def power(
 
     latte-eval power --difference 10 --real real/ --fake samples/
     """
-    from evaluation.catalogue.values import Sets
     from evaluation.features.extraction import ExtractionOptions
     from evaluation.features.store import default_store
-    from evaluation.measuring.run import MeasureRequest, measured_sets, open_tasks
-    from evaluation.uncertainty import clips_needed
+    from evaluation.measuring.measurer import Measurer
+    from evaluation.measuring.networks import Networks
+    from evaluation.protocol.fields import DDOF
+    from evaluation.uncertainty import FeaturePair, clips_needed
 
     if difference <= 0:
         raise InputError(f"--difference {difference}: give a difference above 0")
     chosen = chosen_protocol(
         protocol, settings, dataset, network, num_videos, num_frames, seed, real
-    )
-    fake_set = fake_videos(dataset, fake)
-    request = MeasureRequest(
-        metrics=("fvd",),
-        real=real_videos(dataset, real, data_root, chosen),
-        fake=fake_set,
-        protocol=chosen,
-        weights=weights_by_network(weights, chosen.network),
-        at_least=num_videos or 1,
-        dataset=dataset,
-        model="",
-        out=Path(),
     )
     options = ExtractionOptions(
         store=store or default_store(),
@@ -104,19 +92,18 @@ def power(
         skip_broken=skip_broken,
         progress=not quiet,
     )
-    tasks, _ = open_tasks(request, options)
-    _, _, real_measured, fake_measured = measured_sets(request, tasks, options)
-    sets = Sets(
-        real=real_measured,
-        fake=fake_measured,
-        network=tasks[0].network,
-        protocol=tasks[0].protocol,
-        parameters={},
-        resamples=0,
+    networks = Networks(options, weights_by_network(weights, chosen.network))
+    measurer = Measurer(chosen, ("fvd",), networks, dataset=dataset, at_least=num_videos or 1)
+    _, _, real_set, fake_set = measurer.sets(
+        real_videos(dataset, real, data_root, chosen), fake_videos(dataset, fake)
     )
-    answer = clips_needed(
-        sets.feature_pair(), difference=difference, power=chance, level=level, seed=chosen.seed
+    assert real_set is not None
+    pair = FeaturePair(
+        measurer.features(real_set, "fvd"),
+        measurer.features(fake_set, "fvd"),
+        ddof=DDOF[chosen.covariance],
     )
+    answer = clips_needed(pair, difference=difference, power=chance, level=level, seed=chosen.seed)
     typer.echo(json.dumps(asdict(answer)) if as_json else _text(answer))
 
 

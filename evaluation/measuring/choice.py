@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.catalogue.registry import for_metric, metric
+from evaluation.catalogue.networks import for_metric
+from evaluation.catalogue.registry import metric
 from evaluation.networks.registry import network
 from evaluation.protocol.fields import Protocol, override
 from evaluation.protocol.presets import for_dataset, load_protocol

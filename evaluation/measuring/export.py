@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from evaluation.features.sets import check_lengths, measure_set, plan_set
+from evaluation.features.sets import check_lengths, effective_protocol, measure_set, plan_set
 from evaluation.measuring.networks import Networks
-from evaluation.measuring.results import effective_protocol
 from evaluation.protocol.fields import Protocol
 from evaluation.results.provenance import provenance
 from evaluation.statistics.file import (

@@ -10,7 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.catalogue.registry import Metric, for_metric, metric
+from evaluation.catalogue.entry import Metric
+from evaluation.catalogue.inputs import refuse_statistics
+from evaluation.catalogue.networks import for_metric
+from evaluation.catalogue.registry import metric
+from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import (
     MeasuredSet,
@@ -21,7 +25,7 @@ from evaluation.features.sets import (
     statistics_set,
 )
 from evaluation.measuring.networks import Networks
-from evaluation.measuring.results import Comparison, notes, notes_on_sets, results_of
+from evaluation.measuring.results import Comparison, results_of
 from evaluation.networks.registry import NetworkSpec, network
 from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result
@@ -159,7 +163,7 @@ class Measurer:
         """As `measure`, each result as soon as it is there."""
         started, self._started = self._started or time.monotonic(), None
         tasks, failures, real_set, fake_set = self.sets(real, fake)
-        self._log(notes_on_sets([each for each in (real_set, fake_set) if each]))
+        self._log(caveats_of_sets([measured for measured in (real_set, fake_set) if measured]))
         results: list[Result] = []
         for task in tasks:
             comparison = Comparison(
@@ -174,10 +178,9 @@ class Measurer:
             except InputError as error:
                 self._fail(failures, task.metric.name, error)
                 continue
-            num_features = task.network.extractor.spec.num_features
             for result in found:
                 results.append(result)
-                self._log(notes(result, task.metric, num_features=num_features))
+                self._log(_caveats(result, task))
                 yield result
         if failures:
             raise FailedMetricsError(failures, results, self._num_metrics)
@@ -234,7 +237,12 @@ class Measurer:
         return next(task.network for task in self.tasks if task.metric.name == metric_name)
 
     def features(self, measured: MeasuredSet, metric_name: str) -> NDArray[np.float64]:
-        """Features of a set by the network of one of the metrics, (rows, D) float64."""
+        """Features of a set by the network of one of the metrics, (rows, D) float64.
+
+        Raises:
+            InputError: the set is known by its statistics alone.
+        """
+        refuse_statistics(measured)
         return self.network(metric_name).features(measured.keys).astype(np.float64)
 
     def _open_tasks(self, metrics: Sequence[str]) -> tuple[list[Task], list[MetricFailure]]:
@@ -309,6 +317,16 @@ def _name(source: Source) -> str:
     return source.stem if isinstance(source, Path) else source.name
 
 
+def _caveats(result: Result, task: Task) -> Iterator[str]:
+    """What a careful reader must know before quoting the number, a sentence each."""
+    if result.deviations:
+        listed = "; ".join(map(str, result.deviations))
+        yield f"not as {result.protocol} asks: {listed}"
+    if "no_interval" in result.details:
+        yield f"{result.metric} has no interval: {result.details['no_interval']}"
+    yield from task.metric.caveats(result, task.network.extractor.spec)
+
+
 def _check_set(planned: PlannedSet | MeasuredSet, task: Task) -> None:
     """A set serves a metric: its clips, or the statistics that were given instead."""
     if isinstance(planned, PlannedSet):
@@ -321,17 +339,11 @@ def _check_set(planned: PlannedSet | MeasuredSet, task: Task) -> None:
 def _check_clips(planned: PlannedSet, task: Task) -> None:
     """There are enough clips, and each is as long as the network needs."""
     clips, spec = planned.plan.clips, task.network.extractor.spec
-    title = task.metric.titles[0]
-    if len(clips) < 2 and task.metric.needs_real and spec.unit == "clip":
+    if len(clips) < task.metric.min_clips:
         raise InputError(
-            f"{planned.videos.root}: a {title} needs at least 2 clips of each set, this one has 1: "
-            "give more videos"
-        )
-    splits = task.metric.parameters.get("splits", 1)
-    if len(clips) < splits:
-        raise InputError(
-            f"{planned.videos.root}: an {title} of {splits} splits needs at least {splits} clips, "
-            f"this set has {len(clips)}: give more videos"
+            f"{planned.videos.root}: {task.metric.titles[0]} needs at least "
+            f"{task.metric.min_clips} clips of each set, this one has {len(clips)}: give more "
+            "videos"
         )
     check_lengths(clips, spec)
 

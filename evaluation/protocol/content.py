@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -15,3 +15,26 @@ def content_key(fields: Mapping[str, Any]) -> bytes:
 def fingerprint(fields: Mapping[str, Any]) -> str:
     """The first 16 hexadecimal digits of the key."""
     return content_key(fields).hex()[:16]
+
+
+def fingerprint_of(
+    fields: Mapping[str, Any],
+    metric: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    given: Sequence[str] = (),
+) -> str:
+    """The fingerprint of a result: a protocol's, unless parameters or statistics add to it.
+
+    Args:
+        fields: the fields of the protocol that affect the number.
+        metric: the metric's name.
+        parameters: the metric's parameters.
+        given: digests of statistics of which the protocol does not know how they were made.
+    """
+    of_fields = fingerprint(fields)
+    if not given and not parameters:
+        return of_fields
+    parts: dict[str, Any] = {"protocol": of_fields, "given": list(given)}
+    if parameters:
+        parts |= {"metric": metric, "parameters": dict(parameters)}
+    return fingerprint(parts)

@@ -1,18 +1,22 @@
-"""Everything that moves the number. Two results compare only if these fields are equal.
+"""Everything that affects a number. Two results compare only if these fields are equal.
 
 A protocol is a value, not a code path: presets (`evaluation/protocol/presets.py`), a TOML file and
 `--set FIELD=VALUE` all make the same frozen record, and its fingerprint goes with every result.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
+
+from msgspec import Meta
 
 from evaluation.protocol.content import fingerprint
 from latte.data.clips import Offset, Order, Selection, ShortVideos, Window
 from latte.data.errors import InputError, nearest
 from latte.data.loading import Preparation
+from latte.data.schema import convert
 from latte.data.transforms import OWN_FILTERS
 
 Covariance = Literal["n", "n-1"]
@@ -21,22 +25,18 @@ Filter = Literal["lanczos", "bicubic", "bilinear", "box", "nearest"]
 Storage = Literal["lossless", "jpeg-75", "jpeg-95", "mp4"]
 Mirror = Literal["none", "real", "both"]
 Resize = Literal["squash", "crop", "clean", "legacy-tensorflow", "legacy-pytorch", "none"]
-METRICS = (
-    "fvd",
-    "kvd",
-    "jedi",
-    "is",
-    "fid",
-    "kid",
-    "precision-recall",
-    "density-coverage",
-    "per-class",
-    "per-position",
-    "similarity",
-)
-DDOF: Mapping[str, int] = {"n": 0, "n-1": 1}  # what a divisor is less than n
-LABELS = ("name", "description", "metrics")  # said about a protocol; they move no number
-FROM_ZERO = ("seed", "num_real", "num_fake")  # whole numbers that may be 0
+DDOF: Mapping[str, int] = {"n": 0, "n-1": 1}  # delta degrees of freedom of a covariance
+LABELS = ("name", "description", "metrics")  # they do not affect results
+REAL_FIELDS = (
+    *("split", "num_real", "real_stride", "real_order", "real_offset", "real_clips", "short_real"),
+)  # of no concern to a metric that needs no real videos
+FROM_ZERO: TypeAlias = Annotated[int, Meta(ge=0)]
+FROM_ONE: TypeAlias = Annotated[int, Meta(ge=1)]
+
+
+def _doc(text: str) -> Meta:
+    """The meaning of a field, for a reader."""
+    return Meta(description=text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,74 +44,110 @@ class Protocol:
     """How a number is made, from the choice of videos to the covariance.
 
     Each field carries its meaning, which `latte-eval protocols show NAME` prints beside the value.
+
+    >>> from evaluation.protocol.presets import STYLEGAN_V
+    >>> STYLEGAN_V.num_frames, STYLEGAN_V.real_stride, STYLEGAN_V.fingerprint
+    (16, 1, 'd234fd8816838d97')
+
+    Raises:
+        InputError: a field is of the wrong type or out of range, or two of them contradict.
     """
 
-    name: Annotated[str, "what it is called; moves no number"]
-    description: Annotated[str, "what it is; moves no number"]
-    metrics: Annotated[tuple[str, ...], "what `latte-eval all` measures; moves no number"]
-    split: Annotated[str, "real videos of a data set: published (as its FVDs are), train, test, …"]
-    num_real: Annotated[int, "real clips at most (frames, if every one is taken); 0: all there are"]
-    num_fake: Annotated[int, "the same of generated clips"]
-    num_frames: Annotated[int, "kept in each clip"]
-    real_stride: Annotated[int, "source frames per kept frame of real videos; papers differ"]
-    fake_stride: Annotated[int, "the same of generated videos"]
+    name: Annotated[str, _doc("name of the protocol; does not affect results")]
+    description: Annotated[str, _doc("what it reproduces; does not affect results")]
+    metrics: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1),
+        _doc("metrics that `latte-eval all` measures; does not affect results"),
+    ]
+    split: Annotated[
+        str, _doc("split of the real data set: published (the one of its papers), train, test, …")
+    ]
+    num_real: Annotated[
+        FROM_ZERO, _doc("maximum number of real clips (frames, if every one is taken); 0: all")
+    ]
+    num_fake: Annotated[FROM_ZERO, _doc("maximum number of generated clips; 0: all")]
+    num_frames: Annotated[FROM_ONE, _doc("frames in each clip")]
+    real_stride: Annotated[
+        FROM_ONE, _doc("source frames per kept frame of real videos; papers differ")
+    ]
+    fake_stride: Annotated[FROM_ONE, _doc("source frames per kept frame of generated videos")]
     real_order: Annotated[
         Order,
-        "sorted: the first real videos by name; random: a seeded choice; clips: a seeded choice "
-        "among all clips of all videos",
+        _doc(
+            "sorted: the first real videos by name; random: a seeded choice; clips: a seeded "
+            "choice among all clips of all videos"
+        ),
     ]
-    fake_order: Annotated[Order, "the same of generated videos"]
+    fake_order: Annotated[Order, _doc("order of generated videos, as real_order")]
     real_offset: Annotated[
         Offset,
-        "first: real clips begin at frame 0; random: where they fit; every: clip after clip, the "
-        "last one shorter, so that each frame is taken once",
+        _doc(
+            "first: real clips begin at frame 0; random: at a seeded place where they fit; every: "
+            "clip after clip, the last one shorter, so that each frame is taken once"
+        ),
     ]
-    fake_offset: Annotated[Offset, "the same of generated clips"]
+    fake_offset: Annotated[Offset, _doc("where generated clips begin, as real_offset")]
     window: Annotated[
-        Window, "what has to fit into a video: kept, up to the last kept frame; whole strides"
+        Window,
+        _doc("what has to fit into a video: kept: up to the last kept frame; strides: all strides"),
     ]
-    short_real: Annotated[ShortVideos, "real videos that are too short: discard or error"]
-    real_clips: Annotated[int, "from one real video at most; a second one after one of each"]
-    fake_clips: Annotated[int, "the same of generated videos"]
-    mirror: Annotated[Mirror, "whose clips come a second time, flipped left to right: none, …"]
-    seed: Annotated[int, "of every random choice above"]
-    recipe: Annotated[Recipe, "how video files become square frames; other frames stay as they are"]
-    filter: Annotated[Filter, "of that resizing"]
-    size: Annotated[int, "of those frames, in pixels"]
-    storage: Annotated[Storage, "what those frames go through before they are measured"]
-    network: Annotated[str, "feature network"]
-    weights: Annotated[str, "published file by name, bundled, or sha256:… of any other file"]
-    output: Annotated[str, "the layer whose output are the features"]
-    resize: Annotated[Resize, "how the network brings frames to its own size"]
-    covariance: Annotated[Covariance, "divided by n, or by n − 1"]
-    precision: Annotated[Literal["float32"], "of the network; statistics are always float64"]
+    short_real: Annotated[
+        ShortVideos, _doc("what to do with real videos that are too short: discard or error")
+    ]
+    real_clips: Annotated[
+        FROM_ONE,
+        _doc("maximum number of clips from one real video; a second one comes after one of each"),
+    ]
+    fake_clips: Annotated[FROM_ONE, _doc("maximum number of clips from one generated video")]
+    mirror: Annotated[
+        Mirror, _doc("which clips are added once more, flipped left to right: none, real or both")
+    ]
+    seed: Annotated[FROM_ZERO, _doc("seed of every random choice")]
+    recipe: Annotated[
+        Recipe,
+        _doc("how video files become square frames; stored frames stay as they are"),
+    ]
+    filter: Annotated[Filter, _doc("filter with which the recipe resizes")]
+    size: Annotated[FROM_ONE, _doc("height and width of the recipe's frames, in pixels")]
+    storage: Annotated[Storage, _doc("how the recipe's frames are stored before they are measured")]
+    network: Annotated[str, _doc("feature network")]
+    weights: Annotated[
+        str, _doc("weights: a published file's name, bundled, or sha256:… for any other file")
+    ]
+    output: Annotated[str, _doc("layer of the network whose output is used as features")]
+    resize: Annotated[Resize, _doc("how the network resizes frames to its own input size")]
+    covariance: Annotated[Covariance, _doc("divisor of the covariance: n or n-1")]
+    precision: Annotated[
+        Literal["float32"], _doc("precision of the network; statistics are always float64")
+    ]
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
         for field in fields(self):
-            _check(field.name, getattr(self, field.name), hints[field.name])
-        self._check_together()
+            convert(getattr(self, field.name), _types()[field.name], field.name)
+        if len(set(self.metrics)) < len(self.metrics):
+            raise InputError(f"metrics: {', '.join(self.metrics)} names one metric twice")
+        own_filter = OWN_FILTERS.get(self.recipe, self.filter)
+        if self.filter != own_filter:
+            raise InputError(
+                f"filter = {self.filter!r}: the recipe {self.recipe} resizes with {own_filter}"
+            )
+        for side in ("real", "fake"):
+            order, offset = getattr(self, f"{side}_order"), getattr(self, f"{side}_offset")
+            if order == "clips" and offset != "random":
+                raise InputError(
+                    f"{side}_offset = {offset!r}: {side}_order = 'clips' needs {side}_offset = "
+                    "'random'"
+                )
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of a hash over every field that moves a number."""
+        """16 hexadecimal digits of a hash over every field that affects results."""
         return fingerprint(self.moving_fields())
 
     def moving_fields(self) -> dict[str, Any]:
-        """The fields that move a number, by name."""
+        """The fields that affect results, by name."""
         return {key: value for key, value in asdict(self).items() if key not in LABELS}
-
-    def _check_together(self) -> None:
-        """Fields that are possible by themselves, but not beside each other."""
-        own = OWN_FILTERS.get(self.recipe, self.filter)
-        if self.filter != own:
-            raise ValueError(f"filter = {self.filter!r}: the recipe {self.recipe} resizes {own}")
-        for order, offset in (
-            (self.real_order, self.real_offset),
-            (self.fake_order, self.fake_offset),
-        ):
-            if order == "clips" and offset != "random":
-                raise ValueError(f"offset {offset!r}: a choice among all clips needs random")
 
     def real_selection(self) -> Selection:
         """How real clips are chosen."""
@@ -150,76 +186,40 @@ class Protocol:
         )
 
 
-def override(protocol: Protocol, assignments: list[str]) -> Protocol:
-    """The protocol with `FIELD=VALUE` assignments applied."""
-    hints = get_type_hints(Protocol)
+def override(protocol: Protocol, assignments: Sequence[str]) -> Protocol:
+    """The protocol with `FIELD=VALUE` assignments applied.
+
+    Raises:
+        InputError: an assignment without a field's name, or a value that the field does not take.
+    """
+    types = _types()
     values: dict[str, Any] = {}
     for assignment in assignments:
-        key, separator, text = assignment.partition("=")
-        key = key.strip()
-        if not separator or key not in hints:
-            known = [field.name for field in fields(Protocol)]
-            raise InputError(f"--set {assignment}: write FIELD=VALUE; {nearest(key, known)}")
-        values[key] = _value(key, text.strip(), hints[key])
-    return checked(lambda: replace(protocol, **values), "--set")
+        key, separator, text = (part.strip() for part in assignment.partition("="))
+        if not separator or key not in types:
+            raise InputError(f"--set {assignment}: write FIELD=VALUE; {nearest(key, list(types))}")
+        if key == "metrics":
+            values[key] = [part.strip() for part in text.split(",") if part.strip()]
+        else:
+            is_number = isinstance(getattr(protocol, key), int) and text.isdecimal()
+            values[key] = int(text) if is_number else text
+    return convert(asdict(protocol) | values, Protocol, "--set")
 
 
 def to_toml(protocol: Protocol) -> str:
     """The protocol as a TOML file that `evaluation.protocol.presets.load_protocol` reads back."""
-    meanings = {
-        key: hint.__metadata__[0]
-        for key, hint in get_type_hints(Protocol, include_extras=True).items()
-    }
-    # What JSON writes of whole numbers, texts and lists of texts is TOML too.
-    values = {key: json.dumps(value) for key, value in asdict(protocol).items()}
     lines = [f"# fingerprint {protocol.fingerprint}"]
-    for key, value in values.items():
-        lines += ["", f"# {meanings[key]}", f"{key} = {value}"]
+    for key, value in asdict(protocol).items():
+        # What JSON writes of integers, strings and lists of strings is TOML too.
+        lines += ["", f"# {_meaning(_types()[key])}", f"{key} = {json.dumps(value)}"]
     return "\n".join(lines) + "\n"
 
 
-def checked(make: Callable[[], Protocol], where: str) -> Protocol:
-    """What `make` makes, its complaints turned into a sentence that says where."""
-    try:
-        return make()
-    except ValueError as error:
-        raise InputError(f"{where}: {error}") from None
+@cache
+def _types() -> Mapping[str, Any]:
+    """The type of each field, with its range and meaning."""
+    return get_type_hints(Protocol, include_extras=True)
 
 
-def _check(name: str, value: object, hint: Any) -> None:
-    if get_origin(hint) is tuple:
-        _check_metrics(name, value)
-        return
-    choices = get_args(hint)
-    if choices and value not in choices:
-        raise ValueError(f"{name} = {value!r}: it is one of {', '.join(map(str, choices))}")
-    if hint is int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError(f"{name} = {value!r}: it is a whole number")
-        least = 0 if name in FROM_ZERO else 1
-        if value < least:
-            raise ValueError(f"{name} = {value}: it has to be at least {least}")
-    if hint is str and not isinstance(value, str):
-        raise ValueError(f"{name} = {value!r}: it is a text")
-
-
-def _check_metrics(name: str, value: object) -> None:
-    if not isinstance(value, tuple) or not value:
-        raise ValueError(f"{name} = {value!r}: it is a list of names, such as {METRICS[0]}")
-    for each in value:
-        if each not in METRICS:
-            raise ValueError(f"{name}: {each!r} is none of {', '.join(METRICS)}")
-    if len(set(value)) < len(value):
-        raise ValueError(f"{name} = {', '.join(value)}: it names one metric twice")
-
-
-def _value(key: str, text: str, hint: Any) -> Any:
-    """What a text on the command line says of a field."""
-    if get_origin(hint) is tuple:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    if hint is not int:
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(f"--set {key}={text}: {key} is a whole number") from None
+def _meaning(hint: Any) -> str:
+    return next(str(part.description) for part in hint.__metadata__ if part.description)

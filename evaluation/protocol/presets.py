@@ -2,13 +2,14 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.protocol.fields import Protocol, checked
+from evaluation.protocol.fields import Protocol
 from latte.data.datasets import dataset
 from latte.data.errors import InputError, nearest
+from latte.data.schema import convert
 
 STYLEGAN_V = Protocol(
     name="stylegan-v",
@@ -250,20 +251,23 @@ def published_protocol(dataset_name: str | None, protocol: Protocol = LATTE) -> 
     return replace(protocol, num_real=min(protocol.num_real, count))
 
 
-def load_protocol(name_or_file: str) -> Protocol:
+def load_protocol(name_or_file: str | Path) -> Protocol:
     """A preset by its name or that of StyleGAN-V's metric, or a protocol from a TOML file.
+
+    >>> load_protocol("fvd2048_16f").name
+    'stylegan-v'
 
     Raises:
         InputError: no such preset or file, or a field that is unknown, missing or impossible.
     """
-    preset = PRESETS.get(ALIASES.get(name_or_file, name_or_file))
+    name = str(name_or_file)
+    preset = PRESETS.get(ALIASES.get(name, name))
     if preset is not None:
         return preset
     path = Path(name_or_file)
     if path.suffix != ".toml" and not path.is_file():
         raise InputError(
-            f"unknown protocol {name_or_file!r}: {nearest(name_or_file, list(PRESETS))} "
-            "(or give a .toml file)"
+            f"unknown protocol {name!r}: {nearest(name, list(PRESETS))} (or give a .toml file)"
         )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -275,25 +279,23 @@ def load_protocol(name_or_file: str) -> Protocol:
 
 
 def protocol_from_fields(table: Mapping[str, Any], *, where: str) -> Protocol:
-    """A protocol from a complete table of fields, or from a `base` preset and what differs."""
+    """A protocol from a complete table of fields, or from a `base` preset and what differs.
+
+    Raises:
+        InputError: a field is unknown, missing or impossible, or there is no such preset.
+    """
     values = dict(table)
-    if isinstance(values.get("metrics"), list):
-        values["metrics"] = tuple(values["metrics"])
     base = values.pop("base", None)
-    known = [field.name for field in fields(Protocol)]
-    for key in values:
-        if key not in known:
-            raise InputError(f"{where}: a protocol has no field {key!r}: {nearest(key, known)}")
     if base is not None:
         if base not in PRESETS:
             raise InputError(
-                f"{where}: base {base!r} is no preset: {nearest(str(base), list(PRESETS))}"
+                f"{where}: base = {base!r} is no preset: {nearest(str(base), list(PRESETS))}"
             )
-        return checked(lambda: replace(PRESETS[base], **values), where)
-    missing = [name for name in known if name not in values]
+        values = asdict(PRESETS[base]) | values
+    missing = [field.name for field in fields(Protocol) if field.name not in values]
     if missing:
         raise InputError(
             f"{where}: the protocol lacks {', '.join(missing)}; write every field, or "
             'base = "stylegan-v" and the fields that differ'
         )
-    return checked(lambda: Protocol(**values), where)
+    return convert(values, Protocol, where)

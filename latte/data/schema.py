@@ -139,4 +139,6 @@ def _member(layout: inspect.Type | None, *kinds: type[Any]) -> Any:
 
 
 def _members(layout: inspect.Type | None) -> tuple[inspect.Type | None, ...]:
+    if isinstance(layout, inspect.Metadata):  # a type with a description
+        return _members(layout.type)
     return layout.types if isinstance(layout, inspect.UnionType) else (layout,)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.shapes.stand_ins import distorted
 from benchmarks.studies.sensitivity.metrics import Baseline, FollowedMetric
-from evaluation.catalogue.registry import title
+from evaluation.catalogue.registry import metric
 from evaluation.measuring.measurer import Measurer
 from evaluation.uncertainty import grouped_jackknife
 from latte.data.clips import candidates
@@ -53,7 +53,8 @@ class Bench:
 
     def title(self, followed: FollowedMetric) -> str:
         """What the number is called with its network."""
-        return title(followed.name, self.measurer.network(followed.metric).extractor.spec)
+        number = metric(followed.metric).number(followed.name)
+        return number.called(self.measurer.network(followed.metric).extractor.spec)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set
-from evaluation.measuring.results import OF_REAL_VIDEOS, notes_on_sets
 from evaluation.protocol.content import content_key
-from evaluation.protocol.fields import Protocol
+from evaluation.protocol.fields import REAL_FIELDS, Protocol
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
 from evaluation.similarity.hidden_states.findings import Difference, ModelSimilarity
@@ -37,7 +37,7 @@ HIDDEN = "hidden-inversion-rate"
 NO_NETWORK = "none"  # no feature network: the examined one is in the details
 # Fields of a protocol that decide which clips a model is shown.
 CLIP_FIELDS = (
-    *OF_REAL_VIDEOS,
+    *REAL_FIELDS,
     *("num_frames", "window", "mirror", "seed", "recipe", "filter", "size", "storage"),
 )
 
@@ -76,7 +76,7 @@ def measure_hidden_states(
     request = replace(request, protocol=protocol)
     planned = _planned(request, options)
     measured = measure_set(planned, [], options)  # hashes the clips, decodes none
-    for note in (*notes_on_sets([measured]), *_notes_on_count(request, measured)):
+    for note in (*caveats_of_sets([measured]), *_notes_on_count(request, measured)):
         logger.warning(note)
     labels = opened.labels(clip.video for clip in measured.clips)
     if _names_no_class(opened, labels):

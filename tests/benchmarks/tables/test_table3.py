@@ -2,7 +2,6 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -13,9 +12,8 @@ from benchmarks.shapes.stand_ins import HELD_OUT, real_videos
 from benchmarks.tables.measured_results import check_record
 from benchmarks.tables.run import TableRequest
 from benchmarks.tables.table3 import DATASETS, fvd_table, published_rows, read_measured, run
-from evaluation.catalogue.registry import metric
 from evaluation.features.extraction import ExtractionOptions
-from evaluation.measuring.results import _fingerprint
+from evaluation.protocol.content import fingerprint_of
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import SHAPES, STYLEGAN_V, published_protocol
 from evaluation.results.record import SetRecord
@@ -41,7 +39,7 @@ def record(
         "network": "i3d",
         "weights_sha256": "ab" * 32,
         "weights_published": True,
-        "fingerprint": _fingerprint(protocol, {}, metric("fvd"), {}),
+        "fingerprint": protocol.fingerprint,
         "protocol": protocol.name,
         "protocol_fields": asdict(protocol),
         "deviations": [],
@@ -384,10 +382,8 @@ def test_statistics_of_other_making_are_part_of_the_fingerprint(sides: tuple[Sid
         )
         for side in sides
     }  # fmt: skip
-    unknown = SimpleNamespace(origin=None)
-    given: Any = {side: SimpleNamespace(record=of[side], given=unknown) for side in sides}
     made = record(
-        fingerprint=_fingerprint(protocol, {}, metric("fvd"), given),
+        fingerprint=fingerprint_of(protocol.moving_fields(), given=sides),
         **{side: asdict(of[side]) for side in sides},
     )
     check_record("line", made)

@@ -11,8 +11,10 @@ import pytest
 from benchmarks.documents.tables import of_this_run, provenance_of
 from benchmarks.tables.run import Made, TableRequest, document
 from benchmarks.tables.table5 import TABLE, is_fid_table, published_rows, read_measured, run
-from evaluation.catalogue.registry import for_metric, metric
-from evaluation.measuring.results import _fingerprint
+from evaluation.catalogue.networks import for_metric
+from evaluation.catalogue.registry import metric
+from evaluation.measuring.results import affecting_fields
+from evaluation.protocol.content import fingerprint_of
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import STYLEGAN_V, published_protocol
 from latte.data.errors import InputError
@@ -38,7 +40,7 @@ def record(name: str, *, by: Protocol | None = None, **changes: Any) -> dict[str
         "num_real": 0 if name == "is" else protocol.num_real,
         "num_fake": protocol.num_fake,
         "network": protocol.network,
-        "fingerprint": _fingerprint(protocol, parameters, chosen, {}),
+        "fingerprint": fingerprint_of(affecting_fields(protocol, chosen), name, parameters),
         "protocol": protocol.name,
         "protocol_fields": asdict(protocol),
         "parameters": dict(parameters),

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from evaluation.features.extraction import ExtractionOptions
-from evaluation.measuring.run import MeasureRequest, run_metrics
+from evaluation.measuring.measurer import Measurer
+from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import LATTE, STYLEGAN_V
 from latte.data.sources import open_video_set
 
@@ -35,19 +36,10 @@ def measure(state_dict_file, tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
 
     def fvd(real, fake, protocol):
-        request = MeasureRequest(
-            metrics=("fvd",),
-            real=open_video_set(real),
-            fake=open_video_set(fake),
-            protocol=protocol,
-            weights={"i3d": state_dict_file},
-            at_least=NUM_VIDEOS,
-            model="formula",
-            resamples=100,
-            out=root / "results.jsonl",
-        )
         options = ExtractionOptions(store=root / "store", workers=0, progress=False)
-        (result,) = run_metrics(request, options)
+        networks = Networks(options, {"i3d": state_dict_file})
+        measurer = Measurer(protocol, ("fvd",), networks, resamples=100, at_least=NUM_VIDEOS)
+        (result,) = measurer.measure(open_video_set(real), open_video_set(fake))
         return result
 
     return fvd

@@ -1,0 +1,120 @@
+"""Fréchet distances by class and by position in the clip. Light to import."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from evaluation.catalogue.entry import Metric, Number, Value
+from evaluation.networks.spec import NetworkSpec
+from evaluation.results.record import Result
+from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from evaluation.catalogue.inputs import MetricInput
+    from evaluation.features.sets import MeasuredSet
+
+_PER_CLASS = Number(title="FVD", per="class")
+_PER_POSITION = Number(title="FID", per="position")
+
+
+def _per_class(given: "MetricInput") -> list[Value]:
+    import numpy as np
+
+    from evaluation.metrics.breakdown import frechet_by_group
+
+    x, y = given.pair()
+    groups = frechet_by_group(x, y, _classes(given.real_set), _classes(given.fake), ddof=given.ddof)
+    distances = {str(name): g.value for name, g in groups.items() if g.value is not None}
+    if not distances:
+        raise InputError(
+            "no class has two clips or more in both sets: the classes are the folders of the "
+            "videos, and have to be called the same in both"
+        )
+    values = list(distances.values())
+    details = {
+        "no_interval": "it is a mean over classes, whose spread is in its details",
+        "std_over_classes": float(np.std(values)),
+        "classes": {
+            str(name): {
+                "value": group.value,
+                "num_real": group.num_real,
+                "num_fake": group.num_fake,
+                "reason": group.reason,
+            }
+            for name, group in groups.items()
+        },
+    }
+    return [
+        Value(
+            number=_PER_CLASS,
+            value=float(np.mean(values)),
+            details=details,
+            parameters={"classes": list(distances)},  # means over other classes do not compare
+        )
+    ]
+
+
+def _classes(measured: "MeasuredSet") -> list[str]:
+    from latte.data.datasets import class_of
+
+    names = []
+    for clip in measured.clips:
+        name = class_of(clip.video)
+        if name is None:
+            raise InputError(
+                f"{measured.record.path}: {clip.video.name} has no class: put the videos of each "
+                "class into a folder of its own"
+            )
+        names.append(name)
+    return names
+
+
+def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[str]:
+    left_out = [
+        f"{name} ({part['reason']})"
+        for name, part in result.details["classes"].items()
+        if part["value"] is None
+    ]
+    if left_out:
+        from evaluation.features.sets import some_of
+
+        yield f"the mean leaves out {some_of(left_out)}"
+
+
+def _per_position(given: "MetricInput") -> list[Value]:
+    from evaluation.catalogue.inputs import refuse_statistics
+    from evaluation.metrics.breakdown import frechet_by_position
+
+    sets = (given.real_set, given.fake)
+    for measured in sets:
+        refuse_statistics(measured)
+    x, y = (given.network.frame_features(measured.keys) for measured in sets)
+    distances = frechet_by_position(x, y, ddof=given.ddof)
+    details = {
+        "no_interval": "it is a mean over positions of the same clips",
+        "positions": [float(distance) for distance in distances],
+    }
+    return [Value(number=_PER_POSITION, value=float(distances.mean()), details=details)]
+
+
+METRICS = (
+    Metric(
+        name="per-class",
+        numbers=(_PER_CLASS,),
+        help="""Measure FVD of each class by itself, and its mean over the classes.
+
+Lower is better. Classes are the folders of the videos.""",
+        looks="clips",
+        min_clips=2,
+        compute=_per_class,
+        caveats=_caveats_of_classes,
+    ),
+    Metric(
+        name="per-position",
+        numbers=(_PER_POSITION,),
+        help="""Measure FID of first frames, of second frames, …: where clips go wrong.
+
+Lower is better.""",
+        looks="frames",
+        compute=_per_position,
+    ),
+)

@@ -1,0 +1,65 @@
+"""Inception Score of clips. Light to import."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from evaluation.catalogue.entry import Metric, Number, Value
+from evaluation.networks.spec import NetworkSpec
+from evaluation.results.record import Result
+
+if TYPE_CHECKING:
+    from evaluation.catalogue.inputs import MetricInput
+
+SPLITS = 10
+_IS = Number(title="IS", higher_is_better=True)
+
+
+def _inception_score(given: "MetricInput") -> list[Value]:
+    from evaluation.metrics.inception_score import inception_score
+    from evaluation.uncertainty.bootstrap import bootstrap_inception_score
+
+    splits, shuffle_seed = given.parameters["splits"], given.parameters["shuffle_seed"]
+    probabilities = given.network.extractor.probabilities(given.features(given.fake))
+    value, deviation = inception_score(probabilities, splits, shuffle_seed=shuffle_seed)
+    interval = None
+    if given.resamples:
+        interval = bootstrap_inception_score(
+            probabilities,
+            splits=splits,
+            resamples=given.resamples,
+            seed=given.protocol.seed,
+            shuffle_seed=shuffle_seed,
+        )
+    details = {
+        "splits": splits,
+        "std_over_splits": deviation,
+        "num_classes": probabilities.shape[1],
+    }
+    return [Value(number=_IS, value=value, interval=interval, details=details)]
+
+
+def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
+    clips = (result.num_fake or 0) / result.details["splits"]
+    classes = result.details["num_classes"]
+    if clips < 2 * classes:
+        yield (
+            f"{clips:g} clips in each split are few for {classes} classes: the score is below its "
+            "limit for many"
+        )
+
+
+METRICS = (
+    Metric(
+        name="is",
+        numbers=(_IS,),
+        help="""Measure the Inception Score of generated clips by C3D trained on UCF-101.
+
+Higher is better. Needs no real videos.""",
+        looks="classes",
+        min_clips=SPLITS,
+        needs_real=False,
+        parameters={"splits": SPLITS, "shuffle_seed": 42},
+        compute=_inception_score,
+        caveats=_caveats,
+    ),
+)

@@ -1,0 +1,84 @@
+"""What a metric is computed from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evaluation.features.extraction import StoredNetwork
+from evaluation.features.sets import MeasuredSet
+from evaluation.metrics.inputs import Array
+from evaluation.protocol.fields import DDOF, Protocol
+from evaluation.uncertainty.resampling import FeaturePair
+from latte.data.errors import InputError
+
+MIN_CLIPS_FOR_INTERVAL = 4  # clips of each set
+TOO_FEW_CLIPS = f"fewer than {MIN_CLIPS_FOR_INTERVAL} clips"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricInput:
+    """Two measured sets, the network that their features are from, and how they are compared."""
+
+    real: MeasuredSet | None  # None: the metric looks at the generated set alone
+    fake: MeasuredSet
+    network: StoredNetwork
+    protocol: Protocol
+    parameters: Mapping[str, Any]  # the metric's
+    resamples: int  # bootstrap resamples of an interval; 0 for no intervals at all
+
+    @property
+    def ddof(self) -> int:
+        """Delta degrees of freedom of covariances."""
+        return DDOF[self.protocol.covariance]
+
+    @property
+    def rows_per_draw(self) -> int | None:
+        """Rows that are drawn together: the frames of a clip; None where clips differ in length."""
+        if self.network.extractor.spec.unit == "clip":
+            return 1
+        lengths = {measured.frames_per_clip for measured in (self.real, self.fake) if measured}
+        return lengths.pop() if len(lengths) == 1 else None
+
+    @property
+    def real_set(self) -> MeasuredSet:
+        """The real set of a metric that needs one."""
+        assert self.real is not None
+        return self.real
+
+    @property
+    def min_count(self) -> int:
+        """Clips of the smaller set."""
+        return min(len(self.real_set.keys), len(self.fake.keys))
+
+    def features(self, measured: MeasuredSet) -> Array:
+        """Features of a set, (rows, D) float64.
+
+        Raises:
+            InputError: the set is known by its statistics alone.
+        """
+        refuse_statistics(measured)
+        return self.network.features(measured.keys).astype(np.float64)
+
+    def feature_pair(self) -> FeaturePair:
+        """Features of both sets, ready to be resampled; all clips have one length."""
+        assert self.rows_per_draw is not None
+        return FeaturePair(*self.pair(), ddof=self.ddof, rows_per_draw=self.rows_per_draw)
+
+    def pair(self) -> tuple[Array, Array]:
+        """Features of the real and of the generated set."""
+        return self.features(self.real_set), self.features(self.fake)
+
+
+def refuse_statistics(measured: MeasuredSet) -> None:
+    """Refuse a set without clips.
+
+    Raises:
+        InputError: the set is known by its statistics alone.
+    """
+    if measured.given is not None:
+        raise InputError(
+            f"{measured.record.path}: holds a mean and a covariance, which do for a Fréchet "
+            "distance alone: give the videos themselves"
+        )

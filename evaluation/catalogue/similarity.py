@@ -1,0 +1,91 @@
+"""How alike the frames of a clip are. Light to import."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from evaluation.catalogue.entry import Metric, Number, Value
+
+if TYPE_CHECKING:
+    from evaluation.catalogue.inputs import MetricInput
+    from evaluation.features.sets import MeasuredSet
+    from evaluation.metrics.inputs import Array
+
+_DISTANCE = Number(title="similarity-distance")
+_INVERSION_RATE = Number(title="inversion-rate", higher_is_better=None)
+
+
+def _similarity(given: "MetricInput") -> list[Value]:
+    from evaluation.catalogue.inputs import MIN_CLIPS_FOR_INTERVAL, TOO_FEW_CLIPS
+    from evaluation.similarity.record import number_record, summary_record
+    from evaluation.similarity.videos.comparison import compare_videos
+
+    found = compare_videos(
+        _matrices(given, given.real_set),
+        _matrices(given, given.fake),
+        seed=given.protocol.seed,
+        intervals=bool(given.resamples),
+    )
+    both = {"real": summary_record(found.real), "fake": summary_record(found.fake)}
+    differences = {name: number_record(gap) for name, gap in found.differences.items()}
+    inverted = found.fake["inverted"]
+    few = min(found.real.num_clips, found.fake.num_clips) < MIN_CLIPS_FOR_INTERVAL
+    why = {"no_interval": TOO_FEW_CLIPS} if given.resamples and few else {}
+    return [
+        Value(
+            number=_DISTANCE,
+            value=found.distance,
+            interval=found.interval,
+            details={
+                "chance_distance": found.chance_distance,
+                "significantly_different": found.significantly_different,
+                "sets": both,
+                "differences": differences,
+                **why,
+            },
+        ),
+        Value(
+            number=_INVERSION_RATE,
+            value=inverted.value,
+            interval=inverted.interval,
+            details={
+                "real": both["real"]["numbers"]["inverted"],
+                "difference": differences["inverted"],
+                **(why if inverted.interval is None else {}),
+            },
+        ),
+    ]
+
+
+def _matrices(given: "MetricInput", measured: "MeasuredSet") -> "Iterator[Array]":
+    """The similarity of the frames of each clip, without all clips in memory."""
+    import numpy as np
+
+    from evaluation.catalogue.inputs import refuse_statistics
+    from evaluation.features.extraction import ROWS_AT_ONCE
+    from evaluation.similarity.matrices import frame_similarity
+    from evaluation.similarity.videos.pixels import MATRIX
+
+    refuse_statistics(measured)
+    is_matrix = given.network.extractor.spec.output == MATRIX
+    for start in range(0, len(measured.keys), ROWS_AT_ONCE):
+        for row in given.network.store.rows(measured.keys[start : start + ROWS_AT_ONCE]):
+            yield row.astype(np.float64) if is_matrix else frame_similarity(row)
+
+
+METRICS = (
+    Metric(
+        name="similarity",
+        numbers=(_DISTANCE, _INVERSION_RATE),
+        help="""Measure how alike the frames of a clip are: still, jumpy, out of order.
+
+With --checkpoint inside a model, block by block, on noised real clips (--dataset or --real);
+without, of real beside generated videos: the distance of their matrices, lower is better, and the
+rate of inverted relations, in which a nearer frame is less similar than a farther one.
+
+latte-eval similarity --checkpoint model.safetensors --dataset shapes --block 0 --block 7
+
+latte-eval similarity --real real/ --fake fake/ --features pixels --plots figures/""",
+        looks="frames",
+        compute=_similarity,
+    ),
+)
