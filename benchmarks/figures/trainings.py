@@ -22,10 +22,19 @@ from benchmarks.cells.cache import (
     read_cells,
 )
 from benchmarks.cells.threads import one_thread
+from benchmarks.figures.checkpoints import CheckpointMeasurer, MeasureOptions, checkpoint_clips
 from benchmarks.shapes import proxy_images
 from benchmarks.shapes.networks import embedded_networks
+from evaluation.features.extraction import ExtractionOptions
+from evaluation.measuring.networks import Networks
+from evaluation.results.record import Result
+from latte.autoencoder.patches import fit_patches, save_patches
 from latte.data import shapes
-from latte.training.config import TrainConfig, as_table
+from latte.data.files import atomic_path
+from latte.model.checkpoints import load_checkpoint
+from latte.training.config import DataTable, TrainConfig, as_table
+from latte.training.run import RunOptions, train
+from latte.training.videos import open_training_set
 
 VERSION = 2  # raised by any change of this module that moves a number
 LATENT_CLIPS = 200  # that latents are fitted to
@@ -64,8 +73,6 @@ class Training:
     @property
     def key(self) -> str:
         """The same for all that a value can depend on; designs are known by what they are."""
-        from benchmarks.figures.checkpoint_measures import MeasureOptions
-
         first = self.image_model
         images = first and [_deciding(first.config), first.num_images, proxy_images.VERSION]
         return cell_key(
@@ -135,16 +142,13 @@ def measure_training(task: Training) -> CellValue:
     Raises:
         InputError: it cannot be trained; the sentence says why.
     """
-    from latte.model.checkpoints import load_checkpoint
-
-    folder = task.run
     with one_thread(task.device):
         last = _train(task)
-        details = _measure_checkpoints(task, folder)
+        details = _measure_checkpoints(task)
         model = load_checkpoint(last)
         _keep(task, last)
     details["parameters"] = sum(tensor.numel() for tensor in model.state_dict.values())
-    details["mse"] = _losses(folder / "log.csv")
+    details["mse"] = _losses(task.run / "log.csv")
     provenance = details.pop("provenance")
     _, value, low, high = details["points"][0][-1]
     return CellValue(value=value, interval=(low, high), details=details, provenance=provenance)
@@ -172,18 +176,17 @@ def trained_network(task: Training) -> tuple[Path, str | None]:
 
 def _train(task: Training) -> Path:
     """Train, or go on; the last checkpoint's averaged weights."""
-    from latte.training.run import RunOptions, train
-
     config = replace(task.config, output=replace(task.config.output, **_output(task)))
     if task.components:
-        config = _with_latents(config, task.components, task.run)
+        config = with_latents(config, task.components, task.run)
     if task.image_model is not None:
-        path = _train_image_model(task, config, task.run)
+        path = _train_image_model(task, config)
         config = replace(config, model=replace(config.model, initialise_from=str(path)))
-    options = RunOptions(
-        out=task.run, data_root=Path(), device=task.device, workers=0, progress=False
-    )
-    return train(config, options)
+    return train(config, _run_options(task, task.run))
+
+
+def _run_options(task: Training, out: Path) -> RunOptions:
+    return RunOptions(out=out, data_root=Path(), device=task.device, workers=0, progress=False)
 
 
 def _keep(task: Training, last: Path) -> None:
@@ -191,53 +194,49 @@ def _keep(task: Training, last: Path) -> None:
     task.kept.mkdir(parents=True, exist_ok=True)
     files = {LATENTS: task.run / LATENTS} if task.components else {}
     for name, source in (files | {WEIGHTS: last}).items():
-        partly = task.kept / f"{name}.partial"
-        shutil.copyfile(source, partly)
-        partly.replace(task.kept / name)
+        with atomic_path(task.kept / name) as partial:
+            shutil.copyfile(source, partial)
 
 
-def _measure_checkpoints(task: Training, folder: Path) -> dict[str, Any]:
-    from benchmarks.figures.checkpoint_measures import Judge, MeasureOptions, checkpoint_clips
-
+def _measure_checkpoints(task: Training) -> dict[str, Any]:
+    """The fields of `measure_training`'s details that come from samples, and "provenance"."""
     options = MeasureOptions(**task.measure)
-    judge = Judge.open(task.config, options, task.folder / "features", task.device)
+    extraction = ExtractionOptions(
+        store=task.folder / "features", device=task.device, workers=0, progress=False
+    )
+    measurer = CheckpointMeasurer(task.config, options, task.strides, Networks(extraction))
     points: list[list[Any]] = [[] for _ in task.strides]
-    details: dict[str, Any] = {"points": points}
     for step in task.steps:
         clips = checkpoint_clips(
-            folder / "checkpoints" / f"{step:07d}" / "ema.safetensors",
+            task.run / "checkpoints" / f"{step:07d}" / WEIGHTS,
             options,
             seed=task.config.training.seed,
             device=task.device,
         )
         is_last = step == task.steps[-1]
-        results = list(
-            judge.results(clips, task.strides, label=f"{task.name}, step {step}", with_fid=is_last)
-        )
-        for found, result in zip(points, results, strict=False):
-            found.append([step, result.value, *(result.interval or [result.value] * 2)])
-        if is_last:
-            fid = results[-1]
-            details["fid"] = [fid.value, *(fid.interval or [fid.value] * 2)]
-            details["fingerprint"] = results[0].fingerprint
-            details["provenance"] = {
-                "date": fid.date,
-                "versions": dict(fid.versions),
-                "host": dict(fid.host),
-            }
-    return details
+        results = measurer.results(clips, label=f"{task.name}, step {step}", with_fid=is_last)
+        for rows, result in zip(points, results, strict=False):
+            rows.append([step, *_value_and_ends(result)])
+    fid = results[-1]
+    return {
+        "points": points,
+        "fid": _value_and_ends(fid),
+        "fingerprint": results[0].fingerprint,
+        "provenance": {"date": fid.date, "versions": dict(fid.versions), "host": dict(fid.host)},
+    }
 
 
-def _with_latents(config: TrainConfig, components: int, folder: Path) -> TrainConfig:
+def _value_and_ends(result: Result) -> list[float]:
+    """[value, low, high]."""
+    return [result.value, *(result.interval or (result.value, result.value))]
+
+
+def with_latents(config: TrainConfig, components: int, folder: Path) -> TrainConfig:
     """The same with the latents that `latte patches` fits to frames of its size.
 
     Few numbers to a token, as the paper's 16: a token that holds more than the network is wide
     would make the comparison one of widths.
     """
-    from latte.autoencoder.patches import fit_patches, save_patches
-    from latte.training.config import DataTable
-    from latte.training.videos import open_training_set
-
     path = folder / LATENTS
     data = DataTable(dataset="shapes", size=config.data.size, stride=1, flip=False)
     training_set = open_training_set(
@@ -249,13 +248,11 @@ def _with_latents(config: TrainConfig, components: int, folder: Path) -> TrainCo
     return replace(config, autoencoder=replace(config.autoencoder, path=str(path)))
 
 
-def _train_image_model(task: Training, config: TrainConfig, folder: Path) -> Path:
+def _train_image_model(task: Training, config: TrainConfig) -> Path:
     """A model of single images of the same latents; its averaged weights."""
-    from latte.training.run import RunOptions, train
-
     assert task.image_model is not None
     alone = task.image_model.config
-    path = folder / "images.npy"
+    path = task.run / "images.npy"
     proxy_images.write_images(path, task.image_model.num_images, alone.data.size)
     output = {"checkpoint_every": alone.training.steps, "sample_every": 0}
     alone = replace(
@@ -264,10 +261,7 @@ def _train_image_model(task: Training, config: TrainConfig, folder: Path) -> Pat
         data=replace(alone.data, dataset=str(path)),
         output=replace(alone.output, **output),
     )
-    options = RunOptions(
-        out=folder / "image_model", data_root=Path(), device=task.device, workers=0, progress=False
-    )
-    return train(alone, options)
+    return train(alone, _run_options(task, task.run / "image_model"))
 
 
 def _output(task: Training) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.cells.cache import FailedCellsError, read_cells
 from benchmarks.figures import trainings
-from benchmarks.figures.checkpoint_measures import MeasureOptions, checkpoint_clips
+from benchmarks.figures.checkpoints import MeasureOptions, checkpoint_clips
 from benchmarks.figures.designs import (
     BASELINE,
     FROM_IMAGES,
@@ -42,7 +42,7 @@ def setup() -> Setup:
         points=2,
         strides=(1, 2, 3, 4),
         measure=MappingProxyType(
-            {"num_clips": 12, "num_real": 16, "sample_steps": 2, "resamples": 20}
+            {"num_clips": 12, "num_real": 16, "sample_steps": 2, "resamples": 40}
         ),
         num_images=8,
         components=3,
@@ -97,7 +97,7 @@ def test_an_interrupted_cell_goes_on_to_the_same_number(setup: Setup, tmp_path: 
         output=replace(cut.config.output, checkpoint_every=1, log_every=1),
     )
     out = cut.folder / "runs" / cut.key
-    half = trainings._with_latents(half, cut.components, out)
+    half = trainings.with_latents(half, cut.components, out)
     train(half, RunOptions(out=out, data_root=Path(), device="cpu", workers=0, progress=False))
     (found,) = run_trainings([cut], 1, cut.folder, workers=0).cells.values()
     assert found.details == expected.details
