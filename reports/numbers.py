@@ -100,6 +100,20 @@ def true_minus(text: str) -> str:
     return re.sub(r"^-(?=[\d.])", "−", text)
 
 
+def percent(ratio: float) -> str:
+    """A relative change as text with its sign.
+
+    >>> [percent(x) for x in (0.1234, -0.05, 0.0004, 0.0, 3.2)]
+    ['+12 %', '−5.0 %', '+0.04 %', '0 %', '+320 %']
+    """
+    if ratio == 0:
+        return "0 %"
+    number = abs(100 * ratio)
+    decimals = 0 if number >= 9.95 else 1 if number >= 0.995 else 2
+    sign = "+" if ratio > 0 else "−"
+    return f"{sign}{number:.{decimals}f} %" if number >= 0.005 else f"{sign}0.01 % or less"
+
+
 def _decimals_of_magnitude(magnitude: float) -> int:
     if magnitude >= 100 or magnitude == 0:
         return 1

@@ -24,7 +24,7 @@ from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import LATENT_CLIPS
 from evaluation.protocol.deviations import Deviation
 from reports.cells import Cell, Column, Row
-from reports.charts.step_curves import StepCurve, StepPanel, step_chart, step_data
+from reports.charts.lines import Line, Panel, line_chart, line_data
 from reports.charts.style import Style, styles_for
 from reports.document import Code, Details, ProvenanceBlock, Report
 from reports.numbers import ASYMMETRIC
@@ -46,6 +46,7 @@ VERDICTS = (
     "Of one seed alone: the intervals of the two measurements overlap.",
     SEVERAL,
 )
+NAMES = {"curve": "design", "x": "step", "y": "value"}  # columns of the numbers behind the curves
 TOGETHER = "Designs over training"
 
 
@@ -100,20 +101,22 @@ def draw(
 ) -> Drawing | None:
     """A panel for each figure; None where nothing was measured."""
     panels = [_panel(figure, curves_of(figure, cells)) for figure in figures]
-    panels = [panel for panel in panels if panel.curves]
+    panels = [panel for panel in panels if panel.lines]
     if not panels:
         return None
     metric = metric_of(request)
-    labels = dict.fromkeys(curve.label for panel in panels for curve in panel.curves)
+    labels = dict.fromkeys(curve.label for panel in panels for curve in panel.lines)
     return Drawing(
         name=name,
-        figure=step_chart(
+        figure=line_chart(
             panels,
             title=title,
             axis=f"{metric} (lower is better)",
+            shared="all",
+            legend="each",
             styles=label_styles(figures, request.scale),
         ),
-        data=step_data(panels),
+        data=line_data(panels).rename(columns=NAMES),
         description=f"{metric} of {', '.join(labels)} over training steps.",
         caption=f"{metric} over training, lower is better. {BANDS}",
     )
@@ -160,15 +163,14 @@ def _shown_cells(figure: CurveFigure, cells: DesignCells) -> list[CellRecord]:
     return [cell for design in figure.designs.values() for cell in cells.of(design).values()]
 
 
-def _panel(figure: CurveFigure, curves: Curves) -> StepPanel:
+def _panel(figure: CurveFigure, curves: Curves) -> Panel:
     """The curves of the designs that were measured."""
     measured = [label for label, by_seed in curves.designs.items() if by_seed and curves.steps]
-    return StepPanel(
-        title=figure.title, curves=tuple(_step_curve(label, curves) for label in measured)
-    )
+    lines = tuple(_line(label, curves) for label in measured)
+    return Panel(title=figure.title, axis="training step", scale="log", lines=lines)
 
 
-def _step_curve(label: str, curves: Curves) -> StepCurve:
+def _line(label: str, curves: Curves) -> Line:
     means = [curves.mean(label, place) for place in range(len(curves.steps))]
     values = tuple(mean.value for mean in means if mean)
     by_seed = list(curves.designs[label].values())
@@ -177,7 +179,7 @@ def _step_curve(label: str, curves: Curves) -> StepCurve:
     else:
         low = tuple(mean.low or mean.value for mean in means if mean)
         high = tuple(mean.high or mean.value for mean in means if mean)
-    return StepCurve(label=label, steps=curves.steps, values=values, low=low, high=high)
+    return Line(label=label, x=curves.steps, y=values, low=low, high=high)
 
 
 def _write_together(

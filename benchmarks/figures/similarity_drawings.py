@@ -20,15 +20,9 @@ from benchmarks.figures.similarity_numbers import (
 )
 from evaluation.similarity.means import ArrayEstimate
 from evaluation.similarity.summary import EDGES
-from reports.charts.bands import BandCurve, BandPanel, band_data, band_figure
-from reports.charts.similarity_figures import (
-    Distribution,
-    Matrix,
-    distribution_data,
-    distribution_figure,
-    matrix_data,
-    matrix_figure,
-)
+from reports.charts.distributions import Distribution, distribution_data, distribution_figure
+from reports.charts.lines import Line, Panel, line_chart, line_data
+from reports.charts.matrices import Matrix, matrix_data, matrix_figure
 
 TITLES = {
     "mean": "mean",
@@ -158,7 +152,7 @@ def _curves(name: str, paths: Mapping[int, str], networks: Networks) -> Drawing:
             points = [mean_number(networks.at(path, step), number) for path in paths.values()]
             has_ends = all(point.low is not None for point in points)
             curves.append(
-                BandCurve(
+                Line(
                     label=f"t = {step}",
                     x=tuple(map(float, paths)),
                     y=tuple(float(point.value) for point in points),
@@ -166,11 +160,11 @@ def _curves(name: str, paths: Mapping[int, str], networks: Networks) -> Drawing:
                     high=tuple(float(point.high) for point in points) if has_ends else None,
                 )
             )
-        panels.append(BandPanel(title=TITLES[number], axis="spatial block", curves=tuple(curves)))
-    picture = band_figure(panels, title="Similarity between frames over depth")
+        panels.append(Panel(title=TITLES[number], axis="spatial block", lines=tuple(curves)))
+    picture = line_chart(panels, title="Similarity between frames over depth", shared="columns")
     of_what = intervals(networks)
     shown = f"Over all spatial blocks{f'; bands are 95 % intervals {of_what}' if of_what else ''}."
-    return _drawing(name, picture, band_data(panels), shown, networks)
+    return _drawing(name, picture, line_data(panels), shown, networks)
 
 
 def _drawing(

@@ -7,15 +7,9 @@ from typing import Any, TypeAlias
 from evaluation.similarity.hidden_states.findings import ModelSimilarity
 from evaluation.similarity.means import ArrayEstimate, Estimate
 from evaluation.similarity.summary import EDGES, Summary
-from reports.charts.bands import BandCurve, BandPanel, band_data, band_figure
-from reports.charts.similarity_figures import (
-    Distribution,
-    Matrix,
-    distribution_data,
-    distribution_figure,
-    matrix_data,
-    matrix_figure,
-)
+from reports.charts.distributions import Distribution, distribution_data, distribution_figure
+from reports.charts.lines import Line, Panel, line_chart, line_data
+from reports.charts.matrices import Matrix, matrix_data, matrix_figure
 from reports.charts.svg import write_figure
 
 Drawn: TypeAlias = tuple[Any, Any]  # a matplotlib figure and the data frame behind it
@@ -73,10 +67,11 @@ def model_figures(
                 ("frame of the second", "frame of the first"),
             )
     if depths := _over_depth(similarity):
-        figures["depth"] = band_figure(depths, title="Over depth"), band_data(depths)
+        chart = line_chart(depths, title="Over depth", shared="columns")
+        figures["depth"] = chart, line_data(depths)
     if len(similarity.timesteps) > 1:
         times = _over_time(similarity, paths)
-        figures["timesteps"] = band_figure(times, title="Over timesteps"), band_data(times)
+        figures["timesteps"] = line_chart(times, title="Over timesteps"), line_data(times)
     return figures
 
 
@@ -85,18 +80,18 @@ def video_figures(sets: Mapping[str, Summary]) -> dict[str, Drawn]:
 
     The curve over distance begins at 1: every frame is like itself.
     """
-    panel = BandPanel(
+    panel = Panel(
         title="mean similarity",
         axis="frames apart",
-        curves=tuple(_distance_curve(name, summary.by_distance) for name, summary in sets.items()),
+        lines=tuple(_distance_curve(name, summary.by_distance) for name, summary in sets.items()),
     )
     matrices = [_matrix(name, summary, _own_numbers(summary)) for name, summary in sets.items()]
     return {
         "matrices": _matrices(matrices, "Similarity between frames"),
         "distribution": _distributions(sets, "Distribution of the similarity between frames"),
         "distance": (
-            band_figure([panel], title="Similarity of frames, by how far they are apart"),
-            band_data([panel]),
+            line_chart([panel], title="Similarity of frames, by how far they are apart"),
+            line_data([panel]),
         ),
     }
 
@@ -139,7 +134,7 @@ def _distributions(summaries: Mapping[str, Summary], title: str) -> Drawn:
     return distribution_figure(distributions, title=title), distribution_data(distributions)
 
 
-def _over_depth(similarity: ModelSimilarity) -> list[BandPanel]:
+def _over_depth(similarity: ModelSimilarity) -> list[Panel]:
     """A row of panels for each timestep; empty where no kind has two blocks."""
     panels = []
     for step in sorted(similarity.timesteps):
@@ -150,7 +145,7 @@ def _over_depth(similarity: ModelSimilarity) -> list[BandPanel]:
             curves = [_curve(kind, each) for kind, each in points.items() if len(each) > 1]
             if curves:
                 heading = f"{title}, t = {step}"
-                panels.append(BandPanel(title=heading, axis="block", curves=tuple(curves)))
+                panels.append(Panel(title=heading, axis="block", lines=tuple(curves)))
     return panels
 
 
@@ -162,21 +157,21 @@ def _mutual(similarity: ModelSimilarity, step: int) -> list[tuple[int, Estimate]
     ]
 
 
-def _over_time(similarity: ModelSimilarity, paths: Sequence[str]) -> list[BandPanel]:
+def _over_time(similarity: ModelSimilarity, paths: Sequence[str]) -> list[Panel]:
     return [
-        BandPanel(
+        Panel(
             title=title,
             axis="timestep",
-            curves=tuple(_curve(path, similarity.over_time(number, path)) for path in paths),
+            lines=tuple(_curve(path, similarity.over_time(number, path)) for path in paths),
         )
         for number, title in AXES_OF_NUMBERS.items()
     ]
 
 
-def _curve(label: str, points: Iterable[tuple[int, Estimate]]) -> BandCurve:
+def _curve(label: str, points: Iterable[tuple[int, Estimate]]) -> Line:
     places, estimates = zip(*points, strict=True)
     intervals = [estimate.interval for estimate in estimates]
-    return BandCurve(
+    return Line(
         label=label,
         x=tuple(float(x) for x in places),
         y=tuple(estimate.value for estimate in estimates),
@@ -185,12 +180,12 @@ def _curve(label: str, points: Iterable[tuple[int, Estimate]]) -> BandCurve:
     )
 
 
-def _distance_curve(label: str, means: ArrayEstimate) -> BandCurve:
+def _distance_curve(label: str, means: ArrayEstimate) -> Line:
     low, high = (
         None if end is None else tuple(end[1:].tolist()) for end in (means.low, means.high)
     )
     values = means.value[1:].tolist()
-    return BandCurve(
+    return Line(
         label=label,
         x=tuple(float(x) for x in range(1, len(values) + 1)),
         y=tuple(values),

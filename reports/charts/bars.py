@@ -1,4 +1,4 @@
-"""Bar charts with intervals. Drawn without a screen, the same bytes every time."""
+"""Bar charts with intervals: values from 0 on, or changes around a base value (tornado charts)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,17 +7,31 @@ from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.artist import Artist
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.markers import CARETLEFT
-from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.text import Annotation
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from reports.charts.style import INK, WIDTH, Style, figure_style, plain_text, styles_for
-from reports.numbers import decimals_of, number_text
+from reports.charts.style import (
+    FAINT,
+    INK,
+    WIDTH,
+    Style,
+    figure_style,
+    legend_below,
+    new_figure,
+    patch,
+    plain_text,
+    styles_for,
+)
+from reports.numbers import decimals_of, number_text, percent
 
-Order = Literal["given", "ascending", "descending"]
+Order = Literal["given", "ascending", "descending", "effect"]
+MAX_TICKS = 6  # on a logarithmic axis
+MARGIN = 6.0  # pixels beside what reaches farthest
+LOG_FROM = 50.0  # values that span this factor need a logarithmic axis
+LOG_FROM_BASE = 3.0  # a value farther than this factor from the base needs one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,25 +39,43 @@ class Bar:
     """One value with its interval; bars of one family share a colour, a hatch and a legend entry.
 
     Raises:
-        ValueError: a number that is not finite, or half an interval.
+        ValueError: a number that is not finite, half an interval, or one with its ends reversed.
     """
 
     label: str
     value: float
-    low: float | None = None
+    low: float | None = None  # interval around the value; both ends or none
     high: float | None = None
     family: str | None = None  # None: the label is its own family
 
     def __post_init__(self) -> None:
         if (self.low is None) != (self.high is None):
             raise ValueError(f"{self.label}: an interval has two ends: give low and high")
-        numbers = [x for x in (self.value, self.low, self.high) if x is not None]
-        if not all(math.isfinite(x) for x in numbers):
-            raise ValueError(f"{self.label}: a bar shows finite numbers, got {numbers}")
+        if not all(math.isfinite(x) for x in self.numbers):
+            raise ValueError(f"{self.label}: a bar shows finite numbers, got {self.numbers}")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"{self.label}: the interval's low end is above its high end")
 
     @property
-    def value_label(self) -> str:
-        return number_text(self.value, decimals_of(self.value, self.low, self.high))
+    def numbers(self) -> list[float]:
+        """The value and the ends of its interval."""
+        return [x for x in (self.value, self.low, self.high) if x is not None]
+
+    @property
+    def group(self) -> str:
+        return self.family or self.label
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """The value that bars begin at, above 0, and what it is called."""
+
+    value: float
+    label: str = "base"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value > 0):
+            raise ValueError(f"changes in per cent need a base above 0, got {self.value}")
 
 
 def bar_chart(
@@ -51,20 +83,22 @@ def bar_chart(
     *,
     title: str,
     axis: str,
+    base: Base | None = None,
     order: Order = "given",
     log: bool | None = None,
     styles: Mapping[str, Style] | None = None,
 ) -> Figure:
-    """Horizontal bars with their intervals and values, the first at the top.
+    """Horizontal bars with their intervals, the first at the top, and text at their ends.
 
-    On a logarithmic axis the length of a bar means nothing, so points on thin lines are drawn, and
-    an interval that reaches far below its value, or to 0, ends in an arrow at the axis's end.
+    The text is the value, or with a base the change from it in per cent. Without a base, the length
+    of a bar means nothing on a logarithmic axis, so points on thin lines are drawn. An interval
+    that reaches far below its value there, or to 0, ends in an arrow.
 
     Args:
-        bars: what is compared.
         axis: what the axis measures, with unit and direction.
-        order: as given, or sorted by value.
-        log: a logarithmic axis; None takes one where positive values span a factor of 50.
+        base: where bars begin; None: at 0.
+        order: as given, sorted by value, or by distance from the base ("effect", farthest first).
+        log: a logarithmic axis; None takes one where values are far apart.
         styles: of families by name, from `styles_for`: give the same to all figures of a report.
 
     Raises:
@@ -74,22 +108,33 @@ def bar_chart(
         raise ValueError(f"figure {title!r} has no bars")
     if log and min(bar.value for bar in bars) <= 0:
         raise ValueError(f"figure {title!r}: a logarithmic axis needs positive values")
-    styles = {**styles_for(_family(bar) for bar in bars), **(styles or {})}
-    bars = _sorted(bars, order)
-    log = _spans_decades(bars) if log is None else log
+    log = _far_apart(bars, base) if log is None else log
+    styles = {**styles_for(bar.group for bar in bars), **(styles or {})}
+    bars = _sorted(bars, order, base, log=log)
     with figure_style():
-        figure = Figure(figsize=(WIDTH, 1.0 + 0.33 * len(bars)), layout="constrained")
-        FigureCanvasAgg(figure)
+        size = (WIDTH + 1.2, 1.5 + 0.24 * len(bars)) if base else (WIDTH, 1.0 + 0.33 * len(bars))
+        figure = new_figure(*size, title)
         axes = figure.add_subplot()
-        _set_axis(axes, bars, log)
+        ends = _set_axis(axes, bars, base, log=log)
+        texts = []
         for place, bar in enumerate(bars):
-            _draw_bar(axes, place, bar, log, styles[_family(bar)])
+            if log and base is None:
+                _draw_point(axes, place, bar, ends[0], styles[bar.group])
+            else:
+                _draw_bar(axes, place, bar, base, styles[bar.group])
+            _draw_whisker(axes, place, bar, ends[0])
+            texts.append(_draw_text(axes, place, bar, base, ends[0]))
+        if base:
+            _draw_base(axes, base)
         axes.set_yticks(range(len(bars)), [plain_text(bar.label) for bar in bars])
         axes.set_ylim(len(bars) - 0.4, -0.6)
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", length=0, labelsize=9)
         axes.set_xlabel(plain_text(axis) + (", logarithmic axis" if log else ""))
-        figure.suptitle(plain_text(title), x=0.01, ha="left", fontsize=11, fontweight="bold")
-        _legend(figure, bars, log, styles)
+        if handles := _handles(bars, styles, points=log and base is None):
+            legend_below(figure, handles)
+        _make_room(figure, axes, texts, ends)
+        if log:
+            axes.xaxis.set_major_locator(FixedLocator(log_ticks(*axes.get_xlim())))
     return figure
 
 
@@ -98,7 +143,7 @@ def bar_data(bars: Sequence[Bar]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "label": [bar.label for bar in bars],
-            "family": [_family(bar) for bar in bars],
+            "family": [bar.group for bar in bars],
             "value": [bar.value for bar in bars],
             "low": [bar.low for bar in bars],
             "high": [bar.high for bar in bars],
@@ -106,100 +151,185 @@ def bar_data(bars: Sequence[Bar]) -> pd.DataFrame:
     )
 
 
-def _family(bar: Bar) -> str:
-    return bar.family or bar.label
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from low to high for a logarithmic axis: 1, 2, 5, or fewer of each ten.
+
+    >>> log_ticks(0.9, 25)
+    [1.0, 2.0, 3.0, 5.0, 10.0, 20.0]
+    >>> log_ticks(1, 1e6)
+    [1.0, 10.0, 100.0, 1000.0, 10000.0, 100000.0, 1000000.0]
+    """
+    tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks: list[float] = []
+    for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
+        candidates = [float(f"{step}e{ten}") for ten in tens for step in steps]
+        ticks = [tick for tick in candidates if low <= tick <= high]
+        if len(ticks) <= MAX_TICKS:
+            break
+    return ticks
 
 
-def _sorted(bars: Sequence[Bar], order: Order) -> list[Bar]:
+def _far_apart(bars: Sequence[Bar], base: Base | None) -> bool:
+    values = [bar.value for bar in bars]
+    low, high = min(values), max(values)
+    if base is None:
+        return low > 0 and high > LOG_FROM * low
+    return low > 0 and (high > LOG_FROM_BASE * base.value or base.value > LOG_FROM_BASE * low)
+
+
+def _sorted(bars: Sequence[Bar], order: Order, base: Base | None, *, log: bool) -> list[Bar]:
     if order == "given":
         return list(bars)
-    return sorted(bars, key=lambda bar: bar.value, reverse=order == "descending")
+    if order != "effect":
+        return sorted(bars, key=lambda bar: bar.value, reverse=order == "descending")
+    origin = _origin(base)
+
+    def effect(bar: Bar) -> float:
+        return abs(math.log(bar.value / origin)) if log else abs(bar.value - origin)
+
+    return sorted(bars, key=effect, reverse=True)
 
 
-def _spans_decades(bars: Sequence[Bar]) -> bool:
-    values = [bar.value for bar in bars]
-    return min(values) > 0 and max(values) > 50 * min(values)
+def _origin(base: Base | None) -> float:
+    return base.value if base else 0.0
 
 
-def _set_axis(axes: Any, bars: Sequence[Bar], log: bool) -> None:
-    """Limits that leave room for the value labels, and a grid."""
-    ends = [x for bar in bars for x in (bar.value, bar.low, bar.high) if x is not None]
+def _set_axis(
+    axes: Any, bars: Sequence[Bar], base: Base | None, *, log: bool
+) -> tuple[float, float]:
+    """The scale and a grid.
+
+    Returns:
+        From where to where bars and whiskers go.
+    """
+    values = [bar.value for bar in bars] + ([] if log and base is None else [_origin(base)])
+    ends = [*values, *(x for bar in bars for x in bar.numbers)]
+    low, high = min(ends), max(ends)
     if log:
         # An interval that reaches far below its value leaves the figure, not the values.
-        lowest = min(bar.value for bar in bars)
-        low, high = max(min(ends), lowest / 3), max(ends)
+        low = max(low, min(values) / (2 if base else 3))
         axes.set_xscale("log")
-        axes.set_xlim(low / 1.6, high * (high / low) ** 0.14 * 1.2)
-        axes.xaxis.set_major_locator(LogLocator(numticks=10))
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.xaxis.set_major_formatter(lambda x, place: f"{x:g}")
-    else:
-        low, high = min(0.0, *ends), max(0.0, *ends)
-        room = 0.14 * (high - low or 1.0)
-        axes.set_xlim(low - (room if low < 0 else 0.0), high + room)
+        axes.xaxis.set_major_formatter(lambda x, place: f"{x:.3g}")
+    if low == high:
+        low, high = (low / 1.1, high * 1.1) if low else (0.0, 1.0)
+    axes.set_xlim(low, high)
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
+    return low, high
 
 
-def _draw_bar(axes: Any, place: int, bar: Bar, log: bool, style: Style) -> None:
-    """One bar (or one point on its line), its interval, and its value beside them."""
-    left = axes.get_xlim()[0]
-    if log:
-        axes.plot([left, bar.value], [place, place], color=style.colour, linewidth=1.4, alpha=0.55)
-        axes.plot(bar.value, place, **_marker(style))
-    else:
-        axes.barh(
-            place,
-            bar.value,
-            height=0.66,
-            color=style.colour,
-            hatch=style.hatch,
-            edgecolor=INK,
-            linewidth=0.7,
-        )
-    end = bar.value
-    if bar.low is not None and bar.high is not None:
-        draw_whisker(axes, place, bar.low, bar.high, left)
-        end = max(end, bar.high)
-    axes.annotate(
-        bar.value_label,
-        (max(end, 0.0), place),
-        xytext=(6, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=9,
+def _draw_bar(axes: Any, place: int, bar: Bar, base: Base | None, style: Style) -> None:
+    axes.barh(
+        place,
+        bar.value - _origin(base),
+        left=_origin(base),
+        height=0.66,
+        color=style.colour,
+        hatch=style.hatch,
+        edgecolor=INK,
+        linewidth=0.7,
+        zorder=2,
     )
 
 
-def draw_whisker(axes: Any, place: int, low: float, high: float, left: float) -> None:
-    """An interval as a line with a stroke at each end; one that goes on to the left of `left` ends
-    there, in an arrow."""
+def _draw_point(axes: Any, place: int, bar: Bar, left: float, style: Style) -> None:
+    axes.plot([left, bar.value], [place, place], color=style.colour, linewidth=1.4, alpha=0.55)
+    axes.plot(bar.value, place, **_marker(style))
+
+
+def _draw_whisker(axes: Any, place: int, bar: Bar, left: float) -> None:
+    """An interval as a line with a stroke at each end, or an arrow where it goes on."""
+    if bar.low is None or bar.high is None:
+        return
     look = {"color": INK, "linewidth": 1.3, "zorder": 3}
-    axes.hlines(place, max(low, left), high, **look)
-    for x in (low, high):
+    axes.hlines(place, max(bar.low, left), bar.high, **look)
+    for x in (bar.low, bar.high):
         if x >= left:
             axes.vlines(x, place - 0.17, place + 0.17, **look)
-    if low < left:
+    if bar.low < left:
         axes.plot(left, place, marker=CARETLEFT, markersize=6, color=INK, zorder=3, clip_on=False)
 
 
-def _legend(figure: Figure, bars: Sequence[Bar], log: bool, styles: Mapping[str, Style]) -> None:
-    """Families under the axes, where a legend hides nothing; none where labels say it all."""
+def _draw_text(axes: Any, place: int, bar: Bar, base: Base | None, left: float) -> Annotation:
+    """The value, or its change from the base, at the outer end of the bar and its whisker."""
+    origin, rises = _origin(base), bar.value >= _origin(base)
+    if base:
+        text = percent(bar.value / base.value - 1)
+    else:
+        text = number_text(bar.value, decimals_of(bar.value, bar.low, bar.high))
+    end = max(origin, *bar.numbers) if rises else max(left, min(origin, *bar.numbers))
+    annotation: Annotation = axes.annotate(
+        text,
+        (end, place),
+        xytext=(5 if rises else -5, 0),
+        textcoords="offset points",
+        va="center",
+        ha="left" if rises else "right",
+        fontsize=8.5,
+    )
+    return annotation
+
+
+def _draw_base(axes: Any, base: Base) -> None:
+    """The line that every bar begins at, with its name and the two directions."""
+    axes.axvline(base.value, color=INK, linewidth=1.2, zorder=4)
+    name = plain_text(f"{base.label} {base.value:.{decimals_of(base.value)}f}")
+    for offset, text, side, look in (
+        ((-6, 3), "← lower", "right", {"fontsize": 8.5, "color": FAINT}),
+        ((6, 3), "higher →", "left", {"fontsize": 8.5, "color": FAINT}),
+        ((0, 15), name, "center", {"fontsize": 9}),
+    ):
+        axes.annotate(
+            text,
+            (base.value, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=offset,
+            textcoords="offset points",
+            ha=side,
+            va="bottom",
+            **look,
+        )
+
+
+def _make_room(
+    figure: Figure, axes: Any, texts: Sequence[Annotation], ends: tuple[float, float]
+) -> None:
+    """Limits between which every bar has its text beside it, as wide as that is drawn."""
+    figure.draw_without_rendering()  # which lays the labels of the rows out
+    width = axes.get_window_extent().width
+    to_axis = axes.transScale + axes.transLimits  # what lies between the ends is between 0 and 1
+    reaches = []
+    for text in texts:
+        (at, _), gap = to_axis.transform((text.xy[0], 0)), abs(text.get_position()[0])
+        size = text.get_window_extent().width + gap * figure.dpi / 72 + 2
+        reaches.append((at, size, text.get_horizontalalignment()))
+    first = 0.0 if ends[0] == 0 else MARGIN
+    left = right = 0.0
+    for _ in range(4):  # more room on one side moves what stands on the other
+        inner = max(width - left - right, 0.3 * width)
+        left = max([first, *(size - at * inner for at, size, side in reaches if side == "right")])
+        right = max(
+            [MARGIN, *(size - (1 - at) * inner for at, size, side in reaches if side == "left")]
+        )
+    low, high = (axes.transScale.transform((end, 0))[0] for end in ends)
+    share = (high - low) / max(width - left - right, 0.3 * width)
+    limits = (low - share * left, high + share * right)
+    axes.set_xlim(*(axes.transScale.inverted().transform((end, 0))[0] for end in limits))
+
+
+def _handles(bars: Sequence[Bar], styles: Mapping[str, Style], *, points: bool) -> list[Artist]:
+    """Of the legend: a family each; none where the labels say it all."""
     families = list(dict.fromkeys(bar.family for bar in bars if bar.family))
     if len(families) < 2 or all(bar.label.startswith(bar.family or "") for bar in bars):
-        return
-    handles = [_handle(family, styles[family], log) for family in families]
-    for columns in range(min(6, len(handles)), 0, -1):
-        legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns)
-        if columns == 1 or legend.get_window_extent().width < figure.bbox.width:
-            break
-        legend.remove()
-
-
-def _handle(family: str, style: Style, log: bool) -> Artist:
-    if log:
-        return Line2D([], [], color=style.colour, **_marker(style), label=plain_text(family))
-    return Patch(facecolor=style.colour, hatch=style.hatch, edgecolor=INK, label=plain_text(family))
+        return []
+    if not points:
+        return [patch(family, styles[family]) for family in families]
+    return [
+        Line2D([], [], color=styles[x].colour, **_marker(styles[x]), label=plain_text(x))
+        for x in families
+    ]
 
 
 def _marker(style: Style) -> dict[str, Any]:

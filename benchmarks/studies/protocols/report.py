@@ -13,10 +13,10 @@ from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result
 from evaluation.uncertainty import Interval
 from reports.cells import Cell, Column, Row
+from reports.charts.bars import Bar, Base, bar_chart
 from reports.charts.style import styles_for
-from reports.charts.tornado import Swing, percent, tornado_chart
 from reports.document import Report
-from reports.numbers import ASYMMETRIC, decimals_of
+from reports.numbers import ASYMMETRIC, decimals_of, percent
 from reports.provenance import Provenance
 from reports.table import Table, write_table
 
@@ -101,12 +101,12 @@ def draw(study: Study) -> list[Drawing]:
     if not study.measured or study.result.value <= 0:
         return []
     title = f"How far one choice moves {study.metric}"
-    chart = tornado_chart(
+    chart = bar_chart(
         swings(study),
-        base=study.result.value,
+        base=Base(value=study.result.value, label=f"base protocol {study.base.name}:"),
+        order="effect",
         title=title,
         axis=f"{study.metric} (lower is better)",
-        base_label=f"base protocol {study.base.name}:",
         styles=styles_for(FAMILIES.values()),
     )
     return [
@@ -121,11 +121,11 @@ def draw(study: Study) -> list[Drawing]:
     ]
 
 
-def swings(study: Study) -> list[Swing]:
+def swings(study: Study) -> list[Bar]:
     """A bar for each choice that could be made; its whisker is the interval of the change."""
     base = study.result.value
     return [
-        Swing(
+        Bar(
             label=measured.choice.label,
             value=result.value,
             low=base + measured.change.low if measured.change else None,

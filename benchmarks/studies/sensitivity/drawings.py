@@ -8,8 +8,8 @@ from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.findings import Finding, Findings
 from benchmarks.studies.sensitivity.measure import UNDISTORTED, Bench, Strengths
 from benchmarks.studies.sensitivity.metrics import METRICS
-from reports.charts.curves import Curve, Panel, panel_chart
 from reports.charts.heat_map import HeatCell, HeatMap, heat_map_figure
+from reports.charts.lines import Line, Panel, line_chart
 from reports.charts.style import styles_for
 
 TITLE = "Which metric sees what"
@@ -63,13 +63,11 @@ def curves(bench: Bench, frame: pd.DataFrame) -> Drawing:
     """A panel for each distortion; a metric looks the same whatever others are followed."""
     styles = styles_for(followed.name for followed in METRICS)
     titles = {bench.title(followed): styles[followed.name] for followed in bench.metrics}
-    chart = panel_chart(
+    chart = line_chart(
         panels(frame, bench.strengths, list(titles)),
         title=f"{TITLE}: effects over the strength",
         axis="effect size: above the band worse, below it better",
-        scale="symlog",
-        band=(-1, 1),
-        columns=3,
+        shared="all",
         styles=titles,
     )
     return Drawing(
@@ -97,8 +95,16 @@ def panels(frame: pd.DataFrame, strengths: Strengths, titles: list[str]) -> list
             start = undistorted[undistorted.metric == title].effect
             effects = np.clip([*start, *own.effect], -LIMIT, LIMIT)
             places = (DISTORTIONS[name].none, *own.strength)
-            lines.append(Curve(label=title, x=tuple(map(float, places)), y=tuple(effects)))
+            lines.append(Line(label=title, x=tuple(map(float, places)), y=tuple(effects)))
         if lines:
-            axis = DISTORTIONS[name].strength
-            drawn.append(Panel(title=name, axis=axis, curves=tuple(lines)))
+            drawn.append(
+                Panel(
+                    title=name,
+                    axis=DISTORTIONS[name].strength,
+                    lines=tuple(lines),
+                    scale="symlog",
+                    equal_distances=True,
+                    shaded=(-1, 1),
+                )
+            )
     return drawn

@@ -17,7 +17,8 @@ from latte.model.checkpoints import load_checkpoint
 from latte.model.cost import cost
 from latte.training.config import to_toml
 from reports.cells import Cell, Column, Row
-from reports.charts.training_curve import Track, training_curve, training_data
+from reports.charts.lines import Line, Panel, line_chart, line_data, running_mean
+from reports.charts.style import Style, styles_for
 from reports.document import (
     Block,
     Code,
@@ -32,10 +33,12 @@ from reports.provenance import Provenance, duration
 from reports.table import Table
 
 ENDS = (" low", " high")  # end the names of columns that hold an interval
+LOGGED, RUNNING_MEAN, MEASURED = "logged", "running mean", "measured"
+STEP = "training step"
 WINDOWS = 15  # disjoint running means in a curve
 
 
-def tracks(run: TrainingRun, measured: CheckpointFvd | None) -> list[Track]:
+def panels(run: TrainingRun, measured: CheckpointFvd | None) -> list[Panel]:
     """The losses, what the optimiser did, and everything that was measured.
 
     Args:
@@ -49,7 +52,8 @@ def tracks(run: TrainingRun, measured: CheckpointFvd | None) -> list[Track]:
     ]
     if log.learning_rate.nunique() > 1:
         steps, rates = tuple(log.step), tuple(log.learning_rate)
-        curves.append(Track(title="learning rate", steps=steps, values=rates))
+        rate = Line(label=LOGGED, x=steps, y=rates, look="plain")
+        curves.append(Panel(title="learning rate", axis=STEP, from_zero=True, lines=(rate,)))
     curves += _measured(run.evaluations)
     return [*curves, *(_measured(measured.table) if measured else [])]
 
@@ -85,12 +89,18 @@ def write_training_report(
 
 def draw(run: TrainingRun, measured: CheckpointFvd | None) -> Drawing:
     """Every number of the run over its steps."""
-    curves = tracks(run, measured)
-    window = 2 * curves[0].reach + 1
+    curves = panels(run, measured)
+    window = 2 * _reach(run.log) + 1
     return Drawing(
         name="training",
-        figure=training_curve(curves, title=f"Training of {run.name}"),
-        data=training_data(curves),
+        figure=line_chart(
+            curves,
+            title=f"Training of {run.name}",
+            columns=2,
+            legend="none",
+            styles=line_styles(),
+        ),
+        data=line_data(curves).rename(columns={"panel": "track", "x": "step", "y": "value"}),
         description="Losses and other numbers of the run over its steps.",
         caption=f"Thin: means over {run.config.output.log_every} steps; thick: running means "
         f"of {window} of those. Points: measured on samples of the averaged weights, with 95 % "
@@ -150,18 +160,34 @@ def _number(row: "pd.Series[float]", name: str) -> Cell:
     return Cell(value=float(row[name]), low=low, high=high)
 
 
-def _logged(log: pd.DataFrame, name: str, title: str) -> Track:
-    values = tuple(map(float, log[name]))
-    return Track(
+def line_styles() -> dict[str, Style]:
+    """What is logged has one colour, and what is measured another."""
+    logged, *_, measured = styles_for([LOGGED, "", " ", MEASURED]).values()
+    return {LOGGED: logged, RUNNING_MEAN: logged, MEASURED: measured}
+
+
+def _reach(log: pd.DataFrame) -> int:
+    """Points on each side that a running mean takes in."""
+    return math.ceil(len(log) / (2 * WINDOWS))
+
+
+def _logged(log: pd.DataFrame, name: str, title: str) -> Panel:
+    steps, values = (tuple(map(float, log[key])) for key in ("step", name))
+    smoothed = running_mean(values, _reach(log))
+    return Panel(
         title=title,
-        steps=tuple(map(float, log.step)),
-        values=values,
-        reach=math.ceil(len(values) / (2 * WINDOWS)),
-        log=min(values) > 0,
+        note=f"last {smoothed[-1]:.3g}",
+        axis=STEP,
+        scale="log" if min(values) > 0 else "linear",
+        from_zero=min(values) == 0,
+        lines=(
+            Line(label=LOGGED, x=steps, y=values, look="faint"),
+            Line(label=RUNNING_MEAN, x=steps, y=smoothed, look="plain"),
+        ),
     )
 
 
-def _measured(table: pd.DataFrame) -> Iterator[Track]:
+def _measured(table: pd.DataFrame) -> Iterator[Panel]:
     for name in map(str, table.columns):
         if name == "step" or name.endswith(ENDS):
             continue
@@ -171,14 +197,14 @@ def _measured(table: pd.DataFrame) -> Iterator[Track]:
             continue
         steps, values, *interval = (tuple(map(float, rows[key])) for key in rows)
         low, high = interval if len(interval) == 2 else (None, None)
-        yield Track(
+        far_apart = min(values) > 0 and max(values) > 10 * min(values)
+        yield Panel(
             title=name,
-            steps=steps,
-            values=values,
-            low=low,
-            high=high,
-            measured=True,
-            log=min(values) > 0 and max(values) > 10 * min(values),
+            note=f"last {values[-1]:.3g}",
+            axis=STEP,
+            scale="log" if far_apart else "linear",
+            from_zero=min(values) >= 0,
+            lines=(Line(label=MEASURED, x=steps, y=values, low=low, high=high),),
         )
 
 

@@ -218,7 +218,7 @@ def test_the_tables_say_what_was_computed():
 def test_a_panel_begins_at_no_strength_with_the_undistorted_videos():
     found = {panel.title: panel for panel in panels(made_up(), STRENGTHS, ["a", "b"])}
     assert list(found) == list(STRENGTHS)
-    curve = found["slowed"].curves[0]
+    curve = found["slowed"].lines[0]
     assert curve.x == (1.0, *STRENGTHS["slowed"])
     assert curve.y[:2] == (0.1, 0.0)
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.studies.training import run as training_run
 from benchmarks.studies.training.checkpoints import COLUMNS, CheckpointFvd, fvd_of_checkpoints
-from benchmarks.studies.training.report import facts_table, tracks
+from benchmarks.studies.training.report import facts_table, panels
 from benchmarks.studies.training.run import TrainingReportRequest, run
 from benchmarks.studies.training.run_folder import open_run, read_numbers
 from evaluation.features.extraction import ExtractionOptions
@@ -100,18 +100,19 @@ def test_every_number_is_a_track_and_a_learning_rate_only_where_it_varies(make_r
     training = open_run(
         make_run(evaluations="step,FVD,FVD low,FVD high,IS\n10,3,2,5,\n20,1,1,2,9\n")
     )
-    found = {track.title: track for track in tracks(training, None)}
+    found = {panel.title: panel for panel in panels(training, None)}
     assert len(found) == 6
-    assert found["FVD"].values == (3, 1)
-    assert (found["FVD"].low, found["FVD"].high) == ((2, 1), (5, 2))
-    assert (found["IS"].steps, found["IS"].values) == ((20,), (9,))
+    (fvd,), (score,) = found["FVD"].lines, found["IS"].lines
+    assert (fvd.y, fvd.low, fvd.high) == ((3, 1), (2, 1), (5, 2))
+    assert (score.x, score.y) == ((20,), (9,))
     loss = found["error of the predicted noise (mse)"]
-    assert loss.values == pytest.approx([1 / i for i in range(1, 41)])
-    assert loss.log
-    assert loss.reach > 0
+    logged, smoothed = loss.lines
+    assert logged.y == pytest.approx([1 / i for i in range(1, 41)])
+    assert loss.scale == "log"
+    assert smoothed.y != logged.y
     constant = training.log.assign(learning_rate=1e-4)
     same = replace(training, log=constant)
-    assert "learning rate" not in [track.title for track in tracks(same, None)]
+    assert "learning rate" not in [panel.title for panel in panels(same, None)]
 
 
 def test_a_run_that_is_going_on_has_a_last_line_that_is_not_yet_whole(make_run):

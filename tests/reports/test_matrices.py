@@ -7,16 +7,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.pyplot import get_cmap
 
-from reports.charts.bands import BandCurve, BandPanel, band_data, band_figure
-from reports.charts.similarity_figures import (
-    COLOURS_OF_MATRICES,
-    Distribution,
-    Matrix,
-    distribution_data,
-    distribution_figure,
-    matrix_data,
-    matrix_figure,
-)
+from reports.charts.distributions import Distribution, distribution_data, distribution_figure
+from reports.charts.matrices import COLOURS, Matrix, matrix_data, matrix_figure
 from reports.charts.style import styles_for
 from reports.charts.svg import figure_svg
 
@@ -27,15 +19,6 @@ ONE, TWO = (
     Distribution(label=label, edges=EDGES, shares=np.histogram(values, EDGES)[0] / len(values))
     for label, values in (("one", np.linspace(0.0, 0.999, 500)), ("two", np.full(3, -0.3125)))
 )
-RISING = BandCurve(
-    label="rising", x=(0.0, 1.0, 2.0), y=(1.0, 2.0, 3.0), low=(0.5, 1.5, 2.5), high=(1.5, 2.5, 3.5)
-)
-FLAT = BandCurve(label="flat", x=(0.0, 2.0), y=(1.0, 1.0))
-PANELS = [
-    BandPanel(title="mean, t = 1", axis="block", curves=(RISING, FLAT)),
-    BandPanel(title="variance, t = 1", axis="block", curves=(FLAT,)),
-    BandPanel(title="mean, t = 2", axis="block", curves=(RISING,)),
-]
 
 
 def drawn(figure: object) -> list:
@@ -61,7 +44,7 @@ def test_matrices_are_vectors_with_the_first_frame_at_the_top() -> None:
 
 
 def test_more_is_lighter_in_grey_too() -> None:
-    colours = get_cmap(COLOURS_OF_MATRICES)(np.linspace(0, 1, 50))[:, :3]
+    colours = get_cmap(COLOURS)(np.linspace(0, 1, 50))[:, :3]
     grey = colours @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(grey) > 0).all()
 
@@ -101,26 +84,10 @@ def test_distributions_are_densities_over_the_range_that_is_used() -> None:
     for patch in steps:
         values, edges, _ = patch.get_data()
         assert (values * np.diff(edges)).sum() == pytest.approx(1)
-    assert len({patch.get_linestyle() for patch in steps}) == 2  # told apart in grey
+    assert len({patch.get_linestyle() for patch in steps}) == 2  # distinct in grey
     colours = [to_hex(patch.get_edgecolor()) for patch in steps]
     styles = styles_for(["one", "two"])
     assert colours == [styles[label].colour.lower() for label in ("one", "two")]
-
-
-def test_curves_have_bands_and_columns_one_scale() -> None:
-    figure = band_figure(PANELS, title="t", columns=2)
-    panels = drawn(figure)
-    assert [axes.get_title("left") for axes in panels] == [panel.title for panel in PANELS]
-    assert panels[0].get_ylim() == panels[2].get_ylim() != panels[1].get_ylim()
-    (band,) = panels[0].collections
-    vertices = band.get_paths()[0].vertices
-    assert {(0.0, 0.5), (2.0, 3.5)} <= {tuple(point) for point in vertices}
-    assert [list(line.get_ydata()) for line in panels[0].lines] == [[1, 2, 3], [1, 1]]
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["rising", "flat"]
-    looks = [(to_hex(line.get_color()), line.get_marker()) for line in panels[0].lines]
-    assert len(set(looks)) == 2
-    assert looks[1] == (to_hex(panels[1].lines[0].get_color()), panels[1].lines[0].get_marker())
 
 
 def test_the_numbers_behind_the_figures() -> None:
@@ -133,16 +100,12 @@ def test_the_numbers_behind_the_figures() -> None:
     (bin_,) = distribution_data([TWO]).to_numpy().tolist()
     assert bin_[0] == "two"
     assert bin_[1:4] == pytest.approx([-0.315, -0.31, 1.0])
-    points = band_data(PANELS)
-    assert len(points) == 3 + 2 + 2 + 3
-    assert points.iloc[1].tolist() == ["mean, t = 1", "rising", 1, 2, 1.5, 2.5]
 
 
 def test_the_same_data_give_the_same_svg() -> None:
     for make in (
         lambda: matrix_figure([LOW, HIGH], title="$"),
         lambda: distribution_figure([ONE, TWO], title="$"),
-        lambda: band_figure(PANELS, title="$"),
     ):
         first, second = figure_svg(make()), figure_svg(make())
         assert first == second
@@ -153,7 +116,6 @@ def test_what_cannot_be_drawn_is_refused() -> None:
     for make, problem in (
         (lambda: matrix_figure([], title="t"), "no matrices"),
         (lambda: distribution_figure([], title="t"), "no distributions"),
-        (lambda: band_figure([], title="t"), "no curves"),
         (lambda: replace(LOW, values=np.zeros((2, 3))), "square and finite"),
         (lambda: replace(LOW, values=np.full((2, 2), math.nan)), "square and finite"),
         (lambda: replace(LOW, low=LOW.values), "both ends"),
@@ -163,9 +125,6 @@ def test_what_cannot_be_drawn_is_refused() -> None:
             lambda: distribution_figure([ONE, replace(TWO, edges=EDGES + 1)], title="t"),
             "several kinds",
         ),
-        (lambda: replace(RISING, high=None), "both ends or none"),
-        (lambda: replace(FLAT, y=(1.0,)), "every place has a value"),
-        (lambda: replace(FLAT, y=(1.0, math.inf)), "finite"),
     ):
         with pytest.raises(ValueError, match=problem):
             make()

@@ -1,0 +1,269 @@
+"""Line charts in small panels, with bands for intervals."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from reports.charts.style import (
+    GRID,
+    INK,
+    WIDTH,
+    Style,
+    figure_style,
+    legend_below,
+    new_figure,
+    plain_text,
+    styles_for,
+)
+
+Scale = Literal["linear", "log", "symlog"]
+Look = Literal["marked", "plain", "faint"]
+Shared = Literal["all", "columns", "none"]
+MAX_LABELLED = 6  # places; with more the numbers under an axis are round ones
+FEW_DECADES = 2.5  # a logarithmic axis over fewer has 2 and 5 among its numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """Values over places, with the ends of their intervals where known.
+
+    Raises:
+        ValueError: other numbers of places than of values or ends, half an interval, or a number
+            that is not finite.
+    """
+
+    label: str  # the same label looks the same in every panel
+    x: tuple[float, ...]  # ascending
+    y: tuple[float, ...]
+    low: tuple[float, ...] | None = None
+    high: tuple[float, ...] | None = None
+    look: Look = "marked"  # each value has its marker; for many values "plain", or "faint" behind
+
+    def __post_init__(self) -> None:
+        columns = [part for part in (self.x, self.y, self.low, self.high) if part is not None]
+        if not self.x or {len(part) for part in columns} != {len(self.x)} or len(columns) == 3:
+            raise ValueError(f"{self.label}: every place needs a value, and both ends or none")
+        if not all(math.isfinite(number) for part in columns for number in part):
+            raise ValueError(f"{self.label}: a line shows finite numbers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """The lines of one small chart.
+
+    Raises:
+        ValueError: a logarithmic axis for values that are not positive.
+    """
+
+    title: str
+    lines: tuple[Line, ...]
+    axis: str = ""  # what the horizontal axis measures
+    scale: Scale = "linear"  # "symlog" is linear between −1 and 1 and logarithmic outside
+    from_zero: bool = False  # a linear vertical axis begins at 0
+    equal_distances: bool = False  # between places, whatever their numbers
+    shaded: tuple[float, float] | None = None  # a range of values, such as what is usual
+    note: str = ""  # at the right end of the title
+
+    def __post_init__(self) -> None:
+        if self.scale == "log" and any(y <= 0 for line in self.lines for y in line.y):
+            raise ValueError(f"{self.title}: a logarithmic axis needs positive values")
+
+    @property
+    def places(self) -> list[float]:
+        return sorted({x for line in self.lines for x in line.x})
+
+
+def line_chart(
+    panels: Sequence[Panel],
+    *,
+    title: str,
+    axis: str = "",
+    columns: int = 3,
+    shared: Shared = "none",
+    legend: Literal["one", "each", "none"] = "one",
+    styles: Mapping[str, Style] | None = None,
+) -> Figure:
+    """Panels side by side, each line with a band for its intervals.
+
+    Args:
+        axis: what the vertical axis measures, if it is the same for all panels.
+        columns: panels in a row, at most.
+        shared: which panels have one vertical axis.
+        legend: one for all panels, or one under each of them.
+        styles: of labels by name, from `styles_for`: give the same to all figures of a report.
+
+    Raises:
+        ValueError: no lines.
+    """
+    labels = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
+    if not labels:
+        raise ValueError(f"figure {title!r} has no lines")
+    styles = {**styles_for(labels), **(styles or {})}
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    under = 0.1 + 0.2 * max(len(panel.lines) for panel in panels) if legend == "each" else 0.0
+    height = 0.9 + rows * (2.3 + under)
+    with figure_style():
+        figure = new_figure(WIDTH * (1.0 if columns == 1 else 1.55), height, title)
+        sharey: Any = {"all": True, "columns": "col", "none": False}[shared]
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+        for place, axes in enumerate(grid.flat):
+            axes.set_visible(place < len(panels))
+            if place < len(panels):
+                below = panels[place + columns].axis if place + columns < len(panels) else None
+                _draw_panel(axes, panels[place], styles, named=panels[place].axis != below)
+                _set_limits(axes, panels if shared == "all" else [panels[place]])
+                _set_range(axes, [each for each in panels if each.axis == panels[place].axis])
+                if legend == "each":
+                    _legend_of_panel(axes, panels[place], styles)
+        if axis:
+            figure.supylabel(plain_text(axis), fontsize=9.5)
+        if legend == "one":
+            legend_below(
+                figure,
+                [Line2D([], [], **_marked(styles[x]), label=plain_text(x)) for x in labels],
+            )
+    return figure
+
+
+def line_data(panels: Iterable[Panel]) -> pd.DataFrame:
+    """The numbers behind the lines: one row for each point."""
+    rows = [
+        (panel.title, line.label, *point)
+        for panel in panels
+        for line in panel.lines
+        for point in zip(
+            line.x,
+            line.y,
+            line.low or [math.nan] * len(line.x),
+            line.high or [math.nan] * len(line.x),
+            strict=True,
+        )
+    ]
+    return pd.DataFrame(rows, columns=["panel", "curve", "x", "y", "low", "high"])
+
+
+def running_mean(values: Sequence[float], reach: int) -> tuple[float, ...]:
+    """The mean of each value and its neighbours, `reach` of them to each side.
+
+    Near either end, as many on one side as there are on the other, so that it does not lag behind
+    a slope at the beginning; at the end the values that there are.
+
+    >>> running_mean((16.0, 8.0, 4.0, 2.0), 1)
+    (16.0, 9.333333333333334, 4.666666666666667, 3.0)
+    """
+    return tuple(
+        float(np.mean(values[i - min(i, reach) : i + min(i, reach) + 1]))
+        for i in range(len(values))
+    )
+
+
+def _draw_panel(axes: Any, panel: Panel, styles: Mapping[str, Style], *, named: bool) -> None:
+    places = panel.places
+    _set_scale(axes, panel)
+    if panel.shaded is not None:
+        axes.axhspan(*panel.shaded, color=GRID, alpha=0.7, linewidth=0, zorder=0)
+    for line in panel.lines:
+        x = [places.index(each) for each in line.x] if panel.equal_distances else line.x
+        style = styles[line.label]
+        if line.low is not None and len(line.x) > 1:
+            axes.fill_between(x, line.low, line.high, color=style.colour, alpha=0.18, linewidth=0)
+        elif line.low is not None:
+            axes.vlines(x, line.low, line.high, color=style.colour, linewidth=1.2)
+        axes.plot(x, line.y, **_look(line, style))
+    if panel.equal_distances:
+        axes.set_xticks(range(len(places)), [_number(x) for x in places])
+    elif len(places) <= MAX_LABELLED:
+        axes.set_xticks(places, [_number(x) for x in places])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        axes.xaxis.set_major_formatter(lambda x, place: _number(x))
+    axes.set_title(plain_text(panel.title), fontsize=9.5)
+    if panel.note:
+        axes.set_title(plain_text(panel.note), fontsize=8.5, fontweight="normal", loc="right")
+    if named:
+        axes.set_xlabel(plain_text(panel.axis), fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.grid(axis="y")
+
+
+def _set_scale(axes: Any, panel: Panel) -> None:
+    if panel.scale == "linear":
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+        return
+    if panel.scale == "symlog":
+        axes.set_yscale("symlog", linthresh=1.0, linscale=0.8)
+    else:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(lambda y, place: _number(y))
+
+
+def _set_limits(axes: Any, panels: Sequence[Panel]) -> None:
+    """Of a logarithmic axis by the values: bands may leave the figure."""
+    values = [y for panel in panels for line in panel.lines for y in line.y]
+    if panels[0].scale == "log":
+        low, high = min(values), max(values)
+        axes.set_ylim(low / 1.35, high * 1.35)
+        subs = (1.0, 2.0, 5.0) if math.log10(high / low) < FEW_DECADES else (1.0,)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    elif panels[0].from_zero:
+        axes.set_ylim(bottom=0)
+
+
+def _set_range(axes: Any, panels: Sequence[Panel]) -> None:
+    """Panels whose horizontal axes measure the same have one range of places."""
+    places = [x for panel in panels for x in panel.places]
+    if len(panels) > 1 and not any(panel.equal_distances for panel in panels):
+        margin = 0.04 * (max(places) - min(places)) or 1.0
+        axes.set_xlim(min(places) - margin, max(places) + margin)
+
+
+def _legend_of_panel(axes: Any, panel: Panel, styles: Mapping[str, Style]) -> None:
+    axes.legend(
+        handles=[
+            Line2D([], [], **_marked(styles[line.label]), label=plain_text(line.label))
+            for line in panel.lines
+        ],
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.2),
+        fontsize=8.5,
+        handlelength=3.0,
+    )
+
+
+def _look(line: Line, style: Style) -> dict[str, Any]:
+    if line.look == "marked":
+        return _marked(style)
+    if line.look == "faint":
+        return {"color": style.colour, "linewidth": 0.8, "alpha": 0.4}
+    return {"color": style.colour, "linewidth": 1.8}
+
+
+def _marked(style: Style) -> dict[str, Any]:
+    return {
+        "color": style.colour,
+        "linestyle": style.dashes,
+        "linewidth": 1.6,
+        "marker": style.marker,
+        "markersize": 4.6,
+        "markeredgecolor": INK,
+        "markeredgewidth": 0.5,
+    }
+
+
+def _number(x: float) -> str:
+    """A number at an axis.
+
+    >>> [_number(x) for x in (0.5, -2, 1500, 1000000)]
+    ['0.5', '−2', '1,500', '1,000,000']
+    """
+    text = f"{x:,.0f}" if float(x).is_integer() and abs(x) < 1e9 else f"{x:g}"
+    return text.replace("-", "−")
