@@ -289,6 +289,7 @@ _ENTRIES = (
         summary="How often the 95 % intervals cover the true value, in simulations",
         options=("repetitions", "workers", "out"),
         module="benchmarks.studies.coverage",
+        request="benchmarks.studies.coverage:CoverageRequest",
         reproduce_options=("--repetitions", "60"),  # 300 take half an hour
     ),
     _study(
@@ -297,6 +298,7 @@ _ENTRIES = (
         summary="Time and memory of the evaluation on this machine, beside what is promised",
         options=("out",),
         module="benchmarks.studies.speed.evaluation",
+        request="benchmarks.studies.speed.evaluation:SpeedRequest",
     ),
     _study(
         name="speed-generator",
@@ -305,6 +307,7 @@ _ENTRIES = (
         details="Forward, training step and sampling, as ratios within one run.",
         options=("models", "quick", "compiled", "device", "out"),
         module="benchmarks.studies.speed.generator",
+        request="benchmarks.studies.speed.generator:GeneratorSpeedRequest",
         reproduced=False,
     ),
     _study(

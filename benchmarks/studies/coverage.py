@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,12 +35,12 @@ from reports.document import ProvenanceBlock, Report, TableBlock
 from reports.provenance import Provenance
 from reports.table import Cell, Column, Row, Table
 
-DEGREES = 5  # of Student's t, for the heavy tails
-PLACE = ("D", "N, M", "scale, shift")  # columns that say which case it is
-OF_LIMITS = (
-    "The distance of the distributions, what is expected of so many samples, and its extrapolation "
-    "to many; of 100, how often the limit's interval covers the truth, and how often the limit is "
-    "nearer to it than the value."
+DEGREES = 5  # of Student's t, for heavy tails
+CASE_COLUMNS = ("D", "N, M", "scale, shift")
+LIMITS_CAPTION = (
+    "The distance of the distributions, its expected value for so many samples, and its "
+    "extrapolation to many; how often in percent the limit's interval covers the truth, and how "
+    "often the limit is nearer to it than the value."
 )
 Method = Callable[[FeaturePair, int], Interval]
 
@@ -88,7 +89,7 @@ class Case:
 
 
 CASES = (
-    # Those on which the methods were developed.
+    # The methods were developed on these cases …
     Case(8, 256, 256),
     Case(8, 256, 256, 1.0, 0.3),
     Case(8, 256, 256, 1.1, 0.6),
@@ -98,7 +99,7 @@ CASES = (
     Case(64, 256, 256, 1.1, 1.0),
     Case(64, 256, 256),
     Case(64, 48, 48, 1.1, 1.0),
-    # Those on which they were only tried.
+    # … and only tried on these.
     Case(8, 48, 48),
     Case(8, 128, 128, 1.0, 1.0),
     Case(12, 1000, 1000),
@@ -122,26 +123,38 @@ def methods(resamples: int) -> dict[str, Method]:
     }
 
 
-def cover(case: Case, *, repetitions: int, resamples: int, reference: int, seed: int) -> dict:
-    """One row of the table: how often each interval covers, of 100, and how wide it is.
+@dataclass(frozen=True, kw_only=True)
+class CoverageRequest:
+    """How much is simulated, and how the work is done."""
+
+    repetitions: int = 300  # draws of each case
+    resamples: int = 400  # of each interval
+    reference: int = 3000  # draws for the expected value
+    seed: int = 0
+    cases: tuple[Case, ...] = CASES
+    workers: int = 0  # processes that share the cases, which changes numbers by rounding at most
+
+
+def cover(case: Case, request: CoverageRequest) -> dict[str, Any]:
+    """One row of the table: the percentage of intervals that cover, and how wide they are.
 
     Widths are relative to the middle 95 % of the value itself.
     """
-    random = np.random.default_rng((seed, case.features, case.rows))
+    random = np.random.default_rng((request.seed, case.features, case.rows))
     values = np.array(
-        [frechet_distance_from_features(*case.draw(random)) for _ in range(reference)]
+        [frechet_distance_from_features(*case.draw(random)) for _ in range(request.reference)]
     )
     expected, width = values.mean(), float(np.diff(np.quantile(values, [0.025, 0.975]))[0])
-    samples = [FeaturePair(*case.draw(random)) for _ in range(repetitions)]
-    row: dict = {
+    samples = [FeaturePair(*case.draw(random)) for _ in range(request.repetitions)]
+    row: dict[str, Any] = {
         "D": case.features,
         "N, M": f"{case.rows}, {case.other_rows}",
         "scale, shift": str(case),
     }
-    for name, method in methods(resamples).items():
-        found = [method(pair, number) for number, pair in enumerate(samples)]
-        row[name] = 100 * np.mean([i.low <= expected <= i.high for i in found])
-        row[f"{name}: width"] = np.mean([i.high - i.low for i in found]) / width
+    for name, method in methods(request.resamples).items():
+        intervals = [method(pair, number) for number, pair in enumerate(samples)]
+        row[name] = 100 * np.mean([i.low <= expected <= i.high for i in intervals])
+        row[f"{name}: width"] = np.mean([i.high - i.low for i in intervals]) / width
     limits = [extrapolate_frechet(pair, seed=number) for number, pair in enumerate(samples)]
     truth = case.truth
     row["truth"], row["FD"] = truth, expected
@@ -156,38 +169,21 @@ def cover(case: Case, *, repetitions: int, resamples: int, reference: int, seed:
     return row
 
 
-def run(
-    *,
-    out: Path,
-    repetitions: int = 300,
-    resamples: int = 400,
-    reference: int = 3000,
-    seed: int = 0,
-    cases: tuple[Case, ...] = CASES,
-    workers: int = 0,
-) -> None:
-    """Simulate, write `coverage.md`, `.html`, `.csv` and `.report.json`, and print the report.
-
-    Args:
-        workers: processes that share the cases; 0 works in this one. Moves no number but by
-            rounding.
-    """
+def run(out: Path, request: CoverageRequest) -> None:
+    """Simulate, write `coverage.md`, `.html`, `.csv` and `.report.json`, and print the report."""
     started = time.monotonic()
-    simulate = partial(
-        cover, repetitions=repetitions, resamples=resamples, reference=reference, seed=seed
-    )
+    cases = request.cases
     with processes_of_one_thread():
         rows = map_in_order(
-            simulate, cases, workers=min(workers, len(cases)), timeout=math.inf, label=str
+            partial(cover, request=request),
+            cases,
+            workers=min(request.workers, len(cases)),
+            timeout=math.inf,
+            label=str,
         )
         frame = pd.DataFrame(tqdm(rows, total=len(cases), unit="case", file=sys.stderr))
-    caption = (
-        f"Of 100, from {repetitions} repetitions (± {100 * (0.95 * 0.05 / repetitions) ** 0.5:.1f} "
-        f"where 95 is right), {resamples} resamples, seed {seed}. Width: against the middle "
-        f"95 % of the value itself. Expected values from {reference} draws."
-    )
     record = this_run(seconds=time.monotonic() - started)
-    report = coverage_report(frame, caption, record)
+    report = coverage_report(frame, request, record)
     paths = report.write(out, "coverage")
     paths.append(out / "coverage.csv")
     frame.to_csv(paths[-1], index=False)
@@ -195,16 +191,24 @@ def run(
     print(written(paths))
 
 
-def coverage_report(frame: pd.DataFrame, caption: str, provenance: Provenance) -> Report:
+def coverage_report(
+    frame: pd.DataFrame, request: CoverageRequest, provenance: Provenance
+) -> Report:
     """A table for the intervals, and one for the limit for many samples."""
+    margin = 100 * (0.95 * 0.05 / request.repetitions) ** 0.5
+    caption = (
+        f"Percentages of {request.repetitions} repetitions (± {margin:.1f} where 95 is right), "
+        f"{request.resamples} resamples, seed {request.seed}. Width: relative to the middle 95 % "
+        f"of the value itself. Expected values from {request.reference} draws."
+    )
     split = list(frame.columns).index("truth")
-    intervals, limits = frame.columns[len(PLACE) : split], frame.columns[split:]
+    intervals, limits = frame.columns[len(CASE_COLUMNS) : split], frame.columns[split:]
     return Report(
         title="Coverage of 95 % intervals",
         lead=_lead(frame),
         blocks=(
             TableBlock(table=_table("Intervals of the value", frame, intervals, caption)),
-            TableBlock(table=_table("The limit for many samples", frame, limits, OF_LIMITS)),
+            TableBlock(table=_table("The limit for many samples", frame, limits, LIMITS_CAPTION)),
             ProvenanceBlock(records=(provenance,)),
         ),
     )
@@ -215,11 +219,11 @@ def _table(title: str, frame: pd.DataFrame, columns: Iterable[str], caption: str
     return Table(
         title=title,
         caption=caption,
-        label_heading="; ".join(PLACE),
+        label_heading="; ".join(CASE_COLUMNS),
         columns=tuple(Column(key=name, title=name) for name in names),
         rows=tuple(
             Row(
-                label="; ".join(str(case[key]) for key in PLACE),
+                label="; ".join(str(case[key]) for key in CASE_COLUMNS),
                 cells={name: _cell(case[name]) for name in names},
             )
             for case in frame.to_dict("records")
@@ -235,7 +239,9 @@ def _cell(value: float | str) -> Cell:
 
 def _lead(frame: pd.DataFrame) -> str:
     """How often each method covers, from the worst case to the best."""
-    said = [f"{name} in {frame[name].min():.3g} to {frame[name].max():.3g}" for name in methods(1)]
+    ranges = [
+        f"{name} in {frame[name].min():.3g} to {frame[name].max():.3g}" for name in methods(1)
+    ]
     reliable = frame[frame.reliable == "yes"]["FD∞ covers"]
     limit = ""
     if len(reliable):
@@ -245,5 +251,5 @@ def _lead(frame: pd.DataFrame) -> str:
         )
     return (
         f"Of 100 intervals of 95 %, over {len(frame)} cases, the expected value is covered by "
-        f"{'; '.join(said)}.{limit}"
+        f"{'; '.join(ranges)}.{limit}"
     )

@@ -1,7 +1,7 @@
 """`latte-bench speed`: what the project promises about time and memory, measured.
 
-Ratios come from one run on one machine; absolute times say on which machine they were taken. These
-are figures to look at, not tests: nothing fails here when a machine is busy.
+Ratios come from one run on one machine; absolute times say on which machine they were taken.
+Nothing fails here when a machine is busy: these are no tests.
 """
 
 import resource
@@ -21,10 +21,10 @@ import torch
 from benchmarks.cells.provenance import this_run
 from benchmarks.documents.tables import written
 from benchmarks.shapes.distortions import EnlargedVideo
-from evaluation.features.extraction import ExtractionOptions, StoredNetwork
-from evaluation.features.sets import measure_set, plan_set
+from evaluation.features.extraction import ExtractionOptions
+from evaluation.measuring.measurer import Measurer
+from evaluation.measuring.networks import Networks
 from evaluation.networks.i3d import I3D, fold_batch_norms
-from evaluation.networks.registry import build
 from evaluation.protocol.presets import SHAPES
 from evaluation.uncertainty import FeaturePair, bootstrap_frechet, half_sample_frechet
 from latte.data.shapes import ShapesVideo
@@ -33,43 +33,51 @@ from reports.document import ProvenanceBlock, Report, TableBlock
 from reports.provenance import Provenance
 from reports.table import Cell, Column, Row, Table
 
-MEGABYTE = 1024.0  # in the kilobytes that getrusage counts in
+MEGABYTE = 1024.0  # kilobytes, the unit of getrusage
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedRequest:
+    """What is measured."""
+
+    num_clips: int = 2048  # of the larger extraction
+    with_demo: bool = True
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One measured promise."""
+class Quantity:
+    """A time, a memory or a ratio, with its limit where one is promised."""
 
     what: str
     measured: float
     unit: str
-    limit: float | None = None  # that it is promised to stay below
+    limit: float | None = None
 
     @property
     def number(self) -> str:
-        """As it is printed."""
+        """The measured value as text."""
         return f"{self.measured:.3g}"
 
     @property
     def promise(self) -> str:
-        """As it is printed; "" for none."""
+        """The limit as text; "" for none."""
         return "" if self.limit is None else f"< {self.limit:g} {self.unit}"
 
     @property
     def is_kept(self) -> bool:
-        """Whether the promise is."""
+        """Whether there is a promise, and it is kept."""
         return self.limit is not None and self.measured < self.limit
 
     @property
     def cells(self) -> dict[str, Cell]:
-        """Of the table."""
-        nothing = Cell(reason="Nothing is promised of it.")
+        """Cells of its row."""
+        none = Cell(reason="Nothing is promised of it.")
         is_promised = self.limit is not None
         return {
             "measured": Cell(value=self.measured, text=self.number),
             "unit": Cell(text=self.unit),
-            "promise": Cell(text=self.promise) if is_promised else nothing,
-            "kept": Cell(text="yes" if self.is_kept else "no") if is_promised else nothing,
+            "promise": Cell(text=self.promise) if is_promised else none,
+            "kept": Cell(text="yes" if self.is_kept else "no") if is_promised else none,
         }
 
 
@@ -103,21 +111,14 @@ def peak_megabytes(num_clips: int) -> float:
 
 def extract_enlarged(num_clips: int) -> None:
     """Extract features of `num_clips` clips of 256×256 frames and print the peak memory."""
-    videos = tuple(
-        EnlargedVideo(video=ShapesVideo(index=i, split="test")) for i in range(num_clips)
-    )
+    clips = tuple(EnlargedVideo(video=ShapesVideo(index=i, split="test")) for i in range(num_clips))
     with tempfile.TemporaryDirectory() as folder:
         options = ExtractionOptions(store=Path(folder), workers=2, progress=False)
-        network = StoredNetwork.open(build("shapes"), options.store)
-        planned = plan_set(
-            VideoSet(name="enlarged", videos=videos, root="enlarged"),
-            replace(SHAPES, num_real=num_clips).real_selection(),
-            SHAPES.preparation(),
-            options,
-            label="real",
-        )
-        measured = measure_set(planned, [network], options)
-        network.statistics(measured.keys)
+        protocol = replace(SHAPES, num_real=num_clips)
+        measurer = Measurer(protocol, ("fvd",), Networks(options))
+        videos = VideoSet(name="enlarged", videos=clips, root="enlarged")
+        measured = measurer.extract(videos, "real")
+        measurer.network("fvd").statistics(measured.keys)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE)
 
 
@@ -151,10 +152,10 @@ def interval_seconds(count: int = 2048, num_features: int = 400) -> tuple[float,
     return between - started, time.perf_counter() - between
 
 
-def measure_all(num_clips: int, with_demo: bool) -> list[Figure]:
+def measure_all(num_clips: int, with_demo: bool) -> list[Quantity]:
     """Every promise, measured one after the other."""
-    figures = [
-        Figure(f"`{name} --help`", help_seconds(module), "s", limit=1)
+    quantities = [
+        Quantity(f"`{name} --help`", help_seconds(module), "s", limit=1)
         for name, module in (
             ("latte-eval", "evaluation"),
             ("latte-bench", "benchmarks"),
@@ -163,35 +164,35 @@ def measure_all(num_clips: int, with_demo: bool) -> list[Figure]:
     ]
     plain, folded = i3d_seconds()
     bootstrap, half_samples = interval_seconds()
-    figures += [
-        Figure("I3D, one clip, as written", plain, "s"),
-        Figure("I3D, one clip, batch norms folded", folded, "s"),
-        Figure("I3D, folded: times faster", plain / folded, "×"),
-        Figure("bootstrap, 1000 × (2048 × 400)", bootstrap, "s"),
-        Figure(
+    quantities += [
+        Quantity("I3D, one clip, as written", plain, "s"),
+        Quantity("I3D, one clip, batch norms folded", folded, "s"),
+        Quantity("I3D, folded: times faster", plain / folded, "×"),
+        Quantity("bootstrap, 1000 × (2048 × 400)", bootstrap, "s"),
+        Quantity(
             "bootstrap: clips through I3D in the same time", bootstrap / folded, "clips", limit=100
         ),
-        Figure("interval of FVD, half samples of (2048 × 400)", half_samples, "s"),
-        Figure(
+        Quantity("interval of FVD, half samples of (2048 × 400)", half_samples, "s"),
+        Quantity(
             f"peak memory, {num_clips} clips of 16×256×256",
             peak_megabytes(num_clips),
             "MB",
             limit=2000,
         ),
-        Figure(f"the same, {num_clips // 8} clips", peak_megabytes(num_clips // 8), "MB"),
+        Quantity(f"the same, {num_clips // 8} clips", peak_megabytes(num_clips // 8), "MB"),
     ]
     if with_demo:
-        figures.append(Figure("`latte-bench demo`", demo_seconds(), "s", limit=180))
-    return figures
+        quantities.append(Quantity("`latte-bench demo`", demo_seconds(), "s", limit=180))
+    return quantities
 
 
-def speed_report(figures: Sequence[Figure], provenance: Provenance) -> Report:
+def speed_report(quantities: Sequence[Quantity], provenance: Provenance) -> Report:
     """The table, and how many promises are kept."""
-    promised = [figure for figure in figures if figure.limit is not None]
-    broken = [figure for figure in promised if not figure.is_kept]
+    promised = [quantity for quantity in quantities if quantity.limit is not None]
+    broken = [quantity for quantity in promised if not quantity.is_kept]
     lead = f"{len(promised) - len(broken)} of {len(promised)} promises are kept"
     if broken:
-        named = (f"{figure.what} ({figure.number} {figure.unit})" for figure in broken)
+        named = (f"{quantity.what} ({quantity.number} {quantity.unit})" for quantity in broken)
         lead += f"; not kept: {', '.join(named)}"
     table = Table(
         title="Time and memory on this machine",
@@ -203,7 +204,8 @@ def speed_report(figures: Sequence[Figure], provenance: Provenance) -> Report:
             Column(key="kept", title="Kept"),
         ),
         rows=tuple(
-            Row(label=figure.what.replace("`", ""), cells=figure.cells) for figure in figures
+            Row(label=quantity.what.replace("`", ""), cells=quantity.cells)
+            for quantity in quantities
         ),
     )
     return Report(
@@ -213,15 +215,15 @@ def speed_report(figures: Sequence[Figure], provenance: Provenance) -> Report:
     )
 
 
-def run(*, out: Path, num_clips: int = 2048, with_demo: bool = True) -> None:
+def run(out: Path, request: SpeedRequest) -> None:
     """Measure, write `speed.md`, `.html`, `.csv` and `.report.json`, and print the report."""
     started = time.monotonic()
-    figures = measure_all(num_clips, with_demo)
+    quantities = measure_all(request.num_clips, request.with_demo)
     frame = pd.DataFrame(
-        [(f.what, f.number, f.unit, f.promise) for f in figures],
+        [(q.what, q.number, q.unit, q.promise) for q in quantities],
         columns=["what", "measured", "unit", "promise"],
     )
-    report = speed_report(figures, this_run(seconds=time.monotonic() - started))
+    report = speed_report(quantities, this_run(seconds=time.monotonic() - started))
     paths = report.write(out, "speed")
     paths.append(out / "speed.csv")
     frame.to_csv(paths[-1], index=False)

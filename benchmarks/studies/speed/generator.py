@@ -1,11 +1,11 @@
-"""`latte-bench speed generator`: our network beside the plain formulation and diffusers' blocks.
+"""`latte-bench speed-generator`: our network beside the plain formulation and diffusers' blocks.
 
-Ratios come from one run on one machine, in which all ways take turns; absolute times say on which
-machine they were taken. Results are the same in all ways but for rounding: the tests see to that.
+Ratios come from one run on one machine, in which all implementations take turns; absolute times say
+on which machine they were taken. Results are the same but for rounding, which tests check.
 """
 
 import importlib.util
-import sys
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,10 +20,10 @@ from benchmarks.studies.speed.generator_jobs import (
     NUM_CLASSES,
     PASSES,
     SAMPLING_STEPS,
+    Implementation,
     Job,
     Precision,
     Task,
-    Way,
     Workbench,
 )
 from benchmarks.studies.speed.timing import matrix_product, race
@@ -35,21 +35,23 @@ from latte.sampling.processes import choose_device, this_process
 from reports.provenance import Provenance
 from reports.table import Cell, Column, Row, Table
 
+logger = logging.getLogger(__name__)
+
 MODELS = ("Latte-B/2", "Latte-XL/2")
 GIGABYTE = 1e9
-LARGE = 2e12  # FLOPs of a pass forward, above which a CPU carries out nothing more
-PLAIN, OURS = Way("plain"), Way("ours")
-WAYS = (
+LARGE = 2e12  # FLOPs of a pass forward; a CPU times no other task of larger models
+PLAIN, OURS = Implementation("plain"), Implementation("ours")
+IMPLEMENTATIONS = (
     PLAIN,
-    Way("diffusers"),
+    Implementation("diffusers"),
     OURS,
-    Way("ours", compiled=True),
-    Way("plain", "bf16"),
-    Way("diffusers", "bf16"),
-    Way("ours", "bf16"),
-    Way("ours", "bf16", compiled=True),
+    Implementation("ours", compiled=True),
+    Implementation("plain", "bf16"),
+    Implementation("diffusers", "bf16"),
+    Implementation("ours", "bf16"),
+    Implementation("ours", "bf16", compiled=True),
 )
-FEWER = tuple(way for way in WAYS if way not in (WAYS[3], WAYS[4], WAYS[5]))  # where it takes long
+FEWER = (*IMPLEMENTATIONS[:3], *IMPLEMENTATIONS[6:])  # for tasks that take long
 PEAK_SIZES = {"cpu": 2048, "cuda": 8192}  # square matrices that reach a machine's peak
 DTYPES: Mapping[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TITLES: Mapping[Task, str] = {
@@ -66,39 +68,53 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class GeneratorSpeedRequest:
+    """What is timed, and on which device."""
+
+    models: tuple[str, ...] = ()  # presets; without names MODELS, as far as there is memory
+    device: str = "auto"
+    compiled: bool = True  # also our blocks compiled, which takes a C++ compiler on a CPU
+    quick: bool = False  # the first of MODELS alone, and fewer repetitions
+    repetitions: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
 class Race:
-    """The ways of one task on one model."""
+    """One task on one model by every implementation."""
 
     model: str
     task: Task
-    flops: float  # of the task once, as our network counts them
-    seconds: Mapping[Way, float]
-    lacking: Mapping[Way, str]  # why a way has no time
+    flops: float  # of the task once, by our network
+    seconds: Mapping[Implementation, float]
+    missing: Mapping[Implementation, str]  # why an implementation has no time
     peak: Mapping[Precision, float]  # FLOP/s of a large matrix product, in the same run
 
     def rows(self) -> list[Row]:
-        """Of the table, in the order of the ways."""
+        """Rows of the table, in the order of the implementations."""
         section = f"{self.model}: {TITLES[self.task]}"
-        made = [way for way in WAYS if way in self.seconds or way in self.lacking]
-        return [Row(label=way.label, cells=self._cells(way), section=section) for way in made]
+        return [
+            Row(label=one.label, cells=self._cells(one), section=section)
+            for one in IMPLEMENTATIONS
+            if one in self.seconds or one in self.missing
+        ]
 
     @property
     def sentence(self) -> str:
         """How many times as fast as the others ours is, in float32."""
-        others = {
-            way.network: self.seconds[way] / self.seconds[OURS]
-            for way in (PLAIN, Way("diffusers"))
-            if way in self.seconds
+        ratios = {
+            other.network: self.seconds[other] / self.seconds[OURS]
+            for other in (PLAIN, Implementation("diffusers"))
+            if other in self.seconds
         }
-        times = " and ".join(f"{ratio:.2f} times as fast as {x}" for x, ratio in others.items())
+        times = " and ".join(f"{ratio:.2f} times as fast as {x}" for x, ratio in ratios.items())
         return f"{self.model}, {TITLES[self.task]}, fp32: ours is {times}."
 
-    def _cells(self, way: Way) -> dict[str, Cell]:
-        if way in self.lacking:
-            return {column.key: Cell(reason=self.lacking[way]) for column in COLUMNS}
-        time = self.seconds[way]
-        share = self.flops / time / self.peak[way.precision]
-        same = self.seconds.get(Way("plain", way.precision))
+    def _cells(self, one: Implementation) -> dict[str, Cell]:
+        if one in self.missing:
+            return {column.key: Cell(reason=self.missing[one]) for column in COLUMNS}
+        time = self.seconds[one]
+        share = self.flops / time / self.peak[one.precision]
+        same = self.seconds.get(Implementation("plain", one.precision))
         return {
             "seconds": _number(time, 3),
             "times": _number(self.seconds[PLAIN] / time, 2),
@@ -112,19 +128,23 @@ def _number(value: float, decimals: int) -> Cell:
 
 
 def run_race(
-    bench: Workbench, model: str, task: Task, ways: Sequence[Way], repetitions: int
+    bench: Workbench,
+    model: str,
+    task: Task,
+    implementations: Sequence[Implementation],
+    repetitions: int,
 ) -> Race:
-    """Time a task in all ways, in turns, with the machine's peak in between."""
-    torch.compiler.reset()  # too many kinds of input, and blocks would no longer be compiled
-    lacking: dict[Way, str] = {}
-    jobs: dict[Way, Job] = {}
-    for way in ways:
-        job = bench.job(task, way)
+    """Time a task by all implementations, in turns, with the machine's peak in between."""
+    torch.compiler.reset()  # after too many kinds of input blocks would no longer be compiled
+    missing: dict[Implementation, str] = {}
+    jobs: dict[Implementation, Job] = {}
+    for one in implementations:
+        job = bench.job(task, one)
         reason = _warm_up(job)
         if reason is None:
-            jobs[way] = job
+            jobs[one] = job
         else:
-            lacking[way] = reason
+            missing[one] = reason
     size = PEAK_SIZES[bench.device.type]
     products = {name: matrix_product(dtype, bench.device, size) for name, dtype in DTYPES.items()}
     peaks = {name: job for name, (job, _) in products.items()}
@@ -133,14 +153,14 @@ def run_race(
         model=model,
         task=task,
         flops=float(PASSES[task] * cost(bench.config).flops),
-        seconds={way: times[way] for way in jobs},
-        lacking=lacking,
+        seconds={one: times[one] for one in jobs},
+        missing=missing,
         peak={name: flops / times[name] for name, (_, flops) in products.items()},
     )
 
 
 def _warm_up(job: Job) -> str | None:
-    """Run once; the reason if it cannot be compiled here."""
+    """Run a job once; the reason if it cannot be compiled here."""
     try:
         job()
     except RuntimeError as error:
@@ -151,14 +171,14 @@ def _warm_up(job: Job) -> str | None:
 
 
 def plan(
-    names: Sequence[str] | None, device: torch.device, quick: bool
+    names: Sequence[str], device: torch.device, quick: bool
 ) -> dict[str, tuple[LatteConfig, tuple[Task, ...]]]:
-    """What is timed of which models: all tasks, but for large models on a CPU the first alone.
+    """The tasks of each model: all of them, but for large models on a CPU the first alone.
 
     Without names, those of MODELS for which there is memory.
 
     Raises:
-        InputError: there is no such model, or not the memory for it.
+        InputError: an unknown model, or not the memory for it.
     """
     free = free_bytes(device)
     planned: dict[str, tuple[LatteConfig, tuple[Task, ...]]] = {}
@@ -174,14 +194,15 @@ def plan(
             planned[name] = config, tasks
         elif names or not planned:
             raise InputError(
-                f"{name}: a pass forward in all ways takes about {needed / GIGABYTE:.1f} GB, and "
-                f"{free / GIGABYTE:.1f} GB are free on {device}; choose a smaller --model"
+                f"{name}: a pass forward takes about {needed / GIGABYTE:.1f} GB for all "
+                f"implementations, and {free / GIGABYTE:.1f} GB are free on {device}; choose a "
+                "smaller --model"
             )
     return planned
 
 
 def needed_bytes(config: LatteConfig, tasks: Sequence[Task]) -> float:
-    """A rough estimate of the memory that all ways take together, in bytes."""
+    """A rough estimate of the memory that all implementations take together, in bytes."""
     numbers = 4.0 * cost(config).parameters
     layer = 4.0 * config.num_frames * config.patches_per_frame * config.hidden_size
     scores = 4.0 * config.num_frames * config.num_heads * config.patches_per_frame**2
@@ -194,7 +215,7 @@ def needed_bytes(config: LatteConfig, tasks: Sequence[Task]) -> float:
 
 
 def free_bytes(device: torch.device) -> float:
-    """Free memory of the device; of a CPU as Linux says, and without limit elsewhere."""
+    """Free memory of the device; without a limit for a CPU where the system is not Linux."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     try:
@@ -208,19 +229,19 @@ def free_bytes(device: torch.device) -> float:
 def measure(
     planned: Mapping[str, tuple[LatteConfig, tuple[Task, ...]]],
     device: torch.device,
-    ways: Sequence[Way],
+    implementations: Sequence[Implementation],
     repetitions: int,
 ) -> list[Race]:
     """Every task of every model, one after the other."""
     races = []
     for name, (config, tasks) in planned.items():
-        bench = Workbench(config, tuple(ways), device)
+        bench = Workbench(config, tuple(implementations), device)
         large = cost(config).flops > LARGE
         for task in tasks:
-            print(f"{name}: {TITLES[task]} …", file=sys.stderr)
+            logger.info("%s: %s …", name, TITLES[task])
             brief = device.type == "cpu" and (large or task != "forward")
-            chosen = [way for way in ways if way in FEWER] if brief else ways
-            races.append(run_race(bench, name, task, chosen, max(repetitions // (1 + brief), 1)))
+            timed = [one for one in implementations if one in FEWER or not brief]
+            races.append(run_race(bench, name, task, timed, max(repetitions // (1 + brief), 1)))
     return races
 
 
@@ -228,8 +249,8 @@ def table(races: Sequence[Race], provenance: Provenance) -> Table:
     """One section for each task of each model."""
     return Table(
         title="Speed of the generator",
-        caption="The same network with the same weights, computed in several ways; median times.",
-        label_heading="Way",
+        caption="The same network with the same weights, by several implementations; median times.",
+        label_heading="Implementation",
         columns=COLUMNS,
         rows=tuple(row for race in races for row in race.rows()),
         remarks=(
@@ -243,47 +264,34 @@ def table(races: Sequence[Race], provenance: Provenance) -> Table:
     )
 
 
-def run(
-    *,
-    out: Path,
-    models: Sequence[str] | None = None,
-    device: str = "auto",
-    compiled: bool = True,
-    quick: bool = False,
-    repetitions: int = 5,
-) -> None:
+def run(out: Path, request: GeneratorSpeedRequest) -> None:
     """Time, write the documents of `speed_generator` into `out`, and print the table.
 
-    Args:
-        models: names of presets; by default MODELS, as far as there is memory.
-        device: auto, cpu, cuda or cuda:N.
-        compiled: also time our blocks compiled, which takes a C++ compiler on a CPU.
-        quick: the first of MODELS alone, and fewer repetitions.
-
     Raises:
-        InputError: a model or a device that is not there, or too little memory.
+        InputError: a model or a device that is not available, or too little memory.
     """
     started = time.monotonic()
-    chosen = choose_device(device, this_process())
-    planned = plan(models, chosen, quick)
-    left_out = {way for way in WAYS if way.compiled and not compiled}
+    device = choose_device(request.device, this_process())
+    planned = plan(request.models, device, request.quick)
+    left_out = {one for one in IMPLEMENTATIONS if one.compiled and not request.compiled}
     if importlib.util.find_spec("diffusers") is None:
-        print("diffusers is not installed: its rows are left out", file=sys.stderr)
-        left_out |= {way for way in WAYS if way.network == "diffusers"}
-    ways = [way for way in WAYS if way not in left_out]
+        logger.warning("diffusers is not installed: its rows are left out")
+        left_out |= {one for one in IMPLEMENTATIONS if one.network == "diffusers"}
+    implementations = [one for one in IMPLEMENTATIONS if one not in left_out]
+    repetitions = 2 if request.quick else request.repetitions
     try:
-        with tensor_cores(chosen):
-            races = measure(planned, chosen, ways, 2 if quick else repetitions)
+        with tensor_cores(device):
+            races = measure(planned, device, implementations, repetitions)
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
-            raise InputError(f"memory of {chosen} has run out: choose a smaller --model") from error
+            raise InputError(f"memory of {device} has run out: choose a smaller --model") from error
         raise
-    provenance = this_run(device=str(chosen), seconds=time.monotonic() - started)
+    record = this_run(device=str(device), seconds=time.monotonic() - started)
     document = TableDocument(
         name="speed_generator",
         title="Speed of the generator",
-        lead=" ".join(each.sentence for each in races),
-        tables=[table(races, provenance)],
+        lead=" ".join(race.sentence for race in races),
+        tables=[table(races, record)],
         section="speed-generator",  # as the folder
     )
     publish(document, out)
@@ -291,7 +299,7 @@ def run(
 
 @contextmanager
 def tensor_cores(device: torch.device) -> Iterator[None]:
-    """TF32 for float32 on a GPU, for all ways, as the official scripts have it."""
+    """TF32 for float32 on a GPU, as in the official scripts."""
     before = torch.get_float32_matmul_precision()
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")

@@ -1,7 +1,7 @@
-"""What `latte-bench speed generator` times: three tasks, each carried out in several ways.
+"""What `latte-bench speed-generator` times: three tasks by several implementations.
 
-A way is who computes the network (the plain formulation, diffusers' blocks, or `latte.model`), in
-which arithmetic, compiled or not. All ways of a task work on the same weights and numbers.
+An implementation is a network (the plain formulation, diffusers' blocks, or `latte.model`) in one
+arithmetic, compiled or not. All implementations of a task work on the same weights and numbers.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,19 +23,19 @@ Network = Literal["plain", "diffusers", "ours"]
 Precision = Literal["fp32", "bf16"]
 Job = Callable[[], object]
 
-NUM_CLASSES = 101  # as of UCF101: guidance needs classes
+NUM_CLASSES = 101  # those of UCF101: guidance needs classes
 GUIDANCE_SCALE = 7.0
 SAMPLING_STEPS = 2
 EMA = 0.9999
-# Passes forward over one clip that a task is worth; a pass back costs about two.
+# Passes forward over one clip that a task costs; a pass back costs about two.
 PASSES: Mapping[Task, int] = MappingProxyType(
     {"forward": 1, "training": 3, "sampling": 2 * SAMPLING_STEPS}
 )
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to compute a network."""
+class Implementation:
+    """One way to compute the network."""
 
     network: Network
     precision: Precision = "fp32"
@@ -47,29 +47,32 @@ class Way:
 
 
 class Workbench:
-    """A model of one size in all ways, with random weights, and one clip of random latents.
+    """A model of one size by all implementations, with random weights, and one clip of latents.
 
     Args:
-        config: with classes.
-        ways: what is built; weights are shared wherever the formulation allows.
+        config: a configuration with classes.
+        implementations: what is built; weights are shared wherever the formulation allows.
     """
 
     def __init__(
-        self, config: LatteConfig, ways: tuple[Way, ...], device: torch.device | str = "cpu"
+        self,
+        config: LatteConfig,
+        implementations: tuple[Implementation, ...],
+        device: torch.device | str = "cpu",
     ) -> None:
         self.config = config
         self.device = torch.device(device)
         self.diffusion = GaussianDiffusion()
         model = random_model(config, self.device)
         self.networks: dict[str, nn.Module] = {"ours": model}
-        wanted = {way.network for way in ways}
+        wanted = {one.network for one in implementations}
         if "plain" in wanted:
             self.networks["plain"] = PlainLatte(model)
         if "diffusers" in wanted:
             from benchmarks.studies.speed.diffusers_latte import DiffusersLatte
 
             self.networks["diffusers"] = DiffusersLatte(model)
-        if any(way.compiled for way in ways):
+        if any(one.compiled for one in implementations):
             self.networks["ours, compiled"] = compiled_twin(model)
         self.trainers: dict[str, Trainer] = {}
         stream = torch.Generator().manual_seed(1)
@@ -78,23 +81,23 @@ class Workbench:
         self.t = torch.tensor([500], device=self.device)
         self.y = torch.tensor([0], device=self.device)
 
-    def job(self, task: Task, way: Way) -> Job:
-        """The task in this way, to be called as often as wanted."""
-        network = self.networks["ours, compiled" if way.compiled else way.network]
+    def job(self, task: Task, one: Implementation) -> Job:
+        """The task by one implementation, to be called any number of times."""
+        network = self.networks["ours, compiled" if one.compiled else one.network]
 
         def predict(x: Tensor, t: Tensor, y: Tensor) -> Tensor:
             half = torch.bfloat16
-            with torch.autocast(self.device.type, half, enabled=way.precision == "bf16"):
+            with torch.autocast(self.device.type, half, enabled=one.precision == "bf16"):
                 return network(x, t, y).float()
 
         if task == "forward":
             return torch.no_grad()(lambda: predict(self.latents, self.t, self.y))
         if task == "sampling":
             return lambda: self._sample(guided(predict, self.config))
-        if way.network not in self.trainers:  # the twin's weights are the model's
-            kind = PlainTrainer if way.network == "plain" else Trainer
-            self.trainers[way.network] = kind()
-        trainer = self.trainers[way.network]
+        if one.network not in self.trainers:  # the twin's weights are the model's
+            kind = PlainTrainer if one.network == "plain" else Trainer
+            self.trainers[one.network] = kind()
+        trainer = self.trainers[one.network]
         return lambda: trainer.step(network, self._loss(predict))
 
     def _sample(self, predict: Callable[..., Tensor]) -> Tensor:
@@ -109,7 +112,7 @@ class Workbench:
 class Trainer:
     """Updates of the weights and their averages, as `latte train` makes them.
 
-    The learning rate is 0: weights that all ways share stay as they are.
+    The learning rate is 0: shared weights stay as they are.
     """
 
     def __init__(self) -> None:
@@ -119,7 +122,7 @@ class Trainer:
         """One update, for a loss that was computed with the network."""
         loss.backward()
         if not self.parameters:
-            # Beside diffusers' blocks stand ours, which have no part in the loss.
+            # Our blocks beside those of diffusers have no part in the loss.
             self.parameters = [p for p in network.parameters() if p.grad is not None]
             self.averages = [p.detach().clone() for p in self.parameters]
             self.optimizer = self.make_optimizer()
@@ -137,7 +140,7 @@ class Trainer:
 
 
 class PlainTrainer(Trainer):
-    """As the official train.py: AdamW as torch chooses it, averages one tensor after the other."""
+    """Like the official train.py: torch's default AdamW, averages one tensor after the other."""
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(self.parameters, lr=0.0, weight_decay=0.0)
@@ -148,7 +151,7 @@ class PlainTrainer(Trainer):
 
 
 def random_model(config: LatteConfig, device: torch.device | str = "cpu") -> Latte:
-    """A model in which every block does something; a fresh one's blocks are the identity."""
+    """A model whose blocks all do something; those of a new one are the identity."""
     with torch.device(device):
         model = Latte(config)
     for parameter in model.parameters():

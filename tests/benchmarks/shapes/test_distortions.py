@@ -160,3 +160,4 @@ def test_an_enlarged_video_repeats_its_pixels():
     clip = large.read((2,))
     assert clip.shape[1:3] == (large.probe().height, large.probe().width) == (96, 96)
     np.testing.assert_array_equal(clip[:, ::3, 1::3], VIDEO.read((2,)))
+    assert large.digest((2,)) != VIDEO.digest((2,))

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.studies.coverage import CASES, Case, run
+from benchmarks.studies.coverage import CASES, Case, CoverageRequest, run
 from evaluation.metrics import frechet_distance
 
 
@@ -29,7 +29,10 @@ def test_both_tables_are_written_and_repeat(tmp_path, section, capsys):
     frames = []
     for number in range(2):
         out = tmp_path / str(number)
-        run(out=out, repetitions=3, resamples=8, reference=20, cases=cases, workers=number)
+        request = CoverageRequest(
+            repetitions=3, resamples=8, reference=20, cases=cases, workers=number
+        )
+        run(out, request)
         frames.append(pd.read_csv(out / "coverage.csv"))
     pd.testing.assert_frame_equal(*frames)
     assert list(frames[0]["N, M"]) == ["30, 40", "4, 4"]

@@ -6,10 +6,19 @@ import pytest
 import torch
 
 from benchmarks.studies.speed import generator as speed_generator
-from benchmarks.studies.speed.generator import MODELS, WAYS, needed_bytes, plan, run_race, table
+from benchmarks.studies.speed.generator import (
+    IMPLEMENTATIONS,
+    MODELS,
+    GeneratorSpeedRequest,
+    needed_bytes,
+    plan,
+    run,
+    run_race,
+    table,
+)
 from benchmarks.studies.speed.generator_jobs import (
     GUIDANCE_SCALE,
-    Way,
+    Implementation,
     Workbench,
     compiled_twin,
     guided,
@@ -26,7 +35,7 @@ from reports.provenance import Provenance
 GOLDEN = Path(__file__).parents[2] / "golden"
 CPU = torch.device("cpu")
 TINY = LatteConfig(8, 4, 4, 32, 2, 2, 4, num_classes=3)
-EAGER = tuple(way for way in WAYS if not way.compiled)
+EAGER = tuple(one for one in IMPLEMENTATIONS if not one.compiled)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +71,7 @@ def assert_close(found, wanted):
     torch.testing.assert_close(found, wanted, atol=1e-5 * float(wanted.abs().max()), rtol=0)
 
 
-# The same network in other ways
+# The same network by other implementations
 
 
 def test_the_plain_formulation_computes_what_the_official_code_does(weight, uniform):
@@ -128,7 +137,7 @@ def test_the_compiled_twin_has_the_models_own_weights(model, monkeypatch):
 def test_training_moves_averages_and_leaves_shared_weights(bench):
     before = [p.detach().clone() for p in bench.networks["ours"].parameters()]
     for network in ("plain", "diffusers", "ours"):
-        job = bench.job("training", Way(network))
+        job = bench.job("training", Implementation(network))
         job()
         job()
         assert len(bench.trainers[network].optimizer.state) > 20
@@ -147,7 +156,7 @@ def test_jobs_take_turns():
 
 
 @pytest.mark.parametrize("task", ["forward", "training", "sampling"])
-def test_a_row_for_each_way_with_ratios_and_the_share_of_the_peak(bench, task):
+def test_a_row_for_each_implementation_with_ratios_and_the_share_of_the_peak(bench, task):
     found = run_race(bench, "tiny", task, EAGER, repetitions=1)
     rows = found.rows()
     assert [row.label for row in rows] == [
@@ -159,9 +168,9 @@ def test_a_row_for_each_way_with_ratios_and_the_share_of_the_peak(bench, task):
         "ours, bf16",
     ]
     ours = rows[2].cells
-    ratio = found.seconds[Way("plain")] / found.seconds[Way("ours")]
+    ratio = found.seconds[Implementation("plain")] / found.seconds[Implementation("ours")]
     assert ours["times"].value == ours["same"].value == ratio
-    share = found.flops / found.seconds[Way("ours")] / found.peak["fp32"]
+    share = found.flops / found.seconds[Implementation("ours")] / found.peak["fp32"]
     assert ours["peak"].value == pytest.approx(100 * share)
     assert rows[0].cells["times"].text == rows[3].cells["same"].text == "1.00"
 
@@ -173,15 +182,15 @@ def test_a_machine_without_a_compiler_gets_the_other_rows(bench, monkeypatch):
     def fail():
         raise NoCompilerError
 
-    compiled = Way("ours", compiled=True)
+    compiled = Implementation("ours", compiled=True)
     monkeypatch.setitem(bench.networks, "ours, compiled", None)
     whole = bench.job
-    monkeypatch.setattr(bench, "job", lambda task, way: fail if way.compiled else whole(task, way))
-    found = run_race(bench, "tiny", "forward", (Way("plain"), compiled), repetitions=1)
+    monkeypatch.setattr(bench, "job", lambda task, one: fail if one.compiled else whole(task, one))
+    found = run_race(bench, "tiny", "forward", (Implementation("plain"), compiled), repetitions=1)
     text = table([found], Provenance()).markdown()
     assert re.search(r"\| ours, fp32, compiled +\| +–", text)
     assert "The network cannot be compiled here." in text
-    assert found.seconds.keys() == {Way("plain")}
+    assert found.seconds.keys() == {Implementation("plain")}
 
 
 # The command
@@ -189,7 +198,7 @@ def test_a_machine_without_a_compiler_gets_the_other_rows(bench, monkeypatch):
 
 def test_the_documents_are_written_and_the_table_is_printed(tmp_path, section, capsys, monkeypatch):
     monkeypatch.setattr(speed_generator, "preset", lambda name, **_: TINY)
-    speed_generator.run(out=tmp_path, device="cpu", compiled=False, quick=True, repetitions=1)
+    run(tmp_path, GeneratorSpeedRequest(device="cpu", compiled=False, quick=True))
     text = (tmp_path / "speed_generator.md").read_text(encoding="utf-8")
     assert text in capsys.readouterr().out
     assert "*Latte-B/2: a pass forward over one clip*" in text
@@ -209,12 +218,12 @@ def test_the_documents_are_written_and_the_table_is_printed(tmp_path, section, c
 
 def test_large_models_are_only_run_forward_on_a_cpu(monkeypatch):
     monkeypatch.setattr(speed_generator, "free_bytes", lambda _: 1e15)
-    planned = plan(None, CPU, quick=False)
+    planned = plan((), CPU, quick=False)
     assert {name: tasks for name, (_, tasks) in planned.items()} == {
         "Latte-B/2": ("forward", "training", "sampling"),
         "Latte-XL/2": ("forward",),
     }
-    assert list(plan(None, CPU, quick=True)) == list(MODELS[:1])
+    assert list(plan((), CPU, quick=True)) == list(MODELS[:1])
     assert planned["Latte-B/2"][0].num_classes == 101
 
 
@@ -222,7 +231,7 @@ def test_what_there_is_no_memory_for_is_left_out_or_refused(monkeypatch):
     base = preset("Latte-B/2", num_classes=101)
     free = needed_bytes(base, ("forward",)) + 1
     monkeypatch.setattr(speed_generator, "free_bytes", lambda _: free)
-    assert plan(None, CPU, quick=False) == {"Latte-B/2": (base, ("forward",))}
+    assert plan((), CPU, quick=False) == {"Latte-B/2": (base, ("forward",))}
     with pytest.raises(InputError, match=r"Latte-XL/2: .* takes about \d+\.\d GB, and .* smaller"):
         plan(["Latte-XL/2"], CPU, quick=False)
 
