@@ -112,12 +112,12 @@ def network_weights(name: str) -> Requirement:
     A file whose hash is published is read, since another content would be refused later.
     """
     from evaluation.networks.registry import network
-    from evaluation.networks.weights import VARIABLE, default_folder, is_here
+    from evaluation.networks.weights import VARIABLE, is_here, weights_folder
 
     spec = network(name)
     files = " or ".join(f"{file.file_name} ({file.url})" for file in spec.weight_files)
-    folder = os.environ.get(VARIABLE) or default_folder()
-    refused = _refused_weights(spec, Path(folder).expanduser())
+    folder = weights_folder()
+    refused = _refused_weights(spec, folder)
     return Requirement(
         name=f"weights of the network {name}",
         met=is_here(spec) and refused is None,

@@ -156,7 +156,7 @@ def checkpoints(look: Look, request: SimilarityRequest) -> dict[str, Path]:
 def _of_checkpoint(
     path: Path, request: SimilarityRequest, common: Mapping[str, Any]
 ) -> SimilarityTask:
-    from evaluation.networks.weights import digest
+    from evaluation.networks.downloads import digest
     from evaluation.similarity.hidden_states.checkpoint import encoder_identity
 
     return SimilarityTask(

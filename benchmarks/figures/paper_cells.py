@@ -27,7 +27,7 @@ from benchmarks.figures.designs import BASELINE, PAPER, Design
 from benchmarks.figures.paper import DATASET, DIT, PaperTraining
 from benchmarks.figures.paper_measuring import measure_paper_training, tidy
 from benchmarks.figures.requests import TrainingRequest
-from evaluation.networks.weights import digest
+from evaluation.networks.downloads import digest
 from evaluation.protocol.presets import LATTE
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.errors import InputError

@@ -35,7 +35,7 @@ from evaluation.catalogue.registry import metric
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
-from evaluation.networks.weights import digest
+from evaluation.networks.downloads import digest
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, for_dataset
 from evaluation.results.record import Result

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from evaluation.networks import files
 from evaluation.networks.probes import OWN, PUBLISHED, checked_call, faster_if_same
-from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, WeightFile
+from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, PublishedFile
 from latte.data.errors import InputError
 
 NUM_CLASSES = 101
@@ -197,7 +197,7 @@ SPECS = (
         metric_suffix="",
         version=1,
         weight_files=(
-            WeightFile(
+            PublishedFile(
                 file_name="c3d_ucf101.pt",
                 url="https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt?dl=1",
                 note="StyleGAN-V's port of TGAN-v2's C3D, with its own code; no hash is published",

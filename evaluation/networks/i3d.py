@@ -27,7 +27,7 @@ from evaluation.networks.probes import (
     noise_clips,
 )
 from evaluation.networks.resizing import bilinear
-from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, WeightFile
+from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, PublishedFile
 from latte.data.errors import InputError
 
 FRAME_SIZE = 224
@@ -36,13 +36,13 @@ NUM_LOGITS = 400
 # antialiasing), and of two lengths, so that both paddings of an axis occur.
 PROBES = ((1, 16, 64, 80, 3), (1, 11, 256, 240, 3))
 
-TORCHSCRIPT = WeightFile(
+TORCHSCRIPT = PublishedFile(
     file_name="i3d_torchscript.pt",
     url="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
     git_blob_sha1="93daef59c7ae0e9e8f76225521407e60cbafa6aa",
     note="StyleGAN-V's port of TF-Hub i3d-kinetics-400/1, with its own code",
 )
-PRETRAINED = WeightFile(
+PRETRAINED = PublishedFile(
     file_name="i3d_pretrained_400.pt",
     url=(
         "https://github.com/JunyaoHu/common_metrics_on_video_quality"

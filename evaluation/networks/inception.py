@@ -15,7 +15,7 @@ from torch.nn import functional
 from evaluation.networks import files
 from evaluation.networks.probes import OWN, PUBLISHED, checked_call, faster_if_same, noise_clips
 from evaluation.networks.resizing import clean_fid_resizer, tf1_bilinear
-from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, WeightFile
+from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, PublishedFile
 from latte.data.errors import InputError
 
 NUM_FEATURES = 2048
@@ -315,7 +315,7 @@ SPECS = (
         metric_suffix="",
         version=1,
         weight_files=(
-            WeightFile(
+            PublishedFile(
                 file_name="inception-2015-12-05.pt",
                 url=(
                     "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics"
@@ -324,7 +324,7 @@ SPECS = (
                 note="clean-fid's and StyleGAN2's port of the 2015 graph, with its own code; no "
                 "hash is published",
             ),
-            WeightFile(
+            PublishedFile(
                 file_name="pt_inception-2015-12-05-6726825d.pth",
                 url=(
                     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
@@ -333,7 +333,7 @@ SPECS = (
                 sha256="6726825d",
                 note="state dict of the same weights, from pytorch-fid",
             ),
-            WeightFile(
+            PublishedFile(
                 file_name="weights-inception-2015-12-05-6726825d.pth",
                 url=(
                     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0"

@@ -13,6 +13,7 @@ import torch
 from tabulate import tabulate
 
 from evaluation.networks import files
+from evaluation.networks.downloads import Digest, digest
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.known_inputs import (
     BlackAgainstWhite,
@@ -25,8 +26,7 @@ from evaluation.networks.known_inputs import (
 )
 from evaluation.networks.probes import TOLERANCE
 from evaluation.networks.registry import build
-from evaluation.networks.spec import NetworkSpec, WeightFile
-from evaluation.networks.weights import Digest, digest
+from evaluation.networks.spec import NetworkSpec, PublishedFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +225,7 @@ def _integrity(extractor: Extractor) -> Check:
     return Check(what=what, expected=None, got=got, passed=None, source="", note=note)
 
 
-def _hashes(file: WeightFile, found: Digest) -> tuple[str, str]:
+def _hashes(file: PublishedFile, found: Digest) -> tuple[str, str]:
     """The published hash of a file, and the found one of the same kind and length."""
     if file.sha256:
         return f"SHA-256 {file.sha256}", f"SHA-256 {found.sha256[: len(file.sha256)]}"

@@ -24,8 +24,8 @@ class NetworkKey(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightFile:
-    """A published file of weights."""
+class PublishedFile:
+    """A file that somebody publishes: weights, or statistics."""
 
     file_name: str  # as people have it on disk
     url: str  # answers with the file itself
@@ -76,7 +76,7 @@ class NetworkSpec:
     cpu_chunk: int  # clips that the network sees at once on a CPU, always
     metric_suffix: str  # "-shapes": an FVD with this network is called FVD-shapes
     version: int  # raised by every change that moves its numbers
-    weight_files: tuple[WeightFile, ...] = ()  # any of them will do; the first one is fetched
+    weight_files: tuple[PublishedFile, ...] = ()  # any of them will do; the first one is fetched
     bundled: Path | None = None  # weights that ship with the package
     open: Opener | None = field(default=None, repr=False)  # None: a function of clips, no weights
     output: str = ""  # the layer whose output are the features

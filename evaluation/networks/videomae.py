@@ -11,7 +11,7 @@ from torch.nn import functional
 from evaluation.networks import files
 from evaluation.networks.probes import OWN
 from evaluation.networks.resizing import bilinear
-from evaluation.networks.spec import NetworkSpec, OpenedNetwork, WeightFile
+from evaluation.networks.spec import NetworkSpec, OpenedNetwork, PublishedFile
 from latte.data.errors import InputError
 
 NORM_EPSILON = 1e-6
@@ -198,7 +198,7 @@ SPECS = (
         metric_suffix="-VideoMAE",
         version=1,
         weight_files=(
-            WeightFile(
+            PublishedFile(
                 file_name="vit_g_hybrid_pt_1200e_ssv2_ft.pth",
                 url=(
                     "https://pjlab-gvm-data.oss-cn-shanghai.aliyuncs.com/internvideo/videomaev2"

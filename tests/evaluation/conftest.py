@@ -1,11 +1,42 @@
 """`latte-eval` in this process, on small sets of the embedded data set."""
 
+import threading
+from collections.abc import Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from latte.data.shapes import shapes_clips
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Serve answers by path from this machine; that of `cut` is announced one byte too long."""
+
+    @contextmanager
+    def serve(answers: Mapping[str, bytes], *, cut: str = ""):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = answers.get(self.path)
+                self.send_response(404 if body is None else 200)
+                self.send_header("Content-Length", str(len(body or b"") + (self.path == cut)))
+                self.end_headers()
+                self.wfile.write(body or b"")
+
+            def log_message(self, *_):
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            yield f"http://127.0.0.1:{server.server_port}"
+            server.shutdown()
+            thread.join()
+
+    return serve
 
 
 @pytest.fixture

@@ -1,15 +1,14 @@
 import hashlib
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from evaluation.networks.downloads import Digest, default_folder, digest
 from evaluation.networks.registry import NETWORKS
-from evaluation.networks.spec import NetworkSpec, WeightFile
-from evaluation.networks.weights import Digest, default_folder, digest, locate_weights
+from evaluation.networks.spec import NetworkSpec, PublishedFile
+from evaluation.networks.weights import locate_weights
 from latte.data.errors import InputError
 
 CONTENT = b"weights " * 40_000
@@ -25,37 +24,21 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def server():
+def server(serve):
     """Address of a server that has `CONTENT`, and pages that are not."""
     answers = {
-        "/file.pt": (200, CONTENT),
-        "/page": (200, PAGE),
-        "/other": (200, b"something else"),
-        "/empty": (200, b""),
-        "/cut": (200, CONTENT[:100_000]),
+        "/file.pt": CONTENT,
+        "/page": PAGE,
+        "/other": b"something else",
+        "/empty": b"",
+        "/cut": CONTENT[:100_000],
     }
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            status, body = answers.get(self.path, (404, b"not here"))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body) + (self.path == "/cut")))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
+    with serve(answers, cut="/cut") as address:
+        yield address
 
 
 def spec_of(url="http://127.0.0.1:9/file.pt", blob=BLOB, sha256=None):
-    file = WeightFile(file_name="file.pt", url=url, git_blob_sha1=blob, sha256=sha256)
+    file = PublishedFile(file_name="file.pt", url=url, git_blob_sha1=blob, sha256=sha256)
     return NetworkSpec(
         name="net",
         title="a network",
@@ -66,7 +49,7 @@ def spec_of(url="http://127.0.0.1:9/file.pt", blob=BLOB, sha256=None):
         cpu_chunk=1,
         metric_suffix="",
         version=1,
-        weight_files=(file, WeightFile(file_name="second.pt", url=url, git_blob_sha1=BLOB)),
+        weight_files=(file, PublishedFile(file_name="second.pt", url=url, git_blob_sha1=BLOB)),
     )
 
 
@@ -83,13 +66,12 @@ def test_a_file_is_hashed_as_sha256_and_as_git_names_it(tmp_path):
     )
 
 
-def test_a_download_is_verified_and_kept(server, folder, capsys):
+def test_a_download_is_verified_and_kept(server, folder):
     located = locate_weights(spec_of(f"{server}/file.pt"))
     assert located.path == folder / "file.pt"
     assert located.path.read_bytes() == CONTENT
     assert located.sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert (located.published, located.label) == (True, "file.pt")
-    assert f"fetching file.pt from {server}/file.pt" in capsys.readouterr().err
     # From now on no server is needed, and nothing else was left in the folder.
     assert locate_weights(spec_of()) == located
     assert [path.name for path in folder.iterdir()] == ["file.pt"]
@@ -185,15 +167,16 @@ def test_the_first_digits_of_a_sha256_will_do(folder):
         locate_weights(spec_of(blob=None, sha256=other))
 
 
-def test_where_no_hash_is_published_the_first_use_is_remembered(folder, capsys):
+def test_where_no_hash_is_published_the_first_use_is_remembered(folder, caplog):
     path = write(folder / "file.pt", b"any")
     spec, sha256 = spec_of(blob=None), hashlib.sha256(b"any").hexdigest()
     locate_weights(spec)
-    assert f"no hash of file.pt is published; its SHA-256 {sha256}" in capsys.readouterr().err
+    assert sha256 in caplog.text
+    caplog.clear()
     # As `sha256sum -c file.pt.sha256` reads it.
     assert (folder / "file.pt.sha256").read_text() == f"{sha256}  file.pt\n"
     assert locate_weights(spec).sha256 == sha256
-    assert capsys.readouterr().err == ""
+    assert not caplog.records
     path.write_bytes(b"other")
     with pytest.raises(InputError, match=r"is not the file of its first use \(SHA-256 .*: delete"):
         locate_weights(spec)
@@ -275,8 +258,8 @@ def test_networks_that_ship_ignore_the_variable(tmp_path, monkeypatch):
 
 def test_by_default_files_are_kept_in_the_users_cache(monkeypatch):
     monkeypatch.delenv("LATTE_WEIGHTS", raising=False)
-    assert default_folder().name == "weights"
-    assert "latte-eval" in default_folder().parts
+    assert default_folder("weights").name == "weights"
+    assert "latte-eval" in default_folder("weights").parts
 
 
 def test_published_hashes_have_the_length_of_a_git_name():
