@@ -15,13 +15,12 @@ from torch.nn.parallel import DistributedDataParallel
 from latte.autoencoder import Autoencoder, open_autoencoder
 from latte.config import LatteConfig
 from latte.data.errors import InputError, named
-from latte.data.sources import VideoSet
 from latte.model import Latte
 from latte.training.config import TrainConfig, TrainingTable, to_toml
 from latte.training.continuation import RunInputs
 from latte.training.data import TrainingSet
 from latte.training.distributed import Group
-from latte.training.latents import CachedLatents, open_cache
+from latte.training.latents import CachedLatents, LatentCache
 from latte.training.loop import RunParts
 from latte.training.snapshot import Evaluate
 from latte.training.state import Counters, TrainState, latest_state, load_state, start_optimizer
@@ -169,24 +168,19 @@ def _open_cache(
     autoencoder: Autoencoder,
     group: Group,
 ) -> CachedLatents | None:
-    """The cache that is asked for; each process fills a part of it first."""
+    """The configured cache; each process fills a part of it first."""
     if config.autoencoder.cache is None:
         return None
-    folder = Path(config.autoencoder.cache)
-
-    def opened(videos: VideoSet) -> CachedLatents:
-        return open_cache(
-            folder,
-            videos,
-            training_set.preparation,
-            autoencoder,
-            config.data.flip,
-            options.progress and group.is_first,
-            workers=options.workers,
-        )
-
+    cache = LatentCache(
+        folder=Path(config.autoencoder.cache),
+        preparation=training_set.preparation,
+        autoencoder=autoencoder,
+        mirror=config.data.flip,
+        workers=options.workers,
+        progress=options.progress and group.is_first,
+    )
     videos = training_set.videos
     if group.world_size > 1:
-        opened(replace(videos, videos=videos.videos[group.rank :: group.world_size]))
+        cache.open(replace(videos, videos=videos.videos[group.rank :: group.world_size]))
         group.wait()
-    return opened(videos)
+    return cache.open(videos)

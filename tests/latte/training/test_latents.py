@@ -14,7 +14,7 @@ from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import Preparation, load_clip
 from latte.data.sources import open_video_set
 from latte.data.video import write_video
-from latte.training.latents import CHUNK_FRAMES, open_cache
+from latte.training.latents import CHUNK_FRAMES, LatentCache
 
 LENGTHS = {"a": 5, "b": CHUNK_FRAMES + 6}
 PREPARATION = Preparation(recipe="latte", size=16, storage="lossless")
@@ -61,6 +61,13 @@ def folder(tmp_path):
     return tmp_path / "cache"
 
 
+def open_cache(folder, videos, preparation, autoencoder, **options):
+    cache = LatentCache(
+        folder=folder, preparation=preparation, autoencoder=autoencoder, progress=False, **options
+    )
+    return cache.open(videos)
+
+
 def direct(videos, autoencoder, name, frames, mirrored=False, preparation=PREPARATION):
     """The moments without any cache."""
     video = next(video for video in videos.videos if video.name == name)
@@ -74,7 +81,7 @@ def written(folder):
 
 def test_float32_gives_the_bits_that_encoding_gives(videos, folder):
     encoder = Halving()
-    cache = open_cache(folder, videos, PREPARATION, encoder, True, False, stored="float32")
+    cache = open_cache(folder, videos, PREPARATION, encoder, mirror=True, stored="float32")
     for name, frames in (("a", [4, 0, 2]), ("b", [0, CHUNK_FRAMES - 1, CHUNK_FRAMES, 3, 3])):
         for mirrored in (False, True):
             moments = cache.moments(name, frames, mirrored)
@@ -86,13 +93,13 @@ def test_float32_gives_the_bits_that_encoding_gives(videos, folder):
 
 def test_float16_is_near_and_half_the_size(videos, folder, tmp_path):
     encoder = Halving()
-    cache = open_cache(folder, videos, PREPARATION, encoder, progress=False)
+    cache = open_cache(folder, videos, PREPARATION, encoder)
     moments = cache.moments("b", range(20))
     assert moments.dtype == torch.float32
     expected = direct(videos, encoder, "b", range(20))
     torch.testing.assert_close(moments, expected, rtol=2**-11, atol=2**-24)
     exact = tmp_path / "exact"
-    open_cache(exact, videos, PREPARATION, encoder, progress=False, stored="float32")
+    open_cache(exact, videos, PREPARATION, encoder, stored="float32")
     sizes = [sum(path.stat().st_size for path in each.iterdir()) for each in (folder, exact)]
     numbers = sum(LENGTHS.values()) * 6 * 8 * 8
     assert sizes[1] - sizes[0] == pytest.approx(2 * numbers, rel=1e-3)
@@ -104,7 +111,7 @@ def test_the_vae_and_its_cache_agree_to_the_last_bit(videos, folder, weight, tmp
     model.load_state_dict({name: weight(name, x.shape) for name, x in model.state_dict().items()})
     model.save_pretrained(tmp_path / "vae")
     vae = open_autoencoder("sd-vae", tmp_path / "vae")
-    cache = open_cache(folder, videos, PREPARATION, vae, True, False, stored="float32")
+    cache = open_cache(folder, videos, PREPARATION, vae, mirror=True, stored="float32")
     expected = direct(videos, vae, "b", [2, 66], mirrored=True)
     assert torch.equal(cache.moments("b", [2, 66], True), expected)
 
@@ -113,7 +120,7 @@ def test_the_vae_and_its_cache_agree_to_the_last_bit(videos, folder, weight, tmp
 def test_workers_change_nothing(videos, folder, tmp_path):
     caches = [
         open_cache(
-            tmp_path / str(workers), videos, PREPARATION, Halving(), True, False, workers=workers
+            tmp_path / str(workers), videos, PREPARATION, Halving(), mirror=True, workers=workers
         )
         for workers in (0, 2)
     ]
@@ -124,12 +131,12 @@ def test_workers_change_nothing(videos, folder, tmp_path):
 def test_nothing_is_encoded_twice_and_what_lacks_is_made(videos, folder):
     first = replace(videos, videos=videos.videos[:1])
     encoder = Halving()
-    open_cache(folder, first, PREPARATION, encoder, progress=False)
+    open_cache(folder, first, PREPARATION, encoder)
     assert encoder.seen == [5]
-    open_cache(folder, videos, PREPARATION, encoder, progress=False)
+    open_cache(folder, videos, PREPARATION, encoder)
     assert encoder.seen == [5, CHUNK_FRAMES, 6]
     before = written(folder)
-    open_cache(folder, videos, PREPARATION, encoder, mirror=True, progress=False)
+    open_cache(folder, videos, PREPARATION, encoder, mirror=True)
     assert encoder.seen == [5, CHUNK_FRAMES, 6] * 2
     assert before.items() < written(folder).items()
     assert len(written(folder)) == 4
@@ -144,10 +151,10 @@ def test_a_run_that_was_stopped_goes_on_with_the_next_video(videos, folder):
             return super().encode_moments(clips)
 
     with pytest.raises(KeyboardInterrupt):
-        open_cache(folder, videos, PREPARATION, Stopping(), progress=False)
+        open_cache(folder, videos, PREPARATION, Stopping())
     assert len(written(folder)) == 1
     encoder = Halving()
-    open_cache(folder, videos, PREPARATION, encoder, progress=False)
+    open_cache(folder, videos, PREPARATION, encoder)
     assert encoder.seen == [CHUNK_FRAMES, 6]
 
 
@@ -161,8 +168,8 @@ def test_a_run_that_was_stopped_goes_on_with_the_next_video(videos, folder):
     ],
 )
 def test_what_was_made_otherwise_is_not_taken(videos, folder, encoder, preparation, stored):
-    open_cache(folder, videos, PREPARATION, Halving(), progress=False)
-    cache = open_cache(folder, videos, preparation, encoder, progress=False, stored=stored)
+    open_cache(folder, videos, PREPARATION, Halving())
+    cache = open_cache(folder, videos, preparation, encoder, stored=stored)
     assert encoder.seen == [5, CHUNK_FRAMES, 6]
     expected = direct(videos, encoder, "a", [1], preparation=preparation)
     torch.testing.assert_close(cache.moments("a", [1]), expected, rtol=2**-11, atol=2**-24)
@@ -176,7 +183,7 @@ def test_another_video_under_the_same_name_is_encoded_anew(make_clips, tmp_path,
     for seed in (0, 7):
         np.save(source / "clips.npy", make_clips(1, 5, 16, 16, seed))
         videos = open_video_set(source / "clips.npy")
-        cache = open_cache(folder, videos, PREPARATION, encoder, progress=False)
+        cache = open_cache(folder, videos, PREPARATION, encoder)
         seen.append(cache.moments("0", range(5)))
         expected = direct(videos, encoder, "0", range(5))
         torch.testing.assert_close(seen[-1], expected, rtol=2**-11, atol=2**-24)
@@ -184,13 +191,13 @@ def test_another_video_under_the_same_name_is_encoded_anew(make_clips, tmp_path,
 
 
 def test_a_cache_travels_to_other_processes(videos, folder):
-    cache = open_cache(folder, videos, PREPARATION, Halving(), progress=False)
+    cache = open_cache(folder, videos, PREPARATION, Halving())
     there = pickle.loads(pickle.dumps(cache))
     assert torch.equal(there.moments("a", [3]), cache.moments("a", [3]))
 
 
 def test_damage_is_noticed_in_the_frame_that_it_hit(videos, folder):
-    cache = open_cache(folder, videos, PREPARATION, Halving(), progress=False)
+    cache = open_cache(folder, videos, PREPARATION, Halving())
     path = cache.files["a", False]
     tensors = load_file(path)
     place = path.read_bytes().index(tensors["moments"][2].numpy().tobytes())
@@ -205,16 +212,16 @@ def test_damage_is_noticed_in_the_frame_that_it_hit(videos, folder):
 
 
 def test_files_that_are_not_what_they_should_be_are_refused(videos, folder):
-    cache = open_cache(folder, videos, PREPARATION, Halving(), progress=False)
+    cache = open_cache(folder, videos, PREPARATION, Halving())
 
     def reopen():
-        return open_cache(folder, videos, PREPARATION, Halving(), progress=False)
+        return open_cache(folder, videos, PREPARATION, Halving())
 
     short, long = cache.files["a", False], cache.files["b", False]
     whole = short.read_bytes()
     for spoilt in (whole[: len(whole) // 2], b"", long.read_bytes()):
         short.write_bytes(spoilt)
-        with pytest.raises(InputError, match="delete the file: it is made again"):
+        with pytest.raises(InputError, match="delete the file to encode"):
             reopen()
     save_file({"moments": torch.zeros(5, 6, 8, 8)}, short)
     with pytest.raises(InputError, match="delete the file"):
@@ -227,16 +234,14 @@ def test_files_that_are_not_what_they_should_be_are_refused(videos, folder):
 
 def test_requests_that_make_no_sense_are_refused(videos, folder, make_clips, tmp_path):
     with pytest.raises(InputError, match="leave the cache out"):
-        open_cache(folder, videos, PREPARATION, open_autoencoder("identity"), progress=False)
+        open_cache(folder, videos, PREPARATION, open_autoencoder("identity"))
     with pytest.raises(InputError, match="storage mp4"):
-        open_cache(folder, videos, replace(PREPARATION, storage="mp4"), Halving(), progress=False)
+        open_cache(folder, videos, replace(PREPARATION, storage="mp4"), Halving())
     broken = replace(videos.videos[0], path=tmp_path / "gone.mkv")
     with pytest.raises(BrokenVideoError, match="gone"):
-        open_cache(
-            folder, replace(videos, videos=(broken,)), PREPARATION, Halving(), progress=False
-        )
+        open_cache(folder, replace(videos, videos=(broken,)), PREPARATION, Halving())
 
-    cache = open_cache(folder, videos, PREPARATION, Halving(), progress=False)
+    cache = open_cache(folder, videos, PREPARATION, Halving())
     for request in (("a", [5]), ("a", [-1]), ("c", [0]), ("a", [0], True)):
         with pytest.raises(ValueError, match=request[0]):
             cache.moments(*request)
@@ -249,5 +254,5 @@ def test_latents_beyond_the_stored_type_are_refused(videos, folder):
             return super().encode_moments(clips) * 1e6
 
     with pytest.raises(InputError, match="a: its latents are not finite"):
-        open_cache(folder, videos, PREPARATION, Large(), progress=False)
+        open_cache(folder, videos, PREPARATION, Large())
     assert written(folder) == {}

@@ -9,7 +9,7 @@ import torch
 from latte.autoencoder import draw, from_uint8, open_autoencoder
 from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
-from latte.training.latents import open_cache
+from latte.training.latents import LatentCache
 from latte.training.step import batch_losses, make_batch
 from latte.training.videos import open_training_set
 
@@ -173,15 +173,14 @@ def test_the_cache_gives_the_same_latents(setting, tmp_path, images):
     config, latte, videos, _ = setting("data.flip=true", f"data.images_per_clip={images}", factor=2)
     direct = batch_of(range(8), config, latte, videos, Halving())
     for stored, tolerance in (("float32", 0.0), ("float16", 2e-3)):
-        cache = open_cache(
-            tmp_path / stored,
-            videos.videos,
-            videos.preparation,
-            Halving(),
+        cache = LatentCache(
+            folder=tmp_path / stored,
+            preparation=videos.preparation,
+            autoencoder=Halving(),
             mirror=True,
             progress=False,
             stored=stored,
-        )
+        ).open(videos.videos)
         cached = batch_of(range(8), config, latte, videos, Halving(), cache)
         torch.testing.assert_close(cached.latents, direct.latents, rtol=0, atol=tolerance)
         for name in ("noise", "t", "y", "y_images"):
