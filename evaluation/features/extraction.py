@@ -237,7 +237,7 @@ def _keep_or_raise(
 ) -> None:
     if not options.skip_broken:
         raise error
-    broken.append((clip.video.name, str(error)))
+    broken.append((clip.video.name, error.problem))
 
 
 def _run_networks(batch: dict[bytes, np.ndarray], networks: Sequence[StoredNetwork]) -> None:

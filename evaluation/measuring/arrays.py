@@ -44,7 +44,8 @@ class MemoryVideo:
         if max(frames) >= len(self.pixels):
             raise BrokenVideoError(
                 f"clip {self.name}: frame {max(frames)} was asked for, but it has "
-                f"{len(self.pixels)} frames; give longer clips"
+                f"{len(self.pixels)} frames",
+                "give longer clips",
             )
         return np.ascontiguousarray(self.pixels[list(frames)])
 

@@ -39,7 +39,8 @@ class ArrayVideo:
         if max(frames) >= array.shape[1]:
             raise BrokenVideoError(
                 f"{self.path}: frame {max(frames)} of row {self.row} is wanted but the array has "
-                f"{array.shape[1]} frames; give longer videos"
+                f"{array.shape[1]} frames",
+                "give longer videos",
             )
         return np.ascontiguousarray(array.row(self.row)[list(frames)])
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import SKIP, BrokenVideoError, InputError
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
 
@@ -157,7 +157,7 @@ def plan_clips(
         for video, info in probe(video for video in order if video.name not in left_out):
             if isinstance(info, BrokenVideoError):
                 _refuse_unless(skip_broken, info)
-                broken.append(str(info))
+                broken.append(info.problem)
             elif info.num_frames >= selection.min_frames:
                 yield video, info
             elif selection.short_videos == "discard":
@@ -165,7 +165,7 @@ def plan_clips(
             else:
                 error = _too_short(videos, video, info, selection)
                 _refuse_unless(skip_broken, error)
-                broken.append(str(error))
+                broken.append(error.problem)
 
     if selection.order == "clips":
         found = _among_all(usable(), selection)
@@ -269,8 +269,8 @@ def _too_short(
 ) -> BrokenVideoError:
     return BrokenVideoError(
         f"{videos.root}: {video.name} has {info.num_frames} frames, but {selection.num_frames} "
-        f"frames at stride {selection.stride} need {selection.min_frames}; give longer videos, "
-        "a smaller --num-frames, or --skip-broken to leave it out"
+        f"frames at stride {selection.stride} need {selection.min_frames}",
+        f"give longer videos or a smaller --num-frames, or {SKIP}",
     )
 
 
@@ -284,8 +284,7 @@ def _nothing_left(
             + (", …)" if len(too_short) > 1 else ")")
         )
     if broken:
-        first = broken[0].partition(";")[0]  # what to do about it is to leave it out: it is
-        reasons.append(f"{len(broken)} broken ({first}" + (", …)" if broken[1:] else ")"))
+        reasons.append(f"{len(broken)} broken ({broken[0]}" + (", …)" if broken[1:] else ")"))
     return (
         f"{videos.root}: none of its {len(videos.videos)} videos can be used: "
         f"{'; '.join(reasons) or 'it has no videos'}; give videos of at least "

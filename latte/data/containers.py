@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import av
 
-from latte.data.errors import BrokenVideoError
+from latte.data.errors import SKIP, BrokenVideoError
 
 # Containers whose packets carry true presentation times. AVI and MPEG streams do not: with
 # B-frames, the times that FFmpeg makes up for them lead to wrong frames after a jump.
@@ -43,14 +43,14 @@ def scan(path: Path) -> Stream:
         shortfall = missing_bytes(path)
         if shortfall:
             raise BrokenVideoError(
-                f"{path}: the file is cut short ({shortfall} bytes are missing at its end); "
-                "copy or download it again"
+                f"{path}: the file is cut short ({shortfall} bytes are missing at its end)",
+                "copy or download it again",
             )
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise BrokenVideoError(f"{path}: the file holds no video stream; remove it")
+                raise BrokenVideoError(f"{path}: the file holds no video stream", "remove it")
             if container.format.name == "image2" or container.format.name.endswith("_pipe"):
-                raise BrokenVideoError(f"{path}: the file is a picture, not a video; remove it")
+                raise BrokenVideoError(f"{path}: the file is a picture, not a video", "remove it")
             stream = container.streams.video[0]
             packets = [
                 (packet.pts, packet.is_keyframe, packet.is_discard)
@@ -65,11 +65,11 @@ def scan(path: Path) -> Stream:
         raise unreadable(path, error) from error
     shown = [(pts, is_key) for pts, is_key, is_discarded in packets if not is_discarded]
     if not shown or height < 1 or width < 1:
-        raise BrokenVideoError(f"{path}: no frame can be found in the file; copy it again")
+        raise BrokenVideoError(f"{path}: no frame can be found in the file", "copy it again")
     if not nearly_all(len(packets), claimed):
         raise BrokenVideoError(
-            f"{path}: the file says {claimed} frames but holds {len(packets)}: it is damaged; "
-            "copy or download it again"
+            f"{path}: the file says {claimed} frames but holds {len(packets)}: it is damaged",
+            "copy or download it again",
         )
     times: tuple[int, ...] = ()
     entries: tuple[int, ...] = ()
@@ -98,15 +98,15 @@ def nearly_all(found: int, claimed: int) -> bool:
 def unreadable(path: Path, error: Exception) -> BrokenVideoError:
     """The sentence for a file that FFmpeg refuses."""
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-        reason = f"{(error.strerror or str(error)).lower()}; check it"
+        reason, advice = (error.strerror or str(error)).lower(), "check it"
         if path.is_symlink() and not path.exists():
-            reason = f"a link to {path.readlink()}, which is not there; put the file there"
-        return BrokenVideoError(f"{path}: {reason}, or leave it out with --skip-broken")
+            reason = f"a link to {path.readlink()}, which does not exist"
+            advice = "put the file there"
+        return BrokenVideoError(f"{path}: {reason}", f"{advice}, or {SKIP}")
     if path.stat().st_size == 0:
-        return BrokenVideoError(f"{path}: the file is empty; copy or download it again")
+        return BrokenVideoError(f"{path}: the file is empty", "copy or download it again")
     return BrokenVideoError(
-        f"{path}: not a video that can be decoded ({first_line(error)}); "
-        "replace it, or leave it out with --skip-broken"
+        f"{path}: not a video that can be decoded ({first_line(error)})", f"replace it, or {SKIP}"
     )
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
+SKIP = "leave it out with --skip-broken"  # advice on a broken video
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 # System errors that another path or more room on the disk fixes.
 FIXABLE_ERRNOS = {
@@ -24,7 +25,20 @@ class InputError(Exception):
 
 
 class BrokenVideoError(InputError):
-    """A video that cannot be used: unreadable, truncated, too short, or fatal to its decoder."""
+    """A video that cannot be used: unreadable, truncated, too short, or fatal to its decoder.
+
+    Args:
+        problem: what is wrong with which file.
+        advice: what to do about it.
+    """
+
+    def __init__(self, problem: str, advice: str = "") -> None:
+        super().__init__(problem, advice)
+        self.problem = problem
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.advice}" if self.advice else self.problem
 
 
 class LostProcessError(BrokenVideoError):
@@ -34,8 +48,8 @@ class LostProcessError(BrokenVideoError):
         ending: how the process ended, after the name of the task: "ended its process (…)".
     """
 
-    def __init__(self, message: str, *, ending: str) -> None:
-        super().__init__(message)
+    def __init__(self, problem: str, advice: str, *, ending: str) -> None:
+        super().__init__(problem, advice)
         self.ending = ending
 
 

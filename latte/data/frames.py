@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from latte.data.errors import BrokenVideoError
+from latte.data.errors import SKIP, BrokenVideoError
 from latte.data.video import VideoInfo
 
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
@@ -46,7 +46,8 @@ class FrameFolder:
             if images and image.shape != images[0].shape:
                 raise BrokenVideoError(
                     f"{file}: its size {_size(image)} differs from {_size(images[0])} of the "
-                    "frames before; make the frames of a video one size"
+                    "frames before",
+                    "make the frames of a video one size",
                 )
             images.append(image)
         return np.stack(images)
@@ -74,15 +75,15 @@ class FrameFolder:
         except OSError as error:
             raise _unusable(self.path, error) from error
         if not files:
-            raise BrokenVideoError(f"{self.path}: no frames in it; fill it or remove it")
+            raise BrokenVideoError(f"{self.path}: no frames in it", "fill it or remove it")
         return sorted(files, key=lambda file: (natural_key(file.name), file.name))
 
     def _chosen(self, frames: Sequence[int]) -> list[Path]:
         files = self._files()
         if max(frames) >= len(files):
             raise BrokenVideoError(
-                f"{self.path}: frame {max(frames)} is wanted but it holds {len(files)} frames; "
-                "give a longer video, or leave it out with --skip-broken"
+                f"{self.path}: frame {max(frames)} is wanted but it holds {len(files)} frames",
+                f"give a longer video, or {SKIP}",
             )
         return [files[index] for index in frames]
 
@@ -106,8 +107,9 @@ def _open(file: Path) -> Iterator[Image.Image]:
         with Image.open(file) as image:
             if image.mode != "RGB" or _bits(image) != 8:
                 raise BrokenVideoError(
-                    f"{file}: a frame has to be 8-bit RGB, not {_describe(image)}; convert it "
-                    "first (what its other channels or levels mean is for you to decide)"
+                    f"{file}: a frame has to be 8-bit RGB, not {_describe(image)}",
+                    "convert it first (what its other channels or levels mean is for you to "
+                    "decide)",
                 )
             yield image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -150,6 +152,5 @@ def _unusable(path: Path, error: Exception) -> BrokenVideoError:
     else:
         reason = getattr(error, "strerror", None) or str(error)
     return BrokenVideoError(
-        f"{path}: cannot be read as a frame ({reason}); replace it, or leave the video out with "
-        "--skip-broken"
+        f"{path}: cannot be read as a frame ({reason})", f"replace it, or {SKIP}"
     )

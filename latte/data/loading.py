@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from latte.data.clips import Clip, Probed
-from latte.data.errors import BrokenVideoError
+from latte.data.errors import SKIP, BrokenVideoError
 from latte.data.sources import Video
 from latte.data.storage import STORAGES, encoder_version
 from latte.data.transforms import RECIPES
@@ -45,8 +45,8 @@ def load_clip(task: tuple[Clip, Preparation]) -> np.ndarray:
     if frames.shape[1:3] != (height, width):
         raise BrokenVideoError(
             f"{clip.video.name}: its frames are {frames.shape[2]}×{frames.shape[1]}, but the video "
-            f"begins as {width}×{height}; make its frames one size, or leave it out with "
-            "--skip-broken"
+            f"begins as {width}×{height}",
+            f"make its frames one size, or {SKIP}",
         )
     if not clip.video.prepared and preparation.storage != "lossless":
         frames = STORAGES[preparation.storage](frames, clip.video.name)

@@ -143,7 +143,7 @@ def _run(tasks: list[_Task], workers: int, progress: bool, skip_broken: bool) ->
             if isinstance(outcome, BrokenVideoError):
                 if not skip_broken:
                     raise outcome
-                broken.append(str(outcome))
+                broken.append(outcome.problem)
             bar.update()
     return broken
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from latte.data.arrays import ARRAY_SUFFIXES, ArrayVideo, open_array
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import SKIP, BrokenVideoError, InputError
 from latte.data.frames import FRAME_SUFFIXES, FrameFolder
 from latte.data.video import VIDEO_SUFFIXES, VideoInfo, probe_file, read_file
 
@@ -63,8 +63,7 @@ class FileVideo:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise BrokenVideoError(
-                f"{self.path}: cannot be read ({error.strerror}); check it, or leave it out with "
-                "--skip-broken"
+                f"{self.path}: cannot be read ({error.strerror})", f"check it, or {SKIP}"
             ) from error
 
 

@@ -50,8 +50,8 @@ def mp4_round_trip(clip: np.ndarray, name: str = "a clip") -> np.ndarray:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     if len(frames) != len(clip):
         raise BrokenVideoError(
-            f"{name}: of {len(clip)} frames {len(frames)} came back from H.264: choose another "
-            "storage"
+            f"{name}: of {len(clip)} frames {len(frames)} came back from H.264",
+            "choose another storage",
         )
     return np.stack(frames)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from latte.data.containers import Stream, first_line, nearly_all, scan
 from latte.data.decoders import chosen_decoder, decode, decoder_version
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import SKIP, BrokenVideoError, InputError
 
 __all__ = [
     "VIDEO_SUFFIXES",
@@ -66,8 +66,8 @@ def read_file(path: Path, frames: Sequence[int]) -> np.ndarray:
     sizes = {(image.shape[1], image.shape[0]): None for image in decoded}
     if len(sizes) > 1:
         raise BrokenVideoError(
-            f"{path}: its frames change from {' to '.join(f'{w}×{h}' for w, h in sizes)}; make "
-            "them one size, or leave the video out with --skip-broken"
+            f"{path}: its frames change from {' to '.join(f'{w}×{h}' for w, h in sizes)}",
+            f"make them one size, or {SKIP}",
         )
     place = {index: row for row, index in enumerate(wanted)}
     return np.stack([decoded[place[index]] for index in frames])
@@ -125,19 +125,20 @@ def _decode(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np
         hint = "; LATTE_DECODER=pyav may read it" if chosen_decoder() == "decord" else ""
         raise BrokenVideoError(
             f"{path}: {chosen_decoder()} cannot decode its {stream.codec} video "
-            f"({first_line(error)}){hint}; replace it, or leave it out with --skip-broken"
+            f"({first_line(error)}){hint}",
+            f"replace it, or {SKIP}",
         ) from error
 
 
 def _missing(path: Path, index: int, count: int) -> BrokenVideoError:
     return BrokenVideoError(
-        f"{path}: frame {index} is wanted but the file has {count} frames; give a longer video, "
-        "copy it again if it is damaged, or leave it out with --skip-broken"
+        f"{path}: frame {index} is wanted but the file has {count} frames",
+        f"give a longer video, copy it again if it is damaged, or {SKIP}",
     )
 
 
 def _undecodable(path: Path, index: int, count: int) -> BrokenVideoError:
     return BrokenVideoError(
-        f"{path}: frame {index} of {count} cannot be decoded: the file is damaged; copy it again, "
-        "or leave it out with --skip-broken"
+        f"{path}: frame {index} of {count} cannot be decoded: the file is damaged",
+        f"copy it again, or {SKIP}",
     )

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from latte.data.errors import BrokenVideoError, InputError, LostProcessError
+from latte.data.errors import SKIP, BrokenVideoError, InputError, LostProcessError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -214,8 +214,8 @@ class _Crew:
         self.workers.remove(worker)
         if worker.index is not None:
             self.results[worker.index] = LostProcessError(
-                f"{worker.name}: decoding it {what}; the file may be damaged: replace it, or "
-                "leave it out with --skip-broken",
+                f"{worker.name}: decoding it {what}",
+                f"the file may be damaged: replace it, or {SKIP}",
                 ending=what,
             )
 
@@ -268,7 +268,7 @@ def _outcome(function: Callable[[Any], Any], task: Any) -> tuple[str, Any]:
     try:
         return "result", function(task)
     except BrokenVideoError as error:
-        return "result", BrokenVideoError(str(error))
+        return "result", BrokenVideoError(error.problem, error.advice)
     except Exception as error:
         return _fault(error)
 

@@ -185,9 +185,8 @@ class TrainingSet:
 
 
 def unusable(error: BrokenVideoError) -> BrokenVideoError:
-    """Without the advice to leave the video out by an option: training has none."""
-    what = str(error).partition(";")[0]
-    return BrokenVideoError(f"{what}; replace the video, or take it out of the data set")
+    """The error with advice for training, which has no option to leave videos out."""
+    return BrokenVideoError(error.problem, "replace the video, or remove it from the data set")
 
 
 def load_sample(task: tuple[Plan, Preparation]) -> Sample:

@@ -265,7 +265,7 @@ def test_a_broken_video_is_named_and_no_option_is_promised(tmp_path, make_clips)
     training_set = open_set(tmp_path)
     content = (tmp_path / "1.mkv").read_bytes()
     (tmp_path / "1.mkv").write_bytes(content[: len(content) // 2])
-    advice = r"1\.mkv: .*; replace the video, or take it out of the data set$"
+    advice = r"1\.mkv: .*; replace the video, or remove it from the data set$"
     with pytest.raises(BrokenVideoError, match=advice):
         open_set(tmp_path)
     with pytest.raises(BrokenVideoError, match=advice):  # broken after it was looked at
