@@ -60,13 +60,14 @@ def test_the_committed_run_has_everything() -> None:
     assert lead.startswith("15 of 15 tables and figures of the paper, and 5 of 6 reports on the")
 
 
-@pytest.mark.parametrize(("path", "count"), list(zip(UPDATE["GUIDES"], (4, 3), strict=True)))
-def test_tables_of_the_guides_are_those_of_the_committed_run(path: Path, count: int) -> None:
+@pytest.mark.parametrize("path", UPDATE["GUIDES"], ids=name)
+def test_tables_of_the_guides_are_those_of_the_committed_run(path: Path) -> None:
     guide = path.read_text(encoding="utf-8")
-    assert guide.count("<!-- table: ") == guide.count("<!-- end -->") == count
+    places = UPDATE["PLACE"].findall(guide)
+    assert len(places) == guide.count("<!-- end -->") > 0
     assert UPDATE["filled"](guide, REPORT) == guide
 
 
 def test_a_table_that_the_report_lacks_is_named() -> None:
-    with pytest.raises(ValueError, match="the report has no table 'Nothing'"):
+    with pytest.raises(ValueError, match="'Nothing'"):
         UPDATE["filled"]("<!-- table: Nothing -->\n<!-- end -->", REPORT)
