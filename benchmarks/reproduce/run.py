@@ -120,10 +120,11 @@ def needed_at_paper_scale(
     from benchmarks.figures import figure8 as figure8_similarity
     from benchmarks.figures.curves import CurveFigure
     from benchmarks.figures.requests import TrainingRequest
-    from benchmarks.tables import paper_measurements
     from benchmarks.tables import table3 as table3_fvd
     from benchmarks.tables import table5 as table5_is_fid
+    from benchmarks.tables.paper_scale import requirements as requirements_of_column
     from benchmarks.tables.published import PublishedTable
+    from benchmarks.tables.request import TableRequest
 
     trainings = TrainingRequest(
         scale="paper",
@@ -137,7 +138,7 @@ def needed_at_paper_scale(
         gpus=request.gpus,
         slurm=request.slurm,
     )
-    measurements = paper_measurements.PaperRequest(
+    measurements = TableRequest(
         checkpoints=request.checkpoints or Path("checkpoints"),
         data_root=request.data_root,
         vae=request.vae,
@@ -148,7 +149,7 @@ def needed_at_paper_scale(
         return [*paper_cells.requirements(designs, trainings).values()]
 
     def of_table(table: PublishedTable) -> list[list[Requirement]]:
-        return [paper_measurements.requirements(each, measurements) for each in table.columns]
+        return [requirements_of_column(each, measurements) for each in table.columns]
 
     return {
         "table3": of_table(table3_fvd.TABLE),
@@ -181,12 +182,11 @@ def _to_look(look: "Look", trainings: "TrainingRequest") -> list[Requirement]:
 
 
 def _vbench_results(request: ReproduceRequest) -> Requirement:
-    from benchmarks.tables.table4 import DIMENSIONS
-    from benchmarks.tables.vbench_results import read_models
+    from benchmarks.tables.vbench import read_models
 
     return Requirement(
         name="a results file of VBench",
-        met=bool(read_models(request.vbench, list(DIMENSIONS))),
+        met=bool(read_models(request.vbench)),
         advice="`latte-bench table4 --scale paper` says how to make one; give it with --vbench",
     )
 

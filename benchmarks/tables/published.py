@@ -1,4 +1,4 @@
-"""Results of `latte-eval` as rows of a published table: which cell each fills, and what differs.
+"""Published tables that results of `latte-eval` can stand in, below the paper's rows.
 
 A result is ranked with the published figures only where it was made as its column's were. Where it
 was not, a footnote names every field that differs; in a section of the joined report that list is
@@ -8,12 +8,17 @@ folded away.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from benchmarks.cells.provenance import known
 from benchmarks.documents.tables import bare, leaders
-from benchmarks.tables.measured_results import Measured
+from benchmarks.tables.results import ResultLine
+from evaluation.catalogue.networks import for_metric
+from evaluation.catalogue.registry import metric
 from evaluation.protocol.deviations import Deviation, differences
+from evaluation.protocol.fields import LABELS, REAL_FIELDS
+from evaluation.protocol.presets import published_protocol
+from evaluation.results.record import Result
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Direction, Row
 from reports.document import Block, Details
@@ -28,10 +33,11 @@ DATASETS: Mapping[str, str] = {
     "taichi-hd": "Taichi-HD",
 }
 SECTION = "Measured here"
-DIFFERS = "Protocol differs from the published column's: {fields}."
 DIFFERENCES = "Protocol differences"
-FOLDED = f"Protocol differs from the published column's: see “{DIFFERENCES}”."
-LISTED = 4  # values in a sentence; more are counted
+DIFFERS = "Protocol differs from the published column's: {fields}."
+FOLDED = DIFFERS.format(fields=f"see “{DIFFERENCES}”")
+VERSIONS = ("latte-eval", "torch", "decoder")  # that are shown
+MAX_LISTED = 4  # values in a sentence; more are counted
 NOT_MEASURED = Cell(reason="Not measured.")
 NOT_REPORTED = Cell(reason="Not reported in the paper.", mark="published")
 
@@ -50,19 +56,38 @@ class PublishedColumn:
 
     @property
     def column(self) -> Column:
-        """As the table has it."""
+        """The column of the table."""
         return Column(key=self.key, title=self.title, direction=self.direction)
 
 
-Cells = Mapping[tuple[str, str], Measured]  # by model and column
+@dataclass(frozen=True, kw_only=True)
+class Mismatch:
+    """Why a result belongs into no column of a table."""
+
+    field: Literal["metric", "network", "dataset"]
+    metric: str
+    value: str | None = None  # of the field
+    wanted: str = ""
+
+    def __str__(self) -> str:
+        if self.field == "metric":
+            return f"{self.metric} is another metric"
+        if self.field == "network":
+            return f"{self.metric} by the network {self.value} instead of {self.wanted}"
+        if self.value is None:
+            return "its data set is not named: measure with --dataset"
+        missing = f"{self.metric} on" if self.value in DATASETS else "data set"
+        return f"the paper has no {missing} {self.value}"
+
+
+Cells = Mapping[tuple[str, str], ResultLine]  # by model and column
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedTable:
     """A table of the paper that results of `latte-eval` can stand in."""
 
-    name: str  # of the command and the files
-    section: str  # title of its section in the joined report
+    name: str  # of the runner
     title: str
     caption: str
     source: str
@@ -74,12 +99,12 @@ class PublishedTable:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Whose results it takes."""
+        """The metrics of its columns."""
         return tuple(dict.fromkeys(column.metric for column in self.columns))
 
     def with_results(
         self,
-        measured: Iterable[Measured],
+        lines: Iterable[ResultLine],
         not_measured: Sequence[str] = (),
         *,
         folded: bool = False,
@@ -87,37 +112,37 @@ class PublishedTable:
         """The paper's rows, and the measured results below them.
 
         Args:
-            not_measured: sentences about what was asked for and could not be had.
+            not_measured: sentences about what was asked for and could not be measured.
             folded: footnotes refer to `differences` instead of naming every field.
 
         Raises:
             InputError: two different results for one cell.
         """
-        cells, left_out = select(measured, self.columns)
-        nothing = () if cells else (self.nothing_measured,)
+        cells, mismatches = place(lines, self.columns)
+        remarks = [self.protocols] if cells else [self.protocols, self.nothing_measured]
         return Table(
             title=self.title,
             caption=self.caption,
             columns=tuple(column.column for column in self.columns),
             rows=(*self.rows(), *measured_rows(cells, self.columns, folded=folded)),
-            remarks=(self.protocols, *nothing, *not_measured, *left_out),
+            remarks=(*remarks, *not_measured, *_left_out(mismatches)),
             provenance=(
                 Provenance(details={"published": self.source}),
-                *(provenance_of_result(item) for item in cells.values()),
+                *(provenance_of_result(line.result) for line in cells.values()),
             ),
         )
 
-    def differences(self, measured: Iterable[Measured]) -> list[Block]:
-        """In which fields results were not made as their columns were, folded away; or nothing."""
-        cells, _ = select(measured, self.columns)
+    def differences(self, lines: Iterable[ResultLine]) -> list[Block]:
+        """The fields in which results differ from their columns, folded away; empty for none."""
+        cells, _ = place(lines, self.columns)
         columns = {column.key: column for column in self.columns}
-        found = {
-            f"{model}, {columns[key].title}": differing_fields(item.record, columns[key])
-            for (model, key), item in cells.items()
+        deviations = {
+            f"{model}, {columns[key].title}": deviations_from(columns[key], line.result)
+            for (model, key), line in cells.items()
         }
         rows = [
             Row(label=label, cells={"fields": Cell(text="; ".join(map(str, fields)))})
-            for label, fields in found.items()
+            for label, fields in deviations.items()
             if fields
         ]
         if not rows:
@@ -130,41 +155,53 @@ class PublishedTable:
         )
         return [Details(summary=DIFFERENCES, blocks=(bare(table),))]
 
-    def lead(self, measured: Iterable[Measured]) -> str:
+    def lead(self, lines: Iterable[ResultLine]) -> str:
         """Who is best by the published figures, and what was measured, in two sentences."""
-        table = self.with_results(measured)
-        best = "; ".join(f"{row} ({', '.join(found)})" for row, found in leaders(table).items())
+        table = self.with_results(lines)
+        best = "; ".join(f"{row} ({', '.join(titles)})" for row, titles in leaders(table).items())
         values = [
-            f"{row.label}, {column.title} {cell.number}"
+            f"{row.label}, {column.title} {row.cells[column.key].number}"
             for row in table.rows
-            for column, cell in ((column, row.cells[column.key]) for column in self.columns)
-            if cell.mark == "measured" and not cell.is_empty
+            for column in self.columns
+            if row.cells[column.key].mark == "measured" and not row.cells[column.key].is_empty
         ]
         here = f"No {' or '.join(self.metrics)} was given or measured here."
         if values:
-            shown = "; ".join(values) if len(values) <= LISTED else f"{len(values)} values"
-            here = f"Measured here: {shown}."
+            few = len(values) <= MAX_LISTED
+            here = f"Measured here: {'; '.join(values) if few else f'{len(values)} values'}."
         return f"Best of the published figures: {best}. {here}"
 
 
-def select(
-    measured: Iterable[Measured], columns: Sequence[PublishedColumn]
-) -> tuple[Cells, list[str]]:
-    """What belongs into the table, by its cell; and a sentence about the rest, if there is any.
+def published_cell(value: str | None, notes: Sequence[str] = ()) -> Cell:
+    """A figure with the paper's decimals; None and "" are what it does not report."""
+    if not value:
+        return NOT_REPORTED
+    return Cell(value=float(value), text=value, mark="published", notes=tuple(notes))
+
+
+def place(
+    lines: Iterable[ResultLine], columns: Sequence[PublishedColumn]
+) -> tuple[Cells, list[Mismatch]]:
+    """The results by their cells, and why the others have none; repetitions of a run are one.
 
     Raises:
-        InputError: two different results for one cell.
+        InputError: two results for one cell that differ in value, interval or protocol.
     """
-    entered: list[tuple[PublishedColumn, Measured]] = []
-    left_out: Counter[str] = Counter()
-    for item in measured:
-        found = _column_of(item.record, columns)
-        if isinstance(found, PublishedColumn):
-            entered.append((found, item))
-        else:
-            left_out[found] += 1
-    remarks = [_left_out_sentence(left_out)] if left_out else []
-    return _one_per_cell(entered), remarks
+    cells: dict[tuple[str, str], ResultLine] = {}
+    mismatches = []
+    for line in lines:
+        column = _column_of(line.result, columns)
+        if isinstance(column, Mismatch):
+            mismatches.append(column)
+            continue
+        before = cells.setdefault((line.result.model, column.key), line)
+        if _run_of(before.result) != _run_of(line.result):
+            raise InputError(
+                f"{before.where} and {line.where}: two results for {line.result.model} on "
+                f"{column.dataset} ({_both_values(before.result, line.result)}); remove one of "
+                "the lines, or measure with another --name"
+            )
+    return cells, mismatches
 
 
 def measured_rows(
@@ -176,7 +213,7 @@ def measured_rows(
             label=model,
             section=SECTION,
             cells={
-                column.key: _measured_cell(cells[model, column.key], column, folded)
+                column.key: _measured_cell(cells[model, column.key].result, column, folded)
                 if (model, column.key) in cells
                 else NOT_MEASURED
                 for column in columns
@@ -186,121 +223,89 @@ def measured_rows(
     ]
 
 
-def published_cell(value: str | None, notes: Sequence[str] = ()) -> Cell:
-    """A figure with the paper's decimals; None and "" are what it does not report."""
-    if not value:
-        return NOT_REPORTED
-    return Cell(value=float(value), text=value, mark="published", notes=tuple(notes))
-
-
-def differing_fields(record: Mapping[str, Any], column: PublishedColumn) -> list[Deviation]:
+def deviations_from(column: PublishedColumn, result: Result) -> list[Deviation]:
     """Everything in which a result was not made as the published column's were."""
-    from evaluation.catalogue.networks import for_metric
-    from evaluation.catalogue.registry import metric
-    from evaluation.protocol.fields import LABELS, REAL_FIELDS
-    from evaluation.protocol.presets import published_protocol
-
     chosen = metric(column.command)
     reference = for_metric(published_protocol(column.dataset), chosen).moving_fields()
-    made = {key: value for key, value in record["protocol_fields"].items() if key not in LABELS}
+    fields = {key: value for key, value in result.protocol_fields.items() if key not in LABELS}
     if not chosen.needs_real:
         reference = {key: reference[key] for key in reference if key not in REAL_FIELDS}
-        made = {key: made[key] for key in made if key not in REAL_FIELDS}
-    found = differences(made, reference)
-    found += differences(
-        {key: (record.get("parameters") or {}).get(key) for key in chosen.parameters},
-        chosen.parameters,
-    )
-    # Deviations from the result's own preset name fields too: those are in the list already.
-    found += [Deviation(**each) for each in record["deviations"] if each["field"] not in made]
-    return found
+        fields = {key: fields[key] for key in fields if key not in REAL_FIELDS}
+    parameters = {key: result.parameters.get(key) for key in chosen.parameters}
+    return [
+        *differences(fields, reference),
+        *differences(parameters, chosen.parameters),
+        # Deviations from the result's own preset name fields too, which are in the list already.
+        *(deviation for deviation in result.deviations if deviation.field not in fields),
+    ]
 
 
-def provenance_of_result(item: Measured) -> Provenance:
+def provenance_of_result(result: Result) -> Provenance:
     """How one value came about."""
-    record = item.record
-    versions, host = record.get("versions") or {}, record.get("host") or {}
-    hardware = "device_name" if host.get("device_name") else "processor"
-    real = f"{record['num_real']} real and " if record["num_real"] != 0 else ""
+    hardware = "device_name" if result.host.get("device_name") else "processor"
+    real = f"{result.num_real} real and " if result.num_real != 0 else ""
     return Provenance(
-        subject=f"{record['model']} on {record['dataset']}",
-        command=record.get("command"),
+        subject=f"{result.model} on {result.dataset}",
+        command=result.command or None,
         details={
-            "protocol": f"{record['protocol']} {record['fingerprint']}",
-            "clips": f"{real}{record['num_fake']} generated",
-            "weights": str(record.get("weights_sha256") or "not stated")[:12],
+            "protocol": f"{result.protocol} {result.fingerprint}",
+            "clips": f"{real}{result.num_fake} generated",
+            "weights": result.weights_sha256[:12] or "not stated",
         },
-        versions=known({name: versions.get(name) for name in ("latte-eval", "torch", "decoder")}),
-        host=known({hardware: host.get(hardware)}),
-        date=record.get("date"),
-        seconds=record.get("seconds"),
+        versions=known({name: result.versions.get(name) for name in VERSIONS}),
+        host=known({hardware: result.host.get(hardware)}),
+        date=result.date or None,
+        seconds=result.seconds,
     )
 
 
-def _column_of(
-    record: Mapping[str, Any], columns: Sequence[PublishedColumn]
-) -> PublishedColumn | str:
+def _column_of(result: Result, columns: Sequence[PublishedColumn]) -> PublishedColumn | Mismatch:
     """Where a result belongs, or why it belongs nowhere."""
-    metric, dataset = record["metric"], record.get("dataset")
-    of_metric = [column for column in columns if column.metric == metric]
-    if not of_metric:
-        return f"{metric} is another metric"
-    wanted = of_metric[0].network
-    if record["network"] != wanted:
-        return f"{metric} by the network {record['network']} instead of {wanted}"
-    if dataset is None:
-        return "its data set is not named: measure with --dataset"
-    for column in of_metric:
-        if column.dataset == dataset:
+    name = result.metric
+    candidates = [column for column in columns if column.metric == name]
+    if not candidates:
+        return Mismatch(field="metric", metric=name)
+    wanted = candidates[0].network
+    if result.network != wanted:
+        return Mismatch(field="network", metric=name, value=result.network, wanted=wanted)
+    for column in candidates:
+        if column.dataset == result.dataset:
             return column
-    missing = f"{metric} on {dataset}" if dataset in DATASETS else f"data set {dataset}"
-    return f"the paper has no {missing}"
+    return Mismatch(field="dataset", metric=name, value=result.dataset)
 
 
-def _left_out_sentence(left_out: Counter[str]) -> str:
-    count = sum(left_out.values())
-    reasons = "; ".join(f"{number} × {reason}" for reason, number in left_out.items())
-    return f"Left out: {count} {'result' if count == 1 else 'results'} ({reasons})."
+def _left_out(mismatches: Sequence[Mismatch]) -> list[str]:
+    """A remark on the results that have no cell, if there are any."""
+    if not mismatches:
+        return []
+    counts = Counter(map(str, mismatches))
+    reasons = "; ".join(f"{count} × {reason}" for reason, count in counts.items())
+    results = "1 result" if len(mismatches) == 1 else f"{len(mismatches)} results"
+    return [f"Left out: {results} ({reasons})."]
 
 
-def _one_per_cell(entered: Iterable[tuple[PublishedColumn, Measured]]) -> Cells:
-    """One result for each cell; repetitions of one run are one.
-
-    Raises:
-        InputError: two results that differ in their value, its interval or their protocol.
-    """
-    cells: dict[tuple[str, str], Measured] = {}
-    for column, item in entered:
-        model = str(item.record["model"])
-        before = cells.setdefault((model, column.key), item)
-        first, second = before.record, item.record
-        if _run_of(first) != _run_of(second):
-            values = f"{first['value']:.6g} and {second['value']:.6g}"
-            if first["value"] == second["value"]:
-                what = "protocol" if first["fingerprint"] != second["fingerprint"] else "interval"
-                values = f"both {first['value']:.6g}, each with its own {what}"
-            raise InputError(
-                f"{before.where} and {item.where}: two results for {model} on {column.dataset} "
-                f"({values}); remove one of the lines, or measure with another --name"
-            )
-    return cells
-
-
-def _run_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
+def _run_of(result: Result) -> tuple[object, ...]:
     """What two lines of one run have in common, and no others."""
-    return record["fingerprint"], record["value"], record.get("interval") or None
+    return result.fingerprint, result.value, result.interval
 
 
-def _measured_cell(item: Measured, column: PublishedColumn, folded: bool) -> Cell:
+def _both_values(first: Result, second: Result) -> str:
+    if first.value != second.value:
+        return f"{first.value:.6g} and {second.value:.6g}"
+    differing = "protocol" if first.fingerprint != second.fingerprint else "interval"
+    return f"both {first.value:.6g}, each with its own {differing}"
+
+
+def _measured_cell(result: Result, column: PublishedColumn, folded: bool) -> Cell:
     """The value and its interval; ranked with the published ones only if made as they were."""
-    differing = differing_fields(item.record, column)
-    note = FOLDED if folded else DIFFERS.format(fields="; ".join(map(str, differing)))
-    low, high = item.record.get("interval") or (None, None)
+    deviations = deviations_from(column, result)
+    note = FOLDED if folded else DIFFERS.format(fields="; ".join(map(str, deviations)))
+    low, high = result.interval or (None, None)
     return Cell(
-        value=float(item.record["value"]),
+        value=result.value,
         low=low,
         high=high,
-        notes=(note,) if differing else (),
-        # The official tools draw without a seed: no figure of theirs belongs to one.
-        comparable=all(each.field == "seed" for each in differing),
+        notes=(note,) if deviations else (),
+        # The official tools draw without a seed: their figures belong to none.
+        comparable=all(deviation.field == "seed" for deviation in deviations),
     )

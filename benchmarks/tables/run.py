@@ -1,77 +1,19 @@
-"""From results, and what is to be measured besides, to the documents of a published table."""
+"""From results, and what is measured besides, to the documents of a published table."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.cells.cache import MeasuredCells
-from benchmarks.cells.scale import Scale, name_at
+from benchmarks.cells.scale import Scale
 from benchmarks.documents.tables import TableDocument, bare, of_this_run, publish
-from benchmarks.tables.measured_results import Measured, read_measured
+from benchmarks.runners import RUNNERS
+from benchmarks.shapes.methods import EFFORTS, OnShapes, ShapesRequest, measure_on_shapes
+from benchmarks.shapes.tables import methods_table, standings_in_words
+from benchmarks.tables.paper_scale import measure_at_paper_scale
 from benchmarks.tables.published import PublishedTable
-from latte.data.errors import InputError
-from reports.table import Table
-
-MIN_VIDEOS = 20  # of a set; intervals of fewer say nothing
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableRequest:
-    """Which results a table shows, what is measured besides, and how the work is done.
-
-    Raises:
-        InputError: too few videos.
-    """
-
-    results: tuple[Path | str, ...] = ()  # files of `latte-eval`, or `[NAME=]FILE` of VBench
-    scale: Scale | None = None  # None: nothing is measured
-    cells: Path | None = None  # folder of measured cells, which tables share
-    num_videos: int | None = None  # of each set; None: as many as the scale takes
-    seeds: int = 1  # on shapes
-    checkpoint: Path | None = None  # on shapes: another model than the bundled one
-    workers: int = 0
-    device: str | None = None  # None: the CPU on shapes, a GPU at `paper` scale
-    store: Path | None = None  # of features; None: in the folder of the cells
-    checkpoints: Path = Path("checkpoints")  # at `paper` scale, as the fields below
-    data_root: Path | None = None
-    vae: str | None = None
-    only_available: bool = False
-
-    def __post_init__(self) -> None:
-        if self.num_videos is not None and self.num_videos < MIN_VIDEOS:
-            raise InputError(f"--num-videos {self.num_videos}: must be at least {MIN_VIDEOS}")
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the cells; results at different scales never mix."""
-        return self.cells or Path("results") / name_at("methods", self.scale or "tiny")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """What was measured: more rows of the table, and tables below it."""
-
-    results: Sequence[Measured] = ()
-    not_measured: Sequence[str] = ()  # sentences
-    tables: Sequence[Table] = ()
-    found: Sequence[str] = ()  # what these tables show, sentences
-    finished: MeasuredCells | None = None
-
-
-def document(table: PublishedTable, given: Sequence[Measured], made: Made) -> TableDocument:
-    """The table with given and measured results, what was measured besides below it."""
-    results = [*given, *made.results]
-    whole, folded = (
-        table.with_results(results, made.not_measured, folded=folded) for folded in (False, True)
-    )
-    return TableDocument(
-        name=table.name,
-        title=table.section,
-        lead=" ".join([table.lead(results), *made.found]),
-        tables=(whole, *made.tables),
-        blocks=(bare(folded), *table.differences(results), *map(bare, made.tables)),
-    )
+from benchmarks.tables.request import Measurements, TableRequest
+from benchmarks.tables.results import ResultLine, read_lines
 
 
 def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
@@ -79,17 +21,62 @@ def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
 
     Raises:
         InputError: a results file that cannot be read, a broken line, or two results for one cell,
-            before anything is measured or written; what a measurement lacks, likewise; or cells
-            that could not be measured, after the others are written.
+            before anything is measured or written; or something that a measurement needs is
+            missing.
+        FailedRunError: cells that could not be measured, after the others are written.
     """
     started = time.monotonic()
-    given = [item for path in request.results for item in read_measured(Path(path), table.metrics)]
-    made = Made()
-    if request.scale is not None:
-        from benchmarks.tables.measurements import measure
+    lines = [line for path in request.results for line in read_lines(Path(path), table.metrics)]
+    table.with_results(lines)  # or refuse it, before hours of work
+    measurements = measure(table, request)
+    publish(of_this_run(document(table, lines, measurements), started), out)
+    if measurements.cells is not None:
+        measurements.cells.raise_if_failed()
 
-        table.with_results(given)  # or refuse it, before hours of work
-        made = measure(table, request)
-    publish(of_this_run(document(table, given, made), started), out)
-    if made.finished is not None:
-        made.finished.raise_if_failed()
+
+def measure(table: PublishedTable, request: TableRequest) -> Measurements:
+    """What the scale measures for a table; nothing without a scale."""
+    if request.scale is None:
+        return Measurements()
+    if request.scale == "paper":
+        return measure_at_paper_scale(table, request)
+    measured = methods_on_shapes(request, request.scale)
+    return Measurements(
+        tables=(methods_table(measured, table.on_shapes, request.scale),),
+        standings=standings_in_words(measured, table.on_shapes),
+        cells=measured.finished,
+    )
+
+
+def methods_on_shapes(request: TableRequest, scale: Scale) -> OnShapes:
+    """All methods on the embedded data set, by every metric that a table shows of them."""
+    effort = EFFORTS[scale]
+    return measure_on_shapes(
+        ShapesRequest(
+            effort=replace(effort, num_videos=request.num_videos or effort.num_videos),
+            seeds=request.seeds,
+            checkpoint=request.checkpoint,
+            workers=request.workers,
+            device=request.device or "cpu",
+            store=request.store,
+        ),
+        request.folder,
+    )
+
+
+def document(
+    table: PublishedTable, given: Sequence[ResultLine], measurements: Measurements
+) -> TableDocument:
+    """The table with given and measured results, what was measured besides below it."""
+    lines = [*given, *measurements.lines]
+    whole, folded = (
+        table.with_results(lines, measurements.not_measured, folded=folded)
+        for folded in (False, True)
+    )
+    return TableDocument(
+        name=table.name,
+        title=RUNNERS[table.name].title,
+        lead=" ".join([table.lead(lines), *measurements.standings]),
+        tables=(whole, *measurements.tables),
+        blocks=(bare(folded), *table.differences(lines), *map(bare, measurements.tables)),
+    )

@@ -14,6 +14,7 @@ from benchmarks.documents.tables import (
     of_this_run,
     publish,
 )
+from benchmarks.runners import RUNNERS
 from latte.config import LatteConfig, preset
 from latte.model.cost import Cost, cost
 from reports.provenance import Provenance
@@ -70,7 +71,7 @@ def document() -> TableDocument:
     verdicts = " ".join(f"{claim.claim}: {claim.here}." for claim in found)
     return TableDocument(
         name="table1",
-        title="Table 1: Variants",
+        title=RUNNERS["table1"].title,
         lead=f"{comparison()} {verdicts}",
         tables=(variants_table(),),
         findings=tuple(claim.paper_claim for claim in found),

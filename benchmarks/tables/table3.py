@@ -4,53 +4,31 @@ The paper's rows and columns are in its order. Measured results follow in a sect
 each with its interval, and with a footnote where its protocol is not the column's.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.tables import measured_results
-from benchmarks.tables.measured_results import Measured
 from benchmarks.tables.published import (
     DATASETS,
     PublishedColumn,
     PublishedTable,
     published_cell,
 )
-from benchmarks.tables.run import TableRequest, run_table
+from benchmarks.tables.request import TableRequest
+from benchmarks.tables.run import run_table
 from reports.numbers import ASYMMETRIC
 from reports.published import published
-from reports.table import Cell, Row, Table
+from reports.table import Row
 
 SOURCE = "arXiv:2401.03048v3 Table 3"
 FIRST_VERSION = "arXiv:2401.03048v1 Table 2"
+RETRAINED = {("PVDM", "faceforensics"), ("PVDM", "taichi-hd")}  # v1, caption of Table 2
+RETRAINED_NOTE = f"Trained by the paper's authors themselves ({FIRST_VERSION})."
 
 
 def run(out: Path, request: TableRequest) -> None:
-    """Write the documents of `table3` into `out`; print the table and the paths.
-
-    Raises:
-        InputError: see `benchmarks.tables.run.run_table`.
-    """
+    """Write the documents of `table3` into `out`; see `benchmarks.tables.run.run_table`."""
     run_table(TABLE, out, request)
-
-
-def read_measured(path: Path) -> list[Measured]:
-    """The results of a file, each with its line.
-
-    Raises:
-        InputError: no such file, or a line that is not a result, by its number.
-    """
-    return measured_results.read_measured(path, TABLE.metrics)
-
-
-def fvd_table(measured: Sequence[Measured]) -> Table:
-    """The paper's table with the measured results below it.
-
-    Raises:
-        InputError: two different results for one cell.
-    """
-    return TABLE.with_results(measured)
 
 
 def published_rows() -> list[Row]:
@@ -58,25 +36,17 @@ def published_rows() -> list[Row]:
     frame = published("fvd")
     current = _by_cell(frame[frame.source == SOURCE])
     first = _by_cell(frame[frame.source == FIRST_VERSION])
-    methods = dict.fromkeys(method for method, _ in current)
-    return [
-        Row(
-            label=method,
-            cells={
-                dataset: _published_cell(
-                    current.get((method, dataset)), first.get((method, dataset))
-                )
-                for dataset in DATASETS
-            },
-        )
-        for method in methods
-    ]
-
-
-def _published_cell(value: str | None, first: str | None) -> Cell:
-    changed = first is not None and first != value
-    notes = (f"{first} in the paper's first version ({FIRST_VERSION}).",) if changed else ()
-    return published_cell(value, notes)
+    rows = []
+    for method in dict.fromkeys(method for method, _ in current):
+        cells = {}
+        for dataset in DATASETS:
+            value, before = current.get((method, dataset)), first.get((method, dataset))
+            notes = [RETRAINED_NOTE] if (method, dataset) in RETRAINED else []
+            if before not in (None, value):
+                notes.append(f"{before} in the paper's first version ({FIRST_VERSION}).")
+            cells[dataset] = published_cell(value, notes)
+        rows.append(Row(label=method, cells=cells))
+    return rows
 
 
 def _by_cell(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
@@ -88,7 +58,6 @@ def _by_cell(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 TABLE = PublishedTable(
     name="table3",
-    section="Table 3: FVD",
     title="Fréchet video distance (FVD) of video generators",
     caption=(
         "16 frames at 256×256; lower is better; ± is half of the 95 % interval of a measured "
@@ -109,13 +78,14 @@ TABLE = PublishedTable(
     ),
     rows=published_rows,
     protocols=(
-        "The paper took the other methods' figures from StyleGAN-V or from their own papers: they "
-        "need not follow one protocol. Measured values are held against the official Latte "
+        "The paper took most figures of other methods from StyleGAN-V or from their own papers, "
+        "which may follow other protocols. Measured values are compared with the official Latte "
         "evaluation."
     ),
     nothing_measured=(
         "Published figures alone: no measured result was given. `latte-eval fvd --dataset ucf101 "
-        "--fake FOLDER` makes one, `latte-bench table3 --results results.jsonl` puts it here."
+        "--protocol latte --fake FOLDER` makes one, `latte-bench table3 --results results.jsonl` "
+        "shows it here."
     ),
     on_shapes=("FVD-shapes",),
 )

@@ -6,17 +6,18 @@ networks, in a table of their own.
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.cells.requirements import (
-    Requirement,
-    require,
-)
+from benchmarks.cells.requirements import Requirement, require
+from benchmarks.cells.scale import Scale
 from benchmarks.documents.tables import TableDocument, bare, leaders, of_this_run, publish
-from benchmarks.tables.run import Made, TableRequest
-from benchmarks.tables.vbench_results import Score, VBenchModel, read_models
+from benchmarks.runners import RUNNERS
+from benchmarks.shapes.tables import dimensions_table, standings_by_dimension
+from benchmarks.tables.request import Measurements, TableRequest
+from benchmarks.tables.run import methods_on_shapes
+from benchmarks.tables.vbench import DIMENSIONS, Score, VBenchModel, read_models, total
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
 from reports.published import published
@@ -29,37 +30,6 @@ SAMPLES = 5  # videos of each prompt
 FILTERED = "temporal_flickering"  # more videos are made, of which the still ones count
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dimension:
-    """One of VBench's dimensions."""
-
-    title: str
-    heading: str  # where eight stand beside each other
-    prompts: int  # Vchitect/VBench 45e79ec, prompts/prompts_per_dimension
-
-
-# In the paper's order, which is VBench's (Vchitect/VBench 45e79ec, scripts/constant.py).
-DIMENSIONS: Mapping[str, Dimension] = {
-    key: Dimension(title=key.replace("_", " "), heading=heading, prompts=prompts)
-    for key, heading, prompts in (
-        ("subject_consistency", "Subject", 72),
-        ("background_consistency", "Background", 86),
-        ("temporal_flickering", "Flickering", 75),
-        ("motion_smoothness", "Motion", 72),
-        ("dynamic_degree", "Dynamic", 72),
-        ("aesthetic_quality", "Aesthetic", 93),
-        ("imaging_quality", "Imaging", 93),
-        ("object_class", "Object", 79),
-        ("multiple_objects", "Objects", 82),
-        ("human_action", "Action", 100),
-        ("color", "Color", 85),
-        ("spatial_relationship", "Spatial", 84),
-        ("scene", "Scene", 86),
-        ("appearance_style", "Appearance", 90),
-        ("temporal_style", "Temporal", 100),
-        ("overall_consistency", "Overall", 93),
-    )
-}
 CAPTION = (
     "Percent; higher is better; ± is half of the 95 % interval over prompts, where the results say "
     f"it of each video; {ASYMMETRIC}."
@@ -70,22 +40,17 @@ UNKNOWN_VERSIONS = (
 )
 NOTHING_MEASURED = (
     "Published figures alone: no measured result was given. `vbench evaluate` makes one, "
-    "`latte-bench table4 --results NAME=FILE` puts it here."
+    "`latte-bench table4 --results NAME=FILE` shows it here."
 )
 OR_ELSE = "leave --scale out for the published figures"
-HOW_TO_MEASURE = (
-    "`pip install vbench` in an environment of its own, make its 946 prompts' videos "
-    "(PROMPT-INDEX.mp4, five of each), run `vbench evaluate` on a GPU, then give --results"
+RESULTS_OF_VBENCH = Requirement(
+    name="a results file of VBench",
+    met=False,
+    advice=(
+        "`pip install vbench` in an environment of its own, make its 946 prompts' videos "
+        "(PROMPT-INDEX.mp4, five of each), run `vbench evaluate` on a GPU, then give --results"
+    ),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Total:
-    """VBench's summary of a model, in percent."""
-
-    quality: float
-    semantic: float
-    total: float
 
 
 def run(out: Path, request: TableRequest) -> None:
@@ -98,40 +63,41 @@ def run(out: Path, request: TableRequest) -> None:
             that could not be measured, after the others are written.
     """
     started = time.monotonic()
-    models = read_models([*map(str, request.results)], list(DIMENSIONS))
-    made = Made()
+    models = read_models([*map(str, request.results)])
+    measurements = Measurements()
     if request.scale == "paper":
-        lacking = Requirement(name="a results file of VBench", met=False, advice=HOW_TO_MEASURE)
-        require([] if models else [lacking], "paper", or_else=OR_ELSE)
+        require([] if models else [RESULTS_OF_VBENCH], "paper", or_else=OR_ELSE)
     elif request.scale is not None:
-        made = _measure_on_shapes(request)
-    publish(of_this_run(document(models, made), started), out)
-    if made.finished is not None:
-        made.finished.raise_if_failed()
+        measurements = _measure_on_shapes(request, request.scale)
+    publish(of_this_run(document(models, measurements), started), out)
+    if measurements.cells is not None:
+        measurements.cells.raise_if_failed()
 
 
-def document(models: Sequence[VBenchModel], made: Made | None = None) -> TableDocument:
+def document(
+    models: Sequence[VBenchModel], measurements: Measurements | None = None
+) -> TableDocument:
     """The table in its halves, with who is best by how many dimensions.
 
     Args:
-        made: what was measured besides, below it.
+        measurements: what was measured besides, below it.
     """
-    table, made = vbench_table(models), made or Made()
-    best = ", ".join(f"{label} in {len(found)}" for label, found in leaders(table).items())
+    table, measurements = vbench_table(models), measurements or Measurements()
+    best = ", ".join(f"{label} in {len(titles)}" for label, titles in leaders(table).items())
     totals = [_total_sentence(model) for model in models]
-    tables = (*halves(table), *made.tables)
+    tables = (*halves(table), *measurements.tables)
     return TableDocument(
         name="table4",
-        title="Table 4: VBench",
+        title=RUNNERS["table4"].title,
         lead=" ".join(
             [
                 f"Best of the published figures, of {len(DIMENSIONS)} dimensions: {best}.",
                 *(totals or ["No result of VBench was given."]),
-                *made.found,
+                *measurements.standings,
             ]
         ),
         tables=tables,
-        data=(table, *made.tables),
+        data=(table, *measurements.tables),
         blocks=tuple(map(bare, tables)),
     )
 
@@ -218,53 +184,14 @@ def measured_row(model: VBenchModel) -> Row:
     )
 
 
-def total(percent: Mapping[str, float]) -> Total:
-    """VBench's summary of all sixteen dimensions, in percent.
-
-    Each dimension is brought to 0 … 1 by the least and the most that VBench expects of it; quality
-    is the weighted mean of the first seven, with half the weight for the dynamic degree, semantic
-    the mean of the others, and the total four parts of quality and one of semantic
-    (Vchitect/VBench 45e79ec, scripts/cal_final_score.py and constant.py).
-    """
-    least = {
-        "subject_consistency": 0.1462,
-        "background_consistency": 0.2615,
-        "temporal_flickering": 0.6293,
-        "motion_smoothness": 0.706,
-        "appearance_style": 0.0009,
-    }
-    most = {
-        "motion_smoothness": 0.9975,
-        "scene": 0.8222,
-        "appearance_style": 0.2855,
-        "temporal_style": 0.364,
-        "overall_consistency": 0.364,
-    }
-    scaled = {
-        key: (percent[key] / 100 - least.get(key, 0.0)) / (most.get(key, 1.0) - least.get(key, 0.0))
-        for key in DIMENSIONS
-    }
-    of_quality = list(DIMENSIONS)[:7]
-    weights = {key: 0.5 if key == "dynamic_degree" else 1.0 for key in of_quality}
-    quality = sum(weights[key] * scaled[key] for key in of_quality) / sum(weights.values())
-    semantic = sum(scaled[key] for key in list(DIMENSIONS)[7:]) / (len(DIMENSIONS) - 7)
-    return Total(
-        quality=100 * quality, semantic=100 * semantic, total=100 * (4 * quality + semantic) / 5
-    )
-
-
-def _measure_on_shapes(request: TableRequest) -> Made:
+def _measure_on_shapes(request: TableRequest, scale: Scale) -> Measurements:
     """VBench's formulas on the embedded data set: cells that Tables 3 and 5 share."""
-    from benchmarks.shapes.tables import dimensions_table, standings_by_dimension
-    from benchmarks.tables.measurements import methods_on_shapes
-
-    assert request.scale is not None
-    measured = methods_on_shapes(request)
-    headings = {key: each.heading for key, each in DIMENSIONS.items()}
-    return Made(
-        tables=(dimensions_table(measured, headings, request.scale),),
-        found=standings_by_dimension(measured, headings),
-        finished=measured.finished,
+    measured = methods_on_shapes(request, scale)
+    headings = {key: dimension.heading for key, dimension in DIMENSIONS.items()}
+    return Measurements(
+        tables=(dimensions_table(measured, headings, scale),),
+        standings=standings_by_dimension(measured, headings),
+        cells=measured.finished,
     )
 
 

@@ -1,46 +1,22 @@
 """Table 5 of the paper: Inception Score on UCF101 and FID on FaceForensics, and yours below."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.tables import measured_results
-from benchmarks.tables.measured_results import Measured
 from benchmarks.tables.published import PublishedColumn, PublishedTable, published_cell
-from benchmarks.tables.run import TableRequest, run_table
+from benchmarks.tables.request import TableRequest
+from benchmarks.tables.run import run_table
 from reports.numbers import ASYMMETRIC
 from reports.published import published
-from reports.table import Row, Table
+from reports.table import Row
 
-OF_RELEASED_MODELS = (
+RELEASED_MODELS = (
     "Measured by the paper's authors on videos of the models that PVDM's authors released."
 )
 
 
 def run(out: Path, request: TableRequest) -> None:
-    """Write the documents of `table5` into `out`; print the table and the paths.
-
-    Raises:
-        InputError: see `benchmarks.tables.run.run_table`.
-    """
+    """Write the documents of `table5` into `out`; see `benchmarks.tables.run.run_table`."""
     run_table(TABLE, out, request)
-
-
-def read_measured(path: Path) -> list[Measured]:
-    """The results of a file, each with its line.
-
-    Raises:
-        InputError: no such file, or a line that is not a result, by its number.
-    """
-    return measured_results.read_measured(path, TABLE.metrics)
-
-
-def is_fid_table(measured: Sequence[Measured]) -> Table:
-    """The paper's table with the measured results below it.
-
-    Raises:
-        InputError: two different results for one cell.
-    """
-    return TABLE.with_results(measured)
 
 
 def published_rows() -> list[Row]:
@@ -49,7 +25,7 @@ def published_rows() -> list[Row]:
         Row(
             label=str(line["method"]),
             cells={column.key: published_cell(str(line[column.key])) for column in TABLE.columns},
-            notes=(OF_RELEASED_MODELS,) if line["method"] == "PVDM" else (),
+            notes=(RELEASED_MODELS,) if line["method"] == "PVDM" else (),
         )
         for _, line in published("is_fid").iterrows()
     ]
@@ -57,7 +33,6 @@ def published_rows() -> list[Row]:
 
 TABLE = PublishedTable(
     name="table5",
-    section="Table 5: IS and FID",
     title="Inception Score (IS) on UCF101 and FID on FaceForensics",
     caption=(
         "IS by C3D trained on UCF101, FID of frames; ± is half of the 95 % interval of a measured "
@@ -87,13 +62,13 @@ TABLE = PublishedTable(
     rows=published_rows,
     protocols=(
         "The paper names C3D for IS and clean-fid for FID, but not how many clips and frames. "
-        "Measured values are held against the clips of the official Latte evaluation: IS of 2048 "
+        "Measured values are compared with the clips of the official Latte evaluation: IS of 2048 "
         "clips in 10 splits, FID of all frames of the clips, resized as clean-fid does."
     ),
     nothing_measured=(
         "Published figures alone: no measured result was given. `latte-eval is --dataset ucf101 "
         "--protocol latte` and `latte-eval fid --dataset faceforensics --protocol latte` make "
-        "them, `latte-bench table5 --results results.jsonl` puts them here."
+        "them, `latte-bench table5 --results results.jsonl` shows them here."
     ),
     on_shapes=("IS-shapes", "FID-shapes"),
 )

@@ -1,11 +1,19 @@
 """A tiny model of shapes, whose samples are noise, and a reader of what commands leave."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+from evaluation.catalogue.networks import for_metric
+from evaluation.catalogue.registry import metric
+from evaluation.measuring.results import affecting_fields
+from evaluation.protocol.content import fingerprint_of
+from evaluation.protocol.fields import Protocol
+from evaluation.protocol.presets import published_protocol
+from evaluation.results.record import Result
 from latte.config import LatteConfig
 from latte.data.shapes import CLASS_NAMES, shapes_video_set
 from latte.model import Latte
@@ -57,3 +65,61 @@ def section():
         return Report.from_json((folder / f"{name}.report.json").read_text(encoding="utf-8"))
 
     return read
+
+
+@pytest.fixture(scope="session")
+def make_result():
+    """Maker of a result as the published column's are made, or by another protocol."""
+
+    def make(
+        name: str = "fvd", dataset: str | None = "ucf101", *, by: Protocol | None = None, **changes
+    ) -> Result:
+        chosen = metric(name)
+        protocol = by or for_metric(published_protocol(dataset), chosen)
+        fields = affecting_fields(protocol, chosen)
+        parameters = changes.get("parameters", chosen.parameters)
+        value = changes.get("value", 123.456)
+        return replace(
+            Result(
+                metric=name.upper(),
+                value=value,
+                interval=(value - 2, value + 3),
+                level=0.95,
+                higher_is_better=chosen.higher_is_better,
+                num_real=protocol.num_real if chosen.needs_real else 0,
+                num_fake=protocol.num_fake,
+                num_frames=protocol.num_frames,
+                network=protocol.network,
+                weights_sha256="ab" * 32,
+                weights_published=True,
+                fingerprint=fingerprint_of(fields, name, parameters),
+                protocol=protocol.name,
+                protocol_fields=fields,
+                parameters=parameters,
+                deviations=(),
+                dataset=dataset,
+                model="mine",
+                real=None,
+                fake=None,
+                seconds=12.3,
+                date="2026-01-02T03:04:05+00:00",
+                command=f"latte-eval {name} --dataset {dataset}",
+                versions={"latte-eval": "0.1.0", "torch": "2.13.0", "decoder": "decord 0.6.0"},
+                host={"device": "cpu"},
+            ),
+            **changes,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_results():
+    """Writer of a results file: one line for each result, or text as it is."""
+
+    def write(path: Path, *lines: Result | str) -> Path:
+        texts = [line if isinstance(line, str) else line.to_json() for line in lines]
+        path.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
+        return path
+
+    return write

@@ -29,12 +29,11 @@ from benchmarks.shapes.tables import (
 from benchmarks.studies.sensitivity.findings import findings
 from benchmarks.studies.sensitivity.measure import STRENGTHS
 from benchmarks.studies.sensitivity.report import noticed_table, summary_table
+from benchmarks.tables import table3, table5
 from benchmarks.tables.table1 import variants_table
 from benchmarks.tables.table2 import sizes_table
-from benchmarks.tables.table3 import fvd_table
-from benchmarks.tables.table4 import DIMENSIONS, halves, vbench_table
-from benchmarks.tables.table5 import is_fid_table
-from benchmarks.tables.vbench_results import Score, VBenchModel
+from benchmarks.tables.table4 import halves, vbench_table
+from benchmarks.tables.vbench import DIMENSIONS, Score, VBenchModel
 from reports.table import Cell, Column, Row, Table
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
@@ -125,18 +124,24 @@ def table4() -> list[Table]:
 DOCUMENTS: dict[str, Callable[[], Sequence[Table]]] = {
     "table1": lambda: [variants_table()],
     "table2": lambda: [sizes_table()],
-    "table3": lambda: [fvd_table([]), methods_table(on_shapes(), [FVD], "tiny")],
+    "table3": lambda: [table3.TABLE.with_results([]), methods_table(on_shapes(), [FVD], "tiny")],
     "table4": table4,
-    "table5": lambda: [is_fid_table([]), methods_table(on_shapes(3), [IS, FID], "small")],
+    "table5": lambda: [
+        table5.TABLE.with_results([]),
+        methods_table(on_shapes(3), [IS, FID], "small"),
+    ],
 }
 
 
-@pytest.mark.parametrize("ending", ["md", "csv", "tex"])
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_documents_are_as_reviewed(name: str, ending: str, tmp_path: Path) -> None:
+def test_data_and_structure_are_as_reviewed(name: str, tmp_path: Path) -> None:
+    """Rows, columns, values, intervals and marks; sentences may change."""
     write_tables(DOCUMENTS[name](), tmp_path, name)
-    written = (tmp_path / f"{name}.{ending}").read_text(encoding="utf-8")
-    assert written == (SNAPSHOTS / f"{name}.{ending}").read_text(encoding="utf-8")
+    data, reviewed = (
+        pd.read_csv(folder / f"{name}.csv", dtype=str).drop(columns=["notes", "reason"])
+        for folder in (tmp_path, SNAPSHOTS)
+    )
+    pd.testing.assert_frame_equal(data, reviewed)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

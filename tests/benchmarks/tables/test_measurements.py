@@ -13,11 +13,11 @@ from benchmarks.shapes import methods as shapes_methods
 from benchmarks.shapes.dimensions import STAND_INS
 from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL
 from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, Generator
-from benchmarks.tables import paper_measurements
+from benchmarks.tables import paper_scale
 from benchmarks.tables import table3 as table3_fvd
 from benchmarks.tables import table4 as table4_vbench
 from benchmarks.tables import table5 as table5_is_fid
-from benchmarks.tables.run import TableRequest
+from benchmarks.tables.request import TableRequest
 from evaluation.protocol.presets import SHAPES
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
@@ -33,7 +33,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = shapes_methods.Effort(num_videos=20, sampling=SamplingOptions(method="ddim", steps=2))
     monkeypatch.setattr(shapes_methods, "GENERATORS", (second, FROZEN))
     monkeypatch.setattr(shapes_methods, "RESAMPLES", 40)
-    monkeypatch.setattr("benchmarks.tables.measurements.EFFORTS", {"tiny": quick})
+    monkeypatch.setattr("benchmarks.tables.run.EFFORTS", {"tiny": quick})
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_bad_results_are_refused_before_anything_is_measured(
 def paper(tmp_path: Path, faces_and_model, monkeypatch: pytest.MonkeyPatch) -> TableRequest:
     """A data set, a model of it and a protocol that are small, in the places of the paper's."""
     small = replace(SHAPES, split="published", num_real=3, num_fake=3)
-    monkeypatch.setattr(paper_measurements, "LATTE", small)
+    monkeypatch.setattr(paper_scale, "LATTE", small)
     column = replace(table3_fvd.TABLE.columns[0], network="shapes", metric="FVD-shapes")
     table = replace(table3_fvd.TABLE, columns=(column, *table3_fvd.TABLE.columns[1:]))
     monkeypatch.setattr(table3_fvd, "TABLE", table)
@@ -174,9 +174,7 @@ def test_everything_that_is_missing_is_said_at_once_before_anything_starts(
     assert message.count("\n  - weights of the network i3d: ") == 1
     assert "faceforensics" not in message
     assert "--only-available" in message
-    # Samples of the model that is here can be made elsewhere; nothing else is written.
-    assert f"the commands that make the samples are in {paper.folder / 'commands.sh'}" in message
-    assert {path.name for path in paper.folder.iterdir()} == {"commands.sh", "locks"}
+    assert not paper.folder.exists()
     assert not (tmp_path / "out").exists()
 
 
@@ -186,7 +184,7 @@ def test_what_is_here_is_measured_and_the_rest_says_what_it_lacks(
     some = replace(paper, only_available=True)
     table3_fvd.run(tmp_path, some)
     text = (tmp_path / "table3.md").read_text(encoding="utf-8")
-    assert f"| {paper_measurements.MODEL} " in text
+    assert f"| {paper_scale.MODEL} " in text
     assert "Protocol differs from the published column's" in text
     assert "Not measured: FVD on UCF101 lacks data set ucf101, weights of the network i3d, " in text
     (line,) = (paper.folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
@@ -195,7 +193,7 @@ def test_what_is_here_is_measured_and_the_rest_says_what_it_lacks(
     def fail(*arguments: object, **options: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(paper_measurements, "measure_cell", fail)
+    monkeypatch.setattr(paper_scale, "measure_cell", fail)
     before = (tmp_path / "table3.csv").read_bytes()
     table3_fvd.run(tmp_path, some)
     assert (tmp_path / "table3.csv").read_bytes() == before

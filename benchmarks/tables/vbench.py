@@ -1,4 +1,4 @@
-"""Results files of the VBench package: a score for each dimension, and one for each video.
+"""VBench: its dimensions, its summary of a model, and the results files of its package.
 
 `NAME_eval_results.json` holds {dimension: [score, [{"video_path": …, "video_results": …}, …]]}
 (Vchitect/VBench 00c4b29 and 45e79ec, vbench/__init__.py). Scores are shares of 1; imaging quality
@@ -13,11 +13,54 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from evaluation.results.reading import json_value
 from latte.data.errors import InputError, nearest
 
+
+@dataclass(frozen=True, kw_only=True)
+class Dimension:
+    """One of VBench's dimensions."""
+
+    title: str
+    heading: str  # where eight stand beside each other
+    prompts: int  # Vchitect/VBench 45e79ec, prompts/prompts_per_dimension
+
+
+# In the paper's order, which is VBench's (Vchitect/VBench 45e79ec, scripts/constant.py).
+DIMENSIONS: Mapping[str, Dimension] = {
+    key: Dimension(title=key.replace("_", " "), heading=heading, prompts=prompts)
+    for key, heading, prompts in (
+        ("subject_consistency", "Subject", 72),
+        ("background_consistency", "Background", 86),
+        ("temporal_flickering", "Flickering", 75),
+        ("motion_smoothness", "Motion", 72),
+        ("dynamic_degree", "Dynamic", 72),
+        ("aesthetic_quality", "Aesthetic", 93),
+        ("imaging_quality", "Imaging", 93),
+        ("object_class", "Object", 79),
+        ("multiple_objects", "Objects", 82),
+        ("human_action", "Action", 100),
+        ("color", "Color", 85),
+        ("spatial_relationship", "Spatial", 84),
+        ("scene", "Scene", 86),
+        ("appearance_style", "Appearance", 90),
+        ("temporal_style", "Temporal", 100),
+        ("overall_consistency", "Overall", 93),
+    )
+}
+NUM_QUALITY = 7  # the first dimensions, which VBench counts as quality; the others are semantic
 ENDING = "_eval_results"
 PERCENT = "imaging_quality"  # of the first releases
 MOST = 100  # of a video's value: shares of 1, and percentages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """VBench's summary of a model, in percent."""
+
+    quality: float
+    semantic: float
+    total: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +81,11 @@ class VBenchModel:
     scores: Mapping[str, Score]  # by dimension
 
 
-def read_models(given: Sequence[str], dimensions: Sequence[str]) -> list[VBenchModel]:
+def read_models(given: Sequence[str]) -> list[VBenchModel]:
     """The models of some files, in the order given; files of one name are one model.
 
     Args:
         given: `[NAME=]FILE` each; without a name it is the file's, without `_eval_results`.
-        dimensions: that there are.
 
     Raises:
         InputError: a file that is none of VBench's, an unknown dimension, a score that is no
@@ -53,7 +95,7 @@ def read_models(given: Sequence[str], dimensions: Sequence[str]) -> list[VBenchM
     for text in given:
         name, path = _named(text)
         scores = models.setdefault(name, {})
-        for dimension, score in read_scores(path, dimensions).items():
+        for dimension, score in read_scores(path).items():
             before = scores.setdefault(dimension, score)
             if replace(before, where=score.where) != score:
                 values = f"{before.percent:.4g} and {score.percent:.4g} %"
@@ -67,28 +109,30 @@ def read_models(given: Sequence[str], dimensions: Sequence[str]) -> list[VBenchM
     return [VBenchModel(name=name, scores=scores) for name, scores in models.items()]
 
 
-def read_scores(path: Path, dimensions: Sequence[str]) -> dict[str, Score]:
+def read_scores(path: Path) -> dict[str, Score]:
     """The scores of one file, by dimension.
 
     Raises:
         InputError: see `read_models`.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json_value(
+            path.read_text(encoding="utf-8"), f"{path}: not a results file of VBench"
+        )
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such results file; `vbench evaluate` writes NAME{ENDING}.json"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a results file of VBench ({error})") from None
     if not isinstance(record, dict) or not record:
         raise InputError(
             f"{path}: not a results file of VBench: wanted is {{dimension: [score, [videos]]}}"
         )
     for name in record:
-        if name not in dimensions:
+        if name not in DIMENSIONS:
             raise InputError(
-                f"{path}: VBench has no dimension {name!r}: {nearest(name, list(dimensions))}"
+                f"{path}: VBench has no dimension {name!r}: {nearest(name, list(DIMENSIONS))}"
             )
     return {name: _score(str(path), name, entry) for name, entry in record.items()}
 
@@ -174,3 +218,38 @@ def _shown(score: Any) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def total(percent: Mapping[str, float]) -> Total:
+    """VBench's summary of all sixteen dimensions, in percent.
+
+    Each dimension is brought to 0 … 1 by the least and the most that VBench expects of it; quality
+    is the weighted mean of the first seven, with half the weight for the dynamic degree, semantic
+    the mean of the others, and the total four parts of quality and one of semantic
+    (Vchitect/VBench 45e79ec, scripts/cal_final_score.py and constant.py).
+    """
+    least = {
+        "subject_consistency": 0.1462,
+        "background_consistency": 0.2615,
+        "temporal_flickering": 0.6293,
+        "motion_smoothness": 0.706,
+        "appearance_style": 0.0009,
+    }
+    most = {
+        "motion_smoothness": 0.9975,
+        "scene": 0.8222,
+        "appearance_style": 0.2855,
+        "temporal_style": 0.364,
+        "overall_consistency": 0.364,
+    }
+    scaled = {
+        key: (percent[key] / 100 - least.get(key, 0.0)) / (most.get(key, 1.0) - least.get(key, 0.0))
+        for key in DIMENSIONS
+    }
+    of_quality = list(DIMENSIONS)[:7]
+    weights = {key: 0.5 if key == "dynamic_degree" else 1.0 for key in of_quality}
+    quality = sum(weights[key] * scaled[key] for key in of_quality) / sum(weights.values())
+    semantic = sum(scaled[key] for key in list(DIMENSIONS)[7:]) / (len(DIMENSIONS) - 7)
+    return Total(
+        quality=100 * quality, semantic=100 * semantic, total=100 * (4 * quality + semantic) / 5
+    )

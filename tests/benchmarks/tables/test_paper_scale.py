@@ -7,15 +7,15 @@ import pytest
 import torch
 import typer
 
-from benchmarks.tables import paper_measurements
+from benchmarks.tables import paper_scale
 from benchmarks.tables import table3 as table3_fvd
-from benchmarks.tables.paper_measurements import (
-    PaperRequest,
+from benchmarks.tables.paper_scale import (
     PaperTask,
     measure_cell,
     paper_task,
     requirements,
 )
+from benchmarks.tables.request import TableRequest
 from evaluation.protocol.presets import SHAPES
 from latte.cli.app import app
 from latte.data.errors import InputError
@@ -24,38 +24,45 @@ COLUMN = replace(table3_fvd.TABLE.columns[0], network="shapes", metric="FVD-shap
 
 
 @pytest.fixture
-def request_here(tmp_path: Path, faces_and_model) -> PaperRequest:
+def request_here(tmp_path: Path, faces_and_model, monkeypatch: pytest.MonkeyPatch) -> TableRequest:
     """A small data set and a small model of it, in the places of the paper's."""
     assert COLUMN.dataset == "faceforensics"
-    return PaperRequest(
-        checkpoints=tmp_path / "models", data_root=tmp_path / "data", device="cpu", num_videos=3
+    monkeypatch.setattr("benchmarks.tables.request.MIN_VIDEOS", 2)
+    return TableRequest(
+        scale="paper",
+        cells=tmp_path / "cells",
+        checkpoints=tmp_path / "models",
+        data_root=tmp_path / "data",
+        device="cpu",
+        num_videos=3,
     )
 
 
-def task_of(request: PaperRequest, count: int = 3) -> PaperTask:
+def task_of(request: TableRequest, count: int = 3) -> PaperTask:
     small = replace(SHAPES, split="published", num_fake=count, fake_order="random")
     return replace(paper_task(COLUMN, request), protocol=small)
 
 
-def names_of_vae(request: PaperRequest) -> list[str]:
+def names_of_vae(request: TableRequest) -> list[str]:
     names = [each.name for each in requirements(COLUMN, request)]
     return [name for name in names if name.startswith("the autoencoder")]
 
 
 def test_the_first_samples_are_measured_whatever_the_folder_holds(
-    request_here: PaperRequest, tmp_path: Path
+    request_here: TableRequest, tmp_path: Path
 ) -> None:
     few = task_of(request_here, 3)
-    fresh = measure_cell(few, request_here, tmp_path / "fresh")
-    measure_cell(task_of(request_here, 6), request_here, tmp_path / "used")
-    used = measure_cell(few, request_here, tmp_path / "used")
+    fresh = measure_cell(few, replace(request_here, cells=tmp_path / "fresh"))
+    used_before = replace(request_here, cells=tmp_path / "used")
+    measure_cell(task_of(request_here, 6), used_before)
+    used = measure_cell(few, used_before)
     assert len(list((tmp_path / "used" / "samples" / few.samples).glob("*.mkv"))) == 6
     assert (used.value, used.interval) == (fresh.value, fresh.interval)
     assert used.details["fake"]["order"] == fresh.details["fake"]["order"]
     assert used.details["num_fake"] == 3
 
 
-def test_a_key_is_over_what_decides_the_value(request_here: PaperRequest, tmp_path: Path) -> None:
+def test_a_key_is_over_what_decides_the_value(request_here: TableRequest, tmp_path: Path) -> None:
     task = paper_task(COLUMN, request_here)
     (tmp_path / "data").rename(tmp_path / "moved")
     moved = replace(request_here, data_root=tmp_path / "moved", workers=2)
@@ -70,7 +77,7 @@ def test_a_key_is_over_what_decides_the_value(request_here: PaperRequest, tmp_pa
 
 
 def test_the_autoencoder_is_the_one_asked_for_or_the_checkpoints_own(
-    request_here: PaperRequest, tmp_path: Path, tiny_checkpoint
+    request_here: TableRequest, tmp_path: Path, tiny_checkpoint
 ) -> None:
     assert names_of_vae(request_here) == []  # a model of pixels
     assert names_of_vae(replace(request_here, vae="some/vae")) == ["the autoencoder some/vae"]
@@ -87,7 +94,7 @@ def test_the_autoencoder_is_the_one_asked_for_or_the_checkpoints_own(
 
 
 def test_another_content_of_a_local_autoencoder_is_another_cell(
-    request_here: PaperRequest, tmp_path: Path
+    request_here: TableRequest, tmp_path: Path
 ) -> None:
     keys = set()
     for name, content in (("a", "x"), ("b", "x"), ("c", "y")):
@@ -109,19 +116,18 @@ def sample_options(words: list[str]) -> dict[str, object]:
 def test_several_gpus_that_are_visible_share_the_samples(
     device: str | None,
     visible: int,
-    request_here: PaperRequest,
+    request_here: TableRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     ran = []
-    monkeypatch.setattr(paper_measurements, "run_command", ran.append)
-    monkeypatch.setattr(paper_measurements, "sample", ran.append)
+    monkeypatch.setattr(paper_scale, "run_command", ran.append)
+    monkeypatch.setattr(paper_scale, "sample", ran.append)
     request = replace(request_here, device=device)
     task = paper_task(COLUMN, request)
     with pytest.raises(InputError, match="no such file or folder"):  # nothing was sampled here
-        measure_cell(task, request, tmp_path)
-    assert request.visible == visible
+        measure_cell(task, request)
     if not visible:
         assert ran[0].device == "cuda:1"
         return
@@ -132,4 +138,4 @@ def test_several_gpus_that_are_visible_share_the_samples(
     assert options["precision"] == "fp16"
     assert options["num_samples"] == 3
     assert options["dataset"] == "faceforensics"
-    assert options["out"] == tmp_path / "samples" / task.samples
+    assert options["out"] == tmp_path / "cells" / "samples" / task.samples

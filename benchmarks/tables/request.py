@@ -1,0 +1,56 @@
+"""What a table is asked to show, and what was measured for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.cells.cache import MeasuredCells
+from benchmarks.cells.scale import Scale, name_at
+from benchmarks.tables.results import ResultLine
+from latte.data.errors import InputError
+from reports.table import Table
+
+MIN_VIDEOS = 20  # of a set; intervals of fewer say nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRequest:
+    """Which results a table shows, what is measured besides, and how the work is done.
+
+    Raises:
+        InputError: too few videos.
+    """
+
+    results: tuple[Path | str, ...] = ()  # files of `latte-eval`, or `[NAME=]FILE` of VBench
+    scale: Scale | None = None  # None: nothing is measured
+    cells: Path | None = None  # folder of measured cells, which tables share
+    num_videos: int | None = None  # of each set; None: as many as the scale takes
+    seeds: int = 1  # on shapes
+    checkpoint: Path | None = None  # on shapes: another model than the bundled one
+    workers: int = 0
+    device: str | None = None  # None: the CPU on shapes, a GPU at `paper` scale
+    store: Path | None = None  # of features; None: in the folder of the cells
+    checkpoints: Path = Path("checkpoints")  # at `paper` scale, as the fields below
+    data_root: Path | None = None
+    vae: str | None = None
+    only_available: bool = False
+
+    def __post_init__(self) -> None:
+        if self.num_videos is not None and self.num_videos < MIN_VIDEOS:
+            raise InputError(f"--num-videos {self.num_videos}: must be at least {MIN_VIDEOS}")
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the cells; results at different scales never mix."""
+        return self.cells or Path("results") / name_at("methods", self.scale or "tiny")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements:
+    """What was measured besides: more rows of the table, and tables below it."""
+
+    lines: Sequence[ResultLine] = ()
+    not_measured: Sequence[str] = ()  # sentences
+    tables: Sequence[Table] = ()
+    standings: Sequence[str] = ()  # what these tables show, sentences
+    cells: MeasuredCells | None = None
