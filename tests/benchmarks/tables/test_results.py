@@ -68,7 +68,7 @@ def test_a_file_without_results_says_so(tmp_path: Path, text: str) -> None:
         ({"interval": [200.0, 100.0]}, "outside its interval"),
         ({"protocol_fields": None}, "protocol_fields"),
         ({"protocol_fields": {}}, "protocol_fields: the protocol lacks split, num_real, "),
-        ({"protocol_fields": {"strides": 3}}, "strides"),
+        ({"protocol_fields": {"strides": 3}}, "protocol_fields"),
         ({"model": None}, "model"),
         ({"num_real": "8"}, "num_real"),
         ({"num_fake": True}, "num_fake"),
