@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.cli.options import real_videos
+from evaluation.cli.options import SetOptions
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ class CheckpointRequest:
     checkpoint: Path
     autoencoder: str | None
     choice: "ProtocolChoice"
-    real: Path | None
-    data_root: Path | None
+    sets: SetOptions
     blocks: tuple[int | str, ...] | None
     timesteps: tuple[int, ...]
     intervals: bool
@@ -51,8 +50,8 @@ def hidden_states(
 
     choice = request.choice
     opened = open_model(request.checkpoint, autoencoder=request.autoencoder, device=options.device)
-    protocol = clips_protocol(choice, opened.trained_on, request.real)
-    videos = real_videos(choice.dataset, request.real, request.data_root, protocol)
+    protocol = clips_protocol(choice, opened.trained_on, request.sets.real)
+    videos = request.sets.real_videos(protocol)
     if not isinstance(videos, VideoSet):
         raise InputError(f"{videos} is a statistics file: a model is shown the videos")
     result, similarity = measure_hidden_states(

@@ -1,156 +1,100 @@
 """`latte-eval fvd`, `fid`, …, `all`: one command for each metric, all with the same options."""
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evaluation.catalogue.registry import METRICS, metric
+from evaluation.catalogue.registry import metric
 from evaluation.cli.options import (
-    AsJson,
-    BatchSize,
-    Checkpoint,
-    DataRoot,
-    Dataset,
-    Device,
-    Fake,
-    Name,
-    Network,
-    NumFrames,
-    NumVideos,
-    Out,
-    ProtocolOption,
-    Quiet,
-    Real,
+    OutputOptions,
+    ProtocolOptions,
     Resamples,
-    Seed,
-    Settings,
-    SkipBroken,
-    Store,
-    Timeout,
+    RunOptions,
+    SetOptions,
     Weights,
-    Workers,
-    chosen_protocol,
-    device_or_default,
-    fake_videos,
-    real_videos,
     weights_by_network,
-    workers_or_default,
+    with_bundles,
 )
 
 if TYPE_CHECKING:
-    from evaluation.protocol.fields import Protocol
     from evaluation.results.record import Result
 
-EVERY_METRIC = "all"
 ALL_HELP = """Measure every metric that the protocol names, in one pass over the videos.
 
 Each clip is decoded once, each network sees it once. --set metrics=fvd,is names others."""
-HELP = {
-    **{metric.name: metric.help for metric in METRICS.values()},
-    EVERY_METRIC: ALL_HELP,
-}
+
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Model of `latte` to sample from first, into --fake, before measuring.",
+    ),
+]
 
 
-def measure(
-    context: typer.Context,
-    dataset: Dataset = None,
-    real: Real = None,
-    fake: Fake = None,
-    checkpoint: Checkpoint = None,
-    protocol: ProtocolOption = None,
-    settings: Settings = None,
-    network: Network = None,
-    weights: Weights = None,
-    num_videos: NumVideos = None,
-    num_frames: NumFrames = None,
-    seed: Seed = None,
-    name: Name = None,
-    out: Out = Path("results.jsonl"),
-    as_json: AsJson = False,
-    device: Device = "auto",
-    batch_size: BatchSize = 8,
-    workers: Workers = None,
-    timeout: Timeout = 120.0,
-    resamples: Resamples = 400,
-    store: Store = None,
-    skip_broken: SkipBroken = False,
-    data_root: DataRoot = None,
-    quiet: Quiet = False,
-) -> None:
-    """Measure what the command is called after."""
-    from evaluation.features.extraction import ExtractionOptions
-    from evaluation.features.store import default_store
-    from evaluation.measuring.api import recorded
-    from evaluation.measuring.measurer import Measurer
-    from evaluation.measuring.networks import Networks
-    from evaluation.results.writing import check_writable
+def metric_command(name: str | None) -> Callable[..., None]:
+    """The command that measures a metric; None for all of the protocol."""
 
-    chosen = chosen_protocol(
-        protocol, settings, dataset, network, num_videos, num_frames, seed, real
-    )
-    metrics, default = chosen_metrics(str(context.info_name), chosen, network)
-    needs_real = any(metric(each).needs_real for each in metrics)
-    real_set = real_videos(dataset, real, data_root, chosen) if needs_real else None
-    if checkpoint is not None:
-        from evaluation.generated import sample_first
+    @with_bundles
+    def command(
+        *,
+        sets: SetOptions,
+        checkpoint: Checkpoint = None,
+        protocol: ProtocolOptions,
+        weights: Weights = None,
+        resamples: Resamples = 400,
+        output: OutputOptions,
+        run: RunOptions,
+    ) -> None:
+        from evaluation.measuring.api import recorded
+        from evaluation.measuring.choice import default_network
+        from evaluation.measuring.measurer import Measurer
+        from evaluation.measuring.networks import Networks
+        from evaluation.results.writing import check_writable
 
-        fake = sample_first(
-            checkpoint,
-            num_samples=chosen.num_fake,
-            out=fake,
-            dataset=dataset,
-            device=device,
-            protocol=chosen,
+        chosen = protocol.protocol_for(sets)
+        metrics = chosen.metrics if name is None else (name,)
+        default = (
+            chosen.network if name is None else default_network(metrics, chosen, protocol.network)
         )
-    fake_set = fake_videos(dataset, fake)
-    check_writable(out)
-    options = ExtractionOptions(
-        store=store or default_store(),
-        device=device_or_default(device),
-        batch_size=batch_size,
-        workers=workers_or_default(workers),
-        timeout=timeout,
-        skip_broken=skip_broken,
-        progress=not quiet,
-    )
-    measurer = Measurer(
-        chosen,
-        metrics,
-        Networks(options, weights_by_network(weights, default)),
-        dataset=dataset,
-        resamples=resamples,
-        at_least=num_videos or 1,
-    )
-    results: list[Result] = []
-    try:
-        for result in recorded(measurer.results(real_set, fake_set, model=name), out):
-            results.append(result)
-            if not as_json:
-                typer.echo(str(result))
-                typer.echo(breakdown(result), nl=False)
-    finally:
-        if as_json and results:  # what was measured is not lost with a metric that cannot be
-            typer.echo(one_object(results))
+        needs_real = any(metric(each).needs_real for each in metrics)
+        real = sets.real_videos(chosen) if needs_real else None
+        if checkpoint is not None:
+            from evaluation.generated import sample_first
+
+            samples = sample_first(
+                checkpoint, chosen, out=sets.fake, dataset=sets.dataset, device=run.device
+            )
+            sets = replace(sets, fake=samples)
+        fake = sets.fake_videos()
+        check_writable(output.out)
+        measurer = Measurer(
+            chosen,
+            metrics,
+            Networks(run.extraction(), weights_by_network(weights, default)),
+            dataset=sets.dataset,
+            resamples=resamples,
+            at_least=protocol.num_videos or 1,
+        )
+        results: list[Result] = []
+        try:
+            for result in recorded(measurer.results(real, fake, model=output.name), output.out):
+                results.append(result)
+                if not output.as_json:
+                    typer.echo(str(result))
+                    typer.echo(breakdown(result), nl=False)
+        finally:
+            if output.as_json and results:  # a metric that fails does not cost the others
+                typer.echo(one_object(results))
+
+    return command
 
 
-def chosen_metrics(
-    command: str, protocol: "Protocol", network: str | None
-) -> tuple[tuple[str, ...], str]:
-    """The metrics of a command, and the network that a file of weights without a name is of.
-
-    Raises:
-        InputError: the network that was asked for by name does not see what the metric looks at.
-    """
-    from evaluation.measuring.choice import default_network
-
-    if command == EVERY_METRIC:
-        return protocol.metrics, protocol.network
-    return (command,), default_network((command,), protocol, network)
-
-
-def one_object(results: "list[Result]") -> str:
+def one_object(results: "Sequence[Result]") -> str:
     """One JSON object: the result, or `results` where a command gives several."""
     if len(results) == 1:
         return results[0].to_json()
@@ -170,9 +114,13 @@ def breakdown(result: "Result") -> str:
     classes, positions = result.details.get("classes"), result.details.get("positions")
     if classes:
         rows: list[tuple[object, ...]] = [
-            (name, "–" if part["value"] is None else format_value(part["value"]), *counts)
+            (
+                name,
+                "–" if part["value"] is None else format_value(part["value"]),
+                part["num_real"],
+                part["num_fake"],
+            )
             for name, part in classes.items()
-            for counts in [(part["num_real"], part["num_fake"])]
         ]
         headers = ["class", "FVD", "real clips", "generated clips"]
     elif positions:

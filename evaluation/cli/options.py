@@ -1,14 +1,20 @@
-"""Options that commands of `latte-eval` share, and what they stand for when they are not given."""
+"""Options of `latte-eval`: each is described once, and what belongs together is one bundle."""
 
+import inspect
 import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
+    from evaluation.features.extraction import ExtractionOptions
+    from evaluation.measuring.choice import ProtocolChoice
     from evaluation.protocol.fields import Protocol
     from latte.data.sources import VideoSet
 
@@ -34,16 +40,12 @@ Real = Annotated[
 ]
 Fake = Annotated[
     Path | None,
-    typer.Option(metavar="PATH", help="Generated videos, likewise. [default: ./samples/<dataset>]"),
-]
-Checkpoint = Annotated[
-    Path | None,
     typer.Option(
-        metavar="FILE",
-        help="Sample from this model of `latte` first, into --fake, and measure that.",
+        metavar="PATH",
+        help="Generated videos, of the same kinds as --real. [default: ./samples/<dataset>]",
     ),
 ]
-ProtocolOption = Annotated[
+ProtocolName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
@@ -75,132 +77,189 @@ NumFrames = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(min=0, metavar="N", help="Of every random choice. [default: the protocol's]"),
+    typer.Option(min=0, metavar="N", help="Random seed. [default: the protocol's]"),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(
         min=0,
         metavar="N",
-        help="Decoding processes; 0 decodes in this one. [default: cores, at most 8]",
+        help="Decoding processes; 0 decodes in the main process. [default: cores, at most 8]",
     ),
 ]
 Name = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", help="Name of the model, for tables. [default: of --fake]"),
+    typer.Option(metavar="TEXT", help="Name of the model in tables. [default: the name of --fake]"),
 ]
-Out = Annotated[Path, typer.Option(metavar="FILE", help="Results file; a line is added to it.")]
+Out = Annotated[Path, typer.Option(metavar="FILE", help="Results file to append to.")]
 Device = Annotated[
-    str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:N. [auto: cuda where there is one]")
+    str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:N. [auto: cuda if available]")
 ]
 BatchSize = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Clips at a time; on a CPU it moves no number.")
+    int,
+    typer.Option(min=1, metavar="N", help="Clips in one pass; does not affect results on a CPU."),
 ]
 Timeout = Annotated[
-    float, typer.Option(min=1, metavar="S", help="Seconds that one video may take.")
+    float, typer.Option(min=1, metavar="S", help="Seconds that decoding one video may take.")
 ]
 Resamples = Annotated[
     int,
-    typer.Option(min=0, metavar="N", help="Samples drawn again for an interval; 0: no intervals."),
+    typer.Option(
+        min=0, metavar="N", help="Bootstrap resamples for confidence intervals (0 disables them)."
+    ),
 ]
 Store = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Features are kept here. [default: $LATTE_STORE, else the user's cache]",
+        help="Folder that keeps features. [default: $LATTE_STORE, else the user's cache]",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 SkipBroken = Annotated[
     bool,
-    typer.Option(
-        "--skip-broken", help="Leave out videos that are broken or too short, and list them."
-    ),
+    typer.Option("--skip-broken", help="Leave out broken or too short videos, and list them."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
 
-def chosen_protocol(
-    name: str | None,
-    settings: list[str] | None,
-    dataset: str | None,
-    network: str | None,
-    num_videos: int | None,
-    num_frames: int | None,
-    seed: int | None,
-    real: Path | None,
-) -> "Protocol":
-    """The preset or file, with what the command line changes."""
-    from dataclasses import replace
+@dataclass(frozen=True, kw_only=True)
+class SetOptions:
+    """The two sets of videos."""
 
-    from evaluation.networks.registry import network as network_spec
-    from evaluation.protocol.fields import override
-    from evaluation.protocol.presets import for_dataset, load_protocol
-    from evaluation.statistics.file import stated_split
+    dataset: Dataset = None
+    real: Real = None
+    fake: Fake = None
+    data_root: DataRoot = None
 
-    embedded = dataset == "shapes" or (network or "").startswith("shapes")
-    protocol = load_protocol(name or ("shapes" if embedded else "stylegan-v"))
-    protocol = override(for_dataset(protocol, dataset), settings or [])
-    changes: dict[str, Any] = {}
-    if num_videos is not None:
-        changes |= {"num_real": num_videos, "num_fake": num_videos}
-    if num_frames is not None:
-        changes["num_frames"] = num_frames
-    if seed is not None:
-        changes["seed"] = seed
-    if real is not None:
-        # Whichever it is, it was not taken from a data set here, unless statistics say so.
-        changes["split"] = stated_split(real) or "given"
-    if network is not None:
-        spec = network_spec(network)
-        changes |= {"network": network, "output": spec.output, "resize": spec.resize}
-    return replace(protocol, **changes)
+    def real_videos(self, protocol: "Protocol") -> "VideoSet | Path":
+        """What `--real`, else `--dataset`, stands for; a path is that of a statistics file.
 
+        With both, the videos are those of `--real`, and the result is filed under the data set.
+        """
+        from evaluation.measuring.choice import dataset_videos, videos_at
+        from latte.data.datasets import dataset
 
-def real_videos(
-    dataset: str | None, real: Path | None, data_root: Path | None, protocol: "Protocol"
-) -> "VideoSet | Path":
-    """What `--real`, else `--dataset`, stands for; a path is that of a statistics file.
+        if self.dataset is not None:
+            dataset(self.dataset)  # an unknown name is refused, used or not
+        if self.real is not None:
+            return videos_at(self.real)
+        if self.dataset is None:
+            raise InputError("no real videos: give --dataset NAME or --real PATH")
+        return dataset_videos(self.dataset, protocol, self.data_root)
 
-    With both, the videos are those of `--real`, and the result is filed under the data set.
-    """
-    from latte.data import datasets
+    def fake_videos(self) -> "VideoSet | Path":
+        """What `--fake` stands for, by default `samples/<dataset>`."""
+        from evaluation.measuring.choice import videos_at
 
-    known = None if dataset is None else datasets.dataset(dataset)
-    if real is not None:
-        return _open(real)
-    if known is None:
-        raise InputError("no real videos: give --dataset NAME or --real PATH")
-    split = known.fvd_split if protocol.split == "published" else protocol.split
-    root = data_root_or_default(data_root)
-    return datasets.open_dataset(known.name, data_root=root, split=split)
+        if self.fake is not None:
+            return videos_at(self.fake)
+        if self.dataset is None:
+            raise InputError("no generated videos: give --fake PATH")
+        path = Path("samples") / self.dataset
+        if not path.exists():
+            raise InputError(f"{path}: no generated videos there; give --fake PATH")
+        return videos_at(path)
 
 
-def fake_videos(dataset: str | None, fake: Path | None) -> "VideoSet | Path":
-    """What `--fake` stands for, by default `samples/<dataset>`."""
-    if fake is None and dataset is None:
-        raise InputError("no generated videos: give --fake PATH")
-    path = fake or Path("samples") / str(dataset)
-    if fake is None and not path.exists():
-        raise InputError(f"{path}: no generated videos there; give --fake PATH")
-    return _open(path)
+@dataclass(frozen=True, kw_only=True)
+class ProtocolOptions:
+    """The protocol and what changes it."""
+
+    protocol: ProtocolName = None
+    settings: Settings = None
+    network: Network = None
+    num_videos: NumVideos = None
+    num_frames: NumFrames = None
+    seed: Seed = None
+
+    def choice(self, sets: SetOptions) -> "ProtocolChoice":
+        """What was said about the protocol, which depends on the data set as well."""
+        from evaluation.measuring.choice import ProtocolChoice
+
+        return ProtocolChoice(
+            protocol=self.protocol,
+            settings=self.settings or (),
+            dataset=sets.dataset,
+            network=self.network,
+            num_videos=self.num_videos,
+            num_frames=self.num_frames,
+            seed=self.seed,
+        )
+
+    def protocol_for(self, sets: SetOptions) -> "Protocol":
+        """The protocol."""
+        return self.choice(sets).protocol_for(sets.real)
 
 
-def _open(path: Path) -> "VideoSet | Path":
-    """The videos at a path; the path itself if it is that of a statistics file."""
-    from evaluation.statistics.file import is_statistics_file
-    from latte.data.sources import open_video_set
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How features are extracted; none of it affects results on a CPU."""
 
-    return path if is_statistics_file(path) else open_video_set(path)
+    device: Device = "auto"
+    batch_size: BatchSize = 8
+    workers: Workers = None
+    timeout: Timeout = 120.0
+    store: Store = None
+    skip_broken: SkipBroken = False
+    quiet: Quiet = False
+
+    def extraction(self) -> "ExtractionOptions":
+        """The same, with what stands for options that were left out."""
+        from evaluation.features.extraction import ExtractionOptions
+        from evaluation.features.store import default_store
+
+        return ExtractionOptions(
+            store=self.store or default_store(),
+            device=device_or_default(self.device),
+            batch_size=self.batch_size,
+            workers=workers_or_default(self.workers),
+            timeout=self.timeout,
+            skip_broken=self.skip_broken,
+            progress=not self.quiet,
+        )
 
 
-def data_root_or_default(given: Path | None) -> Path:
-    """`--data-root`, else `$LATTE_DATA`, else `./data`."""
-    return given or Path(os.environ.get("LATTE_DATA", "data"))
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Where results go."""
+
+    name: Name = None
+    out: Out = Path("results.jsonl")
+    as_json: AsJson = False
+
+
+def with_bundles(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with one option for each field of the bundles among its parameters."""
+    hints = get_type_hints(command, include_extras=True)
+    bundles: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        options = [(name, hints[name], parameter.default)]
+        if name in bundles:
+            types = get_type_hints(bundles[name], include_extras=True)
+            options = [(f.name, types[f.name], f.default) for f in fields(bundles[name])]
+        parameters += [
+            inspect.Parameter(option, parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for option, kind, default in options
+        ]
+
+    @wraps(command)
+    def flat(**values: Any) -> None:
+        bundled = {
+            name: bundle(**{field.name: values.pop(field.name) for field in fields(bundle)})
+            for name, bundle in bundles.items()
+        }
+        command(**values, **bundled)
+
+    del flat.__wrapped__
+    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return flat
 
 
 def weights_by_network(given: list[str] | None, default: str) -> dict[str, Path]:
-    """Files by network; one without a name is that of the default network."""
+    """Files by network; one without a network's name belongs to the default network."""
     from evaluation.networks.registry import NETWORKS
 
     files: dict[str, Path] = {}

@@ -8,28 +8,12 @@ import typer
 
 from evaluation.cli.options import (
     AsJson,
-    DataRoot,
-    Dataset,
-    Device,
-    Fake,
-    Network,
-    NumFrames,
-    NumVideos,
-    ProtocolOption,
-    Quiet,
-    Real,
-    Seed,
-    Settings,
-    SkipBroken,
-    Store,
+    ProtocolOptions,
+    RunOptions,
+    SetOptions,
     Weights,
-    Workers,
-    chosen_protocol,
-    device_or_default,
-    fake_videos,
-    real_videos,
     weights_by_network,
-    workers_or_default,
+    with_bundles,
 )
 from latte.data.errors import InputError
 
@@ -37,20 +21,15 @@ if TYPE_CHECKING:
     from evaluation.uncertainty import Power
 
 
+@with_bundles
 def power(
     difference: Annotated[
         float, typer.Option(metavar="D", help="Difference in FVD that is to be seen.")
     ],
-    dataset: Dataset = None,
-    real: Real = None,
-    fake: Fake = None,
-    protocol: ProtocolOption = None,
-    settings: Settings = None,
-    network: Network = None,
+    sets: SetOptions,
+    protocol: ProtocolOptions,
+    run: RunOptions,
     weights: Weights = None,
-    num_videos: NumVideos = None,
-    num_frames: NumFrames = None,
-    seed: Seed = None,
     chance: Annotated[
         float,
         typer.Option("--power", min=0.01, max=0.999, help="Probability that it is then seen."),
@@ -59,12 +38,6 @@ def power(
         float, typer.Option(min=0.001, max=0.5, help="Probability of seeing one that is not there.")
     ] = 0.05,
     as_json: AsJson = False,
-    device: Device = "auto",
-    workers: Workers = None,
-    store: Store = None,
-    skip_broken: SkipBroken = False,
-    data_root: DataRoot = None,
-    quiet: Quiet = False,
 ) -> None:
     """Say how many clips show a difference in FVD between two models.
 
@@ -73,8 +46,6 @@ def power(
 
     latte-eval power --difference 10 --real real/ --fake samples/
     """
-    from evaluation.features.extraction import ExtractionOptions
-    from evaluation.features.store import default_store
     from evaluation.measuring.measurer import Measurer
     from evaluation.measuring.networks import Networks
     from evaluation.protocol.fields import DDOF
@@ -82,21 +53,10 @@ def power(
 
     if difference <= 0:
         raise InputError(f"--difference {difference}: give a difference above 0")
-    chosen = chosen_protocol(
-        protocol, settings, dataset, network, num_videos, num_frames, seed, real
-    )
-    options = ExtractionOptions(
-        store=store or default_store(),
-        device=device_or_default(device),
-        workers=workers_or_default(workers),
-        skip_broken=skip_broken,
-        progress=not quiet,
-    )
-    networks = Networks(options, weights_by_network(weights, chosen.network))
-    measurer = Measurer(chosen, ("fvd",), networks, dataset=dataset, at_least=num_videos or 1)
-    _, _, real_set, fake_set = measurer.sets(
-        real_videos(dataset, real, data_root, chosen), fake_videos(dataset, fake)
-    )
+    chosen = protocol.protocol_for(sets)
+    networks = Networks(run.extraction(), weights_by_network(weights, chosen.network))
+    measurer = Measurer(chosen, ("fvd",), networks, at_least=protocol.num_videos or 1)
+    _, _, real_set, fake_set = measurer.sets(sets.real_videos(chosen), sets.fake_videos())
     assert real_set is not None
     pair = FeaturePair(
         measurer.features(real_set, "fvd"),

@@ -1,10 +1,9 @@
 """`latte-eval similarity` without a checkpoint: real and generated videos compared."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.cli.options import fake_videos, real_videos, weights_by_network
+from evaluation.cli.options import SetOptions, weights_by_network
 
 if TYPE_CHECKING:
     from evaluation.cli.similarity_output import SimilarityOutput
@@ -19,9 +18,7 @@ class VideoRequest:
     """Which videos are compared, and how."""
 
     choice: "ProtocolChoice"
-    real: Path | None
-    fake: Path | None
-    data_root: Path | None
+    sets: SetOptions
     weights: list[str] | None
     pixels: bool  # compare frames by their pixels instead of a network's features
     resamples: int
@@ -32,18 +29,19 @@ def similar_videos(
     request: VideoRequest, options: "ExtractionOptions", output: "SimilarityOutput"
 ) -> None:
     """Measure both sets, record the results and show them."""
-    from evaluation.cli.metrics import breakdown, chosen_metrics
+    from evaluation.cli.metrics import breakdown
     from evaluation.measuring.api import recorded
+    from evaluation.measuring.choice import default_network
     from evaluation.measuring.measurer import Measurer
     from evaluation.measuring.networks import Networks, PixelNetworks
     from evaluation.similarity.plots import video_figures
     from evaluation.similarity.record import read_summary
 
     choice = request.choice
-    protocol = choice.protocol_for(request.real)
-    real = real_videos(choice.dataset, request.real, request.data_root, protocol)
-    _, network = chosen_metrics(METRIC, protocol, choice.network)
-    fake = fake_videos(choice.dataset, request.fake)
+    protocol = choice.protocol_for(request.sets.real)
+    real = request.sets.real_videos(protocol)
+    network = default_network((METRIC,), protocol, choice.network)
+    fake = request.sets.fake_videos()
     measurer = Measurer(
         protocol,
         (METRIC,),

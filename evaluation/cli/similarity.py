@@ -1,6 +1,7 @@
 """`latte-eval similarity`: how alike frames are, in videos or inside a model."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,28 +14,13 @@ from evaluation.cli.hidden_states import (
     hidden_states,
 )
 from evaluation.cli.options import (
-    AsJson,
-    BatchSize,
-    DataRoot,
-    Dataset,
-    Device,
-    Fake,
-    Name,
-    NumFrames,
-    Out,
-    ProtocolOption,
-    Quiet,
-    Real,
+    OutputOptions,
+    ProtocolOptions,
     Resamples,
-    Seed,
-    Settings,
-    SkipBroken,
-    Store,
-    Timeout,
+    RunOptions,
+    SetOptions,
     Weights,
-    Workers,
-    device_or_default,
-    workers_or_default,
+    with_bundles,
 )
 from evaluation.cli.similar_videos import VideoRequest, similar_videos
 from latte.data.errors import InputError
@@ -96,106 +82,84 @@ Plots = Annotated[
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The model and its parts, for hidden states."""
+
+    checkpoint: Checkpoint = None
+    block: Block = None
+    timestep: Timestep = None
+    autoencoder: AutoencoderOption = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityProtocolOptions(ProtocolOptions):
+    """The protocol; pixels may stand for a network, and clips may be shown to a model."""
+
+    network: Features = None
+    num_videos: NumClips = None
+
+
+@with_bundles
 def similarity(
-    checkpoint: Checkpoint = None,
-    block: Block = None,
-    timestep: Timestep = None,
-    autoencoder: AutoencoderOption = None,
-    dataset: Dataset = None,
-    real: Real = None,
-    fake: Fake = None,
-    features: Features = None,
+    sets: SetOptions,
+    protocol: SimilarityProtocolOptions,
+    output: OutputOptions,
+    run: RunOptions,
+    model: ModelOptions,
     weights: Weights = None,
-    protocol: ProtocolOption = None,
-    settings: Settings = None,
-    num_videos: NumClips = None,
-    num_frames: NumFrames = None,
-    seed: Seed = None,
-    name: Name = None,
-    out: Out = Path("results.jsonl"),
     plots: Plots = None,
-    as_json: AsJson = False,
-    device: Device = "auto",
-    batch_size: BatchSize = 8,
-    workers: Workers = None,
-    timeout: Timeout = 120.0,
     resamples: Resamples = 400,
-    store: Store = None,
-    skip_broken: SkipBroken = False,
-    data_root: DataRoot = None,
-    quiet: Quiet = False,
 ) -> None:
     """Measure how alike the frames of a clip are."""
     _refuse_options_of_the_other_use(
-        checkpoint,
-        of_models={"--block": block, "--timestep": timestep, "--autoencoder": autoencoder},
+        model.checkpoint,
+        of_models={
+            "--block": model.block,
+            "--timestep": model.timestep,
+            "--autoencoder": model.autoencoder,
+        },
         of_videos={
-            "--fake": fake,
-            "--features": features,
+            "--fake": sets.fake,
+            "--features": protocol.network,
             "--weights": weights,
-            "--num-frames": num_frames,
+            "--num-frames": protocol.num_frames,
         },
     )
     from evaluation.cli.similarity_output import SimilarityOutput
-    from evaluation.features.extraction import ExtractionOptions
-    from evaluation.features.store import default_store
-    from evaluation.measuring.choice import ProtocolChoice
     from evaluation.similarity.videos.pixels import PIXELS
 
-    pixels = features == PIXELS
+    pixels = protocol.network == PIXELS
     if pixels and weights is not None:
         raise InputError("--weights is about a network, and pixels take none: leave it out")
-    output = SimilarityOutput(out=out, plots=plots, as_json=as_json)
-    output.check()
-    options = ExtractionOptions(
-        store=store or default_store(),
-        device=device_or_default(device),
-        batch_size=batch_size,
-        workers=workers_or_default(workers),
-        timeout=timeout,
-        skip_broken=skip_broken,
-        progress=not quiet,
-    )
-    choice = ProtocolChoice(
-        protocol=protocol,
-        settings=settings or (),
-        dataset=dataset,
-        network=None if pixels else features,
-        num_videos=num_videos,
-        num_frames=num_frames,
-        seed=seed,
-    )
-    if checkpoint is None:
-        similar_videos(
-            VideoRequest(
-                choice=choice,
-                real=real,
-                fake=fake,
-                data_root=data_root,
-                weights=weights,
-                pixels=pixels,
-                resamples=resamples,
-                model=name,
-            ),
-            options,
-            output,
+    outputs = SimilarityOutput(out=output.out, plots=plots, as_json=output.as_json)
+    outputs.check()
+    choice = (replace(protocol, network=None) if pixels else protocol).choice(sets)
+    if model.checkpoint is None:
+        request = VideoRequest(
+            choice=choice,
+            sets=sets,
+            weights=weights,
+            pixels=pixels,
+            resamples=resamples,
+            model=output.name,
         )
-    else:
-        hidden_states(
-            CheckpointRequest(
-                checkpoint=checkpoint,
-                autoencoder=autoencoder,
-                choice=choice,
-                real=real,
-                data_root=data_root,
-                blocks=tuple(map(_block, block)) if block else None,
-                timesteps=tuple(timestep or DEFAULT_TIMESTEPS),
-                intervals=bool(resamples),
-                model=name or checkpoint.stem,
-            ),
-            options,
-            output,
-        )
+        similar_videos(request, run.extraction(), outputs)
+        return
+    hidden_states(
+        CheckpointRequest(
+            checkpoint=model.checkpoint,
+            autoencoder=model.autoencoder,
+            choice=choice,
+            sets=sets,
+            blocks=tuple(map(_block, model.block)) if model.block else None,
+            timesteps=tuple(model.timestep or DEFAULT_TIMESTEPS),
+            intervals=bool(resamples),
+            model=output.name or model.checkpoint.stem,
+        ),
+        run.extraction(),
+        outputs,
+    )
 
 
 def _refuse_options_of_the_other_use(

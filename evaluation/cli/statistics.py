@@ -8,30 +8,15 @@ import typer
 
 from evaluation.cli.options import (
     AsJson,
-    BatchSize,
-    DataRoot,
     Dataset,
-    Device,
-    Fake,
     Network,
-    NumFrames,
-    NumVideos,
-    ProtocolOption,
-    Quiet,
-    Real,
-    Seed,
+    ProtocolOptions,
+    RunOptions,
+    SetOptions,
     Settings,
-    SkipBroken,
-    Store,
-    Timeout,
     Weights,
-    Workers,
-    chosen_protocol,
-    device_or_default,
-    fake_videos,
-    real_videos,
     weights_by_network,
-    workers_or_default,
+    with_bundles,
 )
 from latte.data.errors import InputError
 
@@ -44,27 +29,14 @@ StatisticsOut = Annotated[
 ]
 
 
+@with_bundles
 def stats_export(
     out: StatisticsOut,
-    dataset: Dataset = None,
-    real: Real = None,
-    fake: Fake = None,
-    protocol: ProtocolOption = None,
-    settings: Settings = None,
-    network: Network = None,
+    sets: SetOptions,
+    protocol: ProtocolOptions,
+    run: RunOptions,
     weights: Weights = None,
-    num_videos: NumVideos = None,
-    num_frames: NumFrames = None,
-    seed: Seed = None,
     as_json: AsJson = False,
-    device: Device = "auto",
-    batch_size: BatchSize = 8,
-    workers: Workers = None,
-    timeout: Timeout = 120.0,
-    store: Store = None,
-    skip_broken: SkipBroken = False,
-    data_root: DataRoot = None,
-    quiet: Quiet = False,
 ) -> None:
     """Measure one set of videos, and write its mean and covariance with how they were made.
 
@@ -74,36 +46,23 @@ def stats_export(
 
     latte-eval stats export --dataset ucf101 --out ucf101.safetensors
     """
-    from evaluation.features.extraction import ExtractionOptions
-    from evaluation.features.store import default_store
     from evaluation.measuring.export import export_statistics
     from evaluation.measuring.networks import Networks
 
-    if real is not None and fake is not None:
+    if sets.real is not None and sets.fake is not None:
         raise InputError("--real and --fake: statistics are of one set: give one of the two")
-    chosen = chosen_protocol(
-        protocol, settings, dataset, network, num_videos, num_frames, seed, real
-    )
-    videos = fake_videos(dataset, fake) if fake else real_videos(dataset, real, data_root, chosen)
+    chosen = protocol.protocol_for(sets)
+    videos = sets.fake_videos() if sets.fake else sets.real_videos(chosen)
     if isinstance(videos, Path):
         raise InputError(f"{videos} is a statistics file already: `latte-eval stats show` reads it")
-    options = ExtractionOptions(
-        store=store or default_store(),
-        device=device_or_default(device),
-        batch_size=batch_size,
-        workers=workers_or_default(workers),
-        timeout=timeout,
-        skip_broken=skip_broken,
-        progress=not quiet,
-    )
     file = export_statistics(
         videos,
         out,
         chosen,
-        Networks(options, weights_by_network(weights, chosen.network)),
-        side="fake" if fake else "real",
-        at_least=num_videos or 1,
-        dataset=dataset,
+        Networks(run.extraction(), weights_by_network(weights, chosen.network)),
+        side="fake" if sets.fake else "real",
+        at_least=protocol.num_videos or 1,
+        dataset=sets.dataset,
     )
     _print_written(file, as_json)
 
@@ -141,14 +100,19 @@ def stats_import(
 
     latte-eval stats import theirs.npz --protocol stylegan-v-fid50k --count 50000 --out ours.npz
     """
+    from evaluation.measuring.choice import ProtocolChoice
+    from evaluation.protocol.presets import load_protocol
     from evaluation.statistics.foreign import import_statistics
 
     if side not in ("real", "fake"):
         raise InputError(f"--side {side}: must be real or fake")
     if covariance not in ("n", "n-1"):
         raise InputError(f"--covariance {covariance}: must be n or n-1")
-    chosen = chosen_protocol(protocol, settings, dataset, network, None, None, None, None)
-    if network is not None and not any(text.startswith("weights") for text in settings or []):
+    choice = ProtocolChoice(
+        protocol=protocol, settings=settings or (), dataset=dataset, network=network
+    )
+    chosen = choice.protocol_for()
+    if network is not None and chosen.weights == load_protocol(protocol).weights:
         chosen = _with_default_weights(chosen)
     file = import_statistics(
         source,

@@ -87,23 +87,17 @@ def official(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "said", "option"),
-    [
-        ("small.pt", "give it (num_heads, --num-heads)", "--num-heads"),
-        ("ffs.pt", "or the folder of one", "--autoencoder"),
-    ],
+    ("file", "option"), [("small.pt", "--num-heads"), ("ffs.pt", "--autoencoder")]
 )
-def test_what_only_latte_sample_can_do_is_left_to_it(latte_eval, official, file, said, option):
+def test_what_only_latte_sample_can_do_is_left_to_it(latte_eval, official, file, option):
     done = latte_eval(
         *("fvd", "--checkpoint", file, "--fake", "out", "--device", "cpu", "--num-videos", 4),
         *("--network", "shapes", "--dataset", "shapes"),
         cwd=official,
     )
     assert done.returncode == 2
-    assert done.stderr.endswith(
-        f"{said} (`latte sample` has {option}: sample with it first, then measure its folder with "
-        "--fake)\n"
-    )
+    assert option in done.stderr
+    assert "`latte sample`" in done.stderr
     assert not (official / "out").exists()
 
 
@@ -116,7 +110,7 @@ def test_the_folder_of_samples_is_called_fake(latte_eval, checkpoint, tmp_path):
         cwd=tmp_path,
     )
     assert done.returncode == 2
-    assert done.stderr.endswith("choose an empty or new folder with --fake\n")
+    assert "--out is --fake here" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -124,15 +118,10 @@ def test_the_folder_of_samples_is_called_fake(latte_eval, checkpoint, tmp_path):
 )
 def test_videos_that_are_too_short_are_not_made(checkpoint, tmp_path, changes, needed):
     out = tmp_path / "samples"
-    asked = {"num_samples": 1, "out": out, "dataset": None, "device": "cpu"}
-    protocol = replace(SHAPES, **changes)
+    protocol = replace(SHAPES, num_fake=1, **changes)
     if needed is None:
-        assert sample_first(checkpoint, **asked, protocol=protocol) == out
+        assert sample_first(checkpoint, protocol, out=out) == out
         return
-    with pytest.raises(InputError) as refused:
-        sample_first(checkpoint, **asked, protocol=protocol)
-    assert str(refused.value) == (
-        f"{checkpoint}: makes videos of 16 frames, but shapes needs {needed} of each; give a "
-        "smaller --num-frames, or another checkpoint"
-    )
+    with pytest.raises(InputError, match=f"16 frames, but shapes needs {needed}"):
+        sample_first(checkpoint, protocol, out=out)
     assert not out.exists()

@@ -9,7 +9,6 @@ from PIL import Image
 
 from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import METRICS, metric
-from evaluation.cli.metrics import EVERY_METRIC, HELP
 from evaluation.networks.registry import network
 from evaluation.protocol.fields import override
 from evaluation.protocol.presets import PRESETS
@@ -56,10 +55,6 @@ def class_folders(tmp_path_factory):
 def results_of(done) -> list[dict]:
     record = json.loads(done.stdout)
     return record.get("results", [record])
-
-
-def test_help_names_the_metrics_of_the_catalogue():
-    assert set(HELP) == {*METRICS, EVERY_METRIC}
 
 
 @pytest.mark.parametrize("command", ON_SHAPES)

@@ -1,0 +1,128 @@
+"""`latte-eval clips | prepare | datasets`: videos before they are measured."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evaluation.cli.options import (
+    AsJson,
+    DataRoot,
+    ProtocolOptions,
+    SetOptions,
+    SkipBroken,
+    Workers,
+    with_bundles,
+    workers_or_default,
+)
+from latte.data.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+@with_bundles
+def clips(
+    sets: SetOptions,
+    protocol: ProtocolOptions,
+    as_json: AsJson = False,
+    workers: Workers = None,
+    skip_broken: SkipBroken = False,
+) -> None:
+    """Print which frames of which videos would be measured.
+
+    Decodes nothing.
+    """
+    from evaluation.features.extraction import ExtractionOptions
+    from evaluation.features.sets import plan_set, some_of
+
+    chosen = protocol.protocol_for(sets)
+    options = ExtractionOptions(workers=workers_or_default(workers), skip_broken=skip_broken)
+    videos = {}
+    if sets.dataset or sets.real:
+        videos["real"] = sets.real_videos(chosen)
+    if sets.fake:
+        videos["fake"] = sets.fake_videos()
+    if not videos:
+        raise InputError("no videos: give --dataset NAME, --real PATH or --fake PATH")
+    rows: list[dict[str, Any]] = []
+    left_out: dict[str, list[str]] = {}
+    for side, opened in videos.items():
+        if isinstance(opened, Path):
+            raise InputError(f"{opened} is a statistics file: it has no clips to plan")
+        selection = chosen.real_selection() if side == "real" else chosen.fake_selection()
+        plan = plan_set(
+            opened,
+            selection,
+            chosen.preparation(),
+            options,
+            label=side,
+            at_least=protocol.num_videos or 1,
+        ).plan
+        rows += [
+            {"set": side, "index": index, "video": clip.video.name, "frames": list(clip.frames)}
+            for index, clip in enumerate(plan.clips)
+        ]
+        left_out[side] = [*plan.too_short, *plan.broken]
+        if left_out[side]:
+            logger.warning("%s videos left out: %s", side, some_of(left_out[side]))
+    if as_json:
+        facts = {"fingerprint": chosen.fingerprint, "clips": rows, "left_out": left_out}
+        typer.echo(json.dumps(facts))
+        return
+    for row in rows:
+        frames = row["frames"]
+        stride = frames[1] - frames[0] if len(frames) > 1 else 1
+        span = f"{frames[0]}…{frames[-1]} by {stride}"
+        typer.echo(f"{row['set']}\t{row['index']}\t{row['video']}\t{span}")
+
+
+def prepare(
+    source: Annotated[Path, typer.Argument(help="Folder of videos.")],
+    target: Annotated[Path, typer.Argument(help="Folder to write: TARGET/<video>/000000.jpg.")],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="stylegan-v: resize the short side, then crop; latte: crop, then resize."
+        ),
+    ],
+    size: Annotated[int, typer.Option(min=1, help="Side of the square frames, in pixels.")] = 256,
+    image_format: Annotated[
+        str, typer.Option("--format", help="jpg (quality 75, as the official tools) or png.")
+    ] = "jpg",
+    workers: Workers = None,
+    skip_broken: SkipBroken = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Turn videos into folders of square frames, as StyleGAN-V or Latte do.
+
+    Run it again to resume after an interruption.
+    """
+    from latte.data.prepare import prepare_folder
+
+    report = prepare_folder(
+        source,
+        target,
+        recipe=recipe,
+        size=size,
+        image_format=image_format,
+        workers=workers_or_default(workers),
+        skip_broken=skip_broken,
+        progress=not quiet,
+    )
+    typer.echo(report.sentence())
+
+
+def datasets(data_root: DataRoot = None, as_json: AsJson = False) -> None:
+    """Show each data set: where it was found, or how to get it."""
+    from dataclasses import asdict
+
+    from evaluation.measuring.choice import default_data_root
+    from latte.data.datasets import dataset_status
+
+    statuses = dataset_status(data_root or default_data_root())
+    if as_json:
+        typer.echo(json.dumps([asdict(status) for status in statuses], default=str))
+        return
+    typer.echo("\n\n".join(status.text() for status in statuses))
