@@ -159,7 +159,6 @@ def test_clips_are_taken_as_the_checkpoint_was_trained_unless_told(similarity, c
     [
         {"stride": 0, "recipe": "none of ours", "filter": "lanczos"},
         {"stride": "3", "recipe": "videogpt", "filter": "lanczos"},
-        ["stride"],
     ],
 )
 def test_what_a_foreign_checkpoint_says_of_its_clips_is_left_alone(similarity, checkpoint, data):
