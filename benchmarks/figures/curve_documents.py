@@ -167,7 +167,7 @@ def _panel(figure: CurveFigure, curves: Curves) -> Panel:
     """The curves of the designs that were measured."""
     measured = [label for label, by_seed in curves.designs.items() if by_seed and curves.steps]
     lines = tuple(_line(label, curves) for label in measured)
-    return Panel(title=figure.title, axis="training step", scale="log", lines=lines)
+    return Panel(title=figure.panel_title, axis="training step", scale="log", lines=lines)
 
 
 def _line(label: str, curves: Curves) -> Line:
@@ -306,5 +306,6 @@ def _method(request: TrainingRequest) -> str:
 
 def _title(figure: CurveFigure) -> str:
     """ "Figure 5a: Patch embedding", or the title alone of what is no figure of the paper."""
-    number = figure.name.removeprefix("figure")
-    return figure.title if number == figure.name else f"Figure {number}: {figure.title}"
+    if not figure.number:
+        return figure.title
+    return f"Figure {figure.number}{figure.letter}: {figure.title}"

@@ -26,6 +26,13 @@ class CurveFigure:
     designs: Mapping[str, Design]
     claims: tuple[Claim[Curves], ...]
     remarks: tuple[str, ...] = ()  # how this differs from the paper's figure
+    number: str = ""  # in the paper; empty for what is in its text
+    letter: str = ""  # of a panel
+
+    @property
+    def panel_title(self) -> str:
+        """The title with the paper's letter: "(a) Patch embedding"."""
+        return f"({self.letter}) {self.title}" if self.letter else self.title
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,6 +79,8 @@ def run(out: Path, request: TrainingRequest, *letters: str) -> list[JudgedClaim]
 def _patches(scale: Scale) -> CurveFigure:
     return CurveFigure(
         name="figure5a",
+        number="5",
+        letter="a",
         title="Patch embedding",
         designs={"uniform frame": BASELINE, "compression frame": COMPRESSION},
         claims=(
@@ -98,6 +100,8 @@ def _patches(scale: Scale) -> CurveFigure:
 def _conditioning(scale: Scale) -> CurveFigure:
     return CurveFigure(
         name="figure5b",
+        number="5",
+        letter="b",
         title="Timestep and class",
         designs={"S-AdaLN": BASELINE, "all tokens": ALL_TOKENS},
         claims=(
@@ -116,6 +120,8 @@ def _conditioning(scale: Scale) -> CurveFigure:
 def _positions(scale: Scale) -> CurveFigure:
     return CurveFigure(
         name="figure5c",
+        number="5",
+        letter="c",
         title="Temporal positions",
         designs={"absolute": BASELINE, "rotary": ROTARY},
         claims=(
@@ -132,6 +138,8 @@ def _initialisation(scale: Scale) -> CurveFigure:
     count = SETUPS[scale].num_images
     return CurveFigure(
         name="figure5d",
+        number="5",
+        letter="d",
         title="Initialisation",
         designs={"random": BASELINE, start: FROM_IMAGES},
         claims=(
@@ -152,6 +160,8 @@ def _interval(scale: Scale) -> CurveFigure:
     labels = [f"interval {stride}" for stride in SETUPS[scale].strides]
     return CurveFigure(
         name="figure5e",
+        number="5",
+        letter="e",
         title="Sampling interval",
         designs=dict(zip(labels, STRIDES, strict=True)),
         claims=(
@@ -167,6 +177,8 @@ def _variants(scale: Scale) -> CurveFigure:
     labels = [f"variant {number}" for number in (1, 2, 3, 4)]
     return CurveFigure(
         name="figure5f",
+        number="5",
+        letter="f",
         title="Variants",
         designs={"variant 1": BASELINE, **{f"variant {n}": each for n, each in VARIANTS.items()}},
         claims=(

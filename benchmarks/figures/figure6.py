@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.cells.cache import CellRecord
-from benchmarks.documents.claims import JudgedClaim
-from benchmarks.figures.frame_similarity import SimilarityRequest, run_similarity
-from benchmarks.figures.similarity_networks import Look, Part
-
-if TYPE_CHECKING:
-    from benchmarks.figures.similarity_drawings import SimilarityFigure
-    from evaluation.similarity import Difference
+from benchmarks.documents.claims import Claim, JudgedClaim
+from benchmarks.figures.requests import SimilarityRequest
+from benchmarks.figures.similarity import run_similarity
+from benchmarks.figures.similarity_claims import changing, changing_over
+from benchmarks.figures.similarity_drawings import SimilarityFigure
+from benchmarks.figures.similarity_numbers import Networks
+from benchmarks.figures.similarity_probes import Part, ProbeSpec
+from evaluation.similarity import Difference
 
 INPUT = "x_embedder"  # patches, before positions are added and any block is run
 PAPER_BLOCKS = "0, 7 and 13 of 14"
@@ -39,10 +39,8 @@ def shown_blocks(depth: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys((blocks[0], blocks[len(blocks) // 2], blocks[-1])))
 
 
-def differences(depth: int, step: int) -> tuple["Difference", ...]:
+def differences(depth: int, step: int) -> tuple[Difference, ...]:
     """From each spatial block to the next, and from the first to the last."""
-    from evaluation.similarity import Difference
-
     blocks = spatial_blocks(depth)
     pairs = dict.fromkeys([*pairwise(blocks), (blocks[0], blocks[-1])] if len(blocks) > 1 else [])
     return tuple(
@@ -52,70 +50,59 @@ def differences(depth: int, step: int) -> tuple["Difference", ...]:
     )
 
 
-LOOK = Look(figure="figure6", variant=2, parts=parts, differences=differences)
+SPEC = ProbeSpec(figure="figure6", variant=2, parts=parts, differences=differences)
 
 
 def run(out: Path, request: SimilarityRequest) -> list[JudgedClaim]:
     """Look into the networks, train those that are missing; write the documents into `out`.
 
-    Returns:
-        The paper's claims, judged at each timestep.
-
     Raises:
-        InputError: something is missing that the scale needs, or networks could not be measured
-            for a reason that the user can mend; what was measured is written before.
-        typer.Exit: networks could not be measured by a fault of ours.
+        InputError, FailedCellsError: as `run_similarity`.
     """
-    return run_similarity(LOOK, figure, out, request)
+    return run_similarity(SPEC, figure, out, request)
 
 
-def figure(cells: Sequence[CellRecord]) -> "SimilarityFigure":
+def figure(cells: Sequence[CellRecord]) -> SimilarityFigure:
     """What the figure shows of networks of this depth."""
-    from benchmarks.figures.similarity_claims import SimilarityClaim, changing, changing_over
-    from benchmarks.figures.similarity_drawings import SimilarityFigure
-    from benchmarks.figures.similarity_numbers import Networks
-
     depth = Networks.of(cells).depth
-    every, shown = spatial_blocks(depth), shown_blocks(depth)
+    blocks, shown = spatial_blocks(depth), shown_blocks(depth)
     return SimilarityFigure(
-        look=LOOK,
+        number="6",
         title="Spatial blocks of variant 2",
-        parts=lambda networks, step: {
-            f"block {block}": networks.at(f"blocks.{block}", step) for block in shown
-        },
-        beside=lambda networks, step: {"patches, the input": networks.at(INPUT, step)},
+        parts=lambda probed: {f"block {block}": probed.at(f"blocks.{block}") for block in shown},
+        beside=lambda probed: {"patches, the input": probed.at(INPUT)},
         numbers=CHANGING,
         claims=(
-            SimilarityClaim(
+            Claim(
                 text="The mean falls with each further spatial block",
-                judge=changing("mean", every, rises=False, told=shown),
+                judge=changing("mean", blocks, rises=False, shown=shown),
             ),
-            SimilarityClaim(
+            Claim(
                 text="The variance grows with each further spatial block",
-                judge=changing("variance", every, rises=True, told=shown),
+                judge=changing("variance", blocks, rises=True, shown=shown),
             ),
-            SimilarityClaim(
+            Claim(
                 text="Inverted relations become more from the first to the last spatial block",
-                judge=changing_over("inverted", every, rises=True),
+                judge=changing_over("inverted", blocks, rises=True),
             ),
         ),
-        remarks=tuple(_remarks(every, shown)),
+        remarks=tuple(_remarks(blocks, shown)),
         matrices_first=True,
-        curves={block: f"blocks.{block}" for block in every} if len(every) > 1 else None,
+        curves={block: f"blocks.{block}" for block in blocks} if len(blocks) > 1 else None,
     )
 
 
-def _remarks(every: Sequence[int], shown: Sequence[int]) -> list[str]:
+def _remarks(blocks: Sequence[int], shown: Sequence[int]) -> list[str]:
     """How this differs from the paper's figure."""
-    blocks = f"{' and '.join(map(str, shown))} of {len(every)}"
+    listed = f"{' and '.join(map(str, shown))} of {len(blocks)}"
     if len(shown) > 2:
-        blocks = f"{', '.join(map(str, shown[:-1]))} and {shown[-1]} of {len(every)}"
+        listed = f"{', '.join(map(str, shown[:-1]))} and {shown[-1]} of {len(blocks)}"
     remarks = [
-        f"The paper shows spatial blocks {PAPER_BLOCKS}; here {blocks}"
+        f"The paper shows spatial blocks {PAPER_BLOCKS}; here {listed}"
         f"{', which have no middle one' if len(shown) == 2 else ''}.",
         "The input is not part of the paper's figure: it has inverted relations as well, from what "
         "moves to and fro and from the noise, which is another one in each frame.",
     ]
-    if len(shown) < len(every):
+    if len(shown) < len(blocks):
         remarks.insert(1, "“Each further” is judged by all of them, not by those shown alone.")
     return remarks

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.cells.cache import CellRecord
-from benchmarks.documents.claims import JudgedClaim
-from benchmarks.figures.frame_similarity import SimilarityRequest, run_similarity
-from benchmarks.figures.similarity_networks import Look, place_name
-
-if TYPE_CHECKING:
-    from benchmarks.figures.similarity_drawings import SimilarityFigure
-    from benchmarks.figures.similarity_numbers import Networks, Number
-    from evaluation.similarity import Difference, SitePair, Summary
+from benchmarks.documents.claims import Claim, JudgedClaim
+from benchmarks.figures.requests import SimilarityRequest
+from benchmarks.figures.similarity import run_similarity
+from benchmarks.figures.similarity_claims import LOW, MUCH, differing, lowest_of, near_zero
+from benchmarks.figures.similarity_drawings import SimilarityFigure
+from benchmarks.figures.similarity_numbers import Networks, Number, Probed
+from benchmarks.figures.similarity_probes import ProbeSpec, place_name
+from evaluation.similarity import Difference, SitePair, Summary
 
 PAPER_BLOCK, PAPER_DEPTH = 20, 23  # with as many blocks variant 4 has XL's parameters
 TEMPORAL, SPATIAL, BETWEEN = "temporal attention", "spatial attention", "between the two"
@@ -37,88 +36,71 @@ def parts(depth: int) -> tuple[str, str]:
     return (f"blocks.{block}.attn_temporal", f"blocks.{block}.attn")
 
 
-def pair(depth: int) -> "SitePair":
+def pair(depth: int) -> SitePair:
     """Frames after spatial attention with frames after temporal attention."""
-    from evaluation.similarity import SitePair
-
     temporal, spatial = parts(depth)
     return SitePair(first=spatial, second=temporal, depth=shown_block(depth))
 
 
-def differences(depth: int, step: int) -> tuple["Difference", ...]:
+def differences(depth: int, step: int) -> tuple[Difference, ...]:
     """What the mean of each attention is above that between the two."""
-    from evaluation.similarity import Difference
-
     return tuple(Difference("mean", (pair(depth), step), (path, step)) for path in parts(depth))
 
 
-LOOK = Look(figure="figure8", variant=4, parts=parts, differences=differences)
+SPEC = ProbeSpec(figure="figure8", variant=4, parts=parts, differences=differences)
 
 
-def branches(networks: "Networks", step: int) -> Mapping[str, Sequence["Summary"]]:
+def branches(probed: Probed) -> Mapping[str, Sequence[Summary]]:
     """What the figure shows, of each network."""
-    temporal, spatial = parts(networks.depth)
+    temporal, spatial = parts(probed.networks.depth)
     return {
-        TEMPORAL: networks.at(temporal, step),
-        SPATIAL: networks.at(spatial, step),
-        BETWEEN: networks.between(step),
+        TEMPORAL: probed.at(temporal),
+        SPATIAL: probed.at(spatial),
+        BETWEEN: probed.between(),
     }
 
 
-def leads(networks: "Networks", step: int) -> Mapping[str, Sequence["Number"]]:
+def leads(probed: Probed) -> Mapping[str, Sequence[Number]]:
     """`differences`, of each network."""
-    between = place_name(pair(networks.depth))
+    depth = probed.networks.depth
+    between = place_name(pair(depth))
     return {
-        label: networks.differences("mean", between, path, step)
-        for label, path in zip((TEMPORAL, SPATIAL), parts(networks.depth), strict=True)
+        label: probed.differences("mean", between, path)
+        for label, path in zip((TEMPORAL, SPATIAL), parts(depth), strict=True)
     }
 
 
 def run(out: Path, request: SimilarityRequest) -> list[JudgedClaim]:
     """Look into the networks, train those that are missing; write the documents into `out`.
 
-    Returns:
-        The paper's claims, judged at each timestep.
-
     Raises:
-        InputError, typer.Exit: as `benchmarks.figures.figure6.run`.
+        InputError, FailedCellsError: as `run_similarity`.
     """
-    return run_similarity(LOOK, figure, out, request)
+    return run_similarity(SPEC, figure, out, request)
 
 
-def figure(cells: Sequence[CellRecord]) -> "SimilarityFigure":
+def figure(cells: Sequence[CellRecord]) -> SimilarityFigure:
     """What the figure shows of networks of this depth."""
-    from benchmarks.figures.similarity_claims import (
-        LOW,
-        MUCH,
-        SimilarityClaim,
-        differing,
-        lowest_of,
-        near_zero,
-    )
-    from benchmarks.figures.similarity_drawings import SimilarityFigure
-    from benchmarks.figures.similarity_numbers import Networks
-
     depth = Networks.of(cells).depth
     return SimilarityFigure(
-        look=LOOK,
+        number="8",
         title="Attentions of variant 4",
         parts=branches,
-        beside=lambda networks, step: {},
+        beside=lambda probed: {},
         numbers=("mean", "variance", "inverted", "same_frame"),
         claims=(
-            SimilarityClaim(
+            Claim(
                 text="The three distributions differ strongly",
                 judge=differing(branches),
                 meaning=f"Distributions differ strongly here if any two have less than {MUCH:g} in "
                 "common, in bins of 0.05: the paper gives no number. The interval of the common "
                 "part is rather too wide: over the clips it has all bins at one end of their own.",
             ),
-            SimilarityClaim(
+            Claim(
                 text="The two attentions are less like each other than frames of either are",
                 judge=lowest_of(branches, leads),
             ),
-            SimilarityClaim(
+            Claim(
                 text="Their mutual similarity is extremely low",
                 judge=near_zero(BETWEEN, branches),
                 meaning=f"A mean cosine within ±{LOW:g} is extremely low here: the paper gives no "

@@ -1,4 +1,4 @@
-"""How a figure is made: scale, seeds, folders, devices, and at paper scale the executor."""
+"""How figures are made: scale, seeds, folders, devices, and at paper scale the executor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ from pathlib import Path
 from benchmarks.cells.executors import Executor, Resources
 from benchmarks.cells.requirements import default_data_root
 from benchmarks.cells.scale import Scale, name_at
-from benchmarks.figures.designs import PAPER_GPUS
+from benchmarks.figures.designs import PAPER_GPUS, SETUPS, VARIANTS
+from benchmarks.figures.paper import DATASET
+from benchmarks.figures.similarity_probes import Clips
 from latte.data.errors import InputError
 
 DEFAULT_SEEDS: Mapping[Scale, int] = {"tiny": 3, "small": 3, "paper": 1}
@@ -64,3 +66,44 @@ class TrainingRequest:
     def root(self) -> Path:
         """Folder of the data sets."""
         return self.data_root or default_data_root()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityRequest:
+    """How figures that look into trained networks are made."""
+
+    scale: Scale = "tiny"
+    seeds: int | None = None  # None: 3, and 1 at paper scale
+    num_clips: int | None = None  # None: 256 on shapes, else 64
+    workers: int = 0
+    cells: Path | None = None  # folder of trainings and cells, which all figures share
+    device: str | None = None  # None: that of the scale
+    checkpoint: Path | None = None  # in place of trainings
+    vae: str | None = None  # of the networks, if not the one that they name
+    data_root: Path | None = None  # at paper scale
+
+    @property
+    def folder(self) -> Path:
+        """Folder of trainings and cells: results at different scales never mix."""
+        return self.cells or Path("results") / name_at("trainings", self.scale)
+
+    @property
+    def num_seeds(self) -> int:
+        """Networks, where none is given."""
+        return self.seeds or DEFAULT_SEEDS[self.scale]
+
+    @property
+    def run_device(self) -> str:
+        """The device that networks run on."""
+        return self.device or ("cuda" if self.scale == "paper" else SETUPS[self.scale].device)
+
+    @property
+    def clips(self) -> Clips:
+        """Clips that networks are shown at this scale."""
+        dataset, count = (DATASET, 64) if self.scale == "paper" else ("shapes", 256)
+        return Clips(
+            dataset=dataset,
+            count=self.num_clips or count,
+            stride=SETUPS[self.scale].config_of(VARIANTS[2]).data.stride,
+            data_root=self.data_root,
+        )

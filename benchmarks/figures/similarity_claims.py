@@ -1,4 +1,4 @@
-"""What the paper claims of Figures 6 and 8, held against what was measured in networks.
+"""Claims of Figures 6 and 8, held against what was measured in networks.
 
 Everything is judged at each timestep, by differences that are taken within each network, clip by
 clip where they can be. Several comparisons make one claim as in `benchmarks.documents.claims`:
@@ -13,6 +13,7 @@ from math import comb
 
 from benchmarks.documents.claims import (
     LEVEL,
+    Claim,
     JudgedClaim,
     Judgement,
     Verdict,
@@ -25,6 +26,7 @@ from benchmarks.figures.similarity_numbers import (
     SHARE,
     Networks,
     Number,
+    Probed,
     largest,
     mean_number,
     numbers,
@@ -32,57 +34,90 @@ from benchmarks.figures.similarity_numbers import (
     overlap,
 )
 from evaluation.similarity.summary import Summary
+from reports.document import PaperClaim
 
 MUCH = 0.5  # of two distributions, their common part: with less they differ strongly
 LOW = 0.1  # mean cosines nearer to 0 are extremely low
 
-Judge = Callable[[Networks, int], Judgement]
-Parts = Callable[[Networks, int], Mapping[str, Sequence[Summary]]]  # at a timestep, by label
-Leads = Callable[[Networks, int], Mapping[str, Sequence[Number]]]
+ProbedJudge = Callable[[Probed], Judgement]
+Parts = Callable[[Probed], Mapping[str, Sequence[Summary]]]  # by label
+Leads = Callable[[Probed], Mapping[str, Sequence[Number]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimilarityClaim:
-    """A sentence of the paper's, and how it is looked at."""
+class ProbedClaim:
+    """A claim with its judgement at each timestep, ascending."""
 
-    text: str
-    judge: Judge
-    meaning: str = ""  # a sentence: what it is taken for here, where the paper leaves it open
+    claim: Claim[Probed]
+    judgements: Mapping[int, Judgement]
 
-    def at(self, step: int) -> str:
-        """The claim at a timestep."""
-        return f"{self.text}, t = {step}"
+    @property
+    def lines(self) -> tuple[JudgedClaim, ...]:
+        """One judged claim for each timestep."""
+        return tuple(
+            JudgedClaim(claim=f"{self.claim.text}, t = {step}", here=judgement)
+            for step, judgement in self.judgements.items()
+        )
+
+    @property
+    def words(self) -> str:
+        """Verdicts with their timesteps: "yes at t = 100, 900; no at t = 500"."""
+        steps = self._steps()
+        if len(steps) == 1:
+            return f"{next(iter(steps))} at every timestep"
+        return "; ".join(f"{verdict} at t = {', '.join(at)}" for verdict, at in steps.items())
+
+    def overview(self, step: int) -> PaperClaim:
+        """The claim in the overview of all: its only verdict if so, and the numbers of a step."""
+        steps = self._steps()
+        return PaperClaim(
+            claim=self.claim.text,
+            here=next(iter(steps)) if len(steps) == 1 else "not decided",
+            seen=f"{self.words}; at t = {step}: {self.judgements[step].seen}",
+        )
+
+    def _steps(self) -> dict[Verdict, list[str]]:
+        steps: dict[Verdict, list[str]] = {}
+        for step, judgement in self.judgements.items():
+            steps.setdefault(judgement.verdict, []).append(str(step))
+        return steps
 
 
-def similarity_findings(claims: Sequence[SimilarityClaim], networks: Networks) -> list[JudgedClaim]:
+def judge_at_timesteps(
+    claims: Sequence[Claim[Probed]], networks: Networks
+) -> tuple[ProbedClaim, ...]:
     """Each claim, judged at each timestep."""
-    return [
-        JudgedClaim(claim=claim.at(step), here=claim.judge(networks, step))
+    return tuple(
+        ProbedClaim(
+            claim=claim,
+            judgements={probed.step: claim.judge(probed) for probed in networks.at_timesteps()},
+        )
         for claim in claims
-        for step in networks.timesteps
-    ]
+    )
 
 
-def changing(name: str, blocks: Sequence[int], *, rises: bool, told: Sequence[int] = ()) -> Judge:
+def changing(
+    name: str, blocks: Sequence[int], *, rises: bool, shown: Sequence[int] = ()
+) -> ProbedJudge:
     """A number goes one way from each of these blocks to the next.
 
     Args:
-        told: blocks whose values are told; none: those of all.
+        shown: blocks whose values are named; none: all.
     """
-    return _going(name, list(pairwise(blocks)), told or blocks, rises=rises)
+    return _going(name, list(pairwise(blocks)), shown or blocks, rises=rises)
 
 
-def changing_over(name: str, blocks: Sequence[int], *, rises: bool) -> Judge:
+def changing_over(name: str, blocks: Sequence[int], *, rises: bool) -> ProbedJudge:
     """A number goes one way from the first of these blocks to the last, whatever is between."""
     ends = (blocks[0], blocks[-1])
     return _going(name, [ends] if len(blocks) > 1 else [], ends, rises=rises)
 
 
-def differing(parts: Parts) -> Judge:
+def differing(parts: Parts) -> ProbedJudge:
     """Any two of several distributions have less than `MUCH` in common."""
 
-    def judge(networks: Networks, step: int) -> Judgement:
-        found = parts(networks, step).values()
+    def judge(probed: Probed) -> Judgement:
+        found = parts(probed).values()
         most = [
             largest([overlap(*two) for two in combinations(of_one, 2)])
             for of_one in zip(*found, strict=True)
@@ -91,15 +126,15 @@ def differing(parts: Parts) -> Judge:
         seen = f"at most {over_networks(most, SHARE)} in common; below {MUCH:g} in {_count([gaps])}"
         # Few clips seem to have little in common in every network: seeds do not show it.
         if any(gap.low is None for gap in gaps):
-            too_few = f"too few clips ({networks.num_clips}) for an interval over them"
+            too_few = f"too few clips ({probed.networks.num_clips}) for an interval over them"
             return Judgement(verdict="not decided", seen=f"{seen}; {too_few}")
-        verdict = decided(mean_above_zero(gaps, networks), comparisons=comb(len(found), 2))
+        verdict = decided(mean_above_zero(gaps, probed.networks), comparisons=comb(len(found), 2))
         return Judgement(verdict=verdict, seen=seen)
 
     return judge
 
 
-def lowest_of(parts: Parts, leads: Leads) -> Judge:
+def lowest_of(parts: Parts, leads: Leads) -> ProbedJudge:
     """The mean of one part is below those of all others.
 
     Args:
@@ -107,13 +142,13 @@ def lowest_of(parts: Parts, leads: Leads) -> Judge:
         leads: what the mean of each other is above it.
     """
 
-    def judge(networks: Networks, step: int) -> Judgement:
-        means = parts(networks, step).items()
-        gaps = leads(networks, step)
+    def judge(probed: Probed) -> Judgement:
+        means = parts(probed).items()
+        gaps = leads(probed)
         seen = ", ".join(f"{label} {mean_number(each, 'mean')}" for label, each in means)
         more = " and ".join(str(over_networks(each)) for each in gaps.values())
         return Judgement(
-            verdict=all_of([mean_above_zero(each, networks) for each in gaps.values()]),
+            verdict=all_of([mean_above_zero(each, probed.networks) for each in gaps.values()]),
             seen=f"means: {seen}; the others higher by {more}; lowest in "
             f"{_count(list(gaps.values()))}",
         )
@@ -121,11 +156,11 @@ def lowest_of(parts: Parts, leads: Leads) -> Judge:
     return judge
 
 
-def near_zero(name: str, parts: Parts) -> Judge:
+def near_zero(name: str, parts: Parts) -> ProbedJudge:
     """The mean of one part is within ± `LOW`."""
 
-    def judge(networks: Networks, step: int) -> Judgement:
-        found = parts(networks, step)[name]
+    def judge(probed: Probed) -> Judgement:
+        found = parts(probed)[name]
         means = numbers(found, "mean")
         gaps = [[-each + LOW for each in means], [each + LOW for each in means]]
         return Judgement(
@@ -156,23 +191,22 @@ def mean_above_zero(gaps: Sequence[Number], networks: Networks) -> VerdictAt:
 
 
 def _going(
-    name: str, steps: Sequence[tuple[int, int]], told: Sequence[int], *, rises: bool
-) -> Judge:
+    name: str, steps: Sequence[tuple[int, int]], shown: Sequence[int], *, rises: bool
+) -> ProbedJudge:
     """A number goes one way with each of these steps from a block to another."""
     way, against = ("rises", "falls") if rises else ("falls", "rises")
 
-    def judge(networks: Networks, step: int) -> Judgement:
+    def judge(probed: Probed) -> Judgement:
         if not steps:
             return Judgement(verdict="not measured", seen="the networks have one spatial block")
         changes = [
-            networks.differences(name, f"blocks.{one}", f"blocks.{other}", step)
-            for one, other in steps
+            probed.differences(name, f"blocks.{one}", f"blocks.{other}") for one, other in steps
         ]
         gaps = changes if rises else [[-change for change in each] for each in changes]
-        verdicts = [mean_above_zero(each, networks) for each in gaps]
-        values = [mean_number(networks.at(f"blocks.{block}", step), name) for block in told]
-        seen = f"{' → '.join(map(str, values))} after blocks {', '.join(map(str, told))}"
-        if len(steps) < len(told):  # all that is judged is told
+        verdicts = [mean_above_zero(each, probed.networks) for each in gaps]
+        values = [mean_number(probed.at(f"blocks.{block}"), name) for block in shown]
+        seen = f"{' → '.join(map(str, values))} after blocks {', '.join(map(str, shown))}"
+        if len(steps) < len(shown):  # all that is judged is named
             by = " and ".join(str(over_networks(each)) for each in changes)
             seen += f"; changes by {by}; {way} in {_count(gaps)}"
         else:

@@ -1,6 +1,7 @@
 """The documents of Figures 6 and 8: drawings, values, and the paper's claims."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.cells.cache import FILE, CellRecord
@@ -9,10 +10,9 @@ from benchmarks.cells.scale import MEANINGS
 from benchmarks.documents.claims import SEVERAL, JudgedClaim
 from benchmarks.documents.figures import FigureDocument, write_figure_document
 from benchmarks.figures.designs import SETUPS, VARIANTS
-from benchmarks.figures.frame_similarity import SimilarityRequest
-from benchmarks.figures.similarity_claims import SimilarityClaim, similarity_findings
+from benchmarks.figures.requests import SimilarityRequest
+from benchmarks.figures.similarity_claims import judge_at_timesteps
 from benchmarks.figures.similarity_drawings import (
-    MIDDLE,
     TITLES,
     SimilarityFigure,
     draw,
@@ -22,7 +22,6 @@ from benchmarks.figures.similarity_drawings import (
 from benchmarks.figures.similarity_numbers import Networks, mean_number
 from evaluation.similarity.summary import Summary
 from reports.cells import Cell, Column, Row
-from reports.document import PaperClaim
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
 from reports.table import Table
@@ -39,7 +38,7 @@ def write_similarity(
     request: SimilarityRequest,
     out: Path,
 ) -> list[JudgedClaim]:
-    """Write drawings, tables and findings into a folder; print the table, the findings, the paths.
+    """Write drawings, tables and claims into a folder; print the table, the claims, the paths.
 
     Args:
         cells: one for each network.
@@ -54,33 +53,33 @@ def similarity_document(
 ) -> FigureDocument:
     """What a figure shows of these networks."""
     networks = Networks.of(cells)
-    found = similarity_findings(figure.claims, networks)
-    verdicts = {each.text: _in_words(_verdicts(each, networks, found)) for each in figure.claims}
-    name = figure.look.figure
+    claims = judge_at_timesteps(figure.claims, networks)
     return FigureDocument(
-        name=name,
-        title=f"{name.replace('figure', 'Figure ')}: {figure.title}",
-        lead=" ".join(f"{text}: {words}." for text, words in verdicts.items()),
+        name=figure.name,
+        title=f"Figure {figure.number}: {figure.title}",
+        lead=" ".join(f"{claim.claim.text}: {claim.words}." for claim in claims),
         drawings=tuple(draw(figure, networks)),
-        claims=tuple(found),
-        overview=tuple(paper_claim(each, networks, found) for each in figure.claims),
+        claims=tuple(line for claim in claims for line in claim.lines),
+        overview=tuple(claim.overview(networks.middle) for claim in claims),
         verdicts=tuple(_meanings(figure, networks)),
-        values=values_table(figure, networks, provenance_records(cells, request)),
+        values=replace(
+            values_table(figure, networks), provenance=provenance_records(cells, request)
+        ),
         method=_method(networks, request),
         cells=tuple(cells),
     )
 
 
-def values_table(figure: SimilarityFigure, networks: Networks, made: Sequence[Provenance]) -> Table:
+def values_table(figure: SimilarityFigure, networks: Networks) -> Table:
     """Parts × numbers, at each timestep."""
     rows = [
         Row(
             label=label,
-            section=f"t = {step}",
+            section=f"t = {probed.step}",
             cells={name: _cell(summaries, name) for name in figure.numbers},
         )
-        for step in networks.timesteps
-        for parts in (figure.beside(networks, step), figure.parts(networks, step))
+        for probed in networks.at_timesteps()
+        for parts in (figure.beside(probed), figure.parts(probed))
         for label, summaries in parts.items()
     ]
     return Table(
@@ -90,7 +89,6 @@ def values_table(figure: SimilarityFigure, networks: Networks, made: Sequence[Pr
         columns=tuple(Column(key=name, title=TITLES[name]) for name in figure.numbers),
         rows=tuple(rows),
         remarks=figure.remarks,
-        provenance=tuple(made),
     )
 
 
@@ -132,38 +130,6 @@ def _meanings(figure: SimilarityFigure, networks: Networks) -> list[str]:
         *([SEVERAL] if has_intervals else []),
         *(claim.meaning for claim in figure.claims if claim.meaning),
     ]
-
-
-def paper_claim(
-    claim: SimilarityClaim, networks: Networks, found: Sequence[JudgedClaim]
-) -> PaperClaim:
-    """A claim for the overview: what it is at every timestep, else not decided."""
-    steps = _verdicts(claim, networks, found)
-    middle = networks.timesteps[MIDDLE]
-    (seen,) = (finding.here.seen for finding in found if finding.claim == claim.at(middle))
-    return PaperClaim(
-        claim=claim.text,
-        here=next(iter(steps)) if len(steps) == 1 else "not decided",
-        seen=f"{_in_words(steps)}; at t = {middle}: {seen}",
-    )
-
-
-def _verdicts(
-    claim: SimilarityClaim, networks: Networks, found: Sequence[JudgedClaim]
-) -> dict[str, list[str]]:
-    """Timesteps by what the claim is at them."""
-    steps: dict[str, list[str]] = {}
-    for step in networks.timesteps:
-        for finding in found:
-            if finding.claim == claim.at(step):
-                steps.setdefault(finding.here.verdict, []).append(str(step))
-    return steps
-
-
-def _in_words(steps: Mapping[str, Sequence[str]]) -> str:
-    if len(steps) == 1:
-        return f"{next(iter(steps))} at every timestep"
-    return "; ".join(f"{verdict} at t = {', '.join(at)}" for verdict, at in steps.items())
 
 
 def _method(networks: Networks, request: SimilarityRequest) -> str:

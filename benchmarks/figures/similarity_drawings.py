@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 import pandas as pd
 from matplotlib.figure import Figure
 
+from benchmarks.documents.claims import Claim
 from benchmarks.documents.figures import Drawing
-from benchmarks.figures.similarity_claims import Parts, SimilarityClaim
-from benchmarks.figures.similarity_networks import TIMESTEPS, Look
+from benchmarks.figures.similarity_claims import Parts
 from benchmarks.figures.similarity_numbers import (
     COSINE,
     SHARE,
     Networks,
     Number,
+    Probed,
     Range,
     mean_number,
     over_networks,
@@ -30,37 +31,40 @@ TITLES = {
     "inverted": "inverted relations",
     "same_frame": "same frame",
 }
-MIDDLE = len(TIMESTEPS) // 2  # of the distribution that bears the figure's plain name
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarityFigure:
     """What a figure shows of its networks."""
 
-    look: Look
+    number: str  # in the paper: "6"
     title: str
-    parts: Parts  # that are drawn, by label, at a timestep
-    beside: Parts  # that only the table has
+    parts: Parts  # drawn, by label
+    beside: Parts  # in the table alone
     numbers: tuple[str, ...]  # columns of the table
-    claims: tuple[SimilarityClaim, ...]
+    claims: tuple[Claim[Probed], ...]
     remarks: tuple[str, ...]  # how this differs from the paper's figure
     matrices_first: bool  # the figure of that name shows matrices, not distributions
     curves: Mapping[int, str] | None = None  # paths by depth: curves over them are drawn
     # Labels of two parts with each other; columns and rows of their matrices.
     mutual: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """Name of its files: "figure6"."""
+        return f"figure{self.number}"
+
 
 def draw(figure: SimilarityFigure, networks: Networks) -> list[Drawing]:
-    """All figures, the one of the plain name first."""
-    name = figure.look.figure
-    steps = networks.timesteps
-    middle = steps[MIDDLE]
+    """All drawings; the one of the figure's plain name is the first."""
+    name, probed = figure.name, networks.at_timesteps()
+    middle = networks.middle
     stem = f"{name}-distribution" if figure.matrices_first else name
     distributions = [
-        _distributions(f"{stem}{'' if step == middle else f'-{step:04d}'}", figure, networks, step)
-        for step in sorted(steps, key=lambda step: step != middle)
+        _distributions(f"{stem}{'' if at.step == middle else f'-{at.step:04d}'}", figure, at)
+        for at in sorted(probed, key=lambda at: at.step != middle)
     ]
-    own = [label for label in figure.parts(networks, middle) if label not in figure.mutual]
+    own = [label for label in figure.parts(probed[0]) if label not in figure.mutual]
     matrices = [
         _matrices(name if figure.matrices_first else f"{name}-matrices", figure, networks, own),
         *(_mutual(f"{name}-mutual", figure, networks, label) for label in figure.mutual),
@@ -108,39 +112,41 @@ def _mutual(name: str, figure: SimilarityFigure, networks: Networks, label: str)
 def _at_timesteps(figure: SimilarityFigure, networks: Networks, label: str) -> list[Matrix]:
     """The matrix of a part at each timestep."""
     matrices = []
-    for step in networks.timesteps:
-        summaries = figure.parts(networks, step)[label]
+    for probed in networks.at_timesteps():
+        summaries = figure.parts(probed)[label]
         caption = f"mean {mean_number(summaries, 'mean').value:.3f}".replace("-", "−")
         if "inverted" in summaries[0].numbers:
             caption += f", inverted {100 * mean_number(summaries, 'inverted').value:.1f} %"
-        found = _array([each.matrix for each in summaries], COSINE)
+        mean = _array([summary.matrix for summary in summaries], COSINE)
         matrices.append(
             Matrix(
-                title=f"{label}, t = {step}",
+                title=f"{label}, t = {probed.step}",
                 caption=caption,
-                values=found.value,
-                low=found.low,
-                high=found.high,
+                values=mean.value,
+                low=mean.low,
+                high=mean.high,
             )
         )
     return matrices
 
 
-def _distributions(name: str, figure: SimilarityFigure, networks: Networks, step: int) -> Drawing:
-    found = []
-    for label, summaries in figure.parts(networks, step).items():
-        shares = _array([each.distribution for each in summaries], SHARE)
-        found.append(
+def _distributions(name: str, figure: SimilarityFigure, probed: Probed) -> Drawing:
+    distributions = []
+    for label, summaries in figure.parts(probed).items():
+        shares = _array([summary.distribution for summary in summaries], SHARE)
+        distributions.append(
             Distribution(
                 label=label, edges=EDGES, shares=shares.value, low=shares.low, high=shares.high
             )
         )
-    picture = distribution_figure(found, title=f"{figure.title}: distributions, t = {step}")
+    labels = ", ".join(figure.parts(probed))
+    title = f"{figure.title}: distributions, t = {probed.step}"
+    picture = distribution_figure(distributions, title=title)
     shown = (
-        "Distribution of the cosine similarity between frames, "
-        f"{', '.join(figure.parts(networks, step))}, at timestep {step}."
+        f"Distribution of the cosine similarity between frames, {labels}, at timestep "
+        f"{probed.step}."
     )
-    return _drawing(name, picture, distribution_data(found), shown, networks)
+    return _drawing(name, picture, distribution_data(distributions), shown, probed.networks)
 
 
 def _curves(name: str, paths: Mapping[int, str], networks: Networks) -> Drawing:
@@ -148,12 +154,12 @@ def _curves(name: str, paths: Mapping[int, str], networks: Networks) -> Drawing:
     panels = []
     for number in ("mean", "variance", "inverted"):
         curves = []
-        for step in networks.timesteps:
-            points = [mean_number(networks.at(path, step), number) for path in paths.values()]
+        for probed in networks.at_timesteps():
+            points = [mean_number(probed.at(path), number) for path in paths.values()]
             has_ends = all(point.low is not None for point in points)
             curves.append(
                 Line(
-                    label=f"t = {step}",
+                    label=f"t = {probed.step}",
                     x=tuple(map(float, paths)),
                     y=tuple(float(point.value) for point in points),
                     low=tuple(float(point.low) for point in points) if has_ends else None,

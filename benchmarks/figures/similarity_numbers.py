@@ -80,17 +80,17 @@ class Networks:
 
     @property
     def count(self) -> int:
-        """Networks: of one there is no interval over seeds."""
+        """Number of networks: of one there is no interval over seeds."""
         return len(self.records)
 
     @property
     def num_clips(self) -> int:
-        """That each was shown."""
+        """Clips that each was shown."""
         return int(self.records[0]["num_clips"])
 
     @property
     def has_enough_clips(self) -> bool:
-        """For intervals over the clips."""
+        """Whether there are enough for intervals over the clips."""
         return self.num_clips >= MIN_CLIPS
 
     @property
@@ -103,32 +103,43 @@ class Networks:
         """Ascending."""
         return sorted({site["timestep"] for site in self.records[0]["sites"]})
 
-    def at(self, path: str, step: int) -> list[Summary]:
-        """Of one part, in each network."""
-        return [
-            read_summary(site["summary"])
-            for record in self.records
-            for site in record["sites"]
-            if (site["path"], site["timestep"]) == (path, step)
-        ]
+    @property
+    def middle(self) -> int:
+        """The timestep half way: its distribution has the figure's plain name."""
+        return self.timesteps[len(self.timesteps) // 2]
 
-    def between(self, step: int) -> list[Summary]:
-        """Of the two branches with each other, in each network."""
-        return [
-            read_summary(pair["summary"])
-            for record in self.records
-            for pair in record["pairs"]
-            if pair["timestep"] == step
-        ]
+    def at_timesteps(self) -> list["Probed"]:
+        """The networks at each timestep, ascending."""
+        return [Probed(networks=self, step=step) for step in self.timesteps]
 
-    def differences(self, number: str, first: str, second: str, step: int) -> list[Number]:
-        """At the second place less at the first, taken clip by clip, in each network."""
+
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """What was measured in networks at one timestep: a list has an entry for each network."""
+
+    networks: Networks
+    step: int
+
+    def at(self, path: str) -> list[Summary]:
+        """One part."""
+        return [read_summary(site["summary"]) for site in self._records("sites", path=path)]
+
+    def between(self) -> list[Summary]:
+        """The two branches with each other."""
+        return [read_summary(pair["summary"]) for pair in self._records("pairs")]
+
+    def differences(self, number: str, first: str, second: str) -> list["Number"]:
+        """At the second place less at the first, taken clip by clip."""
+        places = {"number": number, "first": first, "second": second}
+        return [_number(record) for record in self._records("differences", **places)]
+
+    def _records(self, kind: str, **fields: str) -> list[Mapping[str, Any]]:
+        wanted = {**fields, "timestep": self.step}
         return [
-            _number(each)
-            for record in self.records
-            for each in record["differences"]
-            if (each["number"], each["timestep"]) == (number, step)
-            and (each["first"], each["second"]) == (first, second)
+            record
+            for network in self.networks.records
+            for record in network[kind]
+            if all(record[name] == value for name, value in wanted.items())
         ]
 
 

@@ -26,7 +26,7 @@ from latte.data.errors import FailedRunError
 
 if TYPE_CHECKING:
     from benchmarks.figures.requests import TrainingRequest
-    from benchmarks.figures.similarity_networks import Look
+    from benchmarks.figures.similarity_probes import ProbeSpec
 
 TRAININGS = "trainings"  # folder of the cells that all figures share
 
@@ -115,9 +115,7 @@ def needed_at_paper_scale(
         InputError: the results of VBench cannot be read, or the batch cannot be made on the GPUs.
     """
     # What follows opens networks and data sets: most runs need none of it.
-    from benchmarks.figures import figure5, figure7, masks, paper_cells
-    from benchmarks.figures import figure6 as figure6_similarity
-    from benchmarks.figures import figure8 as figure8_similarity
+    from benchmarks.figures import figure5, figure6, figure7, figure8, masks, paper_cells
     from benchmarks.figures.curves import CurveFigure
     from benchmarks.figures.requests import TrainingRequest
     from benchmarks.tables import table3 as table3_fvd
@@ -156,28 +154,29 @@ def needed_at_paper_scale(
         "table4": [[_vbench_results(request)]],
         "table5": of_table(table5_is_fid.TABLE),
         "figure5": of_figures(*(figure5.figure(letter, "paper") for letter in figure5.LETTERS)),
-        "figure6": [_to_look(figure6_similarity.LOOK, trainings)],
+        "figure6": [_to_look(figure6.SPEC, trainings)],
         "figure7": of_figures(figure7.figure("paper")),
-        "figure8": [_to_look(figure8_similarity.LOOK, trainings)],
+        "figure8": [_to_look(figure8.SPEC, trainings)],
         "intext": of_figures(masks.figure("paper")),
     }
 
 
-def _to_look(look: "Look", trainings: "TrainingRequest") -> list[Requirement]:
+def _to_look(spec: "ProbeSpec", trainings: "TrainingRequest") -> list[Requirement]:
     """What looks into networks that Figure 5f has trained; if some are not, what trains them."""
-    from benchmarks.figures import frame_similarity, paper_cells
+    from benchmarks.figures import paper_cells, similarity
     from benchmarks.figures.designs import VARIANTS
+    from benchmarks.figures.requests import SimilarityRequest
 
-    request = frame_similarity.SimilarityRequest(
+    request = SimilarityRequest(
         scale="paper",
         seeds=trainings.num_seeds,
         cells=trainings.cells,
         data_root=trainings.data_root,
         vae=trainings.vae,
     )
-    if all(path.is_file() for path in frame_similarity.checkpoints(look, request).values()):
-        return frame_similarity.requirements(look, request)
-    design = VARIANTS[look.variant]
+    if all(path.is_file() for path in similarity.checkpoints(spec, request).values()):
+        return similarity.requirements(spec, request)
+    design = VARIANTS[spec.variant]
     return paper_cells.requirements([design], trainings)[design]
 
 

@@ -99,7 +99,7 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     assert measured.seconds == 15 * 80
     with (out / "figure5.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["panel"] for row in rows] == ["Timestep and class"] * 10 + ["Variants"] * 20
+    assert [row["panel"] for row in rows] == ["(b) Timestep and class"] * 10 + ["(f) Variants"] * 20
     # Exactly the cells that are shown, as they are in the common file.
     lines = (out / "figure5b.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 6

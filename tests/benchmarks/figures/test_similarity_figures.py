@@ -1,7 +1,6 @@
 """Figures 6 and 8: on checkpoints of random weights, and their claims on made-up similarities."""
 
 import csv
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -13,29 +12,29 @@ import torch
 
 from benchmarks.cells.cache import CellRecord, FailedCellsError, MeasuredCells
 from benchmarks.cells.scale import Scale
-from benchmarks.cli import app as cli
-from benchmarks.documents.claims import SEVERAL, JudgedClaim, Judgement, Verdict
-from benchmarks.figures import figure6 as figure6_similarity
-from benchmarks.figures import figure8 as figure8_similarity
-from benchmarks.figures import similarity_documents
+from benchmarks.documents.claims import SEVERAL, Claim, JudgedClaim, Judgement, Verdict
+from benchmarks.figures import figure6, figure8, similarity_documents
 from benchmarks.figures.designs import SETUPS, VARIANTS, Setup
-from benchmarks.figures.frame_similarity import (
-    SimilarityRequest,
-    look_into_networks,
-    similarity_tasks,
-)
 from benchmarks.figures.paper_cells import paper_training
-from benchmarks.figures.requests import TrainingRequest
+from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
+from benchmarks.figures.similarity import probe_networks, probe_tasks
 from benchmarks.figures.similarity_claims import (
-    SimilarityClaim,
+    ProbedClaim,
     changing,
     changing_over,
-    similarity_findings,
+    judge_at_timesteps,
 )
-from benchmarks.figures.similarity_documents import paper_claim, similarity_document, values_table
+from benchmarks.figures.similarity_documents import similarity_document, values_table
 from benchmarks.figures.similarity_drawings import SimilarityFigure, draw
-from benchmarks.figures.similarity_networks import SimilarityTask
-from benchmarks.figures.similarity_numbers import SHARE, Networks, Number, over_networks, overlap
+from benchmarks.figures.similarity_numbers import (
+    SHARE,
+    Networks,
+    Number,
+    Probed,
+    over_networks,
+    overlap,
+)
+from benchmarks.figures.similarity_probes import ProbeTask
 from benchmarks.figures.trainings import run_trainings
 from evaluation.similarity import Denoiser, Probe, latte_sites, measure_model_similarity
 from evaluation.similarity.record import summary_record
@@ -71,25 +70,19 @@ def network(tmp_path_factory: pytest.TempPathFactory):
     return make
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["latte-bench", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    return int(ended.value.code or 0)
-
-
 def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
     network,
     section,
     tmp_path: Path,
+    run_cli,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path, out = network(2, 4), tmp_path / "out"
     options = ("--checkpoint", path, "--num-clips", 5, "--cells", tmp_path, "--workers", 0)
     monkeypatch.setattr(similarity_documents, "draw", lambda *args: draw(*args)[:1])
-    assert run(monkeypatch, "spatial-blocks", *options, "--out", out) == 0
-    printed = capsys.readouterr().out
+    done = run_cli("latte-bench", "spatial-blocks", *options, "--out", out)
+    printed = done.stdout
+    assert done.returncode == 0
     assert "The mean falls with each further spatial block, t = 500: paper yes; here " in printed
 
     loaded = load_checkpoint(path)
@@ -124,11 +117,11 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
         assert f"{claim.claim}: {claim.seen.partition('; at t = 500: ')[0]}." in report.lead
 
     # The network is not looked into again.
-    monkeypatch.setattr("benchmarks.figures.frame_similarity.measure_network", print)
+    monkeypatch.setattr("benchmarks.figures.similarity.probe_network", print)
     request = SimilarityRequest(checkpoint=path, num_clips=5, cells=tmp_path)
-    (again,), _ = look_into_networks(figure6_similarity.LOOK, request)
+    (again,), _ = probe_networks(figure6.SPEC, request)
     assert (out / "figure6.jsonl").read_text(encoding="utf-8") == again.to_json() + "\n"
-    others = draw(figure6_similarity.figure([again]), Networks.of([again]))[1:]
+    others = draw(figure6.figure([again]), Networks.of([again]))[1:]
     assert [each.name.removeprefix("figure6-") for each in others] == [
         *("distribution", "distribution-0100", "distribution-0900", "depth")
     ]
@@ -145,22 +138,24 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
 def test_a_claim_is_told_once_for_all_timesteps(
     verdicts: tuple[Verdict, ...], here: str, words: str
 ) -> None:
-    networks = Networks(records=({"sites": [{"timestep": step} for step in (100, 500, 900)]},))
-    claim = SimilarityClaim(text="It falls", judge=lambda networks, step: None)
-    found = [
-        JudgedClaim(
-            claim=f"It falls, t = {step}", here=Judgement(verdict=verdict, seen=f"{step} numbers")
-        )
-        for step, verdict in zip(networks.timesteps, verdicts, strict=True)
-    ]
-    told = paper_claim(claim, networks, found)
-    assert (told.here, told.seen) == (here, f"{words}; at t = 500: 500 numbers")
+    judgements = {
+        step: Judgement(verdict=verdict, seen=f"{step} numbers")
+        for step, verdict in zip((100, 500, 900), verdicts, strict=True)
+    }
+    claim = ProbedClaim(
+        claim=Claim(text="It falls", judge=lambda probed: judgements[probed.step]),
+        judgements=judgements,
+    )
+    overview = claim.overview(500)
+    assert (overview.here, overview.seen) == (here, f"{words}; at t = 500: 500 numbers")
+    assert [line.here.verdict for line in claim.lines] == list(verdicts)
+    assert claim.lines[1].claim == "It falls, t = 500"
 
 
 def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Path) -> None:
     request = SimilarityRequest(checkpoint=network(4, 3), num_clips=5, cells=tmp_path)
     labels = ["temporal attention", "spatial attention", "between the two"]
-    cells, ended = look_into_networks(figure8_similarity.LOOK, request)
+    cells, ended = probe_networks(figure8.SPEC, request)
     ended.raise_if_failed()
     pair = cells[0].details["pairs"][0]
     assert (pair["first"], pair["second"]) == ("blocks.2.attn", "blocks.2.attn_temporal")
@@ -168,12 +163,12 @@ def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Pat
     assert (temporal["path"], temporal["timestep"], pair["timestep"]) == (
         *("blocks.2.attn_temporal", 100, 100),
     )
-    lead = figure8_similarity.leads(Networks.of(cells), 100)["temporal attention"][0]
+    lead = figure8.leads(probed(cells, 100))["temporal attention"][0]
     means = [place["summary"]["numbers"]["mean"] for place in (temporal, pair)]
     assert lead.value == pytest.approx(means[0]["value"] - means[1]["value"])
     ends = [np.subtract(*mean["interval"]) / -2 for mean in means]
     assert (lead.high - lead.low) / 2 < sum(ends)  # taken clip by clip
-    figure, networks = figure8_similarity.figure(cells), Networks.of(cells)
+    figure, networks = figure8.figure(cells), Networks.of(cells)
     drawings = {each.name: each for each in draw(figure, networks)}
     drawn = {name: each.data for name, each in drawings.items()}
     assert list(drawn) == [
@@ -190,7 +185,7 @@ def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Pat
     shares = drawn["figure8"].groupby("distribution", sort=False).share.sum()
     assert list(shares.index) == labels
     assert shares.tolist() == pytest.approx([1, 1, 1], abs=1e-3)  # the record rounds its bins
-    frame = values_table(figure, networks, ()).frame()
+    frame = values_table(figure, networks).frame()
     assert list(frame.index) == labels * 3
     assert frame["mean"].iloc[2] == pytest.approx(means[1]["value"])
     assert frame["inverted"].isna().tolist() == [False, False, True] * 3
@@ -198,11 +193,12 @@ def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Pat
 
 
 def test_a_network_of_another_variant_is_refused_and_nothing_is_written(
-    network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    network, tmp_path: Path, run_cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ("--checkpoint", network(2, 4), "--num-clips", 4, "--cells", tmp_path)
-    assert run(monkeypatch, "figure8", *options, "--out", tmp_path / "o", "--workers", 0) == 2
-    assert "is of variant 2, but figure8 looks into variant 4" in capsys.readouterr().err
+    done = run_cli("latte-bench", "figure8", *options, "--out", tmp_path / "o", "--workers", 0)
+    assert done.returncode == 2
+    assert "is of variant 2, but figure8 looks into variant 4" in done.stderr
     assert not (tmp_path / "o").exists()
 
 
@@ -219,7 +215,7 @@ def test_a_network_is_not_shown_clips_of_another_data_set_than_it_was_trained_on
 ) -> None:
     path = network(2, 4, dataset=dataset)
     request = SimilarityRequest(checkpoint=path, num_clips=4, cells=tmp_path)
-    cells, ended = look_into_networks(figure6_similarity.LOOK, request)
+    cells, ended = probe_networks(figure6.SPEC, request)
     assert not cells
     with pytest.raises(FailedCellsError, match="was trained on") as caught:
         ended.raise_if_failed()
@@ -237,7 +233,7 @@ def test_a_cell_is_known_by_what_is_drawn_and_by_the_autoencoder_itself(
     def key(path: Path, vae: Path | None = None) -> str:
         given = None if vae is None else str(vae)
         request = SimilarityRequest(checkpoint=path, vae=given, num_clips=4)
-        (task,) = similarity_tasks(figure6_similarity.LOOK, request)
+        (task,) = probe_tasks(figure6.SPEC, request)
         return task.key
 
     path = network(2, 4, autoencoder={"name": "patches"})
@@ -266,52 +262,57 @@ def test_a_cell_is_known_by_what_is_drawn_and_by_the_autoencoder_itself(
 )
 def test_a_checkpoint_that_is_not_there_is_replaced_by_one_that_fits_the_scale(
     tmp_path: Path,
+    run_cli,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
     scale: str,
     advice: str,
 ) -> None:
     options = ("--scale", scale, "--device", "cpu", "--checkpoint", tmp_path / "nope")
-    assert run(monkeypatch, "figure6", *options, "--out", tmp_path / "o") == 2
-    assert f"{tmp_path / 'nope'} is not there; {advice}" in capsys.readouterr().err
+    done = run_cli("latte-bench", "figure6", *options, "--out", tmp_path / "o")
+    assert done.returncode == 2
+    assert f"{tmp_path / 'nope'} is not there; {advice}" in done.stderr
 
 
 @pytest.mark.parametrize(("device", "most"), [("cpu", 9), ("cuda", 4), ("cuda:0", 4), ("auto", 4)])
 def test_few_processes_share_a_gpu(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, most: int
+    tmp_path: Path, run_cli, monkeypatch: pytest.MonkeyPatch, device: str, most: int
 ) -> None:
     asked = []
 
     def finish(
-        tasks: Sequence[SimilarityTask], measure: object, path: Path, *, workers: int
+        tasks: Sequence[ProbeTask], measure: object, path: Path, *, workers: int
     ) -> MeasuredCells:
         asked.append((workers, tasks[0].device))
         return MeasuredCells(cells={}, failed=())
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr("benchmarks.figures.frame_similarity.measure_cells", finish)
+    monkeypatch.setattr("benchmarks.figures.similarity.measure_cells", finish)
     options = ("--workers", 9, "--device", device, "--cells", tmp_path, "--out", tmp_path / "o")
-    assert run(monkeypatch, "figure8", *options) == 0
+    done = run_cli("latte-bench", "figure8", *options)
+    assert done.returncode == 0
     assert asked == [(most, "cuda" if device == "auto" else device)]
 
 
 def test_a_device_that_there_is_not_is_refused_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, run_cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ("--device", "tpu", "--cells", tmp_path / "cells", "--out", tmp_path / "o")
-    assert run(monkeypatch, "figure8", *options) == 2
-    assert capsys.readouterr().err.count("--device tpu: give auto, cpu, cuda or cuda:N") == 1
+    done = run_cli("latte-bench", "figure8", *options)
+    assert done.returncode == 2
+    assert done.stderr.count("--device tpu: give auto, cpu, cuda or cuda:N") == 1
     assert not list(tmp_path.iterdir())
 
 
 def test_at_paper_scale_all_that_is_missing_is_said_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, run_cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     options = ("--scale", "paper", "--data-root", tmp_path, "--cells", tmp_path / "cells")
-    assert run(monkeypatch, "figure6", *options, "--out", tmp_path / "o") == 2
-    said = capsys.readouterr().err
+    options = (*options, "--seeds", 3)
+    done = run_cli("latte-bench", "figure6", *options, "--out", tmp_path / "o")
+    said = done.stderr
+    assert done.returncode == 2
     networks = [f"a trained network of variant 2, seed {seed}" for seed in range(3)]
     for missing in (*networks, "data set faceforensics", "a GPU"):
         assert said.count(f"  - {missing}: ") == 1
@@ -320,21 +321,23 @@ def test_at_paper_scale_all_that_is_missing_is_said_at_once(
 
 
 def test_at_paper_scale_the_networks_of_figure_5f_are_looked_into(network, tmp_path: Path) -> None:
-    request = SimilarityRequest(scale="paper", cells=tmp_path, data_root=tmp_path, device="cpu")
+    request = SimilarityRequest(
+        scale="paper", seeds=3, cells=tmp_path, data_root=tmp_path, device="cpu"
+    )
     trainings = TrainingRequest(scale="paper", cells=tmp_path, data_root=tmp_path)
     trained = [paper_training(VARIANTS[2], seed, trainings).weights for seed in range(3)]
     for path in trained[:2]:  # the third is not at its end
         path.parent.mkdir(parents=True)
         path.write_bytes(network(2, 4).read_bytes())
     with pytest.raises(InputError) as refused:
-        look_into_networks(figure6_similarity.LOOK, request)
+        probe_networks(figure6.SPEC, request)
     assert str(refused.value).count("a trained network of variant 2") == 1
     assert "a trained network of variant 2, seed 2: " in str(refused.value)
     both = replace(request, seeds=2)
     with pytest.raises(InputError) as refused:
-        look_into_networks(figure6_similarity.LOOK, both)
+        probe_networks(figure6.SPEC, both)
     assert "a trained network" not in str(refused.value)  # but a data set
-    tasks = similarity_tasks(figure6_similarity.LOOK, both)
+    tasks = probe_tasks(figure6.SPEC, both)
     assert [task.checkpoint for task in tasks] == trained[:2]
 
 
@@ -346,15 +349,15 @@ def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
         SETUPS["tiny"],
         settings=(*sizes, "training.steps=2", "training.batch_size=2"),
         points=1,
-        measure={"num_clips": 12, "num_real": 16, "sample_steps": 2, "resamples": 20},
+        measure={"num_clips": 12, "num_real": 16, "sample_steps": 2, "resamples": 40},
         components=0,
     )
-    monkeypatch.setattr("benchmarks.figures.frame_similarity.SETUPS", {"tiny": setup})
+    monkeypatch.setattr("benchmarks.figures.similarity.SETUPS", {"tiny": setup})
     request = SimilarityRequest(seeds=1, num_clips=4, cells=tmp_path / "shared")
-    cells, ended = look_into_networks(figure6_similarity.LOOK, request)
+    cells, ended = probe_networks(figure6.SPEC, request)
     ended.raise_if_failed()
     assert len(cells) == 1
-    (task,) = similarity_tasks(figure6_similarity.LOOK, request)
+    (task,) = probe_tasks(figure6.SPEC, request)
     assert task.training is not None
     kept = tmp_path / "shared" / "networks" / task.training.key / "ema.safetensors"
     weights = kept.read_bytes()
@@ -369,7 +372,7 @@ def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
     # After Figure 5f, whose weights are gone, the same network is made again.
     kept.unlink()
     (tmp_path / "shared" / "cells.jsonl").write_text(shared.to_json() + "\n", encoding="utf-8")
-    again, _ = look_into_networks(figure6_similarity.LOOK, request)
+    again, _ = probe_networks(figure6.SPEC, request)
     assert kept.read_bytes() == weights
     assert again[0].details == cells[0].details
     assert not list((tmp_path / "shared" / "runs").iterdir())
@@ -421,12 +424,17 @@ def network_of_figure6(seed: int, means: tuple[float, ...]) -> CellRecord:
 
 
 def judged(figure: SimilarityFigure, cells: list[CellRecord]) -> list[JudgedClaim]:
-    return similarity_findings(figure.claims, Networks.of(cells))
+    claims = judge_at_timesteps(figure.claims, Networks.of(cells))
+    return [line for claim in claims for line in claim.lines]
+
+
+def probed(cells: list[CellRecord], step: int = 500) -> Probed:
+    return Probed(networks=Networks.of(cells), step=step)
 
 
 def test_the_claims_of_figure6_are_judged_seed_by_seed() -> None:
     cells = [network_of_figure6(seed, (0.9, 0.8 + 0.01 * seed, 0.5)) for seed in range(3)]
-    found = judged(figure6_similarity.figure(cells), cells)
+    found = judged(figure6.figure(cells), cells)
     assert [claim.here.verdict for claim in found] == ["yes", "yes", "not decided"]
     assert found[0].line == (
         "The mean falls with each further spatial block, t = 500: paper yes; here yes "
@@ -435,49 +443,49 @@ def test_the_claims_of_figure6_are_judged_seed_by_seed() -> None:
     )
     assert found[2].here.seen.endswith("rises in 1 of 3 seeds")
     rising = [network_of_figure6(seed, (0.9, 0.8, 0.85 + 0.01 * seed)) for seed in range(3)]
-    (falls, *_) = judged(figure6_similarity.figure(rising), rising)
+    (falls, *_) = judged(figure6.figure(rising), rising)
     assert (falls.here.verdict, falls.here.seen[-21:]) == ("no", "falls in 0 of 3 seeds")
     # One network alone: by the interval over its clips.
-    alone = Networks.of(cells[:1])
-    assert changing_over("inverted", (0, 1, 2), rises=True)(alone, 500).verdict == "not decided"
-    assert changing("mean", (0, 1, 2), rises=False)(alone, 500).verdict == "yes"
+    alone = probed(cells[:1])
+    assert changing_over("inverted", (0, 1, 2), rises=True)(alone).verdict == "not decided"
+    assert changing("mean", (0, 1, 2), rises=False)(alone).verdict == "yes"
 
 
 def test_each_further_block_is_every_block_not_those_shown_alone() -> None:
     # Falls from each shown block (0, 3 and 6 of 7) to the next, but rises from block 4 to 5.
     means = (0.9, 0.8, 0.7, 0.6, 0.5, 0.55, 0.3)
     cells = [network_of_figure6(seed, means) for seed in range(2)]
-    figure = figure6_similarity.figure(cells)
+    figure = figure6.figure(cells)
     (falls, *_) = judged(figure, cells)
     assert falls.here.verdict == "no"
     assert falls.here.seen.endswith(
         "after blocks 0, 3, 6; of 6 steps from block to block it falls in 5, rises in 1, is not "
         "decided in 0; falls in all of them in 0 of 2 seeds"
     )
-    assert list(figure.parts(Networks.of(cells), 500)) == ["block 0", "block 3", "block 6"]
+    assert list(figure.parts(probed(cells))) == ["block 0", "block 3", "block 6"]
     steady = [network_of_figure6(seed, (*means[:5], 0.4, 0.3)) for seed in range(2)]
-    assert judged(figure6_similarity.figure(steady), steady)[0].here.verdict == "yes"
+    assert judged(figure6.figure(steady), steady)[0].here.verdict == "yes"
 
 
 def test_of_many_blocks_one_refutes_at_the_corrected_level_alone() -> None:
     # Rises from block 4 to 5 beyond ±0.002, its interval at 95 %; at 99.2 % that is ±0.0035.
     for rise, verdict in ((0.003, "not decided"), (0.004, "no")):
         means = (0.9, 0.8, 0.7, 0.6, 0.5, 0.5 + rise, 0.3)
-        alone = Networks.of([network_of_figure6(0, means)])
-        found = changing("mean", range(7), rises=False, told=(0, 3, 6))(alone, 500)
+        alone = probed([network_of_figure6(0, means)])
+        found = changing("mean", range(7), rises=False, shown=(0, 3, 6))(alone)
         assert found.verdict == verdict
         assert "it falls in 5, rises in 1, is not decided in 0" in found.seen
-    assert changing("mean", (4, 5), rises=False)(alone, 500).verdict == "no"
+    assert changing("mean", (4, 5), rises=False)(alone).verdict == "no"
 
 
 def test_figure6_asks_for_the_differences_that_it_judges_by() -> None:
-    found = figure6_similarity.differences(28, 500)
+    found = figure6.differences(28, 500)
     pairs = dict.fromkeys((each.first[0], each.second[0]) for each in found)
     blocks = [f"blocks.{block}" for block in range(14)]
     assert list(pairs) == [*pairwise(blocks), ("blocks.0", "blocks.13")]
     assert {each.number for each in found} == {"mean", "variance", "inverted"}
     assert len(set(found)) == len(found) == 14 * 3
-    assert figure6_similarity.differences(2, 500) == ()
+    assert figure6.differences(2, 500) == ()
 
 
 def network_of_figure8(
@@ -520,14 +528,14 @@ def test_the_claims_of_figure8_hold_only_where_they_should(
 ) -> None:
     cells = [network_of_figure8(seed, *means) for seed in range(3)]
     for some in (cells, cells[:1]):
-        found = judged(figure8_similarity.figure(some), some)
+        found = judged(figure8.figure(some), some)
         assert [claim.here.verdict for claim in found] == verdicts
 
 
 @pytest.mark.parametrize("networks", [1, 3])
 def test_distributions_of_very_few_clips_are_not_said_to_differ(networks: int) -> None:
     cells = [network_of_figure8(seed, 0.9, 0.6, 0.02, clips=1) for seed in range(networks)]
-    (differ, *_) = judged(figure8_similarity.figure(cells), cells)
+    (differ, *_) = judged(figure8.figure(cells), cells)
     assert differ.here.verdict == "not decided"
     assert differ.here.seen.endswith("too few clips (1) for an interval over them")
 
@@ -540,7 +548,7 @@ def test_attentions_are_compared_clip_by_clip() -> None:
         mean["interval"] = [mean["value"] - 0.2, mean["value"] + 0.2]
     for each in near.details["differences"]:
         each["interval"] = [each["value"] - 0.01, each["value"] + 0.01]
-    claims = {each.claim: each for each in judged(figure8_similarity.figure([near]), [near])}
+    claims = {each.claim: each for each in judged(figure8.figure([near]), [near])}
     lowest = claims[
         "The two attentions are less like each other than frames of either are, t = 500"
     ]
@@ -558,11 +566,10 @@ def test_captions_say_of_what_the_means_and_intervals_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(similarity_documents, "draw", lambda *_: [])
-    monkeypatch.setattr(similarity_documents, "MIDDLE", 0)
 
     def told(count: int, clips: int) -> tuple[str, list[str]]:
         cells = [network_of_figure8(seed, 0.9, 0.6, 0.02, clips=clips) for seed in range(count)]
-        return document(cells, figure8_similarity.figure(cells))
+        return document(cells, figure8.figure(cells))
 
     caption, verdicts = told(3, 5)
     assert "networks from 3 seeds" in caption
@@ -586,9 +593,8 @@ def test_networks_are_said_to_be_those_of_the_scale(
     scale: Scale, steps: str, dataset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(similarity_documents, "draw", lambda *_: [])
-    monkeypatch.setattr(similarity_documents, "MIDDLE", 0)
     cells = [network_of_figure8(seed, 0.9, 0.6, 0.02) for seed in range(2)]
-    figure = figure8_similarity.figure(cells)
+    figure = figure8.figure(cells)
     told = similarity_document(figure, cells, SimilarityRequest(scale=scale)).method
     assert f"averaged weights after {steps} steps on {dataset}, from 2 seeds." in told
     assert ("They are small" in told) == (scale == "tiny")
@@ -596,8 +602,8 @@ def test_networks_are_said_to_be_those_of_the_scale(
 
 def test_intervals_end_where_the_numbers_do() -> None:
     cells = [network_of_figure8(seed, 0.98 - 0.4 * seed, 0.6, 0.02) for seed in range(2)]
-    figure = figure8_similarity.figure(cells)
-    table = values_table(figure, Networks.of(cells), ())
+    figure = figure8.figure(cells)
+    table = values_table(figure, Networks.of(cells))
     for row in table.rows:
         for name, one in row.cells.items():
             if one.low is not None and one.high is not None:

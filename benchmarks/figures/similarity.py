@@ -1,0 +1,172 @@
+"""Figures 6 and 8: which networks are looked into, and a run that writes the documents.
+
+At the small scales the networks are cells of Figure 5f: trained once, by whoever comes first, and
+kept. One line of the file of cells has all that was measured in a network; documents are made of
+these lines alone.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.cells.cache import FILE, CellRecord, MeasuredCells, measure_cells
+from benchmarks.cells.requirements import (
+    Requirement,
+    autoencoder_of,
+    data_set,
+    default_data_root,
+    file,
+    gpus,
+    package,
+    require,
+)
+from benchmarks.documents.claims import JudgedClaim
+from benchmarks.figures.curves import MAX_ON_A_GPU
+from benchmarks.figures.designs import SETUPS, VARIANTS, training_of
+from benchmarks.figures.paper import DATASET
+from benchmarks.figures.paper_cells import paper_training
+from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
+from benchmarks.figures.similarity_documents import write_similarity
+from benchmarks.figures.similarity_drawings import SimilarityFigure
+from benchmarks.figures.similarity_probes import ProbeSpec, ProbeTask, probe_network
+from benchmarks.figures.trainings import with_seed
+from evaluation.networks.downloads import digest
+from evaluation.similarity.hidden_states.checkpoint import encoder_identity
+from latte.data.errors import InputError
+from latte.sampling.processes import Process, choose_device
+
+
+def run_similarity(
+    spec: ProbeSpec,
+    figure: Callable[[Sequence[CellRecord]], SimilarityFigure],
+    out: Path,
+    request: SimilarityRequest,
+) -> list[JudgedClaim]:
+    """Measure what is not measured yet, and write a figure's documents into `out`.
+
+    Args:
+        figure: what it shows, given the networks that could be measured.
+
+    Returns:
+        The paper's claims, judged at each timestep.
+
+    Raises:
+        InputError: something is missing that the scale needs, or there is no such device.
+        FailedCellsError: networks could not be measured; the documents of the others are written
+            before.
+    """
+    cells, measured = probe_networks(spec, request)
+    claims = write_similarity(figure(cells), cells, request, out) if cells else []
+    measured.raise_if_failed()
+    return claims
+
+
+def probe_networks(
+    spec: ProbeSpec, request: SimilarityRequest
+) -> tuple[list[CellRecord], MeasuredCells]:
+    """Measure every network that a figure shows, each once; train those that are not trained yet.
+
+    Returns:
+        A cell for each network that could be measured, by seed, and the outcome of the run.
+
+    Raises:
+        InputError: something is missing that the scale needs: one message with all of it, before
+            anything starts; or there is no such device.
+    """
+    _check(spec, request)
+    tasks = probe_tasks(spec, request)
+    limit = MAX_ON_A_GPU if request.run_device.startswith("cuda") else request.workers
+    measured = measure_cells(
+        tasks, probe_network, request.folder / FILE, workers=min(request.workers, limit)
+    )
+    return [*measured.cells.values()], measured
+
+
+def probe_tasks(spec: ProbeSpec, request: SimilarityRequest) -> list[ProbeTask]:
+    """One for each seed; of a checkpoint a single one."""
+    device = request.run_device
+    if request.checkpoint is not None or request.scale == "paper":
+        return [
+            ProbeTask(
+                spec=spec,
+                training=None,
+                checkpoint=path,
+                content=digest(path).sha256,
+                clips=request.clips,
+                device=device,
+                vae=request.vae,
+                encoder=encoder_identity(path, autoencoder=request.vae),
+            )
+            for path in checkpoints(spec, request).values()
+        ]
+    design, setup = VARIANTS[spec.variant], SETUPS[request.scale]
+    training = training_of(design, setup, request.folder, device=device)
+    return [
+        ProbeTask(
+            spec=spec,
+            training=seeded,
+            checkpoint=None,
+            content=seeded.key,
+            clips=request.clips,
+            device=device,
+        )
+        for seeded in (with_seed(training, seed) for seed in range(request.num_seeds))
+    ]
+
+
+def checkpoints(spec: ProbeSpec, request: SimilarityRequest) -> dict[str, Path]:
+    """Files of networks that are looked into, by name, whether they exist or not.
+
+    The one that is given, else those that Figure 5f trains at `paper` scale, one for each seed.
+    """
+    name = f"a trained network of variant {spec.variant}"
+    if request.checkpoint is not None:
+        return {name: request.checkpoint}
+    trainings = TrainingRequest(
+        scale="paper", cells=request.folder, data_root=request.data_root, vae=request.vae
+    )
+    return {
+        f"{name}, seed {seed}": paper_training(VARIANTS[spec.variant], seed, trainings).weights
+        for seed in range(request.num_seeds)
+    }
+
+
+def requirements(spec: ProbeSpec, request: SimilarityRequest) -> list[Requirement]:
+    """What a figure needs to look into networks, and whether it is available."""
+    needed = []
+    if request.scale == "paper" or request.checkpoint is not None:
+        advice = _advice(spec, request)
+        networks = checkpoints(spec, request)
+        needed += [file(name, path, advice) for name, path in networks.items()]
+    if request.scale == "paper":
+        first = next(iter(networks.values()))
+        needed += [
+            data_set(DATASET, request.data_root or default_data_root()),
+            package("diffusers", "sd"),
+            *autoencoder_of(first, request.vae),
+        ]
+    if request.run_device.startswith("cuda"):
+        needed.append(gpus())
+    return needed
+
+
+def _check(spec: ProbeSpec, request: SimilarityRequest) -> None:
+    if request.vae is not None and request.checkpoint is None and request.scale != "paper":
+        raise InputError("--vae is the autoencoder of a --checkpoint, and none is given")
+    if request.checkpoint is not None and request.checkpoint.is_dir():
+        raise InputError(f"{request.checkpoint} is a folder: --checkpoint takes a file")
+    require(requirements(spec, request), request.scale)
+    choose_device(request.run_device, Process())  # refused once, not for each network
+
+
+def _advice(spec: ProbeSpec, request: SimilarityRequest) -> str:
+    """How to get a network that the clips of the scale fit."""
+    if request.scale == "paper":
+        return (
+            f"`latte-bench figure5f --scale paper` trains it, with its cells in {request.folder}; "
+            "or give fewer --seeds, or another network with --checkpoint"
+        )
+    config = SETUPS[request.scale].config
+    return (
+        f"`latte train {config} --set model.variant={spec.variant}` makes one; without "
+        "--checkpoint networks are trained for this figure"
+    )
