@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,26 +10,28 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.catalogue.entry import Metric
 from evaluation.catalogue.inputs import refuse_statistics
-from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
 from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import (
     MeasuredSet,
     PlannedSet,
-    check_lengths,
     measure_set,
     plan_set,
     statistics_set,
 )
 from evaluation.measuring.networks import Networks
-from evaluation.measuring.results import Comparison, results_of
-from evaluation.networks.registry import NetworkSpec, network
+from evaluation.measuring.results import Context, results_of
+from evaluation.measuring.tasks import (
+    FailedMetricsError,
+    MetricFailure,
+    Task,
+    networks_of,
+    open_task,
+)
 from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result
-from evaluation.statistics.origin import check_network
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 
@@ -41,32 +43,13 @@ Source = VideoSet | Path | MeasuredSet  # a path is that of a statistics file
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """A metric, the protocol as it takes it, and its network."""
+class Sets:
+    """Two sets through all networks, with the metrics that they serve."""
 
-    metric: Metric
-    protocol: Protocol
-    network: StoredNetwork
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricFailure:
-    """A metric that could not be measured, and why."""
-
-    metric: str
-    error: InputError
-
-
-class FailedMetricsError(InputError):
-    """Some metrics could not be measured; `results` holds those of the others."""
-
-    def __init__(
-        self, failures: Sequence[MetricFailure], results: Sequence[Result], num_metrics: int
-    ) -> None:
-        self.failures, self.results = tuple(failures), tuple(results)
-        reasons = "; ".join(f"{failure.metric}: {failure.error}" for failure in failures)
-        number = f"{len(failures)} of {num_metrics} metrics" if results else "the metrics"
-        super().__init__(f"{number} could not be measured ({reasons})")
+    real: MeasuredSet | None  # None: no metric needs it
+    fake: MeasuredSet
+    tasks: tuple[Task, ...]
+    failures: tuple[MetricFailure, ...]  # metrics that cannot be measured
 
 
 @dataclass
@@ -162,50 +145,43 @@ class Measurer:
     ) -> Iterator[Result]:
         """As `measure`, each result as soon as it is there."""
         started, self._started = self._started or time.monotonic(), None
-        tasks, failures, real_set, fake_set = self.sets(real, fake)
-        self._log(caveats_of_sets([measured for measured in (real_set, fake_set) if measured]))
-        results: list[Result] = []
-        for task in tasks:
-            comparison = Comparison(
-                protocol=task.protocol,
-                dataset=self.dataset,
-                model=model or _name(fake),
-                resamples=self.resamples,
-                started=started,
-            )
+        sets = self.sets(real, fake)
+        self._log(caveats_of_sets([each for each in (sets.real, sets.fake) if each]))
+        context = Context(
+            dataset=self.dataset,
+            model=model or _name(fake),
+            resamples=self.resamples,
+            started=started,
+        )
+        failures, results = list(sets.failures), list[Result]()
+        for task in sets.tasks:
             try:
-                found = results_of(task.metric, real_set, fake_set, task.network, comparison)
+                found = results_of(task, sets.real, sets.fake, context)
             except InputError as error:
                 self._fail(failures, task.metric.name, error)
                 continue
             for result in found:
                 results.append(result)
-                self._log(_caveats(result, task))
+                self._log(task.caveats(result))
                 yield result
         if failures:
             raise FailedMetricsError(failures, results, self._num_metrics)
 
-    def sets(
-        self, real: Source | None, fake: Source
-    ) -> tuple[list[Task], list[MetricFailure], MeasuredSet | None, MeasuredSet]:
-        """Both sets through all networks; the real one only through those that need it.
-
-        Returns:
-            The metrics that these sets serve, the others with the reason, and the sets.
-        """
-        tasks, failures = self.tasks, list(self.failures)
-        needs_real = any(task.metric.needs_real for task in tasks)
+    def sets(self, real: Source | None, fake: Source) -> Sets:
+        """Both sets through all networks; the real one only through those that need it."""
+        failures = list(self.failures)
+        needs_real = any(task.metric.needs_real for task in self.tasks)
         if needs_real and real is None:
             raise InputError("no real videos: give --dataset NAME or --real PATH")
         # Both plans first: what is wrong with either set shows before hours of work on the other.
         real_side = self._real_side(real) if needs_real and real is not None else None
         planned = self._plan(fake, "fake")
         fitting = []
-        for task in tasks:
+        for task in self.tasks:
             try:
                 if real_side is not None and task.metric.needs_real:
-                    _check_set(real_side.planned, task)
-                _check_set(planned, task)
+                    task.check(real_side.planned)
+                task.check(planned)
                 fitting.append(task)
             except InputError as error:
                 self._fail(failures, task.metric.name, error)
@@ -213,12 +189,17 @@ class Measurer:
             raise FailedMetricsError(failures, (), self._num_metrics)
         real_set = None
         if real_side is not None and any(task.metric.needs_real for task in fitting):
-            networks = _networks(task for task in fitting if task.metric.needs_real)
+            networks = networks_of(task for task in fitting if task.metric.needs_real)
             key = frozenset(map(id, networks))
             if key not in real_side.measured:
                 real_side.measured[key] = self._extracted(real_side.planned, networks)
             real_set = real_side.measured[key]
-        return fitting, failures, real_set, self._extracted(planned, _networks(fitting))
+        return Sets(
+            real=real_set,
+            fake=self._extracted(planned, networks_of(fitting)),
+            tasks=tuple(fitting),
+            failures=tuple(failures),
+        )
 
     def extract(
         self, videos: Source, side: Side, *, also: Sequence[StoredNetwork] = ()
@@ -230,7 +211,7 @@ class Measurer:
             side: whose clips the protocol describes.
             also: networks besides those of the metrics.
         """
-        return self._extracted(self._plan(videos, side), [*_networks(self.tasks), *also])
+        return self._extracted(self._plan(videos, side), [*networks_of(self.tasks), *also])
 
     def network(self, metric_name: str) -> StoredNetwork:
         """The opened network of one of the metrics."""
@@ -251,15 +232,10 @@ class Measurer:
         failures: list[MetricFailure] = []
         for name in metrics:
             chosen = metric(name)
-            protocol = for_metric(self.protocol, chosen)
-            spec = network(protocol.network).choose(protocol.output, protocol.resize)
             try:
-                _check_fits(chosen, protocol, spec)
-                opened = self.networks.open(protocol)
+                tasks.append(open_task(chosen, self.protocol, self.networks))
             except InputError as error:
                 self._fail(failures, name, error)
-                continue
-            tasks.append(Task(metric=chosen, protocol=protocol, network=opened))
         if not tasks:
             raise FailedMetricsError(failures, (), len(metrics))
         return tasks, failures
@@ -305,61 +281,7 @@ class Measurer:
         return measure_set(planned, networks, self.networks.options, self.at_least)
 
 
-def _networks(tasks: "Iterator[Task] | Sequence[Task]") -> list[StoredNetwork]:
-    """The networks of these tasks, each once."""
-    distinct: Mapping[int, StoredNetwork] = {id(task.network): task.network for task in tasks}
-    return list(distinct.values())
-
-
 def _name(source: Source) -> str:
     if isinstance(source, MeasuredSet):
         return Path(source.record.path).name
     return source.stem if isinstance(source, Path) else source.name
-
-
-def _caveats(result: Result, task: Task) -> Iterator[str]:
-    """What a careful reader must know before quoting the number, a sentence each."""
-    if result.deviations:
-        listed = "; ".join(map(str, result.deviations))
-        yield f"not as {result.protocol} asks: {listed}"
-    if "no_interval" in result.details:
-        yield f"{result.metric} has no interval: {result.details['no_interval']}"
-    yield from task.metric.caveats(result, task.network.extractor.spec)
-
-
-def _check_set(planned: PlannedSet | MeasuredSet, task: Task) -> None:
-    """A set serves a metric: its clips, or the statistics that were given instead."""
-    if isinstance(planned, PlannedSet):
-        _check_clips(planned, task)
-    elif planned.given is not None:
-        extractor = task.network.extractor
-        check_network(planned.given, extractor.spec, extractor.weights.sha256)
-
-
-def _check_clips(planned: PlannedSet, task: Task) -> None:
-    """There are enough clips, and each is as long as the network needs."""
-    clips, spec = planned.plan.clips, task.network.extractor.spec
-    if len(clips) < task.metric.min_clips:
-        raise InputError(
-            f"{planned.videos.root}: {task.metric.titles[0]} needs at least "
-            f"{task.metric.min_clips} clips of each set, this one has {len(clips)}: give more "
-            "videos"
-        )
-    check_lengths(clips, spec)
-
-
-def _check_fits(chosen: Metric, protocol: Protocol, spec: NetworkSpec) -> None:
-    """The network can do what the metric and the protocol ask of it."""
-    unit = "frame" if chosen.looks == "frames" else "clip"
-    if spec.unit != unit:
-        raise InputError(
-            f"network {spec.name} looks at {spec.unit}s, but {chosen.titles[0]} is of {unit}s: "
-            f"give another --network (see `latte-eval networks`)"
-        )
-    if chosen.looks != "classes" and spec.output == "probabilities":
-        raise InputError(
-            f"network {spec.name} gives class probabilities, from which {chosen.titles[0]} is not "
-            "made: give another --network (see `latte-eval networks`)"
-        )
-    if "every" not in (protocol.real_offset, protocol.fake_offset):
-        spec.check_length(protocol.num_frames)

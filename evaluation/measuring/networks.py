@@ -1,5 +1,6 @@
 """Networks that are opened once each, however many metrics and protocols use them."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.networks.spec import NetworkKey
 from evaluation.protocol.fields import Protocol
 from evaluation.similarity.videos.pixels import open_pixels
+
+logger = logging.getLogger(__name__)
 
 
 class Networks:
@@ -34,9 +37,17 @@ class Networks:
         """
         key = NetworkKey(protocol.network, protocol.output, protocol.resize)
         if key not in self._opened:
-            self._opened[key] = StoredNetwork.build(
-                key, self.weights.get(key.network), self.options
-            )
+            stored = StoredNetwork.build(key, self.weights.get(key.network), self.options)
+            difference = stored.extractor.probe_difference
+            if difference is not None:
+                logger.warning(
+                    "%s runs as %s; on the probe clips it differs from the published path by %.1e "
+                    "of the largest feature",
+                    key.network,
+                    stored.extractor.path_taken,
+                    difference,
+                )
+            self._opened[key] = stored
         return self._opened[key]
 
 

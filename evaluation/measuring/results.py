@@ -9,10 +9,9 @@ from typing import Any
 from evaluation.catalogue.entry import Metric, Value
 from evaluation.catalogue.inputs import MetricInput
 from evaluation.catalogue.networks import for_metric
-from evaluation.catalogue.registry import metric
-from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet, effective_protocol
 from evaluation.measuring.arrays import MemoryVideo
+from evaluation.measuring.tasks import Task
 from evaluation.networks.registry import NETWORKS
 from evaluation.protocol.content import fingerprint_of
 from evaluation.protocol.deviations import Deviation, differences
@@ -32,10 +31,9 @@ STORAGES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """What a result says beside its number: who was measured, by which protocol, since when."""
+class Context:
+    """What a result says beside its number: whose it is, and since when it was worked on."""
 
-    protocol: Protocol
     dataset: str | None
     model: str
     resamples: int  # bootstrap resamples of an interval; 0 for none
@@ -43,11 +41,7 @@ class Comparison:
 
 
 def results_of(
-    metric: Metric,
-    real: MeasuredSet | None,
-    fake: MeasuredSet,
-    stored: StoredNetwork,
-    comparison: Comparison,
+    task: Task, real: MeasuredSet | None, fake: MeasuredSet, context: Context
 ) -> list[Result]:
     """The numbers of a metric with their intervals, protocol and provenance.
 
@@ -55,26 +49,18 @@ def results_of(
         InputError: sets that this metric cannot be computed from.
     """
     given = MetricInput(
-        real=real if metric.needs_real else None,
+        real=real if task.metric.needs_real else None,
         fake=fake,
-        network=stored,
-        protocol=comparison.protocol,
-        parameters=metric.parameters,
-        resamples=comparison.resamples,
+        network=task.network,
+        protocol=task.protocol,
+        parameters=task.metric.parameters,
+        resamples=context.resamples,
     )
-    return [_result(metric, value, given, comparison) for value in metric.compute(given)]
+    return [_result(task.metric, value, given, context) for value in task.metric.compute(given)]
 
 
-def frechet_result(
-    real: MeasuredSet, fake: MeasuredSet, stored: StoredNetwork, comparison: Comparison
-) -> Result:
-    """The Fréchet distance of two measured sets: FVD, or FID with a network of frames."""
-    name = "fvd" if stored.extractor.spec.unit == "clip" else "fid"
-    return results_of(metric(name), real, fake, stored, comparison)[0]
-
-
-def _result(metric: Metric, value: Value, given: MetricInput, comparison: Comparison) -> Result:
-    extractor, asked_for = given.network.extractor, comparison.protocol
+def _result(metric: Metric, value: Value, given: MetricInput, context: Context) -> Result:
+    extractor, asked_for = given.network.extractor, given.protocol
     real, fake = given.real, given.fake
     effective = effective_protocol(
         asked_for,
@@ -104,12 +90,12 @@ def _result(metric: Metric, value: Value, given: MetricInput, comparison: Compar
         protocol=asked_for.name,
         protocol_fields=fields,
         parameters=parameters,
-        deviations=deviations(effective, asked_for, metric, comparison.dataset, sides),
-        dataset=comparison.dataset,
-        model=comparison.model,
+        deviations=deviations(effective, asked_for, metric, context.dataset, sides),
+        dataset=context.dataset,
+        model=context.model,
         real=real.record if real else None,
         fake=fake.record,
-        seconds=round(time.monotonic() - comparison.started, 3),
+        seconds=round(time.monotonic() - context.started, 3),
         details={
             "interval": interval.method if interval else None,
             "network_run": extractor.path_taken,

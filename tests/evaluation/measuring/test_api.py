@@ -10,8 +10,9 @@ import torch
 
 import evaluation
 from evaluation.measuring.arrays import memory_video_set
-from evaluation.measuring.measurer import FailedMetricsError, Measurer
+from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
+from evaluation.measuring.tasks import FailedMetricsError
 from evaluation.protocol.presets import SHAPES
 from evaluation.results.reading import read_results
 from evaluation.results.record import results_frame
