@@ -1,4 +1,4 @@
-"""What a Latte is: its sizes and the paper's design choices, and the presets by name."""
+"""Configuration of a Latte: sizes, the paper's design choices, and presets by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class LatteConfig:
     conditioning: Conditioning = "s-adaln"
     temporal_position: TemporalPosition = "absolute"
     tube_size: Count = 2  # frames of a tube; for patch_embedding "compression" alone
-    image_attention: ImageAttention = "only-video"  # what images of joint training see over time
+    image_attention: ImageAttention = "only-video"  # attention over time in joint training
     mlp_ratio: Positive = 4.0
     temporal_attention: bool = True  # False: an image model, DiT: one frame, all blocks over space
 

@@ -1,4 +1,4 @@
-"""What every autoencoder does, and the one that does nothing: frames to latents and back."""
+"""The interface of autoencoders, frames to latents and back, and the identity."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +15,7 @@ class Autoencoder(Protocol):
 
     @property
     def name(self) -> str:
-        """Of AUTOENCODERS."""
+        """A name of AUTOENCODERS."""
 
     @property
     def factor(self) -> int:
@@ -23,11 +23,11 @@ class Autoencoder(Protocol):
 
     @property
     def channels(self) -> int:
-        """Of the latents."""
+        """Channels of the latents."""
 
     @property
     def scale(self) -> float:
-        """What the encoder's output was multiplied with to make latents."""
+        """Factor between the encoder's output and the latents."""
 
     @property
     def identity(self) -> str:

@@ -36,8 +36,8 @@ def open_autoencoder(
         device: where the VAE works, and where its results are.
         dtype: what the VAE computes in: float32, float16 or bfloat16.
         slice_frames: frames that the VAE sees at a time on a GPU; always one on the CPU, where the
-            number would move the last bits. It is for memory: on a GPU it moves the last bits too,
-            but the number of clips in a batch never does.
+            number would change the last bits, as it does on a GPU; the number of clips in a batch
+            never does.
 
     Raises:
         InputError: an unknown name, diffusers is missing, or there is no usable VAE at `path`.

@@ -40,12 +40,12 @@ class PatchAutoencoder:
 
     @property
     def factor(self) -> int:
-        """Pixels to one side of a latent."""
+        """Pixels along one side of a latent."""
         return round((len(self.mean) / 3) ** 0.5)
 
     @property
     def channels(self) -> int:
-        """Of the latents."""
+        """Channels of the latents."""
         return len(self.components)
 
     @property
@@ -58,7 +58,7 @@ class PatchAutoencoder:
 
     @property
     def identity(self) -> str:
-        """Of what encodes: the same weights."""
+        """Hash of the weights, as the encoder has no others."""
         return f"patches {self.digest}"
 
     def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -67,12 +67,12 @@ class PatchAutoencoder:
         return ((patches - self.mean) @ self.components.T / self.spread).movedim(-1, 2)
 
     def encode_moments(self, clips: Tensor) -> Tensor:
-        """Those, and standard deviations of 0."""
+        """The components, and standard deviations of 0."""
         latents = self.encode(clips)
         return torch.cat([latents, torch.zeros_like(latents)], dim=2)
 
     def draw(self, moments: Tensor, noise: Tensor | None = None) -> Tensor:
-        """The first half."""
+        """The mean: the deviation is 0."""
         return moments.chunk(2, dim=-3)[0]
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ def save_patches(path: Path, autoencoder: PatchAutoencoder, made_from: str) -> N
 def load_patches(
     path: Path | None = None, *, device: torch.device | str = "cpu"
 ) -> PatchAutoencoder:
-    """From a file; without one, that of the data set `shapes`, which comes with the package.
+    """Read an autoencoder from a file; by default the bundled one of the data set `shapes`.
 
     Raises:
         InputError: the file is not there, damaged, or something else.

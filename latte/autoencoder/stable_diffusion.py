@@ -25,7 +25,7 @@ class StableDiffusionVAE:
     device: torch.device
     dtype: torch.dtype
     slice_frames: int
-    encoder_digest: str  # of the encoder's weights
+    encoder_digest: str  # hash of the encoder's weights
     decoder_digest: str
     name: str = "sd-vae"
     cacheable: bool = True

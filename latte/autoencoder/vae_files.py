@@ -174,7 +174,7 @@ def _check_tensors(folder: Path, state: Mapping[str, Tensor], wanted: Mapping[st
 
 
 def _digest(state: Mapping[str, Tensor], half: tuple[str, str]) -> str:
-    """Of the weights whose names begin so."""
+    """SHA-256 of the weights whose names begin so."""
     digest = hashlib.sha256()
     for name in sorted(state):
         if name.startswith(half):

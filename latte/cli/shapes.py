@@ -35,8 +35,8 @@ def shapes(
     videos = shapes_video_set(
         split, size=size, num_videos=num_videos, num_frames=num_frames, start=start
     )
-    chosen = file_format or ("npy" if target.suffix == ".npy" else "mkv")
-    export_videos(videos, target, file_format=chosen, fps=FPS, progress=not quiet)
+    written_as = file_format or ("npy" if target.suffix == ".npy" else "mkv")
+    export_videos(videos, target, file_format=written_as, fps=FPS, progress=not quiet)
     typer.echo(
         f"{len(videos.videos)} videos of {num_frames} frames, {size}×{size}, {split}: {target}"
     )

@@ -60,9 +60,9 @@ def train(
         return
     if not config:
         raise InputError(f"give a configuration: {', '.join(config_names())}, or a .toml file")
-    chosen = load_config(config, settings or [])
+    configuration = load_config(config, settings or [])
     if show:
-        typer.echo(to_toml(chosen))
+        typer.echo(to_toml(configuration))
         return
     from latte.data.workers import default_workers
     from latte.training.callback import open_callback
@@ -74,9 +74,9 @@ def train(
         data_root=data_root,
         device=device,
         workers=default_workers() if workers is None else workers,
-        evaluate=open_callback(evaluate, chosen),
+        evaluate=open_callback(evaluate, configuration),
         progress=not quiet,
     )
-    last = run(chosen, options)
+    last = run(configuration, options)
     if os.environ.get("RANK", "0") == "0":
-        typer.echo(f"trained {chosen.training.steps} steps: {last}")
+        typer.echo(f"trained {configuration.training.steps} steps: {last}")

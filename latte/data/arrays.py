@@ -45,7 +45,7 @@ class ArrayVideo:
         return np.ascontiguousarray(array.row(self.row)[list(frames)])
 
     def digest(self, frames: Sequence[int]) -> str:
-        """Of these frames' pixels and shape: each byte of a file is hashed at most once a clip."""
+        """Hash of these frames' pixels and shape: each byte is hashed at most once a clip."""
         clip = self.read(frames)
         digest = hashlib.sha256(repr(clip.shape).encode())
         digest.update(clip.data)
@@ -170,9 +170,9 @@ def _pick(path: Path, keys: list[str]) -> str:
     for key in _LIKELY_KEYS:
         if key in keys:
             return key
-    found = ", ".join(sorted(keys)[:5]) or "none"
+    names = ", ".join(sorted(keys)[:5]) or "none"
     raise InputError(
-        f"{path}: has {len(keys)} arrays ({found}), none called {' or '.join(_LIKELY_KEYS)}; save "
+        f"{path}: has {len(keys)} arrays ({names}), none called {' or '.join(_LIKELY_KEYS)}; save "
         "the videos as `videos`"
     )
 

@@ -1,4 +1,4 @@
-"""Which frames of which videos: decided by a seed before anything is decoded.
+"""The choice of clips: which frames of which videos, from a seed, before anything is decoded.
 
 Every choice is a hash of the seed and the video's name. So it is the same on every machine and in
 every version of every library; one more video in a folder changes only the choices about that
@@ -32,13 +32,13 @@ class Selection:
     # The first videos by name, or of a seeded shuffle; or a seeded choice among all clips of all
     # videos (their random offsets), in which long videos are likelier.
     order: Order
-    # Where in the video a clip begins: frame 0, or anywhere it fits; "every" takes clip after clip
-    # from frame 0, the last one shorter, so that each frame at this stride is taken once.
+    # Start of a clip: frame 0, or anywhere it fits. "every" takes clip after clip from frame 0, the
+    # last one shorter, so that each frame at this stride is taken once.
     offset: Offset
     short_videos: ShortVideos  # leave out what is too short, as an official tool does, or refuse
     seed: int
-    window: Window = "kept"  # what has to fit: up to the last kept frame, or whole strides
-    clips_per_video: int = 1  # at most; a second clip of a video comes after one of each
+    window: Window = "kept"  # span that must fit: up to the last kept frame, or whole strides
+    clips_per_video: int = 1  # maximum; a second clip of a video comes after one of each video
     mirror: bool = False  # each clip once more, flipped left to right, after all the others
 
     @property
@@ -76,7 +76,7 @@ class Clip:
 class ClipPlan:
     """The clips of one set, and what was left out on the way to them."""
 
-    root: str  # where the set's videos come from, for messages
+    root: str  # source of the set's videos, for messages
     clips: tuple[Clip, ...]
     num_listed: int  # videos in the set
     too_short: tuple[str, ...] = ()  # "name (n frames)", discarded as the protocol asks
@@ -168,10 +168,10 @@ def plan_clips(
                 broken.append(error.problem)
 
     if selection.order == "clips":
-        found = _among_all(usable(), selection)
+        chosen_clips = _among_all(usable(), selection)
     else:
-        found = _in_rounds(usable(), selection)
-    clips = _take(_then_mirrored(found) if selection.mirror else found, selection)
+        chosen_clips = _in_rounds(usable(), selection)
+    clips = _take(_then_mirrored(chosen_clips) if selection.mirror else chosen_clips, selection)
     if not clips:
         raise InputError(_nothing_left(videos, selection, too_short, broken))
     return ClipPlan(
@@ -191,17 +191,19 @@ def _in_rounds(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) 
         if frames:
             yield Clip(video=video, info=info, frames=frames)
 
-    found: list[tuple[Video, VideoInfo]] = []
+    usable_videos: list[tuple[Video, VideoInfo]] = []
     for video, info in usable:
         if selection.offset == "every":
             covering = -(-info.num_frames // (selection.num_frames * selection.stride))
             for number in range(covering):
                 yield from clip(video, info, number)
         else:
-            found.append((video, info))
+            usable_videos.append((video, info))
             yield from clip(video, info, 0)
     for number in range(1, selection.clips_per_video):
-        more = [each for video, info in found for each in clip(video, info, number)]
+        more = [
+            more_clip for video, info in usable_videos for more_clip in clip(video, info, number)
+        ]
         yield from more
         if not more:
             break
@@ -209,21 +211,21 @@ def _in_rounds(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) 
 
 def _among_all(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) -> Iterator[Clip]:
     """A seeded choice among all clips of all videos, each at most once."""
-    found = list(usable)
-    wanted = selection.num_videos or sum(info.num_frames for _, info in found)
+    videos = list(usable)
+    wanted = selection.num_videos or sum(info.num_frames for _, info in videos)
 
     def of(place: int) -> list[tuple[int, int, int]]:
-        video, info = found[place]
+        video, info = videos[place]
         draws = (
             (_draw(selection.seed, "clip", f"{video.name}\0{start}"), place, start)
             for start in range(info.num_frames - selection.span + 1)
         )
         return heapq.nsmallest(min(selection.clips_per_video, wanted), draws)
 
-    every = (draw for place in range(len(found)) for draw in of(place))
+    every = (draw for place in range(len(videos)) for draw in of(place))
     length = selection.num_frames * selection.stride
     for _, place, start in heapq.nsmallest(wanted, every):
-        video, info = found[place]
+        video, info = videos[place]
         frames = tuple(range(start, start + length, selection.stride))
         yield Clip(video=video, info=info, frames=frames)
 

@@ -58,7 +58,7 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
     """
     for kind in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, kind, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # ignored by nohup
             signal.signal(number, _stop)
     try:
         with notes_on_stderr():

@@ -1,4 +1,4 @@
-"""What a video file's container says: how many frames, how large, whether it is whole.
+"""Metadata of a video file's container: number and size of frames, whether it is complete.
 
 Nothing is decoded here: the packets are only listed, which takes milliseconds.
 """
@@ -22,7 +22,7 @@ _TIMED_CONTAINERS = frozenset({"mov", "mp4", "matroska", "webm"})
 class Stream:
     """The first video stream of a file."""
 
-    codec: str  # as FFmpeg names its decoder
+    codec: str  # name of FFmpeg's decoder
     num_packets: int
     num_frames: int  # packets that are shown: an edit list may leave out the first or the last
     height: int

@@ -25,14 +25,14 @@ _UCF_NAME = re.compile(r"v_(\w+?)_g\d+_c\d+")
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """One data set. Counts are of the published lists, None where none can be relied on."""
+    """One data set. Counts are those of the published lists, None if not reliable."""
 
     name: str
     title: str
     num_classes: int | None
     fps: float | None
     splits: Mapping[str, int | None]  # expected number of videos
-    fvd_split: str  # what papers take as real videos when they measure FVD
+    fvd_split: str  # split that papers use as real videos for FVD
     layouts: str
     how_to_get: str
     layout: Layout | None  # None: made on the fly
@@ -44,7 +44,7 @@ class DatasetStatus:
 
     name: str
     title: str
-    found: str | None  # its folder
+    found: str | None  # its folder; None: missing
     looked: tuple[str, ...]
     counts: dict[str, int]  # videos found in each split
     expected: dict[str, int | None]
@@ -190,7 +190,7 @@ SHAPES = Dataset(
 )
 
 DATASETS: Mapping[str, Dataset] = MappingProxyType(
-    {each.name: each for each in (UCF101, FACEFORENSICS, SKYTIMELAPSE, TAICHI_HD, SHAPES)}
+    {known.name: known for known in (UCF101, FACEFORENSICS, SKYTIMELAPSE, TAICHI_HD, SHAPES)}
 )
 
 
@@ -239,8 +239,8 @@ def open_dataset(name: str, *, data_root: Path, split: str | None = None) -> Vid
 
 def class_names(videos: VideoSet) -> tuple[str, ...]:
     """The classes of a set in the order of their labels: sorted by name, as Latte numbers them."""
-    found = {_class_of(video.name) for video in videos.videos}
-    return tuple(sorted(name for name in found if name is not None))
+    names = {_class_of(video.name) for video in videos.videos}
+    return tuple(sorted(name for name in names if name is not None))
 
 
 def class_labels(videos: VideoSet) -> dict[str, int]:
@@ -251,7 +251,7 @@ def class_labels(videos: VideoSet) -> dict[str, int]:
     """
     labels = {name: label for label, name in enumerate(class_names(videos))}
     classes = {video.name: _class_of(video.name) for video in videos.videos}
-    return {name: labels[each] for name, each in classes.items() if each is not None}
+    return {name: labels[known] for name, known in classes.items() if known is not None}
 
 
 def class_of(video: Video) -> str | None:
@@ -328,15 +328,15 @@ def _ucf_part(videos: VideoSet, root: Path, parts: list[str]) -> VideoSet:
         match = re.fullmatch(r"(train|test)([23]?)", part)
         assert match is not None
         listed |= ucf_list(root, match[1], int(match[2] or 1))
-    chosen = tuple(
+    listed_videos = tuple(
         video for video in videos.videos if video.name.rpartition("/")[2].lower() in listed
     )
-    if not chosen:
+    if not listed_videos:
         raise InputError(
             f"{videos.root}: none of its {len(videos.videos)} videos is on UCF101's list of "
             f"{'+'.join(parts)}; keep the names v_<class>_g01_c01"
         )
-    return replace(videos, videos=chosen)
+    return replace(videos, videos=listed_videos)
 
 
 def _class_of(name: str) -> str | None:

@@ -102,12 +102,12 @@ def _decord_reader(path: Path) -> Any:
 
 def decode_pyav(path: Path, stream: Stream, frames: list[int] | None) -> Frames:
     """Decode with PyAV (FFmpeg), jumping to the nearest key frame where that is safe."""
-    found = 0
+    decoded = 0
     if frames is not None and stream.entries:
         for frame in _jump_and_decode(path, stream, frames):
             yield frame
-            found += 1
-        frames = frames[found:]
+            decoded += 1
+        frames = frames[decoded:]
     wanted = range(stream.num_frames) if frames is None else set(frames)
     if not wanted:
         return
@@ -127,14 +127,14 @@ def _jump_and_decode(path: Path, stream: Stream, frames: list[int]) -> Frames:
     """
     with _open(path) as (container, video):
         pictures: Iterator[Any] = iter(())
-        position = -1  # of the last decoded frame
+        position = -1  # index of the last decoded frame
         for index in frames:
             entry = stream.entries[bisect_right(stream.entries, index) - 1]
             if entry > position:
                 container.seek(stream.times[entry], stream=video, backward=True)
                 pictures = container.decode(video)
             time = stream.times[index]
-            picture = next((each for each in pictures if each.pts >= time), None)
+            picture = next((candidate for candidate in pictures if candidate.pts >= time), None)
             if picture is None or picture.pts != time:
                 return
             position = index

@@ -106,7 +106,7 @@ class Pose:
 
     x: Array  # centre, 0 … 1
     y: Array
-    radius: Array  # as a share of the frame
+    radius: Array  # share of the frame
     turns: Array  # anticlockwise
 
 

@@ -53,7 +53,7 @@ class FrameFolder:
         return np.stack(images)
 
     def digest(self, frames: Sequence[int]) -> str:
-        """Of the names and bytes of these frames' files."""
+        """Hash of the names and bytes of these frames' files."""
         digest = hashlib.sha256()
         for file in self._chosen(frames):
             try:

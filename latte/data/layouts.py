@@ -1,4 +1,4 @@
-"""Where the videos of a data set lie: the layouts in which people have them on disk."""
+"""Layouts in which people have data sets on disk."""
 
 import re
 from collections import Counter

@@ -17,16 +17,16 @@ from latte.data.workers import map_in_order
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """What happens to the frames of a video file before they are measured.
+    """How the frames of a video file are prepared before they are measured.
 
     Frame folders and arrays have been through their preparation when they were written: nothing is
     done to them again.
     """
 
     recipe: str  # "none", or a name of latte.data.transforms.RECIPES
-    size: int  # of the square frames that the recipe makes
+    size: int  # side of the square frames that the recipe makes
     storage: str  # "lossless", or a name of latte.data.storage.STORAGES: as frames on disk went
-    filter: str = "lanczos"  # of the recipe's resizing: a name of latte.data.transforms.FILTERS
+    filter: str = "lanczos"  # filter of the resizing: a name of latte.data.transforms.FILTERS
 
 
 def load_clip(task: tuple[Clip, Preparation]) -> np.ndarray:
@@ -55,7 +55,7 @@ def load_clip(task: tuple[Clip, Preparation]) -> np.ndarray:
 
 
 def clip_identity(clip: Clip, preparation: Preparation) -> dict[str, Any]:
-    """All that decides a clip's pixels: content, frames, and for video files how they were made."""
+    """Everything that decides a clip's pixels: content, frames, and preparation of video files."""
     identity: dict[str, Any] = {
         "content": clip.video.digest(clip.frames),
         "frames": list(clip.frames),
@@ -63,11 +63,11 @@ def clip_identity(clip: Clip, preparation: Preparation) -> dict[str, Any]:
     if clip.mirrored:
         identity["mirrored"] = True
     if not clip.video.prepared:
-        made = asdict(preparation)
+        fields = asdict(preparation)
         # Rows stored before there were filters to choose from are found again.
         if preparation.recipe == "none" or preparation.filter == "lanczos":
-            del made["filter"]
-        identity |= {"preparation": made, "decoder": decoder_version()}
+            del fields["filter"]
+        identity |= {"preparation": fields, "decoder": decoder_version()}
         if preparation.storage == "mp4":
             identity["encoder"] = encoder_version()
     return identity

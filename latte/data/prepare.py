@@ -31,7 +31,7 @@ _TIMEOUT = 6 * 3600.0  # seconds for one video, which may be hours long
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareReport:
-    """What a preparation did."""
+    """Result of a preparation."""
 
     source: str
     target: str
@@ -40,7 +40,7 @@ class PrepareReport:
     broken: tuple[str, ...]  # one sentence for each video left out
 
     def sentence(self) -> str:
-        """For the person who waits."""
+        """A summary for the user."""
         text = f"{self.target}: {self.made} videos prepared"
         if self.kept:
             text += f", {self.kept} already there"
@@ -52,13 +52,13 @@ class PrepareReport:
 @dataclass(frozen=True, kw_only=True)
 class _Task:
     video: Video
-    folder: Path  # to make
-    partial: Path  # where it is made
+    folder: Path  # folder to make
+    partial: Path  # place where it is made
     recipe: str
     size: int
     image_format: str
     target: Path
-    settings: dict[str, str | int]  # that the target is marked with
+    settings: dict[str, str | int]  # written into the target
 
 
 def prepare_folder(
@@ -120,7 +120,7 @@ def prepare_folder(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         if not existed:
-            with suppress(OSError):  # it is there and holds something
+            with suppress(OSError):  # it is not empty
                 target.rmdir()
     return PrepareReport(
         source=str(source),

@@ -95,7 +95,7 @@ def _message(error: msgspec.ValidationError) -> str:
 
 
 def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[str]:
-    """What msgspec lets pass, or says without a hint."""
+    """Problems that msgspec accepts, or reports without a hint."""
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{path or 'the value'} must be a finite number, not {value}"
     elif type(value) is int and not -_INT64 <= value < _INT64:

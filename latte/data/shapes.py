@@ -24,7 +24,7 @@ from latte.data.video import VideoInfo
 Split = Literal["train", "test"]
 Motion = Literal["bouncing", "orbiting", "pulsing", "swinging", "spinning"]
 
-VERSION = 1  # raised by any change that moves a pixel: it is part of every video's digest
+VERSION = 1  # raised by any change of a pixel: it is part of every video's digest
 CLASSES: tuple[tuple[str, Motion], ...] = (
     ("circle", "bouncing"),
     ("circle", "orbiting"),
@@ -41,29 +41,29 @@ CLASS_NAMES = tuple(f"{shape} {motion}" for shape, motion in CLASSES)
 NUM_CLASSES = len(CLASSES)
 SHAPES = tuple(dict.fromkeys(shape for shape, _ in CLASSES))
 SPLITS: tuple[Split, ...] = get_args(Split)
-NUM_VIDEOS = {"train": 10_000, "test": 2_048}  # in a set by default; any index can be drawn
+NUM_VIDEOS = {"train": 10_000, "test": 2_048}  # default size of a set; any index can be drawn
 FPS = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What is in a video, before time passes. Lengths are shares of the frame, times are frames."""
+    """Content of a video. Lengths are shares of the frame, times are frames."""
 
     shape: str
     motion: Motion
     night: bool  # dark blue or violet ground and bright warm shapes; else pale warm and deep cool
     radius: float
-    x: float  # where the motion is centred, or the pendulum hangs, or the flight begins
+    x: float  # centre of the motion, hook of the pendulum, or start of the flight
     y: float
-    reach: float  # of the orbit, of the pendulum's cord, or of the pulse (a share of the radius)
-    swing: float  # of the pendulum to each side, in turns
+    reach: float  # radius of the orbit, length of the cord, or share of the radius for a pulse
+    swing: float  # amplitude of the pendulum, in turns
     rate: float  # cycles per frame, negative for clockwise
-    phase: float  # in cycles
-    velocity: tuple[float, float]  # of a bounce, per frame
-    tilt: float  # in turns
+    phase: float  # cycles
+    velocity: tuple[float, float]  # velocity of a bounce, per frame
+    tilt: float  # turns
     ground: tuple[Array, Array]  # colours (3,) of the gradient, grey levels
     ground_direction: float
-    colours: tuple[Array, Array]  # of the shape in the shade and in the light
+    colours: tuple[Array, Array]  # the shape in the shade and in the light
     passer_by: "PasserBy | None"
 
     def pose(self, time: Array) -> Pose:
@@ -117,7 +117,7 @@ class ShapesVideo:
 
     index: int
     split: Split
-    size: int = 32  # of the square frames, in pixels
+    size: int = 32  # side of the square frames, in pixels
     num_frames: int = 64
     prepared: bool = True
 
@@ -270,7 +270,7 @@ class _Stream:
         self._numbers = iter((np.frombuffer(digest, dtype="<u8") >> 11).tolist())
 
     def uniform(self, low: float, high: float) -> float:
-        """In [low, high)."""
+        """A number in [low, high)."""
         return low + (high - low) * (next(self._numbers) * 2.0**-53)
 
     def sign(self) -> float:

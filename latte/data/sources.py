@@ -1,4 +1,4 @@
-"""What a set of videos is: a folder of video files or of frame folders, or one array file."""
+"""Sets of videos: a folder of video files or of frame folders, or one array file."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ from latte.data.video import VIDEO_SUFFIXES, VideoInfo, probe_file, read_file
 
 __all__ = ["ArrayVideo", "FileVideo", "FrameFolder", "Video", "VideoSet", "open_video_set"]
 
-SETTINGS_FILE = ".prepared.json"  # in a folder that `prepare` made: how
+SETTINGS_FILE = ".prepared.json"  # settings of `prepare`, in the folder that it made
 
 
 class Video(Protocol):
-    """One video, of whatever kind: small, frozen, and fit to travel to another process."""
+    """One video of any kind: small, frozen, and can be pickled."""
 
     @property
     def name(self) -> str:
@@ -57,7 +57,7 @@ class FileVideo:
         return read_file(self.path, frames)
 
     def digest(self, frames: Sequence[int]) -> str:
-        """Of the whole file: any byte of it may bear on any frame."""
+        """Hash of the whole file: any byte of it may affect any frame."""
         try:
             with self.path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
@@ -127,7 +127,7 @@ def _stated_preparation(path: Path) -> dict[str, object] | None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Folder:
-    """What lies directly in one folder."""
+    """The direct content of one folder."""
 
     path: Path
     folders: tuple[Path, ...]
@@ -162,12 +162,12 @@ class _Folder:
         )
 
     def describe(self) -> str:
-        found = [f"{count} {suffix}" for suffix, count in sorted(self.others.items())]
+        parts = [f"{count} {suffix}" for suffix, count in sorted(self.others.items())]
         if self.images:
-            found.append(f"{self.images} images")
+            parts.append(f"{self.images} images")
         if self.folders:
-            found.append(f"{len(self.folders)} folders without videos or frames")
-        return ", ".join(found)
+            parts.append(f"{len(self.folders)} folders without videos or frames")
+        return ", ".join(parts)
 
 
 def _videos_in_folder(path: Path) -> list[Video]:
@@ -191,8 +191,8 @@ def _videos_in_folder(path: Path) -> list[Video]:
             f"({_inside(path, frames[0])}); give a folder with one kind"
         )
     if not files and not frames:
-        found = top.describe()
-        what = f"no videos in it, but {found}" if found else "it is empty"
+        content = top.describe()
+        what = f"no videos in it, but {content}" if content else "it is empty"
         raise InputError(f"{path}: {what}; {_advice(top)}")
     if frames:
         return [FrameFolder(name=_inside(path, folder), path=folder) for folder in frames]

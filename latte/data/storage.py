@@ -1,4 +1,4 @@
-"""What writing frames to disk does to them: there and back in memory, uint8 to uint8."""
+"""Compression as if frames were written to disk and read again: uint8 to uint8, in memory."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ def mp4_round_trip(clip: np.ndarray, name: str = "a clip") -> np.ndarray:
 
 
 def encoder_version() -> str:
-    """What the bytes of an encoded clip rest on: PyAV carries FFmpeg and libx264."""
+    """Version of the encoder: PyAV includes FFmpeg and libx264."""
     return f"pyav {version('av')}"
 
 

@@ -191,7 +191,7 @@ def _check_bilinear(filter: str) -> None:
 
 
 def _resize(frame: np.ndarray, size: tuple[int, int], filter: str) -> np.ndarray:
-    """To (width, height)."""
+    """Resize a frame to (width, height)."""
     return np.asarray(Image.fromarray(frame).resize(size, FILTERS[filter]))
 
 

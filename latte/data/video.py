@@ -1,4 +1,4 @@
-"""One video file: how long, which size, chosen frames, all frames in turn, and writing one."""
+"""Video files: probing, reading chosen frames or all in turn, and writing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

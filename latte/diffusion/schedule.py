@@ -9,7 +9,7 @@ import numpy as np
 from latte.data.errors import InputError, nearest
 
 Schedule = Literal["linear", "cosine"]
-ELSEWHERE = {"squaredcos_cap_v2": "cosine"}  # as diffusers and the official code call it
+OTHER_NAMES = {"squaredcos_cap_v2": "cosine"}  # names in diffusers and the official code
 Array = np.ndarray
 
 
@@ -34,8 +34,8 @@ def make_betas(schedule: str, num_steps: int) -> Array:
         ends = np.arange(num_steps + 1, dtype=np.float64) / num_steps
         alpha_bars = np.cos((ends + 0.008) / 1.008 * math.pi / 2) ** 2
         return np.minimum(1 - alpha_bars[1:] / alpha_bars[:-1], 0.999)
-    if schedule in ELSEWHERE:
-        raise InputError(f"no noise schedule {schedule!r}: it is called {ELSEWHERE[schedule]} here")
+    if schedule in OTHER_NAMES:
+        raise InputError(f"no noise schedule {schedule!r}: did you mean {OTHER_NAMES[schedule]}?")
     raise InputError(f"no noise schedule {schedule!r}: {nearest(schedule, get_args(Schedule))}")
 
 

@@ -1,4 +1,4 @@
-"""Which diffusion a network was trained with."""
+"""Settings of the diffusion that a network was trained with."""
 
 from dataclasses import dataclass
 

@@ -16,19 +16,20 @@ from latte.config import LatteConfig
 from latte.model.embeddings import rotate
 
 Axis = Literal["space", "time"]
-LARGEST_BATCH = 65_535  # of torch's attention on CUDA: a side of its grid (pytorch/pytorch#142228)
+# Limit of torch's attention on CUDA: one side of its grid (pytorch/pytorch#142228).
+MAX_ATTENTION_BATCH = 65_535
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """What attention over time has to know about the frames.
+    """The frames as attention over time sees them.
 
     In joint training the last frames are independent images. Without a mask they are left out of
     the attention over time ("only-video"); with one they see themselves alone ("temporal-mask").
     """
 
-    num_frames: int  # of the video
-    num_images: int = 0  # after them
+    num_frames: int  # frames of the video
+    num_images: int = 0  # independent images after the frames
     angles: Tensor | None = None  # (F, head_size / 2), for rotary positions
     mask: Tensor | None = None  # bool (F, F): which frame sees which
 
@@ -66,7 +67,7 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> 
     """
     length = q.shape[2]
     if q.device.type == "cuda":
-        return attention_in_parts(q, k, v, mask, LARGEST_BATCH)
+        return attention_in_parts(q, k, v, mask, MAX_ATTENTION_BATCH)
     if q.device.type != "cpu" or not q.requires_grad or length > 64:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
@@ -103,7 +104,7 @@ def attend_over_time(attention: Attention, x: Tensor, timeline: Timeline) -> Ten
 
 
 class Mlp(nn.Module):
-    """Each token by itself, through a wider layer."""
+    """Two linear layers on each token, the first one wider."""
 
     def __init__(self, hidden_size: int, mlp_ratio: float) -> None:
         super().__init__()
@@ -132,10 +133,12 @@ class Modulation(nn.Sequential):
 
 
 class Block(nn.Module):
-    """What the blocks of all variants share: a mixing of tokens and an MLP, each on a residual.
+    """The common part of all variants' blocks: token mixing and an MLP, each on a residual.
 
-    S-AdaLN (the paper's eq. 2): γ and β, from the condition, act on the normalised tokens, and α
-    on what is added to the residual. Conditioned by tokens, a block is a plain pre-norm block.
+    S-AdaLN (section 3.3.2): γ and β, from the condition, act on the normalised tokens, and α on
+    what is added to the residual, as in DiT's adaLN-Zero and the official code. The paper's own
+    formula, RCs(h, c) = α h + AdaLN(h, c), would scale the residual instead. Conditioned by tokens,
+    a block is a plain pre-norm block.
     """
 
     def __init__(self, config: LatteConfig) -> None:
@@ -252,12 +255,12 @@ def modulate(x: Tensor, shift: Tensor | None, scale: Tensor | None) -> Tensor:
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Without autocast, for what is small and whose rounding counts."""
-    if not torch.amp.is_autocast_available(device.type):  # as "meta"
+    """Disable autocast for small computations whose rounding matters."""
+    if not torch.amp.is_autocast_available(device.type):  # for instance "meta"
         return nullcontext()
     return torch.autocast(device.type, enabled=False)
 
 
 def layer_norm(hidden_size: int, *, affine: bool) -> nn.LayerNorm:
-    """As the official code has it: eps 1e-6."""
+    """Layer norm with the official code's eps, 1e-6."""
     return nn.LayerNorm(hidden_size, elementwise_affine=affine, eps=1e-6)

@@ -51,7 +51,7 @@ class AutoencoderSettings(TypedDict, total=False):
 
 
 class Settings(TypedDict, total=False):
-    """What our own files say besides the network; other programs may have added more."""
+    """Metadata of our own files besides the network; other programs may have added more."""
 
     dataset: str
     classes: list[str]  # names, in the order of the labels
@@ -90,7 +90,7 @@ def load_checkpoint(path: Path | str, num_heads: int | None = None) -> Checkpoin
 
 
 def load_initial(path: Path | str) -> Checkpoint | dict[str, Tensor]:
-    """What a training may begin with: a Latte, or the weights of an image model, DiT's or ours.
+    """Initial weights of a training: a Latte, or an image model's weights, DiT's or ours.
 
     Raises:
         InputError: as `load_checkpoint`.
@@ -128,8 +128,8 @@ def save_checkpoint(
         raise ValueError(f"dtype {dtype}: choose {', '.join(FLOAT_DTYPES)}")
     with torch.device("meta"):
         wanted = Latte(config).state_dict()
-    found = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
-    if found != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
+    shapes = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
+    if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
         raise ValueError("the state dict is not that of the configuration")
     metadata = {
         "format": FORMAT,
@@ -173,8 +173,8 @@ def bundled_checkpoint() -> Path:
 
 def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     """The weights in a file of either format, and what our own files say besides."""
-    found, metadata = read_safetensors(path) if is_safetensors(path) else (read_saved(path), {})
-    return state_dict_in(found, str(path)), metadata
+    content, metadata = read_safetensors(path) if is_safetensors(path) else (read_saved(path), {})
+    return state_dict_in(content, str(path)), metadata
 
 
 def _checkpoint(

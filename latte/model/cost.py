@@ -10,12 +10,12 @@ from types import MappingProxyType
 
 from latte.config import LatteConfig
 
-_FREQUENCIES = 256  # of the timestep embedding
+_FREQUENCIES = 256  # size of the timestep embedding
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of one network, and of one forward pass over one clip.
+    """Cost of one network, and of one forward pass over one clip.
 
     FLOPs are those of matrix products and convolutions, attention included: two for each
     multiply–accumulate, as `FlopCounterMode` of PyTorch counts. Classifier-free guidance is two
@@ -24,8 +24,8 @@ class Cost:
 
     parameters: int  # trainable
     fixed: int  # numbers in the position tables, which are stored but not trained
-    flops: int  # as our network runs
-    official_flops: int | None  # as the official code computes the same; None where it has no such
+    flops: int  # FLOPs of our implementation
+    official_flops: int | None  # FLOPs of the official code; None where it has no such network
 
 
 @dataclass(frozen=True, kw_only=True)

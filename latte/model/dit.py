@@ -64,8 +64,8 @@ def initialise_from_dit(
     if blocks not in ("name", "spatial", "both"):
         raise InputError(f'blocks "{blocks}": choose name, spatial or both')
     where = "the state dict" if isinstance(source, Mapping) else str(source)
-    found = source if isinstance(source, Mapping) else read_any(Path(source))
-    state = state_dict_in(found, where)
+    content = source if isinstance(source, Mapping) else read_any(Path(source))
+    state = state_dict_in(content, where)
     depth = _check_dit(state, where)
     targets = dict(model.state_dict())
     pairs = [(key, key) for key in _OUTER_KEYS]

@@ -1,4 +1,4 @@
-"""Into tokens and out of them: patches, timesteps, labels and positions."""
+"""Embeddings: patches to tokens and back, timesteps, labels and positions."""
 
 import math
 

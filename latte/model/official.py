@@ -34,7 +34,7 @@ _TEXT_PROJECTION = "text_embedding_projection."  # present, but of no use, in a 
 def load_official(
     source: Path | str | Mapping[str, Any], num_heads: int | None = None
 ) -> tuple[LatteConfig, dict[str, Tensor]]:
-    """What an official file holds: the network it is of, and its weights, float32 on the CPU.
+    """Configuration and weights, float32 on the CPU, from an official file.
 
     Args:
         source: a file of `torch.save` or safetensors, or what it holds: {"ema": …} (taken first),
@@ -48,16 +48,16 @@ def load_official(
             neither known nor given.
     """
     if isinstance(source, Mapping):
-        found, where = source, "the state dict"
+        content, where = source, "the state dict"
     else:
         path = Path(source)
-        found, where = read_any(path), str(path)
-    state = state_dict_in(found, where)
+        content, where = read_any(path), str(path)
+    state = state_dict_in(content, where)
     return read_official(state, where, num_heads)
 
 
 def read_any(path: Path) -> Any:
-    """What a file of weights holds, either format.
+    """Content of a file of weights in either format.
 
     Raises:
         InputError: it cannot be read safely; says what it is.

@@ -1,4 +1,4 @@
-"""Tensors from a file that others made. Nothing in it is executed while it is read."""
+"""Reading and writing files of tensors. Nothing in a file is executed while it is read."""
 
 import json
 import pickle
@@ -29,7 +29,7 @@ _HEADER_DTYPES: Mapping[torch.dtype, str] = {
 }
 _LONGEST_HEADER = 100_000_001  # safetensors' own limit, in bytes
 _INSIDE = ("ema", "model")
-_PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and of torch.compile
+_PREFIXES = ("module.", "_orig_mod.")  # from DistributedDataParallel and torch.compile
 
 
 def dtype_by_name(name: str) -> torch.dtype:
@@ -110,14 +110,14 @@ def write_safetensors(
 
 
 def read_saved(path: Path) -> Any:
-    """What `torch.save` wrote, on the CPU, as far as it consists of tensors and plain containers.
+    """Content of a file of `torch.save`, on the CPU: tensors and plain containers only.
 
     Raises:
         InputError: the file is damaged, or its pickle needs more than that.
     """
     archive = zipfile.is_zipfile(path)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of a pickle it is about to refuse
+        with warnings.catch_warnings(action="ignore"):  # torch warns before it refuses
             # Mapped: tensors stay on the disk until they are used.
             return torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
     except Exception as error:  # a foreign file can fail in any way
@@ -134,31 +134,33 @@ def read_saved(path: Path) -> Any:
         ) from None
 
 
-def state_dict_in(found: Any, where: str) -> dict[str, Tensor]:
+def state_dict_in(content: Any, where: str) -> dict[str, Tensor]:
     """The state dict in what a file held, names without the prefixes of wrappers, as float32.
 
     Args:
-        found: a state dict, or a checkpoint that holds one under "ema" (taken first) or "model".
+        content: a state dict, or a checkpoint that holds one under "ema" (taken first) or "model".
         where: what the messages call it.
 
     Raises:
         InputError: it holds something else, or values that are not finite.
     """
-    if isinstance(found, Mapping):
-        found = next((found[key] for key in _INSIDE if isinstance(found.get(key), Mapping)), found)
-    if not isinstance(found, Mapping) or not found:
-        raise InputError(f"{where}: holds a {type(found).__name__}, not a state dict of tensors")
-    for name, tensor in found.items():
+    if isinstance(content, Mapping):
+        content = next(
+            (content[key] for key in _INSIDE if isinstance(content.get(key), Mapping)), content
+        )
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(f"{where}: holds a {type(content).__name__}, not a state dict of tensors")
+    for name, tensor in content.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise InputError(
                 f"{where}: holds a {type(tensor).__name__} called {name!r}, not tensors alone: "
                 "save the network's state_dict() by itself"
             )
-    names = list(found)
+    names = list(content)
     while prefix := next((p for p in _PREFIXES if all(n.startswith(p) for n in names)), None):
         names = [name.removeprefix(prefix) for name in names]
     tensors = {
-        name: tensor.detach().float() for name, tensor in zip(names, found.values(), strict=True)
+        name: tensor.detach().float() for name, tensor in zip(names, content.values(), strict=True)
     }
     check_finite(tensors, where)
     return tensors
@@ -176,19 +178,19 @@ def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:
 
 
 def check_same(
-    found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], where: str, what: str
+    tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], where: str, what: str
 ) -> None:
     """Refuse tensors whose names or shapes are not the wanted ones.
 
     Raises:
         InputError: naming the first three that differ.
     """
-    differences = [f"{name} is missing" for name in wanted if name not in found]
-    differences += [f"{name} is not known" for name in found if name not in wanted]
+    differences = [f"{name} is missing" for name in wanted if name not in tensors]
+    differences += [f"{name} is not known" for name in tensors if name not in wanted]
     differences += [
-        f"{name} is {tuple(found[name].shape)}, not {tuple(wanted[name].shape)}"
+        f"{name} is {tuple(tensors[name].shape)}, not {tuple(wanted[name].shape)}"
         for name in wanted
-        if name in found and found[name].shape != wanted[name].shape
+        if name in tensors and tensors[name].shape != wanted[name].shape
     ]
     if differences:
         raise InputError(f"{where}: is not {what}: {enumerate_some(differences)}")

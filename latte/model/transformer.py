@@ -70,7 +70,8 @@ class Latte(nn.Module):
         self.blocks = nn.ModuleList(_blocks(config))
         self.final_layer = FinalLayer(config)
         if config.patch_embedding == "compression":
-            # "We use a 3D transposed convolution for temporal upsampling" (section 3.3).
+            # The 3D transposed convolution for temporal upsampling of section 3.3.1. It makes the
+            # frames of a tube from `channels` numbers at each place: no more are independent.
             tube, channels = (config.tube_size, 1, 1), config.out_channels
             self.upsampler = nn.ConvTranspose3d(channels, channels, kernel_size=tube, stride=tube)
         self.reset_parameters()

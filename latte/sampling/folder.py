@@ -1,4 +1,4 @@
-"""The folder of samples: which are there, how they were made, and writing one more."""
+"""The folder of samples: which exist, how they were made, and writing one more."""
 
 import json
 import re
@@ -41,10 +41,10 @@ class SampleFolder:
     file_format: str  # mkv, png (a folder of frames for each sample) or mp4
     fps: float
     classes: tuple[str, ...] | None  # names, in the order of the labels
-    label: Callable[[int], int | None]  # of a sample
+    label: Callable[[int], int | None]  # class of a sample
 
     def path(self, index: int) -> Path:
-        """Where sample `index` is."""
+        """Path of sample `index`."""
         suffix = "" if self.file_format == "png" else f".{self.file_format}"
         label, folder = self.label(index), self.root
         if label is not None and self.classes is not None:
@@ -120,7 +120,7 @@ class SampleFolder:
             folders = {self.root / folder_name(name) for name in self.classes}
             entries = [entry for entry in entries if entry not in folders]
             entries += [entry for folder in sorted(folders) for entry in _visible(folder)]
-        found = set()
+        numbers = set()
         for entry in entries:
             number = re.match(r"\d{6,}", entry.name)
             if number is None or entry != self.path(int(number[0])):
@@ -128,8 +128,8 @@ class SampleFolder:
                     f"{self.root}: holds {entry.relative_to(self.root)}, which is none of its "
                     f"samples; take it away, or {_ADVICE}"
                 )
-            found.add(int(number[0]))
-        return found
+            numbers.add(int(number[0]))
+        return numbers
 
     def write(self, index: int, clip: np.ndarray) -> None:
         """Sample `index`, uint8 (F, H, W, 3)."""
@@ -161,7 +161,7 @@ def folder_name(class_name: str) -> str:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What in a folder would be measured: videos, images, folders."""
+    """Entries of a folder that would be measured: videos, images, folders."""
     if not folder.exists():
         return []
     kinds = VIDEO_SUFFIXES | FRAME_SUFFIXES

@@ -1,4 +1,4 @@
-"""Which class each sample has: a function of its number alone."""
+"""The class of each sample: a function of its number alone."""
 
 import hashlib
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class LabelRule:
 def read_labels(
     text: str | None, num_classes: int | None, classes: Sequence[str] | None, *, seed: int
 ) -> LabelRule | None:
-    """What `--labels` says; None for a model without classes.
+    """The rule for the value of `--labels`; None for a model without classes.
 
     Args:
         text: "balanced" (as None), "random", or labels between commas: numbers, or names of

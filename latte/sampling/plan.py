@@ -1,4 +1,4 @@
-"""What is to be sampled, and how: what was asked for, filled up from the checkpoint."""
+"""The plan of a sampling: the request, completed from the checkpoint."""
 
 import math
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ NUM_SAMPLES = 16
 
 @dataclass(frozen=True, kw_only=True)
 class SampleRequest:
-    """What a user asks for. None: as the checkpoint says, else as the official samples."""
+    """A user's request. None: from the checkpoint, else as in the official samples."""
 
     checkpoint: Path | None = None  # None: the bundled one
-    num_heads: int | None = None  # of an official file of a size that no preset has
+    num_heads: int | None = None  # for an official file of a size that no preset has
     dataset: str | None = None
     out: Path | None = None  # None: samples/<dataset>
     num_samples: int | None = None
@@ -45,7 +45,7 @@ class SampleRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplePlan:
-    """Everything that decides the files."""
+    """Everything that determines the files."""
 
     options: SamplingOptions
     out: Path
@@ -55,7 +55,7 @@ class SamplePlan:
     diffusion: DiffusionSettings
     autoencoder: str
     autoencoder_path: str | None
-    autoencoder_digest: str | None  # of the one of the training, where that is to be taken
+    autoencoder_digest: str | None  # required digest, if it is to be the one of the training
     precision: Precision
     file_format: str
     fps: float
@@ -152,23 +152,23 @@ def _autoencoder(request: SampleRequest, checkpoint: Checkpoint) -> AutoencoderS
     """Its name, where its weights are, and their digest if it is the one of the training."""
     stated = checkpoint.settings.get("autoencoder")
     if request.autoencoder in AUTOENCODERS:
-        chosen = AutoencoderSettings(name=request.autoencoder)
+        autoencoder = AutoencoderSettings(name=request.autoencoder)
     elif request.autoencoder is not None:
         kind = "patches" if stated and stated["name"] == "patches" else "sd-vae"
-        chosen = AutoencoderSettings(name=kind, path=request.autoencoder)
+        autoencoder = AutoencoderSettings(name=kind, path=request.autoencoder)
     elif stated is not None:
-        chosen = stated.copy()
+        autoencoder = stated.copy()
     elif checkpoint.config.in_channels == 3:
-        chosen = AutoencoderSettings(name="identity")
+        autoencoder = AutoencoderSettings(name="identity")
     else:
         raise InputError(
             f"{checkpoint.path}: works on the latents of Stable Diffusion's autoencoder, but does "
             f"not say where that is; give --autoencoder {DEFAULT_VAE} (which is fetched from the "
             "Hugging Face hub) or the folder of one"
         )
-    if chosen["name"] == "sd-vae":
-        chosen.setdefault("path", DEFAULT_VAE)
-    return chosen
+    if autoencoder["name"] == "sd-vae":
+        autoencoder.setdefault("path", DEFAULT_VAE)
+    return autoencoder
 
 
 def _indices(request: SampleRequest, labels: LabelRule | None) -> range:

@@ -1,4 +1,4 @@
-"""All that comes before the first sample. What can be wrong is noticed here; nothing is written."""
+"""Everything before the first sample. Errors are found here; nothing is written."""
 
 import hashlib
 from collections.abc import Mapping
@@ -37,12 +37,12 @@ class Sampling:
 
     @property
     def num_frames(self) -> int:
-        """Of a sample."""
+        """Frames of a sample."""
         return self.checkpoint.config.num_frames
 
     @property
     def size(self) -> int:
-        """Of the square frames, pixels."""
+        """Side of the square frames, in pixels."""
         return self.checkpoint.config.input_size * self.autoencoder.factor
 
 
@@ -130,7 +130,7 @@ def _settings(
     path: Path,
     device: torch.device,
 ) -> dict[str, Any]:
-    """All that a sample's bits depend on besides its number (and, on a GPU, the batch size)."""
+    """Everything a sample depends on besides its number (and, on a GPU, the batch size)."""
     with path.open("rb") as file:
         checkpoint = hashlib.file_digest(file, "sha256").hexdigest()
     return {

@@ -15,15 +15,15 @@ class Process:
 
     rank: int = 0
     world: int = 1
-    local_rank: int = 0  # among those of its machine
+    local_rank: int = 0  # rank among the processes of this machine
 
     def share(self, indices: Sequence[int]) -> Sequence[int]:
-        """Its part. It does not depend on what is done: processes look at different times."""
+        """The part of this process, whether or not some of it is finished."""
         return indices[self.rank :: self.world]
 
 
 def this_process(environment: Mapping[str, str] = os.environ) -> Process:
-    """What torchrun says in RANK, WORLD_SIZE and LOCAL_RANK; without it, the only process.
+    """This process by torchrun's RANK, WORLD_SIZE and LOCAL_RANK; else the only one.
 
     Raises:
         InputError: they are not what torchrun writes.

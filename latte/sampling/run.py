@@ -22,19 +22,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class SampleReport:
-    """What a run ended with."""
+    """Result of a run."""
 
     out: Path
     wanted: int  # samples asked for
-    made: int  # by this process, now
-    present: int  # of those asked for
-    extra: int  # samples in the folder besides, from earlier runs
+    made: int  # made now, by this process
+    present: int  # requested samples that exist
+    extra: int  # other samples in the folder, from earlier runs
     num_frames: int
-    size: int  # of the square frames, pixels
+    size: int  # side of the square frames, in pixels
     preview: Path | None  # None: some samples are still missing
 
     def text(self) -> str:
-        """One line for a person."""
+        """One line for the user."""
         what = f"{self.num_frames} frames, {self.size}×{self.size}: {self.out}"
         if self.preview is None:
             return (
@@ -52,7 +52,7 @@ def sample(request: SampleRequest) -> SampleReport:
     makes the preview.
 
     Raises:
-        InputError: whatever the user can mend, before anything is computed where that can be.
+        InputError: anything the user can fix, if possible before anything is computed.
     """
     return carry_out(prepare(request))
 

@@ -23,12 +23,12 @@ def open_callback(name: str | None, config: TrainConfig) -> Evaluate | None:
     if not (module and colon and function):
         raise InputError(f"--evaluate {name}: write MODULE:FUNCTION")
     try:
-        found = getattr(import_module(module), function)
+        measure = getattr(import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise InputError(
             f"--evaluate {name}: cannot be imported ({error}); a module in the current folder is "
             "found by `python -m latte train`"
         ) from error
-    if not callable(found):
+    if not callable(measure):
         raise InputError(f"--evaluate {name}: is not a function")
-    return found
+    return measure

@@ -1,4 +1,4 @@
-"""What a training run is: a TOML file of six tables, checked before anything starts."""
+"""Configuration of a training run: a TOML file of six tables, checked before anything starts."""
 
 import json
 import tomllib
@@ -53,7 +53,7 @@ class ModelTable:
     temporal_attention: bool = True  # false: an image model (DiT), of one frame
     class_conditional: bool = False
     initialise_from: str | None = None  # a DiT file, or a checkpoint of Latte
-    dit_blocks: Literal["name", "spatial", "both"] = "name"  # which Latte blocks a DiT's fill
+    dit_blocks: Literal["name", "spatial", "both"] = "name"  # Latte blocks to fill from a DiT
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -105,8 +105,8 @@ class DataTable:
     num_videos: CountOrZero = 0  # the first of the split alone; 0 for all
     num_frames: Count = 16
     stride: Count = 3  # source frames per kept frame; shorter videos take the largest that fits
-    size: Count = 256  # of the square frames, in pixels
-    recipe: str = "stylegan-v"  # of latte.data.transforms.RECIPES, or "none"; for video files alone
+    size: Count = 256  # side of the square frames, in pixels
+    recipe: str = "stylegan-v"  # "none" or a name of RECIPES; applies to video files only
     filter: str = "bilinear"
     flip: bool = True  # every other clip, left to right
     images_per_clip: CountOrZero = 0  # independent frames after each clip: joint training
@@ -140,11 +140,11 @@ class TrainingTable:
     weight_decay: NonNegative = 0.0
     ema: Share = 0.9999
     clip_norm: Positive = 0.1
-    clip_from_step: CountOrZero = 20_000  # before it the norm is only measured
+    clip_from_step: CountOrZero = 20_000  # earlier, the gradient norm is only measured
     label_dropout: Share = 0.1  # share of the labels that become "no class"
     seed: CountOrZero = 3407
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16: autocast; weights stay float32
-    tf32: bool = True  # on GPUs that have it
+    tf32: bool = True  # used by GPUs that have it
     compile: bool = False
     checkpoint_activations: bool = False
 
@@ -226,10 +226,10 @@ def load_config(name: str, settings: Sequence[str] = ()) -> TrainConfig:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name}: not TOML ({error})") from error
-    chosen = {setting.partition("=")[0].strip() for setting in settings}
-    if "model.preset" in chosen:  # takes the place of the file's sizes, not of those beside it
+    changed = {setting.partition("=")[0].strip() for setting in settings}
+    if "model.preset" in changed:  # takes the place of the file's sizes, not of those beside it
         for size in ("hidden_size", "depth", "num_heads"):
-            if f"model.{size}" not in chosen:
+            if f"model.{size}" not in changed:
                 table.get("model", {}).pop(size, None)
     return convert(with_settings(table, settings), TrainConfig, name)
 

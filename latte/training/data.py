@@ -1,4 +1,4 @@
-"""Which clip is the n-th of a training run, and how it is made.
+"""The n-th sample of a training run: which clip it is, and how it is made.
 
 Sample n is a function of the seed and n alone: the order of an epoch is a seeded shuffle, and
 offset, flip and images are drawn from the seed and n. So a run can be left and taken up at any n,
@@ -30,7 +30,7 @@ class Plan:
 
     number: int
     clip: Clip
-    images: tuple[Clip, ...]  # of one frame each
+    images: tuple[Clip, ...]  # clips of one frame
     label: int | None
     image_labels: tuple[int, ...]
 
@@ -48,17 +48,17 @@ class TrainingSet:
     """The videos that are long enough, and how clips are taken from them."""
 
     videos: VideoSet
-    infos: tuple[VideoInfo, ...]  # of each video
-    labels: tuple[int, ...] | None  # of each video; None where there are no classes
+    infos: tuple[VideoInfo, ...]  # one for each video
+    labels: tuple[int, ...] | None  # one for each video; None without classes
     classes: tuple[str, ...]  # names, by label
-    fps: float | None  # of the source videos, where it is known
+    fps: float | None  # frames per second of the source videos; None: not known
     table: DataTable
     seed: int
     num_listed: int  # videos that were looked at, the too short ones included
 
     @property
     def preparation(self) -> Preparation:
-        """What happens to frames of video files."""
+        """How frames of video files are prepared."""
         return Preparation(
             recipe=self.table.recipe,
             size=self.table.size,
@@ -144,7 +144,7 @@ class TrainingSet:
 
     @cached_property
     def _ends(self) -> list[int]:
-        """Up to which number the frames of each video reach, all frames in a row."""
+        """For each video, the number of frames up to its end, all videos in a row."""
         return list(accumulate(info.num_frames for info in self.infos))
 
     def _clip(self, index: int, number: int) -> Clip:
@@ -162,7 +162,7 @@ class TrainingSet:
         )
 
     def _stride(self, num_frames: int) -> int:
-        """Of a clip of a video of this length."""
+        """Stride of a clip of a video of this length."""
         gaps = self.table.num_frames - 1
         return min(self.table.stride, (num_frames - 1) // gaps) if gaps else self.table.stride
 

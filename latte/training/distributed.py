@@ -20,11 +20,11 @@ _PATIENCE = timedelta(days=2)
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """All processes of the run, as one of them sees them."""
+    """The processes of a run, from the view of one of them."""
 
     rank: int = 0
     world_size: int = 1
-    device: torch.device  # of this process
+    device: torch.device  # device of this process
     meeting: Any = None  # torch's group of all processes, with more patience than its default one
 
     @property
@@ -62,15 +62,15 @@ def join_group(device: str) -> Iterator[Group]:
         InputError: the device is not there.
     """
     process = this_process()
-    chosen = choose_device(device, process)
+    place = choose_device(device, process)
     if "WORLD_SIZE" not in os.environ:
-        yield Group(device=chosen)
+        yield Group(device=place)
         return
-    if chosen.type == "cuda":
-        torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
         meeting = dist.new_group(backend="gloo", timeout=_PATIENCE)
-        yield Group(rank=process.rank, world_size=process.world, device=chosen, meeting=meeting)
+        yield Group(rank=process.rank, world_size=process.world, device=place, meeting=meeting)
     finally:
         dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""What the encoder gives for every frame of a set of videos, kept on disk.
+"""Latents of every frame of a set of videos, kept on disk.
 
 Training then decodes and encodes nothing. Frames are kept, not clips: the VAE sees each frame by
 itself, so every clip at every offset is made of the same few.
@@ -45,7 +45,7 @@ _DTYPES: Mapping[str, torch.dtype] = {"float16": torch.float16, "float32": torch
 class CachedLatents:
     """The moments of the frames of a set; small, and can be pickled."""
 
-    files: Mapping[tuple[str, bool], Path]  # by name of the video and whether it is mirrored
+    files: Mapping[tuple[str, bool], Path]  # key: name of the video, whether it is mirrored
 
     def moments(self, video: str, frames: Sequence[int], mirrored: bool = False) -> Tensor:
         """Mean and standard deviation of the latents of chosen frames: float32 (F, 2C, h, w).
@@ -80,10 +80,10 @@ class LatentCache:
     """
 
     folder: Path
-    preparation: Preparation  # of the frames of video files
+    preparation: Preparation  # how frames of video files are prepared
     autoencoder: Autoencoder
     mirror: bool = False  # frames flipped left to right as well: the encoder is not symmetric
-    stored: StoredType = "float16"  # on disk; float32 gives exactly what encoding gives
+    stored: StoredType = "float16"  # type on disk; float32 gives exactly what encoding gives
     workers: int = 0  # processes that decode; does not affect results
     progress: bool = True  # show a progress bar while frames are encoded
 
@@ -129,10 +129,10 @@ class LatentCache:
             workers=self.workers,
             label=lambda task: task[0].name,
         )
-        for video, found in zip(videos.videos, described, strict=True):
-            if isinstance(found, BrokenVideoError):
-                raise found
-            info, identity = found
+        for video, description in zip(videos.videos, described, strict=True):
+            if isinstance(description, BrokenVideoError):
+                raise description
+            info, identity = description
             yield (
                 video,
                 info,

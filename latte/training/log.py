@@ -1,4 +1,4 @@
-"""What a run says of itself: a line for a person, a CSV file, TensorBoard."""
+"""Log of a run: CSV files and TensorBoard."""
 
 import csv
 from collections.abc import Mapping
@@ -48,9 +48,9 @@ class RunLog:
             with named(path), path.open(newline="", encoding="utf-8") as file:
                 reader = csv.DictReader(file)
                 columns = list(reader.fieldnames or [])
-                kept = [each for each in reader if _is_whole(each)]
+                kept = [old_row for old_row in reader if _is_whole(old_row)]
         if name not in self._columns:
-            kept = [each for each in kept if int(each["step"]) <= self._resumed_at]
+            kept = [old_row for old_row in kept if int(old_row["step"]) <= self._resumed_at]
         columns += [key for key in ("step", *row) if key not in columns]
         with atomic_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)

@@ -30,7 +30,7 @@ LOSSES = ("loss", "mse", "vb")
 
 @dataclass(frozen=True, kw_only=True)
 class RunParts:
-    """All that a step needs besides the state."""
+    """Everything a step needs besides the state."""
 
     config: TrainConfig
     group: Group
@@ -146,7 +146,7 @@ def sample_numbers(training: TrainingTable, samples: int, step: int, group: Grou
 
 
 def learning_rate(training: TrainingTable, step: int) -> float:
-    """Of the update that completes step `step` + 1: a linear rise, then constant or a cosine."""
+    """Learning rate of the update that completes step `step` + 1: linear rise, then the decay."""
     peak = training.learning_rate
     if step < training.warmup_steps:
         return peak * (step + 1) / training.warmup_steps
@@ -172,7 +172,7 @@ def _row(window: Tensor, state: TrainState, parts: RunParts) -> dict[str, float]
 
 
 def diverged(state: TrainState) -> InputError:
-    """What to say of weights or losses that are not numbers any more."""
+    """The error for weights or losses that are not finite."""
     return InputError(
         f"step {state.counters.step}: the loss is no longer finite; start another run with a lower "
         "training.learning_rate, or precision fp32, and model.initialise_from the last checkpoint "

@@ -1,4 +1,4 @@
-"""All that comes before the first step. What can be wrong is noticed here, before a file is made.
+"""Everything before the first step. Errors are found here, before any file is written.
 
 Latents of a cache are the exception: they take time, and are kept.
 """
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a run is carried out. Cannot move the weights, but by the device's own arithmetic."""
+    """How a run is executed. Affects the weights only through the device's arithmetic."""
 
     out: Path
     data_root: Path
@@ -48,7 +48,7 @@ class RunOptions:
 
 
 def prepare(config: TrainConfig, options: RunOptions, group: Group) -> tuple[RunParts, TrainState]:
-    """What a run needs, and where it stands: at its beginning, or where it was left.
+    """The parts of a run and its state: initial, or of its last checkpoint.
 
     Raises:
         InputError: data, weights, device or an earlier part of the run are not as it needs them.
@@ -98,7 +98,7 @@ def check_folder(out: Path) -> None:
     Raises:
         InputError: it cannot.
     """
-    place = next(each for each in (out, *out.parents) if each.exists())
+    place = next(folder for folder in (out, *out.parents) if folder.exists())
     if not place.is_dir():
         raise InputError(f"{place}: is a file, but a run is a folder; give another --out")
     if not os.access(place, os.W_OK):
@@ -132,14 +132,14 @@ def _state(
     inputs: RunInputs,
 ) -> tuple[TrainState, list[str]]:
     """The first weights, or those of the last checkpoint, with notes."""
-    found = latest_state(options.checkpoints, config)
-    table = config.model if found is None else replace(config.model, initialise_from=None)
+    checkpoint = latest_state(options.checkpoints, config)
+    table = config.model if checkpoint is None else replace(config.model, initialise_from=None)
     model, notes = initial_model(latte_config, table, config.training.seed)
     state = _new_state(model.to(group.device), config.training)
-    if found is not None:
-        notes += load_state(found, state, config, inputs)
+    if checkpoint is not None:
+        notes += load_state(checkpoint, state, config, inputs)
         step, steps = state.counters.step, config.training.steps
-        notes.append(f"resuming from step {step} of {steps} ({found.parent})")
+        notes.append(f"resuming from step {step} of {steps} ({checkpoint.parent})")
     return state, notes
 
 

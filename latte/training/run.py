@@ -28,7 +28,7 @@ from latte.training.state import TrainState, drop_old_states, save_state
 
 __all__ = ["RunOptions", "train"]
 
-LOCK = ".lock"  # in a run's folder
+LOCK = ".lock"  # file in a run's folder
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
@@ -130,7 +130,7 @@ class _Run:
     state: TrainState
 
     def to_the_end(self, log: RunLog | None, should_stop: Callable[[], bool]) -> Path:
-        """All steps; whatever ends them early, what was trained is written first."""
+        """Run all steps; whatever ends them early, trained weights are written first."""
         counters = self.state.counters
         saved_at = counters.step
 
@@ -159,7 +159,7 @@ class _Run:
                 progress=self.options.progress,
             )
         except InputError:
-            # A loss that is no longer finite has spoilt the weights: the last checkpoint stands.
+            # A loss that is not finite has corrupted the weights: the last checkpoint stands.
             # Other processes may be within a step: nobody waits for them.
             if counters.step > saved_at and _is_finite(self.state):
                 self._write()
@@ -226,7 +226,7 @@ class _Run:
 
 
 def _settings(parts: RunParts, state: TrainState) -> Settings:
-    """What a checkpoint says of how it was made, and how to sample from it."""
+    """Metadata of a checkpoint: how it was made, and how to sample from it."""
     config, training_set = parts.config, parts.training_set
     settings: Settings = {
         "dataset": config.data.dataset,

@@ -34,7 +34,7 @@ class Snapshot:
         By default DDIM, with the steps and the guidance of the [output] table.
         """
         output, diffusion = self.config.output, self.config.diffusion
-        chosen = options or SamplingOptions(
+        sampling = options or SamplingOptions(
             method="ddim",
             steps=min(output.sample_steps, diffusion.num_steps),
             guidance_scale=output.guidance_scale if self.model.config.num_classes else 1.0,
@@ -42,9 +42,9 @@ class Snapshot:
         )
         sampler = Sampler(
             model=self.model,
-            diffusion=open_diffusion(chosen, diffusion),
+            diffusion=open_diffusion(sampling, diffusion),
             autoencoder=self.autoencoder,
-            options=chosen,
+            options=sampling,
             precision=self.config.training.precision,
         )
         return sampler.clips(range(count), self.labels(count))

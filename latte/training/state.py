@@ -35,17 +35,17 @@ class Counters:
 
     step: int = 0
     samples: int = 0  # clips seen by all processes together
-    seconds: float = 0.0  # of training, all sessions together
+    seconds: float = 0.0  # training time of all sessions
     # Sums since the last line of the log: passes, loss, mse, vb, gradient norm.
     window: list[float] = field(default_factory=lambda: [0.0] * 5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainState:
-    """What changes while a network is trained."""
+    """All that changes while a network is trained."""
 
     model: Latte
-    averages: dict[str, Tensor]  # of the parameters, by name
+    averages: dict[str, Tensor]  # averaged parameters, by name
     optimizer: torch.optim.AdamW
     counters: Counters
 
@@ -56,7 +56,7 @@ class TrainState:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
-    """What a file of a state says beside the tensors."""
+    """Header of a state's file."""
 
     config: TrainConfig
     inputs: RunInputs
@@ -72,7 +72,7 @@ def save_state(
 ) -> Path:
     """Write one checkpoint below `folder`; it appears complete or not at all."""
     final = folder / f"{state.counters.step:07d}"
-    for left_over in folder.glob(".partial-*"):  # from a run that was killed
+    for left_over in folder.glob(".partial-*"):  # a killed run leaves them
         shutil.rmtree(left_over)
     # Durable: the checkpoint before it may be deleted then.
     with atomic_path(final, durable=True) as partial:
@@ -143,9 +143,9 @@ def latest_state(folder: Path, config: TrainConfig) -> Path | None:
     Raises:
         InputError: there are weights of a run, but nothing to go on from.
     """
-    found = _files(folder, "state.safetensors")
-    if found:
-        return found[-1]
+    states = _files(folder, "state.safetensors")
+    if states:
+        return states[-1]
     if weights := _files(folder, "ema.safetensors"):
         raise InputError(
             f"{folder}: the run has weights of step {_step(weights[-1])}, but no state.safetensors "
@@ -205,7 +205,7 @@ def _tensors(state: TrainState) -> dict[str, Tensor]:
 
 
 def _way_on(path: Path, config: TrainConfig) -> str:
-    """What to do without this state."""
+    """Advice where this state cannot be used."""
     folder = path.parents[1]
     others = [other for other in _files(folder, path.name) if other != path]
     if others:
@@ -215,13 +215,13 @@ def _way_on(path: Path, config: TrainConfig) -> str:
 
 def _another_run(folder: Path, config: TrainConfig) -> str:
     weights = _files(folder, "ema.safetensors")
-    if not weights or config.model.conditioning == "all-tokens":  # which begins with no file
+    if not weights or config.model.conditioning == "all-tokens":  # it cannot begin with a file
         return "begin another run with --out"
     return f"begin another run with --out and model.initialise_from={weights[-1]}"
 
 
 def _files(folder: Path, name: str) -> list[Path]:
-    """Of all checkpoints, the oldest first."""
+    """Files of this name in all checkpoints, the oldest first."""
     return sorted(folder.glob(f"[0-9]*/{name}"), key=_step)
 
 

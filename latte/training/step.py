@@ -1,4 +1,4 @@
-"""One pass: samples → loss. Each sample's noise, time and label dropout are its own."""
+"""One pass: samples → loss. Noise, time and label dropout depend on the sample alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from latte.training.latents import CachedLatents
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """What one pass needs, on the device."""
+    """Inputs of one pass, on the device."""
 
     latents: Tensor  # (N, F + I, C, h, w)
     noise: Tensor  # the same shape
@@ -27,7 +27,7 @@ class Batch:
 
     @property
     def model_inputs(self) -> dict[str, Tensor | int | None]:
-        """What `Latte.forward` is given besides x and t."""
+        """Arguments of `Latte.forward` besides x and t."""
         inputs: dict[str, Tensor | int | None] = {"y": self.y}
         if self.y_images is not None:
             inputs["y_images"] = self.y_images
@@ -99,7 +99,7 @@ def _moments(
     cache: CachedLatents | None,
     device: torch.device,
 ) -> Tensor:
-    """What the encoder says of each sample's frames, (N, F + I, 2C, h, w)."""
+    """The encoder's moments of each sample's frames, (N, F + I, 2C, h, w)."""
     if cache is None:
         clips = [sample.frames for sample in samples if sample.frames is not None]
         frames = torch.from_numpy(np.stack(clips))

@@ -53,7 +53,7 @@ def _check_preparation(table: DataTable) -> None:
 
 
 def _open_videos(table: DataTable, data_root: Path) -> VideoSet:
-    """Those that the table lists, whatever their lengths."""
+    """The videos of the table, of any length."""
     if table.dataset in DATASETS:
         videos = open_dataset(table.dataset, data_root=data_root, split=table.split)
     elif Path(table.dataset).exists():
@@ -63,10 +63,10 @@ def _open_videos(table: DataTable, data_root: Path) -> VideoSet:
             f"data.dataset = {table.dataset!r}: is neither a path that is there nor the name of a "
             f"data set: {nearest(table.dataset, list(DATASETS))}"
         )
-    chosen = videos.videos[: table.num_videos or None]
+    selected = videos.videos[: table.num_videos or None]
     if table.dataset == "shapes":
-        chosen = tuple(_redrawn(video, table) for video in chosen)
-    return replace(videos, videos=chosen)
+        selected = tuple(_redrawn(video, table) for video in selected)
+    return replace(videos, videos=selected)
 
 
 def _long_enough(

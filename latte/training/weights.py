@@ -26,22 +26,22 @@ def initial_model(config: LatteConfig, table: ModelTable, seed: int) -> tuple[La
     if table.initialise_from is None:
         return model, []
     path = Path(table.initialise_from)
-    found = load_initial(path)
-    if not isinstance(found, Checkpoint):
-        return model, initialise_from_dit(model, found, blocks=table.dit_blocks)
-    for field in ("variant", "num_heads"):  # that leave no trace in names and shapes
-        theirs, ours = getattr(found.config, field), getattr(config, field)
+    source = load_initial(path)
+    if not isinstance(source, Checkpoint):
+        return model, initialise_from_dit(model, source, blocks=table.dit_blocks)
+    for field in ("variant", "num_heads"):  # names and shapes do not show them
+        theirs, ours = getattr(source.config, field), getattr(config, field)
         if theirs != ours:
             raise InputError(f"{path}: has {field} {theirs}, but the model of this run has {ours}")
     wanted = model.state_dict()
-    for name, tensor in found.state_dict.items():
+    for name, tensor in source.state_dict.items():
         if name not in wanted or wanted[name].shape != tensor.shape:
             raise InputError(
                 f"{path}: {name} {tuple(tensor.shape)} does not fit the model of this run; give a "
                 "checkpoint of the same [model] table"
             )
-    missing = sorted(wanted.keys() - found.state_dict.keys())
+    missing = sorted(wanted.keys() - source.state_dict.keys())
     if missing:
         raise InputError(f"{path}: has no {missing[0]}, which the model of this run needs")
-    model.load_state_dict(found.state_dict)
+    model.load_state_dict(source.state_dict)
     return model, [f"{path}: all weights taken"]
