@@ -58,7 +58,7 @@ REPRODUCE = Runner(
         *("executor", "nodes", "gpus", "slurm", "vbench", "only_available", "results_folder"),
     ),
     module="benchmarks.reproduce.run",
-    request="benchmarks.reproduce.run:ReproduceRequest",
+    request="benchmarks.reproduce.request:ReproduceRequest",
 )
 
 

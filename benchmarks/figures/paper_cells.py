@@ -143,6 +143,12 @@ def cost(tasks: Sequence[PaperTraining], done: Iterable[str] = ()) -> Cost:
     )
 
 
+def remaining_cost(designs: Sequence[Design], request: TrainingRequest) -> Cost:
+    """What is left to train of all designs, whether or not their requirements are met."""
+    tasks = [*_trainings(designs, request).values()]
+    return cost(tasks, read_cells(request.folder / FILE))
+
+
 def training_job(task: PaperTraining, request: TrainingRequest) -> Job:
     """The cell of a training as a job."""
     path = request.initialise_from

@@ -12,7 +12,9 @@ from benchmarks.figures import paper_cells
 from benchmarks.figures.designs import VARIANTS
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.reproduce import run as reproduce
-from benchmarks.reproduce.run import ReproduceRequest, runner_commands
+from benchmarks.reproduce.paper_scale import requirements_of_runners, training_request
+from benchmarks.reproduce.request import ReproduceRequest
+from benchmarks.reproduce.run import runner_commands
 from benchmarks.runners import RUNNERS, reproduced
 from latte.data.errors import FailedRunError, InputError
 
@@ -119,8 +121,9 @@ def test_all_that_any_runner_lacks_is_said_before_anything_starts(nothing_here, 
 
 
 def test_what_is_here_is_run_and_what_is_left_out_is_said(
-    nothing_here, tmp_path, monkeypatch, capsys
+    nothing_here, tmp_path, monkeypatch, caplog
 ):
+    caplog.set_level("INFO")
     some = {"only_available": True, "vbench": (str(tmp_path / "m_eval_results.json"),)}
     (tmp_path / "m_eval_results.json").write_text(
         '{"scene": [0.5, [{"video_path": "a-0.mp4", "video_results": 0.5}]]}', encoding="utf-8"
@@ -129,9 +132,10 @@ def test_what_is_here_is_run_and_what_is_left_out_is_said(
     figures = {"figure5", "figure6", "figure7", "figure8", "intext"}
     started = run({}, monkeypatch, request)
     assert set(KNOWN) - set(started) == {"table3", "table5", *figures}
-    said = capsys.readouterr().err
-    assert said.startswith("left out: table3, table5, figure5, figure6, figure7, figure8, intext;")
-    assert "\n  - data set faceforensics: " in said
+    cost, left_out = (record.getMessage() for record in caplog.records)
+    assert "3,200,000 steps in 16 of 16 trainings" in cost
+    assert all(name in left_out for name in ("table3", "table5", *figures))
+    assert "\n  - data set faceforensics: " in left_out
     # What trains figures is here: they are run, each for what it can show.
     here = Requirement(name="all", met=True, advice="")
     monkeypatch.setattr(
@@ -142,7 +146,8 @@ def test_what_is_here_is_run_and_what_is_left_out_is_said(
 
 def test_trained_networks_are_looked_into_where_none_could_be_trained(nothing_here, tmp_path):
     def names(figure: str) -> set[str]:
-        needed = reproduce.needed_at_paper_scale(tmp_path / "results", nothing_here)
+        request = training_request(tmp_path / "results", nothing_here)
+        needed = requirements_of_runners(request, nothing_here)
         (part,) = needed[figure]
         return {each.name for each in part}
 
@@ -175,9 +180,9 @@ def test_the_report_comes_last_and_every_runner_once(monkeypatch):
 @pytest.mark.parametrize(
     ("codes", "fixable", "names"),
     [
-        ({"table3": 2, "figure7": 2}, True, "table3, figure7 ended early"),
-        ({"table3": 2, "figure7": 1}, False, "table3, figure7 ended early"),
-        ({"figure5": -9}, False, "figure5 ended early"),
+        ({"table3": 2, "figure7": 2}, True, "table3, figure7 failed"),
+        ({"table3": 2, "figure7": 1}, False, "table3, figure7 failed"),
+        ({"figure5": -9}, False, "figure5 failed"),
     ],
 )
 def test_a_runner_that_fails_costs_no_other_and_fails_the_run_at_the_end(
