@@ -114,7 +114,7 @@ def _designs(*figures: CurveFigure) -> Sequence[Design]:
 
 
 def _requirements_of_probe(spec: ProbeSpec, trainings: TrainingRequest) -> list[Requirement]:
-    """What probes networks that Figure 5f has trained; if some are not trained, what trains them."""
+    """What probes networks that Figure 5f trained, or what trains them where some are missing."""
     request = SimilarityRequest(
         scale="paper",
         seeds=trainings.num_seeds,
