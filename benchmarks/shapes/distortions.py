@@ -1,14 +1,14 @@
-"""Real videos made worse in one known way: generators that need no training.
+"""Real videos with one known distortion: generators that need no training.
 
-Each distortion takes uint8 (T, H, W, 3), a strength and a random stream of its own video, and gives
-uint8 of the same shape. A stronger one is never nearer to the original: what a weaker one changed
-stays changed, since the random stream does not depend on the strength.
+Each distortion takes uint8 (T, H, W, 3), a strength and its video's random stream, and gives uint8
+of the same shape. A stronger one is never nearer to the original: what a weaker one changed stays
+changed, since the random stream does not depend on the strength.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -117,59 +117,60 @@ def slowed(clip: np.ndarray, factor: float, random: np.random.Generator) -> np.n
     return clip[(np.arange(len(clip)) / factor).astype(int)]
 
 
-def as_it_is(clip: np.ndarray, factor: float, random: np.random.Generator) -> np.ndarray:
-    """For what is done before a clip is read."""
+def unchanged(clip: np.ndarray, factor: float, random: np.random.Generator) -> np.ndarray:
+    """The clip itself, for a distortion that only chooses other frames to read."""
     return clip
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Distortion:
-    """What is done to a clip, and what its strength means."""
+    """A function of a clip, and the meaning of its strength."""
 
     distort: Distort
     of: Literal["space", "time"]
     strength: str  # what the strength is, with its unit
-    none: float = 0.0  # the strength at which nothing changes
+    none: float = 0.0  # strength at which nothing changes
     skips: bool = False  # frame k is frame k · strength of the original
 
 
 DISTORTIONS: Mapping[str, Distortion] = MappingProxyType(
     {
-        "blur": Distortion(distort=blur, of="space", strength="σ, pixels"),
-        "noise": Distortion(distort=noise, of="space", strength="σ, grey levels"),
-        "jpeg": Distortion(distort=jpeg, of="space", strength="100 − quality"),
-        "swapped patches": Distortion(
-            distort=swapped_patches, of="space", strength="share of 64 patches"
-        ),
-        "wrong colours": Distortion(
-            distort=wrong_colours, of="space", strength="share of the exchange"
-        ),
-        "shaken": Distortion(distort=shaken, of="time", strength="shift of a frame, pixels"),
-        "frozen": Distortion(distort=frozen, of="time", strength="share of the clip"),
-        "shuffled": Distortion(distort=shuffled, of="time", strength="share of the frames"),
-        "disordered": Distortion(distort=disordered, of="time", strength="reach, frames"),
-        "jittered": Distortion(distort=jittered, of="time", strength="reach, frames"),
-        "reversed": Distortion(distort=reversed_in_time, of="time", strength="share of the videos"),
-        "slowed": Distortion(distort=slowed, of="time", strength="times slower", none=1.0),
-        "sped up": Distortion(
-            distort=as_it_is, of="time", strength="times faster", none=1.0, skips=True
-        ),
+        "blur": Distortion(blur, "space", "σ, pixels"),
+        "noise": Distortion(noise, "space", "σ, grey levels"),
+        "jpeg": Distortion(jpeg, "space", "100 − quality"),
+        "swapped patches": Distortion(swapped_patches, "space", "share of 64 patches"),
+        "wrong colours": Distortion(wrong_colours, "space", "share of the exchange"),
+        "shaken": Distortion(shaken, "time", "shift of a frame, pixels"),
+        "frozen": Distortion(frozen, "time", "share of the clip"),
+        "shuffled": Distortion(shuffled, "time", "share of the frames"),
+        "disordered": Distortion(disordered, "time", "reach, frames"),
+        "jittered": Distortion(jittered, "time", "reach, frames"),
+        "reversed": Distortion(reversed_in_time, "time", "share of the videos"),
+        "slowed": Distortion(slowed, "time", "times slower", none=1.0),
+        "sped up": Distortion(unchanged, "time", "times faster", none=1.0, skips=True),
     }
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistortedVideo:
-    """A video whose clips are distorted as they are read; a set of them is a stand-in generator."""
+class DerivedVideo:
+    """A video made from another one as it is read."""
 
     video: Video
-    distortion: str
-    strength: float
     prepared: bool = True
 
     @property
     def name(self) -> str:
+        """The original's name."""
         return self.video.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistortedVideo(DerivedVideo):
+    """A video whose clips are distorted; a set of them is a stand-in generator."""
+
+    distortion: str
+    strength: float
 
     def probe(self) -> VideoInfo:
         """Length and size: those of the original, but a faster one is over sooner."""
@@ -177,7 +178,7 @@ class DistortedVideo:
         if not DISTORTIONS[self.distortion].skips:
             return info
         last = int((info.num_frames - 1) / self.strength)
-        return VideoInfo(num_frames=last + 1, height=info.height, width=info.width)
+        return replace(info, num_frames=last + 1)
 
     def read(self, frames: Sequence[int]) -> np.ndarray:
         """The distorted frames; the random stream depends on the video's name alone."""
@@ -187,7 +188,7 @@ class DistortedVideo:
         return DISTORTIONS[self.distortion].distort(clip, self.strength, random)
 
     def digest(self, frames: Sequence[int]) -> str:
-        """Hash over the original's content and what is done to it."""
+        """Hash over the original's content and the distortion."""
         made_of = [self.video.digest(self._source(frames)), self.distortion, self.strength]
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
@@ -199,56 +200,39 @@ class DistortedVideo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnlargedVideo:
+class EnlargedVideo(DerivedVideo):
     """A video with its pixels repeated: the traffic of large frames without any files."""
 
-    video: Video
     factor: int = 8
-    prepared: bool = True
-
-    @property
-    def name(self) -> str:
-        return self.video.name
 
     def probe(self) -> VideoInfo:
         """Length and enlarged size."""
         info = self.video.probe()
-        return VideoInfo(
-            num_frames=info.num_frames,
-            height=info.height * self.factor,
-            width=info.width * self.factor,
-        )
+        return replace(info, height=info.height * self.factor, width=info.width * self.factor)
 
     def read(self, frames: Sequence[int]) -> np.ndarray:
         """uint8 (T, H · factor, W · factor, 3)."""
         return self.video.read(frames).repeat(self.factor, axis=1).repeat(self.factor, axis=2)
 
     def digest(self, frames: Sequence[int]) -> str:
-        """The original's: the enlarged pixels hold no more."""
+        """The original's with the factor."""
         return f"{self.factor}×{self.video.digest(frames)}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class WidenedVideo:
+class WidenedVideo(DerivedVideo):
     """A source video with a margin left and right, its edge columns repeated.
 
     The centre square of its frames is the original, so that crop and resize have work to do.
     """
 
-    video: Video
     margin: int  # pixels on each side
     prepared: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.video.name
 
     def probe(self) -> VideoInfo:
         """Length and widened size."""
         info = self.video.probe()
-        return VideoInfo(
-            num_frames=info.num_frames, height=info.height, width=info.width + 2 * self.margin
-        )
+        return replace(info, width=info.width + 2 * self.margin)
 
     def read(self, frames: Sequence[int]) -> np.ndarray:
         """uint8 (T, H, margin + W + margin, 3)."""

@@ -117,6 +117,10 @@ class SampledModel:
         videos = generated_videos(self.checkpoint, count, self.options, dataset="shapes")
         return replace(videos, name=self.label)
 
+    def with_seed(self, seed: int) -> "SampledModel":
+        """The same with another seed."""
+        return replace(self, options=replace(self.options, seed=seed))
+
     @cached_property
     def hashes(self) -> tuple[str, str]:
         """Hashes of the checkpoint and of the autoencoder."""

@@ -56,27 +56,11 @@ REVISION = 2  # raised by any change of this module that changes a number
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effort:
-    """What a scale spends on each method."""
-
-    num_videos: int  # size of each set
-    sampling: SamplingOptions
-
-
-EFFORTS: Mapping[Scale, Effort] = MappingProxyType(
-    {
-        # As the demo, so that a store shared by both has the features already.
-        "tiny": Effort(num_videos=NUM_VIDEOS, sampling=SAMPLING),
-        "small": Effort(num_videos=4 * NUM_VIDEOS, sampling=replace(SAMPLING, steps=100)),
-    }
-)
-
-
-@dataclass(frozen=True, kw_only=True)
 class ShapesRequest:
     """What to measure, and how the work is done, which does not affect results."""
 
-    effort: Effort
+    num_videos: int = NUM_VIDEOS  # size of each set
+    sampling: SamplingOptions = SAMPLING  # but for its seed
     seeds: int = 1  # repetitions: other real videos, other samples
     checkpoint: Path | None = None  # None: the bundled model
     workers: int = 0
@@ -84,37 +68,38 @@ class ShapesRequest:
     store: Path | None = None  # None: in the folder of the cells
 
 
-@dataclass(frozen=True, kw_only=True)
-class Method:
-    """The source of a row's videos: a model, a stand-in, or neither (the real videos)."""
-
-    label: str
-    model: SampledModel | None = None
-    stand_in: Generator | None = None
+SCALES: Mapping[Scale, ShapesRequest] = MappingProxyType(
+    {
+        "tiny": ShapesRequest(),  # as the demo: a store shared by both has the features already
+        "small": ShapesRequest(num_videos=4 * NUM_VIDEOS, sampling=replace(SAMPLING, steps=100)),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodTask:
     """One method, measured once."""
 
-    method: Method
-    effort: Effort
+    source: SampledModel | Generator | None  # None: the real videos themselves
+    num_videos: int
     seed: int
     device: str = "cpu"
 
     @property
     def key(self) -> str:
         """Hash over everything that decides the numbers."""
-        model, stand_in = self.method.model, self.method.stand_in
+        source = self.source
+        model = source if isinstance(source, SampledModel) else None
+        stand_in = source if isinstance(source, Generator) else None
         return cell_key(
             cell="method on shapes",
             revision=REVISION,
             shapes=VERSION,
             networks=embedded_networks(),
             model=model.hashes if model else (),
-            sampling=asdict(self.effort.sampling) if model else None,
+            sampling=asdict(model.options) if model else None,
             stand_in=stand_in.key if stand_in else None,
-            num_videos=self.effort.num_videos,
+            num_videos=self.num_videos,
             resamples=RESAMPLES,
             dimensions=DIMENSIONS_VERSION,
             seed=self.seed,
@@ -122,13 +107,18 @@ class MethodTask:
         )
 
     @property
+    def label(self) -> str:
+        """Row of the tables."""
+        return REAL if self.source is None else self.source.label
+
+    @property
     def name(self) -> str:
         """For messages."""
-        return f"{self.method.label}, seed {self.seed}"
+        return f"{self.label}, seed {self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnShapes:
+class MeasuredMethods:
     """What was measured of every method."""
 
     num_videos: int  # size of each set
@@ -177,35 +167,32 @@ class OnShapes:
 
     def provenance(self, metrics: Collection[str]) -> tuple[Provenance, ...]:
         """Command, model, fingerprints, versions, hardware, date and seconds of the work."""
-        every = [cell for cells in self.cells.values() for cell in cells]
-        if not every:
+        measured = [cell for cells in self.cells.values() for cell in cells]
+        if not measured:
             return ()
         prints = sorted(
             {
-                f"{metric} {found['fingerprint']}"
-                for cell in every
-                for metric, found in cell.details.items()
+                f"{metric} {value['fingerprint']}"
+                for cell in measured
+                for metric, value in cell.details.items()
                 if metric in metrics
             }
         )
         model = {self.model: self.sampled} if self.sampled else {}
-        return (of_cells(every, {**model, "protocol fingerprints": ", ".join(prints)}),)
+        return (of_cells(measured, {**model, "protocol fingerprints": ", ".join(prints)}),)
 
 
-def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:
+def measure_on_shapes(request: ShapesRequest, folder: Path) -> MeasuredMethods:
     """Measure every method that is not in `folder`/cells.jsonl yet.
 
     Raises:
         InputError: the checkpoint is not a model of shapes, or the file of cells is broken.
     """
-    model = model_of_shapes(request.checkpoint, request.effort.sampling)
-    methods = [Method(label=generator.label, stand_in=generator) for generator in GENERATORS]
-    methods.append(Method(label=REAL))
-    if model is not None:
-        methods.insert(0, Method(label=model.label, model=model))
+    model = model_of_shapes(request.checkpoint, request.sampling)
+    sources = [*([model] if model else []), *GENERATORS, None]
     tasks = [
-        MethodTask(method=method, effort=request.effort, seed=seed, device=request.device)
-        for method in methods
+        MethodTask(source=source, num_videos=request.num_videos, seed=seed, device=request.device)
+        for source in sources
         for seed in range(request.seeds)
     ]
     options = ExtractionOptions(
@@ -214,19 +201,18 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> OnShapes:
     choose_device(request.device, Process())  # refused once, not for each method
     finished = measure_cells(tasks, partial(measure_method, options=options), folder / FILE)
     finished.raise_if_empty()
+    label = model.label if model else BUNDLED
+    reasons = {} if model else {label: NO_MODEL}
+    failed = {cell.key: cell.reason for cell in finished.failed}
     cells: dict[str, list[CellRecord]] = {}
     for task in tasks:
         if task.key in finished.cells:
-            cells.setdefault(task.method.label, []).append(finished.cells[task.key])
-    label = model.label if model else BUNDLED
-    reasons = {} if model else {label: NO_MODEL}
-    failed = {cell.name: cell.reason for cell in finished.failed}
-    for task in tasks:
-        if task.name in failed:
-            reasons[task.method.label] = f"Failed: {failed[task.name]}"
-    return OnShapes(
-        num_videos=request.effort.num_videos,
-        methods=tuple(dict.fromkeys((label, *(method.label for method in methods)))),
+            cells.setdefault(task.label, []).append(finished.cells[task.key])
+        elif task.key in failed:
+            reasons[task.label] = f"Failed: {failed[task.key]}"
+    return MeasuredMethods(
+        num_videos=request.num_videos,
+        methods=tuple(dict.fromkeys((label, *(task.label for task in tasks)))),
         cells=cells,
         reasons=reasons,
         model=label,
@@ -240,22 +226,21 @@ def measure_method(task: MethodTask, options: ExtractionOptions) -> CellValue:
 
     The real videos have IS-shapes and the dimensions alone.
     """
-    method, count = task.method, task.effort.num_videos
+    source, count = task.source, task.num_videos
     first = 2 * count * task.seed  # no two seeds share a video
     real = videos = real_videos(first, count)
-    if method.model is not None:
-        sampling = replace(task.effort.sampling, seed=task.seed)
-        videos = replace(method.model, options=sampling).videos(count)
+    if isinstance(source, SampledModel):
+        videos = source.with_seed(task.seed).videos(count)
     else:
         options = replace(options, workers=0)  # drawing shapes takes less than starting processes
-    if method.stand_in is not None:
-        videos = method.stand_in.videos(first + count, count)
+    if isinstance(source, Generator):
+        videos = source.videos(first + count, count)
     protocol = replace(SHAPES, num_real=count, num_fake=count, seed=task.seed)
     measurer = ShapesMeasurer(real, protocol, options, RESAMPLES)
     pixels = open_pixel_scores(options.store)
     measured = measurer.extract(videos, also=[pixels])
     dimensions = score_dimensions(measured, measurer, pixels)
-    own = {result.metric: result for result in measurer.results(method.label, measured)}
+    own = {result.metric: result for result in measurer.results(task.label, measured)}
     shown = own.get(FVD, own[IS])
     return CellValue(
         value=shown.value,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from benchmarks.cells.scale import Scale
 from benchmarks.shapes.dimensions import STAND_INS, SUFFIX
 from benchmarks.shapes.measuring import DIRECTIONS, IS
-from benchmarks.shapes.methods import OnShapes
+from benchmarks.shapes.methods import MeasuredMethods
 from benchmarks.shapes.stand_ins import DISTORTED, HELD_OUT, REAL
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
@@ -52,7 +52,7 @@ class Standing:
         return f"{self.metric}: {self.method} is {', '.join(parts)}."
 
 
-def methods_table(measured: OnShapes, metrics: Sequence[str], scale: Scale) -> Table:
+def methods_table(measured: MeasuredMethods, metrics: Sequence[str], scale: Scale) -> Table:
     """Methods × metrics, each with its interval; a table of its own beside the published one."""
     seeds = _seeds(measured)
     spread = "the bootstrap over the clips"
@@ -89,7 +89,7 @@ def methods_table(measured: OnShapes, metrics: Sequence[str], scale: Scale) -> T
     )
 
 
-def standings_by_metric(measured: OnShapes, metrics: Sequence[str]) -> list[Standing]:
+def standings_by_metric(measured: MeasuredMethods, metrics: Sequence[str]) -> list[Standing]:
     """How the held-out real videos and the model stand beside the stand-ins.
 
     Methods and stand-ins without a value are left out.
@@ -110,13 +110,13 @@ def standings_by_metric(measured: OnShapes, metrics: Sequence[str]) -> list[Stan
     return standings
 
 
-def standings_in_words(measured: OnShapes, metrics: Sequence[str]) -> list[str]:
+def standings_in_words(measured: MeasuredMethods, metrics: Sequence[str]) -> list[str]:
     """A sentence for each standing, and one on what they mean."""
     standings = standings_by_metric(measured, metrics)
     return [*map(str, standings), BY_INTERVALS] if standings else []
 
 
-def dimensions_table(measured: OnShapes, titles: Mapping[str, str], scale: Scale) -> Table:
+def dimensions_table(measured: MeasuredMethods, titles: Mapping[str, str], scale: Scale) -> Table:
     """Methods × dimensions in percent, each with its interval.
 
     Args:
@@ -155,7 +155,7 @@ def dimensions_table(measured: OnShapes, titles: Mapping[str, str], scale: Scale
     )
 
 
-def standings_by_dimension(measured: OnShapes, titles: Mapping[str, str]) -> list[str]:
+def standings_by_dimension(measured: MeasuredMethods, titles: Mapping[str, str]) -> list[str]:
     """For the held-out videos and the model: how many stand-ins have lower and higher scores."""
     others = [label for label in DISTORTED if label in measured.cells]
     sentences = []
@@ -217,5 +217,5 @@ def _unranked(cell: Cell, method: str, of_real: str) -> Cell:
     return replace(cell, comparable=False, notes=(note,))
 
 
-def _seeds(measured: OnShapes) -> int:
+def _seeds(measured: MeasuredMethods) -> int:
     return max((len(cells) for cells in measured.cells.values()), default=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.tables import TableDocument, bare, of_this_run, publish
 from benchmarks.runners import RUNNERS
-from benchmarks.shapes.methods import EFFORTS, OnShapes, ShapesRequest, measure_on_shapes
+from benchmarks.shapes.methods import SCALES, MeasuredMethods, measure_on_shapes
 from benchmarks.shapes.tables import methods_table, standings_in_words
 from benchmarks.tables.paper_scale import measure_at_paper_scale
 from benchmarks.tables.published import PublishedTable
@@ -48,12 +48,13 @@ def measure(table: PublishedTable, request: TableRequest) -> Measurements:
     )
 
 
-def methods_on_shapes(request: TableRequest, scale: Scale) -> OnShapes:
+def methods_on_shapes(request: TableRequest, scale: Scale) -> MeasuredMethods:
     """All methods on the embedded data set, by every metric that a table shows of them."""
-    effort = EFFORTS[scale]
+    default = SCALES[scale]
     return measure_on_shapes(
-        ShapesRequest(
-            effort=replace(effort, num_videos=request.num_videos or effort.num_videos),
+        replace(
+            default,
+            num_videos=request.num_videos or default.num_videos,
             seeds=request.seeds,
             checkpoint=request.checkpoint,
             workers=request.workers,

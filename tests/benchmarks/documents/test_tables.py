@@ -17,7 +17,7 @@ from benchmarks.documents.tables import leaders, write_tables
 from benchmarks.shapes.dimensions import STAND_INS
 from benchmarks.shapes.generated import BUNDLED, NO_MODEL
 from benchmarks.shapes.measuring import FID, FVD, IS
-from benchmarks.shapes.methods import OnShapes
+from benchmarks.shapes.methods import MeasuredMethods
 from benchmarks.shapes.stand_ins import DISTORTED, HELD_OUT
 from benchmarks.shapes.tables import (
     Standing,
@@ -66,7 +66,7 @@ def cell(label: str, seed: int, **values: float) -> CellRecord:
     )
 
 
-def on_shapes(seeds: int = 1) -> OnShapes:
+def on_shapes(seeds: int = 1) -> MeasuredMethods:
     """As if a model, held-out videos and two stand-ins had been measured, and one had failed."""
     values = {
         BUNDLED: (4.0, 8.0, 7.5),
@@ -84,7 +84,7 @@ def on_shapes(seeds: int = 1) -> OnShapes:
     cells["real videos"] = [
         cell("real videos", seed, **{IS: 9.5}, **shares(10.0)) for seed in range(seeds)
     ]
-    return OnShapes(
+    return MeasuredMethods(
         num_videos=256,
         methods=(*values, "half speed", "real videos"),
         cells=cells,
@@ -241,7 +241,7 @@ def test_several_tables_make_one_csv_with_one_heading(tmp_path: Path) -> None:
 
 def test_without_a_model_its_row_says_why() -> None:
     seen = on_shapes()
-    bare = OnShapes(
+    bare = MeasuredMethods(
         num_videos=256,
         methods=seen.methods,
         cells={label: cells for label, cells in seen.cells.items() if label != seen.model},

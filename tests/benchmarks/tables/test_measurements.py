@@ -12,8 +12,10 @@ from benchmarks.shapes import generated
 from benchmarks.shapes import methods as shapes_methods
 from benchmarks.shapes.dimensions import STAND_INS
 from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL
+from benchmarks.shapes.methods import ShapesRequest
 from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, Generator
 from benchmarks.tables import paper_scale
+from benchmarks.tables import run as tables_run
 from benchmarks.tables import table3 as table3_fvd
 from benchmarks.tables import table4 as table4_vbench
 from benchmarks.tables import table5 as table5_is_fid
@@ -30,10 +32,10 @@ FROZEN = next(each for each in GENERATORS if each.distortion == "frozen")
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two stand-ins, two steps, short bootstraps: seconds instead of minutes."""
     second = next(each for each in GENERATORS if each.label == HELD_OUT)
-    quick = shapes_methods.Effort(num_videos=20, sampling=SamplingOptions(method="ddim", steps=2))
+    quick = ShapesRequest(num_videos=20, sampling=SamplingOptions(method="ddim", steps=2))
     monkeypatch.setattr(shapes_methods, "GENERATORS", (second, FROZEN))
     monkeypatch.setattr(shapes_methods, "RESAMPLES", 40)
-    monkeypatch.setattr("benchmarks.tables.run.EFFORTS", {"tiny": quick})
+    monkeypatch.setattr(tables_run, "SCALES", {"tiny": quick})
 
 
 @pytest.fixture
