@@ -9,7 +9,7 @@ from reports.provenance import Provenance
 from reports.ranks import Rank, ranks
 
 WRAP_FROM = 24  # characters from which on words get room to wrap
-MEASURED, DIFFERENT, SIMILAR = "†", "≠", "≈"
+MEASURED, DIFFERENT, SIMILAR, UNRANKED = "†", "≠", "≈", "‡"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +79,7 @@ class Footnotes:
     """Letters in the order of first use, which equal texts share, and signs that occur."""
 
     def __init__(self, *, level: float | None) -> None:
+        self._level = level
         self._letters: dict[str, str] = {}
         self._signs: dict[str, None] = {}
         at = "" if level is None else f" (level {level:g})"
@@ -86,6 +87,7 @@ class Footnotes:
             MEASURED: "Measured here; the other figures are as published.",
             DIFFERENT: f"Significantly different from the best of its column{at}.",
             SIMILAR: f"Not significantly different from the best of its column{at}.",
+            UNRANKED: "Measured differently from its column: not ranked, not tested.",
         }
 
     def letters(self, notes: Iterable[str]) -> tuple[str, ...]:
@@ -100,6 +102,8 @@ class Footnotes:
         signs = [MEASURED] if beside_published and cell.mark == "measured" else []
         if cell.significant is not None:
             signs.append(DIFFERENT if cell.significant else SIMILAR)
+        if self._level is not None and not cell.comparable:
+            signs.append(UNRANKED)
         signs = [] if cell.is_empty else signs
         self._signs |= dict.fromkeys(signs)
         reason = (cell.reason,) if cell.is_empty and cell.reason else ()

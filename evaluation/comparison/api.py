@@ -1,34 +1,207 @@
-"""`evaluation.compare`: results as a table that ranks only what was made in the same way."""
+"""`evaluation.compare`: results as a table that ranks only what was measured in the same way."""
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from evaluation.comparison.entries import Entry, read_entries
-from evaluation.comparison.significance import interval_test
-from evaluation.comparison.table import ComparisonTable
-from evaluation.comparison.table import compare as compare_entries
+from evaluation.comparison.columns import ComparedCell, ComparedColumn, compared_columns
+from evaluation.comparison.entries import (
+    Entry,
+    Superseded,
+    column_titles,
+    given_entry,
+    in_columns,
+    newest,
+    read_entries,
+)
+from evaluation.comparison.rendering import cell_notes, column_notes, comparison_table
+from evaluation.comparison.significance import DifferenceTest, interval_test
 from evaluation.results.record import Result
+from latte.data.errors import InputError
+from reports.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Given = Result | Mapping[str, Any] | str | os.PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Models × metrics. `print` shows the table as it is for a terminal."""
+
+    models: tuple[str, ...]
+    columns: tuple[ComparedColumn, ...]
+    level: float  # level of significance
+    superseded: tuple[Superseded, ...]  # results that do not count, because newer ones do
+
+    def table(self) -> Table:
+        """The table, for any syntax."""
+        return comparison_table(self.models, self.columns, self.superseded, self.level)
+
+    def text(self) -> str:
+        """The table for a terminal, with its footnotes."""
+        return self.table().text()
+
+    def __str__(self) -> str:
+        return self.text().rstrip("\n")
+
+    def markdown(self) -> str:
+        """A GitHub-flavoured Markdown table with its footnotes."""
+        return self.table().markdown()
+
+    def latex(self) -> str:
+        """A LaTeX table; a comment says which packages it needs."""
+        return self.table().latex()
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row for each value, with everything that is known about it."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            _row(model, column, cell)
+            for column in self.columns
+            for model, cell in column.cells.items()
+        )
+
+    def csv(self) -> str:
+        """`to_frame` as CSV, with all digits."""
+        text: str = self.to_frame().to_csv(index=False, lineterminator="\n")
+        return text
+
+    def json(self) -> str:
+        """One JSON object, with differences and deviations as records."""
+        return (
+            json.dumps(
+                {
+                    "models": self.models,
+                    "columns": [_column_record(column) for column in self.columns],
+                    "level": self.level,
+                    "superseded": [
+                        {
+                            "model": each.entry.result.model,
+                            "value": each.entry.result.value,
+                            "where": each.entry.where,
+                            "newer": each.newer.where,
+                        }
+                        for each in self.superseded
+                    ],
+                },
+                allow_nan=False,
+            )
+            + "\n"
+        )
 
 
 def compare(
-    results: Sequence[Result | str | os.PathLike[str]], *, level: float = 0.05
-) -> ComparisonTable:
+    results: Given | Sequence[Given], *, level: float = 0.05, test: DifferenceTest | None = None
+) -> Comparison:
     """Models × metrics with intervals, ranks and significance.
 
+    Results of a metric on a data set are one column. Its most common settings (fingerprint,
+    weights, real clips, storage of generated frames) are ranked; other results are shown with a
+    mark and a footnote that names what differs, or in a column of their own where a model was
+    measured with both. Of several results of one model with the same settings the newest counts.
+
+    >>> import numpy as np, evaluation
+    >>> real, good, bad = (
+    ...     np.random.default_rng(0).integers(low, 256, (8, 16, 32, 32, 3), dtype=np.uint8)
+    ...     for low in (0, 20, 200)
+    ... )
+    >>> results = [
+    ...     evaluation.measure(real, fake, protocol="shapes", model=model)[0]
+    ...     for model, fake in (("good", good), ("bad", bad))
+    ... ]
+    >>> evaluation.compare(results).to_frame()[["model", "rank"]].to_dict("list")
+    {'model': ['good', 'bad'], 'rank': ['best', 'second']}
+
     Args:
-        results: results, or files of results.
+        results: results, records of them, or files of results.
         level: p-values below it are significant, after Holm's correction.
+        test: tests the difference of two results of a column; by default by their intervals, see
+            `evaluation.comparison.significance.PairTest` for permutations.
 
     Raises:
-        InputError: no results, or a file with a line that is none.
+        InputError: no results, or something that is no sound result: a record or a line whose
+            fingerprint is not that of its fields, for instance.
     """
+    if isinstance(results, Result | Mapping | str | os.PathLike):
+        results = [results]
     entries: list[Entry] = []
-    for number, result in enumerate(results, 1):
-        if isinstance(result, Result):
-            record = json.loads(result.to_json())
-            entries.append(Entry(where=f"result {number}", record=record))
+    for number, given in enumerate(results, 1):
+        if isinstance(given, str | os.PathLike):
+            entries += read_entries([Path(given)])
         else:
-            entries += read_entries([Path(result)])
-    return compare_entries(entries, interval_test, level=level)
+            entries.append(given_entry(given, f"result {number}"))
+    if not entries:
+        raise InputError("no results to compare: give at least one")
+    kept, superseded = newest(entries)
+    groups = in_columns(kept)
+    columns = compared_columns(groups, column_titles(groups), test or interval_test, level)
+    return Comparison(
+        models=tuple(dict.fromkeys(entry.result.model for entry in kept)),
+        columns=tuple(columns),
+        level=level,
+        superseded=tuple(superseded),
+    )
+
+
+def _row(model: str, column: ComparedColumn, cell: ComparedCell) -> dict[str, Any]:
+    result = cell.result
+    low, high = result.interval or (None, None)
+    return {
+        "model": model,
+        "metric": column.metric,
+        "dataset": column.dataset,
+        "protocol": result.protocol,
+        "fingerprint": result.fingerprint,
+        "value": result.value,
+        "low": low,
+        "high": high,
+        "level": result.level,
+        "rank": cell.rank,
+        "comparable": cell.comparable,
+        "p_value": cell.p_value,
+        "significant": cell.significant,
+        "test": None if cell.test is None else str(cell.test),
+        "notes": " ".join((*column_notes(column), *cell_notes(cell))),
+        "where": cell.where,
+    }
+
+
+def _column_record(column: ComparedColumn) -> dict[str, Any]:
+    reference = column.reference
+    names = ("protocol", "fingerprint", "network", "weights_sha256")
+    counts = ("num_real", "num_fake", "num_frames")
+    return {
+        "metric": column.metric,
+        "dataset": column.dataset,
+        "title": column.title,
+        "higher_is_better": column.higher_is_better,
+        **{name: getattr(reference, name) for name in (*names, *counts)},
+        "beside": column.beside,
+        "differences": [asdict(each) for each in column.differences],
+        "cells": {model: _cell_record(cell) for model, cell in column.cells.items()},
+    }
+
+
+def _cell_record(cell: ComparedCell) -> dict[str, Any]:
+    result = cell.result
+    return {
+        "value": result.value,
+        "interval": result.interval,
+        "level": result.level,
+        "where": cell.where,
+        "fingerprint": result.fingerprint,
+        "comparable": cell.comparable,
+        "rank": cell.rank,
+        "p_value": cell.p_value,
+        "significant": cell.significant,
+        "test": None if cell.test is None else asdict(cell.test),
+        "differences": [asdict(each) for each in cell.differences],
+        "deviations": [asdict(each) for each in cell.deviations],
+        "own_weights": cell.own_weights,
+    }

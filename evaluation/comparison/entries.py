@@ -1,137 +1,117 @@
-"""Results of files, sorted into columns whose ranked values were all made in one way."""
+"""Results sorted into columns, each with one way of measuring that most of them share."""
 
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.protocol.deviations import Deviation, differences
-from evaluation.results.reading import numbered_records
-from evaluation.results.record import UNDIRECTED
+from evaluation.comparison.differences import Settings, settings_of
+from evaluation.measuring.checking import check_result
+from evaluation.results.reading import numbered_results
+from evaluation.results.record import Result
 from latte.data.errors import InputError
-
-NEEDED: Mapping[str, type | tuple[type, ...]] = {
-    "metric": str,
-    "model": str,
-    "fingerprint": str,
-    "higher_is_better": (bool, type(None)),
-    "protocol_fields": dict,
-    "deviations": list,
-}
-# Fields that decide which real clips there are: where one of them differs, other clips go without
-# saying.
-CHOOSE_REAL = ("num_frames", "window", "mirror", "seed", "recipe", "filter", "size", "storage")
-HIDDEN = "hidden-"  # before what is measured in a model's hidden states, in place of videos
-
-Way = tuple[str, str, str, str]
+from latte.data.schema import convert
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A result and where it stands."""
+    """A result and where it was found."""
 
+    result: Result
     where: str  # "results.jsonl, line 3"
-    record: Mapping[str, Any]
-
-    @property
-    def model(self) -> str:
-        return str(self.record["model"])
-
-    @property
-    def higher_is_better(self) -> bool | None:
-        """None: neither more nor less is better."""
-        found: bool | None = self.record["higher_is_better"]
-        return None if is_undirected(str(self.record["metric"])) else found
 
     @property
     def place(self) -> tuple[str, str]:
-        """The metric, and the data set that it was measured on, or the real videos' path."""
-        real = self.record.get("real") or {}
-        given = Path(str(real.get("path") or "")).name
-        return str(self.record["metric"]), str(self.record.get("dataset") or given)
+        """The metric, and the data set it was measured on or else the name of the real videos."""
+        real = self.result.real
+        return self.result.metric, self.result.dataset or (Path(real.path).name if real else "")
 
     @property
-    def way(self) -> Way:
-        """What has to be equal for two values to compare.
+    def title(self) -> str:
+        """`FVD, ucf101`; the metric alone if there is no data set."""
+        return ", ".join(filter(None, self.place))
 
-        Fingerprint, weights, real clips, and what the generated frames went through.
-        """
-        real = self.record.get("real") or {}
-        keys = (self.record["fingerprint"], self.record.get("weights_sha256"), real.get("digest"))
-        return (str(keys[0]), str(keys[1] or ""), str(keys[2] or ""), frames_of(self.record))
+    @property
+    def settings(self) -> Settings:
+        """What has to be equal for two values to be comparable."""
+        return settings_of(self.result)
 
 
-def is_undirected(name: str) -> bool:
-    """Whether a metric is best neither high nor low, whatever older files say of it.
+@dataclass(frozen=True, kw_only=True)
+class Superseded:
+    """A result that does not count because a newer one was measured in the same way."""
 
-    >>> [is_undirected(name) for name in ("hidden-inversion-rate", "inversion-rate-pixels", "FVD")]
-    [True, True, False]
-    """
-    own = name.removeprefix(HIDDEN)
-    return any(own == title or own.startswith(f"{title}-") for title in UNDIRECTED)
+    entry: Entry
+    newer: Entry
 
 
 def read_entries(paths: Sequence[Path]) -> list[Entry]:
-    """The results of files, each with its line.
+    """The results of files.
 
     Raises:
-        InputError: no results, or a line that is none or lacks what a comparison needs.
+        InputError: no results, or a line that is no sound result, by its number.
     """
     entries = [
-        Entry(where=f"{path}, line {number}", record=record)
+        _checked(result, f"{path}, line {number}")
         for path in paths
-        for number, record in numbered_records(path)
+        for number, result in numbered_results(path)
     ]
     if not entries:
         raise InputError(
-            f"{', '.join(map(str, paths)) or 'nothing'}: no results in it to compare; `latte-eval "
-            "fvd` writes some"
+            f"{', '.join(map(str, paths))}: no results to compare; `latte-eval fvd` writes some"
         )
-    for entry in entries:
-        _check(entry)
     return entries
 
 
-def newest(entries: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
-    """One entry for each model, column and way; the newest by date, then by line."""
+def given_entry(given: Result | Mapping[str, Any], where: str) -> Entry:
+    """A result in memory, or a record of one.
+
+    Raises:
+        InputError: it is no sound result.
+    """
+    return _checked(given if isinstance(given, Result) else convert(given, Result, where), where)
+
+
+def newest(entries: Iterable[Entry]) -> tuple[list[Entry], list[Superseded]]:
+    """One entry for each model, column and settings: the newest by date, then by order."""
     kept: dict[tuple[object, ...], Entry] = {}
-    remarks = []
+    superseded = []
     for entry in entries:
-        key = (entry.model, entry.place, entry.way)
+        key = (entry.result.model, entry.place, entry.settings)
         before = kept.get(key)
+        kept[key] = entry
         if before is None:
-            kept[key] = entry
             continue
-        later = str(entry.record.get("date") or "") >= str(before.record.get("date") or "")
-        counts, other = (entry, before) if later else (before, entry)
-        kept[key] = counts
-        if counts.record["value"] != other.record["value"]:
-            remarks.append(
-                f"{entry.model}, {place_title(entry.place)}: measured twice in the same way; the "
-                f"newer counts ({counts.where}), not {other.record['value']:.6g} ({other.where})."
-            )
-    return list(kept.values()), remarks
+        older = before
+        if entry.result.date < before.result.date:
+            kept[key], older = before, entry
+        if kept[key].result.value != older.result.value:
+            superseded.append(Superseded(entry=older, newer=kept[key]))
+    return list(kept.values()), superseded
 
 
 def in_columns(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Entries by column; those made as the column's first entry are its ranked ones."""
-    places: dict[tuple[str, str], dict[Way, list[Entry]]] = {}
-    homes: dict[tuple[str, Way], tuple[str, str]] = {}
+    """Entries by column; the first entry of a column has the settings of its ranked ones.
+
+    The most common settings come first. Other settings join a column unless it has one of their
+    models already.
+    """
+    places: dict[tuple[str, str], dict[Settings, list[Entry]]] = {}
+    homes: dict[tuple[str, Settings], tuple[str, str]] = {}
     for entry in entries:
         home = entry.place
-        if entry.record.get("dataset") is None and entry.way[2]:
+        if entry.result.dataset is None and entry.settings.real_clips:
             # The same clips by another path, such as that of their statistics: the same column.
-            home = homes.setdefault((home[0], entry.way), home)
-        places.setdefault(home, {}).setdefault(entry.way, []).append(entry)
+            home = homes.setdefault((home[0], entry.settings), home)
+        places.setdefault(home, {}).setdefault(entry.settings, []).append(entry)
     columns: list[list[Entry]] = []
-    for ways in places.values():
+    for by_settings in places.values():
         here: list[list[Entry]] = []
-        for group in sorted(ways.values(), key=len, reverse=True):  # stable: ties keep their order
-            models = {entry.model for entry in group}
+        # A stable sort: settings of equally many entries keep their order.
+        for group in sorted(by_settings.values(), key=len, reverse=True):
+            models = {entry.result.model for entry in group}
             for column in here:
-                if not models & {entry.model for entry in column}:
+                if not models & {entry.result.model for entry in column}:
                     column += group
                     break
             else:
@@ -140,67 +120,21 @@ def in_columns(entries: Sequence[Entry]) -> list[list[Entry]]:
     return columns
 
 
-def differing(record: Mapping[str, Any], reference: Mapping[str, Any]) -> list[Deviation]:
-    """Everything in which a result was made in another way than a reference one."""
-    found = differences(record["protocol_fields"], reference["protocol_fields"])
-    found += differences(record.get("parameters") or {}, reference.get("parameters") or {})
-    named = {each.field for each in found}
-    ours, theirs = (str(each.get("weights_sha256") or "") for each in (record, reference))
-    if ours != theirs and "weights" not in named:
-        found.append(
-            Deviation(field="weights", value=ours[:12] or None, wanted=theirs[:12] or None)
-        )
-    ours, theirs = (
-        str((each.get("real") or {}).get("digest") or "") for each in (record, reference)
-    )
-    explained = any(
-        name in (*CHOOSE_REAL, "num_real", "split", "short_real") or name.startswith("real_")
-        for name in named
-    )
-    if ours != theirs and not explained:
-        found.append(Deviation(field="real clips", value=ours[:12], wanted=theirs[:12]))
-    ours, theirs = frames_of(record), frames_of(reference)
-    if ours != theirs:
-        found.append(Deviation(field="generated frames", value=ours, wanted=theirs))
-    if not found:
-        ours, theirs = record["fingerprint"], reference["fingerprint"]
-        found.append(Deviation(field="fingerprint", value=ours, wanted=theirs))
-    return found
+def column_titles(columns: Sequence[Sequence[Entry]]) -> list[str]:
+    """Metric and data set; where that names two columns the protocol, or its fingerprint."""
+    firsts = [column[0] for column in columns]
+    titles = [entry.title for entry in firsts]
+    for more in (
+        [entry.result.protocol for entry in firsts],
+        [entry.result.fingerprint[:8] for entry in firsts],
+    ):
+        titles = [
+            f"{title} ({addition})" if titles.count(title) > 1 else title
+            for title, addition in zip(titles, more, strict=True)
+        ]
+    return titles
 
 
-def frames_of(record: Mapping[str, Any]) -> str:
-    """What the generated frames are: lossless ones of one size, however they were stored, agree."""
-    fake = record.get("fake") or {}
-    storage = str(fake.get("storage") or "")
-    kept = "lossless" if storage in ("png", "array", "lossless") else storage
-    # JPEG frames that were made here and those that came so were both made for the same protocols.
-    kept = "jpg" if kept.startswith("jpeg-75") else kept
-    return f"{fake.get('width')}×{fake.get('height')} {kept}"
-
-
-def place_title(place: tuple[str, str]) -> str:
-    """`FVD, ucf101`; the metric alone where there is no data set."""
-    metric, dataset = place
-    return f"{metric}, {dataset}" if dataset else metric
-
-
-def _check(entry: Entry) -> None:
-    record = entry.record
-    wrong = [key for key, kind in NEEDED.items() if not isinstance(record.get(key, ...), kind)]
-    if wrong:
-        raise InputError(
-            f"{entry.where}: this result has no usable {', '.join(wrong)}; remove that line, or "
-            "measure again"
-        )
-    value, ends = record["value"], record.get("interval") or []
-    try:
-        sound = all(math.isfinite(number) for number in (value, *ends))
-        sound = sound and (not ends or (len(ends) == 2 and ends[0] <= ends[1]))
-        sound = sound and 0 < float(record.get("level", 0.95)) < 1
-    except (TypeError, ValueError, KeyError):
-        sound = False
-    if not sound or isinstance(value, bool):
-        raise InputError(
-            f"{entry.where}: value {json.dumps(value)} with interval {json.dumps(ends)} is not a "
-            "finite number with its interval; remove that line, or measure again"
-        )
+def _checked(result: Result, where: str) -> Entry:
+    check_result(result, where)
+    return Entry(result=result, where=where)

@@ -4,89 +4,113 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
 
 from evaluation.features.store import FeatureStore
 from evaluation.protocol.fields import DDOF
+from evaluation.results.record import Result
 from evaluation.statistics.running import Array
 from latte.data.errors import InputError
 
 FRECHET = re.compile(r"(FVD|FID)(-\w+)?")  # metrics that the permutation test computes again
 HEXADECIMAL = re.compile(r"[0-9a-f]+")
-MOST_FEATURES = 512  # a wider covariance takes seconds for each permutation
-BY_INTERVALS = "difference against both intervals, taken for normal and independent"
-TOO_CAREFUL = ", which is too careful where both share the real set"
-SAME_VALUE = 1e-3  # how far features found in a store may give another difference, relative
+MAX_FEATURES = 512  # a wider covariance takes seconds for each permutation
+SAME_VALUE = 1e-3  # relative difference up to which stored features are those of a result
+Kind = Literal["untested", "intervals", "permutations"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How a difference was tested."""
+
+    kind: Kind
+    conservative: bool = False  # both results share real videos, which the intervals ignore
+    permutations: int = 0
+    paired: bool = False
+    exact: bool = False  # whether these are all permutations there are
+    instead: str = ""  # why there is no permutation test
+
+    def __str__(self) -> str:
+        if self.kind == "permutations":
+            pairs = "paired" if self.paired else "unpaired"
+            number = f"all {self.permutations}" if self.exact else f"{self.permutations}"
+            return f"permutation test on the features, {pairs}, {number} permutations"
+        text = "not tested, because an interval is missing"
+        if self.kind == "intervals":
+            text = "difference compared with both intervals, as of independent normal values"
+            text += ", which is conservative because both share the real set" * self.conservative
+        paired = ", so --paired has no effect" if self.paired else ""
+        return f"{text} ({self.instead}{paired})" if self.instead else text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """How likely so large a difference is where there is none, and how that was found out."""
+    """How likely a difference of this size is where there is none."""
 
     p_value: float | None  # None: it cannot be tested
-    method: str  # a sentence's beginning, for under the table
+    method: Method
+
+
+DifferenceTest = Callable[[Result, Result], Verdict]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for their number, in the same order (Holm, 1979).
 
-    The k-th smallest of m (from 0) is multiplied by m − k; none is below a smaller one's, nor
-    above 1. Each is at least as large as it was. The chance of one or more false findings among
-    all m stays below the level, however they depend on each other.
+    The k-th smallest of m (from 0) is multiplied by m − k, and is at least as large as a smaller
+    one's product, at most 1. The chance of one or more false findings among all m stays below the
+    level, however they depend on each other.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     corrected = [0.0] * len(p_values)
-    least = 0.0
+    smallest = 0.0
     for rank, index in enumerate(order):
-        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = least
+        smallest = max(smallest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = smallest
     return corrected
 
 
-def interval_test(first: Mapping[str, Any], second: Mapping[str, Any]) -> Verdict:
-    """Two results held against their intervals, taken for those of independent normal values.
+def interval_test(first: Result, second: Result) -> Verdict:
+    """Two results compared by their intervals, as those of independent normal values.
 
-    Both share the real videos, so that the difference varies less than this assumes: the p-value
-    is rather too large.
+    Both share the real videos, so the difference varies less than this assumes: the p-value is
+    rather too large.
     """
-    errors = [_standard_error(record) for record in (first, second)]
+    errors = [_standard_error(result) for result in (first, second)]
     if None in errors:
-        return Verdict(p_value=None, method="not tested, for lack of an interval")
+        return Verdict(p_value=None, method=Method(kind="untested"))
     spread = math.hypot(*(error for error in errors if error is not None))
-    difference = abs(float(first["value"]) - float(second["value"]))
+    difference = abs(first.value - second.value)
     if spread == 0:
         p_value = 0.0 if difference else 1.0
     else:
         p_value = math.erfc(difference / spread / math.sqrt(2))
-    return Verdict(
-        p_value=p_value, method=BY_INTERVALS + (TOO_CAREFUL if first.get("real") else "")
-    )
+    method = Method(kind="intervals", conservative=first.real is not None)
+    return Verdict(p_value=p_value, method=method)
 
 
-def _standard_error(record: Mapping[str, Any]) -> float | None:
+def _standard_error(result: Result) -> float | None:
     """From the longer side of the interval: the other may be cut off where the metric ends."""
-    interval = record.get("interval")
-    if not interval:
+    if result.interval is None:
         return None
-    quantile = NormalDist().inv_cdf(0.5 + float(record.get("level", 0.95)) / 2)
-    value = float(record["value"])
-    return max(float(interval[1]) - value, value - float(interval[0])) / quantile
+    low, high = result.interval
+    quantile = NormalDist().inv_cdf(0.5 + result.level / 2)
+    return max(high - result.value, result.value - low) / quantile
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairTest:
-    """Tests pairs of results: by permutations where the features are still there, by intervals
-    where not."""
+    """Tests pairs of results: by permutations of stored features, otherwise by intervals."""
 
     store: Path
     paired: bool = False  # clip i of both models shares its prompt, label or seed
@@ -95,88 +119,78 @@ class PairTest:
     progress: bool = False
     _opened: dict[str, FeatureStore | None] = field(default_factory=dict, repr=False)
 
-    def __call__(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> Verdict:
-        """Test the difference of two results of one metric on the same real set."""
-        if not self.permutations or not FRECHET.fullmatch(str(first["metric"])):
-            return interval_test(first, second)
-        tables = [
-            self._rows(first, "real"),
-            *(self._rows(record, "fake") for record in (first, second)),
-        ]
-        if any(table is None for table in tables):
-            return self._instead(first, second, "for lack of features in the store")
-        real, a, b = (table for table in tables if table is not None)
-        shapes = {row.shape for table in (real, a, b) for row in table}
-        if len(shapes) > 1 or real[0].shape[-1] > MOST_FEATURES:
-            why = "the features being wide" if len(shapes) == 1 else "clips differing in length"
-            return self._instead(first, second, why)
-        if self.paired and len(a) != len(b):
-            raise InputError(
-                f"--paired: {first['model']} has {len(a)} clips, {second['model']} has {len(b)}: "
-                "pairs need as many of both"
-            )
-        names = {str((record.get("fake") or {}).get("names")) for record in (first, second)}
-        if self.paired and len(names) > 1:
-            raise InputError(
-                f"--paired: the videos of {first['model']} and {second['model']} are called "
-                "differently, so what belongs together cannot be told: give pairs the same names"
-            )
-        return self._permuted(first, second, real, a, b)
+    def __call__(self, first: Result, second: Result) -> Verdict:
+        """Test the difference of two results of one metric on the same real set.
 
-    def _permuted(
-        self,
-        first: Mapping[str, Any],
-        second: Mapping[str, Any],
-        real: list[np.ndarray],
-        a: list[np.ndarray],
-        b: list[np.ndarray],
+        Raises:
+            InputError: paired sets of different numbers or names of videos.
+        """
+        if not self.permutations or not FRECHET.fullmatch(first.metric):
+            return interval_test(first, second)
+        real = self._rows(first, "real")
+        a, b = (self._rows(result, "fake") for result in (first, second))
+        if real is None or a is None or b is None:
+            return self._by_intervals(first, second, "features are not in the store")
+        shapes = {row.shape for rows in (real, a, b) for row in rows}
+        if len(shapes) > 1:
+            return self._by_intervals(first, second, "clips differ in length")
+        if real[0].shape[-1] > MAX_FEATURES:
+            return self._by_intervals(first, second, "features are too wide")
+        if self.paired:
+            _check_pairs(first, second, len(a), len(b))
+        return self._by_permutations(first, second, (real, a, b))
+
+    def _by_permutations(
+        self, first: Result, second: Result, rows: tuple[list[np.ndarray], ...]
     ) -> Verdict:
         from evaluation.uncertainty import FeaturePair, permutation_test
 
+        real, a, b = (_table(clips) for clips in rows)
         models = FeaturePair(
-            _table(a),
-            _table(b),
-            ddof=DDOF[first["protocol_fields"].get("covariance", "n")],
-            rows_per_draw=1 if real[0].ndim == 1 else len(real[0]),
+            a,
+            b,
+            ddof=DDOF[first.protocol_fields.get("covariance", "n")],
+            rows_per_draw=1 if rows[0][0].ndim == 1 else len(rows[0][0]),
             labels=("a", "b"),
         )
-
         with tqdm(
             total=self.permutations,
-            desc=f"{first['model']} against {second['model']}",
+            desc=f"{first.model} against {second.model}",
             disable=not self.progress,
             file=sys.stderr,
             mininterval=0.5 if sys.stderr.isatty() else 15.0,
         ) as bar:
-            done = permutation_test(
-                _table(real),
+            test = permutation_test(
+                real,
                 models,
                 paired=self.paired,
                 permutations=self.permutations,
                 seed=self.seed,
                 progress=bar.update,
             )
-        difference = float(first["value"]) - float(second["value"])
-        scale = max(abs(float(first["value"])), abs(float(second["value"])))
-        if abs(done.difference - difference) > SAME_VALUE * scale:
-            return self._instead(first, second, "the features in the store giving other values")
-        every = "all " if done.exact else ""
-        pairs = "paired" if self.paired else "unpaired"
-        return Verdict(
-            p_value=float(done.p_value),
-            method=f"permutation test on the features, {pairs}, {every}{done.permutations} "
-            "permutations",
+        difference = first.value - second.value
+        if abs(test.difference - difference) > SAME_VALUE * max(
+            abs(first.value), abs(second.value)
+        ):
+            return self._by_intervals(first, second, "features in the store give other values")
+        method = Method(
+            kind="permutations",
+            permutations=test.permutations,
+            paired=self.paired,
+            exact=test.exact,
         )
+        return Verdict(p_value=float(test.p_value), method=method)
 
-    def _instead(self, first: Mapping[str, Any], second: Mapping[str, Any], why: str) -> Verdict:
+    def _by_intervals(self, first: Result, second: Result, why: str) -> Verdict:
         verdict = interval_test(first, second)
-        paired = "; --paired is of no effect" if self.paired else ""
-        return Verdict(p_value=verdict.p_value, method=f"{verdict.method} ({why}{paired})")
+        method = replace(verdict.method, instead=why, paired=self.paired)
+        return replace(verdict, method=method)
 
-    def _rows(self, record: Mapping[str, Any], side: str) -> list[np.ndarray] | None:
-        """Features of one of a result's sets; None where they are not in the store."""
-        space = str((record.get("details") or {}).get("space") or "")
-        order = str((record.get(side) or {}).get("order") or "")
+    def _rows(self, result: Result, side: Literal["real", "fake"]) -> list[np.ndarray] | None:
+        """Features of one of a result's sets; None if they are not in the store."""
+        space = str(result.details.get("space") or "")
+        videos = result.real if side == "real" else result.fake
+        order = videos.order if videos else ""
         if not (HEXADECIMAL.fullmatch(space) and HEXADECIMAL.fullmatch(order)):
             return None
         if space not in self._opened:
@@ -186,8 +200,21 @@ class PairTest:
         return store.rows(keys) if store and keys else None
 
 
+def _check_pairs(first: Result, second: Result, num_first: int, num_second: int) -> None:
+    if num_first != num_second:
+        raise InputError(
+            f"--paired: {first.model} has {num_first} clips, {second.model} has {num_second}: "
+            "pairs need equally many"
+        )
+    if len({result.fake.names if result.fake else "" for result in (first, second)}) > 1:
+        raise InputError(
+            f"--paired: the videos of {first.model} and {second.model} have different names, "
+            "so pairs cannot be matched: give pairs the same names"
+        )
+
+
 def _open(root: Path, space: str) -> FeatureStore | None:
-    """The store of a feature space by the name of its folder; None where there is none."""
+    """The store of a feature space by the name of its folder; None if there is none."""
     try:
         described = json.loads((root / space / "space.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -196,5 +223,5 @@ def _open(root: Path, space: str) -> FeatureStore | None:
 
 
 def _table(rows: list[np.ndarray]) -> Array:
-    """Rows of all clips below each other, (rows, D) float64."""
+    """The rows of all clips in one table, (rows, D) float64."""
     return np.concatenate([np.atleast_2d(row) for row in rows]).astype(np.float64)

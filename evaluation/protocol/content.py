@@ -38,3 +38,10 @@ def fingerprint_of(
     if parameters:
         parts |= {"metric": metric, "parameters": dict(parameters)}
     return fingerprint(parts)
+
+
+def fingerprint_of_states(
+    metric: str, fields: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> str:
+    """The fingerprint of a number from a model's hidden states, which compares no two sets."""
+    return fingerprint({"metric": metric, "protocol": dict(fields), "parameters": dict(parameters)})

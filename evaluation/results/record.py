@@ -88,11 +88,12 @@ class Result:
         return (
             f"{self.metric} {format_value(self.value, self.interval)}"
             f"{f' ({self.level:.0%})'.replace('%', ' %') if self.interval else ''}, "
-            f"{self._samples()}, {self.protocol}{changed}, "
+            f"{self.samples}, {self.protocol}{changed}, "
             f"{self.network}{f' {self.weights_sha256[:8]}…' if self.weights_sha256 else ''}"
         )
 
-    def _samples(self) -> str:
+    @property
+    def samples(self) -> str:
         """How many clips or, where every frame was taken, frames there were."""
         real, fake = ("?" if n is None else n for n in (self.num_real, self.num_fake))
         if self.protocol_fields.get("fake_offset") == "every":

@@ -40,6 +40,7 @@ LATEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "†": r"\dag{}",
+    "‡": r"\ddag{}",
     "–": "--",
     "—": "---",
     "…": r"\ldots{}",

@@ -382,9 +382,9 @@ def test_a_comparison_marks_what_differs_from_the_best() -> None:
     marks = [
         cell.marks for section in layout.sections for row in section.rows for cell in row.cells
     ]
-    assert marks == [(), ("b",), ("≈",), ("c",), ("≠",), ()]
+    assert marks == [(), ("b",), ("≈",), ("‡", "c"), ("≠",), ()]
     assert layout.columns[0].marks == ("a",)
-    assert [mark for mark, _ in layout.footnotes] == ["≠", "≈", "a", "b", "c"]
+    assert [mark for mark, _ in layout.footnotes] == ["≠", "≈", "‡", "a", "b", "c"]
     records = compared_table().records()
     assert [*records[records.column == "fvd"].significant] == [None, False, True]
 
@@ -392,5 +392,5 @@ def test_a_comparison_marks_what_differs_from_the_best() -> None:
 def test_a_table_for_a_terminal_has_every_mark_and_note() -> None:
     text = compared_table().text()
     assert re.search(r"^model +FVD ↓ \[a\] +IS ↑$", text, re.MULTILINE)
-    assert re.search(r"^b +_2.00 ± 0.50_ ≈ +5.00 \[c\]$", text, re.MULTILINE)
+    assert re.search(r"^b +_2.00 ± 0.50_ ≈ +5.00 ‡ \[c\]$", text, re.MULTILINE)
     assert "[c] seed 1 instead of 0\n" in text

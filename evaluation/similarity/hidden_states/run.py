@@ -14,7 +14,7 @@ from tqdm import tqdm
 from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set
-from evaluation.protocol.content import content_key
+from evaluation.protocol.content import fingerprint_of_states
 from evaluation.protocol.fields import REAL_FIELDS, Protocol
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
@@ -219,7 +219,6 @@ def _result(
         "autoencoder": opened.autoencoder_name,
         "classes": None if labels is None else shown,
     }
-    made_of = {"metric": HIDDEN, "protocol": fields, "parameters": parameters}
     return Result(
         metric=HIDDEN,
         value=average.value,
@@ -232,7 +231,7 @@ def _result(
         network=NO_NETWORK,
         weights_sha256="",
         weights_published=True,
-        fingerprint=content_key(made_of).hex()[:16],
+        fingerprint=fingerprint_of_states(HIDDEN, fields, parameters),
         protocol=request.protocol.name,
         protocol_fields=fields,
         parameters=parameters,

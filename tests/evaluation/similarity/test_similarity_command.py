@@ -102,7 +102,7 @@ def test_a_model_is_shown_clips_of_its_own_length_and_size(similarity, checkpoin
     assert record["details"]["pairs"] == []
 
 
-def test_two_models_are_held_beside_each_other_and_none_is_better(
+def test_two_models_are_shown_side_by_side_and_none_is_better(
     similarity, checkpoint, latte_eval, sets, tmp_path
 ):
     for name, variant in (("one", 1), ("other", 2)):
@@ -119,11 +119,11 @@ def test_two_models_are_held_beside_each_other_and_none_is_better(
     done = latte_eval("compare", tmp_path / "r.jsonl", "--json", cwd=sets)
     (column,) = json.loads(done.stdout)["columns"]
     assert column["higher_is_better"] is None
-    assert column["made"].endswith("none, 24 real clips × 6 frames")
+    assert [column[name] for name in ("network", "num_real", "num_frames")] == ["none", 24, 6]
     for cell in column["cells"].values():
         assert cell["comparable"]
         assert cell["rank"] is cell["significant"] is None
-        assert cell["notes"] == []
+        assert cell["differences"] == cell["deviations"] == []
 
 
 TRAINED = {"stride": 2, "recipe": "stylegan-v", "filter": "bilinear"}
