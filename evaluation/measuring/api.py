@@ -118,7 +118,7 @@ def measure(
         chosen = replace(chosen, split="given")
     opened = [
         None if videos is None else _open(videos, name, chosen, layout, value_range)
-        for videos, name in ((real, "real clips"), (fake, "generated clips"))
+        for videos, name in ((real, "real set"), (fake, "generated set"))
     ]
     needs_real = any(metric(name).needs_real for name in metrics)
     if real is None and needs_real:
