@@ -4,84 +4,54 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from markupsafe import escape as escape_html
+from msgspec import structs
 
 from reports.blocks import (
     Block,
+    Contents,
     Details,
-    FigureBlock,
     Heading,
     ImageBlock,
     Paragraph,
     ProvenanceBlock,
+    SectionBlock,
     StripsBlock,
     SvgBlock,
     TableBlock,
-    TextBlock,
-    anchored,
-    pictures_of,
 )
 from reports.cells import Cell, Column, Row
 from reports.document import ANSWERS, PaperClaim, Report
 from reports.provenance import Provenance, unique_records
-from reports.render.escape import escape_markdown
+from reports.render.documents import anchored
 from reports.table import Table
 
-CONTENTS = "contents"  # where links back lead to
 PICTURES = "report-pictures"  # folder beside the Markdown
-CLAIMS = "What the paper says, and what was seen here"
-MANY = 3  # footnotes; more are folded away
+CLAIMS = "What the paper says, and what was measured here"
+MAX_NOTES = 3  # footnotes; more are folded away
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A report within another: its title is a heading, its headings are one level smaller.
-
-    Its provenance stands at its end, each record once, folded away.
-    """
+    """A report within another."""
 
     name: str  # where links lead to; begins the names of its pictures
     report: Report
 
     @property
-    def blocks(self) -> list[tuple[str, Block]]:
-        """What stands under the heading, with anchors."""
+    def block(self) -> SectionBlock:
+        """The report with its title as a heading and its headings one level smaller.
+
+        Its provenance stands at its end, each record once, folded away.
+        """
         report, records = self.report, provenance_of(self.report)
         blocks: list[Block] = [Paragraph(text=report.lead)] if report.lead else []
         blocks += [block for block in report.blocks if not isinstance(block, ProvenanceBlock)]
         blocks += [ProvenanceBlock(records=records, folded=True)] if records else []
-        found = anchored(blocks, f"{self.name}-part")
-        return [(anchor, _placed(block, anchor, self.name)) for anchor, block in found]
-
-    def markdown(self, anchor: str) -> str:
-        title = f'<a id="{self.name}"></a>\n\n## {escape_markdown(self.report.title)}'
-        return "\n\n".join([title, *(block.markdown(inner) for inner, block in self.blocks)])
-
-    def html(self, anchor: str) -> str:
-        body = "\n".join(block.html(inner) for inner, block in self.blocks)
-        up = f'<a class="up" href="#{CONTENTS}" aria-label="Contents">↑</a>'
-        title = f"<h2>{up}{escape_html(self.report.title)}</h2>"
-        return f'<section id="{self.name}">\n{title}\n{body}\n</section>'
-
-    def pictures(self, anchor: str) -> dict[str, bytes]:
-        return pictures_of(self.blocks)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contents(TextBlock):
-    """Links to sections: (name, title) of each."""
-
-    entries: tuple[tuple[str, str], ...]
-
-    def markdown(self, anchor: str) -> str:
-        lines = [f"- [{escape_markdown(title)}](#{name})" for name, title in self.entries]
-        return "\n".join(["## Contents", "", *lines])
-
-    def html(self, anchor: str) -> str:
-        links = "".join(
-            f'<li><a href="#{name}">{escape_html(title)}</a></li>' for name, title in self.entries
-        )
-        return f'<nav id="{CONTENTS}"><h2>Contents</h2><ul>{links}</ul></nav>'
+        placed = [
+            _placed(block, anchor, self.name)
+            for anchor, block in anchored(blocks, f"{self.name}-part")
+        ]
+        return SectionBlock(name=self.name, title=report.title, blocks=tuple(placed))
 
 
 def joined_report(
@@ -99,7 +69,8 @@ def joined_report(
     if twice:
         raise ValueError(f"two sections are called {twice[0]}")
     contents = Contents(entries=tuple((each.name, each.report.title) for each in sections))
-    return Report(title=title, lead=lead, blocks=(*about, contents, *sections))
+    blocks = (*about, contents, *(each.block for each in sections))
+    return Report(title=title, lead=lead, blocks=blocks)
 
 
 def claims_report(sections: Sequence[Section]) -> Report:
@@ -198,17 +169,16 @@ def _placed(block: Block, anchor: str, section: str) -> Block:
     """As a block of a section: a smaller heading, pictures in their folder, no provenance."""
     match block:
         case Heading():
-            return replace(block, level=min(block.level + 1, 4))
+            return structs.replace(block, level=min(block.level + 1, 4))
         case TableBlock():
             table = replace(block.table, provenance=())
-            return TableBlock(table=table, folds_notes=len(table.layout().footnotes) > MANY)
+            return TableBlock(table=table, folds_notes=len(table.layout().footnotes) > MAX_NOTES)
         case Details():
             inner = anchored(block.blocks, anchor)
-            return replace(block, blocks=tuple(_placed(each, a, section) for a, each in inner))
-        case FigureBlock():
-            return _placed(block.drawn, anchor, section)
+            blocks = tuple(_placed(each, place, section) for place, each in inner)
+            return structs.replace(block, blocks=blocks)
         case SvgBlock() | ImageBlock() | StripsBlock():
             name = block.name or anchor
             name = name if name.startswith(section) else f"{section}-{name}"
-            return replace(block, name=f"{PICTURES}/{name}")
+            return structs.replace(block, name=f"{PICTURES}/{name}")
     return block

@@ -19,21 +19,21 @@ from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, REAL
 from evaluation.results.record import Result
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import VideoSet
-from reports.cells import Cell, Column, Row
-from reports.charts.bars import Bar, bar_chart, bar_data
-from reports.charts.contact_sheet import Strip, every
-from reports.charts.style import styles_for
-from reports.document import (
+from reports.blocks import (
     Block,
     Code,
     Details,
     Heading,
     Paragraph,
     ProvenanceBlock,
-    Report,
     StripsBlock,
     TableBlock,
 )
+from reports.cells import Cell, Column, Row
+from reports.charts.bars import Bar, bar_chart, bar_data
+from reports.charts.contact_sheet import Strip, every
+from reports.charts.style import styles_for
+from reports.document import Report
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
 from reports.table import Table, write_table

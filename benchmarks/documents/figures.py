@@ -11,17 +11,10 @@ from matplotlib.figure import Figure
 from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import JudgedClaim
 from benchmarks.documents.tables import bare, provenance_of, written
+from reports.blocks import Block, Details, Heading, Paragraph, SvgBlock, figure_block
 from reports.cells import Cell, Column, Row
 from reports.charts.svg import write_figure
-from reports.document import (
-    Block,
-    Details,
-    FigureBlock,
-    Heading,
-    PaperClaim,
-    Paragraph,
-    Report,
-)
+from reports.document import PaperClaim, Report
 from reports.table import Table
 
 
@@ -36,10 +29,10 @@ class Drawing:
     caption: str
 
     @cached_property
-    def block(self) -> FigureBlock:
+    def block(self) -> SvgBlock:
         """As reports show it: one block, so that it is drawn once."""
-        return FigureBlock(
-            figure=self.figure, description=self.description, caption=self.caption, name=self.name
+        return figure_block(
+            self.figure, description=self.description, caption=self.caption, name=self.name
         )
 
 

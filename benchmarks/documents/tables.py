@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.cells.provenance import this_run
-from reports.document import Block, PaperClaim, ProvenanceBlock, Report, TableBlock
+from reports.blocks import Block, ProvenanceBlock, TableBlock
+from reports.document import PaperClaim, Report
 from reports.provenance import unique_records
 from reports.table import Table, write_texts
 

@@ -23,10 +23,11 @@ from benchmarks.figures.designs import BASELINE, SETUPS
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import LATENT_CLIPS
 from evaluation.protocol.deviations import Deviation
+from reports.blocks import Code, Details, ProvenanceBlock
 from reports.cells import Cell, Column, Row
 from reports.charts.lines import Line, Panel, line_chart, line_data
 from reports.charts.style import Style, styles_for
-from reports.document import Code, Details, ProvenanceBlock, Report
+from reports.document import Report
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
 from reports.table import Table

@@ -9,10 +9,10 @@ from benchmarks.cells.scale import SCALES, Scale, name_at
 from benchmarks.reproduce.files import COPIED, write_files
 from benchmarks.runners import PANELS, RUNNERS, Runner, sections
 from latte.data.errors import InputError
+from reports.blocks import Paragraph, TableBlock
 from reports.cells import Cell, Column, Row
-from reports.document import STORED, Paragraph, Report, TableBlock
+from reports.document import STORED, Report
 from reports.joined_report import (
-    CONTENTS,
     Section,
     claims_report,
     joined_report,
@@ -21,6 +21,7 @@ from reports.joined_report import (
     without_provenance,
 )
 from reports.provenance import Provenance
+from reports.render.documents import CONTENTS
 from reports.table import Table
 
 PAPER_TABLES, PAPER_FIGURES = 5, 10  # in the paper's third version

@@ -49,8 +49,8 @@ from evaluation.results.record import Result
 from latte.data.shapes import VERSION
 from latte.sampling.generate import SamplingOptions
 from latte.sampling.processes import Process, choose_device
+from reports.cells import Cell
 from reports.provenance import Provenance
-from reports.table import Cell
 
 REVISION = 2  # raised by any change of this module that changes a number
 

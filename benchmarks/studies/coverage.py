@@ -31,9 +31,11 @@ from evaluation.uncertainty import (
     jackknife_frechet,
 )
 from latte.data.workers import map_in_order
-from reports.document import ProvenanceBlock, Report, TableBlock
+from reports.blocks import ProvenanceBlock, TableBlock
+from reports.cells import Cell, Column, Row
+from reports.document import Report
 from reports.provenance import Provenance
-from reports.table import Cell, Column, Row, Table
+from reports.table import Table
 
 DEGREES = 5  # of Student's t, for heavy tails
 CASE_COLUMNS = ("D", "N, M", "scale, shift")

@@ -20,8 +20,8 @@ from evaluation.protocol.fields import LABELS, REAL_FIELDS
 from evaluation.protocol.presets import published_protocol
 from evaluation.results.record import Result
 from latte.data.errors import InputError
+from reports.blocks import Block, Details
 from reports.cells import Cell, Column, Direction, Row
-from reports.document import Block, Details
 from reports.provenance import Provenance
 from reports.table import Table
 

@@ -17,9 +17,10 @@ from benchmarks.documents.tables import (
 from benchmarks.runners import RUNNERS
 from latte.config import LatteConfig, preset
 from latte.model.cost import Cost, cost
+from reports.cells import Cell, Column, Row
 from reports.provenance import Provenance
 from reports.published import published
-from reports.table import Cell, Column, Row, Table
+from reports.table import Table
 
 MODEL = "Latte-XL/2"
 SOURCE = "arXiv:2401.03048v1 Table 3 (v3 Table 1)"

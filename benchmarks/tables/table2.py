@@ -10,9 +10,10 @@ from benchmarks.documents.tables import TableDocument, cut_off, of_this_run, pub
 from benchmarks.runners import RUNNERS
 from latte.config import preset
 from latte.model.cost import cost
+from reports.cells import Cell, Column, Row
 from reports.provenance import Provenance
 from reports.published import published
-from reports.table import Cell, Column, Row, Table
+from reports.table import Table
 
 PATCH = 2  # the paper's parameters are those of 2×2 patches: 4×4 and 8×8 give others
 SOURCE = "arXiv:2401.03048v1 Table 4 (v3 Table 2)"

@@ -16,9 +16,9 @@ from benchmarks.tables.published import (
 )
 from benchmarks.tables.request import TableRequest
 from benchmarks.tables.run import run_table
+from reports.cells import Row
 from reports.numbers import ASYMMETRIC
 from reports.published import published
-from reports.table import Row
 
 SOURCE = "arXiv:2401.03048v3 Table 3"
 FIRST_VERSION = "arXiv:2401.03048v1 Table 2"

@@ -18,10 +18,11 @@ from benchmarks.shapes.tables import dimensions_table, standings_by_dimension
 from benchmarks.tables.request import Measurements, TableRequest
 from benchmarks.tables.run import methods_on_shapes
 from benchmarks.tables.vbench import DIMENSIONS, Score, VBenchModel, read_models, total
+from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
 from reports.published import published
-from reports.table import Cell, Column, Row, Table
+from reports.table import Table
 
 SOURCE = "arXiv:2401.03048v3 Table 4"
 SECTION = "Measured here"

@@ -5,9 +5,9 @@ from pathlib import Path
 from benchmarks.tables.published import PublishedColumn, PublishedTable, published_cell
 from benchmarks.tables.request import TableRequest
 from benchmarks.tables.run import run_table
+from reports.cells import Row
 from reports.numbers import ASYMMETRIC
 from reports.published import published
-from reports.table import Row
 
 RELEASED_MODELS = (
     "Measured by the paper's authors on videos of the models that PVDM's authors released."

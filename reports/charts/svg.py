@@ -33,14 +33,20 @@ def bare_svg(svg: str) -> str:
     return re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.S)
 
 
-def inline_svg(svg: str, description: str) -> str:
-    """The same as a part of a page.
+def inline_svg(svg: str, description: str, *, prefix: str) -> str:
+    """The element as a part of a page.
 
     It has no background and takes the page's own colours of text, of what is less important and of
     lines, and its blue, which is lighter on a dark page. It is as wide as the page lets it be, but
     never so small that its text could not be read.
+
+    Args:
+        prefix: begins its ids: two figures on one page must not share their parts.
     """
-    svg = re.sub(_BACKGROUND, r"\1none", bare_svg(svg))
+    svg = re.sub(_BACKGROUND, r"\1none", svg)
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r'href="#', f'href="#{prefix}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
     for colour, own in _OWN_COLOURS.items():
         svg = svg.replace(colour, own)
     label = f'role="img" aria-label="{escape(description)}" style="{_page_size(svg)}"'

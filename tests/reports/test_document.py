@@ -5,23 +5,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.charts.bars import Bar, bar_chart
-from reports.charts.contact_sheet import Strip
-from reports.document import (
+from reports.blocks import (
     Block,
     Code,
     Details,
-    FigureBlock,
     Heading,
     ImageBlock,
     Paragraph,
     ProvenanceBlock,
-    Report,
     StripsBlock,
+    SvgBlock,
     TableBlock,
+    figure_block,
 )
+from reports.cells import Cell, Column, Row
+from reports.charts.bars import Bar, bar_chart
+from reports.charts.contact_sheet import Strip
+from reports.document import Report
 from reports.provenance import Provenance
-from reports.table import Cell, Column, Row, Table
+from reports.table import Table
 
 VOID = {"meta", "img", "br", "link", "input"}
 NASTY = "<script>alert(1)</script> & \"{{body}}\" '*x*'"
@@ -31,11 +33,11 @@ def picture() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
 
 
-def chart() -> FigureBlock:
+def chart() -> SvgBlock:
     figure = bar_chart(
         [Bar(label=NASTY, value=1.0), Bar(label="b", value=2.0)], title="t", axis="x"
     )
-    return FigureBlock(figure=figure, description=NASTY, caption=NASTY)
+    return figure_block(figure, description=NASTY, caption=NASTY)
 
 
 def table(title: str = NASTY) -> TableBlock:
@@ -165,7 +167,8 @@ def test_markdown_escapes_what_html_in_it_would_run() -> None:
 
 
 def test_code_keeps_its_fence_around_backticks() -> None:
-    assert Code(text="a\n```\nb").markdown("x") == "````\na\n```\nb\n````"
+    text = Report(title="t", blocks=(Code(text="a\n```\nb"),)).markdown()
+    assert text == "# t\n\n````\na\n```\nb\n````\n"
 
 
 def test_two_pictures_of_one_name_are_refused() -> None:

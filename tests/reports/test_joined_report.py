@@ -4,20 +4,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reports.cells import Cell, Column, Row
-from reports.charts.bars import Bar, bar_chart
-from reports.document import (
+from reports.blocks import (
     Code,
     Details,
-    FigureBlock,
     Heading,
     ImageBlock,
-    PaperClaim,
     Paragraph,
     ProvenanceBlock,
-    Report,
     TableBlock,
+    figure_block,
 )
+from reports.cells import Cell, Column, Row
+from reports.charts.bars import Bar, bar_chart
+from reports.document import PaperClaim, Report
 from reports.joined_report import (
     Section,
     claims_report,
@@ -52,14 +51,14 @@ def section(name: str, *claims: PaperClaim, reasons: tuple[str, ...] = ("r",)) -
         blocks=(
             Heading(text="two"),
             Heading(text="three", level=3),
-            FigureBlock(figure=figure, description="d", name=name),
+            figure_block(figure, description="d", name=name),
             TableBlock(table=table(*reasons)),
             ImageBlock(image=image, description="d", name="samples"),
             Details(
                 summary="more",
                 blocks=(
                     Code(text="run"),
-                    FigureBlock(figure=figure, description="d"),
+                    figure_block(figure, description="d"),
                     Heading(text="inside"),
                 ),
             ),

@@ -6,24 +6,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.cells import Cell, Column, Row
-from reports.charts.bars import Bar, bar_chart
-from reports.charts.contact_sheet import Strip
-from reports.document import (
+from reports.blocks import (
     Block,
     Code,
     Details,
-    FigureBlock,
     Heading,
     ImageBlock,
-    PaperClaim,
     Paragraph,
     ProvenanceBlock,
-    Report,
     StripsBlock,
     SvgBlock,
     TableBlock,
+    figure_block,
 )
+from reports.cells import Cell, Column, Row
+from reports.charts.bars import Bar, bar_chart
+from reports.charts.contact_sheet import Strip
+from reports.document import PaperClaim, Report
 from reports.provenance import Provenance
 from reports.table import Table
 
@@ -57,11 +56,11 @@ def pixels(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def chart(name: str | None = None) -> FigureBlock:
+def chart(name: str | None = None) -> SvgBlock:
     figure = bar_chart(
         [Bar(label=NASTY, value=1.0), Bar(label="b", value=2.0)], title="t", axis="x"
     )
-    return FigureBlock(figure=figure, description=NASTY, caption=NASTY, name=name)
+    return figure_block(figure, description=NASTY, caption=NASTY, name=name)
 
 
 def whole() -> Report:
@@ -87,11 +86,12 @@ def whole() -> Report:
 
 
 def record(*blocks: Block) -> Any:
-    return json.loads(Report(title="t", blocks=blocks).to_json())
+    return json.loads(Report(title="t", blocks=blocks).to_json())["report"]
 
 
 def read(changed: Any) -> Report:
-    return Report.from_json(json.dumps(changed))
+    whole = {"format": "latte-eval report", "version": 2, "report": changed}
+    return Report.from_json(json.dumps(whole))
 
 
 def test_what_is_stored_gives_the_same_documents() -> None:
@@ -115,24 +115,17 @@ def test_numbers_keep_every_digit_and_numpys_become_numbers() -> None:
     assert block.table.rows[2].cells["x"].value == float(np.float32(0.1))
 
 
-def test_what_has_its_default_is_left_out() -> None:
-    assert record(TableBlock(table=TABLE))["blocks"][0]["table"]["rows"][1]["cells"]["x"] == {
-        "value": 1,
-        "comparable": False,
-    }
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "it is not JSON"),
         ("{", "it is not JSON"),
-        ("[" * 100_000, "it is not JSON"),
-        ("1" * 9999, "it is not JSON"),
-        ("[]", "it is not a stored report"),
-        ('{"format": "something else"}', "it is not a stored report"),
-        ('{"format": "latte-eval report", "version": 2}', "it is of version 2, where this"),
-        ('{"format": "latte-eval report", "version": 1}', "where the fields of Report belong"),
+        ("[" * 100_000, "it is no stored report"),
+        ("1" * 9999, "it is no stored report"),
+        ("[]", "it is no stored report"),
+        ('{"format": "something else"}', "at `\\$.format`"),
+        ('{"format": "latte-eval report", "version": 3}', "at `\\$.version`"),
+        ('{"format": "latte-eval report", "version": 2}', "missing required field `report`"),
     ],
 )
 def test_what_is_no_stored_report_is_refused(text: str, message: str) -> None:
@@ -161,7 +154,7 @@ def set_list_as_kind(r: Any) -> None:
 
 
 def set_infinity(r: Any) -> None:
-    r["blocks"][1]["table"]["rows"][0]["cells"]["x"]["high"] = float("inf")
+    r["blocks"][1]["table"]["rows"][0]["cells"]["x"]["high"] = 1e999
 
 
 def set_mark(r: Any) -> None:
@@ -217,37 +210,37 @@ def set_count(r: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "place"),
     [
-        (set_title, "5"),
-        (set_half_a_character, "surrogates"),
-        (set_unknown_field, "fields of Heading"),
-        (set_unknown_kind, "kind 'Script'"),
-        (set_list_as_kind, "where str belongs"),
-        (set_infinity, "finite"),
-        (set_mark, "'guessed' where one of published, measured"),
-        (set_true, "'True' where float"),
+        (set_title, r"\$\.report\.title"),
+        (set_half_a_character, "not JSON"),
+        (set_unknown_field, "unknown field `colour`"),
+        (set_unknown_kind, "'Script' - at"),
+        (set_list_as_kind, "kind`"),
+        (set_infinity, "not JSON"),
+        (set_mark, "'guessed' - at .*mark`"),
+        (set_true, "value`"),
         (drop_cell, "has cells for y"),
-        (set_finding, "'maybe' is none of yes"),
-        (set_path, "which is no name of a file"),
+        (set_finding, "'maybe' - at .*here`"),
+        (set_path, "name`"),
         (set_png, "no PNG"),
         (set_base64, "no PNG"),
         (set_count, "3 pictures in one of 4 rows"),
-        (set_number_too_large, "0{39}…, a number that is too large"),
+        (set_number_too_large, "out of range"),
         (drop_strips, "at least one strip"),
-        (set_equal_names, "it has two pictures called picture.png"),
-        (set_name_of_another_place, "it has two pictures called part-4.png"),
+        (set_equal_names, "two pictures called picture.png"),
+        (set_name_of_another_place, "two pictures called part-4.png"),
         (set_lines, "the columns are two lines, y"),
     ],
 )
-def test_a_broken_part_is_named(change: Callable[[Any], None], message: str) -> None:
+def test_a_broken_part_is_named(change: Callable[[Any], None], place: str) -> None:
     image = ImageBlock(image=pixels(4, 5, 3), description="d", name="picture")
     strip = Strip(label="s", pictures=pixels(3, 4, 5, 3))
     sheet = StripsBlock(strips=(strip,), description="d")
     sound = record(Heading(text="h"), TableBlock(table=TABLE), image, sheet)
     read(sound)
     change(sound)
-    with pytest.raises(ValueError, match=message) as error:
+    with pytest.raises(ValueError, match=place) as error:
         read(sound)
     assert "\n" not in str(error.value)
 
@@ -255,7 +248,7 @@ def test_a_broken_part_is_named(change: Callable[[Any], None], message: str) -> 
 def test_equal_names_of_folded_pictures_are_found() -> None:
     sheet = ImageBlock(image=pixels(4, 5, 3), description="d", name="sheet")
     stored = record(sheet, Details(summary="s", blocks=(Details(summary="s", blocks=(sheet,)),)))
-    with pytest.raises(ValueError, match=r"it has two pictures called sheet\.png"):
+    with pytest.raises(ValueError, match=r"two pictures called sheet\.png"):
         read(stored)
 
 
@@ -293,7 +286,7 @@ def test_an_svg_that_does_more_than_draw_is_refused(attributes: str, content: st
     sound = record(block)
     read(sound)
     sound["blocks"][0]["svg"] = SVG.format(attributes, content)
-    with pytest.raises(ValueError, match="it has a figure that"):
+    with pytest.raises(ValueError, match="the figure"):
         read(sound)
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from reports.charts.bars import Bar, bar_chart, bar_data
 from reports.charts.style import INK
-from reports.charts.svg import figure_svg, inline_svg, write_figure
+from reports.charts.svg import bare_svg, figure_svg, inline_svg, write_figure
 
 BARS = [Bar(label="a", value=3.0, low=2.5, high=3.4), Bar(label="b", value=1.0)]
 
@@ -21,7 +21,9 @@ def test_the_same_data_give_the_same_svg_without_a_date() -> None:
 
 
 def test_a_figure_on_a_page_takes_the_colours_of_the_page() -> None:
-    svg = inline_svg(figure_svg(bar_chart(BARS, title="t", axis="x")), 'bars "of" <values>')
+    drawn = bare_svg(figure_svg(bar_chart(BARS, title="t", axis="x")))
+    svg = inline_svg(drawn, 'bars "of" <values>', prefix="part")
+    assert all(name.startswith("part-") for name in re.findall(r'\bid="([^"]+)"', svg))
     assert svg.startswith("<svg ")
     assert INK not in svg
     assert "#ffffff" not in svg

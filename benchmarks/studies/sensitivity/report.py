@@ -14,8 +14,9 @@ from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.drawings import BETTER, NOT_NOTICED, TITLE, curves, heat_map
 from benchmarks.studies.sensitivity.findings import Finding, Findings, findings
 from benchmarks.studies.sensitivity.measure import Bench, Impossible, Strengths
+from reports.blocks import Details
 from reports.cells import Cell, Column, Row
-from reports.document import Details, Report
+from reports.document import Report
 from reports.provenance import Provenance
 from reports.table import Table, write_texts
 

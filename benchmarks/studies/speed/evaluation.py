@@ -29,9 +29,11 @@ from evaluation.protocol.presets import SHAPES
 from evaluation.uncertainty import FeaturePair, bootstrap_frechet, half_sample_frechet
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet
-from reports.document import ProvenanceBlock, Report, TableBlock
+from reports.blocks import ProvenanceBlock, TableBlock
+from reports.cells import Cell, Column, Row
+from reports.document import Report
 from reports.provenance import Provenance
-from reports.table import Cell, Column, Row, Table
+from reports.table import Table
 
 MEGABYTE = 1024.0  # kilobytes, the unit of getrusage
 

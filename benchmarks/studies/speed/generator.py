@@ -32,8 +32,9 @@ from latte.data.errors import InputError
 from latte.model.cost import cost
 from latte.sampling.faults import is_out_of_memory
 from latte.sampling.processes import choose_device, this_process
+from reports.cells import Cell, Column, Row
 from reports.provenance import Provenance
-from reports.table import Cell, Column, Row, Table
+from reports.table import Table
 
 logger = logging.getLogger(__name__)
 

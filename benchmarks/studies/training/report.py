@@ -16,19 +16,11 @@ from benchmarks.studies.training.run_folder import TrainingRun
 from latte.model.checkpoints import load_checkpoint
 from latte.model.cost import cost
 from latte.training.config import to_toml
+from reports.blocks import Block, Code, Details, Heading, ImageBlock, ProvenanceBlock, TableBlock
 from reports.cells import Cell, Column, Row
 from reports.charts.lines import Line, Panel, line_chart, line_data, running_mean
 from reports.charts.style import Style, styles_for
-from reports.document import (
-    Block,
-    Code,
-    Details,
-    Heading,
-    ImageBlock,
-    ProvenanceBlock,
-    Report,
-    TableBlock,
-)
+from reports.document import Report
 from reports.provenance import Provenance, duration
 from reports.table import Table
 

@@ -34,7 +34,8 @@ from benchmarks.tables.table1 import variants_table
 from benchmarks.tables.table2 import sizes_table
 from benchmarks.tables.table4 import halves, vbench_table
 from benchmarks.tables.vbench import DIMENSIONS, Score, VBenchModel
-from reports.table import Cell, Column, Row, Table
+from reports.cells import Cell, Column, Row
+from reports.table import Table
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 RESULTS = Path(__file__).parents[3] / "docs" / "results"

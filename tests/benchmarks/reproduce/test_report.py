@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from reports.blocks import ProvenanceBlock, TableBlock, figure_block
 from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, bar_chart
-from reports.document import FigureBlock, PaperClaim, ProvenanceBlock, Report, TableBlock
+from reports.document import PaperClaim, Report
 from reports.provenance import Provenance
 from reports.table import Table, write_table
 
@@ -35,7 +36,7 @@ def leave(
         findings=(PaperClaim(claim=f"claim of {name}", here="yes", seen="1 < 2"),),
         blocks=(
             TableBlock(table=table),
-            FigureBlock(figure=figure, description="bars", name=name),
+            figure_block(figure, description="bars", name=name),
             ProvenanceBlock(records=(made,)),
         ),
     ).store(folder, name)
@@ -258,7 +259,7 @@ def leave_two(results: Path) -> None:
 def leave_one_picture_twice(results: Path) -> None:
     """The one has the name that a section gives the other."""
     figure = bar_chart([Bar(label="a", value=1.0)], title="t", axis="x")
-    blocks = [FigureBlock(figure=figure, description="d", name=name) for name in ("x", "table3-x")]
+    blocks = [figure_block(figure, description="d", name=name) for name in ("x", "table3-x")]
     Report(title="t", blocks=tuple(blocks)).store(results / "table3", "table3")
 
 

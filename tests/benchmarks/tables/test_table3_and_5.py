@@ -19,9 +19,10 @@ from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.presets import STYLEGAN_V, published_protocol
 from evaluation.results.record import Result
 from latte.data.errors import InputError
+from reports.cells import Cell, Column, Row
 from reports.provenance import Provenance
 from reports.render.provenance import provenance_lines
-from reports.table import Cell, Column, Row, Table
+from reports.table import Table
 
 
 def lines(*results: Result) -> list[ResultLine]:
