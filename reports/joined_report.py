@@ -156,7 +156,7 @@ def tables_of(blocks: Iterable[Block]) -> list[Table]:
 def without_provenance(report: Report) -> str:
     """What a report says, but for how its numbers came about: for comparing two."""
     kept = tuple(
-        replace(block, table=replace(block.table, provenance=()))
+        structs.replace(block, table=replace(block.table, provenance=()))
         if isinstance(block, TableBlock)
         else block
         for block in report.blocks

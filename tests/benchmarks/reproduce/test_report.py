@@ -287,7 +287,7 @@ def block_pictures(results: Path) -> None:
     [
         (spoil_line, ("table3/table3.report.json: it is not JSON", "or remove it")),
         (spoil_encoding, ("table3/table3.report.json: ", "or remove it")),
-        (spoil_form, ("table3/table3.report.json: it is not a stored report", "or remove it")),
+        (spoil_form, ("table3/table3.report.json: it is no stored report", "or remove it")),
         (spoil_name, ("is not called as a command would call it",)),
         (take_our_name, ("not-run.report.json is not called as a command would call it",)),
         (leave_two, ("figure5/figure5a.report.json and ", "two results of one name", "remove one")),
