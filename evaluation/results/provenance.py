@@ -18,7 +18,7 @@ def provenance(device: str) -> dict[str, Any]:
 
     from latte.data.video import decoder_version
 
-    packages = ["latte-eval", "torch", "torchvision", "numpy", "scipy", "pillow"]
+    packages = ["latte-eval", "torch", "clean-fid", "numpy", "scipy", "pillow"]
     versions = {name: _version(name) for name in packages}
     versions |= {"python": platform.python_version(), "decoder": decoder_version()}
     host: dict[str, Any] = {
