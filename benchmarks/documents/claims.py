@@ -39,7 +39,7 @@ class Judgement:
 PAPER_SAYS_YES = Judgement(verdict="yes")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Claim(Generic[EvidenceT]):
     """A sentence of the paper's, and how it is judged by what was measured."""
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, pairwise
-from typing import Literal
 
 import numpy as np
 
@@ -66,21 +65,61 @@ class Curves:
 
 
 CurveJudge = Callable[[Curves], Judgement]
+Pair = tuple[str, str]  # of labels
 
 
 def lower(first: str, second: str, place: int = END) -> CurveJudge:
     """`first` has the lower distance at a checkpoint."""
+    pair = (first, second)
+    return _all_lower([pair], place, shown=[pair], holds=f"{first} lower")
 
-    def judge(curves: Curves) -> Judgement:
-        if not curves.shared(first, second):
-            return _not_measured(curves, first, second)
+
+def lowest(first: str, others: Sequence[str], place: int = END) -> CurveJudge:
+    """`first` is lower than each of the others."""
+    pairs = [(first, other) for other in others]
+    return _all_lower(pairs, place, shown=pairs, holds="lowest")
+
+
+def highest(first: str, others: Sequence[str], place: int = END) -> CurveJudge:
+    """`first` is higher than each of the others."""
+    pairs = [(other, first) for other in others]
+    shown = [(first, other) for other in others]
+    return _all_lower(pairs, place, shown=shown, holds="highest")
+
+
+def ordered(labels: Sequence[str], place: int = END) -> CurveJudge:
+    """From the lowest to the highest distance: any pair the other way round refutes it."""
+    pairs = list(combinations(labels, 2))
+    return _all_lower(pairs, place, shown=list(pairwise(labels)), holds="in this order")
+
+
+def _all_lower(
+    pairs: Sequence[Pair], place: int, *, shown: Sequence[Pair], holds: str
+) -> CurveJudge:
+    """The first of each pair has the lower distance at a checkpoint.
+
+    Args:
+        shown: pairs whose ratios are named, with those that refute the claim.
+        holds: what is counted over the seeds.
+    """
+
+    def look(curves: Curves, seeds: Sequence[int]) -> Judgement:
+        verdicts = {pair: partial(_verdict, curves, *pair, place) for pair in pairs}
+        level = corrected(len(pairs))
+        refuting = [pair for pair in pairs if verdicts[pair](level) == "no"]
+        named = dict.fromkeys([*shown, *(x for x in refuting if x[::-1] not in shown)])
+        ratios = [f"{b} ÷ {a} = {_interval(curves.ratios(a, b, place))}" for a, b in named]
+        values = {label: curves.designs[label] for pair in pairs for label in pair}
+        count = sum(
+            all(values[a][seed].values[place] < values[b][seed].values[place] for a, b in pairs)
+            for seed in seeds
+        )
         return Judgement(
-            verdict=_verdict(curves, first, second, place),
-            seen=f"{second} ÷ {first} = {_ratio(curves, first, second, place)}"
-            f"{_at(curves, place)}; {first} lower in {_wins(curves, first, second, place)}",
+            verdict=all_of(list(verdicts.values())),
+            seen=f"{'; '.join(ratios)}{_at(curves, place)}; {holds} in {count} of {_seeds(seeds)}",
         )
 
-    return judge
+    return _judge([label for pair in pairs for label in pair], look)
 
 
 def ahead(first: str, second: str) -> CurveJudge:
@@ -89,50 +128,19 @@ def ahead(first: str, second: str) -> CurveJudge:
     No checkpoint is chosen for "early": the first ones may come before anything is learned.
     """
 
-    def judge(curves: Curves) -> Judgement:
-        if not curves.shared(first, second):
-            return _not_measured(curves, first, second)
+    def look(curves: Curves, seeds: Sequence[int]) -> Judgement:
         places = range(len(curves.steps))
         logs = np.mean([curves.ratios(first, second, place) for place in places], axis=0).tolist()
-        return Judgement(
-            verdict=_over_all([_verdict(curves, first, second, place) for place in places], logs),
+        verdicts = {_verdict(curves, first, second, place) for place in places}
+        if len(logs) > 1:
+            verdicts = {_sign(logs)}
+        return Judgement(  # of one seed alone only where all checkpoints say the same
+            verdict=verdicts.pop() if len(verdicts) == 1 else "not decided",
             seen=f"{second} ÷ {first} = {_interval(logs)}{_over(curves, places)}; "
-            f"{first} lower in {sum(log > 0 for log in logs)} of {_seeds(len(logs))}",
+            f"{first} lower in {sum(log > 0 for log in logs)} of {_seeds(seeds)}",
         )
 
-    return judge
-
-
-def lowest(first: str, others: Sequence[str], place: int = END) -> CurveJudge:
-    """`first` is lower than each of the others."""
-    return _extreme("lowest", first, others, place)
-
-
-def highest(first: str, others: Sequence[str], place: int = END) -> CurveJudge:
-    """`first` is higher than each of the others."""
-    return _extreme("highest", first, others, place)
-
-
-def ordered(labels: Sequence[str], place: int = END) -> CurveJudge:
-    """From the lowest to the highest distance."""
-
-    def judge(curves: Curves) -> Judgement:
-        if not curves.shared(*labels):
-            return _not_measured(curves, *labels)
-        neighbours = list(pairwise(labels))
-        # One pair the other way round refutes the order, neighbours or not.
-        pairs = {pair: partial(_verdict, curves, *pair, place) for pair in combinations(labels, 2)}
-        level = corrected(len(pairs))
-        against = [pair for pair, verdict in pairs.items() if verdict(level) == "no"]
-        shown = list(dict.fromkeys([*neighbours, *against]))
-        seen = [f"{b} ÷ {a} = {_ratio(curves, a, b, place)}" for a, b in shown]
-        return Judgement(
-            verdict=all_of(list(pairs.values())),
-            seen=f"{'; '.join(seen)}{_at(curves, place)}; "
-            f"in this order in {_holds(curves, neighbours, curves.shared(*labels), place)}",
-        )
-
-    return judge
+    return _judge([first, second], look)
 
 
 def drawing_nearer(labels: Sequence[str]) -> CurveJudge:
@@ -141,16 +149,14 @@ def drawing_nearer(labels: Sequence[str]) -> CurveJudge:
     Before: the mean of all earlier checkpoints, of which none is chosen for "early".
     """
 
-    def judge(curves: Curves) -> Judgement:
-        seeds = curves.shared(*labels)
-        if not seeds or len(curves.steps) < 2:
-            return _not_measured(curves, *labels)
-
+    def look(curves: Curves, seeds: Sequence[int]) -> Judgement:
         def spread(seed: int, place: int) -> float:
-            found = [curves.designs[label][seed].values[place] for label in labels]
-            return math.log(max(found) / min(found))
+            values = [curves.designs[label][seed].values[place] for label in labels]
+            return math.log(max(values) / min(values))
 
         *earlier, last = range(len(curves.steps))
+        if not earlier:
+            return _not_measured(curves, labels)
         before = [float(np.mean([spread(seed, place) for place in earlier])) for seed in seeds]
         after = [spread(seed, last) for seed in seeds]
         changes = [one - other for one, other in zip(before, after, strict=True)]
@@ -159,10 +165,26 @@ def drawing_nearer(labels: Sequence[str]) -> CurveJudge:
             verdict=_sign(changes),
             seen=f"highest ÷ lowest = {factors[0]:.2f}{_over(curves, earlier)}, "
             f"{factors[1]:.2f}{_at(curves, last)}; nearer in "
-            f"{sum(change > 0 for change in changes)} of {_seeds(len(seeds))}",
+            f"{sum(change > 0 for change in changes)} of {_seeds(seeds)}",
         )
 
+    return _judge(labels, look)
+
+
+def _judge(labels: Sequence[str], look: Callable[[Curves, Sequence[int]], Judgement]) -> CurveJudge:
+    """A judge of designs, given their curves and the seeds that all of them have."""
+
+    def judge(curves: Curves) -> Judgement:
+        seeds = curves.shared(*labels)
+        return look(curves, seeds) if seeds else _not_measured(curves, labels)
+
     return judge
+
+
+def _not_measured(curves: Curves, labels: Sequence[str]) -> Judgement:
+    lacking = [label for label in dict.fromkeys(labels) if not curves.designs.get(label)]
+    what = " and ".join(lacking) if lacking else "no seed has all of them"
+    return Judgement(verdict="not measured", seen=f"missing: {what}")
 
 
 def _sign(logs: Sequence[float], level: float = LEVEL) -> Verdict:
@@ -183,23 +205,12 @@ def _verdict(curves: Curves, first: str, second: str, place: int, level: float =
 
 
 def _ends(curve: Curve, place: int, level: float) -> tuple[float, float]:
-    """Of one measurement's interval, at other levels than `LEVEL` as if it were a normal one."""
-    value, low, high = (each[place] for each in (curve.values, curve.low, curve.high))
+    """Ends of one measurement's interval, at other levels than `LEVEL` as of a normal one."""
+    value, low, high = (ends[place] for ends in (curve.values, curve.low, curve.high))
     if level == LEVEL:
         return low, high
     wider = widening(level)
     return value - wider * (value - low), value + wider * (high - value)
-
-
-def _over_all(verdicts: Sequence[Verdict], logs: Sequence[float]) -> Verdict:
-    """Of a mean over checkpoints; of one seed alone only where all of them say the same."""
-    if len(logs) > 1:
-        return _sign(logs)
-    return verdicts[0] if len(set(verdicts)) == 1 else "not decided"
-
-
-def _ratio(curves: Curves, first: str, second: str, place: int) -> str:
-    return _interval(curves.ratios(first, second, place))
 
 
 def _interval(logs: Sequence[float]) -> str:
@@ -207,44 +218,6 @@ def _interval(logs: Sequence[float]) -> str:
     if mean.low is None:
         return f"{mean.value:.2f}"
     return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
-
-
-def _wins(curves: Curves, first: str, second: str, place: int) -> str:
-    ratios = curves.ratios(first, second, place)
-    return f"{sum(ratio > 0 for ratio in ratios)} of {_seeds(len(ratios))}"
-
-
-def _extreme(
-    which: Literal["lowest", "highest"], first: str, others: Sequence[str], place: int
-) -> CurveJudge:
-    """`first` is the lowest or the highest."""
-
-    def judge(curves: Curves) -> Judgement:
-        seeds = curves.shared(first, *others)
-        if not seeds:
-            return _not_measured(curves, first, *others)
-        # The one that the claim calls lower comes first.
-        pairs = [(first, other) if which == "lowest" else (other, first) for other in others]
-        seen = [f"{other} ÷ {first} = {_ratio(curves, first, other, place)}" for other in others]
-        return Judgement(
-            verdict=all_of([partial(_verdict, curves, *pair, place) for pair in pairs]),
-            seen=f"{'; '.join(seen)}{_at(curves, place)}; "
-            f"{which} in {_holds(curves, pairs, seeds, place)}",
-        )
-
-    return judge
-
-
-def _holds(
-    curves: Curves, pairs: Sequence[tuple[str, str]], seeds: Sequence[int], place: int
-) -> str:
-    """In how many of these seeds the first of every pair is the lower one."""
-    designs = curves.designs
-    count = sum(
-        all(designs[a][seed].values[place] < designs[b][seed].values[place] for a, b in pairs)
-        for seed in seeds
-    )
-    return f"{count} of {_seeds(len(seeds))}"
 
 
 def _at(curves: Curves, place: int) -> str:
@@ -258,11 +231,5 @@ def _over(curves: Curves, places: Sequence[int]) -> str:
     return f" in the mean of steps {first:,} to {last:,}"
 
 
-def _seeds(count: int) -> str:
-    return "1 seed" if count == 1 else f"{count} seeds"
-
-
-def _not_measured(curves: Curves, *labels: str) -> Judgement:
-    lacking = [label for label in labels if not curves.designs.get(label)]
-    what = " and ".join(lacking) if lacking else "no seed has all of them"
-    return Judgement(verdict="not measured", seen=f"missing: {what}")
+def _seeds(seeds: Sequence[int]) -> str:
+    return "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"

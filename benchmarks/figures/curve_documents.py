@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from benchmarks.cells.cache import FILE, CellRecord
+from benchmarks.cells.cache import FILE
 from benchmarks.cells.provenance import of_cells, this_document, this_run
 from benchmarks.cells.scale import MEANINGS, Scale
 from benchmarks.documents.claims import SEVERAL, JudgedClaim, Verdict, judge_all
@@ -18,7 +18,7 @@ from benchmarks.documents.figures import (
 )
 from benchmarks.documents.tables import written
 from benchmarks.figures.curve_claims import Curves
-from benchmarks.figures.curves import CurveFigure, DesignCells, curves_of
+from benchmarks.figures.curves import CurveFigure, DesignCells, curves_of, measure_designs
 from benchmarks.figures.designs import BASELINE, SETUPS
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import LATENT_CLIPS
@@ -51,14 +51,19 @@ NAMES = {"curve": "design", "x": "step", "y": "value"}  # columns of the numbers
 TOGETHER = "Designs over training"
 
 
-def write_curve_figures(
-    figures: Sequence[CurveFigure], cells: DesignCells, request: TrainingRequest, out: Path
+def run_curve_figures(
+    figures: Sequence[CurveFigure], out: Path, request: TrainingRequest
 ) -> list[JudgedClaim]:
-    """Write the documents of each figure into a folder, and of several their panels together.
+    """Train what is not trained yet; write the documents of each figure, and of several together.
 
     Returns:
-        The claims of all figures. Prints the tables, the claims and the paths.
+        The claims of all figures, judged.
+
+    Raises:
+        InputError: something is missing that the scale needs.
+        FailedCellsError: cells failed; the documents of the others are written before.
     """
+    cells = measure_designs(figures, request)
     claims: list[JudgedClaim] = []
     for figure in figures:
         document = curve_document(figure, cells, request)
@@ -66,6 +71,7 @@ def write_curve_figures(
         claims += document.claims
     if len(figures) > 1:
         _write_together(figures, cells, request, out, claims)
+    cells.measured.raise_if_failed()
     return claims
 
 
@@ -77,7 +83,7 @@ def curve_document(
     claims = judge_all(figure.claims, curves)
     drawing = draw([figure], cells, request, name=figure.name, title=figure.title)
     commands = Code(text=_training_commands(figure, request))
-    shown = {cell.key: cell for cell in _shown_cells(figure, cells)}
+    shown = {cell.key: cell for cell in cells.of_figure(figure)}
     return FigureDocument(
         name=figure.name,
         title=_title(figure),
@@ -144,8 +150,14 @@ def label_styles(figures: Sequence[CurveFigure], scale: Scale) -> dict[str, Styl
     return styles
 
 
-def deviation_remarks(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...]:
-    """In what measurements are not as their protocol asks, and of which designs; or nothing."""
+def remarks_of(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...]:
+    """How a figure differs from the paper's, and its measurements from their protocol."""
+    computed = (figure.computed(figure, cells),) if figure.computed else ()
+    return (*figure.remarks, *computed, *_deviations(figure, cells))
+
+
+def _deviations(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...]:
+    """What is not as the protocol asks, and of which designs."""
     measured = {label: cells.of(design) for label, design in figure.designs.items()}
     labels_of: dict[str, dict[str, None]] = {}  # by deviation
     for label, by_seed in measured.items():
@@ -158,10 +170,6 @@ def deviation_remarks(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...
         for deviation, labels in labels_of.items()
     ]
     return (f"Not as the protocol asks: {'; '.join(phrases)}.",) if phrases else ()
-
-
-def _shown_cells(figure: CurveFigure, cells: DesignCells) -> list[CellRecord]:
-    return [cell for design in figure.designs.values() for cell in cells.of(design).values()]
 
 
 def _panel(figure: CurveFigure, curves: Curves) -> Panel:
@@ -235,7 +243,7 @@ def _values_table(
         label_heading="Design",
         columns=(*columns, Column(key="seeds", title="seeds")),
         rows=tuple(rows),
-        remarks=(*figure.remarks, *deviation_remarks(figure, cells)),
+        remarks=remarks_of(figure, cells),
         provenance=_provenance(figure, cells, request),
     )
 
@@ -255,7 +263,7 @@ def _provenance(
 ) -> tuple[Provenance, ...]:
     """How the document and the measurements that it shows came about."""
     scale = {"scale": f"{request.scale}, {MEANINGS[request.scale]}"}
-    shown = _shown_cells(figure, cells)
+    shown = cells.of_figure(figure)
     if not shown:
         return (this_run(details=scale),)
     fingerprints = sorted({str(cell.details["fingerprint"]) for cell in shown})
@@ -298,9 +306,9 @@ def _method(request: TrainingRequest) -> str:
     return (
         f"Each design is trained on the embedded data set for {training.steps:,} steps of "
         f"{training.batch_size} clips of {data.num_frames} frames of {data.size}×{data.size}, with "
-        f"classes, from the same seeds; {measure['num_clips']} samples of its averaged weights, by "
-        f"{measure['sample_steps']} steps of DDIM without guidance, are measured against "
-        f"{measure['num_real']:,} videos of the test split. These networks and videos are small: "
+        f"classes, from the same seeds; {measure.num_clips} samples of its averaged weights, by "
+        f"{measure.sample_steps} steps of DDIM without guidance, are measured against "
+        f"{measure.num_real:,} videos of the test split. These networks and videos are small: "
         "what holds here need not hold for the paper's. " + NO_NUMBERS
     )
 

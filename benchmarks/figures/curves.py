@@ -1,6 +1,6 @@
 """Figures that compare designs by a distance over training: their cells and curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.cells.cache import FILE, CellRecord, MeasuredCells
@@ -26,6 +26,8 @@ class CurveFigure:
     designs: Mapping[str, Design]
     claims: tuple[Claim[Curves], ...]
     remarks: tuple[str, ...] = ()  # how this differs from the paper's figure
+    # A remark that follows from the cells.
+    computed: Callable[["CurveFigure", "DesignCells"], str] | None = None
     number: str = ""  # in the paper; empty for what is in its text
     letter: str = ""  # of a panel
 
@@ -42,6 +44,10 @@ class DesignCells:
     measured: MeasuredCells
     keys: Mapping[tuple[Design, int], str]  # by design and seed
     reasons: Mapping[Design, str]  # why a design was not trained
+
+    def of_figure(self, figure: CurveFigure) -> list[CellRecord]:
+        """All cells of a figure."""
+        return [cell for design in figure.designs.values() for cell in self.of(design).values()]
 
     def of(self, design: Design) -> dict[int, CellRecord]:
         """The cells of a design, by seed."""

@@ -7,9 +7,9 @@ absolute positions, no images) with one thing changed.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from benchmarks.cells.scale import Scale
+from benchmarks.figures.checkpoints import MeasureOptions
 from benchmarks.figures.trainings import ImageModel, Training
 from latte.training.config import TrainConfig, load_config
 
@@ -23,9 +23,9 @@ class Design:
     name: str
     settings: tuple[str, ...] = ()
     starts_from_images: bool = False  # a model of single images, in place of random weights
-    size: str = ""  # of Figure 7: a name of `Setup.sizes`
-    stride: int = 0  # of Figure 5e: a place in `Setup.strides`, counted from 1
-    joint: str = ""  # training with images, which time attends to in this way
+    size: str = ""  # key of `Setup.sizes`, for Figure 7
+    stride: int = 0  # place in `Setup.strides`, counted from 1, for Figure 5e
+    joint: str = ""  # mask of training with images: how attention over time sees them
 
 
 BASELINE = Design(name="baseline")
@@ -47,37 +47,42 @@ TEMPORAL_MASK = Design(name="joint, temporal mask", joint="temporal-mask")
 class Setup:
     """What a scale trains and how it measures."""
 
-    config: str  # of `latte train`
+    config: str  # configuration of `latte train`
     settings: tuple[str, ...]
     points: int  # checkpoints that are measured
-    strides: tuple[int, ...]  # of Figure 5e
-    sizes: Mapping[str, tuple[str, ...]]  # of Figure 7; the empty one is the baseline's
-    images_per_clip: int  # of joint training
-    joint: tuple[str, ...] = ()  # settings of joint training besides
-    measure: Mapping[str, int] = field(default_factory=dict)  # fields of MeasureOptions
-    image_settings: tuple[str, ...] = ()  # of the image model, beside `settings`
-    num_images: int = 0  # that it sees
-    components: int = 0  # of `Training`
+    strides: tuple[int, ...]  # sampling intervals of Figure 5e
+    sizes: Mapping[str, tuple[str, ...]]  # settings for Figure 7; the baseline's are empty
+    images_per_clip: int  # in joint training
+    joint: tuple[str, ...] = ()  # other settings of joint training
+    measure: MeasureOptions = field(default_factory=MeasureOptions)  # of checkpoints
+    image_settings: tuple[str, ...] = ()  # for the image model, beside `settings`
+    num_images: int = 0  # images that the image model is trained on
+    components: int = 0  # see `Training`
     device: str = "cpu"
 
     def settings_of(self, design: Design) -> tuple[str, ...]:
         """All `--set` options of a design: a run of `latte train` with them is the design's."""
-        found = [*self.settings, *design.settings]
+        settings = [*self.settings, *design.settings]
         if design.size:
-            found += self.sizes[design.size]
+            settings += self.sizes[design.size]
         if design.stride:
-            found.append(f"data.stride={self.strides[design.stride - 1]}")
+            settings.append(f"data.stride={self.strides[design.stride - 1]}")
         if design.joint:
-            found.append(f"data.images_per_clip={self.images_per_clip}")
-            found.append(f"model.image_attention={design.joint}")
-            found += self.joint
-        return tuple(found)
+            settings.append(f"data.images_per_clip={self.images_per_clip}")
+            settings.append(f"model.image_attention={design.joint}")
+            settings += self.joint
+        return tuple(settings)
 
     def config_of(self, design: Design) -> TrainConfig:
         """The configuration of a design, but for the file that it starts from."""
         return load_config(self.config, self.settings_of(design))
 
 
+SINGLE_IMAGES = (
+    "data.num_frames=1",
+    "model.class_conditional=false",
+    "model.temporal_attention=false",
+)
 TINY = Setup(
     config="shapes-tiny",
     settings=(
@@ -93,22 +98,15 @@ TINY = Setup(
     ),
     points=5,
     strides=(1, 2, 4, 8),
-    sizes=MappingProxyType(
-        {
-            "S": ("model.hidden_size=32",),
-            "B": (),
-            "L": ("model.hidden_size=96", "model.depth=6"),
-            "XL": ("model.hidden_size=104", "model.depth=8"),
-        }
-    ),
+    sizes={
+        "S": ("model.hidden_size=32",),
+        "B": (),
+        "L": ("model.hidden_size=96", "model.depth=6"),
+        "XL": ("model.hidden_size=104", "model.depth=8"),
+    },
     images_per_clip=4,
-    measure=MappingProxyType({"num_clips": 256, "num_real": 1024, "sample_steps": 10}),
-    image_settings=(
-        "data.num_frames=1",
-        "model.class_conditional=false",
-        "model.temporal_attention=false",
-        "training.batch_size=64",
-    ),
+    measure=MeasureOptions(num_clips=256, num_real=1024, sample_steps=10),
+    image_settings=(*SINGLE_IMAGES, "training.batch_size=64"),
     num_images=10_000,
     components=16,
 )
@@ -126,24 +124,15 @@ SMALL = Setup(
     ),
     points=5,
     strides=(1, 2, 3, 4),
-    sizes=MappingProxyType(
-        {
-            "S": ("model.hidden_size=96",),
-            "B": (),
-            "L": ("model.hidden_size=256", "model.depth=12"),
-            "XL": ("model.hidden_size=288", "model.depth=14"),
-        }
-    ),
+    sizes={
+        "S": ("model.hidden_size=96",),
+        "B": (),
+        "L": ("model.hidden_size=256", "model.depth=12"),
+        "XL": ("model.hidden_size=288", "model.depth=14"),
+    },
     images_per_clip=8,
-    measure=MappingProxyType(
-        {"num_clips": 1024, "num_real": 2048, "sample_steps": 25, "batch_size": 128}
-    ),
-    image_settings=(
-        "data.num_frames=1",
-        "model.class_conditional=false",
-        "model.temporal_attention=false",
-        "training.batch_size=256",
-    ),
+    measure=MeasureOptions(num_clips=1024, num_real=2048, sample_steps=25, batch_size=128),
+    image_settings=(*SINGLE_IMAGES, "training.batch_size=256"),
     num_images=50_000,
     device="cuda",
 )
@@ -154,14 +143,12 @@ PAPER = Setup(
     settings=("training.steps=200000", "output.checkpoint_every=5000"),
     points=10,
     strides=(1, 3, 8, 16),
-    sizes=MappingProxyType(
-        {size: (f"model.preset=Latte-{size}/2",) for size in ("S", "B", "L")} | {"XL": ()}
-    ),
+    sizes={size: (f"model.preset=Latte-{size}/2",) for size in ("S", "B", "L")} | {"XL": ()},
     images_per_clip=8,
-    joint=("training.batch_size=4",),  # of each process, as the official joint configurations
+    joint=("training.batch_size=4",),  # per process, as in the official joint configurations
 )
 
-SETUPS: Mapping[Scale, Setup] = MappingProxyType({"tiny": TINY, "small": SMALL, "paper": PAPER})
+SETUPS: Mapping[Scale, Setup] = {"tiny": TINY, "small": SMALL, "paper": PAPER}
 
 
 def training_of(
@@ -183,7 +170,7 @@ def training_of(
         config=replace(config, output=replace(config.output, sample_every=0)),
         points=setup.points,
         strides=tuple(dict.fromkeys((own, usual))),
-        measure=dict(setup.measure),  # fit to travel to another process
+        measure=setup.measure,
         folder=folder,
         device=device or setup.device,
         image_model=image_model,

@@ -74,16 +74,16 @@ def figure(cells: Sequence[CellRecord]) -> SimilarityFigure:
         numbers=CHANGING,
         claims=(
             Claim(
-                text="The mean falls with each further spatial block",
-                judge=changing("mean", blocks, rises=False, shown=shown),
+                "The mean falls with each further spatial block",
+                changing("mean", blocks, rises=False, shown=shown),
             ),
             Claim(
-                text="The variance grows with each further spatial block",
-                judge=changing("variance", blocks, rises=True, shown=shown),
+                "The variance grows with each further spatial block",
+                changing("variance", blocks, rises=True, shown=shown),
             ),
             Claim(
-                text="Inverted relations become more from the first to the last spatial block",
-                judge=changing_over("inverted", blocks, rises=True),
+                "Inverted relations become more from the first to the last spatial block",
+                changing_over("inverted", blocks, rises=True),
             ),
         ),
         remarks=tuple(_remarks(blocks, shown)),

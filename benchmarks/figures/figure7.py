@@ -5,8 +5,8 @@ from pathlib import Path
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim
 from benchmarks.figures.curve_claims import lowest, ordered
-from benchmarks.figures.curve_documents import write_curve_figures
-from benchmarks.figures.curves import CurveFigure, measure_designs
+from benchmarks.figures.curve_documents import run_curve_figures
+from benchmarks.figures.curves import CurveFigure
 from benchmarks.figures.designs import SETUPS, SIZES
 from benchmarks.figures.requests import TrainingRequest
 
@@ -25,8 +25,8 @@ def figure(scale: Scale = "tiny") -> CurveFigure:
         title="Model size",
         designs=dict(zip(labels, SIZES.values(), strict=True)),
         claims=(
-            Claim(text="Larger models have a lower FVD at the end", judge=ordered(labels[::-1])),
-            Claim(text="The largest has the lowest", judge=lowest(labels[-1], labels[:-1])),
+            Claim("Larger models have a lower FVD at the end", ordered(labels[::-1])),
+            Claim("The largest has the lowest", lowest(labels[-1], labels[:-1])),
         ),
         remarks=() if scale == "paper" else (STAND_INS.format(sizes=_sizes(scale)),),
     )
@@ -36,13 +36,9 @@ def run(out: Path, request: TrainingRequest) -> list[JudgedClaim]:
     """Train what is not trained yet; write the documents into `out`.
 
     Raises:
-        InputError, FailedCellsError: as `benchmarks.figures.figure5.run`.
+        InputError, FailedCellsError: as `run_curve_figures`.
     """
-    figures = [figure(request.scale)]
-    cells = measure_designs(figures, request)
-    claims = write_curve_figures(figures, cells, request, out)
-    cells.measured.raise_if_failed()
-    return claims
+    return run_curve_figures([figure(request.scale)], out, request)
 
 
 def _sizes(scale: Scale) -> str:

@@ -90,19 +90,19 @@ def figure(cells: Sequence[CellRecord]) -> SimilarityFigure:
         numbers=("mean", "variance", "inverted", "same_frame"),
         claims=(
             Claim(
-                text="The three distributions differ strongly",
-                judge=differing(branches),
+                "The three distributions differ strongly",
+                differing(branches),
                 meaning=f"Distributions differ strongly here if any two have less than {MUCH:g} in "
                 "common, in bins of 0.05: the paper gives no number. The interval of the common "
                 "part is rather too wide: over the clips it has all bins at one end of their own.",
             ),
             Claim(
-                text="The two attentions are less like each other than frames of either are",
-                judge=lowest_of(branches, leads),
+                "The two attentions are less like each other than frames of either are",
+                lowest_of(branches, leads),
             ),
             Claim(
-                text="Their mutual similarity is extremely low",
-                judge=near_zero(BETWEEN, branches),
+                "Their mutual similarity is extremely low",
+                near_zero(BETWEEN, branches),
                 meaning=f"A mean cosine within ±{LOW:g} is extremely low here: the paper gives no "
                 "number.",
             ),

@@ -9,7 +9,7 @@ from benchmarks.documents.claims import Claim, JudgedClaim, Mean, judge_all
 from benchmarks.documents.figures import verdicts_lead, write_figure_document
 from benchmarks.documents.tables import write_tables, written
 from benchmarks.figures.curve_claims import END, Curve, Curves, lower
-from benchmarks.figures.curve_documents import curve_document, deviation_remarks
+from benchmarks.figures.curve_documents import curve_document, remarks_of
 from benchmarks.figures.curves import CurveFigure, DesignCells, curves_of, measure_designs
 from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK
 from benchmarks.figures.requests import TrainingRequest
@@ -32,14 +32,8 @@ CAPTION = (
 EMBEDDED = "Measured on the embedded data set, by networks of its own: no FVD or FID."
 PUBLISHED = "Published, by networks of FVD and FID."
 FID_CLAIMS = (
-    Claim(
-        text="Temporal Mask has a lower FID than Only Video",
-        judge=lower("Temporal Mask", "Only Video"),
-    ),
-    Claim(
-        text="Joint training has a lower FID than videos alone",
-        judge=lower("Temporal Mask", ALONE),
-    ),
+    Claim("Temporal Mask has a lower FID than Only Video", lower("Temporal Mask", "Only Video")),
+    Claim("Joint training has a lower FID than videos alone", lower("Temporal Mask", ALONE)),
 )
 BATCHES = (
     "Batches are those of the official configurations: with images {joint} clips in each process, "
@@ -58,12 +52,11 @@ def figure(scale: Scale = "tiny") -> CurveFigure:
         designs={**MASKS, ALONE: BASELINE},
         claims=(
             Claim(
-                text="Temporal Mask has a lower FVD than Only Video",
-                judge=lower("Temporal Mask", "Only Video"),
+                "Temporal Mask has a lower FVD than Only Video",
+                lower("Temporal Mask", "Only Video"),
             ),
             Claim(
-                text="Joint training has a lower FVD than videos alone",
-                judge=lower("Temporal Mask", ALONE),
+                "Joint training has a lower FVD than videos alone", lower("Temporal Mask", ALONE)
             ),
         ),
         remarks=(f"Joint training: {images} images after each clip.", *_batches(scale)),
@@ -88,10 +81,9 @@ def run(out: Path, request: TrainingRequest) -> list[JudgedClaim]:
     document = curve_document(masks, cells, request)
     curves, fid = curves_of(masks, cells), fid_curves(masks, cells)
     claims = (*document.claims, *judge_all(FID_CLAIMS, fid))
-    remarks = (*masks.remarks, *deviation_remarks(masks, cells))
     table = replace(
         intext_table(list(masks.designs), curves, fid, scale=request.scale),
-        remarks=remarks,
+        remarks=remarks_of(masks, cells),
         provenance=(Provenance(details={"published": SOURCE}), *document.values.provenance),
     )
     document = replace(

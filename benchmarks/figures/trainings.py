@@ -7,7 +7,7 @@ on from its last checkpoint. Designs that several figures show are one cell.
 
 import csv
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,11 @@ class Training:
     config: TrainConfig
     points: int  # checkpoints, at even distances, the last at the end
     strides: tuple[int, ...]  # of the real clips that samples are measured against
-    measure: Mapping[str, int]  # fields of `MeasureOptions`
+    measure: MeasureOptions
     folder: Path  # of runs and features; decides nothing
     device: str = "cpu"  # of training and sampling
     image_model: ImageModel | None = None
-    components: int = (
-        0  # of 8×8 patches, as latents, fitted to frames of the size; 0: as configured
-    )
+    components: int = 0  # latents fitted to 8×8 patches of its frames; 0: as configured
 
     @property
     def name(self) -> str:
@@ -82,7 +80,7 @@ class Training:
             config=_deciding(self.config),
             points=self.points,
             strides=self.strides,
-            measure=asdict(MeasureOptions(**self.measure)),
+            measure=asdict(self.measure),
             device=self.device.partition(":")[0],
             image_model=images,
             components=self.components,
@@ -200,16 +198,15 @@ def _keep(task: Training, last: Path) -> None:
 
 def _measure_checkpoints(task: Training) -> dict[str, Any]:
     """The fields of `measure_training`'s details that come from samples, and "provenance"."""
-    options = MeasureOptions(**task.measure)
     extraction = ExtractionOptions(
         store=task.folder / "features", device=task.device, workers=0, progress=False
     )
-    measurer = CheckpointMeasurer(task.config, options, task.strides, Networks(extraction))
+    measurer = CheckpointMeasurer(task.config, task.measure, task.strides, Networks(extraction))
     points: list[list[Any]] = [[] for _ in task.strides]
     for step in task.steps:
         clips = checkpoint_clips(
             task.run / "checkpoints" / f"{step:07d}" / WEIGHTS,
-            options,
+            task.measure,
             seed=task.config.training.seed,
             device=task.device,
         )

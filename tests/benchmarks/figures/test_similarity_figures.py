@@ -14,6 +14,7 @@ from benchmarks.cells.cache import CellRecord, FailedCellsError, MeasuredCells
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import SEVERAL, Claim, JudgedClaim, Judgement, Verdict
 from benchmarks.figures import figure6, figure8, similarity_documents
+from benchmarks.figures.checkpoints import MeasureOptions
 from benchmarks.figures.designs import SETUPS, VARIANTS, Setup
 from benchmarks.figures.paper_cells import paper_training
 from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
@@ -349,7 +350,7 @@ def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
         SETUPS["tiny"],
         settings=(*sizes, "training.steps=2", "training.batch_size=2"),
         points=1,
-        measure={"num_clips": 12, "num_real": 16, "sample_steps": 2, "resamples": 40},
+        measure=MeasureOptions(num_clips=12, num_real=16, sample_steps=2, resamples=40),
         components=0,
     )
     monkeypatch.setattr("benchmarks.figures.similarity.SETUPS", {"tiny": setup})

@@ -1,6 +1,5 @@
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -41,9 +40,7 @@ def setup() -> Setup:
         ),
         points=2,
         strides=(1, 2, 3, 4),
-        measure=MappingProxyType(
-            {"num_clips": 12, "num_real": 16, "sample_steps": 2, "resamples": 40}
-        ),
+        measure=MeasureOptions(num_clips=12, num_real=16, sample_steps=2, resamples=40),
         num_images=8,
         components=3,
     )
