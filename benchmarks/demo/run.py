@@ -19,9 +19,8 @@ from benchmarks.shapes.generated import (
     model_of_shapes,
     with_clips,
 )
-from benchmarks.shapes.measuring import RESAMPLES, ShapesMeasurer
+from benchmarks.shapes.measuring import RESAMPLES, ShapesMeasurer, WorkOptions
 from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, real_videos
-from evaluation.features.extraction import ExtractionOptions
 from evaluation.protocol.presets import SHAPES
 from latte.data.shapes import NUM_CLASSES
 from latte.data.sources import VideoSet
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoRequest:
+class DemoRequest(WorkOptions):
     """What to measure, and how the work is done."""
 
     num_videos: int = NUM_VIDEOS  # size of each set
@@ -40,9 +39,6 @@ class DemoRequest:
     checkpoint: Path | None = None  # a model of shapes; None: the bundled one
     sampling: SamplingOptions = SAMPLING  # but for its seed
     resamples: int = RESAMPLES
-    workers: int = 0
-    device: str = "cpu"
-    store: Path | None = None  # None: with the documents
 
 
 def demo_sets(count: int, model: SampledModel | None, workers: int) -> dict[str, VideoSet]:
@@ -66,11 +62,8 @@ def run(out: Path, request: DemoRequest) -> None:
     if model is None:
         logger.warning("%s", NO_MODEL)
     sets = demo_sets(count, model, request.workers)
-    options = ExtractionOptions(
-        store=request.store or out / "features", device=request.device, workers=request.workers
-    )
     protocol = replace(SHAPES, num_real=count, num_fake=count, seed=request.seed)
-    measurer = ShapesMeasurer(sets[REAL], protocol, options, request.resamples)
+    measurer = ShapesMeasurer(sets[REAL], protocol, request.extraction(out), request.resamples)
     results, recognised = [], {}
     for label, videos in sets.items():
         measured = measurer.real if label == REAL else measurer.extract(videos)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +20,20 @@ from reports.cells import Direction
 FVD, FID, IS = "FVD-shapes", "FID-shapes", "IS-shapes"
 DIRECTIONS: Mapping[str, Direction] = {FVD: "lower", FID: "lower", IS: "higher"}
 RESAMPLES = 500  # bootstrap resamples of the intervals
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkOptions:
+    """How the work of a request is done, which does not affect results on a CPU."""
+
+    workers: int = 0  # decoding processes
+    device: str = "cpu"
+    store: Path | None = None  # folder of features; None: in the folder of the results
+
+    def extraction(self, out: Path) -> ExtractionOptions:
+        """How features are extracted for results in `out`."""
+        store = self.store or out / "features"
+        return ExtractionOptions(store=store, device=self.device, workers=self.workers)
 
 
 @dataclass(frozen=True, kw_only=True)

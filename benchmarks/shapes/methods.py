@@ -40,7 +40,7 @@ from benchmarks.shapes.generated import (
     SampledModel,
     model_of_shapes,
 )
-from benchmarks.shapes.measuring import FVD, IS, RESAMPLES, ShapesMeasurer
+from benchmarks.shapes.measuring import FVD, IS, RESAMPLES, ShapesMeasurer, WorkOptions
 from benchmarks.shapes.networks import embedded_networks
 from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, Generator, real_videos
 from evaluation.features.extraction import ExtractionOptions
@@ -56,16 +56,13 @@ REVISION = 2  # raised by any change of this module that changes a number
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShapesRequest:
+class ShapesRequest(WorkOptions):
     """What to measure, and how the work is done, which does not affect results."""
 
     num_videos: int = NUM_VIDEOS  # size of each set
     sampling: SamplingOptions = SAMPLING  # but for its seed
     seeds: int = 1  # repetitions: other real videos, other samples
     checkpoint: Path | None = None  # None: the bundled model
-    workers: int = 0
-    device: str = "cpu"
-    store: Path | None = None  # None: in the folder of the cells
 
 
 SCALES: Mapping[Scale, ShapesRequest] = MappingProxyType(
@@ -195,9 +192,7 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> MeasuredMethods:
         for source in sources
         for seed in range(request.seeds)
     ]
-    options = ExtractionOptions(
-        store=request.store or folder / "features", device=request.device, workers=request.workers
-    )
+    options = request.extraction(folder)
     choose_device(request.device, Process())  # refused once, not for each method
     finished = measure_cells(tasks, partial(measure_method, options=options), folder / FILE)
     finished.raise_if_empty()

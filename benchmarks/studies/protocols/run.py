@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.studies.protocols.measure import Bench, measure
 from benchmarks.studies.protocols.report import Study, write_protocols
 from benchmarks.studies.protocols.videos import as_source, shapes_pair
-from evaluation.features.extraction import ExtractionOptions
 from evaluation.networks.registry import network
 from evaluation.protocol.fields import Protocol, override
 from evaluation.protocol.presets import load_protocol
@@ -22,7 +22,7 @@ DEFAULT_COUNT = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProtocolsRequest:
+class ProtocolsRequest(WorkOptions):
     """Which pair under which base protocol, and how the work is done.
 
     Raises:
@@ -37,9 +37,6 @@ class ProtocolsRequest:
     weights: Path | None = None
     num_videos: int | None = None  # clips of each set
     resamples: int = 400
-    workers: int = 0
-    device: str = "cpu"
-    store: Path | None = None  # None: with the documents
 
     def __post_init__(self) -> None:
         if (self.real is None) != (self.fake is None):
@@ -53,14 +50,14 @@ def run(out: Path, request: ProtocolsRequest) -> None:
         InputError: a base protocol that cannot be measured.
     """
     started = time.monotonic()
-    bench = open_bench(request, request.store or out / "features")
+    bench = open_bench(request, out)
     result, choices = measure(bench)
     seconds = time.monotonic() - started
     study = Study(base=bench.base, result=result, choices=choices, seconds=seconds)
     print(write_protocols(out, study))
 
 
-def open_bench(request: ProtocolsRequest, store: Path) -> Bench:
+def open_bench(request: ProtocolsRequest, out: Path) -> Bench:
     """The pair and the base protocol, for as many clips as both sets have.
 
     Raises:
@@ -84,7 +81,7 @@ def open_bench(request: ProtocolsRequest, store: Path) -> Bench:
         real=real,
         fake=fake,
         base=base,
-        options=ExtractionOptions(store=store, device=request.device, workers=request.workers),
+        options=request.extraction(out),
         weights={} if request.weights is None else {base.network: request.weights},
         dataset="shapes" if embedded else None,
         resamples=request.resamples,

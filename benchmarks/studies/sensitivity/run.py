@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.studies.protocols.run import with_network
 from benchmarks.studies.sensitivity.measure import GROUPS, Bench, measure, split_draws
 from benchmarks.studies.sensitivity.metrics import chosen_metrics
 from benchmarks.studies.sensitivity.report import Study, write_sensitivity
-from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import load_protocol
@@ -26,7 +26,7 @@ DEFAULT_COUNT, DRAWS = 256, 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class SensitivityRequest:
+class SensitivityRequest(WorkOptions):
     """Which videos by which metrics, and how the work is done."""
 
     real: Path | None = None  # None: the embedded data set
@@ -36,9 +36,6 @@ class SensitivityRequest:
     num_videos: int | None = None  # size of each set
     draws: int = DRAWS  # undistorted sets
     seed: int = 0
-    workers: int = 0
-    device: str = "cpu"
-    store: Path | None = None  # None: with the documents
 
 
 def run(out: Path, request: SensitivityRequest) -> None:
@@ -48,14 +45,14 @@ def run(out: Path, request: SensitivityRequest) -> None:
         InputError: too few videos, or a network that cannot be had.
     """
     started = time.monotonic()
-    bench = open_bench(request, request.store or out / "features")
+    bench = open_bench(request, out)
     frame, impossible = measure(bench)
     seconds = time.monotonic() - started
     study = Study(bench=bench, frame=frame, impossible=impossible, seconds=seconds)
     print(write_sensitivity(out, study))
 
 
-def open_bench(request: SensitivityRequest, store: Path) -> Bench:
+def open_bench(request: SensitivityRequest, out: Path) -> Bench:
     """The sets, and the networks of all metrics.
 
     Raises:
@@ -79,11 +76,10 @@ def open_bench(request: SensitivityRequest, store: Path) -> Bench:
     if request.network is not None:
         base = with_network(base, request.network)
     metrics = chosen_metrics(request.metrics)
-    options = ExtractionOptions(store=store, device=request.device, workers=request.workers)
     measurer = Measurer(
         base,
         list(dict.fromkeys(followed.metric for followed in metrics)),
-        Networks(options, request.weights),
+        Networks(request.extraction(out), request.weights),
         at_least=count,
         notes=False,
     )

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.shapes.generated import SAMPLING
+from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.shapes.stand_ins import NUM_VIDEOS
 from benchmarks.studies.training.checkpoints import CheckpointFvd, fvd_of_checkpoints
 from benchmarks.studies.training.report import write_training_report
 from benchmarks.studies.training.run_folder import TrainingRun, open_run
-from evaluation.features.extraction import ExtractionOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingReportRequest:
+class TrainingReportRequest(WorkOptions):
     """Which run to report on, and what is measured of its checkpoints."""
 
     folder: Path
@@ -21,9 +21,6 @@ class TrainingReportRequest:
     num_videos: int = NUM_VIDEOS  # samples of each checkpoint
     steps: int | None = None  # of DDIM; None: as the demo samples
     guidance_scale: float | None = None  # None: as the demo samples
-    workers: int = 0
-    device: str = "cpu"
-    store: Path | None = None  # None: with the documents
 
 
 def run(out: Path, request: TrainingReportRequest) -> None:
@@ -53,9 +50,5 @@ def measure_checkpoints(
         steps=request.steps or SAMPLING.steps,
         guidance_scale=guidance if request.guidance_scale is None else request.guidance_scale,
     )
-    options = ExtractionOptions(
-        store=request.store or out / "features", device=request.device, workers=request.workers
-    )
-    return fvd_of_checkpoints(
-        training, request.num_videos, sampling, options, out / "training_fvd.csv"
-    )
+    options, path = request.extraction(out), out / "training_fvd.csv"
+    return fvd_of_checkpoints(training, request.num_videos, sampling, options, path)

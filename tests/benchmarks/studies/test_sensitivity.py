@@ -37,7 +37,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def study(out: Path, strengths: dict[str, tuple[float, ...]], request: SensitivityRequest) -> str:
-    bench = replace(open_bench(request, out / "features"), strengths=strengths)
+    bench = replace(open_bench(request, out), strengths=strengths)
     frame, impossible = measure(bench)
     return write_sensitivity(
         out, Study(bench=bench, frame=frame, impossible=impossible, seconds=1.0)
