@@ -215,8 +215,8 @@ def _recipe(planned: PlannedSet) -> str | None:
     """How the frames were cropped and resized; None where nothing says it."""
     if not planned.plan.clips[0].video.prepared:
         return planned.preparation.recipe
-    stated = (planned.videos.preparation or {}).get("recipe")
-    return None if stated is None else str(stated)
+    record = planned.videos.preparation
+    return None if record is None else record.recipe
 
 
 def _storage(video: Video, preparation: Preparation) -> str:

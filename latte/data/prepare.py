@@ -11,14 +11,15 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from latte.data.errors import BrokenVideoError, InputError, named, nearest
-from latte.data.sources import SETTINGS_FILE, FileVideo, Video, open_video_set
+from latte.data.files import write_atomically
+from latte.data.sources import SETTINGS_FILE, FileVideo, PreparedRecord, Video, open_video_set
 from latte.data.transforms import RECIPES, encode_image
 from latte.data.video import decoder_version, iterate_file
 from latte.data.workers import map_in_order
@@ -54,11 +55,8 @@ class _Task:
     video: Video
     folder: Path  # folder to make
     partial: Path  # place where it is made
-    recipe: str
-    size: int
-    image_format: str
     target: Path
-    settings: dict[str, str | int]  # written into the target
+    record: PreparedRecord  # to write into the target
 
 
 def prepare_folder(
@@ -88,16 +86,10 @@ def prepare_folder(
         InputError: bad arguments, no videos, or a target that holds something else.
         BrokenVideoError: a video cannot be decoded; those finished before it are kept.
     """
-    _check(recipe, size, image_format)
+    record = _record(recipe, size, image_format)
     videos = open_video_set(source).videos
     folders = _folders(source, target, videos)
-    settings: dict[str, str | int] = {
-        "recipe": recipe,
-        "size": size,
-        "format": image_format,
-        "decoder": decoder_version(),
-    }
-    _check_target(target, settings)
+    _check_target(target, record)
     existed = target.exists()
     partial = target / f"{PARTIAL_PREFIX}{os.getpid()}"
     _remove_left_over(target)
@@ -106,11 +98,8 @@ def prepare_folder(
             video=video,
             folder=folder,
             partial=partial / f"{index:06d}",
-            recipe=recipe,
-            size=size,
-            image_format=image_format,
             target=target,
-            settings=settings,
+            record=record,
         )
         for index, (video, folder) in enumerate(zip(videos, folders, strict=True))
         if not folder.exists()
@@ -154,13 +143,13 @@ def _prepare(task: _Task) -> int:
         task.partial.mkdir(parents=True)
         count = 0
         for frame in _all_frames(task.video):
-            square = RECIPES[task.recipe](frame[None], task.size)[0]
-            content = encode_image(square, task.image_format)
-            file = task.partial / f"{count:06d}.{task.image_format}"
+            square = RECIPES[task.record.recipe](frame[None], task.record.size)[0]
+            content = encode_image(square, task.record.format)
+            file = task.partial / f"{count:06d}.{task.record.format}"
             with named(file):
                 file.write_bytes(content)
             count += 1
-        _mark(task.target, task.settings)
+        _mark(task.target, task.record)
         task.folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             task.partial.rename(task.folder)
@@ -186,13 +175,15 @@ def _name(task: _Task) -> str:
     return task.video.name
 
 
-def _check(recipe: str, size: int, image_format: str) -> None:
+def _record(recipe: str, size: int, image_format: str) -> PreparedRecord:
     if recipe not in RECIPES:
         raise InputError(f'no recipe "{recipe}"; {nearest(recipe, list(RECIPES))}')
     if image_format not in FORMATS:
         raise InputError(f'no format "{image_format}"; choose {" or ".join(FORMATS)}')
     if size < 1:
         raise InputError(f"size {size}: frames have at least one pixel")
+    decoder = decoder_version()
+    return PreparedRecord(recipe=recipe, size=size, format=image_format, decoder=decoder)
 
 
 def _folders(source: Path, target: Path, videos: tuple[Video, ...]) -> list[Path]:
@@ -208,15 +199,19 @@ def _folders(source: Path, target: Path, videos: tuple[Video, ...]) -> list[Path
     return [target / name for name in names]
 
 
-def _check_target(target: Path, settings: dict[str, str | int]) -> None:
-    """Refuse a target that was made otherwise, or holds something else."""
-    mark = target / SETTINGS_FILE
+def _check_target(target: Path, record: PreparedRecord) -> None:
+    """Refuse a target that was made with other settings, or holds something else."""
     if target.exists() and not target.is_dir():
         raise InputError(f"{target}: is a file; choose a folder to prepare into")
-    if mark.exists():
-        _compare(target, mark, settings)
-        return
-    if target.exists() and any(not entry.name.startswith(".") for entry in target.iterdir()):
+    before = PreparedRecord.read(target)
+    if before is not None:
+        for name, value in asdict(record).items():
+            if getattr(before, name) != value:
+                raise InputError(
+                    f"{target}: was begun with {name} {getattr(before, name)}, not {value}; choose "
+                    "another folder, or delete this one"
+                )
+    elif target.exists() and any(not entry.name.startswith(".") for entry in target.iterdir()):
         raise InputError(
             f"{target}: is not empty and was not begun by `prepare`; choose another folder"
         )
@@ -245,30 +240,9 @@ def _runs_elsewhere(process: int) -> bool:
     return True
 
 
-def _mark(target: Path, settings: dict[str, str | int]) -> None:
-    """Say in the target what it is made by, once a video is: a failed run claims nothing."""
-    mark = target / SETTINGS_FILE
-    if mark.exists():
-        _compare(target, mark, settings)  # another run may have begun it since
-        return
-    draft = mark.with_suffix(f".{os.getpid()}")
-    try:
-        with named(draft):
-            draft.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-        draft.replace(mark)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _compare(target: Path, mark: Path, settings: dict[str, str | int]) -> None:
-    try:
-        before = json.loads(mark.read_text(encoding="utf-8"))
-    except ValueError:
-        before = {}
-    for key, value in settings.items():
-        if not isinstance(before, dict) or before.get(key) != value:
-            was = before.get(key) if isinstance(before, dict) else None
-            raise InputError(
-                f"{target}: was begun with {key} {was}, not {value}; choose another folder, or "
-                "remove this one to make it anew"
-            )
+def _mark(target: Path, record: PreparedRecord) -> None:
+    """Write the record once a video is finished: a failed run claims nothing."""
+    if (target / SETTINGS_FILE).exists():
+        _check_target(target, record)  # another run may have begun it since
+    else:
+        write_atomically(target / SETTINGS_FILE, json.dumps(asdict(record), indent=2) + "\n")

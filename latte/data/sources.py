@@ -1,11 +1,10 @@
 """Sets of videos: a folder of video files or of frame folders, or one array file."""
 
 import hashlib
-import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +13,7 @@ import numpy as np
 from latte.data.arrays import ARRAY_SUFFIXES, ArrayVideo, open_array
 from latte.data.errors import SKIP, BrokenVideoError, InputError
 from latte.data.frames import FRAME_SUFFIXES, FrameFolder
+from latte.data.schema import Count, decode_json
 from latte.data.video import VIDEO_SUFFIXES, VideoInfo, probe_file, read_file
 
 __all__ = ["ArrayVideo", "FileVideo", "FrameFolder", "Video", "VideoSet", "open_video_set"]
@@ -68,14 +68,37 @@ class FileVideo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PreparedRecord:
+    """How `prepare` made the frames of a folder."""
+
+    recipe: str  # a name of latte.data.transforms.RECIPES
+    size: Count  # side of the square frames, in pixels
+    format: str  # "jpg" or "png"
+    decoder: str  # `decoder_version()`
+
+    @classmethod
+    def read(cls, folder: Path) -> "PreparedRecord | None":
+        """The record in a folder; None where there is none.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        path = folder / SETTINGS_FILE
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        return decode_json(content, cls, str(path))
+
+
+@dataclass(frozen=True, kw_only=True)
 class VideoSet:
     """Videos, sorted by name, and where they come from (for messages)."""
 
     name: str
     videos: tuple[Video, ...]
     root: str
-    # What the folder says of how `prepare` made it ("recipe", "size", "format", "decoder").
-    preparation: Mapping[str, object] | None = field(default=None, hash=False)
+    preparation: PreparedRecord | None = None  # of a folder that `prepare` made
 
 
 def open_video_set(path: Path) -> VideoSet:
@@ -108,21 +131,16 @@ def open_video_set(path: Path) -> VideoSet:
         name=path.resolve().name,
         videos=tuple(sorted(videos, key=lambda video: video.name)),
         root=str(path),
-        preparation=_stated_preparation(path),
+        preparation=_readable_record(path),
     )
 
 
-def _stated_preparation(path: Path) -> dict[str, object] | None:
-    """What `prepare` wrote into this folder; None where it did not, or the file is damaged."""
+def _readable_record(path: Path) -> PreparedRecord | None:
+    """The record of a folder; a damaged one does not stop its videos from being read."""
     try:
-        stated = json.loads((path / SETTINGS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return PreparedRecord.read(path)
+    except InputError:
         return None
-    if not isinstance(stated, dict):
-        return None
-    size = stated.get("size")
-    whole = isinstance(stated.get("recipe"), str) and type(size) is int and size > 0
-    return stated if whole and isinstance(stated.get("format"), str) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from latte.data.datasets import open_dataset
 from latte.data.errors import BrokenVideoError, InputError
-from latte.data.sources import ArrayVideo, FileVideo, FrameFolder, open_video_set
+from latte.data.sources import ArrayVideo, FileVideo, FrameFolder, PreparedRecord, open_video_set
 
 CLIPS = Path(__file__).parents[2] / "data"
 
@@ -144,7 +144,7 @@ def test_a_prepared_folder_says_how_it_was_made(tmp_path):
     put(tmp_path / "a/0.png")
     assert open_video_set(tmp_path).preparation is None
     put(tmp_path / ".prepared.json", json.dumps(STATED).encode())
-    assert open_video_set(tmp_path).preparation == STATED
+    assert open_video_set(tmp_path).preparation == PreparedRecord(**STATED)
     assert hash(open_video_set(tmp_path)) == hash(open_video_set(tmp_path))
 
 
@@ -163,7 +163,7 @@ def test_a_prepared_folder_says_how_it_was_made(tmp_path):
         ),
     ],
 )
-def test_a_damaged_word_on_the_preparation_is_passed_over(tmp_path, damaged):
+def test_a_damaged_record_of_the_preparation_is_ignored(tmp_path, damaged):
     put(tmp_path / "a/0.png")
     put(tmp_path / ".prepared.json", damaged)
     assert open_video_set(tmp_path).preparation is None
@@ -173,7 +173,7 @@ def test_a_prepared_split_of_a_data_set_says_how_it_was_made(tmp_path):
     for split in ("train", "test"):
         put(tmp_path / f"sky/{split}/{split}/0.png")
         put(tmp_path / f"sky/{split}/.prepared.json", json.dumps(STATED).encode())
-    assert open_dataset("skytimelapse", data_root=tmp_path).preparation == STATED
+    assert open_dataset("skytimelapse", data_root=tmp_path).preparation == PreparedRecord(**STATED)
     both = open_dataset("skytimelapse", data_root=tmp_path, split="train+test")
     assert both.preparation is None
 
