@@ -4,6 +4,7 @@ Tokens are (N, F, S, D) throughout: F frames of S patches. A block that attends 
 the same numbers along another axis; norms, MLPs and modulations see each token by itself.
 """
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -132,7 +133,7 @@ class Modulation(nn.Sequential):
         return modulation[:, :, None].chunk(self.parts, dim=-1)
 
 
-class Block(nn.Module):
+class Block(nn.Module, ABC):
     """The common part of all variants' blocks: token mixing and an MLP, each on a residual.
 
     S-AdaLN (section 3.3.2): γ and β, from the condition, act on the normalised tokens, and α on
@@ -150,11 +151,11 @@ class Block(nn.Module):
         self.mlp = Mlp(width, config.mlp_ratio)
         self.adaLN_modulation = Modulation(width, 6) if modulated else None
 
+    @abstractmethod
     def mix(
         self, x: Tensor, shift: Tensor | None, scale: Tensor | None, timeline: Timeline
     ) -> Tensor:
-        """What is added to the tokens x (N, F, S, D) before the MLP."""
-        raise NotImplementedError
+        """The update of the tokens x (N, F, S, D) before the MLP."""
 
     def forward(self, x: Tensor, condition: Tensor, timeline: Timeline) -> Tensor:
         """Tokens (N, F, S, D), condition (N, F or 1, D) → tokens."""

@@ -63,7 +63,7 @@ def change_weights(folder, change):
     save_file(change(state), folder / WEIGHTS)
 
 
-def refused(path, match):
+def assert_refused(path, match):
     with pytest.raises(InputError, match=match) as caught:
         open_autoencoder("sd-vae", path)
     assert "\n" not in str(caught.value)
@@ -210,7 +210,7 @@ def test_pickled_weights_are_read_without_unpickling_objects(folder, saved, clip
     assert ours.identity == expected.identity
 
     torch.save({"weights": object()}, folder / "diffusion_pytorch_model.bin")
-    refused(folder, "not readable weights")
+    assert_refused(folder, "not readable weights")
 
 
 def test_names_that_attention_had_in_the_official_files_are_known(folder, saved, clips):
@@ -264,14 +264,14 @@ def test_a_path_that_is_here_lasts_from_anywhere(saved, tmp_path, monkeypatch):
 
 
 def test_folders_without_a_vae_are_refused(folder, tmp_path):
-    refused(tmp_path / "nowhere", "no such folder")
-    refused(tmp_path, "no config.json")
+    assert_refused(tmp_path / "nowhere", "no such folder")
+    assert_refused(tmp_path, "no config.json")
     change_config(folder, _class_name="AutoencoderKLTemporalDecoder")
-    refused(folder, "AutoencoderKLTemporalDecoder, not AutoencoderKL")
+    assert_refused(folder, "AutoencoderKLTemporalDecoder, not AutoencoderKL")
     (folder / "config.json").write_text("[1]")
-    refused(folder, "no known class")
+    assert_refused(folder, "no known class")
     (folder / "config.json").write_text("{")
-    refused(folder, "cannot be read")
+    assert_refused(folder, "cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -288,18 +288,18 @@ def test_folders_without_a_vae_are_refused(folder, tmp_path):
 )
 def test_configurations_that_do_not_fit_are_refused(folder, changes, match):
     change_config(folder, **changes)
-    refused(folder, match)
+    assert_refused(folder, match)
 
 
 def test_damaged_weights_are_refused(folder):
     whole = (folder / WEIGHTS).read_bytes()
     name = "decoder.conv_in.bias"
     change_weights(folder, lambda state: state | {name: state[name] * torch.nan})
-    refused(folder, f"{name} are not finite")
+    assert_refused(folder, f"{name} are not finite")
     (folder / WEIGHTS).write_bytes(whole[: len(whole) // 2])
-    refused(folder, "not readable weights")
+    assert_refused(folder, "not readable weights")
     (folder / WEIGHTS).unlink()
-    refused(folder, "none of diffusion_pytorch_model.safetensors")
+    assert_refused(folder, "none of diffusion_pytorch_model.safetensors")
 
 
 def test_frames_that_do_not_divide_are_refused(saved):
@@ -315,7 +315,7 @@ def test_requests_that_make_no_sense_are_refused(saved, monkeypatch):
     with pytest.raises(InputError, match="slice_frames = 0"):
         open_autoencoder("sd-vae", saved, slice_frames=0)
     monkeypatch.setitem(sys.modules, "diffusers", None)
-    refused(saved, r"pip install 'latte-eval\[sd\]'")
+    assert_refused(saved, r"pip install 'latte-eval\[sd\]'")
 
 
 def test_a_hub_repository_is_fetched_and_its_absence_told(saved, clips, monkeypatch, tmp_path):
@@ -339,7 +339,7 @@ def test_a_hub_repository_is_fetched_and_its_absence_told(saved, clips, monkeypa
         raise hub.errors.LocalEntryNotFoundError("No connection. Check it\nand again.")
 
     monkeypatch.setattr(hub, "snapshot_download", unreachable)
-    refused(
+    assert_refused(
         "owner/repository",
         "^owner/repository: no such folder here, and the Hugging Face hub cannot be reached; give "
         "the folder of a VAE$",
@@ -349,4 +349,6 @@ def test_a_hub_repository_is_fetched_and_its_absence_told(saved, clips, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(hub, "snapshot_download", full)
-    refused("owner/repository", r"hub does not give it \(\[Errno 28\] No space left on device\); ")
+    assert_refused(
+        "owner/repository", r"hub does not give it \(\[Errno 28\] No space left on device\); "
+    )

@@ -61,7 +61,7 @@ def make(kind, **changes):
     return randomise(SplitHeadsBlock(replace(config, variant=4)))
 
 
-def close(found, expected, atol=1e-5):
+def assert_near(found, expected, atol=1e-5):
     torch.testing.assert_close(found, expected, atol=atol, rtol=1e-5)
 
 
@@ -142,28 +142,28 @@ def plain_block(kind, block, x, condition):
 def test_attention_is_softmax_of_scaled_products(qkv_bias):
     attention = randomise(Attention(24, 4, qkv_bias=qkv_bias))
     x = noise(2, 3, 5, 24)
-    close(attention(x), plain_over_space(attention, x))
+    assert_near(attention(x), plain_over_space(attention, x))
 
 
 def test_masked_attention_sees_what_the_mask_allows():
     attention, x = randomise(Attention(24, 4)), noise(5, 24)
     sees = torch.rand(5, 5, generator=torch.Generator().manual_seed(1)) < 0.5
     sees |= torch.eye(5, dtype=torch.bool)
-    close(attention(x[None], mask=sees)[0], plain_attention(attention, x, sees=sees))
+    assert_near(attention(x[None], mask=sees)[0], plain_attention(attention, x, sees=sees))
 
 
 def test_rotary_attention_turns_queries_and_keys_and_no_values():
     attention, x = randomise(Attention(24, 4)), noise(5, 24)
     angles = rotary_angles(6, 5)
     expected = plain_attention(attention, x, angles=angles)
-    close(attention(x[None], angles=angles)[0], expected)
+    assert_near(attention(x[None], angles=angles)[0], expected)
     assert (expected - plain_attention(attention, x)).abs().max() > 0.01
 
 
 def test_rotary_attention_depends_on_distances_in_time_alone():
     attention, x = randomise(Attention(24, 4)), noise(1, 5, 24)
     angles = rotary_angles(6, 12)
-    close(attention(x, angles=angles[7:]), attention(x, angles=angles[:5]))
+    assert_near(attention(x, angles=angles[7:]), attention(x, angles=angles[:5]))
 
 
 # Blocks against the plain formulation
@@ -176,14 +176,14 @@ def test_a_block_is_what_the_paper_says(kind, conditioning):
     x, condition = noise(2, 4, 5, 24), noise(2, 24, seed=1)
     expected = plain_block(kind, block, x, condition)
     with torch.no_grad():
-        close(block(x, condition[:, None], VIDEO), expected, atol=1e-4)
+        assert_near(block(x, condition[:, None], VIDEO), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_frames_may_have_conditions_of_their_own(kind):
     block, x, condition = make(kind), noise(2, 4, 5, 24), noise(2, 1, 24, seed=1)
     same = condition.repeat(1, 4, 1)
-    close(block(x, same, VIDEO), block(x, condition, VIDEO))
+    assert_near(block(x, same, VIDEO), block(x, condition, VIDEO))
     other = same.clone()
     other[:, 2] += 1
     # Products of the same shapes on both sides: of others the last bits are the processor's.
@@ -217,7 +217,7 @@ def test_spatial_blocks_keep_frames_apart(conditioning):
     assert moved[[0, 1, 3]].max() == 0
     assert moved[2] > 0.1
     order = torch.tensor([2, 0, 3, 1])
-    close(block(x[:, order], condition, VIDEO), out[:, order])
+    assert_near(block(x[:, order], condition, VIDEO), out[:, order])
 
 
 def test_spatial_blocks_mix_all_positions():
@@ -239,14 +239,14 @@ def test_temporal_blocks_keep_positions_apart(conditioning):
     assert moved[:, [0, 1, 2, 4]].max() == 0
     assert moved[:, 3].min() > 1e-4  # all frames see the change
     order = torch.tensor([2, 0, 3, 1, 4])
-    close(block(x[:, :, order], condition, VIDEO), out[:, :, order])
+    assert_near(block(x[:, :, order], condition, VIDEO), out[:, :, order])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_positions_the_order_of_frames_is_unknown(kind):
     block, condition, x = make(kind), noise(2, 1, 24, seed=1), noise(2, 4, 5, 24)
     order = torch.tensor([2, 0, 3, 1])
-    close(block(x[:, order], condition, VIDEO), block(x, condition, VIDEO)[:, order])
+    assert_near(block(x[:, order], condition, VIDEO), block(x, condition, VIDEO)[:, order])
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
@@ -260,7 +260,7 @@ def test_rotary_positions_tell_the_order_of_frames(kind):
     assert (block(x[:, order], condition, timeline) - out[:, order]).abs().max() > 1e-3
     assert (out - plain).abs().max() > 1e-3
     later = Timeline(num_frames=4, angles=rotary_angles(head_size, 9)[5:])
-    close(block(x, condition, later), out)
+    assert_near(block(x, condition, later), out)
 
 
 @pytest.mark.parametrize("kind", ["space then time", "split heads"])
@@ -287,7 +287,7 @@ def test_images_are_left_out_of_attention_over_time():
     timeline = Timeline(num_frames=4, num_images=3)
     assert timeline.leaves_images_out
     mixed = attend_over_time(attention, x, timeline)
-    close(mixed[:, :4], attend_over_time(attention, x[:, :4], VIDEO))
+    assert_near(mixed[:, :4], attend_over_time(attention, x[:, :4], VIDEO))
     assert not mixed[:, 4:].any()
 
 
@@ -299,11 +299,11 @@ def test_masked_images_attend_to_themselves():
     timeline = Timeline(num_frames=4, num_images=3, mask=mask)
     assert not timeline.leaves_images_out
     mixed = attend_over_time(attention, x, timeline)
-    close(mixed[:, :4], attend_over_time(attention, x[:, :4], VIDEO))
+    assert_near(mixed[:, :4], attend_over_time(attention, x[:, :4], VIDEO))
     for image in range(4, 7):
         alone = x[:, image : image + 1]
         expected = attend_over_time(attention, alone, Timeline(num_frames=1))
-        close(mixed[:, image : image + 1], expected)
+        assert_near(mixed[:, image : image + 1], expected)
 
 
 # Small parts
@@ -314,13 +314,13 @@ def test_norms_have_the_official_epsilon():
     x = 1e-3 * noise(2, 4, 5, 24)
     for affine in (False, True):
         norm = randomise(layer_norm(24, affine=affine))
-        close(norm(x), plain_norm(x, norm))
+        assert_near(norm(x), plain_norm(x, norm))
 
 
 def test_an_mlp_sees_each_token_by_itself():
     mlp, x = randomise(Mlp(24, 4.0)), noise(2, 4, 5, 24)
     assert mlp.fc1.weight.shape == (96, 24)
-    close(mlp(x)[1, 2, 3], mlp(x[1, 2, 3]))
+    assert_near(mlp(x)[1, 2, 3], mlp(x[1, 2, 3]))
 
 
 def test_modulation_gives_each_part_of_each_frame():
@@ -328,12 +328,12 @@ def test_modulation_gives_each_part_of_each_frame():
     parts = modulation(condition)
     assert [tuple(part.shape) for part in parts] == [(2, 4, 1, 24)] * 6
     expected = torch.nn.functional.silu(condition) @ modulation[1].weight.T + modulation[1].bias
-    close(torch.cat(parts, dim=-1)[:, :, 0], expected)
+    assert_near(torch.cat(parts, dim=-1)[:, :, 0], expected)
 
 
 def test_modulating_scales_around_one():
     x, shift, scale = noise(2, 4, 5, 24), noise(2, 1, 1, 24, seed=1), noise(2, 1, 1, 24, seed=2)
-    close(modulate(x, shift, scale), x * (1 + scale) + shift)
+    assert_near(modulate(x, shift, scale), x * (1 + scale) + shift)
     assert modulate(x, None, None) is x
 
 
@@ -349,7 +349,7 @@ def test_small_modulations_survive_bfloat16():
         with torch.autocast("cpu", torch.bfloat16):
             block(x, condition, VIDEO)
     without, with_scale = (tokens.float() for tokens in seen)
-    close(with_scale, without * (1 + 2.0**-10))
+    assert_near(with_scale, without * (1 + 2.0**-10))
 
 
 def test_the_last_layer_is_modulated_without_a_gate():
@@ -358,8 +358,8 @@ def test_the_last_layer_is_modulated_without_a_gate():
     parts = torch.nn.functional.silu(condition) @ linear.weight.T + linear.bias
     shift, scale = parts[:, :, None].chunk(2, dim=-1)
     tokens = plain_norm(x, layer.norm_final) * (1 + scale) + shift
-    close(layer(x, condition), tokens @ layer.linear.weight.T + layer.linear.bias)
+    assert_near(layer(x, condition), tokens @ layer.linear.weight.T + layer.linear.bias)
     plain = randomise(FinalLayer(replace(CONFIG, conditioning="all-tokens")))
     expected = plain_norm(x, plain.norm_final) @ plain.linear.weight.T + plain.linear.bias
-    close(plain(x, condition), expected)
+    assert_near(plain(x, condition), expected)
     assert expected.shape == (2, 4, 5, 2 * 2 * 8)

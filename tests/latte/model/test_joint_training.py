@@ -40,7 +40,7 @@ def make(**changes):
     return model
 
 
-def close(found, expected):
+def assert_near(found, expected):
     limit = 1e-5 * float(expected.abs().max())
     torch.testing.assert_close(found, expected, atol=limit, rtol=0)
 
@@ -63,12 +63,12 @@ def test_a_video_and_each_image_are_predicted_as_if_alone(
     y_images = torch.tensor([[0, 1, 3], [2, 2, 1]])
     with torch.no_grad():
         out = model(x, TIMES, y, num_images=3, y_images=y_images)
-        close(out[:, :4], model(x[:, :4], TIMES, y))
+        assert_near(out[:, :4], model(x[:, :4], TIMES, y))
         for image in range(3):
             # Another video, whose class is the image's: the image looks as before.
             other = torch.cat([noise(2, 4, 4, 8, 8, seed=1), x[:, 4 + image :][:, :1]], dim=1)
             alone = model(other, TIMES, y_images[:, image], num_images=1)
-            close(alone[:, 4], out[:, 4 + image])
+            assert_near(alone[:, 4], out[:, 4 + image])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -79,7 +79,7 @@ def test_the_two_strategies_differ_for_images_alone(variant):
             make(variant=variant, image_attention=name)(x, TIMES, num_images=2)
             for name in IMAGE_ATTENTIONS
         )
-    close(only_video[:, :4], masked[:, :4])
+    assert_near(only_video[:, :4], masked[:, :4])
     assert (only_video[:, 4:] - masked[:, 4:]).abs().max() > 0.01
 
 
@@ -87,7 +87,7 @@ def test_images_without_classes_of_their_own_have_the_videos():
     model, x, y = make(num_classes=3), noise(2, 6, 4, 8, 8), torch.tensor([2, 3])
     with torch.no_grad():
         out = model(x, TIMES, y, num_images=2)
-        close(model(x, TIMES, y, num_images=2, y_images=y[:, None].expand(2, 2)), out)
+        assert_near(model(x, TIMES, y, num_images=2, y_images=y[:, None].expand(2, 2)), out)
         other = model(x, TIMES, y, num_images=2, y_images=torch.tensor([[2, 0], [3, 3]]))
     changed = (other - out).abs().amax(dim=(2, 3, 4)) > 1e-3
     assert changed.tolist() == [[False] * 5 + [True], [False] * 6]

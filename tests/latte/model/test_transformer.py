@@ -73,7 +73,7 @@ def name_of(config):
     return "-".join(str(getattr(config, name)) for name in CHOICES)
 
 
-def close(found, expected, atol=1e-5):
+def assert_near(found, expected, atol=1e-5):
     torch.testing.assert_close(found, expected, atol=atol * float(expected.abs().max()), rtol=0)
 
 
@@ -83,7 +83,7 @@ def close(found, expected, atol=1e-5):
 def assert_golden(found, expected):
     expected = torch.from_numpy(expected)
     assert found.shape == expected.shape
-    close(found.detach(), expected)
+    assert_near(found.detach(), expected)
 
 
 def test_unconditional_output_is_the_official_one(formula_latte, golden_latte, latents):
@@ -173,8 +173,8 @@ def test_samples_do_not_depend_on_who_is_with_them(config):
             model(x[i : i + 1], t[i : i + 1], None if y is None else y[i : i + 1]) for i in range(4)
         ]
         shuffled = model(x[order], t[order], None if y is None else y[order])
-    close(torch.cat(apart), together)
-    close(shuffled, together[order])
+    assert_near(torch.cat(apart), together)
+    assert_near(shuffled, together[order])
 
 
 @pytest.mark.parametrize("config", DESIGNS, ids=name_of)
@@ -184,7 +184,7 @@ def test_double_precision_says_the_same(config):
         single = model(x, TIMES, y)
         double = deepcopy(model).double()(x.double(), TIMES, y)
     assert double.dtype == torch.float64
-    close(single, double.float())
+    assert_near(single, double.float())
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_conditions_are_tokens_before_the_patches_of_every_frame(config):
     else:
         conditions = [row[:, None].expand(-1, frames, -1) for row in conditions]
     tokens = seen["blocks.0"][0]
-    close(tokens, torch.cat([torch.stack(conditions, dim=2), patches], dim=2))
+    assert_near(tokens, torch.cat([torch.stack(conditions, dim=2), patches], dim=2))
     last = seen[f"blocks.{config.depth - 1}"][1]
     assert torch.equal(seen["final_layer"][0], last[:, :, extra:])
 
@@ -236,7 +236,7 @@ def test_frames_are_told_apart_by_their_position_alone(variant):
         out = model(x, TIMES)
         assert (model(x[:, order], TIMES) - out[:, order]).abs().max() > 0.01
         model.temp_embed.zero_()
-        close(model(x[:, order], TIMES), model(x, TIMES)[:, order])
+        assert_near(model(x[:, order], TIMES), model(x, TIMES)[:, order])
 
 
 def test_time_enters_before_the_first_temporal_block():
@@ -272,7 +272,7 @@ def test_a_scale_of_one_is_the_conditional_prediction():
     with torch.no_grad():
         for guided in ("noise", "all"):
             out = model.forward_with_guidance(x, t, y, 1.0, guided=guided)
-            close(out[:2], model(x[:2], t[:2], y[:2]))
+            assert_near(out[:2], model(x[:2], t[:2], y[:2]))
 
 
 def test_guidance_walks_from_the_unconditional_prediction():
@@ -282,9 +282,9 @@ def test_guidance_walks_from_the_unconditional_prediction():
         mixed = without + 4.5 * (with_class - without)
         noise_alone = model.forward_with_guidance(x, t, y, 4.5)
         everything = model.forward_with_guidance(x, t, y, 4.5, guided="all")
-    close(everything, torch.cat([mixed, mixed]))
-    close(noise_alone[:, :, :4], torch.cat([mixed, mixed])[:, :, :4])
-    close(noise_alone[:, :, 4:], torch.cat([with_class, without])[:, :, 4:])
+    assert_near(everything, torch.cat([mixed, mixed]))
+    assert_near(noise_alone[:, :, :4], torch.cat([mixed, mixed])[:, :, :4])
+    assert_near(noise_alone[:, :, 4:], torch.cat([with_class, without])[:, :, 4:])
 
 
 def test_guidance_does_not_look_at_the_second_half():
