@@ -27,7 +27,7 @@ def check_result(result: Result, where: str) -> None:
         InputError: its fields are no protocol, its fingerprint is not theirs, or its value is out
             of the metric's range or outside its interval; the message begins with `where`.
     """
-    metric = _metric_of(result.metric)
+    metric = METRICS.get(result.name)
     fields = result.protocol_fields if metric is None else _moving_fields(result, metric, where)
     if result.fingerprint not in _fingerprints(result, metric, fields):
         raise InputError(
@@ -45,18 +45,6 @@ def check_result(result: Result, where: str) -> None:
             f"{where}: {result.metric} {shown} is below {minimum:g} or outside its interval; "
             f"{REMEDY}"
         )
-
-
-def _metric_of(title: str) -> Metric | None:
-    """The catalogue's metric of a number's title, with any network; None for other numbers."""
-    for metric in METRICS.values():
-        for number in metric.numbers:
-            per = f" per {number.per}" if number.per else ""
-            base = title.removesuffix(per)
-            named = base == number.title or base.startswith(f"{number.title}-")
-            if title.endswith(per) and named and " per " not in base:
-                return metric
-    return None
 
 
 def _moving_fields(result: Result, metric: Metric, where: str) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def _result(metric: Metric, value: Value, given: MetricInput, context: Context) 
     interval, fields = value.interval, affecting_fields(effective, metric)
     parameters = {**metric.parameters, **value.parameters}
     return Result(
+        name=metric.name,
         metric=value.number.called(extractor.spec),
         value=value.value,
         interval=(interval.low, interval.high) if interval else None,

@@ -15,9 +15,6 @@ FRAME_COLUMNS = (
     *("model", "dataset", "metric", "value", "low", "high", "level", "higher_is_better"),
     *("num_real", "num_fake", "num_frames", "protocol", "network", "fingerprint"),
 )
-INVERSION_RATE = "inversion-rate"
-# Numbers of which neither more nor less is better; here, where nothing heavy is imported.
-UNDIRECTED = (INVERSION_RATE,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +60,7 @@ class Result:
     real: SetRecord | None  # None: the metric looks at the generated set alone
     fake: SetRecord | None  # None: it looks at the real one alone
     seconds: float
+    name: str = ""  # the metric's name in the catalogue; empty for other numbers
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of the metric: its kernel, k, …
     details: Mapping[str, Any] = field(default_factory=dict)
     date: str = ""

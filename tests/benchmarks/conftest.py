@@ -81,6 +81,7 @@ def make_result():
         value = changes.get("value", 123.456)
         return replace(
             Result(
+                name=name,
                 metric=name.upper(),
                 value=value,
                 interval=(value - 2, value + 3),

@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.catalogue.networks import for_metric
-from evaluation.catalogue.registry import METRICS, metric
-from evaluation.networks.registry import network
-from evaluation.protocol.fields import override
+from evaluation.catalogue.registry import METRICS
 from evaluation.protocol.presets import PRESETS
 from evaluation.results.reading import read_results
-from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES, shapes_clips
 from latte.data.video import write_video
 
@@ -154,40 +150,6 @@ def test_what_a_metric_cannot_do_is_one_sentence(sets, measure, command, argumen
     assert done.stdout == ""
     assert contains in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_each_metric_takes_the_network_of_its_reference():
-    chosen = {name: for_metric(PRESETS["stylegan-v"], metric(name)) for name in METRICS}
-    assert {name: protocol.network for name, protocol in chosen.items()} == {
-        "fvd": "i3d",
-        "fid": "inception",
-        "kvd": "i3d",
-        "kid": "inception",
-        "jedi": "i3d",
-        "is": "c3d",
-        "precision-recall": "i3d",
-        "density-coverage": "i3d",
-        "per-class": "i3d",
-        "per-position": "inception",
-        "similarity": "inception",
-    }
-    assert chosen["fvd"] == PRESETS["stylegan-v"]
-    fid = chosen["fid"]
-    assert (fid.resize, fid.output, fid.covariance) == ("clean", "pooled", "n-1")
-    asked_for = override(PRESETS["stylegan-v"], ["resize=legacy-pytorch"])
-    assert for_metric(asked_for, metric("fid")).resize == "legacy-pytorch"
-
-
-def test_another_network_makes_another_metric():
-    fvd, jedi = (metric(name).numbers[0] for name in ("fvd", "jedi"))
-    assert fvd.called(network("i3d")) == "FVD"
-    assert fvd.called(network("videomae")) == "FVD-VideoMAE"
-    assert jedi.called(network("i3d")) == "JEDi-i3d"
-    assert fvd.called(network("i3d").choose(output="pooled")) == "FVD-pooled"
-    position = metric("per-position").numbers[0]
-    assert position.called(network("shapes-frame")) == "FID-shapes per position"
-    with pytest.raises(InputError, match="did you mean"):
-        metric("fdv")
 
 
 def test_a_metric_that_cannot_be_does_not_cost_the_others(sets, latte_eval, tmp_path):

@@ -20,6 +20,7 @@ VIDEOS = SetRecord(
     storage="png",
 )
 RESULT = Result(
+    name="fvd",
     metric="FVD",
     value=100.0,
     interval=(96.0, 104.0),
@@ -62,8 +63,7 @@ def make_result():
         result = replace(RESULT, **fields)
         if "fingerprint" in changes:
             return result
-        metric = {"KID": "kid"}.get(result.metric, "fvd")
-        own = fingerprint_of(result.protocol_fields, metric, result.parameters)
+        own = fingerprint_of(result.protocol_fields, result.name, result.parameters)
         return replace(result, fingerprint=own)
 
     return make
@@ -82,6 +82,7 @@ def make_score(make_result):
         return make_result(
             model,
             value,
+            name="is",
             metric="IS",
             interval=(value - 1, value + 1),
             higher_is_better=True,

@@ -1,0 +1,80 @@
+"""The entries of metrics: complete, light to import, and named after their networks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evaluation.catalogue.networks import for_metric
+from evaluation.catalogue.registry import METRICS, metric
+from evaluation.metrics import JEDI, KID, KVD
+from evaluation.networks.registry import network
+from evaluation.protocol.fields import override
+from evaluation.protocol.presets import PRESETS
+from latte.data.errors import InputError
+
+DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+
+def test_every_metric_has_help_and_a_row_in_its_document():
+    rows = DOCS.read_text(encoding="utf-8")
+    titles = [title for entry in METRICS.values() for title in entry.titles]
+    assert len(set(titles)) == len(titles)
+    for entry in METRICS.values():
+        assert entry.help.endswith((".", "/", "shapes", "frames"))
+        assert f"`latte-eval {entry.name}`" in rows
+
+
+def test_presets_name_metrics_of_the_catalogue():
+    assert {name for preset in PRESETS.values() for name in preset.metrics} <= set(METRICS)
+
+
+@pytest.mark.parametrize(("name", "kernel"), [("kvd", KVD), ("kid", KID), ("jedi", JEDI)])
+def test_stated_kernels_are_those_that_are_computed(name, kernel):
+    stated = metric(name).parameters
+    assert (stated["degree"], stated["coef0"]) == (kernel.degree, kernel.coef0)
+    assert (stated["gamma"], kernel.gamma) == ("1/D", None)
+
+
+def test_the_catalogue_is_light_to_import():
+    code = (
+        "import sys, evaluation.catalogue.registry; "
+        "print(*sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_each_metric_takes_the_network_of_its_reference():
+    chosen = {name: for_metric(PRESETS["stylegan-v"], metric(name)) for name in METRICS}
+    assert {name: protocol.network for name, protocol in chosen.items()} == {
+        "fvd": "i3d",
+        "fid": "inception",
+        "kvd": "i3d",
+        "kid": "inception",
+        "jedi": "i3d",
+        "is": "c3d",
+        "precision-recall": "i3d",
+        "density-coverage": "i3d",
+        "per-class": "i3d",
+        "per-position": "inception",
+        "similarity": "inception",
+    }
+    assert chosen["fvd"] == PRESETS["stylegan-v"]
+    fid = chosen["fid"]
+    assert (fid.resize, fid.output, fid.covariance) == ("clean", "pooled", "n-1")
+    asked_for = override(PRESETS["stylegan-v"], ["resize=legacy-pytorch"])
+    assert for_metric(asked_for, metric("fid")).resize == "legacy-pytorch"
+
+
+def test_another_network_makes_another_metric():
+    fvd, jedi = (metric(name).numbers[0] for name in ("fvd", "jedi"))
+    assert fvd.called(network("i3d")) == "FVD"
+    assert fvd.called(network("videomae")) == "FVD-VideoMAE"
+    assert jedi.called(network("i3d")) == "JEDi-i3d"
+    assert fvd.called(network("i3d").choose(output="pooled")) == "FVD-pooled"
+    position = metric("per-position").numbers[0]
+    assert position.called(network("shapes-frame")) == "FID-shapes per position"
+    with pytest.raises(InputError, match="did you mean"):
+        metric("fdv")
