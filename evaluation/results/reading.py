@@ -36,13 +36,21 @@ def numbered_results(path: Path) -> list[tuple[int, Result]]:
     ]
 
 
-def _result(line: str, where: str) -> Result:
+def json_value(text: str, where: str) -> Any:
+    """The value of a JSON text, whose strings may hold file names of any encoding.
+
+    Raises:
+        InputError: it is not JSON.
+    """
     try:
-        # msgspec refuses the lone surrogates that stand for file names of unknown encoding.
-        record: Any = json.loads(line, parse_int=_integer)
+        # msgspec refuses the lone surrogates that stand for such names.
+        return json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not valid JSON ({error}); remove or correct it") from None
-    return convert(record, Result, f"{where}: not a result of latte-eval")
+
+
+def _result(line: str, where: str) -> Result:
+    return convert(json_value(line, where), Result, f"{where}: not a result of latte-eval")
 
 
 def _integer(text: str) -> int:
