@@ -21,10 +21,10 @@ from benchmarks.cells.scale import SCALES, Scale
 class Runner:
     """One table, figure or study."""
 
-    name: str  # of the command, its folder and its files
+    name: str  # name of the command, its folder and its files
     alias: str = ""  # another name of the command
     shows: str = ""  # what of the paper: "Table 3"; empty for our own studies
-    topic: str = ""  # in the title of its section; empty where the report has no section of it
+    topic: str = ""  # what its section is about; empty where the report has no section of it
     summary: str  # the first line of its help
     details: str = ""  # the rest of it
     needs: str = "nothing"
@@ -33,7 +33,7 @@ class Runner:
     options: tuple[str, ...]  # keys of `benchmarks.cli.options.OPTIONS`
     module: str
     request: str = ""  # "module:class"; empty where the module takes no request
-    panels: tuple[str, ...] = ()  # of a figure with several
+    panels: tuple[str, ...] = ()  # letters of the panels of a figure
     reproduced: bool = True  # by `latte-bench reproduce`
     reproduce_options: tuple[str, ...] = ()  # words of its command there
 

@@ -207,8 +207,8 @@ def _vae_files(path: str) -> list[Path]:
     folder = Path(path).expanduser()
     for place in (folder, folder / "vae"):
         if (place / "config.json").is_file():
-            found = [place / name for name in WEIGHT_FILES if (place / name).is_file()]
-            return [place / "config.json", found[0]] if found else []
+            weights = [place / name for name in WEIGHT_FILES if (place / name).is_file()]
+            return [place / "config.json", weights[0]] if weights else []
     return []
 
 
@@ -268,7 +268,7 @@ def _stated_autoencoder(checkpoint: Path) -> dict[str, Any]:
 
 
 def gpus(count: int = 1) -> Requirement:
-    """As many GPUs as a run is meant for."""
+    """The GPUs that a run uses."""
     import torch
 
     here = torch.cuda.device_count()

@@ -1,4 +1,4 @@
-"""At which scale a runner works."""
+"""The scales of the runners."""
 
 from collections.abc import Mapping
 from typing import Literal, get_args

@@ -117,15 +117,15 @@ def _resolved(runner: Runner, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the number of workers, the device and the weights stand for."""
     from evaluation.cli.options import device_or_default, weights_by_network, workers_or_default
 
-    found: dict[str, Any] = {}
+    resolved: dict[str, Any] = {}
     if "workers" in runner.options and runner.name != "reproduce":
-        found["workers"] = workers_or_default(values.get("workers"))
+        resolved["workers"] = workers_or_default(values.get("workers"))
     if "device" in values:
-        found["device"] = device_or_default(values["device"])
+        resolved["device"] = device_or_default(values["device"])
     if "network_weights" in runner.options:
         default = values.get("network") or ("i3d" if "real" in values else "shapes")
-        found["weights"] = weights_by_network([*values.get("weights", ())], default)
-    return found
+        resolved["weights"] = weights_by_network([*values.get("weights", ())], default)
+    return resolved
 
 
 for _runner in (*RUNNERS.values(), REPRODUCE):

@@ -219,20 +219,22 @@ OPTIONS: Mapping[str, Choice] = {
 
 def parameters(keys: tuple[str, ...]) -> list[Parameter]:
     """The options of a command, as parameters of its function."""
-    found = []
-    for key in keys:
-        choice = OPTIONS[key]
-        kind = choice.annotation.__origin__
-        default = Parameter.empty if key == "folder" else False if kind is bool else None
-        found.append(
-            Parameter(
-                field_of(key),
-                Parameter.KEYWORD_ONLY,
-                default=default,
-                annotation=choice.annotation,
-            )
+    return [
+        Parameter(
+            field_of(key),
+            Parameter.KEYWORD_ONLY,
+            default=_default(key),
+            annotation=OPTIONS[key].annotation,
         )
-    return found
+        for key in keys
+    ]
+
+
+def _default(key: str) -> object:
+    """What stands for "not given"; arguments have to be given."""
+    if key == "folder":
+        return Parameter.empty
+    return False if OPTIONS[key].annotation.__origin__ is bool else None
 
 
 def refuse_without_effect(keys: tuple[str, ...], given: Mapping[str, Any], scale: Scale) -> None:

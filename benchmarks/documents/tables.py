@@ -1,4 +1,4 @@
-"""Tables as documents: one set of files for a table with its parts, and what stands under them."""
+"""Tables as documents: a set of files for a table with its parts, and a section of the report."""
 
 import math
 import time
@@ -15,16 +15,16 @@ from reports.table import Table, write_texts
 
 @dataclass(frozen=True, kw_only=True)
 class TableDocument:
-    """What a command for tables leaves: its documents, and its section of the joined report."""
+    """What a runner of tables writes: its documents, and its section of the joined report."""
 
-    name: str  # of the files
-    title: str  # of the section
-    lead: str  # what was found: computed
+    name: str  # name of the files
+    title: str  # title of the section
+    lead: str  # computed summary
     tables: Sequence[Table]  # one below the other in each document
-    data: Sequence[Table] = ()  # for the CSV, where the tables are parts of wider ones
+    data: Sequence[Table] = ()  # tables of the CSV, if `tables` are parts of wider ones
     findings: Sequence[PaperClaim] = ()
-    blocks: Sequence[Block] = ()  # of the section, if it shows more than the tables
-    section: str | None = None  # its name, if it is called otherwise than the files
+    blocks: Sequence[Block] = ()  # what the section shows, if it is more than the tables
+    section: str | None = None  # name of the section, if it differs from that of the files
 
     @property
     def report(self) -> Report:
@@ -43,18 +43,17 @@ def bare(table: Table) -> TableBlock:
 
 
 def provenance_of(tables: Sequence[Table]) -> ProvenanceBlock:
-    """Where the numbers of several tables come from, each record once."""
+    """The provenance of several tables, each record once."""
     records = unique_records(record for table in tables for record in table.provenance)
     return ProvenanceBlock(records=records)
 
 
 def leaders(table: Table) -> Mapping[str, list[str]]:
-    """Who is best by the published figures, and in which columns; who leads most comes first.
+    """The titles of the columns in which each row has the best published figure.
 
-    Returns:
-        Titles of columns by the labels of rows.
+    Rows that lead in most columns come first.
     """
-    found: dict[str, list[str]] = {}
+    titles: dict[str, list[str]] = {}
     for column in table.columns:
         values = {
             row.label: row.cells[column.key].value
@@ -64,12 +63,12 @@ def leaders(table: Table) -> Mapping[str, list[str]]:
         known = {label: value for label, value in values.items() if value is not None}
         if column.direction and known:
             best = (max if column.direction == "higher" else min)(known, key=known.__getitem__)
-            found.setdefault(best, []).append(column.title)
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+            titles.setdefault(best, []).append(column.title)
+    return dict(sorted(titles.items(), key=lambda item: -len(item[1])))
 
 
 def of_this_run(document: TableDocument, started: float) -> TableDocument:
-    """The document with how this run came about, where its provenance stands first.
+    """The document with the provenance of this run, under its first table that has any.
 
     Args:
         started: `time.monotonic()` when the work began.

@@ -1,4 +1,4 @@
-"""The files of a report: written all or none, and remembered, so that a later one removes them."""
+"""The files of a report: written all or none, and listed, so that a later report removes them."""
 
 import errno
 import json
@@ -11,22 +11,22 @@ from reports.joined_report import PICTURES
 
 COPIED = (".csv", ".tex")
 LIST = ".report-files"  # beside the report: a JSON list of what it left there
-# Of what kinds, by folder, the files are that a report may leave and a later one not have.
+# Kinds of files, by folder, that one report may leave and a later one not have.
 KINDS = {Path(): COPIED, Path(PICTURES): (".svg", ".png")}
 
 
 def write_files(out: Path, contents: Mapping[str, bytes]) -> None:
     """Write the files of a report into a folder, and remove those of the report before.
 
-    Files of somebody else stay: which were the report's own is in a list beside it.
+    Other files stay: a list beside the report says which are its own.
 
     Raises:
         InputError: a file cannot be written, or the list is broken; nothing has changed then.
     """
-    gone = written_before(out) - contents.keys()
+    outdated = written_before(out) - contents.keys()
     listed = {LIST: json.dumps(list(contents), indent=0).encode()}
     write_all({out / name: content for name, content in {**contents, **listed}.items()})
-    for path in (out / name for name in gone):
+    for path in (out / name for name in outdated):
         if path.is_file():
             path.unlink()
 
@@ -34,7 +34,7 @@ def write_files(out: Path, contents: Mapping[str, bytes]) -> None:
 def written_before(out: Path) -> set[str]:
     """Names of pictures and tables that an earlier report left in a folder.
 
-    Of the kinds that a report leaves alone: whatever the list has come to say, no other file goes.
+    Whatever the list says, only files of the kinds that a report leaves are removed.
 
     Raises:
         InputError: the list is broken.

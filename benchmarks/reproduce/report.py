@@ -35,7 +35,7 @@ HARDWARE = ("system", "processor", "memory_gib", "cores", "device", "device_name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stored:
+class StoredReport:
     """A report that a runner left."""
 
     name: str
@@ -44,7 +44,7 @@ class Stored:
 
     @property
     def has_values(self) -> bool:
-        """Whether anything in it was made here: a table may hold published figures alone."""
+        """Whether anything in it was measured: a table may hold published figures alone."""
         tables = tables_of(self.report.blocks)
         cells = [cell for table in tables for row in table.rows for cell in row.cells.values()]
         is_published = any(cell.mark == "published" for cell in cells)
@@ -56,27 +56,27 @@ class Stored:
 def run(*, results: Path, scale: Scale, out: Path) -> None:
     """Write `report.md`, `report.html`, pictures, and every runner's `.csv` and `.tex` into `out`.
 
-    Everything is read and made before the first file is touched. Pictures and tables that an
-    earlier report left there go, where this one has none of their names.
+    Everything is read and made before the first file is written. Pictures and tables of an earlier
+    report that this one does not have are removed.
 
     Raises:
-        InputError: no stored report of that scale, one that is broken, two for one name, some that
-            make no report together, or a folder that cannot be written.
+        InputError: no stored report of that scale, a broken one, two of one name that differ, some
+            that cannot be joined, or a folder that cannot be written.
     """
-    found = stored_reports(results, scale)
+    stored = stored_reports(results, scale)
     try:
-        report = whole_report(found, scale, results)
+        report = whole_report(stored, scale, results)
         contents = {
             "report.md": report.markdown().encode(),
             "report.html": report.html().encode(),
             **report.pictures(),
-            **copies(found, out),
+            **copies(stored, out),
         }
     except ValueError as error:
         what = " ".join(str(error).split())[:300]  # names may hold line breaks, and be long
         raise InputError(
-            f"{results}: the reports in it cannot be joined ({what}); make the one that it is "
-            "about again with its command, or remove it"
+            f"{results}: the reports in it cannot be joined ({what}); run the command of the one "
+            "that is named again, or remove it"
         ) from None
     write_files(out, contents)
     print(report.lead)
@@ -84,11 +84,11 @@ def run(*, results: Path, scale: Scale, out: Path) -> None:
     print(f"and {len(contents) - 2} pictures and tables beside them")
 
 
-def stored_reports(results: Path, scale: Scale) -> list[Stored]:
-    """The reports of a scale, in the order of the paper; of those without a scale, their own.
+def stored_reports(results: Path, scale: Scale) -> list[StoredReport]:
+    """The reports of a scale, with those of runners without scales, in the order of the registry.
 
     Raises:
-        InputError: there is none, one is broken, or two are called the same.
+        InputError: there is none, one is broken, or two of one name differ.
     """
     if not results.is_dir():
         raise InputError(f"{results}: no such folder of results; `latte-bench table1` makes one")
@@ -102,31 +102,30 @@ def stored_reports(results: Path, scale: Scale) -> list[Stored]:
         and _name(path) not in names
         and not _has_scales(_name(path))
     ]
-    chosen = [*own, *(shared if scale != "tiny" else [])]
-    found: dict[str, Stored] = {}
-    for each in (Stored(name=_name(path), path=path, report=_read(path)) for path in chosen):
-        other = found.get(each.name)
-        found[each.name] = each if other is None else _newer(other, each)
-    if not found:
+    stored: dict[str, StoredReport] = {}
+    for path in [*own, *(shared if scale != "tiny" else [])]:
+        report = StoredReport(name=_name(path), path=path, report=_read(path))
+        other = stored.get(report.name)
+        stored[report.name] = report if other is None else _newer(other, report)
+    if not stored:
         raise InputError(
             f"{results}: no folder in it holds a report of scale {scale}; "
             f"`latte-bench table1 --scale {scale}` makes one"
         )
-    return [found[name] for name in sorted(found, key=_place)]
+    return [stored[name] for name in sorted(stored, key=_place)]
 
 
-def _newer(one: Stored, other: Stored) -> Stored:
-    """Of two reports of one name that say the same the one of the later run.
+def _newer(one: StoredReport, other: StoredReport) -> StoredReport:
+    """The later of two reports that say the same.
 
     Raises:
         InputError: they differ in more than how they came about.
     """
     if without_provenance(one.report) != without_provenance(other.report):
         raise InputError(
-            f"{one.path} and {other.path} are two results of one name that differ: remove one of "
-            "them"
+            f"{one.path} and {other.path} differ and have one name: remove one of them"
         )
-    return max(one, other, key=lambda each: _dates(provenance_of(each.report))[-1:])
+    return max(one, other, key=lambda stored: _dates(provenance_of(stored.report))[-1:])
 
 
 def _place(name: str) -> tuple[int, str]:
@@ -144,7 +143,7 @@ def scale_of(folder: Path) -> Scale:
     return next((scale for scale in SCALES if folder.name.endswith(f"-{scale}")), "tiny")
 
 
-def whole_report(stored: Sequence[Stored], scale: Scale, results: Path) -> Report:
+def whole_report(stored: Sequence[StoredReport], scale: Scale, results: Path) -> Report:
     """All sections, after what they say of the paper, and before what was not run."""
     parts = [Section(name=each.name, report=each.report) for each in stored]
     claims = claims_report(parts)
@@ -181,9 +180,9 @@ def parts_of_paper(names: Collection[str]) -> str:
     )
 
 
-def origin(found: Iterable[Stored]) -> list[str]:
-    """When, from which commits and on which machines the reports were made: sentences."""
-    records = [record for each in found for record in provenance_of(each.report)]
+def origin(stored: Iterable[StoredReport]) -> list[str]:
+    """Sentences on when, from which commits and on which machines the reports were made."""
+    records = [record for each in stored for record in provenance_of(each.report)]
     days = [date[: len("2026-01-31")] for date in _dates(records)]
     commits = dict.fromkeys(record.commit for record in records if record.commit)
     hosts = dict.fromkeys(
@@ -191,33 +190,29 @@ def origin(found: Iterable[Stored]) -> list[str]:
         for record in records
         if record.host
     )
-    said = []
+    sentences = []
     if days:
         until = "" if days[-1] == days[0] else f" to {days[-1]}"
         source = f", from commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
-        said.append(f"Made {days[0]}{until}{source}.")
+        sentences.append(f"Made {days[0]}{until}{source}.")
     if hosts:
-        said.append(f"Hardware: {'; '.join(hosts)}.")
-    return said
+        sentences.append(f"Hardware: {'; '.join(hosts)}.")
+    return sentences
 
 
-def copies(found: Iterable[Stored], out: Path) -> dict[str, bytes]:
-    """The tables as `.csv` and `.tex` that lie beside the reports, by their names.
+def copies(stored: Iterable[StoredReport], out: Path) -> dict[str, bytes]:
+    """The `.csv` and `.tex` files beside the reports, by name, unless they are in `out` already.
 
-    Those of a report begin with its name: other files in its folder are somebody else's. What lies
-    in `out` itself is a runner's, and no copy.
+    Files of a report begin with its name; others in its folder are not its own.
     """
     return {
         path.name: path.read_bytes()
-        for each in found
-        if each.path.parent.resolve() != out.resolve()
-        for path in sorted(each.path.parent.iterdir())
-        if path.suffix in COPIED and path.is_file() and _belongs(path.stem, each.name)
+        for report in stored
+        if report.path.parent.resolve() != out.resolve()
+        for path in sorted(report.path.parent.iterdir())
+        if path.suffix in COPIED and path.is_file()
+        if path.stem == report.name or path.stem.startswith(f"{report.name}-")
     }
-
-
-def _belongs(stem: str, name: str) -> bool:
-    return stem == name or stem.startswith(f"{name}-")
 
 
 def _dates(records: Iterable[Provenance]) -> list[str]:
@@ -266,13 +261,13 @@ def _command(runner: Runner, scale: Scale, results: Path) -> str:
 
 def _read(path: Path) -> Report:
     if not NAME.fullmatch(_name(path)) or _name(path) in (CLAIMS, NOT_RUN, CONTENTS):
-        raise InputError(f"{path} is not called as a command would call it: remove it")
+        raise InputError(f"{path} is not named as a command names its report: remove it")
     try:
         return Report.from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except ValueError as error:
-        raise InputError(f"{path}: {error}; make it again with its command, or remove it") from None
+        raise InputError(f"{path}: {error}; run its command again, or remove it") from None
 
 
 def _name(path: Path) -> str:

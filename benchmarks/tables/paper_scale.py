@@ -67,7 +67,7 @@ class PaperTask:
     checkpoint: Path
     vae: str | None
     vae_content: str | None  # digest of the files of a folder
-    sha256: str  # of the checkpoint
+    sha256: str  # hash of the checkpoint
     device: str
 
     @property

@@ -49,9 +49,9 @@ class PublishedColumn:
     key: str
     title: str
     direction: Direction
-    metric: str  # of results: "FVD"
-    command: str  # of `latte-eval`: "fvd"
-    network: str  # that the published figures are made with
+    metric: str  # as results call it: "FVD"
+    command: str  # as `latte-eval` calls it: "fvd"
+    network: str  # behind the published figures
     dataset: str
 
     @property
@@ -66,7 +66,7 @@ class Mismatch:
 
     field: Literal["metric", "network", "dataset"]
     metric: str
-    value: str | None = None  # of the field
+    value: str | None = None  # what the result has in that field
     wanted: str = ""
 
     def __str__(self) -> str:
@@ -87,12 +87,12 @@ Cells = Mapping[tuple[str, str], ResultLine]  # by model and column
 class PublishedTable:
     """A table of the paper that results of `latte-eval` can stand in."""
 
-    name: str  # of the runner
+    name: str  # name of the runner
     title: str
     caption: str
     source: str
     columns: tuple[PublishedColumn, ...]
-    rows: Callable[[], list[Row]]  # as published
+    rows: Callable[[], list[Row]]  # the published rows
     protocols: str  # a sentence about how the published figures were made
     nothing_measured: str  # a sentence for a table without results
     on_shapes: tuple[str, ...]  # the metrics that stand for its columns on the embedded data set

@@ -10,7 +10,7 @@ from benchmarks.tables.results import ResultLine
 from latte.data.errors import InputError
 from reports.table import Table
 
-MIN_VIDEOS = 20  # of a set; intervals of fewer say nothing
+MIN_VIDEOS = 20  # clips in a set, below which intervals say nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +24,14 @@ class TableRequest:
     results: tuple[Path | str, ...] = ()  # files of `latte-eval`, or `[NAME=]FILE` of VBench
     scale: Scale | None = None  # None: nothing is measured
     cells: Path | None = None  # folder of measured cells, which tables share
-    num_videos: int | None = None  # of each set; None: as many as the scale takes
-    seeds: int = 1  # on shapes
-    checkpoint: Path | None = None  # on shapes: another model than the bundled one
+    num_videos: int | None = None  # clips in each set; None: as many as the scale takes
+    seeds: int = 1  # number of seeds, on shapes
+    checkpoint: Path | None = None  # model of shapes; None: the bundled one
     workers: int = 0
     device: str | None = None  # None: the CPU on shapes, a GPU at `paper` scale
-    store: Path | None = None  # of features; None: in the folder of the cells
-    checkpoints: Path = Path("checkpoints")  # at `paper` scale, as the fields below
+    store: Path | None = None  # folder of features; None: in the folder of the cells
+    # What follows is for paper scale.
+    checkpoints: Path = Path("checkpoints")  # folder of the published models
     data_root: Path | None = None
     vae: str | None = None
     only_available: bool = False

@@ -1,4 +1,4 @@
-"""From results, and what is measured besides, to the documents of a published table."""
+"""Makes a published table: reads results, measures what the scale asks for, writes documents."""
 
 import time
 from collections.abc import Sequence
