@@ -4,13 +4,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from evaluation.cli.options import SetOptions
+from evaluation.cli.similarity_output import SimilarityOutput
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
-    from evaluation.cli.similarity_output import SimilarityOutput
     from evaluation.features.extraction import ExtractionOptions
     from evaluation.measuring.choice import ProtocolChoice
     from evaluation.protocol.fields import Protocol
@@ -23,22 +25,65 @@ AS_TRAINED = "as trained"  # name of a protocol that takes clips as the training
 PREPARING = frozenset({"recipe", "filter", "storage"})  # fields that say how frames are prepared
 
 
-@dataclass(frozen=True, kw_only=True)
-class CheckpointRequest:
-    """Which hidden states of which checkpoint are measured, and on which clips."""
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Measure the hidden states of this model of `latte`, on noised real clips.",
+    ),
+]
+Block = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="N|PATH",
+        help="Block of the model by number, or any part by dotted path, such as blocks.20.attn; "
+        "repeatable. [default: all blocks]",
+    ),
+]
+Timestep = Annotated[
+    list[int] | None,
+    typer.Option(
+        min=0,
+        metavar="T",
+        help="Step of the diffusion that says how noisy the clips are; repeatable. "
+        "[default: 100, 500, 900]",
+    ),
+]
+AutoencoderName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|PATH", help="Autoencoder, as for `latte sample`. [default: the model's]"
+    ),
+]
 
-    checkpoint: Path
-    autoencoder: str | None
-    choice: "ProtocolChoice"
-    sets: SetOptions
-    blocks: tuple[int | str, ...] | None
-    timesteps: tuple[int, ...]
-    intervals: bool
-    model: str
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The model and its parts."""
+
+    checkpoint: Checkpoint = None
+    block: Block = None
+    timestep: Timestep = None
+    autoencoder: AutoencoderName = None
+
+    @property
+    def blocks(self) -> tuple[int | str, ...] | None:
+        """Numbers and paths; None: all blocks."""
+        if not self.block:
+            return None
+        return tuple(
+            int(part) if part.removeprefix("-").isdecimal() else part for part in self.block
+        )
 
 
 def hidden_states(
-    request: CheckpointRequest, options: "ExtractionOptions", output: "SimilarityOutput"
+    model: ModelOptions,
+    sets: SetOptions,
+    choice: "ProtocolChoice",
+    options: "ExtractionOptions",
+    output: SimilarityOutput,
+    *,
+    intervals: bool,
 ) -> None:
     """Measure the model, record the result and show it."""
     from evaluation.results.writing import append_result
@@ -48,10 +93,10 @@ def hidden_states(
     from evaluation.similarity.tables import hidden_states_table
     from latte.data.sources import VideoSet
 
-    choice = request.choice
-    opened = open_model(request.checkpoint, autoencoder=request.autoencoder, device=options.device)
-    protocol = clips_protocol(choice, opened.trained_on, request.sets.real)
-    videos = request.sets.real_videos(protocol)
+    assert model.checkpoint is not None
+    opened = open_model(model.checkpoint, autoencoder=model.autoencoder, device=options.device)
+    protocol = clips_protocol(choice, opened.trained_on, sets.real)
+    videos = sets.real_videos(protocol)
     if not isinstance(videos, VideoSet):
         raise InputError(f"{videos} is a statistics file: a model is shown the videos")
     result, similarity = measure_hidden_states(
@@ -59,12 +104,12 @@ def hidden_states(
             opened=opened,
             videos=videos,
             protocol=protocol,
-            blocks=request.blocks,
-            timesteps=request.timesteps,
-            intervals=request.intervals,
+            blocks=model.blocks,
+            timesteps=tuple(model.timestep or DEFAULT_TIMESTEPS),
+            intervals=intervals,
             at_least=choice.num_videos or 1,
             dataset=choice.dataset,
-            model=request.model,
+            model=output.name or model.checkpoint.stem,
         ),
         options,
     )
@@ -76,7 +121,7 @@ def hidden_states(
     output.show(
         [result],
         [heading, hidden_states_table(result.details)],
-        {} if output.plots is None else model_figures(similarity),
+        lambda: model_figures(similarity),
     )
 
 

@@ -1,32 +1,26 @@
 """`latte-eval similarity` without a checkpoint: real and generated videos compared."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evaluation.cli.options import SetOptions, weights_by_network
+from evaluation.cli.similarity_output import SimilarityOutput
 
 if TYPE_CHECKING:
-    from evaluation.cli.similarity_output import SimilarityOutput
     from evaluation.features.extraction import ExtractionOptions
     from evaluation.measuring.choice import ProtocolChoice
 
 METRIC = "similarity"
 
 
-@dataclass(frozen=True, kw_only=True)
-class VideoRequest:
-    """Which videos are compared, and how."""
-
-    choice: "ProtocolChoice"
-    sets: SetOptions
-    weights: list[str] | None
-    pixels: bool  # compare frames by their pixels instead of a network's features
-    resamples: int
-    model: str | None
-
-
 def similar_videos(
-    request: VideoRequest, options: "ExtractionOptions", output: "SimilarityOutput"
+    sets: SetOptions,
+    choice: "ProtocolChoice",
+    options: "ExtractionOptions",
+    output: SimilarityOutput,
+    *,
+    pixels: bool,
+    weights: list[str] | None,
+    resamples: int,
 ) -> None:
     """Measure both sets, record the results and show them."""
     from evaluation.cli.metrics import breakdown
@@ -37,29 +31,25 @@ def similar_videos(
     from evaluation.similarity.plots import video_figures
     from evaluation.similarity.record import read_summary
 
-    choice = request.choice
-    protocol = choice.protocol_for(request.sets.real)
-    real = request.sets.real_videos(protocol)
+    protocol = choice.protocol_for(sets.real)
+    real = sets.real_videos(protocol)
     network = default_network((METRIC,), protocol, choice.network)
-    fake = request.sets.fake_videos()
+    fake = sets.fake_videos()
+    files = weights_by_network(weights, network)
     measurer = Measurer(
         protocol,
         (METRIC,),
-        PixelNetworks(options)
-        if request.pixels
-        else Networks(options, weights_by_network(request.weights, network)),
+        PixelNetworks(options) if pixels else Networks(options, files),
         dataset=choice.dataset,
-        resamples=request.resamples,
+        resamples=resamples,
         at_least=choice.num_videos or 1,
     )
-    results = list(recorded(measurer.results(real, fake, model=request.model), output.out))
-    sets = results[0].details["sets"]
+    results = list(recorded(measurer.results(real, fake, model=output.name), output.out))
+    measured = results[0].details["sets"]
     output.show(
         results,
         [*map(str, results), *filter(None, map(breakdown, results))],
-        {}
-        if output.plots is None
-        else video_figures(
-            {"real": read_summary(sets["real"]), "generated": read_summary(sets["fake"])}
+        lambda: video_figures(
+            {"real": read_summary(measured["real"]), "generated": read_summary(measured["fake"])}
         ),
     )

@@ -1,15 +1,15 @@
 """Where `latte-eval similarity` writes: the results file, figures and stdout."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evaluation.cli.metrics import one_object
-from evaluation.results.writing import check_writable
+from evaluation.cli.options import OutputOptions
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from evaluation.similarity.plots import Drawn
 
 
-@dataclass(frozen=True, kw_only=True)
-class SimilarityOutput:
-    """The outputs of one run of the command."""
+Plots = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write figures there: .svg, .png, and the numbers as .csv."),
+]
 
-    out: Path  # results file
-    plots: Path | None  # folder of figures
-    as_json: bool  # print one JSON object instead of tables
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityOutput(OutputOptions):
+    """Where results and figures go."""
+
+    plots: Plots = None
 
     def check(self) -> None:
         """Make the folder of figures and refuse outputs that cannot be written, before the work.
@@ -31,6 +35,8 @@ class SimilarityOutput:
         Raises:
             InputError: naming the file or folder.
         """
+        from evaluation.results.writing import check_writable
+
         check_writable(self.out)
         if self.plots is None:
             return
@@ -45,15 +51,18 @@ class SimilarityOutput:
             raise InputError(f"{self.plots} cannot be written: choose another folder with --plots")
 
     def show(
-        self, results: Sequence["Result"], lines: Sequence[str], figures: Mapping[str, "Drawn"]
+        self,
+        results: Sequence["Result"],
+        lines: Sequence[str],
+        figures: Callable[[], Mapping[str, "Drawn"]],
     ) -> None:
         """Write the figures, and print the results as JSON or as these lines."""
         if self.plots is not None:
             from evaluation.similarity.plots import write_figures
 
-            write_figures(figures, self.plots)
+            write_figures(figures(), self.plots)
         if self.as_json:
-            typer.echo(one_object(list(results)))
+            typer.echo(one_object(results))
             return
         for line in lines:
             typer.echo(line.rstrip("\n"))

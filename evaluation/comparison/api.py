@@ -62,7 +62,14 @@ class Comparison:
         import pandas as pd
 
         return pd.DataFrame(
-            _row(model, column, cell)
+            {
+                "model": model,
+                "metric": column.metric,
+                "dataset": column.dataset,
+                **_facts(cell),
+                "test": None if cell.test is None else str(cell.test),
+                "notes": " ".join((*column_notes(column), *cell_notes(cell))),
+            }
             for column in self.columns
             for model, cell in column.cells.items()
         )
@@ -74,26 +81,22 @@ class Comparison:
 
     def json(self) -> str:
         """One JSON object, with differences and deviations as records."""
-        return (
-            json.dumps(
-                {
-                    "models": self.models,
-                    "columns": [_column_record(column) for column in self.columns],
-                    "level": self.level,
-                    "superseded": [
-                        {
-                            "model": each.entry.result.model,
-                            "value": each.entry.result.value,
-                            "where": each.entry.where,
-                            "newer": each.newer.where,
-                        }
-                        for each in self.superseded
-                    ],
-                },
-                allow_nan=False,
-            )
-            + "\n"
-        )
+        superseded = [
+            {
+                "model": pair.entry.result.model,
+                "value": pair.entry.result.value,
+                "where": pair.entry.where,
+                "newer": pair.newer.where,
+            }
+            for pair in self.superseded
+        ]
+        record = {
+            "models": self.models,
+            "columns": [_column_record(column) for column in self.columns],
+            "level": self.level,
+            "superseded": superseded,
+        }
+        return json.dumps(record, allow_nan=False) + "\n"
 
 
 def compare(
@@ -149,13 +152,10 @@ def compare(
     )
 
 
-def _row(model: str, column: ComparedColumn, cell: ComparedCell) -> dict[str, Any]:
+def _facts(cell: ComparedCell) -> dict[str, Any]:
     result = cell.result
     low, high = result.interval or (None, None)
     return {
-        "model": model,
-        "metric": column.metric,
-        "dataset": column.dataset,
         "protocol": result.protocol,
         "fingerprint": result.fingerprint,
         "value": result.value,
@@ -166,42 +166,30 @@ def _row(model: str, column: ComparedColumn, cell: ComparedCell) -> dict[str, An
         "comparable": cell.comparable,
         "p_value": cell.p_value,
         "significant": cell.significant,
-        "test": None if cell.test is None else str(cell.test),
-        "notes": " ".join((*column_notes(column), *cell_notes(cell))),
         "where": cell.where,
     }
 
 
 def _column_record(column: ComparedColumn) -> dict[str, Any]:
-    reference = column.reference
     names = ("protocol", "fingerprint", "network", "weights_sha256")
     counts = ("num_real", "num_fake", "num_frames")
+    cells = {
+        model: {
+            **_facts(cell),
+            "test": None if cell.test is None else asdict(cell.test),
+            "differences": list(map(asdict, cell.differences)),
+            "deviations": list(map(asdict, cell.deviations)),
+            "own_weights": cell.own_weights,
+        }
+        for model, cell in column.cells.items()
+    }
     return {
         "metric": column.metric,
         "dataset": column.dataset,
         "title": column.title,
         "higher_is_better": column.higher_is_better,
-        **{name: getattr(reference, name) for name in (*names, *counts)},
+        **{name: getattr(column.reference, name) for name in (*names, *counts)},
         "beside": column.beside,
-        "differences": [asdict(each) for each in column.differences],
-        "cells": {model: _cell_record(cell) for model, cell in column.cells.items()},
-    }
-
-
-def _cell_record(cell: ComparedCell) -> dict[str, Any]:
-    result = cell.result
-    return {
-        "value": result.value,
-        "interval": result.interval,
-        "level": result.level,
-        "where": cell.where,
-        "fingerprint": result.fingerprint,
-        "comparable": cell.comparable,
-        "rank": cell.rank,
-        "p_value": cell.p_value,
-        "significant": cell.significant,
-        "test": None if cell.test is None else asdict(cell.test),
-        "differences": [asdict(each) for each in cell.differences],
-        "deviations": [asdict(each) for each in cell.deviations],
-        "own_weights": cell.own_weights,
+        "differences": list(map(asdict, column.differences)),
+        "cells": cells,
     }

@@ -31,14 +31,7 @@ class ArrayRecord:
     value: Entries
     low: Entries | None
     high: Entries | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DistributionRecord(ArrayRecord):
-    """The bins of a distribution from the first to the last that is used."""
-
-    bins: int
-    first: int
+    first: int = 0  # place of the first entry; entries before it and after the last are 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,21 +42,18 @@ class SummaryRecord:
     numbers: dict[str, NumberRecord]
     matrix: ArrayRecord
     by_distance: ArrayRecord
-    distribution: DistributionRecord
+    distribution: ArrayRecord  # only the bins from the first to the last that is used
 
 
 def summary_record(summary: Summary) -> dict[str, Any]:
     """A summary for JSON."""
     used = np.flatnonzero(summary.distribution.value)
-    part = slice(int(used[0]), int(used[-1]) + 1)
     record = SummaryRecord(
         num_clips=summary.num_clips,
         numbers={name: _number(estimate) for name, estimate in summary.numbers.items()},
-        matrix=ArrayRecord(**_rounded(summary.matrix)),
-        by_distance=ArrayRecord(**_rounded(summary.by_distance)),
-        distribution=DistributionRecord(
-            bins=NUM_BINS, first=part.start, **_rounded(summary.distribution, part)
-        ),
+        matrix=_rounded(summary.matrix),
+        by_distance=_rounded(summary.by_distance),
+        distribution=_rounded(summary.distribution, int(used[0]), int(used[-1]) + 1),
     )
     return asdict(record)
 
@@ -75,13 +65,11 @@ def read_summary(stored: Any, where: str = "a summary of similarities") -> Summa
         InputError: it is no such record.
     """
     record = convert(stored, SummaryRecord, where)
-    distribution = record.distribution
-    after = distribution.bins - distribution.first - len(distribution.value)
     return Summary(
         num_clips=record.num_clips,
         matrix=_array(record.matrix),
         by_distance=_array(record.by_distance),
-        distribution=_array(distribution, padding=(distribution.first, after)),
+        distribution=_array(record.distribution, NUM_BINS),
         numbers={
             name: _estimate(number, record.num_clips) for name, number in record.numbers.items()
         },
@@ -102,16 +90,20 @@ def _number(number: Estimate | MeanDifference) -> NumberRecord:
     )
 
 
-def _rounded(array: ArrayEstimate, part: slice = slice(None)) -> dict[str, Any]:
+def _rounded(array: ArrayEstimate, first: int = 0, end: int | None = None) -> ArrayRecord:
     def rounded(values: Array | None) -> Any:
-        return None if values is None else np.round(values[part], DECIMALS).tolist()
+        return None if values is None else np.round(values[first:end], DECIMALS).tolist()
 
-    return {name: rounded(getattr(array, name)) for name in ("value", "low", "high")}
+    return ArrayRecord(
+        value=rounded(array.value), low=rounded(array.low), high=rounded(array.high), first=first
+    )
 
 
-def _array(record: ArrayRecord, padding: tuple[int, int] = (0, 0)) -> ArrayEstimate:
+def _array(record: ArrayRecord, size: int | None = None) -> ArrayEstimate:
+    after = 0 if size is None else size - record.first - len(record.value)
+
     def padded(values: Entries | None) -> Any:
-        return None if values is None else np.pad(np.array(values), padding)
+        return None if values is None else np.pad(np.array(values), (record.first, after))
 
     return ArrayEstimate(
         value=padded(record.value), low=padded(record.low), high=padded(record.high)

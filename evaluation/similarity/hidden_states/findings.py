@@ -48,8 +48,7 @@ class ModelSimilarity:
     timesteps: tuple[int, ...]
     num_clips: int
     num_frames: int  # frames of tokens
-    summaries: Mapping[tuple[str, int], Summary]
-    mutual: Mapping[tuple[SitePair, int], Summary]
+    summaries: Mapping[Place, Summary]
     averages: Mapping[str, Estimate]  # of FRAME_NUMBERS, over all sites and timesteps
     differences: Mapping[Difference, Estimate]  # the requested ones
 
@@ -59,7 +58,7 @@ class ModelSimilarity:
 
     def between(self, pair: SitePair, timestep: int) -> Summary:
         """Similarity of frames of the first site with frames of the second."""
-        return self.mutual[pair, timestep]
+        return self.summaries[pair, timestep]
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -146,15 +146,13 @@ class RunningSimilarity:
         num_clips = self.averages.count
         if not num_clips:
             raise InputError("no clips to measure: give at least one")
-        summaries = {place: running.summary() for place, running in self.places.items()}
         return ModelSimilarity(
             sites=self.sites,
             pairs=self.pairs,
             timesteps=self.timesteps,
             num_clips=num_clips,
             num_frames=self.num_frames,
-            summaries={(w, t): x for (w, t), x in summaries.items() if isinstance(w, str)},
-            mutual={(w, t): x for (w, t), x in summaries.items() if isinstance(w, SitePair)},
+            summaries={place: running.summary() for place, running in self.places.items()},
             averages={
                 name: self.averages.estimate(place, floor=low, ceiling=high)
                 for place, (name, (low, high)) in enumerate(FRAME_NUMBERS.items())

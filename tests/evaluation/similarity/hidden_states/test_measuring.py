@@ -87,10 +87,6 @@ def test_the_batch_cannot_move_it(small_latte, measure, monkeypatch):
         np.testing.assert_allclose(
             summary.matrix.value, together.summaries[place].matrix.value, atol=1e-6
         )
-    for place, summary in one.mutual.items():
-        np.testing.assert_allclose(
-            summary.matrix.value, together.mutual[place].matrix.value, atol=1e-6
-        )
 
 
 def test_noise_belongs_to_the_clip_and_is_the_same_at_all_timesteps(diffusion, short_clips):
