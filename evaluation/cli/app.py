@@ -4,7 +4,7 @@ import typer
 
 from evaluation.catalogue.registry import METRICS
 from evaluation.cli.compare import compare_results
-from evaluation.cli.metrics import ALL_HELP, metric_command
+from evaluation.cli.metrics import ALL_HELP, fid, metric_command
 from evaluation.cli.networks import networks, networks_verify
 from evaluation.cli.power import power
 from evaluation.cli.protocols import protocols_diff, protocols_list, protocols_show
@@ -14,10 +14,10 @@ from evaluation.cli.videos import clips, datasets, prepare
 from latte.data.command_line import new_app, run_app
 
 app = new_app("latte-eval", "Measure generated videos: a number, how it was made, its uncertainty.")
+# The commands of two metrics take more than two sets: hidden states, and published statistics.
+_OWN = {"similarity": similarity, "fid": fid}
 for _name, _metric in METRICS.items():
-    # The command of this metric measures hidden states as well.
-    _command = similarity if _name == "similarity" else metric_command(_name)
-    app.command(_name, help=_metric.help)(_command)
+    app.command(_name, help=_metric.help)(_OWN.get(_name) or metric_command(_name))
 app.command("all", help=ALL_HELP)(metric_command(None))
 for _command in (power, clips, prepare, datasets):
     app.command()(_command)

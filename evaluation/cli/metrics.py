@@ -19,6 +19,7 @@ from evaluation.cli.options import (
     weights_by_network,
     with_bundles,
 )
+from latte.data.errors import InputError
 
 if TYPE_CHECKING:
     from evaluation.results.record import Result
@@ -32,6 +33,14 @@ Checkpoint = Annotated[
     typer.Option(
         metavar="FILE",
         help="Model of `latte` to sample from first, into --fake, before measuring.",
+    ),
+]
+DatasetStatistics = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Statistics that clean-fid publishes, such as cifar10_train_32, instead of real "
+        "videos; fetched when first used.",
     ),
 ]
 
@@ -50,48 +59,89 @@ def metric_command(name: str | None) -> Callable[..., None]:
         output: OutputOptions,
         run: RunOptions,
     ) -> None:
-        from evaluation.measuring.api import recorded
-        from evaluation.measuring.choice import default_network
-        from evaluation.measuring.measurer import Measurer
-        from evaluation.measuring.networks import Networks
-        from evaluation.results.writing import check_writable
-
-        chosen = protocol.protocol_for(sets)
-        metrics = chosen.metrics if name is None else (name,)
-        default = (
-            chosen.network if name is None else default_network(metrics, chosen, protocol.network)
-        )
-        needs_real = any(metric(each).needs_real for each in metrics)
-        real = sets.real_videos(chosen) if needs_real else None
-        if checkpoint is not None:
-            from evaluation.generated import sample_first
-
-            samples = sample_first(
-                checkpoint, chosen, out=sets.fake, dataset=sets.dataset, device=run.device
-            )
-            sets = replace(sets, fake=samples)
-        fake = sets.fake_videos()
-        check_writable(output.out)
-        measurer = Measurer(
-            chosen,
-            metrics,
-            Networks(run.extraction(), weights_by_network(weights, default)),
-            dataset=sets.dataset,
-            resamples=resamples,
-            at_least=protocol.num_videos or 1,
-        )
-        results: list[Result] = []
-        try:
-            for result in recorded(measurer.results(real, fake, model=output.name), output.out):
-                results.append(result)
-                if not output.as_json:
-                    typer.echo(str(result))
-                    typer.echo(breakdown(result), nl=False)
-        finally:
-            if output.as_json and results:  # a metric that fails does not cost the others
-                typer.echo(one_object(results))
+        _measure(name, sets, checkpoint, protocol, weights, resamples, output, run)
 
     return command
+
+
+@with_bundles
+def fid(
+    *,
+    sets: SetOptions,
+    dataset_statistics: DatasetStatistics = None,
+    checkpoint: Checkpoint = None,
+    protocol: ProtocolOptions,
+    weights: Weights = None,
+    resamples: Resamples = 400,
+    output: OutputOptions,
+    run: RunOptions,
+) -> None:
+    """Measure FID, also against the reference statistics of a data set of images."""
+    if dataset_statistics is not None:
+        sets = _with_reference(sets, protocol, dataset_statistics)
+    _measure("fid", sets, checkpoint, protocol, weights, resamples, output, run)
+
+
+def _with_reference(sets: SetOptions, protocol: ProtocolOptions, name: str) -> SetOptions:
+    """The sets with published statistics in the place of real videos."""
+    from evaluation.catalogue.networks import for_metric
+    from evaluation.statistics.references import reference_statistics
+
+    if sets.real is not None:
+        raise InputError("--real and --dataset-statistics: give one of the two")
+    chosen = for_metric(protocol.protocol_for(sets), metric("fid"))
+    path = reference_statistics(name, network=chosen.network, resize=chosen.resize)
+    return replace(sets, real=path)
+
+
+def _measure(
+    name: str | None,
+    sets: SetOptions,
+    checkpoint: Path | None,
+    protocol: ProtocolOptions,
+    weights: list[str] | None,
+    resamples: int,
+    output: OutputOptions,
+    run: RunOptions,
+) -> None:
+    from evaluation.measuring.api import recorded
+    from evaluation.measuring.choice import default_network
+    from evaluation.measuring.measurer import Measurer
+    from evaluation.measuring.networks import Networks
+    from evaluation.results.writing import check_writable
+
+    chosen = protocol.protocol_for(sets)
+    metrics = chosen.metrics if name is None else (name,)
+    default = chosen.network if name is None else default_network(metrics, chosen, protocol.network)
+    needs_real = any(metric(each).needs_real for each in metrics)
+    real = sets.real_videos(chosen) if needs_real else None
+    if checkpoint is not None:
+        from evaluation.generated import sample_first
+
+        samples = sample_first(
+            checkpoint, chosen, out=sets.fake, dataset=sets.dataset, device=run.device
+        )
+        sets = replace(sets, fake=samples)
+    fake = sets.fake_videos()
+    check_writable(output.out)
+    measurer = Measurer(
+        chosen,
+        metrics,
+        Networks(run.extraction(), weights_by_network(weights, default)),
+        dataset=sets.dataset,
+        resamples=resamples,
+        at_least=protocol.num_videos or 1,
+    )
+    results: list[Result] = []
+    try:
+        for result in recorded(measurer.results(real, fake, model=output.name), output.out):
+            results.append(result)
+            if not output.as_json:
+                typer.echo(str(result))
+                typer.echo(breakdown(result), nl=False)
+    finally:
+        if output.as_json and results:  # a metric that fails does not cost the others
+            typer.echo(one_object(results))
 
 
 def one_object(results: "Sequence[Result]") -> str:
