@@ -186,7 +186,7 @@ def measure_cells(
 
     Args:
         measure: deterministic, and importable by name where there are workers.
-        path: of the file, made with its folder where there is something to write.
+        path: file of the cells, created with its folder where there is something to write.
         workers: processes that measure a cell each; 0 works in this one.
         tidy: removes what `measure` worked with, once the line is written.
 
@@ -194,7 +194,7 @@ def measure_cells(
         InputError: the file has a broken line, or cannot be written.
         KeyboardInterrupt: interrupted; the cells that are complete are in the file.
     """
-    wanted = {task.key: task for task in reversed(tasks)}  # of one key the first task counts
+    wanted = {task.key: task for task in reversed(tasks)}  # the first task of a key counts
     done = read_cells(path)
     waiting = [wanted[key] for key in dict.fromkeys(t.key for t in tasks) if key not in done]
     failed = []

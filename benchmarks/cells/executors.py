@@ -41,7 +41,7 @@ PROGRAMS: Mapping[str, Sequence[str]] = {  # options of the interpreter
     "python": (),
     "torchrun": ("-m", "torch.distributed.run"),
 }
-PORTS = range(20_000, 60_000)  # for the rendezvous of several nodes
+PORTS = range(20_000, 60_000)  # where the processes of several nodes meet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Resources:
 
     executor: Executor = "local"
     nodes: int = 1
-    gpus: int = 1  # of each node
+    gpus: int = 1  # GPUs of each node
     slurm: tuple[str, ...] = ()  # options of sbatch: "partition=gpu"
 
     def __post_init__(self) -> None:
@@ -84,8 +84,8 @@ class Job:
     """A cell that a command measures from a file of inputs."""
 
     kind: str  # which function measures it
-    key: str  # of the cell
-    name: str  # for messages
+    key: str  # key of the cell
+    name: str  # name for messages
     inputs: Mapping[str, Any]  # JSON: the fields of the dataclass that the function takes
 
     def write(self, folder: Path) -> Path:

@@ -15,7 +15,7 @@ import numpy as np
 from reports.document import PaperClaim
 
 Verdict = Literal["yes", "no", "not decided", "not measured"]
-VerdictAt = Callable[[float], Verdict]  # at a level of its intervals
+VerdictAt = Callable[[float], Verdict]  # verdict at a level of the intervals
 LEVEL = 0.95
 SEVERAL = (
     "A claim that takes several comparisons is “yes” where each of them is; a single one makes it "
@@ -93,7 +93,7 @@ class Mean:
 
 
 def geometric_mean(values: Sequence[float]) -> Mean:
-    """With the 95 % interval of Student's t on logarithms, if there are two values or more."""
+    """Geometric mean, with Student's 95 % interval on logarithms of two values or more."""
     logs = np.log(np.asarray(values, np.float64))
     middle, half = mean_and_half(logs)
     value = math.exp(middle)
@@ -119,7 +119,7 @@ def mean_and_half(values: np.ndarray, level: float = LEVEL) -> tuple[Any, Any]:
 
 
 def widening(level: float, degrees: float = math.inf) -> float:
-    """By what factor an interval at `LEVEL` is wider at another level.
+    """The factor by which an interval at `LEVEL` is wider at another level.
 
     Args:
         degrees: of Student's t; without an end those of a normal distribution.
@@ -130,11 +130,11 @@ def widening(level: float, degrees: float = math.inf) -> float:
 
 
 def all_of(verdicts: Sequence[VerdictAt]) -> Verdict:
-    """Of a claim that takes several comparisons."""
+    """Verdict on a claim that takes several comparisons."""
 
     def together(level: float) -> Verdict:
-        found = {verdict(level) for verdict in verdicts}
-        return "no" if "no" in found else "yes" if found == {"yes"} else "not decided"
+        results = {verdict(level) for verdict in verdicts}
+        return "no" if "no" in results else "yes" if results == {"yes"} else "not decided"
 
     return decided(together, len(verdicts))
 
@@ -149,7 +149,7 @@ def decided(verdict: VerdictAt, comparisons: int) -> Verdict:
 def corrected(comparisons: int) -> float:
     """The level at which all of several intervals hold together as often as one does at `LEVEL`.
 
-    Bonferroni's, however they depend on each other.
+    This is Bonferroni's correction, which holds however they depend on each other.
 
     >>> round(corrected(5), 6)
     0.99

@@ -28,9 +28,9 @@ class MeasureOptions:
 
     num_clips: int = 256  # samples
     num_real: int = 1024  # videos of the test split
-    sample_steps: int = 20  # of DDIM, without guidance
+    sample_steps: int = 20  # steps of DDIM, without guidance
     batch_size: int = 64  # samples in one pass of the network: affects the last bits
-    resamples: int = 200  # of the bootstrap intervals
+    resamples: int = 200  # bootstrap resamples of the intervals
 
 
 def checkpoint_clips(

@@ -42,8 +42,8 @@ class Curve:
 class Curves:
     """The curves of a figure."""
 
-    steps: tuple[int, ...]  # of the checkpoints
-    designs: Mapping[str, Mapping[int, Curve]]  # by label and seed; no seeds: not measured
+    steps: tuple[int, ...]  # training steps of the checkpoints
+    designs: Mapping[str, Mapping[int, Curve]]  # curves by label and seed; no seeds: not measured
 
     def shared(self, *labels: str) -> list[int]:
         """Seeds that all of these designs have."""
@@ -65,7 +65,7 @@ class Curves:
 
 
 CurveJudge = Callable[[Curves], Judgement]
-Pair = tuple[str, str]  # of labels
+Pair = tuple[str, str]  # two labels
 
 
 def lower(first: str, second: str, place: int = END) -> CurveJudge:
@@ -88,7 +88,7 @@ def highest(first: str, others: Sequence[str], place: int = END) -> CurveJudge:
 
 
 def ordered(labels: Sequence[str], place: int = END) -> CurveJudge:
-    """From the lowest to the highest distance: any pair the other way round refutes it."""
+    """The labels go from the lowest to the highest distance; any pair in reverse refutes it."""
     pairs = list(combinations(labels, 2))
     return _all_lower(pairs, place, shown=list(pairwise(labels)), holds="in this order")
 
@@ -134,7 +134,7 @@ def ahead(first: str, second: str) -> CurveJudge:
         verdicts = {_verdict(curves, first, second, place) for place in places}
         if len(logs) > 1:
             verdicts = {_sign(logs)}
-        return Judgement(  # of one seed alone only where all checkpoints say the same
+        return Judgement(  # one seed alone decides only where all checkpoints agree
             verdict=verdicts.pop() if len(verdicts) == 1 else "not decided",
             seen=f"{second} ÷ {first} = {_interval(logs)}{_over(curves, places)}; "
             f"{first} lower in {sum(log > 0 for log in logs)} of {_seeds(seeds)}",

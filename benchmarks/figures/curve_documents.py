@@ -136,12 +136,12 @@ def metric_of(request: TrainingRequest) -> str:
 
 def label_styles(figures: Sequence[CurveFigure], scale: Scale) -> dict[str, Style]:
     """The baseline looks the same under each of its labels, in every figure."""
-    usual = SETUPS[scale].config_of(BASELINE)
+    baseline = SETUPS[scale].config_of(BASELINE)
     styles: dict[str, Style] = {}
     for figure in figures:
         names = {
             label: BASELINE.name
-            if not design.starts_from_images and SETUPS[scale].config_of(design) == usual
+            if not design.starts_from_images and SETUPS[scale].config_of(design) == baseline
             else label
             for label, design in figure.designs.items()
         }
@@ -159,7 +159,7 @@ def remarks_of(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...]:
 def _deviations(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...]:
     """What is not as the protocol asks, and of which designs."""
     measured = {label: cells.of(design) for label, design in figure.designs.items()}
-    labels_of: dict[str, dict[str, None]] = {}  # by deviation
+    labels_of: dict[str, dict[str, None]] = {}  # labels by deviation
     for label, by_seed in measured.items():
         for cell in by_seed.values():
             for deviation in cell.details.get("deviations", ()):

@@ -21,15 +21,15 @@ MAX_ON_A_GPU = 4  # cells at a time: small ones leave most of a GPU idle
 class CurveFigure:
     """A figure of the paper: designs by the labels that it gives them, and what it claims."""
 
-    name: str  # of the command: "figure5a"
+    name: str  # name of the command: "figure5a"
     title: str
     designs: Mapping[str, Design]
     claims: tuple[Claim[Curves], ...]
     remarks: tuple[str, ...] = ()  # how this differs from the paper's figure
     # A remark that follows from the cells.
     computed: Callable[["CurveFigure", "DesignCells"], str] | None = None
-    number: str = ""  # in the paper; empty for what is in its text
-    letter: str = ""  # of a panel
+    number: str = ""  # number in the paper; empty for what is in its text
+    letter: str = ""  # letter of a panel
 
     @property
     def panel_title(self) -> str:
@@ -42,7 +42,7 @@ class DesignCells:
     """The cells of the designs that figures show."""
 
     measured: MeasuredCells
-    keys: Mapping[tuple[Design, int], str]  # by design and seed
+    keys: Mapping[tuple[Design, int], str]  # keys by design and seed
     reasons: Mapping[Design, str]  # why a design was not trained
 
     def of_figure(self, figure: CurveFigure) -> list[CellRecord]:

@@ -52,10 +52,10 @@ class Setup:
     points: int  # checkpoints that are measured
     strides: tuple[int, ...]  # sampling intervals of Figure 5e
     sizes: Mapping[str, tuple[str, ...]]  # settings for Figure 7; the baseline's are empty
-    images_per_clip: int  # in joint training
+    images_per_clip: int  # images after each clip in joint training
     joint: tuple[str, ...] = ()  # other settings of joint training
-    measure: MeasureOptions = field(default_factory=MeasureOptions)  # of checkpoints
-    image_settings: tuple[str, ...] = ()  # for the image model, beside `settings`
+    measure: MeasureOptions = field(default_factory=MeasureOptions)  # how checkpoints are measured
+    image_settings: tuple[str, ...] = ()  # other settings of the image model, beside `settings`
     num_images: int = 0  # images that the image model is trained on
     components: int = 0  # see `Training`
     device: str = "cpu"
@@ -160,7 +160,7 @@ def training_of(
     also at the baseline's.
     """
     config = setup.config_of(design)
-    own, usual = config.data.stride, setup.config_of(BASELINE).data.stride
+    strides = (config.data.stride, setup.config_of(BASELINE).data.stride)
     image_model = None
     if design.starts_from_images:
         alone = load_config(setup.config, (*setup.settings, *setup.image_settings))
@@ -169,7 +169,7 @@ def training_of(
         design=design.name,
         config=replace(config, output=replace(config.output, sample_every=0)),
         points=setup.points,
-        strides=tuple(dict.fromkeys((own, usual))),
+        strides=tuple(dict.fromkeys(strides)),
         measure=setup.measure,
         folder=folder,
         device=device or setup.device,

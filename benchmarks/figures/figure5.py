@@ -46,7 +46,7 @@ AT_OWN_INTERVAL = (
     "Each model is measured against real clips at its own sampling interval, its own task. The "
     "paper does not say what its Figure 5e measures against; the official evaluation takes real "
     "clips at interval 3 whatever the model's. Against real clips at the baseline's interval "
-    "({usual}), at the end: {others}."
+    "({stride}), at the end: {others}."
 )
 
 
@@ -124,7 +124,7 @@ def _figures(scale: Scale) -> dict[str, CurveFigure]:
                 "Sampling intervals draw nearer to each other over training",
                 drawing_nearer(intervals),
             ),
-            computed=partial(_at_usual_interval, scale),
+            computed=partial(_at_baseline_interval, scale),
         ),
         "f": _panel(
             "f",
@@ -161,10 +161,10 @@ def _panel(
     )
 
 
-def _at_usual_interval(scale: Scale, figure: CurveFigure, cells: DesignCells) -> str:
+def _at_baseline_interval(scale: Scale, figure: CurveFigure, cells: DesignCells) -> str:
     """What the models of Figure 5e give against real clips at one interval for all."""
     curves = curves_of(figure, cells, stride=1)
     means = {label: curves.mean(label, END) for label in figure.designs}
     others = ", ".join(f"{label} {mean.value:.4g}" for label, mean in means.items() if mean)
-    usual = SETUPS[scale].config_of(BASELINE).data.stride
-    return AT_OWN_INTERVAL.format(usual=usual, others=others or "not measured")
+    stride = SETUPS[scale].config_of(BASELINE).data.stride
+    return AT_OWN_INTERVAL.format(stride=stride, others=others or "not measured")

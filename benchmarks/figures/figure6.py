@@ -40,7 +40,7 @@ def shown_blocks(depth: int) -> tuple[int, ...]:
 
 
 def differences(depth: int, step: int) -> tuple[Difference, ...]:
-    """From each spatial block to the next, and from the first to the last."""
+    """Changes from each spatial block to the next, and from the first to the last."""
     blocks = spatial_blocks(depth)
     pairs = dict.fromkeys([*pairwise(blocks), (blocks[0], blocks[-1])] if len(blocks) > 1 else [])
     return tuple(

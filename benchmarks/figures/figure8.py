@@ -13,7 +13,7 @@ from benchmarks.figures.similarity_numbers import Networks, Number, Probed
 from benchmarks.figures.similarity_probes import ProbeSpec, place_name
 from evaluation.similarity import Difference, SitePair, Summary
 
-PAPER_BLOCK, PAPER_DEPTH = 20, 23  # with as many blocks variant 4 has XL's parameters
+PAPER_BLOCK, PAPER_DEPTH = 20, 23  # depth at which variant 4 has XL's parameters
 TEMPORAL, SPATIAL, BETWEEN = "temporal attention", "spatial attention", "between the two"
 
 

@@ -66,7 +66,7 @@ def figure(scale: Scale = "tiny") -> CurveFigure:
 def _batches(scale: Scale) -> tuple[str, ...]:
     """Where joint training takes other batches than videos alone."""
     setup = SETUPS[scale]
-    joint, alone = (setup.config_of(each).training.batch_size for each in (ONLY_VIDEO, BASELINE))
+    joint, alone = (setup.config_of(x).training.batch_size for x in (ONLY_VIDEO, BASELINE))
     return (BATCHES.format(joint=joint, alone=alone),) if joint != alone else ()
 
 
@@ -143,7 +143,7 @@ def intext_table(labels: Sequence[str], fvd: Curves, fid: Curves, *, scale: Scal
 
 
 def published_rows(others: Sequence[str] = ()) -> list[Row]:
-    """As the paper prints them; with columns that it does not have."""
+    """The figures as the paper prints them, with a reason in columns that it does not have."""
     frame = published("in_text")
     rows = []
     for what in dict.fromkeys(frame.what):
@@ -155,7 +155,7 @@ def published_rows(others: Sequence[str] = ()) -> list[Row]:
 
 
 def _published(text: str) -> Cell:
-    """Of another data set and another task than the next one: never ranked."""
+    """A figure as printed, never ranked: rows have different data sets and tasks."""
     return Cell(value=float(text), text=text, mark="published", comparable=False)
 
 

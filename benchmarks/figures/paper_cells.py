@@ -36,7 +36,7 @@ from latte.training.config import load_config
 
 logger = logging.getLogger(__name__)
 
-KIND = "training"  # of jobs
+KIND = "training"  # kind of these jobs
 # 40,000 steps of Latte-XL/2 in 36 hours on 8 A100.
 GPU_HOURS_PER_STEP = 8 * 36 / 40_000
 RATE_SOURCE = "Latte-XL/2 on 8 A100, https://github.com/Vchitect/Latte/issues/54"
@@ -47,7 +47,7 @@ class PaperCells:
     """The cells of some designs, and what keeps the other designs from being trained."""
 
     measured: MeasuredCells
-    keys: Mapping[tuple[Design, int], str]  # by design and seed
+    keys: Mapping[tuple[Design, int], str]  # keys by design and seed
     missing: Mapping[Design, Sequence[Requirement]]
 
 
@@ -73,12 +73,12 @@ class Cost:
     """
 
     trainings: int
-    trained: int  # already
-    steps: int  # that are left
+    trained: int  # complete ones among them
+    steps: int  # left to train
 
     @property
     def gpu_hours(self) -> float:
-        """At the rate of the largest model, which the smaller sizes stay below."""
+        """GPU hours at the rate of the largest model, an upper bound for the smaller ones."""
         return self.steps * GPU_HOURS_PER_STEP
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
         files = [job.write(request.folder) for job in jobs.values()]
         hint = "" if request.only_available else ", and --only-available runs what can be run"
         or_else = f"`latte-bench cell --show FILE` prints the commands of {files[0].parent}{hint}"
-        require([each for found in needed.values() for each in found], "paper", or_else=or_else)
+        require([part for parts in needed.values() for part in parts], "paper", or_else=or_else)
     wanted = [place for place in tasks if not missing[place[0]]]
     path = request.folder / FILE
     done = read_cells(path)
@@ -209,7 +209,7 @@ def job_commands(job: Job) -> list[list[str]]:
 def _trainings(
     designs: Sequence[Design], request: TrainingRequest
 ) -> dict[tuple[Design, int], PaperTraining]:
-    """All of them: every design of a seed before those of the next."""
+    """Every design of a seed, then those of the next."""
     initial = initial_weights(designs, request)
     return {
         (design, seed): paper_training(design, seed, request, initial)
@@ -229,13 +229,13 @@ def paper_training(
     if design.starts_from_images:
         settings.append(f"model.initialise_from={request.initialise_from or Path(DIT).name}")
     config = load_config(PAPER.config, settings)
-    usual = PAPER.config_of(BASELINE).data.stride
+    baseline_stride = PAPER.config_of(BASELINE).data.stride
     every = config.training.steps // PAPER.points
     return PaperTraining(
         design=design,
         settings=tuple(settings),
         steps=tuple(every * (place + 1) for place in range(PAPER.points)),
-        strides=tuple(dict.fromkeys((config.data.stride, usual))),
+        strides=tuple(dict.fromkeys((config.data.stride, baseline_stride))),
         folder=request.folder,
         data_root=request.root,
         seed=seed,
@@ -249,10 +249,10 @@ def requirements(
     designs: Sequence[Design], request: TrainingRequest
 ) -> dict[Design, list[Requirement]]:
     """What each design needs, and whether it is available."""
-    usual = PAPER.config_of(BASELINE)
+    baseline = PAPER.config_of(BASELINE)
     common = [
         package("diffusers", "sd"),
-        vae(request.vae or usual.autoencoder.path or DEFAULT_VAE),
+        vae(request.vae or baseline.autoencoder.path or DEFAULT_VAE),
         network_weights("i3d"),
         network_weights("inception"),
         *request.resources.requirements(),
@@ -264,7 +264,7 @@ def requirements(
     )
     # Designs are measured at their own interval and at the baseline's: the longer clips decide.
     strides = {
-        design: max(PAPER.config_of(design).data.stride, usual.data.stride) for design in designs
+        design: max(PAPER.config_of(design).data.stride, baseline.data.stride) for design in designs
     }
     videos = {
         stride: data_set(

@@ -34,7 +34,7 @@ class TrainingRequest:
     vae: str | None = None  # folder or hub name of Stable Diffusion's, if another
     executor: Executor = "local"
     nodes: int = 1
-    gpus: int | None = None  # of each node; None: as many as the paper's batch can take
+    gpus: int | None = None  # GPUs of each node; None: as many as the paper's batch takes
     slurm: tuple[str, ...] = ()  # options of sbatch: "partition=gpu"
     only_available: bool = False
 
@@ -78,9 +78,9 @@ class SimilarityRequest:
     workers: int = 0
     cells: Path | None = None  # folder of trainings and cells, which all figures share
     device: str | None = None  # None: that of the scale
-    checkpoint: Path | None = None  # in place of trainings
-    vae: str | None = None  # of the networks, if not the one that they name
-    data_root: Path | None = None  # at paper scale
+    checkpoint: Path | None = None  # network to look into, in place of trainings
+    vae: str | None = None  # autoencoder of the networks, if not the one that they name
+    data_root: Path | None = None  # for paper scale
 
     @property
     def folder(self) -> Path:

@@ -116,7 +116,7 @@ def probe_tasks(spec: ProbeSpec, request: SimilarityRequest) -> list[ProbeTask]:
 def checkpoints(spec: ProbeSpec, request: SimilarityRequest) -> dict[str, Path]:
     """Files of networks that are looked into, by name, whether they exist or not.
 
-    The one that is given, else those that Figure 5f trains at `paper` scale, one for each seed.
+    The one of --checkpoint, else those that Figure 5f trains at `paper` scale, one for each seed.
     """
     name = f"a trained network of variant {spec.variant}"
     if request.checkpoint is not None:

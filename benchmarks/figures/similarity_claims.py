@@ -36,11 +36,11 @@ from benchmarks.figures.similarity_numbers import (
 from evaluation.similarity.summary import Summary
 from reports.document import PaperClaim
 
-MUCH = 0.5  # of two distributions, their common part: with less they differ strongly
+MUCH = 0.5  # common part of two distributions: with less they differ strongly
 LOW = 0.1  # mean cosines nearer to 0 are extremely low
 
 ProbedJudge = Callable[[Probed], Judgement]
-Parts = Callable[[Probed], Mapping[str, Sequence[Summary]]]  # by label
+Parts = Callable[[Probed], Mapping[str, Sequence[Summary]]]  # summaries by label
 Leads = Callable[[Probed], Mapping[str, Sequence[Number]]]
 
 
@@ -117,18 +117,20 @@ def differing(parts: Parts) -> ProbedJudge:
     """Any two of several distributions have less than `MUCH` in common."""
 
     def judge(probed: Probed) -> Judgement:
-        found = parts(probed).values()
+        summaries = parts(probed).values()
         most = [
             largest([overlap(*two) for two in combinations(of_one, 2)])
-            for of_one in zip(*found, strict=True)
+            for of_one in zip(*summaries, strict=True)
         ]
-        gaps = [-each + MUCH for each in most]
+        gaps = [-share + MUCH for share in most]
         seen = f"at most {over_networks(most, SHARE)} in common; below {MUCH:g} in {_count([gaps])}"
         # Few clips seem to have little in common in every network: seeds do not show it.
         if any(gap.low is None for gap in gaps):
             too_few = f"too few clips ({probed.networks.num_clips}) for an interval over them"
             return Judgement(verdict="not decided", seen=f"{seen}; {too_few}")
-        verdict = decided(mean_above_zero(gaps, probed.networks), comparisons=comb(len(found), 2))
+        verdict = decided(
+            mean_above_zero(gaps, probed.networks), comparisons=comb(len(summaries), 2)
+        )
         return Judgement(verdict=verdict, seen=seen)
 
     return judge
@@ -138,17 +140,17 @@ def lowest_of(parts: Parts, leads: Leads) -> ProbedJudge:
     """The mean of one part is below those of all others.
 
     Args:
-        parts: with the others, whose means are told.
-        leads: what the mean of each other is above it.
+        parts: it and the others, whose means are named.
+        leads: by how much the mean of each other is above it.
     """
 
     def judge(probed: Probed) -> Judgement:
         means = parts(probed).items()
         gaps = leads(probed)
-        seen = ", ".join(f"{label} {mean_number(each, 'mean')}" for label, each in means)
-        more = " and ".join(str(over_networks(each)) for each in gaps.values())
+        seen = ", ".join(f"{label} {mean_number(part, 'mean')}" for label, part in means)
+        more = " and ".join(str(over_networks(gap)) for gap in gaps.values())
         return Judgement(
-            verdict=all_of([mean_above_zero(each, probed.networks) for each in gaps.values()]),
+            verdict=all_of([mean_above_zero(gap, probed.networks) for gap in gaps.values()]),
             seen=f"means: {seen}; the others higher by {more}; lowest in "
             f"{_count(list(gaps.values()))}",
         )
@@ -160,12 +162,12 @@ def near_zero(name: str, parts: Parts) -> ProbedJudge:
     """The mean of one part is within ± `LOW`."""
 
     def judge(probed: Probed) -> Judgement:
-        found = parts(probed)[name]
-        means = numbers(found, "mean")
-        gaps = [[-each + LOW for each in means], [each + LOW for each in means]]
+        summaries = parts(probed)[name]
+        means = numbers(summaries, "mean")
+        gaps = [[-mean + LOW for mean in means], [mean + LOW for mean in means]]
         return Judgement(
             verdict=within(over_networks(means), LOW),
-            seen=f"mean {mean_number(found, 'mean')}; so in {_count(gaps)}",
+            seen=f"mean {mean_number(summaries, 'mean')}; so in {_count(gaps)}",
         )
 
     return judge
@@ -202,12 +204,12 @@ def _going(
         changes = [
             probed.differences(name, f"blocks.{one}", f"blocks.{other}") for one, other in steps
         ]
-        gaps = changes if rises else [[-change for change in each] for each in changes]
-        verdicts = [mean_above_zero(each, probed.networks) for each in gaps]
+        gaps = changes if rises else [[-change for change in step] for step in changes]
+        verdicts = [mean_above_zero(gap, probed.networks) for gap in gaps]
         values = [mean_number(probed.at(f"blocks.{block}"), name) for block in shown]
         seen = f"{' → '.join(map(str, values))} after blocks {', '.join(map(str, shown))}"
         if len(steps) < len(shown):  # all that is judged is named
-            by = " and ".join(str(over_networks(each)) for each in changes)
+            by = " and ".join(str(over_networks(change)) for change in changes)
             seen += f"; changes by {by}; {way} in {_count(gaps)}"
         else:
             counts = Counter(verdict(LEVEL) for verdict in verdicts)
@@ -222,6 +224,6 @@ def _going(
 
 
 def _count(gaps: Sequence[Sequence[Number]]) -> str:
-    """In how many networks all gaps are above 0."""
+    """Count of the networks in which all gaps are above 0."""
     holds = [all(gap.value > 0 for gap in of_one) for of_one in zip(*gaps, strict=True)]
     return f"{sum(holds)} of {'1 network' if len(holds) == 1 else f'{len(holds)} seeds'}"

@@ -37,10 +37,10 @@ TITLES = {
 class SimilarityFigure:
     """What a figure shows of its networks."""
 
-    number: str  # in the paper: "6"
+    number: str  # number in the paper: "6"
     title: str
     parts: Parts  # drawn, by label
-    beside: Parts  # in the table alone
+    beside: Parts  # parts in the table alone
     numbers: tuple[str, ...]  # columns of the table
     claims: tuple[Claim[Probed], ...]
     remarks: tuple[str, ...]  # how this differs from the paper's figure
@@ -94,15 +94,15 @@ def intervals(networks: Networks) -> str | None:
 def _matrices(
     name: str, figure: SimilarityFigure, networks: Networks, labels: Sequence[str]
 ) -> Drawing:
-    """Of frames of one part with each other: a row for each part, a column for each timestep."""
-    matrices = [each for label in labels for each in _at_timesteps(figure, networks, label)]
+    """Matrices of the frames of each part: a row for each part, a column for each timestep."""
+    matrices = [matrix for label in labels for matrix in _at_timesteps(figure, networks, label)]
     picture = matrix_figure(matrices, title=f"{figure.title}: similarity between frames")
     shown = f"Cosine similarity of each frame with each, {', '.join(labels)}."
     return _drawing(name, picture, matrix_data(matrices), shown, networks)
 
 
 def _mutual(name: str, figure: SimilarityFigure, networks: Networks, label: str) -> Drawing:
-    """Of frames of one part with those of another: not symmetric, so both axes have names."""
+    """Frames of one part with those of another: not symmetric, so both axes have names."""
     matrices, axes = _at_timesteps(figure, networks, label), figure.mutual[label]
     picture = matrix_figure(matrices, title=f"{figure.title}: similarity {label}", axes=axes)
     shown = f"Cosine similarity of each {axes[1]} (rows) with each {axes[0]} (columns)."
@@ -181,6 +181,6 @@ def _drawing(
 
 
 def _array(bands: Sequence[ArrayEstimate], within: Range) -> Number:
-    """Of arrays of several networks, as `over_networks`."""
-    each = [Number(value=band.value, low=band.low, high=band.high) for band in bands]
-    return over_networks(each, within)
+    """Mean of arrays of several networks, as `over_networks`."""
+    numbers = [Number(value=band.value, low=band.low, high=band.high) for band in bands]
+    return over_networks(numbers, within)

@@ -19,7 +19,7 @@ from evaluation.similarity.record import read_summary
 from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS, Summary
 from reports.cells import Cell
 
-BINS = 40  # of 0.05: in finer ones distributions of few clips would seem apart
+BINS = 40  # each 0.05 wide: in finer ones distributions of few clips would seem apart
 
 Range: TypeAlias = tuple[float, float]
 ANY: Range = (-math.inf, math.inf)
@@ -38,7 +38,7 @@ class Number:
 
     @property
     def cell(self) -> Cell:
-        """As tables show it."""
+        """The number as tables show it."""
         if self.low is None:
             return Cell(value=float(self.value))
         return Cell(value=float(self.value), low=float(self.low), high=float(self.high))
@@ -75,7 +75,7 @@ class Networks:
 
     @classmethod
     def of(cls, cells: Sequence[CellRecord]) -> "Networks":
-        """Those of these cells."""
+        """Networks of these cells."""
         return cls(records=tuple(cell.details for cell in cells))
 
     @property
@@ -129,7 +129,7 @@ class Probed:
         return [read_summary(pair["summary"]) for pair in self._records("pairs")]
 
     def differences(self, number: str, first: str, second: str) -> list["Number"]:
-        """At the second place less at the first, taken clip by clip."""
+        """The number at the second place less that at the first, clip by clip."""
         places = {"number": number, "first": first, "second": second}
         return [_number(record) for record in self._records("differences", **places)]
 
@@ -145,12 +145,12 @@ class Probed:
 
 def numbers(summaries: Sequence[Summary], name: str) -> list[Number]:
     """One number of each, with its interval over the clips."""
-    found = [each[name] for each in summaries]
+    estimates = [summary[name] for summary in summaries]
     return [
-        Number(value=each.value)
-        if each.interval is None
-        else Number(value=each.value, low=each.interval.low, high=each.interval.high)
-        for each in found
+        Number(value=estimate.value)
+        if estimate.interval is None
+        else Number(value=estimate.value, low=estimate.interval.low, high=estimate.interval.high)
+        for estimate in estimates
     ]
 
 
@@ -160,7 +160,7 @@ def mean_number(summaries: Sequence[Summary], name: str) -> Number:
 
 
 def over_networks(
-    each: Sequence[Number], within: Range = ANY, *, level: float = LEVEL, clips: int | None = None
+    values: Sequence[Number], within: Range = ANY, *, level: float = LEVEL, clips: int | None = None
 ) -> Number:
     """The mean, for other networks and other clips; of one network alone, itself.
 
@@ -175,15 +175,14 @@ def over_networks(
     """
     if level != LEVEL:
         assert clips is not None
-        each = [one if one.low is None else one.wider(widening(level, clips - 1)) for one in each]
-    if len(each) == 1:
-        return each[0]
-    values = np.array([number.value for number in each], np.float64)
-    middle, half = mean_and_half(values, level)
+        values = [x if x.low is None else x.wider(widening(level, clips - 1)) for x in values]
+    if len(values) == 1:
+        return values[0]
+    middle, half = mean_and_half(np.array([x.value for x in values], np.float64), level)
     below = above = half
-    if all(number.low is not None for number in each):
-        below = np.hypot(half, np.mean([one.value - one.low for one in each], axis=0))
-        above = np.hypot(half, np.mean([one.high - one.value for one in each], axis=0))
+    if all(x.low is not None for x in values):
+        below = np.hypot(half, np.mean([x.value - x.low for x in values], axis=0))
+        above = np.hypot(half, np.mean([x.high - x.value for x in values], axis=0))
     floor, ceiling = within
     return Number(
         value=middle,
@@ -200,19 +199,19 @@ def overlap(first: Summary, second: Summary) -> Number:
     samples of one distribution have less than all in common.
     """
     both = (first.distribution, second.distribution)
-    value = _common([_coarse(each.value) for each in both])
-    if any(each.low is None for each in both):
+    value = _common([_coarse(x.value) for x in both])
+    if any(x.low is None for x in both):
         return Number(value=value)
-    low, high = zip(*(_coarse_ends(each) for each in both), strict=True)
+    low, high = zip(*(_coarse_ends(x) for x in both), strict=True)
     return Number(value=value, low=_common(low), high=_common(high))
 
 
-def largest(each: Sequence[Number]) -> Number:
+def largest(values: Sequence[Number]) -> Number:
     """The largest of several numbers, none of which need have the highest end."""
-    value = max(one.value for one in each)
-    if any(one.low is None for one in each):
+    value = max(x.value for x in values)
+    if any(x.low is None for x in values):
         return Number(value=value)
-    return Number(value=value, low=max(one.low for one in each), high=max(one.high for one in each))
+    return Number(value=value, low=max(x.low for x in values), high=max(x.high for x in values))
 
 
 def _common(shares: Sequence[Array]) -> float:
@@ -224,7 +223,7 @@ def _coarse(shares: Array) -> Array:
 
 
 def _coarse_ends(distribution: ArrayEstimate) -> tuple[Array, Array]:
-    """Of a coarse bin's share: what its fine ones allow, and what the others leave of the whole."""
+    """Ends of coarse bins' shares: what their fine bins allow, and what the others leave."""
     assert distribution.low is not None
     assert distribution.high is not None
     low, high = _coarse(distribution.low), _coarse(distribution.high)

@@ -36,7 +36,7 @@ class ProbeSpec:
 
     figure: str  # "figure6"
     variant: int
-    parts: Callable[[int], tuple[Part, ...]]  # of a network of so many blocks
+    parts: Callable[[int], tuple[Part, ...]]  # parts of a network, given its number of blocks
     # Differences of numbers, by which claims are judged: (blocks of the network, timestep) → all.
     differences: Callable[[int, int], tuple[Difference, ...]]
 
@@ -73,8 +73,8 @@ class ProbeTask:
     content: str  # identity of the network: key of its training, or hash of its file
     clips: Clips
     device: str
-    vae: str | None = None  # of a checkpoint, if not the one that it names
-    encoder: str | None = None  # of a checkpoint: hash of its autoencoder, which affects results
+    vae: str | None = None  # autoencoder of a checkpoint, if not the one that it names
+    encoder: str | None = None  # hash of a checkpoint's autoencoder, which affects results
 
     @property
     def key(self) -> str:
@@ -95,7 +95,7 @@ class ProbeTask:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name for messages."""
         network = self.training.name if self.training else str(self.checkpoint)
         return f"{self.spec.figure}: {network}"
 
@@ -142,8 +142,10 @@ def probe_network(task: ProbeTask) -> CellValue:
         "num_clips": similarity.num_clips,
         "frame_size": opened.frame_size,
     }
-    made = {"date": result.date, "versions": dict(result.versions), "host": dict(result.host)}
-    return CellValue(value=result.value, interval=result.interval, details=details, provenance=made)
+    provenance = {"date": result.date, "versions": dict(result.versions), "host": dict(result.host)}
+    return CellValue(
+        value=result.value, interval=result.interval, details=details, provenance=provenance
+    )
 
 
 def place_name(where: str | SitePair) -> str:

@@ -1,8 +1,8 @@
 """One cell of a figure: a design trained from one seed, measured at even distances on the way.
 
 A cell is a function of its configuration: it works in float32 on one thread, so that cells can be
-made side by side, in any number of processes, with the same numbers. An interrupted training goes
-on from its last checkpoint. Designs that several figures show are one cell.
+made side by side, in any number of processes, with the same numbers. An interrupted training
+resumes from its last checkpoint. Designs that several figures show are one cell.
 """
 
 import csv
@@ -36,8 +36,8 @@ from latte.training.config import DataTable, TrainConfig, as_table
 from latte.training.run import RunOptions, train
 from latte.training.videos import open_training_set
 
-VERSION = 2  # raised by any change of this module that moves a number
-LATENT_CLIPS = 200  # that latents are fitted to
+VERSION = 2  # raised by any change of this module that affects a number
+LATENT_CLIPS = 200  # clips that latents are fitted to
 WEIGHTS, LATENTS = "ema.safetensors", "latents.safetensors"  # what is kept of a training
 
 
@@ -53,31 +53,31 @@ class ImageModel:
 class Training:
     """A design and a seed; see `latte.training.config`."""
 
-    design: str  # for a reader
+    design: str  # name for a reader
     config: TrainConfig
     points: int  # checkpoints, at even distances, the last at the end
-    strides: tuple[int, ...]  # of the real clips that samples are measured against
+    strides: tuple[int, ...]  # sampling intervals of the real clips
     measure: MeasureOptions
-    folder: Path  # of runs and features; decides nothing
-    device: str = "cpu"  # of training and sampling
+    folder: Path  # folder of runs and features; no effect on results
+    device: str = "cpu"  # device of training and sampling
     image_model: ImageModel | None = None
     components: int = 0  # latents fitted to 8×8 patches of its frames; 0: as configured
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name for messages."""
         return f"{self.design}, seed {self.config.training.seed}"
 
     @property
     def key(self) -> str:
-        """The same for all that a value can depend on; designs are known by what they are."""
+        """Hash over all that a value can depend on; the name of a design is not part of it."""
         first = self.image_model
-        images = first and [_deciding(first.config), first.num_images, proxy_images.VERSION]
+        images = first and [_decisive(first.config), first.num_images, proxy_images.VERSION]
         return cell_key(
             version=VERSION,
             shapes=shapes.VERSION,
             networks=embedded_networks(),
-            config=_deciding(self.config),
+            config=_decisive(self.config),
             points=self.points,
             strides=self.strides,
             measure=asdict(self.measure),
@@ -93,12 +93,12 @@ class Training:
 
     @property
     def kept(self) -> Path:
-        """Folder of what is kept of it."""
+        """Folder of the weights that are kept."""
         return self.folder / "networks" / self.key
 
     @property
     def steps(self) -> list[int]:
-        """Of the checkpoints."""
+        """Steps of the checkpoints."""
         every = self.config.training.steps // self.points
         return [every * (place + 1) for place in range(self.points)]
 
@@ -122,10 +122,10 @@ def run_trainings(
 ) -> MeasuredCells:
     """Every design from seeds 0 … `seeds` − 1; cells in `folder` are not made again.
 
-    All designs of a seed come before those of the next: what is there after an interruption is
-    whole comparisons.
+    All designs of a seed come before those of the next, so that an interrupted run leaves whole
+    comparisons.
     """
-    tasks = [with_seed(each, seed) for seed in range(seeds) for each in trainings]
+    tasks = [with_seed(training, seed) for seed in range(seeds) for training in trainings]
     return measure_cells(tasks, measure_training, folder / FILE, workers=workers, tidy=remove_run)
 
 
@@ -160,7 +160,7 @@ def remove_run(task: Training) -> None:
 def trained_network(task: Training) -> tuple[Path, str | None]:
     """The averaged weights at the end of a training, and the file of the latents fitted for it.
 
-    As `measure_training` left them; else trained here, where it goes on: a network is trained once.
+    As `measure_training` left them, else trained here, or resumed: a network is trained once.
     """
     weights, latents = task.kept / WEIGHTS, task.kept / LATENTS
     with alone_with(task.folder / FILE, task.key):
@@ -173,7 +173,7 @@ def trained_network(task: Training) -> tuple[Path, str | None]:
 
 
 def _train(task: Training) -> Path:
-    """Train, or go on; the last checkpoint's averaged weights."""
+    """Train, or resume; the last checkpoint's averaged weights."""
     config = replace(task.config, output=replace(task.config.output, **_output(task)))
     if task.components:
         config = with_latents(config, task.components, task.run)
@@ -266,8 +266,8 @@ def _output(task: Training) -> dict[str, Any]:
     return {"checkpoint_every": every, "sample_every": 0, "log_every": max(1, every // 5)}
 
 
-def _deciding(config: TrainConfig) -> dict[str, Any]:
-    """The configuration without what cannot move the weights."""
+def _decisive(config: TrainConfig) -> dict[str, Any]:
+    """The part of the configuration that can affect the weights."""
     table = as_table(config)
     del table["output"]
     return table
