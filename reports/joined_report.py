@@ -1,7 +1,7 @@
 """Several reports as sections of one, with a list of contents and what each says of the paper."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from msgspec import structs
@@ -22,7 +22,7 @@ from reports.blocks import (
 from reports.cells import Cell, Column, Row
 from reports.document import ANSWERS, PaperClaim, Report
 from reports.provenance import Provenance, unique_records
-from reports.render.documents import anchored
+from reports.render.documents import all_blocks, anchored
 from reports.table import Table
 
 PICTURES = "report-pictures"  # folder beside the Markdown
@@ -65,51 +65,43 @@ def joined_report(
     Raises:
         ValueError: two of them have one name.
     """
-    twice = [name for name, count in Counter(each.name for each in sections).items() if count > 1]
-    if twice:
-        raise ValueError(f"two sections are called {twice[0]}")
-    contents = Contents(entries=tuple((each.name, each.report.title) for each in sections))
-    blocks = (*about, contents, *(each.block for each in sections))
+    counts = Counter(section.name for section in sections)
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise ValueError(f"two sections are called {repeated[0]}")
+    contents = Contents(entries=tuple((x.name, x.report.title) for x in sections))
+    blocks = (*about, contents, *(section.block for section in sections))
     return Report(title=title, lead=lead, blocks=blocks)
 
 
 def claims_report(sections: Sequence[Section]) -> Report:
-    """A table of all findings of the sections, and how many of which kind there are."""
-    found = [(each.report.title, claim) for each in sections for claim in each.report.findings]
-    rows = [
+    """A table of all claims of the sections, and how many have which answer."""
+    claims = [(x.name, claim) for x in sections for claim in x.report.findings]
+    rows = tuple(
         Row(
             label=label,
             cells={
-                "where": Cell(text=place(title)),
+                "where": Cell(text=name),
                 "here": Cell(text=claim.here),
-                "seen": Cell(text=claim.seen),
+                "numbers": Cell(text=claim.seen),
             },
         )
-        for label, (title, claim) in zip(_labels(found), found, strict=True)
-    ]
-    table = Table(
-        title="Claims of the paper",
-        label_heading="Claim",
-        columns=(
-            Column(key="where", title="where"),
-            Column(key="here", title="here"),
-            Column(key="seen", title="numbers"),
-        ),
-        rows=tuple(rows),
+        for label, (name, claim) in zip(_labels(claims), claims, strict=True)
     )
-    lead = counted([claim for _, claim in found])
+    columns = tuple(Column(key=key, title=key) for key in ("where", "here", "numbers"))
+    table = Table(title="Claims of the paper", label_heading="Claim", columns=columns, rows=rows)
+    lead = counted([claim for _, claim in claims])
     return Report(title=CLAIMS, lead=lead, blocks=(TableBlock(table=table),) if rows else ())
 
 
-def _labels(found: Sequence[tuple[str, PaperClaim]]) -> list[str]:
-    """Each claim; with its place where there are several of it, and there with a number."""
-    alike = Counter(claim.claim for _, claim in found)
-    given: Counter[str] = Counter()
+def _labels(claims: Sequence[tuple[str, PaperClaim]]) -> list[str]:
+    """The texts of claims; equal ones with the section's name, and there with a number."""
+    counts = Counter(claim.claim for _, claim in claims)
+    used: Counter[str] = Counter()
     labels = []
-    for title, claim in found:
-        label = claim.claim if alike[claim.claim] == 1 else f"{claim.claim} ({place(title)})"
-        given[label] += 1
-        labels.append(label if given[label] == 1 else f"{label}, {given[label]}")
+    for name, claim in claims:
+        label = claim.claim if counts[claim.claim] == 1 else f"{claim.claim} ({name})"
+        used[label] += 1
+        labels.append(label if used[label] == 1 else f"{label}, {used[label]}")
     return labels
 
 
@@ -120,15 +112,10 @@ def counted(claims: Sequence[PaperClaim]) -> str:
     '1 claim of the paper: 1 yes.'
     """
     if not claims:
-        return "No claim of the paper is looked at."
+        return "No claim of the paper was checked."
     answers = Counter(claim.here for claim in claims)
     counts = ", ".join(f"{answers[answer]} {answer}" for answer in ANSWERS if answers[answer])
     return f"{len(claims)} claim{'s' * (len(claims) > 1)} of the paper: {counts}."
-
-
-def place(title: str) -> str:
-    """The part of the paper that a title names: "Figure 5a" of "Figure 5a: Patch embedding"."""
-    return title.partition(":")[0]
 
 
 def provenance_of(report: Report) -> tuple[Provenance, ...]:
@@ -142,15 +129,11 @@ def provenance_of(report: Report) -> tuple[Provenance, ...]:
     return unique_records(records)
 
 
-def tables_of(blocks: Iterable[Block]) -> list[Table]:
+def tables_of(blocks: Sequence[Block]) -> list[Table]:
     """All tables, the folded ones too."""
-    found: list[Table] = []
-    for block in blocks:
-        if isinstance(block, TableBlock):
-            found.append(block.table)
-        elif isinstance(block, Details):
-            found += tables_of(block.blocks)
-    return found
+    return [
+        block.table for _, block in all_blocks(anchored(blocks)) if isinstance(block, TableBlock)
+    ]
 
 
 def without_provenance(report: Report) -> str:
@@ -175,7 +158,7 @@ def _placed(block: Block, anchor: str, section: str) -> Block:
             return TableBlock(table=table, folds_notes=len(table.layout().footnotes) > MAX_NOTES)
         case Details():
             inner = anchored(block.blocks, anchor)
-            blocks = tuple(_placed(each, place, section) for place, each in inner)
+            blocks = tuple(_placed(part, place, section) for place, part in inner)
             return structs.replace(block, blocks=blocks)
         case SvgBlock() | ImageBlock() | StripsBlock():
             name = block.name or anchor

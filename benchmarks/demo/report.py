@@ -31,7 +31,7 @@ from reports.blocks import (
 )
 from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, bar_chart, bar_data
-from reports.charts.contact_sheet import Strip, every
+from reports.charts.contact_sheet import Strip, evenly_spaced
 from reports.charts.style import styles_for
 from reports.document import Report
 from reports.numbers import ASYMMETRIC
@@ -222,7 +222,7 @@ def draw(run: DemoRun) -> Drawing:
 def strips(sets: Mapping[str, VideoSet]) -> list[Strip]:
     """One clip of each set, the same real video under every distortion."""
     return [
-        Strip(label=label, pictures=every(videos.videos[0].read(range(16)), NUM_PICTURES))
+        Strip(label=label, pictures=evenly_spaced(videos.videos[0].read(range(16)), NUM_PICTURES))
         for label, videos in sets.items()
     ]
 
@@ -232,7 +232,7 @@ def sample_strips(videos: VideoSet) -> list[Strip]:
     return [
         Strip(
             label=video.name if video.label is None else CLASS_NAMES[video.label],
-            pictures=every(video.clip, NUM_PICTURES),
+            pictures=evenly_spaced(video.clip, NUM_PICTURES),
         )
         for video in videos.videos
         if isinstance(video, GeneratedVideo) and video.clip is not None

@@ -38,7 +38,7 @@ class Strip:
             )
 
 
-def every(clip: np.ndarray, count: int) -> np.ndarray:
+def evenly_spaced(clip: np.ndarray, count: int) -> np.ndarray:
     """`count` frames of a clip (T, H, W, 3), evenly spaced from its first to its last.
 
     A clip of fewer frames is returned whole.

@@ -62,19 +62,19 @@ def distribution_figure(
     if not distributions:
         raise ValueError(f"figure {title!r} has no distributions")
     edges = distributions[0].edges
-    if any(not np.array_equal(each.edges, edges) for each in distributions):
+    if any(not np.array_equal(one.edges, edges) for one in distributions):
         raise ValueError(f"figure {title!r}: the distributions have bins of several kinds")
-    styles = {**styles_for(each.label for each in distributions), **(styles or {})}
-    used = np.flatnonzero(np.sum([each.shares for each in distributions], axis=0))
+    styles = {**styles_for(one.label for one in distributions), **(styles or {})}
+    used = np.flatnonzero(np.sum([one.shares for one in distributions], axis=0))
     step = -(-(int(used[-1]) - int(used[0]) + 1) // MAX_BINS)
     first, last = int(used[0]) // step * step, -(-(int(used[-1]) + 1) // step) * step
     with figure_style():
         figure = new_figure(1.55 * WIDTH, 3.6, title)
         panel = figure.add_subplot()
         handles = []
-        for each in distributions:
-            bins, density = _merged(each, first, last, step)
-            style = styles[each.label]
+        for one in distributions:
+            bins, density = _merged(one, first, last, step)
+            style = styles[one.label]
             look: dict[str, Any] = {
                 "color": style.colour,
                 "linestyle": style.dashes,
@@ -82,7 +82,7 @@ def distribution_figure(
             }
             panel.stairs(density, bins, fill=True, color=look["color"], alpha=0.12)
             panel.stairs(density, bins, **look)
-            handles.append(Line2D([], [], **look, label=plain_text(each.label)))
+            handles.append(Line2D([], [], **look, label=plain_text(one.label)))
         panel.set_xlim(edges[first], edges[min(last, len(edges) - 1)])
         panel.set_ylim(bottom=0)
         panel.set_xlabel(plain_text(axis))
@@ -95,27 +95,27 @@ def distribution_figure(
 def distribution_data(distributions: Iterable[Distribution]) -> pd.DataFrame:
     """The numbers behind the distributions: one row for each bin that is not empty."""
     parts = []
-    for each in distributions:
-        used = np.flatnonzero(each.shares)
+    for one in distributions:
+        used = np.flatnonzero(one.shares)
         parts.append(
             pd.DataFrame(
                 {
-                    "distribution": each.label,
-                    "from": each.edges[used],
-                    "to": each.edges[used + 1],
-                    "share": each.shares[used],
-                    "low": math.nan if each.low is None else each.low[used],
-                    "high": math.nan if each.high is None else each.high[used],
+                    "distribution": one.label,
+                    "from": one.edges[used],
+                    "to": one.edges[used + 1],
+                    "share": one.shares[used],
+                    "low": math.nan if one.low is None else one.low[used],
+                    "high": math.nan if one.high is None else one.high[used],
                 }
             )
         )
     return pd.concat(parts, ignore_index=True)
 
 
-def _merged(each: Distribution, first: int, last: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+def _merged(one: Distribution, first: int, last: int, step: int) -> tuple[np.ndarray, np.ndarray]:
     """Edges and densities of bins that are `step` fine ones wide."""
-    count = len(each.shares)
-    padded = np.pad(each.shares, (0, max(last - count, 0)))[first:last]
-    width = float(each.edges[1] - each.edges[0])
-    edges = each.edges[0] + width * np.arange(first, last + 1, step)
+    count = len(one.shares)
+    padded = np.pad(one.shares, (0, max(last - count, 0)))[first:last]
+    width = float(one.edges[1] - one.edges[0])
+    edges = one.edges[0] + width * np.arange(first, last + 1, step)
     return edges, padded.reshape(-1, step).sum(axis=1) / (width * step)

@@ -120,7 +120,7 @@ def line_chart(
                 below = panels[place + columns].axis if place + columns < len(panels) else None
                 _draw_panel(axes, panels[place], styles, named=panels[place].axis != below)
                 _set_limits(axes, panels if shared == "all" else [panels[place]])
-                _set_range(axes, [each for each in panels if each.axis == panels[place].axis])
+                _set_range(axes, [x for x in panels if x.axis == panels[place].axis])
                 if legend == "each":
                     _legend_of_panel(axes, panels[place], styles)
         if axis:
@@ -171,7 +171,7 @@ def _draw_panel(axes: Any, panel: Panel, styles: Mapping[str, Style], *, named: 
     if panel.shaded is not None:
         axes.axhspan(*panel.shaded, color=GRID, alpha=0.7, linewidth=0, zorder=0)
     for line in panel.lines:
-        x = [places.index(each) for each in line.x] if panel.equal_distances else line.x
+        x = [places.index(place) for place in line.x] if panel.equal_distances else line.x
         style = styles[line.label]
         if line.low is not None and len(line.x) > 1:
             axes.fill_between(x, line.low, line.high, color=style.colour, alpha=0.18, linewidth=0)

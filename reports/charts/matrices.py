@@ -90,17 +90,17 @@ def matrix_figure(
 def matrix_data(matrices: Iterable[Matrix]) -> pd.DataFrame:
     """The numbers behind the matrices: one row for each entry."""
     parts = []
-    for each in matrices:
-        rows, columns = np.indices(each.values.shape)
+    for matrix in matrices:
+        rows, columns = np.indices(matrix.values.shape)
         parts.append(
             pd.DataFrame(
                 {
-                    "matrix": each.title.replace("\n", ": "),
+                    "matrix": matrix.title.replace("\n", ": "),
                     "row": rows.ravel(),
                     "column": columns.ravel(),
-                    "similarity": each.values.ravel(),
-                    "low": math.nan if each.low is None else each.low.ravel(),
-                    "high": math.nan if each.high is None else each.high.ravel(),
+                    "similarity": matrix.values.ravel(),
+                    "low": math.nan if matrix.low is None else matrix.low.ravel(),
+                    "high": math.nan if matrix.high is None else matrix.high.ravel(),
                 }
             )
         )

@@ -72,7 +72,7 @@ def pictures_of(items: Sequence[Anchored]) -> dict[str, bytes]:
         ValueError: two of them have one name.
     """
     pictures: dict[str, bytes] = {}
-    for anchor, block in _all(items):
+    for anchor, block in all_blocks(items):
         name = _file_name(anchor, block)
         if name in pictures:
             raise ValueError(f"two pictures of the report are called {name}")
@@ -88,13 +88,14 @@ def pictures_of(items: Sequence[Anchored]) -> dict[str, bytes]:
 
 def names_of_pictures(items: Sequence[Anchored]) -> list[str]:
     """The names in `pictures_of`, each as often as it comes, without drawing anything."""
-    return [name for anchor, block in _all(items) if (name := _file_name(anchor, block))]
+    return [name for anchor, block in all_blocks(items) if (name := _file_name(anchor, block))]
 
 
-def _all(items: Sequence[Anchored]) -> Iterator[Anchored]:
+def all_blocks(items: Sequence[Anchored]) -> Iterator[Anchored]:
+    """The blocks and all blocks within them."""
     for anchor, block in items:
         yield anchor, block
-        yield from _all(inner_blocks(anchor, block))
+        yield from all_blocks(inner_blocks(anchor, block))
 
 
 def _file_name(anchor: str, block: Block) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reports.charts.contact_sheet import Strip, contact_sheet, every, png_bytes, strip_image
+from reports.charts.contact_sheet import Strip, contact_sheet, evenly_spaced, png_bytes, strip_image
 
 
 def pictures(count: int = 3, height: int = 4, width: int = 5) -> np.ndarray:
@@ -55,9 +55,9 @@ def test_a_name_with_line_breaks_is_drawn_on_one_line() -> None:
 
 def test_every_spaces_frames_evenly_from_the_first_to_the_last() -> None:
     clip = np.arange(16)
-    assert every(clip, 4).tolist() == [0, 5, 10, 15]
-    assert every(clip, 1).tolist() == [0]
-    assert every(clip[:3], 8).tolist() == [0, 1, 2]
+    assert evenly_spaced(clip, 4).tolist() == [0, 5, 10, 15]
+    assert evenly_spaced(clip, 1).tolist() == [0]
+    assert evenly_spaced(clip[:3], 8).tolist() == [0, 1, 2]
 
 
 def test_png_bytes_read_back_as_the_image() -> None:

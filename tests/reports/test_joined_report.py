@@ -21,7 +21,6 @@ from reports.joined_report import (
     Section,
     claims_report,
     joined_report,
-    place,
     provenance_of,
 )
 from reports.provenance import Provenance
@@ -139,15 +138,15 @@ def test_claims_stand_in_one_table_and_are_counted() -> None:
     assert report.lead == "3 claims of the paper: 1 yes, 2 not decided."
 
 
-def test_a_claim_that_two_figures_make_is_told_apart_by_them() -> None:
+def test_a_claim_that_two_figures_make_is_named_with_each() -> None:
     one = PaperClaim(claim="larger is better", here="no", seen="2 > 1")
     sections = [section("figure 5a", one), section("figure 7", replace(one, here="yes"), one)]
     (block,) = claims_report(sections).blocks
     assert isinstance(block, TableBlock)
     assert [row.label for row in block.table.rows] == [
-        "larger is better (Figure 5a)",
-        "larger is better (Figure 7)",
-        "larger is better (Figure 7), 2",
+        "larger is better (figure 5a)",
+        "larger is better (figure 7)",
+        "larger is better (figure 7), 2",
     ]
     assert [row.cells["here"].text for row in block.table.rows] == ["no", "yes", "no"]
 
@@ -155,7 +154,7 @@ def test_a_claim_that_two_figures_make_is_told_apart_by_them() -> None:
 def test_without_claims_there_is_no_table_of_them() -> None:
     report = claims_report([section("a")])
     assert report.blocks == ()
-    assert report.lead == "No claim of the paper is looked at."
+    assert report.lead == "No claim of the paper was checked."
 
 
 def test_two_sections_of_one_name_are_refused() -> None:
@@ -167,7 +166,3 @@ def test_what_is_about_the_report_stands_above_its_contents() -> None:
     about = (Paragraph(text="made today"),)
     text = joined_report(title="t", lead="l", about=about, sections=[section("a")]).markdown()
     assert text.index("made today") < text.index("## Contents")
-
-
-def test_the_place_of_a_title_is_what_stands_before_its_colon() -> None:
-    assert [place(title) for title in ("Figure 5a: Patches", "Demo")] == ["Figure 5a", "Demo"]

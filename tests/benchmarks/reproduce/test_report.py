@@ -265,7 +265,7 @@ def leave_one_picture_twice(results: Path) -> None:
 
 def leave_one_claim_twice(results: Path) -> None:
     """One that is called as another is with its place."""
-    texts = ("A", "A", "A (Table 3), 2")
+    texts = ("A", "A", "A (table3), 2")
     claims = [PaperClaim(claim=text, here="yes", seen="1 < 2") for text in texts]
     Report(title="Table 3", blocks=(), findings=tuple(claims)).store(results / "table3", "table3")
 
@@ -292,7 +292,7 @@ def block_pictures(results: Path) -> None:
         (take_our_name, ("not-run.report.json is not named as a command names",)),
         (leave_two, ("figure5/figure5a.report.json and ", "one name", "remove one")),
         (leave_one_picture_twice, ("results: ", "pictures", "report-pictures/table3-x", "remove")),
-        (leave_one_claim_twice, ("results: ", "cannot be joined", "A (Table 3), 2", "remove it")),
+        (leave_one_claim_twice, ("results: ", "cannot be joined", "A (table3), 2", "remove it")),
         (break_list, (".report-files is not the list of what an earlier report left: remove it",)),
         (block_report, ("report.md cannot be written", "--out")),
         (block_pictures, ("report-pictures", "cannot be written", "--out")),
