@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from benchmarks.cells.provenance import this_run
 from reports.blocks import Block, ProvenanceBlock, TableBlock
 from reports.document import PaperClaim, Report
@@ -95,6 +97,17 @@ def publish(document: TableDocument, folder: Path) -> None:
     paths.append(document.report.store(folder, document.section or document.name))
     print("\n".join(table.markdown() for table in document.tables))
     print(written(paths))
+
+
+def publish_report(report: Report, folder: Path, name: str, data: pd.DataFrame) -> str:
+    """Write a report and its numbers as `name.csv`.
+
+    Returns:
+        What the command prints: the report as Markdown, and the paths.
+    """
+    paths = [*report.write(folder, name), folder / f"{name}.csv"]
+    data.to_csv(paths[-1], index=False, lineterminator="\n")
+    return f"{report.markdown()}\n{written(paths)}"
 
 
 def written(paths: Iterable[Path]) -> str:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from benchmarks.cells.provenance import this_run
 from benchmarks.cells.threads import processes_of_one_thread
-from benchmarks.documents.tables import written
+from benchmarks.documents.tables import publish_report
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty import (
@@ -186,11 +186,7 @@ def run(out: Path, request: CoverageRequest) -> None:
         frame = pd.DataFrame(tqdm(rows, total=len(cases), unit="case", file=sys.stderr))
     record = this_run(seconds=time.monotonic() - started)
     report = coverage_report(frame, request, record)
-    paths = report.write(out, "coverage")
-    paths.append(out / "coverage.csv")
-    frame.to_csv(paths[-1], index=False)
-    print(report.markdown())
-    print(written(paths))
+    print(publish_report(report, out, "coverage", frame))
 
 
 def coverage_report(

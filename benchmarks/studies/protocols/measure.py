@@ -32,7 +32,7 @@ class ChoiceResult:
     choice: Choice
     result: Result | None = None
     change: Interval | None = None  # of value − base value; None without intervals
-    error: Exception | None = None
+    error: InputError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def _choice_result(
         protocol = replace(bench.base, **choice.changes)
         changed = _measure(bench, protocol, choice.videos, networks)
         change = change_interval(base, changed, seed=bench.base.seed) if bench.resamples else None
-    except (InputError, ValueError) as error:
+    except InputError as error:
         return ChoiceResult(choice=choice, error=error)
     return ChoiceResult(choice=choice, result=changed.result, change=change)
 

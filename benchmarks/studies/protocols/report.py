@@ -199,7 +199,7 @@ def _row(study: Study, measured: ChoiceResult) -> Row:
     words = [str(change) for change in changes(study.base, choice)]
     words += [f"of {choice.videos} videos"] if choice.videos else []
     if measured.result is None:
-        empty = Cell(reason=f"{str(measured.error).rstrip('.')}.")
+        empty = Cell(reason=f"{measured.error}.")
         cells = dict.fromkeys(("value", *COLUMNS), empty)
     else:
         value, change = measured.result.value, measured.change

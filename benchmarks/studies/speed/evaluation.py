@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from benchmarks.cells.provenance import this_run
-from benchmarks.documents.tables import written
+from benchmarks.documents.tables import publish_report
 from benchmarks.shapes.distortions import EnlargedVideo
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.measurer import Measurer
@@ -56,31 +56,26 @@ class Quantity:
     limit: float | None = None
 
     @property
-    def number(self) -> str:
-        """The measured value as text."""
-        return f"{self.measured:.3g}"
+    def is_kept(self) -> bool | None:
+        """Whether the promise is kept; None without a promise."""
+        return None if self.limit is None else self.measured < self.limit
 
     @property
-    def promise(self) -> str:
-        """The limit as text; "" for none."""
-        return "" if self.limit is None else f"< {self.limit:g} {self.unit}"
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether there is a promise, and it is kept."""
-        return self.limit is not None and self.measured < self.limit
-
-    @property
-    def cells(self) -> dict[str, Cell]:
-        """Cells of its row."""
-        none = Cell(reason="Nothing is promised of it.")
-        is_promised = self.limit is not None
-        return {
-            "measured": Cell(value=self.measured, text=self.number),
-            "unit": Cell(text=self.unit),
-            "promise": Cell(text=self.promise) if is_promised else none,
-            "kept": Cell(text="yes" if self.is_kept else "no") if is_promised else none,
-        }
+    def row(self) -> Row:
+        """Its row of the table."""
+        none = "Nothing is promised of it."
+        promise, kept = None, None
+        if self.limit is not None:
+            promise, kept = f"< {self.limit:g} {self.unit}", "yes" if self.is_kept else "no"
+        return Row(
+            label=self.what,
+            cells={
+                "measured": Cell(value=self.measured, text=f"{self.measured:.3g}"),
+                "unit": Cell(text=self.unit),
+                "promise": Cell(text=promise, reason=none),
+                "kept": Cell(text=kept, reason=none),
+            },
+        )
 
 
 def help_seconds(command: str, runs: int = 5) -> float:
@@ -157,7 +152,7 @@ def interval_seconds(count: int = 2048, num_features: int = 400) -> tuple[float,
 def measure_all(num_clips: int, with_demo: bool) -> list[Quantity]:
     """Every promise, measured one after the other."""
     quantities = [
-        Quantity(f"`{name} --help`", help_seconds(module), "s", limit=1)
+        Quantity(f"{name} --help", help_seconds(module), "s", limit=1)
         for name, module in (
             ("latte-eval", "evaluation"),
             ("latte-bench", "benchmarks"),
@@ -184,7 +179,7 @@ def measure_all(num_clips: int, with_demo: bool) -> list[Quantity]:
         Quantity(f"the same, {num_clips // 8} clips", peak_megabytes(num_clips // 8), "MB"),
     ]
     if with_demo:
-        quantities.append(Quantity("`latte-bench demo`", demo_seconds(), "s", limit=180))
+        quantities.append(Quantity("latte-bench demo", demo_seconds(), "s", limit=180))
     return quantities
 
 
@@ -194,21 +189,16 @@ def speed_report(quantities: Sequence[Quantity], provenance: Provenance) -> Repo
     broken = [quantity for quantity in promised if not quantity.is_kept]
     lead = f"{len(promised) - len(broken)} of {len(promised)} promises are kept"
     if broken:
-        named = (f"{quantity.what} ({quantity.number} {quantity.unit})" for quantity in broken)
+        named = (
+            f"{quantity.what} ({quantity.measured:.3g} {quantity.unit})" for quantity in broken
+        )
         lead += f"; not kept: {', '.join(named)}"
+    titles = {"measured": "Measured", "unit": "Unit", "promise": "Promise", "kept": "Kept"}
     table = Table(
         title="Time and memory on this machine",
         label_heading="What",
-        columns=(
-            Column(key="measured", title="Measured"),
-            Column(key="unit", title="Unit"),
-            Column(key="promise", title="Promise"),
-            Column(key="kept", title="Kept"),
-        ),
-        rows=tuple(
-            Row(label=quantity.what.replace("`", ""), cells=quantity.cells)
-            for quantity in quantities
-        ),
+        columns=tuple(Column(key=key, title=title) for key, title in titles.items()),
+        rows=tuple(quantity.row for quantity in quantities),
     )
     return Report(
         title="Speed and memory",
@@ -221,13 +211,9 @@ def run(out: Path, request: SpeedRequest) -> None:
     """Measure, write `speed.md`, `.html`, `.csv` and `.report.json`, and print the report."""
     started = time.monotonic()
     quantities = measure_all(request.num_clips, request.with_demo)
-    frame = pd.DataFrame(
-        [(q.what, q.number, q.unit, q.promise) for q in quantities],
-        columns=["what", "measured", "unit", "promise"],
-    )
     report = speed_report(quantities, this_run(seconds=time.monotonic() - started))
-    paths = report.write(out, "speed")
-    paths.append(out / "speed.csv")
-    frame.to_csv(paths[-1], index=False)
-    print(report.markdown())
-    print(written(paths))
+    frame = pd.DataFrame(
+        [(q.what, f"{q.measured:.3g}", q.unit, q.limit) for q in quantities],
+        columns=["what", "measured", "unit", "limit"],
+    )
+    print(publish_report(report, out, "speed", frame))

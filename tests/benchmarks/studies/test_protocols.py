@@ -191,7 +191,7 @@ def test_an_odd_size_has_no_mp4_and_a_network_its_shortest_clip(bench, monkeypat
     few = replace(bench.base, size=31, num_real=8, num_fake=8)
     _, found = measure(replace(bench, base=few, resamples=0))
     assert [each.result for each in found] == [None, None, None]
-    for parts, each in zip(("31×31", "at least 8 frames", "needs random"), found, strict=True):
+    for parts, each in zip(("31×31", "at least 8 frames", "real_offset = "), found, strict=True):
         assert parts in str(each.error)
         assert "\n" not in str(each.error)
 
