@@ -189,7 +189,7 @@ def score_dimensions(
     made_of = {
         "version": VERSION,
         "networks": embedded_networks(),
-        "protocol": measurer.protocol.moving_fields(),
+        "protocol": measurer.protocol.affecting_fields(),
     }
     return {
         f"{name}{SUFFIX}": {

@@ -226,7 +226,7 @@ def measured_rows(
 def deviations_from(column: PublishedColumn, result: Result) -> list[Deviation]:
     """Everything in which a result was not made as the published column's were."""
     chosen = metric(column.command)
-    reference = for_metric(published_protocol(column.dataset), chosen).moving_fields()
+    reference = for_metric(published_protocol(column.dataset), chosen).affecting_fields()
     fields = {key: value for key, value in result.protocol_fields.items() if key not in LABELS}
     if not chosen.needs_real:
         reference = {key: reference[key] for key in reference if key not in REAL_FIELDS}

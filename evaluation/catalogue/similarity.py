@@ -19,25 +19,25 @@ def _similarity(given: "MetricInput") -> list[Value]:
     from evaluation.similarity.record import number_record, summary_record
     from evaluation.similarity.videos.comparison import compare_videos
 
-    found = compare_videos(
+    comparison = compare_videos(
         _matrices(given, given.real_set),
         _matrices(given, given.fake),
         seed=given.protocol.seed,
         intervals=bool(given.resamples),
     )
-    both = {"real": summary_record(found.real), "fake": summary_record(found.fake)}
-    differences = {name: number_record(gap) for name, gap in found.differences.items()}
-    inverted = found.fake["inverted"]
-    few = min(found.real.num_clips, found.fake.num_clips) < MIN_CLIPS_FOR_INTERVAL
+    both = {"real": summary_record(comparison.real), "fake": summary_record(comparison.fake)}
+    differences = {name: number_record(gap) for name, gap in comparison.differences.items()}
+    inverted = comparison.fake["inverted"]
+    few = min(comparison.real.num_clips, comparison.fake.num_clips) < MIN_CLIPS_FOR_INTERVAL
     why = {"no_interval": TOO_FEW_CLIPS} if given.resamples and few else {}
     return [
         Value(
             number=_DISTANCE,
-            value=found.distance,
-            interval=found.interval,
+            value=comparison.distance,
+            interval=comparison.interval,
             details={
-                "chance_distance": found.chance_distance,
-                "significantly_different": found.significantly_different,
+                "chance_distance": comparison.chance_distance,
+                "significantly_different": comparison.significantly_different,
                 "sets": both,
                 "differences": differences,
                 **why,

@@ -144,7 +144,7 @@ def clips_protocol(
     as_trained = with_settings(
         *(f"{key}={value}" for key, value in _unset_fields(choice, trained_on).items())
     )
-    changed = differences(as_trained.moving_fields(), plain.moving_fields())
+    changed = differences(as_trained.affecting_fields(), plain.affecting_fields())
     if not changed:
         return plain
     logger.warning(

@@ -76,19 +76,19 @@ def networks_verify(
     files = weights_by_network(weights, names[0] if names else "")
     if "" in files:
         raise InputError(f"--weights {files['']}: of which network? Name it, or give NETWORK=FILE")
-    chosen = names or [name for name, spec in NETWORKS.items() if name in files or is_here(spec)]
+    checked = names or [name for name, spec in NETWORKS.items() if name in files or is_here(spec)]
     place = device_or_default(device)
     checks = {}
-    for name in chosen:
+    for name in checked:
         checks[name] = verify(name, files.get(name), place, quick=quick, data=data)
         if not as_json:
             typer.echo(f"{name}\n{table(checks[name])}\n")
     if as_json:
-        typer.echo(json.dumps({name: list(map(asdict, checks[name])) for name in chosen}))
-    left_out = [name for name in NETWORKS if name not in chosen]
+        typer.echo(json.dumps({name: list(map(asdict, checks[name])) for name in checked}))
+    left_out = [name for name in NETWORKS if name not in checked]
     if left_out and not names:
         logger.warning("no weights of %s were found: not checked", ", ".join(left_out))
-    wrong = [name for name in chosen if not all_passed(checks[name])]
+    wrong = [name for name in checked if not all_passed(checks[name])]
     if wrong:
         raise InputError(
             f"{', '.join(wrong)}: the file of weights does not give what was published: fetch it "

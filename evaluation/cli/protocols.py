@@ -34,7 +34,7 @@ def protocols_diff(first: PresetOrFile, second: PresetOrFile) -> None:
     from evaluation.protocol.presets import load_protocol
 
     one, two = load_protocol(first), load_protocol(second)
-    left, right = one.moving_fields(), two.moving_fields()
+    left, right = one.affecting_fields(), two.affecting_fields()
     rows = [(key, left[key], right[key]) for key in left if left[key] != right[key]]
     if rows:
         typer.echo(tabulate(rows, headers=["field", one.name, two.name], disable_numparse=True))

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -29,12 +29,12 @@ from latte.data.sources import VideoSet
 if TYPE_CHECKING:
     from torch import Tensor
 
-Videos = "str | os.PathLike[str] | np.ndarray | Tensor | VideoSet"
+Videos: TypeAlias = "str | os.PathLike[str] | np.ndarray | Tensor | VideoSet"
 
 
 def measure(
-    real: "str | os.PathLike[str] | np.ndarray | Tensor | VideoSet | None",
-    fake: "str | os.PathLike[str] | np.ndarray | Tensor | VideoSet",
+    real: "Videos | None",
+    fake: "Videos",
     *,
     metrics: Sequence[str] = ("fvd",),
     protocol: str | Protocol | None = None,
@@ -98,9 +98,8 @@ def measure(
         FailedMetricsError: some of several metrics cannot be measured; it holds the results of the
             others.
     """
-    target = None if out is None else Path(out)
-    if target is not None:
-        check_writable(target)
+    if out is not None:
+        check_writable(Path(out))
     named = real if isinstance(real, str) and real in DATASETS else None
     if named and dataset not in (None, named):
         raise InputError(f"dataset={dataset!r}: the real videos are of {named}; leave dataset out")
@@ -112,30 +111,30 @@ def measure(
         num_frames=num_frames,
         seed=seed,
     )
-    given = Path(real) if isinstance(real, str | os.PathLike) and not named else None
-    chosen = choice.protocol_for(given)
-    if real is not None and not named and given is None:
-        chosen = replace(chosen, split="given")
-    opened = [
-        None if videos is None else _open(videos, name, chosen, layout, value_range)
-        for videos, name in ((real, "real set"), (fake, "generated set"))
-    ]
-    needs_real = any(metric(name).needs_real for name in metrics)
-    if real is None and needs_real:
+    path = Path(real) if isinstance(real, str | os.PathLike) and not named else None
+    carried_out = choice.protocol_for(path)
+    if real is not None and not named and path is None:
+        carried_out = replace(carried_out, split="given")
+    if real is None and any(metric(name).needs_real for name in metrics):
         raise InputError(f"real=None: {metrics[0]} compares with real videos; give some")
     files = {}
     if weights is not None:
-        files[default_network(metrics, chosen, network)] = Path(weights)
+        files[default_network(metrics, carried_out, network)] = Path(weights)
+    real_set, fake_set = (
+        None if videos is None else _open(videos, name, carried_out, layout, value_range)
+        for videos, name in ((real, "real set"), (fake, "generated set"))
+    )
     measurer = Measurer(
-        chosen,
+        carried_out,
         metrics,
         Networks(_options(options, device), files),
-        dataset=dataset or named,
+        dataset=choice.dataset,
         resamples=resamples,
         at_least=num_videos or 1,
     )
-    assert opened[1] is not None
-    return list(recorded(measurer.results(opened[0], opened[1], model=model), target))
+    assert fake_set is not None
+    results = measurer.results(real_set, fake_set, model=model)
+    return list(recorded(results, None if out is None else Path(out)))
 
 
 def recorded(results: Iterable[Result], out: Path | None) -> Iterator[Result]:
@@ -156,7 +155,7 @@ def _options(options: ExtractionOptions | None, device: str | None) -> Extractio
 
 
 def _open(
-    videos: "str | os.PathLike[str] | np.ndarray | Tensor | VideoSet",
+    videos: "Videos",
     name: str,
     protocol: Protocol,
     layout: Layout,

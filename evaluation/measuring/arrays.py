@@ -110,7 +110,7 @@ def _check_shape(array: NDArray[np.generic], name: str, layout: Layout) -> None:
         )
     if shape[AXES[layout][-1]] == 3:
         return
-    fitting = [each for each in AXES if shape[AXES[each][-1]] == 3]
+    fitting = [name for name, axes in AXES.items() if shape[axes[-1]] == 3]
     advice = (
         f'pass layout="{fitting[0]}" if that is what it is'
         if len(fitting) == 1

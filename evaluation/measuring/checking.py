@@ -28,7 +28,7 @@ def check_result(result: Result, where: str) -> None:
             of the metric's range or outside its interval; the message begins with `where`.
     """
     metric = METRICS.get(result.name)
-    fields = result.protocol_fields if metric is None else _moving_fields(result, metric, where)
+    fields = result.protocol_fields if metric is None else _protocol_fields(result, metric, where)
     if result.fingerprint not in _fingerprints(result, metric, fields):
         raise InputError(
             f"{where}: its fingerprint {result.fingerprint} is not that of its protocol and "
@@ -47,7 +47,7 @@ def check_result(result: Result, where: str) -> None:
         )
 
 
-def _moving_fields(result: Result, metric: Metric, where: str) -> dict[str, Any]:
+def _protocol_fields(result: Result, metric: Metric, where: str) -> dict[str, Any]:
     """The fields that decide the number, which must make a protocol with any name."""
     fields = {
         key: value

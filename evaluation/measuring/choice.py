@@ -19,7 +19,7 @@ from latte.data.sources import VideoSet, open_video_set
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolChoice:
-    """What was said about the protocol; None leaves a choice to the others."""
+    """What is stated about the protocol; what is None follows from the rest."""
 
     protocol: str | Protocol | None = None  # a preset's name, a .toml file, or a protocol
     settings: Sequence[str] = ()  # FIELD=VALUE
@@ -60,28 +60,28 @@ class ProtocolChoice:
         return load_protocol(self.protocol or ("shapes" if embedded else "stylegan-v"))
 
 
-def default_network(metrics: Sequence[str], protocol: Protocol, asked_for: str | None) -> str:
+def default_network(metrics: Sequence[str], protocol: Protocol, named: str | None) -> str:
     """The network that a file of weights without a network's name belongs to.
 
     Args:
         metrics: names of metrics.
         protocol: how they are measured.
-        asked_for: the network that the caller named.
+        named: the network that the caller named.
 
     Raises:
         InputError: a single metric does not look at what the named network looks at.
     """
     if len(metrics) != 1:
         return protocol.network
-    chosen = metric(metrics[0])
-    if asked_for is not None:
-        unit = network(asked_for).unit
-        if (chosen.looks == "frames") != (unit == "frame"):
+    only = metric(metrics[0])
+    if named is not None:
+        unit = network(named).unit
+        if (only.looks == "frames") != (unit == "frame"):
             raise InputError(
-                f"network {asked_for} looks at {unit}s, which {chosen.name} does not: give another "
+                f"network {named} looks at {unit}s, which {only.name} does not: give another "
                 "--network (see `latte-eval networks`)"
             )
-    return for_metric(protocol, chosen).network
+    return for_metric(protocol, only).network
 
 
 def default_data_root() -> Path:

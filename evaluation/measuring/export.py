@@ -72,7 +72,7 @@ def export_statistics(
     run = provenance(str(extractor.device))
     origin = Origin(
         protocol=protocol.name,
-        protocol_fields=effective.moving_fields(),
+        protocol_fields=effective.affecting_fields(),
         side=side,
         network=extractor.spec.name,
         network_version=extractor.spec.version,

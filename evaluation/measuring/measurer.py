@@ -118,7 +118,7 @@ class Measurer:
         self.dataset, self.resamples, self.at_least = dataset, resamples, at_least
         self._started: float | None = time.monotonic()
         self._notes = notes
-        self._said: set[str] = set()  # several metrics and sets deviate alike
+        self._logged: set[str] = set()  # several metrics and sets deviate alike
         self._real: _RealSide | None = None
         self._num_metrics = len(metrics)
         self.tasks, self.failures = self._open_tasks(metrics)
@@ -146,7 +146,7 @@ class Measurer:
         """As `measure`, each result as soon as it is there."""
         started, self._started = self._started or time.monotonic(), None
         sets = self.sets(real, fake)
-        self._log(caveats_of_sets([each for each in (sets.real, sets.fake) if each]))
+        self._log(caveats_of_sets([side for side in (sets.real, sets.fake) if side]))
         context = Context(
             dataset=self.dataset,
             model=model or _name(fake),
@@ -156,11 +156,11 @@ class Measurer:
         failures, results = list(sets.failures), list[Result]()
         for task in sets.tasks:
             try:
-                found = results_of(task, sets.real, sets.fake, context)
+                new_results = results_of(task, sets.real, sets.fake, context)
             except InputError as error:
                 self._fail(failures, task.metric.name, error)
                 continue
-            for result in found:
+            for result in new_results:
                 results.append(result)
                 self._log(task.caveats(result))
                 yield result
@@ -231,9 +231,9 @@ class Measurer:
         tasks: list[Task] = []
         failures: list[MetricFailure] = []
         for name in metrics:
-            chosen = metric(name)
+            entry = metric(name)
             try:
-                tasks.append(open_task(chosen, self.protocol, self.networks))
+                tasks.append(open_task(entry, self.protocol, self.networks))
             except InputError as error:
                 self._fail(failures, name, error)
         if not tasks:
@@ -249,9 +249,9 @@ class Measurer:
 
     def _log(self, sentences: Iterator[str]) -> None:
         for sentence in sentences if self._notes else ():
-            if sentence not in self._said:
+            if sentence not in self._logged:
                 logger.warning("%s", sentence)
-            self._said.add(sentence)
+            self._logged.add(sentence)
 
     def _real_side(self, source: Source) -> _RealSide:
         if self._real is None or self._real.source is not source:

@@ -60,13 +60,13 @@ def results_of(
 
 
 def _result(metric: Metric, value: Value, given: MetricInput, context: Context) -> Result:
-    extractor, asked_for = given.network.extractor, given.protocol
+    extractor, requested = given.network.extractor, given.protocol
     real, fake = given.real, given.fake
     effective = effective_protocol(
-        asked_for,
+        requested,
         extractor,
-        num_real=_count(real, asked_for.real_offset) or asked_for.num_real,
-        num_fake=_count(fake, asked_for.fake_offset) or asked_for.num_fake,
+        num_real=_count(real, requested.real_offset) or requested.num_real,
+        num_fake=_count(fake, requested.fake_offset) or requested.num_fake,
     )
     sides: dict[Side, MeasuredSet] = {"real": real} if real else {}
     sides["fake"] = fake
@@ -81,17 +81,17 @@ def _result(metric: Metric, value: Value, given: MetricInput, context: Context) 
         higher_is_better=value.number.higher_is_better,
         num_real=real.record.num_clips if real else 0,
         num_fake=fake.record.num_clips,
-        num_frames=asked_for.num_frames,
+        num_frames=requested.num_frames,
         network=extractor.spec.name,
         weights_sha256=extractor.weights.sha256,
         weights_published=extractor.weights.published,
         fingerprint=fingerprint_of(
             fields, metric.name, parameters, _foreign_statistics(effective, sides)
         ),
-        protocol=asked_for.name,
+        protocol=requested.name,
         protocol_fields=fields,
         parameters=parameters,
-        deviations=deviations(effective, asked_for, metric, context.dataset, sides),
+        deviations=deviations(effective, requested, metric, context.dataset, sides),
         dataset=context.dataset,
         model=context.model,
         real=real.record if real else None,
@@ -122,7 +122,7 @@ def affecting_fields(protocol: Protocol, metric: Metric) -> dict[str, Any]:
     """The fields that affect a number: none about real videos if it needs none."""
     return {
         key: value
-        for key, value in protocol.moving_fields().items()
+        for key, value in protocol.affecting_fields().items()
         if metric.needs_real or key not in REAL_FIELDS
     }
 
@@ -138,13 +138,13 @@ def _foreign_statistics(protocol: Protocol, sides: Mapping[Side, MeasuredSet]) -
 
 def deviations(
     carried_out: Protocol,
-    asked_for: Protocol,
+    requested: Protocol,
     metric: Metric,
     dataset: str | None,
     sides: Mapping[Side, MeasuredSet],
 ) -> tuple[Deviation, ...]:
-    """What is not as the preset of that name asks on this data set, nor as was asked for."""
-    references = [asked_for]
+    """Differences from the preset of that name on this data set, and from the request."""
+    references = [requested]
     if carried_out.name in PRESETS:
         preset = published_protocol(dataset, PRESETS[carried_out.name])
         references.insert(0, for_metric(preset, metric))
@@ -153,13 +153,15 @@ def deviations(
         fields.pop("split", None)  # videos of no known data set are of no split
     if carried_out.network not in NETWORKS:  # a function of clips, which brings its own
         fields = {key: value for key, value in fields.items() if key not in NETWORK_FIELDS}
-    found: dict[str, Deviation] = {}
+    by_field: dict[str, Deviation] = {}
     for reference in references:
-        wanted = {key: value for key, value in reference.moving_fields().items() if key in fields}
+        wanted = {
+            key: value for key, value in reference.affecting_fields().items() if key in fields
+        }
         for deviation in differences(fields, wanted):
-            found.setdefault(deviation.field, deviation)
+            by_field.setdefault(deviation.field, deviation)
     of_sets = (_deviations_of_set(carried_out, measured, side) for side, measured in sides.items())
-    return (*found.values(), *chain.from_iterable(of_sets))
+    return (*by_field.values(), *chain.from_iterable(of_sets))
 
 
 def _deviations_of_set(

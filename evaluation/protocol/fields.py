@@ -30,8 +30,8 @@ LABELS = ("name", "description", "metrics")  # they do not affect results
 REAL_FIELDS = (
     *("split", "num_real", "real_stride", "real_order", "real_offset", "real_clips", "short_real"),
 )  # of no concern to a metric that needs no real videos
-FROM_ZERO: TypeAlias = Annotated[int, Meta(ge=0)]
-FROM_ONE: TypeAlias = Annotated[int, Meta(ge=1)]
+NonNegative: TypeAlias = Annotated[int, Meta(ge=0)]
+Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
 def _doc(text: str) -> Meta:
@@ -64,14 +64,14 @@ class Protocol:
         str, _doc("split of the real data set: published (the one of its papers), train, test, …")
     ]
     num_real: Annotated[
-        FROM_ZERO, _doc("maximum number of real clips (frames, if every one is taken); 0: all")
+        NonNegative, _doc("maximum number of real clips (frames, if every one is taken); 0: all")
     ]
-    num_fake: Annotated[FROM_ZERO, _doc("maximum number of generated clips; 0: all")]
-    num_frames: Annotated[FROM_ONE, _doc("frames in each clip")]
+    num_fake: Annotated[NonNegative, _doc("maximum number of generated clips; 0: all")]
+    num_frames: Annotated[Positive, _doc("frames in each clip")]
     real_stride: Annotated[
-        FROM_ONE, _doc("source frames per kept frame of real videos; papers differ")
+        Positive, _doc("source frames per kept frame of real videos; papers differ")
     ]
-    fake_stride: Annotated[FROM_ONE, _doc("source frames per kept frame of generated videos")]
+    fake_stride: Annotated[Positive, _doc("source frames per kept frame of generated videos")]
     real_order: Annotated[
         Order,
         _doc(
@@ -96,20 +96,20 @@ class Protocol:
         ShortVideos, _doc("what to do with real videos that are too short: discard or error")
     ]
     real_clips: Annotated[
-        FROM_ONE,
+        Positive,
         _doc("maximum number of clips from one real video; a second one comes after one of each"),
     ]
-    fake_clips: Annotated[FROM_ONE, _doc("maximum number of clips from one generated video")]
+    fake_clips: Annotated[Positive, _doc("maximum number of clips from one generated video")]
     mirror: Annotated[
         Mirror, _doc("which clips are added once more, flipped left to right: none, real or both")
     ]
-    seed: Annotated[FROM_ZERO, _doc("seed of every random choice")]
+    seed: Annotated[NonNegative, _doc("seed of every random choice")]
     recipe: Annotated[
         Recipe,
         _doc("how video files become square frames; stored frames stay as they are"),
     ]
     filter: Annotated[Filter, _doc("filter with which the recipe resizes")]
-    size: Annotated[FROM_ONE, _doc("height and width of the recipe's frames, in pixels")]
+    size: Annotated[Positive, _doc("height and width of the recipe's frames, in pixels")]
     storage: Annotated[Storage, _doc("how the recipe's frames are stored before they are measured")]
     network: Annotated[str, _doc("feature network")]
     weights: Annotated[
@@ -143,9 +143,9 @@ class Protocol:
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of a hash over every field that affects results."""
-        return fingerprint(self.moving_fields())
+        return fingerprint(self.affecting_fields())
 
-    def moving_fields(self) -> dict[str, Any]:
+    def affecting_fields(self) -> dict[str, Any]:
         """The fields that affect results, by name."""
         return {key: value for key, value in asdict(self).items() if key not in LABELS}
 

@@ -43,9 +43,9 @@ def provenance(device: str) -> dict[str, Any]:
 
 @cache
 def machine() -> Mapping[str, Any]:
-    """The hardware and system that numbers are made on: what moves them or their speed.
+    """The hardware and system, as far as they affect results or speed.
 
-    Nothing that tells one such machine from another: results are published.
+    Nothing identifies a single machine, because results are published.
     """
     return {
         "system": f"{platform.system()} {platform.machine()}".strip(),

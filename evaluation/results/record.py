@@ -23,17 +23,17 @@ class SetRecord:
 
     path: str  # as the user gave it, or the data set's name
     digest: str  # hash over the content, frames and preparation of every clip
-    order: str = ""  # the same in the order in which the clips were taken
+    order: str = ""  # the same hash, in the order in which the clips were taken
     names: str = ""  # hash over the names of their videos in that order
-    num_listed: int | None  # videos found
+    num_listed: int | None  # videos in the set
     num_clips: int | None  # clips measured; None: a statistics file that does not say
-    height: int  # of the frames that the network got
-    width: int
-    storage: str  # "jpeg-75" or "lossless" as prepared here; "jpg", "png", "array" or
-    # "statistics" as it came
-    recipe: str | None = None  # of their crop and resize; None: they came without saying
-    too_short: tuple[str, ...] = ()  # left out as the protocol asks
-    broken: tuple[str, ...] = ()  # left out because --skip-broken allowed it
+    height: int  # height of the frames that the network received
+    width: int  # their width
+    storage: str  # "jpeg-75", "lossless", …: as prepared; "jpg", "png", "array", "statistics":
+    # as given
+    recipe: str | None = None  # how the frames were cropped and resized; None: not stated
+    too_short: tuple[str, ...] = ()  # videos left out as the protocol asks
+    broken: tuple[str, ...] = ()  # videos left out because --skip-broken allowed it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +43,10 @@ class Result:
     metric: str  # "FVD", "FVD-shapes", …: networks that do not compare have names of their own
     value: float
     interval: tuple[float, float] | None
-    level: float  # of the interval
-    higher_is_better: bool | None  # None: neither; results of it are not ranked
-    num_real: int | None  # None: not known; 0: the metric looks at the generated set alone
-    num_fake: int | None  # 0: it looks at real ones alone
+    level: float  # confidence level of the interval
+    higher_is_better: bool | None  # None: neither is better, so that results are not ranked
+    num_real: int | None  # real clips; None: not known; 0: the metric needs none
+    num_fake: int | None  # generated clips; 0: the metric needs none
     num_frames: int
     network: str
     weights_sha256: str

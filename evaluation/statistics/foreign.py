@@ -71,7 +71,7 @@ def import_statistics(
             f"{source}: holds statistics of {len(statistics.mean)} features, the network "
             f"{spec.name} has {spec.num_features}: give the --network that they were made with"
         )
-    fields: dict[str, Any] = protocol.moving_fields() | {"covariance": covariance}
+    fields: dict[str, Any] = protocol.affecting_fields() | {"covariance": covariance}
     clips = _clips(statistics.count, spec, fields, side)
     every = fields[f"{side}_offset"] == "every"  # frames are counted then
     if every or clips is not None:

@@ -129,7 +129,7 @@ def _differing(
     origin: Origin, protocol: Protocol, side: Side, subject: str = ""
 ) -> list[Deviation]:
     theirs = _of_side(origin.protocol_fields, origin.side, side)
-    ours = _of_side(protocol.moving_fields(), side, side)
+    ours = _of_side(protocol.affecting_fields(), side, side)
     if origin.side != side:
         theirs, ours = (
             {key: value for key, value in each.items() if key not in ONLY_REAL}

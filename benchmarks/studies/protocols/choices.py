@@ -59,7 +59,7 @@ def changes(base: Protocol, choice: Choice) -> list[Deviation]:
     >>> [str(change) for change in changes(SHAPES, both)]
     ['stride 2 instead of 1']
     """
-    fields = base.moving_fields()
+    fields = base.affecting_fields()
     changed = {each.field: each for each in differences({**fields, **choice.changes}, fields)}
     for real, (fake, shared) in BOTH_SETS.items():
         if real in changed and changed.get(fake) == replace(changed[real], field=fake):

@@ -209,7 +209,7 @@ def _result(
     opened, average = request.opened, similarity.average("inverted")
     interval = average.interval
     done = replace(request.protocol, num_real=similarity.num_clips)
-    fields = {key: value for key, value in done.moving_fields().items() if key in CLIP_FIELDS}
+    fields = {key: value for key, value in done.affecting_fields().items() if key in CLIP_FIELDS}
     shown = "none" if _names_no_class(opened, labels) else "of the clips"
     parameters = {
         "sites": [site.path for site in similarity.sites],

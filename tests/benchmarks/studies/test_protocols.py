@@ -212,7 +212,7 @@ def test_every_choice_differs_from_the_base_and_from_every_other(name):
     assert len({choice.label for choice in found}) == len(found)
     asked = [json.dumps([choice.changes, choice.videos], sort_keys=True) for choice in found]
     assert len(set(asked)) == len(asked)
-    fields = base.moving_fields()
+    fields = base.affecting_fields()
     for choice in found:
         assert any(fields[key] != changed for key, changed in choice.changes.items())
         assert changes(base, choice)
@@ -259,8 +259,8 @@ def test_the_base_takes_as_many_clips_as_both_sets_have(pair, tmp_path):
 
     assert made(None, None, None).name == "stylegan-v"
     assert made("cd-fvd", None, None).num_real == COUNT  # every one there is
-    assert made(None, "shapes", 12).moving_fields() == {
-        **SHAPES.moving_fields(),
+    assert made(None, "shapes", 12).affecting_fields() == {
+        **SHAPES.affecting_fields(),
         "num_real": 12,
         "num_fake": 12,
     }

@@ -56,7 +56,7 @@ def make_result():
             "value": value,
             "interval": (value - 4, value + 4),
             "protocol": protocol.name,
-            "protocol_fields": protocol.moving_fields(),
+            "protocol_fields": protocol.affecting_fields(),
             "fake": fake,
             **changes,
         }
@@ -76,7 +76,7 @@ def make_score(make_result):
     def make(model, value, **changes):
         protocol_fields = {
             key: field
-            for key, field in STYLEGAN_V.moving_fields().items()
+            for key, field in STYLEGAN_V.affecting_fields().items()
             if key not in REAL_FIELDS
         }
         return make_result(

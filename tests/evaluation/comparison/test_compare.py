@@ -313,7 +313,7 @@ def test_files_records_and_results_are_compared_alike(make_result, write_results
         ({"higher_is_better": "no"}, "higher_is_better"),
         ({"protocol_fields": []}, "protocol_fields"),
         ({"fingerprint": "0" * 16}, "fingerprint"),
-        ({"protocol_fields": LATTE.moving_fields()}, "fingerprint"),
+        ({"protocol_fields": LATTE.affecting_fields()}, "fingerprint"),
         ({"parameters": {"k": 4}}, "fingerprint"),
     ],
 )

@@ -32,7 +32,7 @@ def test_presets_are_of_the_name_they_are_found_by_and_say_what_they_are():
 
 def differing(name, base):
     """Names of the fields in which one preset differs from another."""
-    found = differences(PRESETS[name].moving_fields(), PRESETS[base].moving_fields())
+    found = differences(PRESETS[name].affecting_fields(), PRESETS[base].affecting_fields())
     return {each.field for each in found}
 
 

@@ -157,16 +157,16 @@ def test_a_wrong_assignment_is_one_sentence(assignment, complaint):
 
 
 def test_differences_name_field_and_both_values():
-    found = differences(STYLEGAN_V.moving_fields(), LATTE.moving_fields())
+    found = differences(STYLEGAN_V.affecting_fields(), LATTE.affecting_fields())
     assert Deviation(field="real_stride", value=1, wanted=3) in found
     assert Deviation(field="recipe", value="stylegan-v", wanted="latte") in found
     assert len(found) == 4
-    assert differences(LATTE.moving_fields(), LATTE.moving_fields()) == []
+    assert differences(LATTE.affecting_fields(), LATTE.affecting_fields()) == []
 
 
 def test_any_number_is_every_one_there_is_but_every_one_is_not_any_number():
-    every = replace(STYLEGAN_V, num_real=0).moving_fields()
-    some = replace(STYLEGAN_V, num_real=704).moving_fields()
+    every = replace(STYLEGAN_V, num_real=0).affecting_fields()
+    some = replace(STYLEGAN_V, num_real=704).affecting_fields()
     assert differences(some, every) == []
     assert differences(every, some) == [Deviation(field="num_real", value=0, wanted=704)]
     (lacking,) = differences({}, {"num_real": 0})

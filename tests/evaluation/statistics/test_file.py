@@ -133,7 +133,7 @@ RECORD = SetRecord(
 )
 ORIGIN = Origin(
     protocol="stylegan-v",
-    protocol_fields=STYLEGAN_V.moving_fields(),
+    protocol_fields=STYLEGAN_V.affecting_fields(),
     side="real",
     network="i3d",
     network_version=1,
@@ -274,7 +274,7 @@ def test_mirrored_clips_are_a_question_of_yes_and_no():
 def test_a_seed_matters_only_where_something_is_drawn():
     changes = {"real_offset": "first", "real_order": "sorted"}
     drawn_by_none = replace(STYLEGAN_V, **changes)
-    origin = replace(ORIGIN, protocol_fields=drawn_by_none.moving_fields())
+    origin = replace(ORIGIN, protocol_fields=drawn_by_none.affecting_fields())
     assert follows_protocol(of(origin), replace(drawn_by_none, seed=9), "real")
     assert deviations_of_statistics(of(origin), replace(STYLEGAN_V, seed=9), "real") == (
         deviation("real_offset", "first", "random"),
@@ -291,7 +291,7 @@ def test_a_real_set_that_stands_for_the_generated_one_is_held_to_that_side():
 
 
 def test_a_file_of_an_older_program_lacks_what_was_not_a_field_then():
-    fields = {k: v for k, v in STYLEGAN_V.moving_fields().items() if k != "window"}
+    fields = {k: v for k, v in STYLEGAN_V.affecting_fields().items() if k != "window"}
     found = deviations_of_statistics(
         of(replace(ORIGIN, protocol_fields=fields)), STYLEGAN_V, "real"
     )
@@ -354,7 +354,7 @@ def test_the_covariance_is_what_the_protocol_asks_for(count, wanted):
     running.add(rows)
     name, ddof = wanted
     for have, own in (("n", 0), ("n-1", 1)):
-        fields = STYLEGAN_V.moving_fields() | {"covariance": have}
+        fields = STYLEGAN_V.affecting_fields() | {"covariance": have}
         file = replace(
             of(replace(ORIGIN, protocol_fields=fields)), statistics=running.statistics(own)
         )
