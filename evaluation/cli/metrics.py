@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,21 +45,27 @@ DatasetStatistics = Annotated[
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class MetricOptions:
+    """What only commands of metrics take."""
+
+    checkpoint: Checkpoint = None
+    weights: Weights = None
+    resamples: Resamples = 400
+
+
 def metric_command(name: str | None) -> Callable[..., None]:
     """The command that measures a metric; None for all of the protocol."""
 
     @with_bundles
     def command(
-        *,
         sets: SetOptions,
-        checkpoint: Checkpoint = None,
         protocol: ProtocolOptions,
-        weights: Weights = None,
-        resamples: Resamples = 400,
+        options: MetricOptions,
         output: OutputOptions,
         run: RunOptions,
     ) -> None:
-        _measure(name, sets, checkpoint, protocol, weights, resamples, output, run)
+        _measure(name, sets, protocol, options, output, run)
 
     return command
 
@@ -67,19 +73,17 @@ def metric_command(name: str | None) -> Callable[..., None]:
 @with_bundles
 def fid(
     *,
-    sets: SetOptions,
     dataset_statistics: DatasetStatistics = None,
-    checkpoint: Checkpoint = None,
+    sets: SetOptions,
     protocol: ProtocolOptions,
-    weights: Weights = None,
-    resamples: Resamples = 400,
+    options: MetricOptions,
     output: OutputOptions,
     run: RunOptions,
 ) -> None:
     """Measure FID, also against the reference statistics of a data set of images."""
     if dataset_statistics is not None:
         sets = _with_reference(sets, protocol, dataset_statistics)
-    _measure("fid", sets, checkpoint, protocol, weights, resamples, output, run)
+    _measure("fid", sets, protocol, options, output, run)
 
 
 def _with_reference(sets: SetOptions, protocol: ProtocolOptions, name: str) -> SetOptions:
@@ -89,47 +93,45 @@ def _with_reference(sets: SetOptions, protocol: ProtocolOptions, name: str) -> S
 
     if sets.real is not None:
         raise InputError("--real and --dataset-statistics: give one of the two")
-    chosen = for_metric(protocol.protocol_for(sets), metric("fid"))
-    path = reference_statistics(name, network=chosen.network, resize=chosen.resize)
+    asked = for_metric(protocol.protocol_for(sets), metric("fid"))
+    path = reference_statistics(name, network=asked.network, resize=asked.resize)
     return replace(sets, real=path)
 
 
 def _measure(
     name: str | None,
     sets: SetOptions,
-    checkpoint: Path | None,
     protocol: ProtocolOptions,
-    weights: list[str] | None,
-    resamples: int,
+    options: MetricOptions,
     output: OutputOptions,
     run: RunOptions,
 ) -> None:
+    from evaluation.generated import sample_first
     from evaluation.measuring.api import recorded
     from evaluation.measuring.choice import default_network
     from evaluation.measuring.measurer import Measurer
     from evaluation.measuring.networks import Networks
     from evaluation.results.writing import check_writable
 
-    chosen = protocol.protocol_for(sets)
-    metrics = chosen.metrics if name is None else (name,)
-    default = chosen.network if name is None else default_network(metrics, chosen, protocol.network)
-    needs_real = any(metric(each).needs_real for each in metrics)
-    real = sets.real_videos(chosen) if needs_real else None
-    if checkpoint is not None:
-        from evaluation.generated import sample_first
-
+    asked = protocol.protocol_for(sets)
+    metrics, default = asked.metrics, asked.network
+    if name is not None:
+        metrics, default = (name,), default_network((name,), asked, protocol.network)
+    needs_real = any(metric(entry).needs_real for entry in metrics)
+    real = sets.real_videos(asked) if needs_real else None
+    if options.checkpoint is not None:
         samples = sample_first(
-            checkpoint, chosen, out=sets.fake, dataset=sets.dataset, device=run.device
+            options.checkpoint, asked, out=sets.fake, dataset=sets.dataset, device=run.device
         )
         sets = replace(sets, fake=samples)
     fake = sets.fake_videos()
     check_writable(output.out)
     measurer = Measurer(
-        chosen,
+        asked,
         metrics,
-        Networks(run.extraction(), weights_by_network(weights, default)),
+        Networks(run.extraction(), weights_by_network(options.weights, default)),
         dataset=sets.dataset,
-        resamples=resamples,
+        resamples=options.resamples,
         at_least=protocol.num_videos or 1,
     )
     results: list[Result] = []

@@ -37,11 +37,11 @@ def clips(
     from evaluation.features.extraction import ExtractionOptions
     from evaluation.features.sets import plan_set, some_of
 
-    settled = protocol.protocol_for(sets)
+    asked = protocol.protocol_for(sets)
     options = ExtractionOptions(workers=workers_or_default(workers), skip_broken=skip_broken)
     videos = {}
     if sets.dataset or sets.real:
-        videos["real"] = sets.real_videos(settled)
+        videos["real"] = sets.real_videos(asked)
     if sets.fake:
         videos["fake"] = sets.fake_videos()
     if not videos:
@@ -51,11 +51,11 @@ def clips(
     for side, opened in videos.items():
         if isinstance(opened, Path):
             raise InputError(f"{opened} is a statistics file: it has no clips to plan")
-        selection = settled.real_selection() if side == "real" else settled.fake_selection()
+        selection = asked.real_selection() if side == "real" else asked.fake_selection()
         plan = plan_set(
             opened,
             selection,
-            settled.preparation(),
+            asked.preparation(),
             options,
             label=side,
             at_least=protocol.num_videos or 1,
@@ -68,7 +68,7 @@ def clips(
         if left_out[side]:
             logger.warning("%s videos left out: %s", side, some_of(left_out[side]))
     if as_json:
-        facts = {"fingerprint": settled.fingerprint, "clips": rows, "left_out": left_out}
+        facts = {"fingerprint": asked.fingerprint, "clips": rows, "left_out": left_out}
         typer.echo(json.dumps(facts))
         return
     for row in rows:
