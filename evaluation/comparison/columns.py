@@ -33,12 +33,12 @@ class ComparedCell:
     def deviations(self) -> tuple[Deviation, ...]:
         """Deviations from the protocol that the differences do not name."""
         named = {deviation.field for deviation in self.differences}
-        return tuple(each for each in self.result.deviations if each.field not in named)
+        return tuple(x for x in self.result.deviations if x.field not in named)
 
     @property
     def own_weights(self) -> bool:
         """Whether its weights are not the published ones, and nothing else says so."""
-        fields = {each.field for each in (*self.differences, *self.deviations)}
+        fields = {deviation.field for deviation in (*self.differences, *self.deviations)}
         return not self.result.weights_published and "weights" not in fields
 
     def as_cell(self, notes: tuple[str, ...] = ()) -> Cell:

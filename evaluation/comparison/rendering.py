@@ -49,7 +49,7 @@ def comparison_table(
         remarks=(
             *(_settings_line(column) for column in columns),
             *_test_lines(columns),
-            *(_superseded_line(each) for each in superseded),
+            *map(_superseded_line, superseded),
         ),
         level=level,
     )

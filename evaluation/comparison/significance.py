@@ -64,8 +64,8 @@ DifferenceTest = Callable[[Result, Result], Verdict]
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for their number, in the same order (Holm, 1979).
 
-    The k-th smallest of m (from 0) is multiplied by m − k, and is at least as large as a smaller
-    one's product, at most 1. The chance of one or more false findings among all m stays below the
+    The k-th smallest of m (from 0) is multiplied by m − k; none ends below a smaller one's, nor
+    above 1. The chance of one or more false findings among all m stays below the
     level, however they depend on each other.
 
     >>> holm([0.01, 0.04, 0.03])

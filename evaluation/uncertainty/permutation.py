@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from evaluation.metrics.inputs import as_feature_pair
+from evaluation.metrics.inputs import Array, as_feature_pair
 from evaluation.uncertainty.cores import Progress, on_all_cores, one_core
 from evaluation.uncertainty.resampling import FeaturePair, FeatureTable, distance, indicator
 from latte.data.errors import InputError
@@ -59,8 +59,8 @@ def permutation_test(
         InputError: features that cannot be compared, paired sets of different size, or
             no permutations.
     """
-    a, b, ddof = models.x, models.y, models.ddof
-    reference, _ = as_feature_pair(real, a, ddof=ddof, labels=("real", "a"))
+    a, b = models.x, models.y
+    reference, _ = as_feature_pair(real, a, ddof=models.ddof, labels=("real", "a"))
     if paired and len(a) != len(b):
         raise InputError(
             f"a has {len(a)} rows and b {len(b)}: a paired test needs the same samples of "
@@ -68,35 +68,22 @@ def permutation_test(
         )
     if permutations < 1:
         raise InputError(f"a permutation test needs at least one permutation, not {permutations}")
-    table, fixed = (
-        FeatureTable.of(np.concatenate([a, b]), models.rows_per_draw),
-        FeatureTable.of(reference),
-    )
+    relabelled = _Relabelled(reference, models)
     with one_core():
-        anchor = fixed.moments(torch.ones(len(reference), dtype=torch.float64), ddof)
-    _ = table.outer, table.squares  # computed before threads ask for them at once
-    count = len(a) // models.rows_per_draw
-
-    def difference(members: Tensor) -> float:
-        kept = table.spread(members)
-        of_a, of_b = table.split(kept, 1 - kept, ddof)
-        return distance(of_a, anchor) - distance(of_b, anchor)
-
-    with one_core():
-        measured = difference(indicator(np.arange(count), table.num_draws))
-    scale = ROUNDING * float(table.squares.mean() + anchor.trace)
-    listed = _all(count, table.num_draws, paired, permutations)
+        measured = relabelled.difference(indicator(np.arange(relabelled.count), relabelled.total))
+    listed = _all(relabelled.count, relabelled.total, paired, permutations)
 
     def permuted(index: int) -> float:
         if listed is not None:
-            return difference(listed[index])
-        return difference(_random(count, table.num_draws, paired, (seed, index)))
+            return relabelled.difference(listed[index])
+        stream = (seed, index)
+        return relabelled.difference(_random(relabelled.count, relabelled.total, paired, stream))
 
     number = permutations if listed is None else len(listed)
     others = np.array(list(on_all_cores(permuted, number, progress)))
     # Sets of different size have different bias: the expected difference is then not zero.
-    centre = 0.0 if 2 * count == table.num_draws else float(np.mean([*others, measured]))
-    extreme = int((np.abs(others - centre) >= abs(measured - centre) - scale).sum())
+    centre = 0.0 if len(a) == len(b) else float(np.mean([*others, measured]))
+    extreme = int((np.abs(others - centre) >= abs(measured - centre) - relabelled.rounding).sum())
     exact = listed is not None
     return PermutationTest(
         difference=measured,
@@ -105,6 +92,27 @@ def permutation_test(
         paired=paired,
         exact=exact,
     )
+
+
+class _Relabelled:
+    """The samples of both models in one table, from which either may get any."""
+
+    def __init__(self, real: Array, models: FeaturePair) -> None:
+        self.ddof = models.ddof
+        self.table = FeatureTable.of(np.concatenate([models.x, models.y]), models.rows_per_draw)
+        self.count = len(models.x) // models.rows_per_draw  # draws of a
+        self.total = self.table.num_draws
+        fixed = FeatureTable.of(real)
+        with one_core():
+            self.anchor = fixed.moments(torch.ones(len(real), dtype=torch.float64), self.ddof)
+        _ = self.table.outer  # computed before threads ask for it at once
+        self.rounding = ROUNDING * float(self.table.squares.mean() + self.anchor.trace)
+
+    def difference(self, members: Tensor) -> float:
+        """FD(a, real) − FD(b, real), where a has the draws that are marked 1, b those marked 0."""
+        kept = self.table.spread(members)
+        of_a, of_b = self.table.split(kept, 1 - kept, self.ddof)
+        return distance(of_a, self.anchor) - distance(of_b, self.anchor)
 
 
 def _random(count: int, total: int, paired: bool, stream: tuple[int, int]) -> Tensor:
