@@ -1,7 +1,5 @@
 """Interval of a squared MMD: a jackknife over groups of rows from one pass over the kernel."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from evaluation.metrics.inputs import Array
@@ -12,6 +10,7 @@ from evaluation.uncertainty.resampling import FeaturePair
 
 MAX_ROWS = 8192  # rows used of each set: the kernel has as many entries as their squares
 GROUPS = 20  # groups of each set
+Sums = float | Array
 
 
 def jackknife_mmd(
@@ -41,64 +40,35 @@ def jackknife_mmd(
     Raises:
         InputError: too few draws for groups.
     """
-    parts = [
+    x, y = (
         _parts(rows, pair.rows_per_draw, seed, number)
         for number, rows in enumerate((pair.x, pair.y))
+    )
+    xx, yy = _within(x, kernel, unbiased), _within(y, kernel, unbiased)
+    xy = np.array([[kernel(a, b).sum() for b in y] for a in x])
+    n, m = (np.array([len(part) for part in parts], float) for parts in (x, y))
+
+    def mmd(within_x: Sums, n: Sums, within_y: Sums, m: Sums, across: Array) -> Array:
+        less = 1 if unbiased else 0
+        value = within_x / (n * (n - less)) + within_y / (m * (m - less)) - 2 * across / (n * m)
+        return np.asarray(value)
+
+    without_x = mmd(_without(xx), n.sum() - n, yy.sum(), m.sum(), xy.sum() - xy.sum(axis=1))
+    without_y = mmd(xx.sum(), n.sum(), _without(yy), m.sum() - m, xy.sum() - xy.sum(axis=0))
+    left_out = [
+        scale * np.sqrt(used.sum() / len(rows)) * estimates
+        for rows, used, estimates in ((pair.x, n, without_x), (pair.y, m, without_y))
     ]
-    sums = _BlockSums.of(parts[0], parts[1], kernel, unbiased)
-    left_out = []
-    for rows, used, estimates in zip(
-        (pair.x, pair.y), parts, (sums.without_first(), sums.without_second()), strict=True
-    ):
-        shrink = np.sqrt(sum(map(len, used)) / len(rows))
-        left_out.append(scale * shrink * estimates)
     return jackknife_interval(value, left_out, level, floor=-np.inf if unbiased else 0.0)
 
 
-@dataclass(frozen=True)
-class _BlockSums:
-    """Kernel sums of pairs of groups, without the diagonal of a set where it does not count."""
-
-    xx: Array  # (G, G)
-    yy: Array  # (H, H)
-    xy: Array  # (G, H)
-    x_counts: Array  # (G,) rows
-    y_counts: Array  # (H,)
-    unbiased: bool
-
-    @classmethod
-    def of(cls, x: list[Array], y: list[Array], kernel: Kernel, unbiased: bool) -> "_BlockSums":
-        return cls(
-            _within(x, kernel, unbiased),
-            _within(y, kernel, unbiased),
-            np.array([[kernel(a, b).sum() for b in y] for a in x]),
-            np.array([len(part) for part in x], float),
-            np.array([len(part) for part in y], float),
-            unbiased,
-        )
-
-    def without_first(self) -> Array:
-        """The squared MMD with each group of x left out in turn, (G,)."""
-        within = self.xx.sum() - 2 * self.xx.sum(axis=1) + np.diag(self.xx)
-        across = self.xy.sum() - self.xy.sum(axis=1)
-        n, m = self.x_counts.sum() - self.x_counts, self.y_counts.sum()
-        return self._value(within, n, self.yy.sum(), m, across)
-
-    def without_second(self) -> Array:
-        """The same with the groups of y."""
-        within = self.yy.sum() - 2 * self.yy.sum(axis=1) + np.diag(self.yy)
-        across = self.xy.sum() - self.xy.sum(axis=0)
-        n, m = self.x_counts.sum(), self.y_counts.sum() - self.y_counts
-        return self._value(self.xx.sum(), n, within, m, across)
-
-    def _value(
-        self, xx: float | Array, n: float | Array, yy: float | Array, m: float | Array, xy: Array
-    ) -> Array:
-        less = 1 if self.unbiased else 0
-        return np.asarray(xx / (n * (n - less)) + yy / (m * (m - less)) - 2 * xy / (n * m))
+def _without(sums: Array) -> Array:
+    """The kernel summed over all pairs of rows, with each group left out in turn, (G,)."""
+    return np.asarray(sums.sum() - 2 * sums.sum(axis=1) + np.diag(sums))
 
 
 def _within(parts: list[Array], kernel: Kernel, unbiased: bool) -> Array:
+    """Kernel sums of pairs of groups of one set, (G, G), without the diagonal if unbiased."""
     sums = np.empty((len(parts), len(parts)))
     for i, a in enumerate(parts):
         for j, b in enumerate(parts[: i + 1]):

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -18,6 +17,7 @@ from evaluation.protocol.content import fingerprint_of_states
 from evaluation.protocol.fields import REAL_FIELDS, Protocol
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
+from evaluation.similarity.hidden_states.checkpoint import OpenedModel
 from evaluation.similarity.hidden_states.findings import Difference, ModelSimilarity
 from evaluation.similarity.hidden_states.measuring import Probe
 from evaluation.similarity.hidden_states.noised import check_timesteps
@@ -27,9 +27,6 @@ from latte.data.loading import frame_size, load_clip
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import Video, VideoSet
 from latte.data.workers import map_in_order
-
-if TYPE_CHECKING:
-    from evaluation.similarity.hidden_states.checkpoint import OpenedModel
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +43,7 @@ CLIP_FIELDS = (
 class ModelRequest:
     """Which hidden states of a checkpoint are measured, and on which clips."""
 
-    opened: "OpenedModel"
+    opened: OpenedModel
     videos: VideoSet
     protocol: Protocol  # how clips are chosen; their length and size are the model's
     blocks: tuple[int | str, ...] | None  # None: all
@@ -108,7 +105,7 @@ def measure_hidden_states(
     return _result(request, measured, similarity, labels, started), similarity
 
 
-def _names_no_class(opened: "OpenedModel", labels: Sequence[int] | None) -> bool:
+def _names_no_class(opened: OpenedModel, labels: Sequence[int] | None) -> bool:
     """Whether a model with classes is shown none of them."""
     return labels is not None and set(labels) == {opened.model.config.num_classes}
 
