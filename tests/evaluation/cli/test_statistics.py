@@ -298,7 +298,7 @@ def test_compare_prints_one_form_at_a_time(command, fvd, tmp_path):
     store = ("--store", Path("store"), "--permutations", 99)
     done = command("compare", results, *store)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0].startswith("model ")
+    assert "good.npy" in done.stdout
     assert "permutation test on the features, unpaired, 99 permutations" in done.stdout
     assert json.loads(command("compare", results, "--json", *store).stdout)["models"] == [
         "good.npy",
@@ -310,5 +310,5 @@ def test_compare_prints_one_form_at_a_time(command, fvd, tmp_path):
     check_one_sentence(command("compare", results, "--csv", "--latex"), contains="give one")
     check_one_sentence(command("compare", results, "--level", 5), contains="--level 5")
     done = command("compare", results, "--permutations", 10)
-    check_one_sentence(done, contains="cannot reach")
+    check_one_sentence(done, contains="--permutations 10")
     check_one_sentence(command("compare", tmp_path / "none"), contains="no such results file")
