@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,10 +52,9 @@ def clips(
     for side, opened in videos.items():
         if isinstance(opened, Path):
             raise InputError(f"{opened} is a statistics file: it has no clips to plan")
-        selection = asked.real_selection() if side == "real" else asked.fake_selection()
         plan = plan_set(
             opened,
-            selection,
+            asked.real_selection() if side == "real" else asked.fake_selection(),
             asked.preparation(),
             options,
             label=side,
@@ -70,12 +70,14 @@ def clips(
     if as_json:
         facts = {"fingerprint": asked.fingerprint, "clips": rows, "left_out": left_out}
         typer.echo(json.dumps(facts))
-        return
-    for row in rows:
-        frames = row["frames"]
-        stride = frames[1] - frames[0] if len(frames) > 1 else 1
-        span = f"{frames[0]}…{frames[-1]} by {stride}"
-        typer.echo(f"{row['set']}\t{row['index']}\t{row['video']}\t{span}")
+    else:
+        for row in rows:
+            typer.echo(f"{row['set']}\t{row['index']}\t{row['video']}\t{_span(row['frames'])}")
+
+
+def _span(frames: Sequence[int]) -> str:
+    stride = frames[1] - frames[0] if len(frames) > 1 else 1
+    return f"{frames[0]}…{frames[-1]} by {stride}"
 
 
 def prepare(
