@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 
 ASYMMETRIC = "[low, high] where it is asymmetric"  # for captions that say what ± is
-MAX_DECIMALS = 12
-MAX_DECIMALS_OF_RESULTS = 6
+# Decimals at most: that a value asks for, and that a narrow interval asks for.
+LIMITS = (12, 10)
+LIMITS_OF_RESULTS = (6, 400)
 
 
 def format_value(value: float, interval: tuple[float, float] | None = None) -> str:
@@ -25,7 +26,7 @@ def format_value(value: float, interval: tuple[float, float] | None = None) -> s
     if 0 < max(abs(value), half) < 1e-4:
         form = ".1e"
     else:
-        form = f".{decimals_of(value, *(interval or ()), at_most=MAX_DECIMALS_OF_RESULTS)}f"
+        form = f".{decimals_of(value, *(interval or ()), limits=LIMITS_OF_RESULTS)}f"
     return " ".join(filter(None, with_interval(value, interval, lambda x: f"{x:{form}}")))
 
 
@@ -63,21 +64,18 @@ def decimals_of(
     low: float | None = None,
     high: float | None = None,
     *,
-    at_most: int = MAX_DECIMALS,
+    limits: tuple[int, int] = LIMITS,
 ) -> int:
     """Decimals that show what matters: more of a small number, fewer of an uncertain one.
-
-    Args:
-        at_most: the limit for the value alone; a narrow interval may ask for more.
 
     >>> [decimals_of(x) for x in (1234.5, 12.345, 0.0375978)]
     [1, 2, 4]
     >>> decimals_of(123.44, 123.40, 123.48)
     2
     """
-    decimals = min(_decimals_of_magnitude(abs(value)), at_most)
+    decimals = min(_decimals_of_magnitude(abs(value)), limits[0])
     if low is not None and high is not None and high > low:
-        decimals = max(decimals, _decimals_of_magnitude((high - low) / 2) - 2)
+        decimals = max(decimals, min(_decimals_of_magnitude((high - low) / 2) - 2, limits[1]))
     return decimals
 
 
@@ -120,4 +118,4 @@ def _decimals_of_magnitude(magnitude: float) -> int:
     if magnitude >= 1:
         return 2
     # Of the written number: 0.1 less a rounding error counts as 0.1.
-    return min(2 - int(f"{magnitude:e}".split("e")[1]), MAX_DECIMALS)
+    return 2 - int(f"{magnitude:e}".split("e")[1])
