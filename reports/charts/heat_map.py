@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -91,18 +90,6 @@ def heat_map_figure(heat: HeatMap, *, title: str, legend_title: str = "") -> Fig
         ]
         legend_below(figure, handles, title=legend_title)
     return figure
-
-
-def heat_map_data(heat: HeatMap) -> pd.DataFrame:
-    """What the map shows: one row for each cell."""
-    return pd.DataFrame(
-        [
-            (row, column, cell.text, cell.level, cell.reason)
-            for row, line in zip(heat.rows, heat.cells, strict=True)
-            for column, cell in zip(heat.columns, line, strict=True)
-        ],
-        columns=["row", "column", "text", "level", "reason"],
-    )
 
 
 def _draw_cell(

@@ -1,11 +1,8 @@
 """A laid out table as HTML: it scrolls within itself, sorts, and reads on a narrow screen."""
 
-from collections.abc import Sequence
-
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports.layout import ColumnView, Layout
-from reports.provenance import Provenance
 from reports.render.escape import html_text
 from reports.render.provenance import provenance_lines
 
@@ -45,8 +42,3 @@ def table_html(layout: Layout, anchor: str, *, folds_notes: bool = False) -> str
 def _kind(column: ColumnView) -> str:
     """The class of a column's cells; none for numbers."""
     return "words long" if column.wraps else "words" if column.words else ""
-
-
-def provenance_html(records: Sequence[Provenance]) -> str:
-    """Provenance as a list, folded away."""
-    return TEMPLATES.get_template("provenance.html").render(provenance=records)

@@ -1,6 +1,6 @@
 import pytest
 
-from reports.charts.heat_map import HeatCell, HeatMap, heat_map_data, heat_map_figure
+from reports.charts.heat_map import HeatCell, HeatMap, heat_map_figure
 from reports.charts.svg import figure_svg
 
 
@@ -35,12 +35,6 @@ def test_an_empty_cell_says_why_in_a_footnote_that_equal_reasons_share() -> None
 def test_the_same_map_is_drawn_with_the_same_bytes() -> None:
     first, second = (figure_svg(heat_map_figure(heat_map(), title="t")) for _ in range(2))
     assert first == second
-
-
-def test_the_data_has_one_row_for_each_cell() -> None:
-    frame = heat_map_data(heat_map())
-    assert list(frame.level.fillna(-1)) == [0, 1, -1, -1]
-    assert list(frame.reason) == ["", "", "never seen", "never seen"]
 
 
 def test_maps_that_do_not_fit_their_cells_are_refused() -> None:
