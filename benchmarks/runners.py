@@ -80,7 +80,9 @@ TABLE_OPTIONS = (
     *("optional_scale", "seeds", "num_videos", "checkpoint", "workers", "device", "cells"),
     *("store", "out"),
 )
-PAPER_TABLE_OPTIONS = ("checkpoints", "data_root", "vae", "only_available")
+PAPER_TABLE_OPTIONS = (
+    *("checkpoints", "data_root", "vae", "executor", "job_gpus", "slurm", "only_available"),
+)
 TRAINING_OPTIONS = (
     *("scale", "seeds", "out", "cells", "workers", "device", "data_root", "initialise_from"),
     *("vae", "executor", "nodes", "gpus", "slurm", "only_available"),

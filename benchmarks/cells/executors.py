@@ -95,6 +95,18 @@ class Job:
         write_atomically(path, msgspec.json.format(msgspec.json.encode(asdict(self))))
         return path
 
+    def check(self, key: str) -> None:
+        """Refuse a job whose inputs make another cell now than when they were written.
+
+        Raises:
+            InputError: the keys differ.
+        """
+        if key != self.key:
+            raise InputError(
+                f"the job of {self.name} is of another cell now: its inputs or the settings have "
+                "changed since; run the command of its figure or table again"
+            )
+
 
 def read_job(path: Path) -> Job:
     """The job of a file.

@@ -210,6 +210,14 @@ OPTIONS: Mapping[str, Choice] = {
         min=1,
         at_paper=True,
     ),
+    "job_gpus": _one(
+        int,
+        "GPUs of a job of Slurm. [default: 1]",
+        "--gpus",
+        min=1,
+        parameter="gpus",
+        at_paper=True,
+    ),
     "slurm": _many("option of sbatch, as partition=gpu.", metavar="NAME=VALUE", at_paper=True),
     "only_available": _one(
         bool, "run what can be run, and leave the rest empty.", "--only-available", at_paper=True

@@ -183,11 +183,7 @@ def training_of_job(job: Job) -> PaperTraining:
     task = paper_training(
         inputs.design, inputs.seed, request, initial_weights([inputs.design], request)
     )
-    if task.key != job.key:
-        raise InputError(
-            f"the job of {job.name} is of another cell now: its inputs or the settings have "
-            "changed since; run the command of its figure again"
-        )
+    job.check(task.key)
     return task
 
 

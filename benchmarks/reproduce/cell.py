@@ -9,7 +9,10 @@ from benchmarks.cells.executors import Job, read_job
 from latte.data.errors import FailedRunError, InputError, nearest
 
 # Modules by the kind of their jobs, with `measure_job(job)` and `job_commands(job)`.
-KINDS = {"training": "benchmarks.figures.paper_cells"}
+KINDS = {
+    "training": "benchmarks.figures.paper_cells",
+    "measurement": "benchmarks.tables.paper_scale",
+}
 
 
 def measure(path: Path) -> None:

@@ -10,15 +10,14 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from benchmarks.cells.cache import FILE, CellValue, cell_key, measure_cells
-from benchmarks.cells.executors import Resources, run_command, torchrun
+from benchmarks.cells.cache import FILE, CellValue, MeasuredCells, cell_key, measure_cells
+from benchmarks.cells.executors import Job, Resources, run_command, run_jobs, torchrun
 from benchmarks.cells.requirements import (
     Requirement,
     autoencoder_of,
     data_set,
     default_data_root,
     file,
-    gpus,
     is_official,
     network_weights,
     package,
@@ -47,6 +46,7 @@ from latte.sampling.official import official_options
 from latte.sampling.plan import SampleRequest
 from latte.sampling.run import sample
 
+KIND = "measurement"  # kind of these jobs
 REVISION = 2  # raised by any change of this module that changes a number
 MODEL = "Latte, published weights"
 # Files of https://huggingface.co/maxin-cn/Latte; others are called after their data set.
@@ -56,6 +56,21 @@ OR_ELSE = (
     "leave --scale out for the published figures and those of --results, or add --only-available "
     "to measure what can be"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasurementInputs:
+    """What the file of a job says of its cell."""
+
+    column: PublishedColumn
+    cells: str  # folder
+    checkpoints: str
+    data_root: str
+    store: str | None
+    vae: str | None
+    num_videos: int | None
+    workers: int
+    device: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +158,11 @@ def measure_at_paper_scale(table: PublishedTable, request: TableRequest) -> Meas
         every = [requirement for listed in needed.values() for requirement in listed]
         require(every, "paper", or_else="" if request.only_available else OR_ELSE)
     wanted = [paper_task(column, request) for column in measurable]
-    measured = measure_cells(wanted, partial(measure_cell, request=request), path)
+    if request.executor == "local":
+        measured = measure_cells(wanted, partial(measure_cell, request=request), path)
+    else:
+        jobs = [measurement_job(task, request) for task in wanted]
+        measured = run_jobs(jobs, path, request.resources)
     return Measurements(
         lines=[
             _line(f"{path} ({task.name})", measured.cells[task.key].details)
@@ -174,8 +193,59 @@ def requirements(column: PublishedColumn, request: TableRequest) -> list[Require
         ),
         package("diffusers", "sd"),
         *autoencoder_of(checkpoint, request.vae),
-        *([gpus()] if request.device is None else []),
+        *(request.resources.requirements() if request.device is None else []),
     ]
+
+
+def measurement_job(task: PaperTask, request: TableRequest) -> Job:
+    """The cell as a job of its own."""
+    inputs = MeasurementInputs(
+        column=task.column,
+        cells=str(request.folder),
+        checkpoints=str(request.checkpoints),
+        data_root=str(request.data_root or default_data_root()),
+        store=None if request.store is None else str(request.store),
+        vae=request.vae,
+        num_videos=request.num_videos,
+        workers=request.workers,
+        device=request.device,
+    )
+    return Job(kind=KIND, key=task.key, name=task.name, inputs=asdict(inputs))
+
+
+def measure_job(job: Job) -> MeasuredCells:
+    """Measure the cell of a job, and write its line."""
+    task, request = _task_of(job)
+    return measure_cells([task], partial(measure_cell, request=request), request.folder / FILE)
+
+
+def job_commands(job: Job) -> list[list[str]]:
+    """The command that makes the samples; they are measured in the process of the job."""
+    task, request = _task_of(job)
+    return [task.sample_command(request.folder, max(1, _visible_gpus(request)))]
+
+
+def _task_of(job: Job) -> tuple[PaperTask, TableRequest]:
+    """The cell of a job.
+
+    Raises:
+        InputError: the inputs do not fit, or make another cell now than when they were written.
+    """
+    inputs = convert(job.inputs, MeasurementInputs, f"the job of {job.name}")
+    request = TableRequest(
+        scale="paper",
+        cells=Path(inputs.cells),
+        checkpoints=Path(inputs.checkpoints),
+        data_root=Path(inputs.data_root),
+        store=None if inputs.store is None else Path(inputs.store),
+        vae=inputs.vae,
+        num_videos=inputs.num_videos,
+        workers=inputs.workers,
+        device=inputs.device,
+    )
+    task = paper_task(inputs.column, request)
+    job.check(task.key)
+    return task, request
 
 
 def measure_cell(task: PaperTask, request: TableRequest) -> CellValue:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cells.cache import MeasuredCells
+from benchmarks.cells.executors import Executor, Resources
 from benchmarks.cells.scale import Scale, name_at
 from benchmarks.tables.results import ResultLine
 from latte.data.errors import InputError
@@ -34,11 +35,19 @@ class TableRequest:
     checkpoints: Path = Path("checkpoints")  # folder of the published models
     data_root: Path | None = None
     vae: str | None = None
+    executor: Executor = "local"
+    gpus: int = 1  # GPUs of a job of Slurm; a run here takes all that are visible
+    slurm: tuple[str, ...] = ()  # options of sbatch: "partition=gpu"
     only_available: bool = False
 
     def __post_init__(self) -> None:
         if self.num_videos is not None and self.num_videos < MIN_VIDEOS:
             raise InputError(f"--num-videos {self.num_videos}: must be at least {MIN_VIDEOS}")
+
+    @property
+    def resources(self) -> Resources:
+        """Where jobs run, and what each of them has."""
+        return Resources(executor=self.executor, gpus=self.gpus, slurm=self.slurm)
 
     @property
     def folder(self) -> Path:

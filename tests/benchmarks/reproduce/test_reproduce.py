@@ -80,7 +80,8 @@ def test_every_runner_takes_the_options_that_it_is_given(request_, tmp_path):
 def test_every_runner_is_handed_what_it_takes(tmp_path):
     given = {name: shlex.join(options) for name, options in runner_commands(tmp_path, ALL_OPTIONS)}
     for name in ("table3", "table5"):
-        assert "--checkpoints models --data-root sets --vae some/vae --only" in given[name]
+        assert "--checkpoints models --data-root sets --vae some/vae" in given[name]
+        assert "--executor slurm --slurm partition=gpu --slurm time=2-0 --only" in given[name]
     for name in ("figure5", "figure7", "intext"):
         options = "--vae some/vae --executor slurm --nodes 2 --gpus 4 --slurm partition=gpu "
         assert "--data-root sets --initialise-from dit.pt" in given[name]

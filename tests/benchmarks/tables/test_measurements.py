@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cells.cache import FailedCellsError, read_cells
+from benchmarks.cells.cache import FailedCellsError, MeasuredCells, read_cells
+from benchmarks.cells.executors import Job, Resources
 from benchmarks.shapes import generated
 from benchmarks.shapes import methods as shapes_methods
 from benchmarks.shapes.dimensions import STAND_INS
@@ -199,6 +200,29 @@ def test_what_is_here_is_measured_and_the_rest_says_what_it_lacks(
     before = (tmp_path / "table3.csv").read_bytes()
     table3_fvd.run(tmp_path, some)
     assert (tmp_path / "table3.csv").read_bytes() == before
+
+
+def test_through_slurm_each_cell_is_a_job_of_its_own(
+    paper: TableRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli
+) -> None:
+    def run_here(jobs: list[Job], path: Path, resources: Resources) -> MeasuredCells:
+        (job,) = jobs
+        assert (resources.executor, resources.slurm) == ("slurm", ("partition=gpu",))
+        file = job.write(path.parent)
+        shown = run_cli("latte-bench", "cell", "--show", file)
+        assert shown.stdout.startswith("python -m latte sample ")
+        done = run_cli("latte-bench", "cell", file)
+        assert done.returncode == 0, done.stderr
+        return MeasuredCells(cells=read_cells(path))
+
+    monkeypatch.setattr(paper_scale, "run_jobs", run_here)
+    some = replace(paper, only_available=True)
+    table3_fvd.run(tmp_path / "jobs", replace(some, executor="slurm", slurm=("partition=gpu",)))
+    table3_fvd.run(tmp_path / "here", replace(some, cells=tmp_path / "other"))
+    through_jobs, here = (
+        (tmp_path / name / "table3.csv").read_text(encoding="utf-8") for name in ("jobs", "here")
+    )
+    assert through_jobs == here
 
 
 def test_where_nothing_is_here_only_available_is_refused_too(
