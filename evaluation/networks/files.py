@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from latte.data.errors import InputError
+from latte.data.errors import InputError, first_line
 
 COUNTER = "num_batches_tracked"  # of a batch norm: never used in inference, often left out
 
@@ -161,12 +161,6 @@ def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise InputError(f"{path}: {name} holds values that are not finite: fetch it again")
-
-
-def first_line(error: Exception) -> str:
-    """The first line of a message that may be long."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
 
 
 def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evaluation.networks.files import first_line
 from evaluation.networks.spec import Forward, OpenedNetwork
-from latte.data.errors import InputError
+from latte.data.errors import InputError, first_line
 
 TOLERANCE = 1e-3  # largest accepted difference on the probe clips
 PUBLISHED, OWN, FOLDED = "torchscript as published", "own network", "own network, folded"

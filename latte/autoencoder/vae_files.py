@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latte.data.errors import InputError
+from latte.data.errors import InputError, first_line
 
 WEIGHT_FILES = (
     "diffusion_pytorch_model.safetensors",
@@ -50,9 +50,8 @@ def load_vae(path: str | Path) -> tuple[Any, str, str]:
         with torch.device("meta"):
             model = network.from_config(config)
     except _UNFIT as error:
-        reason = str(error).partition("\n")[0]
         raise InputError(
-            f"{folder / 'config.json'}: no VAE can be made of it ({reason}); {_ADVICE}"
+            f"{folder / 'config.json'}: no VAE can be made of it ({first_line(error)}); {_ADVICE}"
         ) from None
     _check_config(folder / "config.json", model.config)
     _check_tensors(folder, state, model.state_dict())
@@ -144,7 +143,7 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
             state = load_file(path)
         return {_renamed(name): tensor.to(torch.float32) for name, tensor in state.items()}
     except Exception as error:  # torch.load fails on foreign files in a dozen ways
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise InputError(f"{path}: not readable weights ({reason}); fetch it again") from None
 
 

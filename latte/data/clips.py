@@ -5,13 +5,13 @@ every version of every library; one more video in a folder changes only the choi
 video; and it does not depend on the order in which videos are looked at.
 """
 
-import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from latte.data.errors import SKIP, BrokenVideoError, InputError
+from latte.data.hashing import hash64
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
 
@@ -255,10 +255,7 @@ def _take(clips: Iterable[Clip], selection: Selection) -> list[Clip]:
 
 def _draw(seed: int, what: str, name: str) -> int:
     """64 bits that depend on the seed, the purpose and the name alone."""
-    # A name on disk need not be UTF-8: Python keeps its bytes as surrogates.
-    text = f"{seed}\0{what}\0{name}".encode(errors="surrogateescape")
-    digest = hashlib.sha256(text).digest()
-    return int.from_bytes(digest[:8], "big")
+    return hash64(f"{seed}\0{what}\0{name}")
 
 
 def _refuse_unless(allowed: bool, error: BrokenVideoError) -> None:

@@ -106,11 +106,12 @@ def unreadable(path: Path, error: Exception) -> BrokenVideoError:
     if path.stat().st_size == 0:
         return BrokenVideoError(f"{path}: the file is empty", "copy or download it again")
     return BrokenVideoError(
-        f"{path}: not a video that can be decoded ({first_line(error)})", f"replace it, or {SKIP}"
+        f"{path}: not a video that can be decoded ({decoder_message(error)})",
+        f"replace it, or {SKIP}",
     )
 
 
-def first_line(error: Exception) -> str:
+def decoder_message(error: Exception) -> str:
     """A decoder's message without its error number, time stamp, file and source position."""
     lines = (getattr(error, "strerror", None) or str(error)).strip().splitlines()
     line = lines[0] if lines else type(error).__name__

@@ -73,6 +73,12 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"known: {', '.join(known)}"
 
 
+def first_line(error: Exception) -> str:
+    """The first line of a message that may be long."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
 @contextmanager
 def named(path: Path) -> Iterator[None]:
     """Give an OSError the path it is about: errors of writing to an open file have none."""

@@ -1,6 +1,5 @@
 """Sets of videos: a folder of video files or of frame folders, or one array file."""
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from latte.data.arrays import ARRAY_SUFFIXES, ArrayVideo, open_array
 from latte.data.errors import SKIP, BrokenVideoError, InputError
 from latte.data.frames import FRAME_SUFFIXES, FrameFolder
+from latte.data.hashing import file_sha256
 from latte.data.schema import Count, decode_json
 from latte.data.video import VIDEO_SUFFIXES, VideoInfo, probe_file, read_file
 
@@ -59,8 +59,7 @@ class FileVideo:
     def digest(self, frames: Sequence[int]) -> str:
         """Hash of the whole file: any byte of it may affect any frame."""
         try:
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return file_sha256(self.path)
         except OSError as error:
             raise BrokenVideoError(
                 f"{self.path}: cannot be read ({error.strerror})", f"check it, or {SKIP}"

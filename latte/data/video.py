@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from latte.data.containers import Stream, first_line, nearly_all, scan
+from latte.data.containers import Stream, decoder_message, nearly_all, scan
 from latte.data.decoders import chosen_decoder, decode, decoder_version
 from latte.data.errors import SKIP, BrokenVideoError, InputError
 
@@ -125,7 +125,7 @@ def _decode(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np
         hint = "; LATTE_DECODER=pyav may read it" if chosen_decoder() == "decord" else ""
         raise BrokenVideoError(
             f"{path}: {chosen_decoder()} cannot decode its {stream.codec} video "
-            f"({first_line(error)}){hint}",
+            f"({decoder_message(error)}){hint}",
             f"replace it, or {SKIP}",
         ) from error
 

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from latte.data.errors import InputError
+from latte.data.errors import InputError, first_line
 from latte.data.files import atomic_path
 
 FLOAT_DTYPES: Mapping[str, torch.dtype] = {
@@ -77,7 +77,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except SafetensorError as error:
         raise InputError(
-            f"{path}: cannot be read as safetensors ({_first_line(error)}): fetch it again"
+            f"{path}: cannot be read as safetensors ({first_line(error)}): fetch it again"
         ) from None
 
 
@@ -237,8 +237,3 @@ def _holds_more(path: Path, error: Exception) -> bool:
         head = file.read(2)
     # Tensors alone are pickled by protocol 2; a newer one was written by something else.
     return "GLOBAL" in str(error) or b"\x80\x02" < head <= b"\x80\x0f"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

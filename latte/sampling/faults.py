@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from latte.data.errors import InputError
+from latte.data.errors import InputError, first_line
 
 _NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
 
@@ -35,9 +35,8 @@ def fixable_faults(memory_advice: str, compile_advice: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise InputError(f"there is not enough memory {memory_advice}") from error
         if type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
-            reason = str(error).partition("\n")[0]
             raise InputError(
-                f"the network cannot be compiled here ({reason}): {compile_advice}"
+                f"the network cannot be compiled here ({first_line(error)}): {compile_advice}"
             ) from error
         raise
 

@@ -1,6 +1,5 @@
 """From noise to clips: the arithmetic of sampling, without files and processes."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from tqdm import tqdm
 from latte.autoencoder import Autoencoder, to_uint8
 from latte.config import LatteConfig
 from latte.data.errors import InputError
+from latte.data.hashing import hash64
 from latte.data.schema import Count, CountOrZero, NonNegative, check_fields
 from latte.diffusion import DiffusionSettings, GaussianDiffusion
 from latte.model import Latte
@@ -84,8 +84,7 @@ def check_guidance(config: LatteConfig, options: SamplingOptions) -> None:
 
 def random_stream(seed: int, index: int) -> torch.Generator:
     """The random numbers of sample `index`, and of no other: on the CPU, whatever the device."""
-    digest = hashlib.sha256(f"latte sample {seed} {index}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") % 2**63)
+    return torch.Generator().manual_seed(hash64(f"latte sample {seed} {index}") % 2**63)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
 """The class of each sample: a function of its number alone."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from latte.data.errors import InputError, nearest
+from latte.data.hashing import hash64
 
 BALANCED, RANDOM = "balanced", "random"
 
@@ -26,8 +26,7 @@ class LabelRule:
         if self.rule == BALANCED:
             return index % self.num_classes
         if self.rule == RANDOM:
-            digest = hashlib.sha256(f"latte sample label {self.seed} {index}".encode()).digest()
-            return int.from_bytes(digest[:8], "big") % self.num_classes
+            return hash64(f"latte sample label {self.seed} {index}") % self.num_classes
         return int(self.rule[index % len(self.rule)])
 
 

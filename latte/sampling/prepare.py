@@ -1,6 +1,5 @@
 """Everything before the first sample. Errors are found here; nothing is written."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 
 from latte.autoencoder import Autoencoder, open_autoencoder
 from latte.data.errors import InputError
+from latte.data.hashing import file_sha256
 from latte.diffusion import GaussianDiffusion
 from latte.model.checkpoints import Checkpoint, bundled_checkpoint, load_checkpoint
 from latte.sampling.faults import fixable_when_sampling
@@ -131,10 +131,8 @@ def _settings(
     device: torch.device,
 ) -> dict[str, Any]:
     """Everything a sample depends on besides its number (and, on a GPU, the batch size)."""
-    with path.open("rb") as file:
-        checkpoint = hashlib.file_digest(file, "sha256").hexdigest()
     return {
-        "checkpoint": checkpoint,
+        "checkpoint": file_sha256(path),
         "autoencoder": plan.autoencoder,
         "autoencoder_digest": autoencoder.digest,
         "labels": None if plan.labels is None else plan.labels.rule,

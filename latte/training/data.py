@@ -17,6 +17,7 @@ import numpy as np
 
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError
+from latte.data.hashing import hash64
 from latte.data.loading import Preparation, load_clip
 from latte.data.sources import VideoSet
 from latte.data.video import VideoInfo
@@ -202,8 +203,7 @@ def load_sample(task: tuple[Plan, Preparation]) -> Sample:
 
 def draw(seed: int, purpose: str, number: int) -> int:
     """A number of 64 bits that depends on these three alone."""
-    digest = hashlib.sha256(f"latte training {seed} {purpose} {number}".encode()).digest()
-    return int.from_bytes(digest[:8], "big")
+    return hash64(f"latte training {seed} {purpose} {number}")
 
 
 def _task_name(task: tuple[Plan, Preparation]) -> str:

@@ -3,7 +3,6 @@
 Besides `evaluation/generated.py` this is the one module of the suite that imports the generator.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from evaluation.similarity.hidden_states.measuring import Probe, measure_model_s
 from evaluation.similarity.hidden_states.noised import Denoiser, Encoder, Noising
 from evaluation.similarity.hidden_states.sites import Site, check_sites
 from latte.data.datasets import class_of
+from latte.data.hashing import file_sha256
 from latte.data.sources import Video
 from latte.data.transforms import OWN_FILTERS
 from latte.model import Latte
@@ -118,8 +118,6 @@ def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> Ope
     with fixable_when_sampling(place, 1):
         opened = planned_autoencoder(plan, loaded, place)
         model = build_model(loaded, place)
-    with checkpoint.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return OpenedModel(
         model=model,
         autoencoder=opened,
@@ -131,7 +129,7 @@ def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> Ope
         trained_on=_trained_on(loaded.settings),
         frame_size=loaded.config.input_size * opened.factor,
         device=place,
-        sha256=sha256,
+        sha256=file_sha256(checkpoint),
     )
 
 

@@ -3,7 +3,6 @@
 The generator's parts are known here by what they do, not by their types.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from latte.data.errors import InputError
+from latte.data.hashing import hash64
 
 Predict: TypeAlias = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Any]
 
@@ -75,8 +75,7 @@ def clip_noise(seed: int, number: int, shape: Sequence[int]) -> Tensor:
 
     It is the same at all timesteps, so that a curve over them shows the timestep alone.
     """
-    digest = hashlib.sha256(f"latte similarity {seed} {number}".encode()).digest()
-    stream = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") % 2**63)
+    stream = torch.Generator().manual_seed(hash64(f"latte similarity {seed} {number}") % 2**63)
     return torch.randn(*shape, generator=stream)
 
 
