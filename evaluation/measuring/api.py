@@ -36,7 +36,7 @@ def measure(
     real: "Videos | None",
     fake: "Videos",
     *,
-    metrics: Sequence[str] = ("fvd",),
+    metrics: str | Sequence[str] = ("fvd",),
     protocol: str | Protocol | None = None,
     network: str | None = None,
     weights: str | os.PathLike[str] | None = None,
@@ -71,7 +71,7 @@ def measure(
             of statistics), a data set's name, or clips in memory as uint8 (N, T, H, W, 3), RGB.
             None for metrics that look at generated videos alone.
         fake: generated videos, likewise.
-        metrics: names of metrics: "fvd", "fid", "kvd", "kid", "is", ….
+        metrics: one or several names of metrics: "fvd", "fid", "kvd", "kid", "is", ….
         protocol: a preset's name, a .toml file or a `Protocol`. By default stylegan-v, or shapes
             where the data set or the network is shapes.
         network: a feature network in place of the protocol's.
@@ -98,6 +98,7 @@ def measure(
         FailedMetricsError: some of several metrics cannot be measured; it holds the results of the
             others.
     """
+    metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
     if out is not None:
         check_writable(Path(out))
     named = real if isinstance(real, str) and real in DATASETS else None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.catalogue.inputs import refuse_statistics
-from evaluation.catalogue.registry import metric
+from evaluation.catalogue.registry import METRICS, metric
 from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import (
@@ -110,9 +110,11 @@ class Measurer:
     ) -> None:
         if 0 < resamples < MIN_RESAMPLES:
             raise InputError(
-                f"--resamples {resamples}: an interval needs at least {MIN_RESAMPLES}, or 0 for "
-                "none"
+                f"{resamples} resamples are too few for an interval: give at least "
+                f"{MIN_RESAMPLES}, or 0 for no intervals"
             )
+        if not metrics:
+            raise InputError(f"no metrics: name at least one of {', '.join(METRICS)}")
         self.protocol = protocol
         self.networks = networks or Networks()
         self.dataset, self.resamples, self.at_least = dataset, resamples, at_least

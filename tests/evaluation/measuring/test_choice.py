@@ -1,0 +1,42 @@
+"""Which protocol and which network a request means."""
+
+from dataclasses import replace
+
+import pytest
+
+from evaluation.measuring.choice import ProtocolChoice, dataset_videos, default_network
+from evaluation.protocol.presets import LATTE, SHAPES, STYLEGAN_V
+from latte.data.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("stated", "protocol"),
+    [
+        ({}, STYLEGAN_V),
+        ({"dataset": "shapes"}, SHAPES),
+        ({"network": "shapes"}, SHAPES),
+        ({"protocol": "latte", "dataset": "taichi-hd"}, replace(LATTE, real_stride=6)),
+        ({"protocol": SHAPES, "seed": 3}, replace(SHAPES, seed=3)),
+        ({"protocol": "shapes", "num_videos": 9}, replace(SHAPES, num_real=9, num_fake=9)),
+        ({"num_frames": 32, "settings": ["mirror=both"]}, None),
+    ],
+)
+def test_what_is_left_out_follows_from_the_rest(stated, protocol):
+    expected = protocol or replace(STYLEGAN_V, num_frames=32, mirror="both")
+    assert ProtocolChoice(**stated).protocol_for() == expected
+
+
+def test_videos_at_a_path_are_of_no_known_split(tmp_path):
+    assert ProtocolChoice().protocol_for(tmp_path).split == "given"
+
+
+def test_weights_without_a_name_belong_to_the_network_of_the_only_metric():
+    assert default_network(("fid",), STYLEGAN_V, None) == "inception"
+    assert default_network(("fvd", "fid"), STYLEGAN_V, None) == "i3d"
+    with pytest.raises(InputError, match="looks at frames"):
+        default_network(("fvd",), STYLEGAN_V, "inception")
+
+
+def test_a_data_set_gives_the_split_that_the_protocol_names():
+    assert len(dataset_videos("shapes", SHAPES).videos) == 2048
+    assert len(dataset_videos("shapes", replace(SHAPES, split="published")).videos) == 10_000
