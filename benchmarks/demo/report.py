@@ -228,7 +228,7 @@ def strips(sets: Mapping[str, VideoSet]) -> list[Strip]:
 
 
 def sample_strips(videos: VideoSet) -> list[Strip]:
-    """The samples that are already made, with the class that each was asked for."""
+    """The clips that are already sampled, with their requested classes."""
     return [
         Strip(
             label=video.name if video.label is None else CLASS_NAMES[video.label],

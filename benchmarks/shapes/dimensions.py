@@ -34,14 +34,14 @@ LEVEL = 0.95
 RIM = 2  # width of the background, in pixels from the edge of a frame
 MOVING_SHARE = 0.05  # share of the pixels that has to change, as in VBench's optical flow
 MIN_CHANGE = 255 / 8  # grey levels
-MIN_PROBABILITY = 0.85  # from which VBench counts an action
+MIN_PROBABILITY = 0.85  # VBench counts actions from here on
 
 
 @dataclass(frozen=True, kw_only=True)
 class StandIn:
     """The replacement for a network of VBench."""
 
-    what: str  # for a reader
+    what: str  # description for a reader
     yes_or_no: bool = False  # whether a clip scores 0 or 1
 
 

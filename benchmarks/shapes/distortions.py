@@ -127,7 +127,7 @@ class Distortion:
     """A function of a clip, and the meaning of its strength."""
 
     distort: Distort
-    of: Literal["space", "time"]
+    domain: Literal["space", "time"]
     strength: str  # what the strength is, with its unit
     none: float = 0.0  # strength at which nothing changes
     skips: bool = False  # frame k is frame k · strength of the original

@@ -157,7 +157,7 @@ def sampling_text(options: SamplingOptions) -> str:
 
 
 def with_clips(videos: VideoSet, count: int, *, workers: int) -> VideoSet:
-    """The set with its first `count` samples made, to be shown as well as measured."""
+    """The set with its first `count` clips sampled, to be shown as well as measured."""
     first = [video for video in videos.videos[:count] if isinstance(video, GeneratedVideo)]
     clips = map_in_order(_sample, first, workers=min(workers, count), label=lambda v: v.name)
     sampled: list[Video] = []

@@ -1,7 +1,7 @@
 """Methods on the embedded data set: the bundled Latte, and stand-ins with known distortions.
 
-Published tables ask the same questions of methods that cannot be had at the scales `tiny` and
-`small`; here any machine can measure them, by metrics with names of their own. One cell a method.
+The methods of published tables are not available at the scales `tiny` and `small`. Any machine can
+measure these instead, by metrics with names of their own. Each method is one cell.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -67,7 +67,7 @@ class ShapesRequest(WorkOptions):
 
 SCALES: Mapping[Scale, ShapesRequest] = MappingProxyType(
     {
-        "tiny": ShapesRequest(),  # as the demo: a store shared by both has the features already
+        "tiny": ShapesRequest(),  # shares features with the demo
         "small": ShapesRequest(num_videos=4 * NUM_VIDEOS, sampling=replace(SAMPLING, steps=100)),
     }
 )
@@ -110,7 +110,7 @@ class MethodTask:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name for messages."""
         return f"{self.label}, seed {self.seed}"
 
 

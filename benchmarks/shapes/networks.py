@@ -7,7 +7,7 @@ NAMES = ("shapes", "shapes-frame")
 
 @cache
 def embedded_networks() -> tuple[tuple[str, int, str], ...]:
-    """Name, version and hash of the weights of each: what their numbers depend on."""
+    """Name, version and hash of the weights of each network, on which numbers depend."""
     from evaluation.networks.registry import network
     from evaluation.networks.weights import locate_weights
 

@@ -10,7 +10,7 @@ from latte.data.sources import VideoSet
 
 REAL, HELD_OUT = "real videos", "held-out real videos"
 NUM_VIDEOS = 256  # default size of each set
-KEYED_LABELS: Mapping[str, str] = {HELD_OUT: "second draw of real videos"}  # in keys of cells
+KEYED_LABELS: Mapping[str, str] = {HELD_OUT: "second draw of real videos"}  # names in keys
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ OF_HELD_OUT = (
 OF_REAL = "The real videos that the others are measured against; not ranked."
 REFERENCE = "The reference that the others are measured against."
 METHODS_ARE_STAND_INS = (
-    "The methods of the paper cannot be had at this scale: real videos with one known distortion "
-    "stand in for them."
+    "The methods of the paper are not available at this scale: real videos with one known "
+    "distortion stand in for them."
 )
 METRICS_ARE_SMALL = (
     "Metrics that end in -shapes use the small embedded networks. They cannot be compared with the "
@@ -90,7 +90,7 @@ def methods_table(measured: MeasuredMethods, metrics: Sequence[str], scale: Scal
 
 
 def standings_by_metric(measured: MeasuredMethods, metrics: Sequence[str]) -> list[Standing]:
-    """How the held-out real videos and the model stand beside the stand-ins.
+    """Standings of the held-out real videos and of the model beside the stand-ins.
 
     Methods and stand-ins without a value are left out.
     """
@@ -156,7 +156,7 @@ def dimensions_table(measured: MeasuredMethods, titles: Mapping[str, str], scale
 
 
 def standings_by_dimension(measured: MeasuredMethods, titles: Mapping[str, str]) -> list[str]:
-    """For the held-out videos and the model: how many stand-ins have lower and higher scores."""
+    """Numbers of stand-ins with lower and higher scores than held-out videos and the model."""
     others = [label for label in DISTORTED if label in measured.cells]
     sentences = []
     for method in (HELD_OUT, measured.model):
@@ -175,7 +175,7 @@ def standings_by_dimension(measured: MeasuredMethods, titles: Mapping[str, str])
 
 
 def counts(own: Cell, others: Iterable[Cell]) -> tuple[int, int, int]:
-    """How many cells lie below `own`, how many above, and how many do not differ significantly.
+    """Numbers of cells below `own`, above it, and not significantly different from it.
 
     Cells differ where their intervals, by all their digits, have no point in common: a cautious
     rule, since intervals that overlap a little may belong to values that differ. Without an

@@ -18,7 +18,7 @@ from latte.training.snapshot import Snapshot
 
 NUM_CLIPS = 256
 RESAMPLES = 400  # latte-eval's default
-MIN_CLIPS = 2  # of each set
+MIN_CLIPS = 2  # per set
 
 
 def fvd(snapshot: Snapshot, num_clips: int = NUM_CLIPS) -> Mapping[str, float]:

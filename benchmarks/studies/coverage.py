@@ -37,7 +37,7 @@ from reports.document import Report
 from reports.provenance import Provenance
 from reports.table import Table
 
-DEGREES = 5  # of Student's t, for heavy tails
+DEGREES = 5  # degrees of freedom of Student's t, for heavy tails
 CASE_COLUMNS = ("D", "N, M", "scale, shift")
 LIMITS_CAPTION = (
     "The distance of the distributions, its expected value for so many samples, and its "
@@ -130,7 +130,7 @@ class CoverageRequest:
     """How much is simulated, and how the work is done."""
 
     repetitions: int = 300  # draws of each case
-    resamples: int = 400  # of each interval
+    resamples: int = 400  # bootstrap resamples of an interval
     reference: int = 3000  # draws for the expected value
     seed: int = 0
     cases: tuple[Case, ...] = CASES

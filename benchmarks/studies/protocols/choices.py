@@ -60,7 +60,8 @@ def changes(base: Protocol, choice: Choice) -> list[Deviation]:
     ['stride 2 instead of 1']
     """
     fields = base.affecting_fields()
-    changed = {each.field: each for each in differences({**fields, **choice.changes}, fields)}
+    found = differences({**fields, **choice.changes}, fields)
+    changed = {deviation.field: deviation for deviation in found}
     for real, (fake, shared) in BOTH_SETS.items():
         if real in changed and changed.get(fake) == replace(changed[real], field=fake):
             changed[real] = replace(changed[real], field=shared)

@@ -22,16 +22,16 @@ from latte.data.clips import candidates
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 
-MIN_CLIPS = 2  # of each set
+MIN_CLIPS = 2  # per set
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceResult:
-    """What a choice makes of the number, or why it cannot be made."""
+    """The number under a choice, or why the choice cannot be made."""
 
     choice: Choice
     result: Result | None = None
-    change: Interval | None = None  # of value − base value; None without intervals
+    change: Interval | None = None  # interval of value − base value
     error: InputError | None = None
 
 
@@ -85,12 +85,12 @@ def measure(bench: Bench) -> tuple[Result, list[ChoiceResult]]:
         InputError: the base protocol itself cannot be measured.
     """
     networks = Networks(bench.options, bench.weights)
-    found = choices(bench.base, network(bench.base.network))
+    alternatives = choices(bench.base, network(bench.base.network))
     networks.open(bench.base)  # an error of the base protocol's network ends the study
     # Every network sees the base protocol's clips in the one pass in which they are decoded.
-    protocols = [replace(bench.base, **c.changes) for c in found if c.family == "network"]
+    protocols = [replace(bench.base, **c.changes) for c in alternatives if c.family == "network"]
     base = _measure(bench, bench.base, None, networks, also=_opened(networks, protocols))
-    return base.result, [_choice_result(bench, choice, base, networks) for choice in found]
+    return base.result, [_choice_result(bench, choice, base, networks) for choice in alternatives]
 
 
 def _choice_result(

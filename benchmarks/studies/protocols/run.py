@@ -33,7 +33,7 @@ class ProtocolsRequest(WorkOptions):
     fake: Path | None = None
     base: str | None = None  # name or file; None: shapes, or stylegan-v for given videos
     settings: tuple[str, ...] = ()  # FIELD=VALUE, changes of the base protocol
-    network: str | None = None  # in place of the base protocol's
+    network: str | None = None  # replaces the base protocol's
     weights: Path | None = None
     num_videos: int | None = None  # clips of each set
     resamples: int = 400

@@ -18,17 +18,16 @@ BETTER = "Taken for better videos."
 LIMIT = 1000.0  # effects beyond are drawn here
 
 
-def heat_map(found: Findings) -> Drawing:
+def heat_map(noticed: Findings) -> Drawing:
     """Distortions × metrics: the weakest strength that is noticed, the earlier the darker."""
-    by_pair = {(each.distortion, each.metric): each for each in found.each}
-    steps = max(each.num_steps for each in found.each)
+    steps = max(finding.num_steps for finding in noticed.findings)
     ends = {1: " (weakest)", steps: " (strongest)"}
     heat = HeatMap(
-        rows=tuple(f"{name} ({DISTORTIONS[name].strength})" for name in found.distortions),
-        columns=tuple(found.metrics),
+        rows=tuple(f"{name} ({DISTORTIONS[name].strength})" for name in noticed.distortions),
+        columns=tuple(noticed.metrics),
         cells=tuple(
-            tuple(_heat_cell(by_pair[name, metric], steps) for metric in found.metrics)
-            for name in found.distortions
+            tuple(_heat_cell(noticed.by_pair[name, metric], steps) for metric in noticed.metrics)
+            for name in noticed.distortions
         ),
         levels=tuple(f"{step}{ends.get(step, '')}" for step in range(steps, 0, -1)),
     )
@@ -41,8 +40,8 @@ def heat_map(found: Findings) -> Drawing:
         description="The weakest strength of each distortion that each metric notices.",
         caption=(
             "The weakest strength from which on a metric notices a distortion as worse; darker "
-            f"cells are noticed earlier. Distortions in space: {_names(found, 'space')}; in time: "
-            f"{_names(found, 'time')}."
+            f"cells are noticed earlier. Distortions in space: {_names(noticed, 'space')}; in "
+            f"time: {_names(noticed, 'time')}."
         ),
     )
 
@@ -55,8 +54,8 @@ def _heat_cell(finding: Finding, steps: int) -> HeatCell:
     return HeatCell(text=f"{finding.strength:.3g}", level=steps - finding.step)
 
 
-def _names(found: Findings, domain: str) -> str:
-    return ", ".join(x for x in found.distortions if DISTORTIONS[x].of == domain) or "none"
+def _names(noticed: Findings, domain: str) -> str:
+    return ", ".join(x for x in noticed.distortions if DISTORTIONS[x].domain == domain) or "none"
 
 
 def curves(bench: Bench, frame: pd.DataFrame) -> Drawing:

@@ -21,37 +21,44 @@ class Finding:
 
     @property
     def is_noticed(self) -> bool:
-        """As worse: what a metric is for."""
+        """Noticed as worse, as a metric should."""
         return self.step is not None and self.worse
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Every metric beside every distortion that could be made."""
+    """Every metric beside every distortion."""
 
-    each: tuple[Finding, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def by_pair(self) -> dict[tuple[str, str], Finding]:
+        """The findings by distortion and metric."""
+        return {(finding.distortion, finding.metric): finding for finding in self.findings}
 
     @property
     def distortions(self) -> list[str]:
-        """Those that could be made, in their order."""
-        return list(dict.fromkeys(finding.distortion for finding in self.each))
+        """The distortions, in their order."""
+        return list(dict.fromkeys(finding.distortion for finding in self.findings))
 
     @property
     def metrics(self) -> list[str]:
         """Titles of the metrics."""
-        return list(dict.fromkeys(finding.metric for finding in self.each))
+        return list(dict.fromkeys(finding.metric for finding in self.findings))
 
     def of(self, metric: str) -> list[Finding]:
         """One metric beside every distortion."""
-        return [finding for finding in self.each if finding.metric == metric]
+        return [finding for finding in self.findings if finding.metric == metric]
 
-    def noticed(self, metric: str, domain: str) -> int:
+    def count(self, metric: str, domain: str) -> int:
         """How many distortions of "space" or "time" a metric notices."""
-        return sum(f.is_noticed and DISTORTIONS[f.distortion].of == domain for f in self.of(metric))
+        return sum(
+            f.is_noticed and DISTORTIONS[f.distortion].domain == domain for f in self.of(metric)
+        )
 
     def total(self, domain: str) -> int:
         """How many distortions of "space" or "time" were tried."""
-        return sum(DISTORTIONS[name].of == domain for name in self.distortions)
+        return sum(DISTORTIONS[name].domain == domain for name in self.distortions)
 
 
 def findings(frame: pd.DataFrame, names: Iterable[str], metrics: Sequence[str]) -> Findings:

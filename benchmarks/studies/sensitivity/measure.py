@@ -20,7 +20,7 @@ from latte.data.sources import VideoSet
 
 Array = NDArray[np.float64]
 Strengths = Mapping[str, tuple[float, ...]]  # by distortion, ascending
-GROUPS = 10  # of the jackknife
+GROUPS = 10  # jackknife groups
 UNDISTORTED = "none"  # the distortion of the undistorted draws
 
 STRENGTHS: Strengths = MappingProxyType(

@@ -107,7 +107,7 @@ class Baseline:
     """The range of a metric over undistorted videos."""
 
     mean: float
-    half_width: float  # of the prediction interval: another draw lies within it 19 times of 20
+    half_width: float  # prediction interval: 95 % of other draws lie within it
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Baseline":

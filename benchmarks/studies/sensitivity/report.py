@@ -58,16 +58,16 @@ def write_sensitivity(out: Path, study: Study) -> str:
     """
     frame = study.frame[~study.frame.distortion.isin(list(study.impossible))]
     bench = study.bench
-    found = findings(frame, bench.strengths, study.titles)
+    noticed = findings(frame, bench.strengths, study.titles)
     table = replace(
-        noticed_table(found, bench.strengths, study.impossible, len(bench.draws)),
+        noticed_table(noticed, bench.strengths, study.impossible, len(bench.draws)),
         provenance=(study.provenance,),
     )
-    summary = summary_table(found)
-    drawings = [heat_map(found), curves(bench, frame)]
+    summary = summary_table(noticed)
+    drawings = [heat_map(noticed), curves(bench, frame)]
     report = Report(
         title=f"Sensitivity: {TITLE[0].lower()}{TITLE[1:]}",
-        lead=_lead(found),
+        lead=_lead(noticed),
         blocks=(
             bare(summary),
             drawings[0].block,
@@ -87,20 +87,19 @@ def write_sensitivity(out: Path, study: Study) -> str:
 
 
 def noticed_table(
-    found: Findings, strengths: Strengths, impossible: Mapping[str, Impossible], draws: int
+    noticed: Findings, strengths: Strengths, impossible: Mapping[str, Impossible], draws: int
 ) -> Table:
     """Distortions × metrics: the smallest strength from which on every one is noticed."""
-    cells = {(each.distortion, each.metric): _strength_cell(each) for each in found.each}
     rows = []
     for name, tried in strengths.items():
         known = DISTORTIONS[name]
         if name in impossible:
             reason = f"Not at {impossible[name].strength:g}: {impossible[name].error}"
-            own = dict.fromkeys(found.metrics, Cell(reason=reason))
+            own = dict.fromkeys(noticed.metrics, Cell(reason=reason))
         else:
-            own = {metric: cells[name, metric] for metric in found.metrics}
+            own = {x: _strength_cell(noticed.by_pair[name, x]) for x in noticed.metrics}
         label = f"{name} ({known.strength}; {tried[0]:.3g} … {tried[-1]:.3g})"
-        rows.append(Row(label=label, section=DOMAINS[known.of], cells=own))
+        rows.append(Row(label=label, section=DOMAINS[known.domain], cells=own))
     return Table(
         title="From which strength on a metric notices a distortion",
         caption=(
@@ -109,12 +108,12 @@ def noticed_table(
             f"20 (mean ± t · s · √(1 + 1/{draws}) over {draws} undistorted sets)."
         ),
         label_heading="Distortion (strength; from … to)",
-        columns=tuple(Column(key=metric, title=metric) for metric in found.metrics),
+        columns=tuple(Column(key=metric, title=metric) for metric in noticed.metrics),
         rows=tuple(rows),
     )
 
 
-def summary_table(found: Findings) -> Table:
+def summary_table(noticed: Findings) -> Table:
     """Metrics × what they notice: distortions as worse in space and in time, and how early."""
     return Table(
         title=TITLE,
@@ -130,17 +129,17 @@ def summary_table(found: Findings) -> Table:
             Column(key="missed", title="Not noticed"),
             Column(key="better", title="Taken for better"),
         ),
-        rows=tuple(_summary_row(found, metric) for metric in found.metrics),
+        rows=tuple(_summary_row(noticed, metric) for metric in noticed.metrics),
     )
 
 
-def _summary_row(found: Findings, metric: str) -> Row:
-    own = found.of(metric)
-    steps = [each.step for each in own if each.step is not None and each.worse]
-    missed = [each.distortion for each in own if each.step is None]
-    better = [each.distortion for each in own if each.step is not None and not each.worse]
+def _summary_row(noticed: Findings, metric: str) -> Row:
+    own = noticed.of(metric)
+    steps = [x.step for x in own if x.step is not None and x.worse]
+    missed = [x.distortion for x in own if x.step is None]
+    better = [x.distortion for x in own if x.step is not None and not x.worse]
     counts = {
-        domain: Cell(text=f"{found.noticed(metric, domain)} of {found.total(domain)}")
+        domain: Cell(text=f"{noticed.count(metric, domain)} of {noticed.total(domain)}")
         for domain in DOMAINS
     }
     return Row(
@@ -162,11 +161,11 @@ def _strength_cell(finding: Finding) -> Cell:
     return Cell(text=f"{finding.strength:.3g}", notes=() if finding.worse else (BETTER,))
 
 
-def _lead(found: Findings) -> str:
+def _lead(noticed: Findings) -> str:
     """Which metrics notice most in space and in time, and which least."""
     sentences = []
     for domain, where in DOMAINS.items():
-        counts = {metric: found.noticed(metric, domain) for metric in found.metrics}
+        counts = {metric: noticed.count(metric, domain) for metric in noticed.metrics}
         names = {
             count: ", ".join(metric for metric in counts if counts[metric] == count)
             for count in counts.values()
@@ -174,7 +173,7 @@ def _lead(found: Findings) -> str:
         most, fewest = max(names), min(names)
         rest = f"; {fewest} by {names[fewest]}" if fewest < most else ""
         sentences.append(
-            f"{where} {most} of {found.total(domain)} distortions are noticed by {names[most]}"
+            f"{where} {most} of {noticed.total(domain)} distortions are noticed by {names[most]}"
             f"{rest}."
         )
     return " ".join(sentences)

@@ -32,7 +32,7 @@ class SensitivityRequest(WorkOptions):
     real: Path | None = None  # None: the embedded data set
     network: str | None = None  # network of clips in place of the protocol's
     weights: Mapping[str, Path] = field(default_factory=dict)  # files by network
-    metrics: tuple[str, ...] = ()  # of the catalogue; all without names
+    metrics: tuple[str, ...] = ()  # names; all metrics without
     num_videos: int | None = None  # size of each set
     draws: int = DRAWS  # undistorted sets
     seed: int = 0
@@ -42,7 +42,7 @@ def run(out: Path, request: SensitivityRequest) -> None:
     """Measure every distortion by every metric; write the documents into `out`, print the table.
 
     Raises:
-        InputError: too few videos, or a network that cannot be had.
+        InputError: too few videos, or a network that is not available.
     """
     started = time.monotonic()
     bench = open_bench(request, out)
@@ -56,7 +56,7 @@ def open_bench(request: SensitivityRequest, out: Path) -> Bench:
     """The sets, and the networks of all metrics.
 
     Raises:
-        InputError: too few videos, or a network that cannot be had.
+        InputError: too few videos, or a network that is not available.
     """
     sets = request.draws + 1
     embedded = request.real is None or (request.network or "").startswith("shapes")

@@ -42,7 +42,7 @@ MEGABYTE = 1024.0  # kilobytes, the unit of getrusage
 class SpeedRequest:
     """What is measured."""
 
-    num_clips: int = 2048  # of the larger extraction
+    num_clips: int = 2048  # clips of the larger extraction
     with_demo: bool = True
 
 
@@ -139,7 +139,7 @@ def i3d_seconds(clips: int = 6) -> tuple[float, float]:
 
 
 def interval_seconds(count: int = 2048, num_features: int = 400) -> tuple[float, float]:
-    """Seconds for an interval of a distance: by 1,000 bootstrap resamples, and as FVD's is made."""
+    """Seconds for an interval of a distance: by 1,000 bootstrap resamples, and as FVD makes it."""
     random = np.random.default_rng(0)
     x, y = random.standard_normal((2, count, num_features)).astype(np.float32)
     started = time.perf_counter()

@@ -52,7 +52,7 @@ IMPLEMENTATIONS = (
     Implementation("ours", "bf16"),
     Implementation("ours", "bf16", compiled=True),
 )
-FEWER = (*IMPLEMENTATIONS[:3], *IMPLEMENTATIONS[6:])  # for tasks that take long
+FEWER = (*IMPLEMENTATIONS[:3], *IMPLEMENTATIONS[6:])  # timed where a task takes long
 PEAK_SIZES = {"cpu": 2048, "cuda": 8192}  # square matrices that reach a machine's peak
 DTYPES: Mapping[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TITLES: Mapping[Task, str] = {
@@ -85,7 +85,7 @@ class Race:
 
     model: str
     task: Task
-    flops: float  # of the task once, by our network
+    flops: float  # our network's, for the task once
     seconds: Mapping[Implementation, float]
     missing: Mapping[Implementation, str]  # why an implementation has no time
     peak: Mapping[Precision, float]  # FLOP/s of a large matrix product, in the same run
@@ -207,7 +207,7 @@ def needed_bytes(config: LatteConfig, tasks: Sequence[Task]) -> float:
     numbers = 4.0 * cost(config).parameters
     layer = 4.0 * config.num_frames * config.patches_per_frame * config.hidden_size
     scores = 4.0 * config.num_frames * config.num_heads * config.patches_per_frame**2
-    # Our weights, diffusers' copy of most, and those that autocast keeps in 16 bits.
+    # Our weights, diffusers' copy of most of them, and autocast's copies in 16 bits.
     needed = 2.3 * numbers + 2 * (20 * layer + 3 * scores)
     if "training" in tasks:
         # Gradients, and for each of three networks AdamW's moments and the averages.
@@ -293,7 +293,7 @@ def run(out: Path, request: GeneratorSpeedRequest) -> None:
         title="Speed of the generator",
         lead=" ".join(race.sentence for race in races),
         tables=[table(races, record)],
-        section="speed-generator",  # as the folder
+        section="speed-generator",  # the folder's name
     )
     publish(document, out)
 

@@ -21,7 +21,7 @@ def race(
     for _ in range(repetitions):
         for name, job in jobs.items():
             times[name].append(seconds(job, device))
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(runs) for name, runs in times.items()}
 
 
 def seconds(job: Callable[[], object], device: torch.device) -> float:

@@ -26,7 +26,7 @@ class CheckpointFvd:
     table: pd.DataFrame  # columns COLUMNS, intervals of 95 %
     num_videos: int  # size of each set
     sampling: SamplingOptions
-    fingerprint: str  # of the protocol
+    fingerprint: str  # the protocol's
 
     def __str__(self) -> str:
         return (

@@ -227,7 +227,7 @@ def _sample_blocks(run: TrainingRun) -> Iterator[Block]:
 
 
 def _parameters(run: TrainingRun) -> str:
-    """As the newest checkpoint has them; the configuration alone does not tell the classes."""
+    """Parameters of the newest checkpoint: the configuration alone lacks the number of classes."""
     if not run.checkpoints:
         return "not known before the first checkpoint"
     config = load_checkpoint(list(run.checkpoints.values())[-1]).config

@@ -19,8 +19,8 @@ class TrainingReportRequest(WorkOptions):
     folder: Path
     fvd: bool = False  # measure FVD-shapes of every checkpoint; the fields below are for that
     num_videos: int = NUM_VIDEOS  # samples of each checkpoint
-    steps: int | None = None  # of DDIM; None: as the demo samples
-    guidance_scale: float | None = None  # None: as the demo samples
+    steps: int | None = None  # DDIM steps; None: the demo's
+    guidance_scale: float | None = None  # None: the demo's
 
 
 def run(out: Path, request: TrainingReportRequest) -> None:

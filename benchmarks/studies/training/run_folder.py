@@ -25,21 +25,21 @@ class TrainingRun:
 
     @property
     def name(self) -> str:
-        """Of the folder."""
+        """The folder's name."""
         return self.folder.resolve().name
 
     @cached_property
     def checkpoints(self) -> dict[int, Path]:
         """Averaged weights by step, ascending."""
-        found = (self.folder / "checkpoints").glob("*/ema.safetensors")
-        by_step = {int(path.parent.name): path for path in found if path.parent.name.isdigit()}
+        paths = (self.folder / "checkpoints").glob("*/ema.safetensors")
+        by_step = {int(path.parent.name): path for path in paths if path.parent.name.isdigit()}
         return dict(sorted(by_step.items()))
 
     @property
     def samples(self) -> dict[int, Path]:
         """Contact sheets by step, ascending."""
-        found = (self.folder / "samples").glob("*.png")
-        return dict(sorted((int(path.stem), path) for path in found if path.stem.isdigit()))
+        paths = (self.folder / "samples").glob("*.png")
+        return dict(sorted((int(path.stem), path) for path in paths if path.stem.isdigit()))
 
 
 def open_run(folder: Path) -> TrainingRun:
