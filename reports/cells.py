@@ -1,12 +1,11 @@
 """What a table is made of: cells with numbers, texts or reasons; columns; rows."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
-from reports.numbers import decimals_of, number_text, true_minus, with_interval
+from reports.numbers import check_interval, decimals_of, number_text, true_minus, with_interval
 
 Mark = Literal["published", "measured"]
 Direction = Literal["lower", "higher"]
@@ -36,13 +35,7 @@ class Cell:
     significant: bool | None = None  # whether it differs from the best; None: not tested
 
     def __post_init__(self) -> None:
-        if (self.low is None) != (self.high is None):
-            raise ValueError("an interval has two ends: give low and high, or neither")
-        numbers = [x for x in (self.value, self.low, self.high) if x is not None]
-        if not all(math.isfinite(x) for x in numbers):
-            raise ValueError(f"a cell holds finite numbers or a reason for none, got {numbers}")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"an interval's low end {self.low} is above its high end {self.high}")
+        check_interval("a cell of a table", self.value, self.low, self.high)
         if self.is_empty and not self.reason:
             raise ValueError("an empty cell needs the reason why it is empty")
 

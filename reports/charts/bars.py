@@ -25,7 +25,7 @@ from reports.charts.style import (
     plain_text,
     styles_for,
 )
-from reports.numbers import decimals_of, number_text, percent
+from reports.numbers import check_interval, decimals_of, number_text, percent
 
 Order = Literal["given", "ascending", "descending", "effect"]
 MAX_TICKS = 6  # on a logarithmic axis
@@ -49,12 +49,7 @@ class Bar:
     family: str | None = None  # None: the label is its own family
 
     def __post_init__(self) -> None:
-        if (self.low is None) != (self.high is None):
-            raise ValueError(f"{self.label}: an interval has two ends: give low and high")
-        if not all(math.isfinite(x) for x in self.numbers):
-            raise ValueError(f"{self.label}: a bar shows finite numbers, got {self.numbers}")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"{self.label}: the interval's low end is above its high end")
+        check_interval(self.label, self.value, self.low, self.high)
 
     @property
     def numbers(self) -> list[float]:

@@ -1,4 +1,7 @@
-"""How LaTeX writes characters that it does not take as they are, with T1 fonts and no package."""
+"""How LaTeX writes characters that it does not take as they are, with T1 fonts and no package.
+
+A table of our own: pylatexenc writes some with commands that no package here has (`\\textfrac`).
+"""
 
 import re
 
