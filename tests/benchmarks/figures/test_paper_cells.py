@@ -7,22 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
 from PIL import Image
 
-import latte.cli.app
 from benchmarks.cells.cache import MeasuredCells, read_cells
 from benchmarks.cells.executors import Job, Resources, read_job
 from benchmarks.figures import paper_cells, paper_measuring
 from benchmarks.figures.designs import (
     BASELINE,
     FROM_IMAGES,
-    ONLY_VIDEO,
-    PAPER,
     ROTARY,
     SIZES,
     STRIDES,
-    TEMPORAL_MASK,
     Design,
 )
 from benchmarks.figures.paper import DATASET, SAMPLES, PaperTraining
@@ -41,7 +36,6 @@ from benchmarks.figures.requests import TrainingRequest
 from evaluation.networks import weights
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_video_set
-from latte.sampling.official import official_options
 from latte.training.config import load_config
 
 
@@ -273,67 +267,6 @@ def test_the_commands_measure_all_real_videos_however_few(tmp_path: Path, run_cl
     assert strides == [("FVD-shapes", 1), ("FVD-shapes", 3), ("FID-shapes", 1)]
 
 
-def test_seeds_have_other_noise_and_the_official_sampler(tmp_path: Path) -> None:
-    command = typer.main.get_command(latte.cli.app.app).commands["sample"]
-    official = official_options(DATASET, None)
-    for seed in (0, 1):
-        words = task_of(tmp_path, seed=seed).sample_command(20_000)
-        given = command.make_context("sample", words[words.index("sample") + 1 :]).params
-        assert given["seed"] == seed
-        assert (given["method"], given["steps"]) == (official.method, official.steps)
-        assert given["num_samples"] == SAMPLES
-        assert given["precision"] == "fp16"  # as official samples are made, and those of Table 3
-
-
-def test_keys_are_over_what_decides_the_weights_and_the_values(tmp_path: Path) -> None:
-    task = task_of(tmp_path, design=FROM_IMAGES)
-    moved = replace(
-        task, data_root=tmp_path / "moved", folder=tmp_path / "x", resources=Resources(gpus=2)
-    )
-    assert (moved.training_key, moved.key) == (task.training_key, task.key)
-    elsewhere = tuple(each.replace("DiT-XL", "elsewhere/DiT-XL") for each in task.settings)
-    assert elsewhere != task.settings
-    assert replace(task, settings=elsewhere).key == task.key
-    measurements = [
-        replace(task, strides=(1,)),
-        replace(task, steps=task.steps[1:]),
-        replace(task, seed=1),  # of the samples' noise
-    ]
-    assert {each.training_key for each in measurements} == {task.training_key}
-    trainings = [
-        replace(task, initial="another file"),
-        replace(task, vae="another autoencoder"),
-        replace(task, settings=(*task.settings, "training.seed=1")),
-    ]
-    assert len({task.training_key, *(each.training_key for each in trainings)}) == 4
-    assert len({task.key, *(each.key for each in (*measurements, *trainings))}) == 7
-
-
-def test_a_value_that_is_the_usual_one_orphans_no_training(tmp_path: Path) -> None:
-    task = task_of(tmp_path, design=BASELINE)
-    usual = ("data.images_per_clip=0", "training.weight_decay=0.0", "diffusion.schedule=linear")
-    output = ("output.checkpoint_every=100", "output.log_every=7")
-    assert replace(task, settings=(*task.settings, *usual, *output)).key == task.key
-    other = replace(task, settings=(*task.settings, "diffusion.schedule=cosine"))
-    assert other.training_key != task.training_key
-
-
-def test_fewer_gpus_make_the_same_batch_in_several_passes(tmp_path: Path) -> None:
-    batches = set()
-    for nodes, gpus in ((1, 1), (1, 2), (1, 4), (1, 8), (2, 4), (4, 1)):
-        request = request_in(tmp_path, gpus=gpus, nodes=nodes, executor="slurm")
-        command = paper_training(BASELINE, 0, request).train_command()
-        assert f"--nproc_per_node={gpus}" in command
-        assert ("--standalone" in command) == (nodes == 1)
-        table = load_config("faceforensics", settings_in(command)).training
-        batches.add(table.batch_size * table.accumulate * gpus * nodes)
-    assert batches == {40}
-    assert request_in(tmp_path, nodes=2, executor="slurm").resources.gpus == 4
-    for gpus, nodes in ((3, 1), (8, 2)):
-        with pytest.raises(InputError, match=f"--nodes {nodes} --gpus {gpus}: the paper's batch "):
-            request_in(tmp_path, gpus=gpus, nodes=nodes, executor="slurm")
-
-
 def test_gpus_are_needed_here_only_where_the_jobs_run_here(tmp_path: Path) -> None:
     def names(**more: object) -> list[str]:
         return [x.name for x in requirements([BASELINE], request_in(tmp_path, **more))[BASELINE]]
@@ -341,15 +274,6 @@ def test_gpus_are_needed_here_only_where_the_jobs_run_here(tmp_path: Path) -> No
     assert "4 GPUs" in names(gpus=4)
     assert "8 GPUs" not in names(executor="slurm")
     assert "the package submitit" in names(executor="slurm")
-
-
-def test_joint_training_has_the_batch_of_its_own_configuration() -> None:
-    official = load_config("faceforensics-joint")
-    for design in (ONLY_VIDEO, TEMPORAL_MASK):
-        config = PAPER.config_of(design)
-        assert config.training.batch_size == official.training.batch_size == 4
-        assert config.data.images_per_clip == official.data.images_per_clip
-    assert PAPER.config_of(BASELINE).training.batch_size == 5
 
 
 def test_a_local_autoencoder_is_trained_with_and_known_by_its_content(tmp_path: Path) -> None:
