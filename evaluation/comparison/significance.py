@@ -19,7 +19,7 @@ from evaluation.results.record import Result
 from evaluation.statistics.running import Array
 from latte.data.errors import InputError
 
-FRECHET = re.compile(r"(FVD|FID)(-\w+)?")  # metrics that the permutation test computes again
+FRECHET = ("fvd", "fid")  # metrics that the permutation test computes again
 HEXADECIMAL = re.compile(r"[0-9a-f]+")
 MAX_FEATURES = 512  # a wider covariance takes seconds for each permutation
 SAME_VALUE = 1e-3  # relative difference up to which stored features are those of a result
@@ -125,7 +125,7 @@ class PairTest:
         Raises:
             InputError: paired sets of different numbers or names of videos.
         """
-        if not self.permutations or not FRECHET.fullmatch(first.metric):
+        if not self.permutations or first.name not in FRECHET:
             return interval_test(first, second)
         real = self._rows(first, "real")
         a, b = (self._rows(result, "fake") for result in (first, second))

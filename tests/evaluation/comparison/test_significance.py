@@ -144,7 +144,7 @@ def test_frames_of_a_clip_stay_together(stored_results, tmp_path, monkeypatch):
     monkeypatch.setattr("evaluation.uncertainty.permutation_test", permutation_test)
     protocol = replace(STYLEGAN_V, covariance="n-1")
     with pytest.raises(InputError, match="enough"):
-        PairTest(store=tmp_path)(*stored_results(sets, protocol=protocol, metric="FID"))
+        PairTest(store=tmp_path)(*stored_results(sets, protocol=protocol, name="fid"))
     assert asked == [((24, 3), 4, 1)]
 
 
@@ -156,7 +156,7 @@ def test_frames_of_a_clip_stay_together(stored_results, tmp_path, monkeypatch):
         {"details": {"space": "0" * 16}},
         {"order": "0" * 64},
         {"real": None},
-        {"metric": "KVD"},
+        {"name": "kvd"},
     ],
 )
 def test_without_the_features_the_intervals_decide(stored_results, tmp_path, changes):
