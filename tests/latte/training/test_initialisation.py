@@ -1,0 +1,139 @@
+"""Runs that begin with weights of a file, and the designs of the paper's ablations."""
+
+import csv
+
+import pytest
+import torch
+
+from latte.data.errors import InputError
+from latte.model import Latte
+from latte.model.checkpoints import load_checkpoint
+from latte.sampling.plan import SampleRequest
+from latte.sampling.run import sample
+from latte.training.config import load_config
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def weights_of(path):
+    return load_checkpoint(path).state_dict
+
+
+@pytest.fixture
+def dit(tiny, weight, tmp_path):
+    """A DiT of the tiny network's sizes, in `dit.pt`: another label table, and no time."""
+    sizes = tiny().model.latte_config(input_size=8, in_channels=3, num_frames=4, num_classes=7)
+    state = {
+        name: weight(name, tuple(tensor.shape)) * 0.3
+        for name, tensor in Latte(sizes).state_dict().items()
+        if name != "temp_embed"
+    }
+    torch.save(state, tmp_path / "dit.pt")
+    return state
+
+
+def test_a_run_may_begin_with_a_dit_or_a_checkpoint(run, dit, tmp_path, caplog):
+    start = f"model.initialise_from={tmp_path / 'dit.pt'}"
+    slow = ["training.learning_rate=1e-12", "training.steps=2"]
+    weights = weights_of(run(start, *slow, "model.dit_blocks=both", out="dit"))
+    assert "were taken from the DiT" in caplog.text
+    assert "DiT's label table was dropped" in caplog.text
+    torch.testing.assert_close(
+        weights["blocks.1.attn.qkv.weight"], dit["blocks.0.attn.qkv.weight"], rtol=0, atol=1e-6
+    )
+    first = tmp_path / "dit" / "checkpoints" / "0000002" / "ema.safetensors"
+    again = weights_of(run(f"model.initialise_from={first}", *slow, out="again"))
+    assert f"{first}: all weights taken" in caplog.text
+    for name, tensor in again.items():
+        torch.testing.assert_close(tensor, weights[name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures("dit")
+def test_to_go_on_the_first_weights_are_not_needed(run, tmp_path, caplog):
+    start = f"model.initialise_from={tmp_path / 'dit.pt'}"
+    run(start, "training.steps=1")
+    (tmp_path / "dit.pt").unlink()
+    caplog.clear()
+    run(start)
+    assert "taken from the DiT" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (["model.variant=2"], "has variant 1, but the model of this run has 2"),
+        (["model.num_heads=4"], "has num_heads 2, but the model of this run has 4"),
+        (["model.hidden_size=24"], "does not fit the model of this run"),
+        (["model.class_conditional=false"], "y_embedder.*does not fit the model of this run"),
+        (["model.conditioning=all-tokens"], "exclude each other"),
+    ],
+)
+def test_weights_of_another_network_are_refused(run, tmp_path, changes, sentence):
+    first = run("training.steps=1", out="first")
+    with pytest.raises(InputError, match=sentence):
+        run(*changes, f"model.initialise_from={first}")
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_unconditional_weights_lack_classes(run):
+    first = run("training.steps=1", "model.class_conditional=false", out="first")
+    with pytest.raises(InputError, match=r"has no y_embedder.*, which the model of this run needs"):
+        run(f"model.initialise_from={first}")
+    with pytest.raises(InputError, match="there is no such file"):
+        run("model.initialise_from=gone.safetensors")
+
+
+ABLATIONS = {
+    "5a uniform": [],
+    "5a compression": ["model.patch_embedding=compression"],
+    "5b all tokens": ["model.conditioning=all-tokens"],
+    "5c rotary": ["model.temporal_position=rotary"],
+    **{
+        f"5d DiT {blocks}": ["model.initialise_from={dit}", f"model.dit_blocks={blocks}"]
+        for blocks in ("name", "spatial", "both")
+    },
+    **{f"5e stride {stride}": [f"data.stride={stride}"] for stride in (1, 2, 4, 8, 16)},
+    **{f"5f variant {variant}": [f"model.variant={variant}"] for variant in (2, 3, 4)},
+    "joint, only video": ["data.images_per_clip=3"],
+    "joint, temporal mask": ["data.images_per_clip=3", "model.image_attention=temporal-mask"],
+}
+
+
+@pytest.mark.usefixtures("dit")
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_ablation_of_the_paper_trains_and_can_be_sampled(run, tmp_path, name):
+    settings = [each.format(dit=tmp_path / "dit.pt") for each in ABLATIONS[name]]
+    path = run(*settings, "training.steps=2", "output.log_every=1")
+    losses = [float(row["loss"]) for row in rows(tmp_path / "run" / "log.csv")]
+    assert all(0 < loss < 5 for loss in losses)
+    request = SampleRequest(
+        checkpoint=path,
+        out=tmp_path / "samples",
+        num_samples=1,
+        options={"steps": 2},
+        device="cpu",
+        progress=False,
+    )
+    report = sample(request)
+    assert (report.made, report.num_frames, report.size) == (1, 4, 8)
+    stated = load_checkpoint(path).settings["training"]
+    for setting in settings:
+        path_of_field, _, value = setting.partition("=")
+        table, _, field = path_of_field.partition(".")
+        assert str(stated[table][field]) == value
+
+
+@pytest.mark.parametrize(
+    ("size", "millions"), [("S", 32.48), ("B", 129.54), ("L", 456.81), ("XL", 673.68)]
+)
+def test_the_sizes_of_figure_seven_are_those_of_the_paper(size, millions):
+    config = load_config("faceforensics", [f"model.preset=Latte-{size}/2"])
+    with torch.device("meta"):
+        network = Latte(
+            config.model.latte_config(input_size=32, in_channels=4, num_frames=16, num_classes=None)
+        )
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert count // 10_000 / 100 == millions
