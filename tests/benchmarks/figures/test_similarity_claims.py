@@ -7,10 +7,11 @@ import pytest
 
 from benchmarks.cells.cache import CellRecord
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.claims import SEVERAL, Claim, JudgedClaim, Judgement
+from benchmarks.documents.claims import SEVERAL, Claim, JudgedClaim, Judgement, Verdict
 from benchmarks.figures import figure6, figure8, similarity_documents
 from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity_claims import (
+    ProbedClaim,
     changing,
     changing_over,
     judge_at_timesteps,
