@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from latte.data.hashing import hash64
 from latte.data.sources import Video
 from latte.data.transforms import jpeg_round_trip
 from latte.data.video import VideoInfo
@@ -182,8 +183,7 @@ class DistortedVideo(DerivedVideo):
 
     def read(self, frames: Sequence[int]) -> np.ndarray:
         """The distorted frames; the random stream depends on the video's name alone."""
-        seed = hashlib.sha256(f"{self.distortion}\0{self.name}".encode()).digest()
-        random = np.random.default_rng(int.from_bytes(seed[:8], "big"))
+        random = np.random.default_rng(hash64(f"{self.distortion}\0{self.name}"))
         clip = self.video.read(self._source(frames))
         return DISTORTIONS[self.distortion].distort(clip, self.strength, random)
 

@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.cells.threads import one_thread
-from latte.autoencoder import Autoencoder
 from latte.data.errors import InputError
+from latte.data.hashing import file_sha256
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
-from latte.diffusion import GaussianDiffusion
-from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, build_model, bundled_checkpoint, load_checkpoint
 from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
@@ -84,7 +82,7 @@ def generated_videos(
     side = config.input_size * autoencoder.factor
     info = VideoInfo(num_frames=config.num_frames, height=side, width=side)
     open_diffusion(options, plan.diffusion)  # refuses impossible options
-    sha256 = _sha256(checkpoint)
+    sha256 = file_sha256(checkpoint)
     videos = tuple(
         GeneratedVideo(
             checkpoint=checkpoint,
@@ -134,7 +132,7 @@ class SampledModel:
         step = load_checkpoint(self.checkpoint).settings.get("step")
         trained = "" if step is None else f", trained for {step:,} steps"
         return (
-            f"{self.checkpoint.name} (SHA-256 {_sha256(self.checkpoint)[:12]}…{trained}), "
+            f"{self.checkpoint.name} (SHA-256 {file_sha256(self.checkpoint)[:12]}…{trained}), "
             f"sampled by {sampling_text(self.options)}"
         )
 
@@ -169,21 +167,22 @@ def with_clips(videos: VideoSet, count: int, *, workers: int) -> VideoSet:
 
 
 @lru_cache(maxsize=1)
-def _opened(
-    path: Path, sha256: str, options: SamplingOptions
-) -> tuple[Latte, GaussianDiffusion, Autoencoder]:
+def _sampler(path: Path, sha256: str, options: SamplingOptions) -> Sampler:
     """The networks that make samples, loaded once in each process.
 
     Raises:
         InputError: the file has changed.
     """
-    if _sha256(path) != sha256:
+    if file_sha256(path) != sha256:
         raise InputError(f"{path} has changed since its samples were planned: start again")
     checkpoint = load_checkpoint(path)
     plan = _plan(checkpoint, options, None)
-    diffusion = open_diffusion(options, plan.diffusion)
-    autoencoder = planned_autoencoder(plan, checkpoint)
-    return build_model(checkpoint), diffusion, autoencoder
+    return Sampler(
+        model=build_model(checkpoint),
+        diffusion=open_diffusion(options, plan.diffusion),
+        autoencoder=planned_autoencoder(plan, checkpoint),
+        options=options,
+    )
 
 
 def _plan(checkpoint: Checkpoint, options: SamplingOptions, dataset: str | None) -> SamplePlan:
@@ -194,18 +193,9 @@ def _plan(checkpoint: Checkpoint, options: SamplingOptions, dataset: str | None)
     return make_plan(request, checkpoint)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _sample(video: GeneratedVideo) -> np.ndarray:
     """The whole clip, uint8 (F, H, W, 3)."""
-    model, diffusion, autoencoder = _opened(video.checkpoint, video.sha256, video.options)
-    labels = None if video.label is None else [video.label]
+    sampler = _sampler(video.checkpoint, video.sha256, video.options)
     with one_thread():
-        sampler = Sampler(
-            model=model, diffusion=diffusion, autoencoder=autoencoder, options=video.options
-        )
-        (clip,) = sampler.clips([video.index], labels)
+        (clip,) = sampler.clips([video.index], None if video.label is None else [video.label])
     return clip

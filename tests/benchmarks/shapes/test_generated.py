@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.shapes import generated
 from benchmarks.shapes.generated import generated_videos, sampling_text, with_clips
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import measure_set, plan_set
@@ -98,14 +97,16 @@ def test_features_do_not_depend_on_where_samples_are_made_and_are_found_again(fi
     assert measured(videos, tmp_path / "here")[0].decoded == 0
 
 
-def test_what_is_held_is_not_made_again(file, tmp_path, monkeypatch):
+def test_clips_that_are_sampled_are_not_sampled_again(file, tmp_path, monkeypatch):
     videos = generated_videos(file, 3, OPTIONS)
     held = with_clips(videos, 3, workers=0)
-    made = []
-    monkeypatch.setattr(generated, "_sample", made.append)
+
+    def fail(*given):
+        raise AssertionError("sampled again")
+
+    monkeypatch.setattr(Sampler, "clips", fail)
     clips = [video.read(range(16)) for video in held.videos]
     assert measured(held, tmp_path)[0].decoded == 3
-    assert made == []
     monkeypatch.undo()
     for video, clip in zip(videos.videos, clips, strict=True):
         np.testing.assert_array_equal(video.read(range(16)), clip)
