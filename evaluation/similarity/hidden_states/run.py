@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -74,7 +74,7 @@ def measure_hidden_states(
     planned = _planned(request, options)
     measured = measure_set(planned, [], options)  # hashes the clips, decodes none
     for note in (*caveats_of_sets([measured]), *_notes_on_count(request, measured)):
-        logger.warning(note)
+        logger.warning("%s", note)
     labels = opened.labels(clip.video for clip in measured.clips)
     if _names_no_class(opened, labels):
         logger.warning(
@@ -134,7 +134,7 @@ def _planned(request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
 
 
 def _chosen(videos: VideoSet, request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
-    """The clips; if too few fit at this stride but would at stride 1, the refusal says so."""
+    """The clips; if too few fit at this stride but would at stride 1, a note says so."""
 
     def at(stride: int) -> PlannedSet:
         protocol = replace(request.protocol, real_stride=stride)
@@ -150,16 +150,15 @@ def _chosen(videos: VideoSet, request: ModelRequest, options: ExtractionOptions)
     stride = request.protocol.real_stride
     try:
         return at(stride)
-    except InputError as error:
-        if stride == 1:
-            raise
-        try:
-            at(1)
-        except InputError:
-            raise error from None
-        raise InputError(
-            f"{error}; or take neighbouring frames, not frames {stride} apart: --set real_stride=1"
-        ) from None
+    except InputError:
+        with suppress(InputError):
+            if stride > 1:
+                at(1)
+                logger.warning(
+                    "frames %d apart do not fit, neighbouring frames would: --set real_stride=1",
+                    stride,
+                )
+        raise
 
 
 def _notes_on_count(request: ModelRequest, measured: MeasuredSet) -> Iterator[str]:

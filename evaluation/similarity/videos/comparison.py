@@ -1,7 +1,7 @@
 """How alike the frames of real and of generated videos are: matrices of clips in, numbers out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,7 +37,6 @@ class VideoSimilarity:
         return False if by_chance else None
 
 
-@dataclass
 class GroupedMatrices:
     """Sums over groups of clips, to leave out one at a time: for numbers that are no means.
 
@@ -45,17 +44,12 @@ class GroupedMatrices:
     are sorted by class have all classes in each group.
     """
 
-    num_frames: int
-    seed: int
-    count: int = 0
-    sums: Array = field(init=False)  # sums of the matrices, (GROUPS, F, F)
-    squares: Array = field(init=False)  # sums of their mean squares over frame pairs, (GROUPS,)
-    counts: Array = field(init=False)  # clips, (GROUPS,)
-
-    def __post_init__(self) -> None:
-        self.sums = np.zeros((GROUPS, self.num_frames, self.num_frames))
-        self.squares = np.zeros(GROUPS)
-        self.counts = np.zeros(GROUPS)
+    def __init__(self, num_frames: int, seed: int) -> None:
+        self.seed = seed
+        self.count = 0
+        self.sums = np.zeros((GROUPS, num_frames, num_frames))  # sums of the matrices
+        self.squares = np.zeros(GROUPS)  # sums of their mean squares over pairs of frames
+        self.counts = np.zeros(GROUPS)  # clips
 
     def add(self, matrix: Array) -> None:
         """One more clip."""

@@ -176,7 +176,7 @@ def test_videos_too_short_for_the_stride_are_refused_with_what_helps(
     given = ("--checkpoint", checkpoint(1), "--real")
     done = similarity(*given, tmp_path / "short.npy")
     assert done.returncode == 2
-    assert done.stderr.rstrip().endswith("not frames 3 apart: --set real_stride=1")
+    assert "--set real_stride=1" in done.stderr
     assert similarity(*given, tmp_path / "short.npy", "--set", "real_stride=1").returncode == 0
     done = similarity(*given, tmp_path / "shorter.npy")
     assert done.returncode == 2
