@@ -1,7 +1,7 @@
 """Clips → features: a map over the plan. Each clip is decoded once, whatever the networks.
 
-Rows are stored under what they were made of, so batch size, workers, processes and crashes cannot
-change a result: they change only which rows are computed when.
+Rows are stored under the content that they describe, so batch size, workers, processes and crashes
+cannot change a result: they change only which rows are computed when.
 """
 
 import itertools
@@ -33,12 +33,12 @@ ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractionOptions:
-    """How a run is carried out. On a CPU none of it can move a number; a GPU moves last bits."""
+    """How features are extracted; on a CPU none of it affects results, on a GPU the last bits."""
 
     store: Path | None = None  # folder of features; None keeps them in memory, for this run alone
     device: str = "cpu"
     batch_size: int = 8  # clips decoded before the network runs
-    workers: int = 2  # decoding processes; 0 decodes in this one
+    workers: int = 2  # decoding processes; 0 decodes in the main process
     timeout: float = 120.0  # seconds that one video may take before it counts as broken
     skip_broken: bool = False
     progress: bool = True
@@ -53,7 +53,7 @@ class StoredNetwork:
 
     @classmethod
     def open(cls, extractor: Extractor, root: Path | None) -> "StoredNetwork":
-        """Open the store of this network with these weights, as it is run on this device."""
+        """Open the store of this network with these weights, as it runs on this device."""
         space = {
             "network": extractor.spec.name,
             "version": extractor.spec.version,
@@ -70,7 +70,7 @@ class StoredNetwork:
     def build(
         cls, key: NetworkKey, weights: Path | None, options: ExtractionOptions
     ) -> "StoredNetwork":
-        """Build a network as a run is carried out, and open the store of its features."""
+        """Build a network, and open the store of its features."""
         extractor = build(
             key.network,
             weights,
@@ -122,7 +122,7 @@ class StoredNetwork:
 class Extraction:
     """Where the features of a plan's clips are, and which clips could not be read."""
 
-    keys: tuple[bytes, ...]  # one for each clip that can be read, in the order of the plan
+    keys: tuple[bytes, ...]  # readable clips, in the order of the plan
     broken: tuple[tuple[str, str], ...]  # (video name, sentence)
     decoded: int  # clips that were not in the store
 
@@ -135,7 +135,7 @@ def extract(
     *,
     label: str,
 ) -> Extraction:
-    """Fill the stores with the features of these clips; what is there already is not made again.
+    """Fill the stores with the features of these clips, except those that they hold already.
 
     Raises:
         InputError: clips of different sizes, or features that are not finite.

@@ -1,4 +1,4 @@
-"""One set of videos on its way: clips chosen, then features in the store."""
+"""One set of videos: its clips are planned, then their features are extracted into the store."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from latte.data.sources import Video, VideoSet
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedSet:
-    """A set of videos with its clips chosen, not yet decoded."""
+    """A set of videos with its clip plan, not yet decoded."""
 
     videos: VideoSet
     selection: Selection
@@ -39,7 +39,7 @@ class MeasuredSet:
 
     record: SetRecord
     clips: tuple[Clip, ...] = ()
-    keys: tuple[bytes, ...] = ()  # of their features in the store, in the same order
+    keys: tuple[bytes, ...] = ()  # keys of their features in the store, in the same order
     given: StatisticsFile | None = None  # there are no features then
     decoded: int = 0  # clips that were not in the store before
 
@@ -50,7 +50,7 @@ class MeasuredSet:
         return lengths.pop() if len(lengths) == 1 else None
 
     def statistics(self, network: StoredNetwork, covariance: Covariance) -> Statistics:
-        """Mean and covariance of its features, as they are in the store or were given."""
+        """Mean and covariance of its features, from the store or as given."""
         if self.given is not None:
             return statistics_over(self.given, covariance)
         return network.statistics(self.keys).statistics(DDOF[covariance])
@@ -86,8 +86,10 @@ def measure_set(
     options: ExtractionOptions,
     at_least: int = 1,
 ) -> MeasuredSet:
-    """Extract the features of a planned set; with `skip_broken` the next videos take the places
-    of those that turn out to be unreadable."""
+    """Extract the features of a planned set.
+
+    With `skip_broken`, the next videos replace those that turn out to be unreadable.
+    """
     known_broken: list[tuple[str, str]] = []
     decoded = 0
     while True:
@@ -140,7 +142,7 @@ def effective_protocol(
 
 
 def statistics_set(path: Path, at_least: int = 1) -> MeasuredSet:
-    """A set that is known by a statistics file alone.
+    """A set of which only a statistics file is given.
 
     Raises:
         InputError: the file is damaged, or of too few clips.
@@ -182,19 +184,19 @@ def _choose(
 def _check_count(planned: PlannedSet, at_least: int) -> None:
     plan = planned.plan
     # Where every frame is taken, frames are what is counted.
-    found = plan.num_frames if planned.selection.offset == "every" else len(plan.clips)
-    if found >= at_least:
+    available = plan.num_frames if planned.selection.offset == "every" else len(plan.clips)
+    if available >= at_least:
         return
     left_out = [*plan.too_short, *plan.broken]
     where = f" (left out: {some_of(left_out)})" if left_out else ""
     raise InputError(
-        f"{plan.root}: {at_least} videos were asked for, but only {found} can be "
+        f"{plan.root}: {at_least} videos were asked for, but only {available} can be "
         f"used{where}: add videos or lower --num-videos"
     )
 
 
 def check_lengths(clips: Sequence[Clip], spec: NetworkSpec) -> None:
-    """Refuse clips of lengths that a network does not take, before any is decoded."""
+    """Refuse clips whose length a network does not take, before any is decoded."""
     names = {len(clip.frames): clip.video.name for clip in reversed(clips)}
     for length in (min(names), max(names)):
         spec.check_length(length, names[length])
@@ -212,7 +214,7 @@ def _known(name: str) -> str:
 
 
 def _recipe(planned: PlannedSet) -> str | None:
-    """How the frames were cropped and resized; None where nothing says it."""
+    """How the frames were cropped and resized; None: not stated."""
     if not planned.plan.clips[0].video.prepared:
         return planned.preparation.recipe
     record = planned.videos.preparation
@@ -220,7 +222,7 @@ def _recipe(planned: PlannedSet) -> str | None:
 
 
 def _storage(video: Video, preparation: Preparation) -> str:
-    """What the frames went through before they were measured, as far as can be told."""
+    """What the frames went through before they were measured, as far as is known."""
     if not video.prepared:
         return preparation.storage
     return video.image_format if isinstance(video, FrameFolder) else "array"

@@ -1,4 +1,4 @@
-"""Features on disk: each clip's row under the hash of everything that made it.
+"""Features on disk: each clip's row under the hash of everything that determines it.
 
     STORE/<space>/space.json               which network, weights and arithmetic
     STORE/<space>/<checksum>.safetensors   rows: `keys` (n, 32) uint8, `features` (n, …) float32
@@ -65,10 +65,10 @@ class FeatureStore:
 
         Args:
             root: the folder of all feature spaces; None keeps the rows in memory alone.
-            space: what the rows are made with.
+            space: what determines rows: the network, its weights and arithmetic.
 
         Raises:
-            InputError: the folder cannot be made or written.
+            InputError: the folder cannot be created or written.
         """
         name = content_key(space).hex()[:16]
         if root is None:
@@ -104,7 +104,7 @@ class FeatureStore:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending: a file for each shape, since clips may differ in length."""
+        """Write pending rows, one file for each shape, since clips may differ in length."""
         self._last_write = time.monotonic()
         if self.folder is None:
             return
@@ -189,7 +189,7 @@ def _checksum(keys: np.ndarray, features: np.ndarray) -> str:
 
 
 def _remove_old_leftovers(folder: Path) -> None:
-    """Remove what killed runs left half-written, but nothing that may still be being written."""
+    """Remove unfinished files of killed runs, but none that may still be being written."""
     for path in folder.glob(".partial-*"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:

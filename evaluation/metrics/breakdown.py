@@ -114,8 +114,8 @@ def _rows_by_group(groups: Groups, num_rows: int, which: str) -> dict[Group, lis
     for row, label in enumerate(labels):
         if not isinstance(label, str | int):
             raise InputError(
-                f"the group of row {row} of the {which} features is {label!r}: give names or whole "
-                "numbers"
+                f"the group of row {row} of the {which} features is {label!r}: groups must be "
+                "strings or integers"
             )
         rows.setdefault(label, []).append(row)
     return rows

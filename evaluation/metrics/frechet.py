@@ -103,9 +103,7 @@ def _moments(mu: ArrayLike, sigma: ArrayLike, which: str) -> tuple[Array, Array]
             "Fréchet distance needs (D,) and (D, D)"
         )
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
-        raise InputError(
-            f"the {which} mean or covariance is not finite: check the features it was made of"
-        )
+        raise InputError(f"the {which} mean or covariance is not finite: check the features")
     asymmetry = float(np.abs(covariance - covariance.T).max())
     if asymmetry > TOLERANCE * float(np.abs(covariance).max()):
         raise InputError(f"the {which} covariance is not symmetric: it is not a covariance")
@@ -115,8 +113,8 @@ def _moments(mu: ArrayLike, sigma: ArrayLike, which: str) -> tuple[Array, Array]
 def _covariance_factor(sigma: Array, which: str) -> Array:
     """F (K, D) with FᵀF = sigma, without the directions that are rounding errors of zero.
 
-    An eigenvalue below D · ε · the largest one cannot be told from zero. Its root could: with
-    N < D, hundreds of them would add up to 1e-6 of the trace.
+    An eigenvalue below D · ε · the largest one is numerically zero. Its root is not: with N < D,
+    hundreds of them would add up to 1e-6 of the trace.
     """
     values, vectors = np.linalg.eigh(sigma)  # ascending; reads the lower triangle alone
     if values[0] < -TOLERANCE * max(values[-1], -values[0]):

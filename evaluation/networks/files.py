@@ -1,4 +1,4 @@
-"""Weights from a file that others made. Nothing in it is executed while it is read."""
+"""Weights from foreign files. Nothing in a file is executed while it is read."""
 
 import warnings
 import zipfile
@@ -51,7 +51,7 @@ def read_state_dict(
 
     Args:
         path: the file.
-        inside: keys under which a checkpoint may hold its state dict; the first that is there.
+        inside: keys under which a checkpoint may hold its state dict; the first one present counts.
         mapped: leave the tensors on the disk until they are used, where the format allows it.
 
     Raises:
@@ -60,10 +60,10 @@ def read_state_dict(
     """
     try:
         if path.suffix == ".safetensors":
-            found: Any = load_file(path)
+            content: Any = load_file(path)
         else:
-            with warnings.catch_warnings(action="ignore"):  # of a pickle it is about to refuse
-                found = torch.load(
+            with warnings.catch_warnings(action="ignore"):  # about pickles, which are refused
+                content = torch.load(
                     path,
                     map_location="cpu",
                     weights_only=True,
@@ -75,18 +75,18 @@ def read_state_dict(
         ) from None
     except Exception as error:  # a foreign file can fail in any way
         raise InputError(_unreadable(path, error, inside)) from None
-    if isinstance(found, dict):
-        found = next((found[key] for key in inside if key in found), found)
-    if not isinstance(found, dict) or not found:
-        raise InputError(f"{path}: holds a {type(found).__name__}, not a state dict of tensors")
-    for name, tensor in found.items():
+    if isinstance(content, dict):
+        content = next((content[key] for key in inside if key in content), content)
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"{path}: holds a {type(content).__name__}, not a state dict of tensors")
+    for name, tensor in content.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise InputError(
                 f"{path}: holds a {type(tensor).__name__} called {name!r}: save the network's "
                 "state_dict() by itself"
             )
-    check_finite(found, path)
-    return found
+    check_finite(content, path)
+    return content
 
 
 def fill(
@@ -102,15 +102,15 @@ def fill(
     """
     wanted = _without_counters(model.state_dict())
     prefix = common_prefix(tensors, wanted)
-    found = _without_counters(
+    given = _without_counters(
         {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     )
-    differences = [f"{name} is missing" for name in wanted if name not in found]
-    differences += [f"{name} is not known" for name in found if name not in wanted]
+    differences = [f"{name} is missing" for name in wanted if name not in given]
+    differences += [f"{name} is not known" for name in given if name not in wanted]
     differences += [
-        f"{name} is {tuple(found[name].shape)}, not {tuple(wanted[name].shape)}"
+        f"{name} is {tuple(given[name].shape)}, not {tuple(wanted[name].shape)}"
         for name in wanted
-        if name in found and found[name].shape != wanted[name].shape
+        if name in given and given[name].shape != wanted[name].shape
     ]
     if differences:
         more = f" (and {len(differences) - 3} more)" if len(differences) > 3 else ""
@@ -120,19 +120,18 @@ def fill(
         )
     # Not strict, because of the counters alone.
     model.load_state_dict(
-        {name: found[name].float() for name in wanted}, strict=False, assign=in_place
+        {name: given[name].float() for name in wanted}, strict=False, assign=in_place
     )
 
 
 def fill_if_same(model: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
-    """Fill the model if every name and shape of it is there, up to a prefix; other names may be."""
+    """Fill the model if all its names and shapes are there, up to a prefix, among any others."""
     wanted = _without_counters(model.state_dict())
     prefix = common_prefix(tensors, wanted)
-    found = {name: tensors.get(prefix + name) for name in wanted}
     matching = {
-        name: tensor.float()
-        for name, tensor in found.items()
-        if tensor is not None and tensor.shape == wanted[name].shape
+        name: tensors[prefix + name].float()
+        for name in wanted
+        if prefix + name in tensors and tensors[prefix + name].shape == wanted[name].shape
     }
     if len(matching) < len(wanted):
         return False
@@ -140,10 +139,10 @@ def fill_if_same(model: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
     return True
 
 
-def common_prefix(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """What stands before the wanted names in the found ones; "" where they do not match at all."""
+def common_prefix(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """What precedes the wanted names in the given ones; "" where they do not match at all."""
     counts: dict[str, int] = {"": 0}
-    for name in found:
+    for name in given:
         # Every ending of the name that begins after a dot may be a wanted one.
         starts = [0, *(place + 1 for place, sign in enumerate(name) if sign == ".")]
         for start in starts:

@@ -61,7 +61,7 @@ class I3D(nn.Module):
     source  TF-Hub i3d-kinetics-400/1, parameters named as in i3d_pretrained_400.pt
 
     For inference alone: it has no dropout and is in evaluation mode from the start.
-    `batch_norm_eps` is 1e-3 in the original and 1e-5 in some copies, which moves every FVD.
+    `batch_norm_eps` is 1e-3 in the original and 1e-5 in some copies, which changes every FVD.
     """
 
     def __init__(self, batch_norm_eps: float = 1e-3) -> None:
@@ -172,8 +172,8 @@ def preprocess(clips: Tensor) -> Tensor:
 def preprocess_crop(clips: Tensor) -> Tensor:
     """uint8 (N, T, H, W, 3) → float32 (N, 3, T, 224, 224) in [-1, 1], keeping the aspect.
 
-    The short side comes to 224 and the long one to a whole number of pixels, rounded up; bilinear,
-    without antialiasing, on values 0 to 1; then the middle is cut out, the odd pixel at the end.
+    The short side becomes 224, the long side is rounded up; bilinear, without antialiasing, on
+    values 0 to 1; then the middle is cropped, the odd pixel at the end.
     Source: `preprocess_single` in VideoGPT's fvd.py and in common_metrics_on_video_quality.
     """
     height, width = clips.shape[2:4]
@@ -261,7 +261,7 @@ def _open_torchscript(
         reason = (
             f"its logits differ from our network's by {opened.probe_difference:.1e}"
             if folded
-            else "its tensors have other names than those that we know"
+            else "its tensors have other names than our network's"
         )
         raise InputError(
             f"{path}: is TorchScript that gives logits alone, and our own network, which gives "

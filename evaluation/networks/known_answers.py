@@ -1,8 +1,7 @@
 """Published outputs of the public weight files, and whether a file on this machine gives them.
 
-Nothing else can tell that a file, this package and this machine together make the published
-numbers. Each answer says how its inputs are made, what was published, by whom, and how far off
-another version of torch may be.
+Only such answers show that a file, this package and this machine together reproduce published
+numbers. Each states its inputs, the published value, its source and its tolerance.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,7 +45,7 @@ class KnownAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was looked at. `passed` is None where it could not be, and `note` says why."""
+    """The outcome of one check; `passed` is None where it cannot be made, and `note` says why."""
 
     what: str
     expected: float | str | None
@@ -141,18 +140,18 @@ def verify(
     data: Path | str | None = None,
     answers: Sequence[KnownAnswer] = ANSWERS,
 ) -> list[Check]:
-    """Whether a network's file of weights gives on this machine what was published.
+    """Check whether a network's file of weights reproduces published numbers on this machine.
 
     Args:
-        name: of the network.
-        weights: its file; by default the one that any command would take.
+        name: the network.
+        weights: its file; by default the one that any command would use.
         device: where it runs.
-        quick: leave out what takes minutes on a CPU.
-        data: folder of the files that some answers are made from (docs/networks.md).
-        answers: what is known.
+        quick: leave out checks that take minutes on a CPU.
+        data: folder of files that some answers need (docs/networks.md).
+        answers: the published answers.
 
     Raises:
-        InputError: an unknown network, a file that cannot be had or read, or data that do not fit.
+        InputError: an unknown network, a file that cannot be read, or data that do not fit.
     """
     known = [answer for answer in answers if answer.network == name]
     extractor = build(name, weights, device, resize=known[0].resize if known else None)
@@ -163,7 +162,7 @@ def verify(
 
 
 def all_passed(checks: Sequence[Check]) -> bool:
-    """No check failed; those that could not be made do not count."""
+    """No check failed; checks that cannot be made do not count."""
     return all(check.passed is not False for check in checks)
 
 
@@ -201,49 +200,49 @@ def _shown(value: float | str | None, style: str = ".7g") -> str:
 def _integrity(extractor: Extractor) -> Check:
     """Whether the file is a published one, by its content."""
     spec, path = extractor.spec, extractor.weights.path
-    found = digest(path)
+    own = digest(path)
     hashed = [file for file in spec.weight_files if file.has_hash]
-    candidates = [file for file in hashed if found.is_of(file)]
+    candidates = [file for file in hashed if own.is_of(file)]
     candidates += [file for file in hashed if file.file_name == path.name]
     what = f"content of {path.name}"
     if candidates:
-        wanted, got = _hashes(candidates[0], found)
+        wanted, got = _hashes(candidates[0], own)
         return Check(
             what=what,
             expected=wanted,
             got=got,
-            passed=found.is_of(candidates[0]),
+            passed=own.is_of(candidates[0]),
             source=candidates[0].url,
         )
     if spec.bundled is not None:
-        note = "ships with latte-eval"
+        note = "bundled with latte-eval"
     elif hashed:
         note = f"other than that of {' and '.join(file.file_name for file in hashed)}"
     else:
         note = "no hash is published"
-    got = f"SHA-256 {found.sha256}"
+    got = f"SHA-256 {own.sha256}"
     return Check(what=what, expected=None, got=got, passed=None, source="", note=note)
 
 
-def _hashes(file: PublishedFile, found: Digest) -> tuple[str, str]:
-    """The published hash of a file, and the found one of the same kind and length."""
+def _hashes(file: PublishedFile, own: Digest) -> tuple[str, str]:
+    """The published hash of a file, and that of this file, of the same kind and length."""
     if file.sha256:
-        return f"SHA-256 {file.sha256}", f"SHA-256 {found.sha256[: len(file.sha256)]}"
-    return f"git blob {file.git_blob_sha1}", f"git blob {found.git_blob_sha1}"
+        return f"SHA-256 {file.sha256}", f"SHA-256 {own.sha256[: len(file.sha256)]}"
+    return f"git blob {file.git_blob_sha1}", f"git blob {own.git_blob_sha1}"
 
 
 def _reproduction(extractor: Extractor) -> Iterator[Check]:
-    """Whether our faster network reproduces the slower way of running the file."""
+    """Whether the faster implementation reproduces the reference one."""
     difference = extractor.probe_difference
     if difference is None:
         return
     yield Check(
-        what="the faster way agrees on probe clips",
+        what="the faster implementation agrees on probe clips",
         expected=0.0,
         got=difference,
         difference=difference,
         tolerance=TOLERANCE,
-        # Where it does not, the slower one runs, and the number is right all the same.
+        # Otherwise the reference one runs, and the number is right all the same.
         passed=True if difference <= TOLERANCE else None,
         source="",
         note=f"runs as {extractor.path_taken}",
@@ -251,8 +250,8 @@ def _reproduction(extractor: Extractor) -> Iterator[Check]:
 
 
 def _answered(answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path | None) -> Check:
-    hindrance = _hindrance(answer, extractor, quick, data)
-    got = None if hindrance else measured(answer.inputs, extractor, data)
+    obstacle = _obstacle(answer, extractor, quick, data)
+    got = None if obstacle else measured(answer.inputs, extractor, data)
     difference = None if got is None else abs(got - answer.expected) / abs(answer.expected)
     return Check(
         what=answer.what,
@@ -262,14 +261,14 @@ def _answered(answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path
         tolerance=answer.tolerance,
         passed=None if difference is None else difference <= answer.tolerance,  # a NaN is not
         source=answer.source,
-        note=hindrance or "",
+        note=obstacle or "",
     )
 
 
-def _hindrance(
+def _obstacle(
     answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path | None
 ) -> str | None:
-    """Why an answer cannot be checked, or is not to be."""
+    """Why an answer is not checked; None if it is."""
     if answer.torchscript_only and not files.is_torchscript(extractor.weights.path):
         return "published for the TorchScript file"
     scored = isinstance(answer.inputs, CifarImages) and answer.inputs.metric == "is"
@@ -279,15 +278,15 @@ def _hindrance(
     if needed and data is None:
         return f"give --data FOLDER with {' and '.join(needed)}"
     if answer.slow and quick:
-        return "left out by --quick"
+        return "skipped by --quick"
     return None
 
 
 def _remarks(spec: NetworkSpec, known: Sequence[KnownAnswer]) -> list[Check]:
-    """What was published but cannot be computed again here; or that nothing was."""
+    """Published numbers that cannot be reproduced here, or that there are none."""
     note = REMARKS.get(spec.name)
     if note is None and known:
         return []
     what = "another published comparison" if known else "published outputs"
-    note = note or "no answer is published for this network"
+    note = note or "nothing is published for this network"
     return [Check(what=what, expected=None, got=None, passed=None, source="", note=note)]

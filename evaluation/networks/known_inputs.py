@@ -1,4 +1,4 @@
-"""The inputs that published answers were made from, and the number that a network makes of them."""
+"""Inputs of published answers, and the number that a network gives for them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from evaluation.metrics import frechet_distance, frechet_distance_from_features,
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.i3d import open_published
 from evaluation.networks.probes import run_exactly
-from evaluation.statistics.running import RunningStatistics
 from latte.data.errors import InputError
 
 CLIPS_AT_ONCE = 4
@@ -24,7 +23,7 @@ CIFAR_BYTES = (1 + 3 * 32 * 32, 10_000)  # of an image after its label; images i
 
 @dataclass(frozen=True, kw_only=True)
 class BlackAgainstWhite:
-    """Fréchet distance of black clips from white ones: all alike, so that of two means."""
+    """Fréchet distance of black clips from white ones; both covariances are zero."""
 
     num_frames: int
     num_clips: int = 8
@@ -81,7 +80,7 @@ def needed_files(inputs: Inputs, network: str) -> tuple[str, ...]:
 
 
 def measured(inputs: Inputs, extractor: Extractor, data: Path | None) -> float:
-    """The number that this network makes of the inputs.
+    """The number that this network gives for the inputs.
 
     Args:
         inputs: what goes in.
@@ -109,7 +108,7 @@ def measured(inputs: Inputs, extractor: Extractor, data: Path | None) -> float:
 
 def _black_against_white(inputs: BlackAgainstWhite, extractor: Extractor) -> float:
     shape = (1, inputs.num_frames, inputs.frame_size, inputs.frame_size, 3)
-    # Clips that are alike have features that are: one of each is enough.
+    # Equal clips have equal features: one of each is enough.
     black, white = (
         np.repeat(extractor(np.full(shape, value, dtype=np.uint8)), inputs.num_clips, axis=0)
         for value in (0, 255)
@@ -157,10 +156,13 @@ def _cd_fvd_example(extractor: Extractor, data: Path) -> float:
             f"{data}: {clips_file.name} is an array of clips and {statistics_file.name} holds mu "
             f"and sigma, but they cannot be read so ({error}): see docs/networks.md"
         ) from None
-    statistics = RunningStatistics(extractor.spec.num_features)
-    for start in range(0, len(clips), CLIPS_AT_ONCE):
-        statistics.add(extractor(np.array(clips[start : start + CLIPS_AT_ONCE])))
-    return frechet_distance(statistics.mean, statistics.covariance(ddof=0), mu, sigma)
+    rows = np.concatenate(
+        [
+            extractor(np.array(clips[start : start + CLIPS_AT_ONCE]))
+            for start in range(0, len(clips), CLIPS_AT_ONCE)
+        ]
+    ).astype(np.float64)
+    return frechet_distance(rows.mean(axis=0), np.cov(rows, rowvar=False, ddof=0), mu, sigma)
 
 
 def _image_features(extractor: Extractor, file: Path, count: int) -> NDArray[np.float32]:

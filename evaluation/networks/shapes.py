@@ -1,4 +1,4 @@
-"""The embedded networks: small, trained on moving shapes, shipped with the package.
+"""The embedded networks: small, trained on moving shapes, bundled with the package.
 
 `ShapesVideoNet` sees a clip and names its class: a shape and a motion. `ShapesFrameNet` sees one
 frame, which shows no motion, and names the shape and whether the ground is light or dark. What is
@@ -11,9 +11,9 @@ another clip of the batch.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +33,6 @@ MIN_FRAMES = 8  # of a clip: fewer leave nothing to the last layers
 NUM_BANDS = 3  # of the features: contrast at 1, 2 and 4 pixels; the others are learned
 CONTRAST_FLOOR = 0.5 / 127.5  # half a grey level
 VERSION = "1"  # of the architecture and of the features' meaning
-VIDEO_CLASS_NAMES = CLASS_NAMES
 FRAME_CLASS_NAMES = tuple(
     f"{shape} on {ground} ground" for shape in SHAPES for ground in ("light", "dark")
 )
@@ -42,22 +41,37 @@ ASSETS = Path(__file__).parent / "assets"
 VIDEO_FILE, FRAME_FILE = ASSETS / "shapes_video.safetensors", ASSETS / "shapes_frame.safetensors"
 
 
-class ShapesVideoNet(nn.Module):
-    """Clips of T ≥ 8 frames (trained on 16) → features (N, 64) → logits of VIDEO_CLASS_NAMES."""
+class _ShapesNet(nn.Module):
+    """What the two networks share: stages of convolutions, their means, features, a classifier."""
 
-    def __init__(self) -> None:
+    def __init__(self, stages: Sequence[nn.Module], num_classes: int) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(
-            [
-                nn.Conv3d(3, 24, 3, stride=(1, 2, 2), padding=1),
-                nn.Conv3d(24, 48, 3, stride=2, padding=1),
-                nn.Conv3d(48, 64, 3, stride=2, padding=1),
-                nn.Conv3d(64, 96, 3, stride=(2, 1, 1), padding=1),
-            ]
-        )
+        self.stages = nn.ModuleList(stages)
         self.project = nn.Linear(24 + 48 + 64 + 96 * 4 * 4, NUM_FEATURES - NUM_BANDS)
         self.normalise = _Normalise()
-        self.head = nn.Linear(NUM_FEATURES, len(VIDEO_CLASS_NAMES))
+        self.head = nn.Linear(NUM_FEATURES, num_classes)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """(N, T, H, W, 3), 0 … 255 → logits."""
+        return self.head(self.features(clips))
+
+    def _describe(self, x: Tensor, clips: Tensor) -> Tensor:
+        """Input of the stages, and the same as (N, T, 3, 32, 32) → features (N, 64)."""
+        learned = self.project(_stage_means(self.stages, x))
+        return self.normalise(torch.cat([learned, _contrast_bands(clips)], dim=-1))
+
+
+class ShapesVideoNet(_ShapesNet):
+    """Clips of T ≥ 8 frames (trained on 16) → features (N, 64) → logits (N, 10) of CLASS_NAMES."""
+
+    def __init__(self) -> None:
+        stages = [
+            nn.Conv3d(3, 24, 3, stride=(1, 2, 2), padding=1),
+            nn.Conv3d(24, 48, 3, stride=2, padding=1),
+            nn.Conv3d(48, 64, 3, stride=2, padding=1),
+            nn.Conv3d(64, 96, 3, stride=(2, 1, 1), padding=1),
+        ]
+        super().__init__(stages, len(CLASS_NAMES))
 
     def features(self, clips: Tensor) -> Tensor:
         """(N, T, H, W, 3), 0 … 255 → (N, 64).
@@ -71,41 +85,25 @@ class ShapesVideoNet(nn.Module):
                 f"give at least {MIN_FRAMES}"
             )
         x = _as_input(clips)  # (N, T, 3, 32, 32)
-        learned = self.project(_stage_means(self.stages, x.transpose(1, 2)))
-        return self.normalise(torch.cat([learned, _contrast_bands(x)], dim=-1))
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """(N, T, H, W, 3), 0 … 255 → logits (N, 10)."""
-        return self.head(self.features(clips))
+        return self._describe(x.transpose(1, 2), x)
 
 
-class ShapesFrameNet(nn.Module):
-    """Frames, each by itself → features (N, T, 64) → logits (N, T, 10) of FRAME_CLASS_NAMES."""
+class ShapesFrameNet(_ShapesNet):
+    """Single frames → features (N, T, 64) → logits (N, T, 10) of FRAME_CLASS_NAMES."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.stages = nn.ModuleList(
-            [
-                nn.Conv2d(3, 24, 3, stride=2, padding=1),
-                nn.Conv2d(24, 48, 3, stride=2, padding=1),
-                nn.Conv2d(48, 64, 3, stride=1, padding=1),
-                nn.Conv2d(64, 96, 3, stride=2, padding=1),
-            ]
-        )
-        self.project = nn.Linear(24 + 48 + 64 + 96 * 4 * 4, NUM_FEATURES - NUM_BANDS)
-        self.normalise = _Normalise()
-        self.head = nn.Linear(NUM_FEATURES, len(FRAME_CLASS_NAMES))
+        stages = [
+            nn.Conv2d(3, 24, 3, stride=2, padding=1),
+            nn.Conv2d(24, 48, 3, stride=2, padding=1),
+            nn.Conv2d(48, 64, 3, stride=1, padding=1),
+            nn.Conv2d(64, 96, 3, stride=2, padding=1),
+        ]
+        super().__init__(stages, len(FRAME_CLASS_NAMES))
 
     def features(self, clips: Tensor) -> Tensor:
         """(N, T, H, W, 3), 0 … 255 → (N, T, 64)."""
         x = _as_input(clips).flatten(0, 1)  # (N·T, 3, 32, 32)
-        learned = self.project(_stage_means(self.stages, x))
-        features = self.normalise(torch.cat([learned, _contrast_bands(x[:, None])], dim=-1))
-        return features.unflatten(0, clips.shape[:2])
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """(N, T, H, W, 3), 0 … 255 → logits (N, T, 10)."""
-        return self.head(self.features(clips))
+        return self._describe(x, x[:, None]).unflatten(0, clips.shape[:2])
 
 
 class _Normalise(nn.Module):
@@ -123,26 +121,32 @@ class _Normalise(nn.Module):
         return (features - self.mean) / self.std
 
 
-def load_shapes_video_net(path: Path | None = None) -> ShapesVideoNet:
-    """The trained video network, ready for inference; from the file that ships by default.
+def load_network(
+    kind: type[ShapesVideoNet | ShapesFrameNet], path: Path
+) -> ShapesVideoNet | ShapesFrameNet:
+    """A trained network from its file, ready for inference.
 
     Raises:
-        InputError: the file is not there, damaged, or of another network.
+        InputError: the file is missing, damaged, or holds another network.
     """
-    return _load(ShapesVideoNet(), path or VIDEO_FILE)
-
-
-def load_shapes_frame_net(path: Path | None = None) -> ShapesFrameNet:
-    """The trained frame network, ready for inference; from the file that ships by default.
-
-    Raises:
-        InputError: the file is not there, damaged, or of another network.
-    """
-    return _load(ShapesFrameNet(), path or FRAME_FILE)
+    metadata, tensors = _read(path)
+    name, version = metadata.get("network", "another network"), metadata.get("version", "?")
+    if (name, version) != (kind.__name__, VERSION):
+        raise InputError(
+            f"{path}: holds {name} version {version}, not {kind.__name__} version {VERSION}; make "
+            "it with python -m evaluation.networks.train_shapes"
+        )
+    model = kind()
+    try:
+        model.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise InputError(f"{path}: not the weights of {kind.__name__}: {first}") from None
+    return model.eval().requires_grad_(False)
 
 
 def save_network(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
-    """Write a network in half precision, with its name, version and `metadata` in the header."""
+    """Write a network in half precision with its name, version and `metadata` in the header."""
     tensors = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     facts = {"network": type(model).__name__, "version": VERSION} | metadata
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -202,23 +206,6 @@ def _contrast_bands(x: Tensor) -> Tensor:
     return torch.stack(bands, dim=1)
 
 
-def _load(model: Any, path: Path) -> Any:
-    metadata, tensors = _read(path)
-    wanted = type(model).__name__
-    found = metadata.get("network", "another network")
-    if found != wanted or metadata.get("version") != VERSION:
-        raise InputError(
-            f"{path}: holds {found} version {metadata.get('version', '?')}, not {wanted} version "
-            f"{VERSION}; make it with python -m evaluation.networks.train_shapes"
-        )
-    try:
-        model.load_state_dict({name: value.float() for name, value in tensors.items()})
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
-        raise InputError(f"{path}: not the weights of {wanted}: {first}") from None
-    return model.eval().requires_grad_(False)
-
-
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
@@ -228,14 +215,14 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise InputError(
             f"{path}: cannot be read as safetensors, which the weights of this network are "
-            f"({error}): leave --weights out for those that come with it, or give such a file"
+            f"({error}): leave --weights out to use the bundled ones, or give such a file"
         ) from None
 
 
 def open_shapes(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
     """One of the two networks with the weights of a file."""
-    load = load_shapes_video_net if spec.unit == "clip" else load_shapes_frame_net
-    model = load(path).to(device)
+    kind = ShapesVideoNet if spec.unit == "clip" else ShapesFrameNet
+    model = load_network(kind, path).to(device)
     if spec.output == "logits":
         return OpenedNetwork(forward=model, path_taken=OWN)
     classifier = (model.head.weight, model.head.bias)

@@ -53,8 +53,7 @@ class OpenedNetwork:
 class NetworkSpec:
     """A feature network: what goes in, what comes out, where its weights are, how it is opened.
 
-    Where there are several outputs or ways of resizing, `output` and `resize` are the chosen ones;
-    the first of each is the default.
+    `output` and `resize` select one of several; the first of each is the default.
 
     >>> spec = NetworkSpec(
     ...     name="net", title="", unit="clip", outputs={"logits": 400, "pooled": 1024},
@@ -71,13 +70,13 @@ class NetworkSpec:
     unit: Literal["clip", "frame"]  # what one row of features describes
     outputs: Mapping[str, int] = field(hash=False)  # layer → number of features
     resizes: tuple[str, ...]  # how frames of another size can be brought to the network's own
-    min_frames: int  # of a clip
-    max_frames: int | None = None  # of a clip; None: any number
+    min_frames: int  # shortest clip
+    max_frames: int | None = None  # longest clip; None: any length
     cpu_chunk: int  # clips that the network sees at once on a CPU, always
     metric_suffix: str  # "-shapes": an FVD with this network is called FVD-shapes
-    version: int  # raised by every change that moves its numbers
-    weight_files: tuple[PublishedFile, ...] = ()  # any of them will do; the first one is fetched
-    bundled: Path | None = None  # weights that ship with the package
+    version: int  # raised by every change of its numbers
+    weight_files: tuple[PublishedFile, ...] = ()  # alternatives; the first one is fetched
+    bundled: Path | None = None  # weights in the package
     open: Opener | None = field(default=None, repr=False)  # None: a function of clips, no weights
     output: str = ""  # the layer whose output are the features
     resize: str = ""
@@ -91,15 +90,15 @@ class NetworkSpec:
 
     @property
     def num_features(self) -> int:
-        """Of the chosen output."""
+        """Number of features of the output."""
         return self.outputs[self.output]
 
     def check_length(self, num_frames: int, whose: str = "") -> None:
         """Refuse clips of another length than the network takes.
 
         Args:
-            num_frames: of a clip.
-            whose: name of its video, if it is known.
+            num_frames: length of a clip.
+            whose: name of its video, if known.
 
         Raises:
             InputError: too few or too many frames.
@@ -123,7 +122,7 @@ class NetworkSpec:
         """The same network with another output or resizing; None is the default.
 
         Raises:
-            InputError: the network has none of this name; those that it has are named.
+            InputError: the network has no such output or resizing; the message lists them.
         """
         return replace(
             self,

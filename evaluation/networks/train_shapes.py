@@ -1,6 +1,6 @@
 """Train the two embedded networks on the CPU: `python -m evaluation.networks.train_shapes`.
 
-Each learns to name its classes and, through a second linear head that is not kept, to tell what
+Each learns to name its classes and, through a second linear head that is not kept, to say what
 else is in the scene: where, how large, how fast, which colours. So the features know more than the
 class. Every step draws videos of the train split that were not seen before.
 """
@@ -27,8 +27,7 @@ from evaluation.networks.shapes import (
     VIDEO_FILE,
     ShapesFrameNet,
     ShapesVideoNet,
-    load_shapes_frame_net,
-    load_shapes_video_net,
+    load_network,
     save_network,
 )
 from latte.data.errors import InputError
@@ -38,9 +37,9 @@ BATCH_SIZE = 40
 NUM_FRAMES = 16  # of a clip
 MAX_START = 48  # clips begin at frames 0 … 48, as in videos of 64 frames
 LEARNING_RATE = 2e-3
-SCENE_WEIGHT = 0.5  # of the scene's squared error beside the cross-entropy
-NUM_SCENES = 1000  # over which what is told about a scene is scaled to mean 0 and deviation 1
-NUM_NORMALISE = 2000  # clips over which the features get mean 0 and standard deviation 1
+SCENE_WEIGHT = 0.5  # weight of the scene's squared error beside the cross-entropy
+NUM_SCENES = 1000  # scenes whose values are scaled to mean 0 and deviation 1
+NUM_NORMALISE = 2000  # clips whose features get mean 0 and standard deviation 1
 NUM_TEST = 2048
 
 Targets = Callable[[Scene, int, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -50,11 +49,10 @@ Targets = Callable[[Scene, int, np.ndarray], tuple[np.ndarray, np.ndarray]]
 class Task:
     """What one network is trained to do."""
 
-    network: type[nn.Module]
-    load: Callable[[Path], nn.Module]
+    network: type[ShapesVideoNet | ShapesFrameNet]
     file_name: str
-    frames: int  # of each training clip that are shown
-    steps: int  # by default
+    frames: int  # frames of each training clip that are used
+    steps: int  # default number of steps
     targets: Targets
 
 
@@ -88,7 +86,6 @@ def frame_targets(scene: Scene, index: int, times: np.ndarray) -> tuple[np.ndarr
 
 VIDEO = Task(
     network=ShapesVideoNet,
-    load=load_shapes_video_net,
     file_name=VIDEO_FILE.name,
     frames=NUM_FRAMES,
     steps=1600,
@@ -96,7 +93,6 @@ VIDEO = Task(
 )
 FRAME = Task(
     network=ShapesFrameNet,
-    load=load_shapes_frame_net,
     file_name=FRAME_FILE.name,
     frames=4,
     steps=1200,
@@ -199,7 +195,7 @@ def _batches(task: Task, split: Split, count: int) -> Iterator[Batch]:
 
 
 def _colours(scene: Scene) -> np.ndarray:
-    """Of the ground's middle and of the shape (6,), grey levels."""
+    """Colours of the ground's middle and of the shape (6,), grey levels."""
     return np.concatenate([np.mean(scene.ground, axis=0), np.mean(scene.colours, axis=0)])
 
 
@@ -207,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train, write and test both networks."""
     parser = argparse.ArgumentParser(description="Train the two embedded networks on the CPU.")
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder (default: the package's)")
-    parser.add_argument("--steps", type=int, help="of each network (default: as shipped)")
+    parser.add_argument("--steps", type=int, help="steps of each network (default: as bundled)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.steps is not None and options.steps < 1:
@@ -227,9 +223,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         facts = {"command": command, "accuracy": f"{accuracy:.4f}", "loss": f"{loss:.4f}"}
         facts |= {"steps": str(steps), "seed": str(options.seed)}
         save_network(model, path, facts | {"torch": torch.__version__})
-        shipped, _ = test(task, task.load(path))
+        written, _ = test(task, load_network(task.network, path))
         print(
-            f"{task.network.__name__}: accuracy {accuracy:.2%} ({shipped:.2%} as written), "
+            f"{task.network.__name__}: accuracy {accuracy:.2%} ({written:.2%} as written), "
             f"loss {loss:.4f}, {steps} steps, {seconds:.0f} s, {path} "
             f"({path.stat().st_size / 1024:.0f} KiB)"
         )

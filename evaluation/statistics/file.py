@@ -209,12 +209,14 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
             arrays = {name: file.get_tensor(name) for name in {*names} & {*file.keys()}}
     for name, array in arrays.items():
         if np.iscomplexobj(array):
-            raise ValueError(f"{name} is complex: a root of a matrix went wrong where it was made")
+            raise ValueError(
+                f"{name} is complex, not real: write the file again"
+            )
     return arrays
 
 
 def stated_split(path: Path | None) -> str | None:
-    """The split of a data set that a statistics file of ours was made of; None if none is said.
+    """The split of a data set that a statistics file of ours states; None if it states none.
 
     Raises:
         InputError: the file cannot be read.

@@ -17,8 +17,8 @@ from evaluation.statistics.file import (
 from evaluation.statistics.running import Statistics
 from latte.data.errors import InputError
 
-# Of one side alone; how many clips there are and their split are taken from the file itself.
 ONLY_REAL = ("short_real",)
+# taken from the file itself, or converted
 FROM_THE_FILE = ("num_real", "num_fake", "split", "covariance")
 
 
@@ -76,15 +76,15 @@ def deviations_of_statistics(
     origin, subject = file.origin, f"statistics {file.path}"
     if origin is None:
         return (Deviation(field="origin", value="not known", subject=subject),)
-    found = _differing(origin, protocol, side, subject)
+    deviations = _differing(origin, protocol, side, subject)
     if origin.stated:
         stated = "only stated by whoever imported them"
-        found.append(Deviation(field="origin", value=stated, subject=subject))
-    return tuple(found)
+        deviations.append(Deviation(field="origin", value=stated, subject=subject))
+    return tuple(deviations)
 
 
 def follows_protocol(file: StatisticsFile, protocol: Protocol, side: Side) -> bool:
-    """Whether the file says that it was made as `protocol` makes this set.
+    """Whether the file states that it was made as `protocol` makes this set.
 
     A result may then carry the protocol's own fingerprint.
     """
@@ -94,7 +94,7 @@ def follows_protocol(file: StatisticsFile, protocol: Protocol, side: Side) -> bo
 def statistics_over(file: StatisticsFile, covariance: Covariance) -> Statistics:
     """The statistics with the covariance over n or n − 1, as asked for.
 
-    A file that does not say what it was made of, or over what, is taken as it is.
+    A file that does not state its count or its divisor is taken as it is.
     """
     statistics = file.statistics
     if file.origin is None or not statistics.count:
@@ -132,10 +132,10 @@ def _differing(
     ours = _of_side(protocol.affecting_fields(), side, side)
     if origin.side != side:
         theirs, ours = (
-            {key: value for key, value in each.items() if key not in ONLY_REAL}
-            for each in (theirs, ours)
+            {key: value for key, value in fields.items() if key not in ONLY_REAL}
+            for fields in (theirs, ours)
         )
-    if not {"seed"} <= theirs.keys() & ours.keys():  # one of them draws nothing
+    if "seed" not in theirs.keys() & ours.keys():  # one of them chooses nothing at random
         theirs.pop("seed", None)
         ours.pop("seed", None)
     return differences(theirs, ours, subject)
@@ -149,14 +149,14 @@ def _of_side(fields: Mapping[str, Any], side: Side, called: Side) -> dict[str, A
     other = {"real": "fake", "fake": "real"}[side]
     drawn = "random" in (fields.get(f"{side}_offset"), fields.get(f"{side}_order"))
     drawn = drawn or fields.get(f"{side}_order") == "clips"
-    found = {}
+    kept = {}
     for key, value in fields.items():
         if key in FROM_THE_FILE or key.startswith(f"{other}_") or (key == "seed" and not drawn):
             continue
         if key == "mirror":
-            found[key] = "yes" if value in (side, "both") else "no"
+            kept[key] = "yes" if value in (side, "both") else "no"
         elif key.startswith(f"{side}_"):
-            found[f"{called}_{key.partition('_')[2]}"] = value
+            kept[called + key.removeprefix(side)] = value
         else:
-            found[key] = value
-    return found
+            kept[key] = value
+    return kept

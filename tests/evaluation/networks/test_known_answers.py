@@ -124,7 +124,7 @@ def test_the_same_tensors_with_another_epsilon_are_found_out(detector_file, form
 def test_quick_leaves_the_slow_ones_out(detector_file, formula_answers):
     checks = verify("i3d", detector_file(), quick=True, answers=formula_answers[1:])
     left_out = of(checks, NOISE)
-    assert (left_out.passed, left_out.got, left_out.note) == (None, None, "left out by --quick")
+    assert (left_out.passed, left_out.got, left_out.note) == (None, None, "skipped by --quick")
     assert all_passed(checks)
 
 
@@ -166,8 +166,8 @@ def test_every_published_answer_is_of_a_network_and_a_resizing_that_exist():
 def test_a_network_without_published_answers_says_so(name):
     checks = verify(name)
     assert all(check.passed is None for check in checks)
-    assert checks[0].note == "ships with latte-eval"
-    assert checks[-1].note == "no answer is published for this network"
+    assert checks[0].note == "bundled with latte-eval"
+    assert checks[-1].note == "nothing is published for this network"
 
 
 def test_the_table_and_json_hold_every_check(checks):

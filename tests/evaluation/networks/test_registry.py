@@ -126,7 +126,7 @@ def test_embedded_networks_describe_clips_and_frames(shapes_files):
 def test_probabilities_are_the_softmax_of_the_networks_own_logits(shapes_files):
     clips = np.random.default_rng(0).integers(0, 256, (5, 16, 32, 32, 3), dtype=np.uint8)
     extractor = build("shapes", shapes_files["shapes"])
-    model = shapes.load_shapes_video_net(shapes_files["shapes"])
+    model = shapes.load_network(shapes.ShapesVideoNet, shapes_files["shapes"])
     expected = model(torch.from_numpy(clips)).double().softmax(dim=1)
     found = extractor.probabilities(extractor(clips))
     assert found.dtype == np.float64

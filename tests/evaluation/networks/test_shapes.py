@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,20 @@ from evaluation.networks import shapes, train_shapes
 from evaluation.networks.shapes import (
     FRAME_CLASS_NAMES,
     FRAME_FILE,
-    VIDEO_CLASS_NAMES,
     VIDEO_FILE,
-    load_shapes_frame_net,
-    load_shapes_video_net,
+    ShapesFrameNet,
+    ShapesVideoNet,
+    load_network,
     read_metadata,
 )
 from latte.data.errors import InputError
-from latte.data.shapes import draw_scene, shapes_clips
+from latte.data.shapes import CLASS_NAMES, draw_scene, shapes_clips
 
 NUM_CLIPS = 160
-LOADERS = {"video": load_shapes_video_net, "frame": load_shapes_frame_net}
+LOADERS = {
+    "video": partial(load_network, ShapesVideoNet, VIDEO_FILE),
+    "frame": partial(load_network, ShapesFrameNet, FRAME_FILE),
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,15 +122,15 @@ def test_features_have_mean_zero_and_deviation_one_and_do_not_saturate(kind, rea
 
 def test_clips_are_told_apart_by_shape_and_motion(real):
     with torch.no_grad():
-        logits = load_shapes_video_net()(torch.from_numpy(real))
+        logits = LOADERS["video"]()(torch.from_numpy(real))
     labels = np.arange(NUM_CLIPS) % 10
-    assert logits.shape == (NUM_CLIPS, len(VIDEO_CLASS_NAMES))
+    assert logits.shape == (NUM_CLIPS, len(CLASS_NAMES))
     assert (logits.argmax(1).numpy() == labels).mean() > 0.95
 
 
 def test_frames_are_told_apart_by_shape_and_ground(real):
     with torch.no_grad():
-        logits = load_shapes_frame_net()(torch.from_numpy(real[:100, ::5]))
+        logits = LOADERS["frame"]()(torch.from_numpy(real[:100, ::5]))
     assert logits.shape == (100, 4, len(FRAME_CLASS_NAMES))
     for index, row in enumerate(logits.argmax(-1).mode(dim=1).values[:30]):
         scene = draw_scene("test", index)
@@ -153,7 +157,7 @@ def test_a_clip_has_the_same_features_in_any_company(kind, real):
 
 
 def test_frames_are_seen_one_by_one(real):
-    model, clips = load_shapes_frame_net(), torch.from_numpy(real[:4])
+    model, clips = LOADERS["frame"](), torch.from_numpy(real[:4])
     with torch.no_grad():
         forwards = model.features(clips)
         backwards = model.features(clips.flip(1))
@@ -182,7 +186,7 @@ def test_other_sizes_are_resized_with_antialiasing(kind, real):
 def test_clips_of_eight_frames_and_more_give_features(num_frames):
     clips = torch.from_numpy(shapes_clips("test", [0], num_frames=num_frames))
     with torch.no_grad():
-        assert load_shapes_video_net().features(clips).shape == (1, 64)
+        assert LOADERS["video"]().features(clips).shape == (1, 64)
 
 
 @pytest.mark.parametrize(
@@ -235,17 +239,17 @@ def broken_files(folder: Path) -> dict[str, Path]:
 def test_a_wrong_file_is_refused_by_name(name, sentence, tmp_path):
     path = broken_files(tmp_path)[name]
     with pytest.raises(InputError, match=f"{name}: .*{sentence}"):
-        load_shapes_video_net(path)
+        load_network(ShapesVideoNet, path)
 
 
 def test_the_frame_network_does_not_take_the_video_networks_file():
     with pytest.raises(InputError, match="holds ShapesVideoNet version 1, not ShapesFrameNet"):
-        load_shapes_frame_net(VIDEO_FILE)
+        load_network(ShapesFrameNet, VIDEO_FILE)
 
 
 def test_normalising_and_folding_leave_the_logits_as_they_were():
     torch.manual_seed(0)
-    model = shapes.ShapesFrameNet()
+    model = ShapesFrameNet()
     train_shapes._normalise_batches(model)
     clips = torch.from_numpy(shapes_clips("train", range(8), num_frames=4))
     model(clips)  # moves the running moments off their start
