@@ -1,8 +1,10 @@
 """Line charts in small panels, with bands for intervals."""
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +28,7 @@ from reports.charts.style import (
 Scale = Literal["linear", "log", "symlog"]
 Look = Literal["marked", "plain", "faint"]
 Shared = Literal["all", "columns", "none"]
+CHARACTERS_PER_INCH = 9  # of the title of the vertical axis
 MAX_LABELLED = 6  # places; with more the numbers under an axis are round ones
 FEW_DECADES = 2.5  # a logarithmic axis over fewer has 2 and 5 among its numbers
 
@@ -120,11 +123,16 @@ def line_chart(
                 below = panels[place + columns].axis if place + columns < len(panels) else None
                 _draw_panel(axes, panels[place], styles, named=panels[place].axis != below)
                 _set_limits(axes, panels if shared == "all" else [panels[place]])
-                _set_range(axes, [x for x in panels if x.axis == panels[place].axis])
+                _set_places(
+                    axes, panels[place], [x for x in panels if x.axis == panels[place].axis]
+                )
                 if legend == "each":
                     _legend_of_panel(axes, panels[place], styles)
         if axis:
-            figure.supylabel(plain_text(axis), fontsize=9.5)
+            lines = textwrap.wrap(axis, width=round(CHARACTERS_PER_INCH * height))
+            figure.supylabel(plain_text("\n".join(lines)), fontsize=9.5)
+        if len(panels) == 1 and axis:  # the figure's own title and axis say it
+            grid[0, 0].set_title("")
         if legend == "one":
             legend_below(
                 figure,
@@ -178,13 +186,6 @@ def _draw_panel(axes: Any, panel: Panel, styles: Mapping[str, Style], *, named: 
         elif line.low is not None:
             axes.vlines(x, line.low, line.high, color=style.colour, linewidth=1.2)
         axes.plot(x, line.y, **_look(line, style))
-    if panel.equal_distances:
-        axes.set_xticks(range(len(places)), [_number(x) for x in places])
-    elif len(places) <= MAX_LABELLED:
-        axes.set_xticks(places, [_number(x) for x in places])
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-        axes.xaxis.set_major_formatter(lambda x, place: _number(x))
     axes.set_title(plain_text(panel.title), fontsize=9.5)
     if panel.note:
         axes.set_title(plain_text(panel.note), fontsize=8.5, fontweight="normal", loc="right")
@@ -218,12 +219,24 @@ def _set_limits(axes: Any, panels: Sequence[Panel]) -> None:
         axes.set_ylim(bottom=0)
 
 
-def _set_range(axes: Any, panels: Sequence[Panel]) -> None:
-    """Panels whose horizontal axes measure the same have one range of places."""
-    places = [x for panel in panels for x in panel.places]
-    if len(panels) > 1 and not any(panel.equal_distances for panel in panels):
-        margin = 0.04 * (max(places) - min(places)) or 1.0
-        axes.set_xlim(min(places) - margin, max(places) + margin)
+def _set_places(axes: Any, panel: Panel, alike: Sequence[Panel]) -> None:
+    """The horizontal axis; panels where it measures the same have one range.
+
+    Its numbers are those of the places where these are few and far enough apart, else round ones.
+    """
+    places = panel.places
+    if panel.equal_distances:
+        axes.set_xticks(range(len(places)), [_number(x) for x in places])
+        return
+    first, last = (end(x for each in alike for x in each.places) for end in (min, max))
+    margin = 0.04 * (last - first) or 1.0
+    axes.set_xlim(first - margin, last + margin)
+    gaps = [after - before for before, after in pairwise(places)]
+    if len(places) <= MAX_LABELLED and min(gaps, default=math.inf) > 2 * margin:
+        axes.set_xticks(places, [_number(x) for x in places])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        axes.xaxis.set_major_formatter(lambda x, place: _number(x))
 
 
 def _legend_of_panel(axes: Any, panel: Panel, styles: Mapping[str, Style]) -> None:
