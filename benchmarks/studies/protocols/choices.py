@@ -31,7 +31,7 @@ BOTH_SETS = {
 } | {"num_real": ("num_fake", "number")}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Choice:
     """The base protocol with one change."""
 
@@ -43,12 +43,9 @@ class Choice:
 
 def choices(base: Protocol, spec: NetworkSpec) -> list[Choice]:
     """Every choice other than the base protocol's, one at a time."""
-    return [
-        *_clips(base, min(base.num_real, base.num_fake)),
-        *_time(base),
-        *_frames(base),
-        *_network(base, spec),
-    ]
+    listed = [*_clips(base), *_time(base), *_frames(base), *_network(base, spec)]
+    fields = base.affecting_fields()
+    return [c for c in listed if any(fields[key] != c.changes[key] for key in c.changes)]
 
 
 def changes(base: Protocol, choice: Choice) -> list[Deviation]:
@@ -69,81 +66,57 @@ def changes(base: Protocol, choice: Choice) -> list[Deviation]:
     return list(changed.values())
 
 
-def _clips(base: Protocol, count: int) -> Iterator[Choice]:
-    for order, label in (("sorted", "the first videos by name"), ("random", "random videos")):
-        if not base.real_order == base.fake_order == order:
-            yield Choice(label=label, family="clips", changes=_both("order", order))
+def _clips(base: Protocol) -> Iterator[Choice]:
+    count = min(base.num_real, base.num_fake)
+    yield Choice("the first videos by name", "clips", _both("order", "sorted"))
+    yield Choice("random videos", "clips", _both("order", "random"))
     for seed in (base.seed + 1, base.seed + 2):
         drawn = {**_both("order", "random"), "seed": seed}
-        yield Choice(label=f"random videos, seed {seed}", family="clips", changes=drawn)
-    for clips in (2, 4):
-        if base.real_clips == 1:
-            yield Choice(
-                label=f"{clips} clips of each video, as many clips in all",
-                family="clips",
-                changes=_both("clips", clips),
-                videos=max(1, count // clips),
-            )
+        yield Choice(f"random videos, seed {seed}", "clips", drawn)
+    for clips in (2, 4) if base.real_clips == 1 else ():
+        label = f"{clips} clips of each video, as many clips in all"
+        yield Choice(label, "clips", _both("clips", clips), videos=max(1, count // clips))
     for part, divisor in (("half", 2), ("a quarter", 4)):
         fewer = {"num_real": count // divisor, "num_fake": count // divisor}
-        yield Choice(label=f"{part} of the clips", family="clips", changes=fewer)
-    for mirror, whose in (("real", "real clips"), ("both", "all clips")):
-        doubled = {"num_real": 2 * count} | ({"num_fake": 2 * count} if mirror == "both" else {})
-        yield Choice(
-            label=f"{whose} and their mirror images",
-            family="clips",
-            changes={"mirror": mirror, **doubled},
-            videos=count,
-        )
+        yield Choice(f"{part} of the clips", "clips", fewer)
+    real = {"mirror": "real", "num_real": 2 * count}
+    both = {"mirror": "both", "num_real": 2 * count, "num_fake": 2 * count}
+    for whose, doubled in (("real clips", real), ("all clips", both)):
+        yield Choice(f"{whose} and their mirror images", "clips", doubled, videos=count)
 
 
 def _time(base: Protocol) -> Iterator[Choice]:
     for stride in STRIDES:
-        if stride != base.real_stride:
-            real = {"real_stride": stride}
-            yield Choice(label=f"real clips at stride {stride}", family="time", changes=real)
+        yield Choice(f"real clips at stride {stride}", "time", {"real_stride": stride})
     for stride in STRIDES:
-        if not base.real_stride == base.fake_stride == stride:
-            both = _both("stride", stride)
-            yield Choice(label=f"all clips at stride {stride}", family="time", changes=both)
+        yield Choice(f"all clips at stride {stride}", "time", _both("stride", stride))
     for offset, where in (("first", "at frame 0"), ("random", "anywhere")):
-        if base.real_offset != offset:
-            begin = {"real_offset": offset}
-            yield Choice(label=f"real clips begin {where}", family="time", changes=begin)
-        if not base.real_offset == base.fake_offset == offset:
-            both = _both("offset", offset)
-            yield Choice(label=f"all clips begin {where}", family="time", changes=both)
-    half = {"num_frames": max(1, base.num_frames // 2)}
-    yield Choice(label="half as many frames", family="time", changes=half)
+        yield Choice(f"real clips begin {where}", "time", {"real_offset": offset})
+        yield Choice(f"all clips begin {where}", "time", _both("offset", offset))
+    yield Choice("half as many frames", "time", {"num_frames": max(1, base.num_frames // 2)})
 
 
 def _frames(base: Protocol) -> Iterator[Choice]:
     for name in get_args(Filter):
-        if name != base.filter:
-            yield Choice(label=f"{name} resizing", family="frames", changes={"filter": name})
+        yield Choice(f"{name} resizing", "frames", {"filter": name})
     for name in get_args(Recipe):
         if name != base.recipe:
             # A recipe with a filter of its own brings it along.
             own = OWN_FILTERS.get(name, "lanczos" if base.recipe in OWN_FILTERS else base.filter)
             changed = {"recipe": name} | ({"filter": own} if own != base.filter else {})
-            yield Choice(label=RECIPES.get(name, name), family="frames", changes=changed)
+            yield Choice(RECIPES.get(name, name), "frames", changed)
     for name in get_args(Storage):
-        if name != base.storage:
-            label = STORAGES.get(name, name)
-            yield Choice(label=label, family="frames", changes={"storage": name})
+        yield Choice(STORAGES.get(name, name), "frames", {"storage": name})
 
 
 def _network(base: Protocol, spec: NetworkSpec) -> Iterator[Choice]:
     for output in spec.outputs:
-        if output != base.output:
-            yield Choice(label=f"{output} features", family="network", changes={"output": output})
+        yield Choice(f"{output} features", "network", {"output": output})
     for resize in spec.resizes:
-        if resize != base.resize:
-            label = f"network resizes by {resize}"
-            yield Choice(label=label, family="network", changes={"resize": resize})
+        yield Choice(f"network resizes by {resize}", "network", {"resize": resize})
     other = "n-1" if base.covariance == "n" else "n"
     label = f"covariance over {other.replace('-', ' − ')}"
-    yield Choice(label=label, family="statistics", changes={"covariance": other})
+    yield Choice(label, "statistics", {"covariance": other})
 
 
 def _both(field: str, value: Any) -> dict[str, Any]:
