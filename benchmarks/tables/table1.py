@@ -68,14 +68,14 @@ def run(out: Path) -> None:
 
 def document() -> TableDocument:
     """The table with what it says of the paper's claims."""
-    found = claims()
-    verdicts = " ".join(f"{claim.claim}: {claim.here}." for claim in found)
+    judged = claims()
+    verdicts = " ".join(f"{claim.claim}: {claim.here}." for claim in judged)
     return TableDocument(
         name="table1",
         title=RUNNERS["table1"].title,
         lead=f"{comparison()} {verdicts}",
         tables=(variants_table(),),
-        findings=tuple(claim.paper_claim for claim in found),
+        findings=tuple(claim.paper_claim for claim in judged),
     )
 
 
@@ -104,7 +104,7 @@ def published_variants() -> dict[int, tuple[str, str]]:
 
 
 def comparison() -> str:
-    """In which variants our parameters are those that the paper prints, in a sentence."""
+    """A sentence on the variants whose parameters are those that the paper prints."""
     same = [
         str(variant)
         for variant, (parameters, _) in published_variants().items()
@@ -117,20 +117,22 @@ def comparison() -> str:
 
 
 def claims() -> list[JudgedClaim]:
-    """What the paper says about its Table 1, and what is found here."""
+    """The paper's claims about its Table 1, judged by its figures and by ours."""
     printed = published_variants()
-    counted = {variant: cost(_config(variant)) for variant in printed}
-    parameters = {variant: each.parameters / 1e6 for variant, each in counted.items()}
-    flops = {variant: each.flops / 1e9 for variant, each in counted.items()}
+    costs = {variant: cost(_config(variant)) for variant in printed}
+    parameters = {variant: own.parameters / 1e6 for variant, own in costs.items()}
+    flops = {variant: own.flops / 1e9 for variant, own in costs.items()}
     return [
         JudgedClaim(
             claim="All variants have about as many parameters",
-            paper=_about_equal({variant: float(each[0]) for variant, each in printed.items()}),
+            paper=_about_equal({variant: float(count) for variant, (count, _) in printed.items()}),
             here=_about_equal(parameters),
         ),
         JudgedClaim(
             claim="Variant 4 takes about a quarter of the others' FLOPs",
-            paper=_about_a_quarter({variant: float(each[1]) for variant, each in printed.items()}),
+            paper=_about_a_quarter(
+                {variant: float(count) for variant, (_, count) in printed.items()}
+            ),
             here=_about_a_quarter(flops),
         ),
     ]

@@ -85,7 +85,7 @@ def counted_row(name: str) -> Row:
 
 
 def comparison() -> str:
-    """In how many sizes every figure of ours is the paper's, in a sentence."""
+    """A sentence on the sizes in which every figure of ours is the paper's."""
     same, of = equal_sizes()
     return (
         f"Every figure of ours is the paper's in {same} of {of} sizes; the paper cuts parameters "
@@ -94,7 +94,7 @@ def comparison() -> str:
 
 
 def equal_sizes() -> tuple[int, int]:
-    """In how many sizes every figure of ours is the paper's, and how many there are."""
+    """Number of sizes in which every figure of ours is the paper's, and of all sizes."""
     frame = published("sizes").set_index("model")
     same = [
         all(

@@ -15,6 +15,7 @@ from benchmarks.cells.scale import Scale
 from benchmarks.documents.tables import TableDocument, bare, leaders, of_this_run, publish
 from benchmarks.runners import RUNNERS
 from benchmarks.shapes.tables import dimensions_table, standings_by_dimension
+from benchmarks.tables.published import NOT_MEASURED, SECTION, published_cell
 from benchmarks.tables.request import Measurements, TableRequest
 from benchmarks.tables.run import methods_on_shapes
 from benchmarks.tables.vbench import DIMENSIONS, Score, VBenchModel, read_models, total
@@ -25,7 +26,6 @@ from reports.published import published
 from reports.table import Table
 
 SOURCE = "arXiv:2401.03048v3 Table 4"
-SECTION = "Measured here"
 HALF = 8  # dimensions beside each other, as the paper prints them
 SAMPLES = 5  # videos of each prompt
 FILTERED = "temporal_flickering"  # more videos are made, of which the still ones count
@@ -60,8 +60,8 @@ def run(out: Path, request: TableRequest) -> None:
     At `paper` scale nothing can be measured here, and results of VBench are needed.
 
     Raises:
-        InputError: see `read_models`; at `paper` scale, no results. Nothing is written then. Cells
-            that could not be measured, after the others are written.
+        InputError: see `read_models`; or there are no results at `paper` scale.
+        FailedRunError: cells that could not be measured, after the others are written.
     """
     started = time.monotonic()
     models = read_models([*map(str, request.results)])
@@ -110,8 +110,8 @@ def vbench_table(models: Sequence[VBenchModel]) -> Table:
         title="VBench of text-to-video models",
         caption=CAPTION,
         columns=tuple(
-            Column(key=key, title=each.heading, direction="higher")
-            for key, each in DIMENSIONS.items()
+            Column(key=key, title=dimension.heading, direction="higher")
+            for key, dimension in DIMENSIONS.items()
         ),
         rows=(*published_rows(), *(measured_row(model) for model in models)),
         remarks=(UNKNOWN_VERSIONS, *nothing, *(_total_sentence(model) for model in models)),
@@ -125,9 +125,9 @@ def vbench_table(models: Sequence[VBenchModel]) -> Table:
 def halves(table: Table) -> list[Table]:
     """The table as the paper prints it: eight dimensions beside each other, the others below.
 
-    What is said under both stands under the second alone.
+    Remarks and provenance stand under the second only.
     """
-    found = []
+    parts = []
     for first in range(0, len(table.columns), HALF):
         columns = table.columns[first : first + HALF]
         keys = [column.key for column in columns]
@@ -135,7 +135,7 @@ def halves(table: Table) -> list[Table]:
             replace(row, cells={key: row.cells[key] for key in keys}) for row in table.rows
         )
         last = first + HALF >= len(table.columns)
-        found.append(
+        parts.append(
             replace(
                 table,
                 title=f"{table.title}, dimensions {first + 1} to {first + len(columns)}",
@@ -146,7 +146,7 @@ def halves(table: Table) -> list[Table]:
                 provenance=table.provenance if last else (),
             )
         )
-    return found
+    return parts
 
 
 def published_rows() -> list[Row]:
@@ -161,12 +161,7 @@ def published_rows() -> list[Row]:
     return [
         Row(
             label=method,
-            cells={
-                key: Cell(
-                    value=float(printed[method, key]), text=printed[method, key], mark="published"
-                )
-                for key in DIMENSIONS
-            },
+            cells={key: published_cell(printed[method, key]) for key in DIMENSIONS},
         )
         for method in dict.fromkeys(method for method, _ in printed)
     ]
@@ -174,12 +169,11 @@ def published_rows() -> list[Row]:
 
 def measured_row(model: VBenchModel) -> Row:
     """One model's scores."""
-    missing = Cell(reason="Not measured.")
     return Row(
         label=model.name,
         section=SECTION,
         cells={
-            key: _cell(key, model.scores[key]) if key in model.scores else missing
+            key: _cell(key, model.scores[key]) if key in model.scores else NOT_MEASURED
             for key in DIMENSIONS
         },
     )
@@ -200,10 +194,10 @@ def _total_sentence(model: VBenchModel) -> str:
     lacking = [key for key in DIMENSIONS if key not in model.scores]
     if lacking:
         return f"{model.name}: no total score, for want of {len(lacking)} of 16 dimensions."
-    found = total({key: score.percent for key, score in model.scores.items()})
+    summary = total({key: score.percent for key, score in model.scores.items()})
     return (
-        f"{model.name} by VBench's weights: quality {found.quality:.2f}, semantic "
-        f"{found.semantic:.2f}, total {found.total:.2f}."
+        f"{model.name} by VBench's weights: quality {summary.quality:.2f}, semantic "
+        f"{summary.semantic:.2f}, total {summary.total:.2f}."
     )
 
 

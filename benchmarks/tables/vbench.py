@@ -17,41 +17,48 @@ from evaluation.results.reading import json_value
 from latte.data.errors import InputError, nearest
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Dimension:
     """One of VBench's dimensions."""
 
-    title: str
-    heading: str  # where eight stand beside each other
+    key: str
+    heading: str  # for eight beside each other
     prompts: int  # Vchitect/VBench 45e79ec, prompts/prompts_per_dimension
+    low: float = 0.0  # range that VBench expects of a score
+    high: float = 1.0
+
+    @property
+    def title(self) -> str:
+        """Its name in words."""
+        return self.key.replace("_", " ")
 
 
 # In the paper's order, which is VBench's (Vchitect/VBench 45e79ec, scripts/constant.py).
 DIMENSIONS: Mapping[str, Dimension] = {
-    key: Dimension(title=key.replace("_", " "), heading=heading, prompts=prompts)
-    for key, heading, prompts in (
-        ("subject_consistency", "Subject", 72),
-        ("background_consistency", "Background", 86),
-        ("temporal_flickering", "Flickering", 75),
-        ("motion_smoothness", "Motion", 72),
-        ("dynamic_degree", "Dynamic", 72),
-        ("aesthetic_quality", "Aesthetic", 93),
-        ("imaging_quality", "Imaging", 93),
-        ("object_class", "Object", 79),
-        ("multiple_objects", "Objects", 82),
-        ("human_action", "Action", 100),
-        ("color", "Color", 85),
-        ("spatial_relationship", "Spatial", 84),
-        ("scene", "Scene", 86),
-        ("appearance_style", "Appearance", 90),
-        ("temporal_style", "Temporal", 100),
-        ("overall_consistency", "Overall", 93),
+    dimension.key: dimension
+    for dimension in (
+        Dimension("subject_consistency", "Subject", 72, low=0.1462),
+        Dimension("background_consistency", "Background", 86, low=0.2615),
+        Dimension("temporal_flickering", "Flickering", 75, low=0.6293),
+        Dimension("motion_smoothness", "Motion", 72, low=0.706, high=0.9975),
+        Dimension("dynamic_degree", "Dynamic", 72),
+        Dimension("aesthetic_quality", "Aesthetic", 93),
+        Dimension("imaging_quality", "Imaging", 93),
+        Dimension("object_class", "Object", 79),
+        Dimension("multiple_objects", "Objects", 82),
+        Dimension("human_action", "Action", 100),
+        Dimension("color", "Color", 85),
+        Dimension("spatial_relationship", "Spatial", 84),
+        Dimension("scene", "Scene", 86, high=0.8222),
+        Dimension("appearance_style", "Appearance", 90, low=0.0009, high=0.2855),
+        Dimension("temporal_style", "Temporal", 100, high=0.364),
+        Dimension("overall_consistency", "Overall", 93, high=0.364),
     )
 }
 NUM_QUALITY = 7  # the first dimensions, which VBench counts as quality; the others are semantic
 ENDING = "_eval_results"
-PERCENT = "imaging_quality"  # of the first releases
-MOST = 100  # of a video's value: shares of 1, and percentages
+PERCENT = "imaging_quality"  # which the first releases wrote in percent
+MAX_VALUE = 100  # bound of a video's value, a share of 1 or a percentage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +76,7 @@ class Score:
 
     where: str  # the file
     percent: float
-    interval: tuple[float, float] | None  # over prompts, where the score is a mean over videos
+    interval: tuple[float, float] | None  # None where the score is no mean over videos
     num_videos: int
 
 
@@ -179,35 +186,35 @@ def _interval(percent: float, videos: Sequence[Any]) -> tuple[float, float] | No
     values = _values(percent, videos)
     if values is None:
         return None
-    sums: dict[str, float] = {}  # of the deviations from the mean
+    sums: dict[str, float] = {}  # deviations from the mean, by prompt
     for path, value in values:
         prompt = re.sub(r"-\d+$", "", PurePosixPath(path).stem)
         sums[prompt] = sums.get(prompt, 0.0) + value - percent
     count = len(sums)
     if count < 2:
         return None
-    variance = count / (count - 1) * sum(each**2 for each in sums.values()) / len(values) ** 2
+    variance = count / (count - 1) * sum(x**2 for x in sums.values()) / len(values) ** 2
     half = two_sided_quantile(0.95, count - 1) * math.sqrt(variance)
     return percent - half, percent + half
 
 
 def _values(percent: float, videos: Sequence[Any]) -> list[tuple[str, float]] | None:
     """Path and value of each video in percent, if their mean is the score."""
-    found = []
+    values = []
     for video in videos:
         if not isinstance(video, dict) or not isinstance(video.get("video_path"), str):
             return None
         value = video.get("video_results")
         # True and False of the dynamic degree are numbers here as well.
-        if not isinstance(value, int | float) or not abs(value) <= MOST:
+        if not isinstance(value, int | float) or not abs(value) <= MAX_VALUE:
             return None
-        found.append((video["video_path"], float(value)))
-    if not found:
+        values.append((video["video_path"], float(value)))
+    if not values:
         return None
-    mean = sum(value for _, value in found) / len(found)
+    mean = sum(value for _, value in values) / len(values)
     for unit in (100.0, 1.0):  # later releases leave the videos' imaging quality in percent
         if math.isclose(unit * mean, percent, rel_tol=1e-6, abs_tol=1e-9):
-            return [(path, unit * value) for path, value in found]
+            return [(path, unit * value) for path, value in values]
     return None
 
 
@@ -223,33 +230,20 @@ def _is_number(value: Any) -> bool:
 def total(percent: Mapping[str, float]) -> Total:
     """VBench's summary of all sixteen dimensions, in percent.
 
-    Each dimension is brought to 0 … 1 by the least and the most that VBench expects of it; quality
-    is the weighted mean of the first seven, with half the weight for the dynamic degree, semantic
-    the mean of the others, and the total four parts of quality and one of semantic
-    (Vchitect/VBench 45e79ec, scripts/cal_final_score.py and constant.py).
+    Each dimension is scaled to the range that VBench expects of it; quality is the weighted mean of
+    the first seven, with half the weight for the dynamic degree, semantic the mean of the others,
+    and the total four parts of quality and one of semantic (Vchitect/VBench 45e79ec,
+    scripts/cal_final_score.py and constant.py).
     """
-    least = {
-        "subject_consistency": 0.1462,
-        "background_consistency": 0.2615,
-        "temporal_flickering": 0.6293,
-        "motion_smoothness": 0.706,
-        "appearance_style": 0.0009,
-    }
-    most = {
-        "motion_smoothness": 0.9975,
-        "scene": 0.8222,
-        "appearance_style": 0.2855,
-        "temporal_style": 0.364,
-        "overall_consistency": 0.364,
-    }
-    scaled = {
-        key: (percent[key] / 100 - least.get(key, 0.0)) / (most.get(key, 1.0) - least.get(key, 0.0))
-        for key in DIMENSIONS
-    }
-    of_quality = list(DIMENSIONS)[:7]
-    weights = {key: 0.5 if key == "dynamic_degree" else 1.0 for key in of_quality}
-    quality = sum(weights[key] * scaled[key] for key in of_quality) / sum(weights.values())
-    semantic = sum(scaled[key] for key in list(DIMENSIONS)[7:]) / (len(DIMENSIONS) - 7)
+    scaled = [
+        (percent[key] / 100 - dimension.low) / (dimension.high - dimension.low)
+        for key, dimension in DIMENSIONS.items()
+    ]
+    keys = list(DIMENSIONS)[:NUM_QUALITY]
+    weights = [0.5 if key == "dynamic_degree" else 1.0 for key in keys]
+    weighted = [weight * score for weight, score in zip(weights, scaled, strict=False)]
+    quality = sum(weighted) / sum(weights)
+    semantic = sum(scaled[NUM_QUALITY:]) / (len(scaled) - NUM_QUALITY)
     return Total(
         quality=100 * quality, semantic=100 * semantic, total=100 * (4 * quality + semantic) / 5
     )
