@@ -44,24 +44,27 @@ class Autoencoder(Protocol):
     def cacheable(self) -> bool:
         """Whether encoding costs enough to keep what it gives."""
 
-    def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Latents (N, F, C, h, w) of clips (N, F, 3, H, W) in [-1, 1].
-
-        `noise`, standard normal (N, F, C, h, w), makes them a draw of the encoder's distribution;
-        without it they are its mean.
+    def encode_moments(self, clips: Tensor) -> Tensor:
+        """Mean and, after it, standard deviation of the latents: (N, F, 2C, h, w).
 
         Raises:
             InputError: the frames do not divide into latents.
         """
 
-    def encode_moments(self, clips: Tensor) -> Tensor:
-        """Mean and, after it, standard deviation of the latents: (N, F, 2C, h, w)."""
-
-    def draw(self, moments: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Latents of moments: the function `draw`. encode = draw ∘ encode_moments."""
-
     def decode(self, latents: Tensor) -> Tensor:
         """Clips (N, F, 3, H, W), about in [-1, 1], of latents (N, F, C, h, w)."""
+
+    def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Latents (N, F, C, h, w) of clips (N, F, 3, H, W) in [-1, 1].
+
+        `noise`, standard normal (N, F, C, h, w), makes them a draw of the encoder's distribution;
+        without it they are its mean.
+        """
+        return self.draw(self.encode_moments(clips), noise)
+
+    def draw(self, moments: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Latents of moments: the function `draw`."""
+        return draw(moments, noise)
 
 
 def draw(moments: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -99,7 +102,7 @@ def from_uint8(clips: np.ndarray | Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IdentityAutoencoder:
+class IdentityAutoencoder(Autoencoder):
     """The latents are the frames. See `Autoencoder`."""
 
     name: str = "identity"
@@ -110,16 +113,9 @@ class IdentityAutoencoder:
     digest: None = None
     cacheable: bool = False
 
-    def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
-        """The clips, float32: their distribution has no width, whatever the noise."""
-        return clips.float()
-
     def encode_moments(self, clips: Tensor) -> Tensor:
         frames = clips.float()
         return torch.cat([frames, torch.zeros_like(frames)], dim=2)
-
-    def draw(self, moments: Tensor, noise: Tensor | None = None) -> Tensor:
-        return draw(moments, noise)
 
     def decode(self, latents: Tensor) -> Tensor:
         return latents.float()

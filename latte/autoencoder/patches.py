@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from latte.autoencoder.base import Autoencoder
 from latte.data.errors import InputError
 from latte.model.tensor_files import is_safetensors, read_safetensors, write_safetensors
 
@@ -23,7 +24,7 @@ FORMAT = "latte-eval patches 1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatchAutoencoder:
+class PatchAutoencoder(Autoencoder):
     """Patches (3·p·p) to their first C principal components and back. See `Autoencoder`.
 
     Latents have a mean of 0, and a mean square of 1 over all channels. A channel is scaled by the
@@ -61,14 +62,10 @@ class PatchAutoencoder:
         """Hash of the weights, as the encoder has no others."""
         return f"patches {self.digest}"
 
-    def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
-        """The components: their distribution has no width, whatever the noise."""
-        patches = F.pixel_unshuffle(clips.float(), self.factor).movedim(2, -1)  # (N, F, h, w, 3pp)
-        return ((patches - self.mean) @ self.components.T / self.spread).movedim(-1, 2)
-
     def encode_moments(self, clips: Tensor) -> Tensor:
         """The components, and standard deviations of 0."""
-        latents = self.encode(clips)
+        patches = F.pixel_unshuffle(clips.float(), self.factor).movedim(2, -1)  # (N, F, h, w, 3pp)
+        latents = ((patches - self.mean) @ self.components.T / self.spread).movedim(-1, 2)
         return torch.cat([latents, torch.zeros_like(latents)], dim=2)
 
     def draw(self, moments: Tensor, noise: Tensor | None = None) -> Tensor:

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latte.autoencoder.base import draw
+from latte.autoencoder.base import Autoencoder
 from latte.data.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
-class StableDiffusionVAE:
+class StableDiffusionVAE(Autoencoder):
     """diffusers' AutoencoderKL, a few frames at a time. See `Autoencoder`.
 
     Latents are (z − shift) · scale of the encoder's z: about of variance 1. Shift is 0 in Stable
@@ -60,9 +60,6 @@ class StableDiffusionVAE:
         made_by = (self.name, self.encoder_digest, config.act_fn, config.norm_num_groups)
         return hashlib.sha256(json.dumps([*made_by, *more]).encode()).hexdigest()
 
-    def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
-        return draw(self.encode_moments(clips), noise)
-
     def encode_moments(self, clips: Tensor) -> Tensor:
         height, width = clips.shape[-2:]
         if height % self.factor or width % self.factor:
@@ -71,9 +68,6 @@ class StableDiffusionVAE:
                 f"{self.factor}×{self.factor}; give a size that is a multiple of {self.factor}"
             )
         return self._frame_by_frame(self._moments, clips)
-
-    def draw(self, moments: Tensor, noise: Tensor | None = None) -> Tensor:
-        return draw(moments, noise)
 
     def decode(self, latents: Tensor) -> Tensor:
         return self._frame_by_frame(self._frames, latents.float() / self.scale + self.shift)

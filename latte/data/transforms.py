@@ -22,7 +22,15 @@ FILTERS: Mapping[str, Image.Resampling] = MappingProxyType(
 
 
 class Recipe(Protocol):
-    """A clip, uint8 (T, H, W, 3), to square frames; by default with the reference's filter."""
+    """A published way from a clip to square frames, bit for bit as its reference makes them.
+
+    Args:
+        clip: uint8 (T, H, W, 3).
+        size: side of the square frames that come out, in pixels.
+        filter: a name of `FILTERS`, by default the reference's. PIL widens each but `nearest` where
+            it makes a picture smaller, so that nothing aliases. `OWN_FILTERS` lists the recipes
+            that have one filter.
+    """
 
     def __call__(self, clip: np.ndarray, size: int, filter: str = ...) -> np.ndarray: ...
 
@@ -32,12 +40,6 @@ def resize_then_crop(clip: np.ndarray, size: int, filter: str = "lanczos") -> np
 
     The same bits as torchvision's `resize` and `center_crop` on PIL images. The long side is cut
     down to whole pixels; the crop's offset is rounded half to even.
-
-    Args:
-        clip: uint8 (T, H, W, 3).
-        size: side of the square frames that come out, pixels.
-        filter: a name of `FILTERS`; the reference's is Lanczos. PIL widens each but `nearest`
-            where it makes a picture smaller, so that nothing aliases.
 
     Source: universome/stylegan-v 3fecd69, convert_videos_to_frames.
     """
@@ -54,11 +56,6 @@ def crop_then_resize(clip: np.ndarray, size: int, filter: str = "lanczos") -> np
 
     The same bits as torchvision's `center_crop` and `resize` on PIL images.
 
-    Args:
-        clip: uint8 (T, H, W, 3).
-        size: side of the square frames that come out, pixels.
-        filter: a name of `FILTERS`; the reference's is Lanczos.
-
     Source: Vchitect/Latte b27c24a, convert_videos_to_frames.
     """
     short = min(clip.shape[1:3])
@@ -72,11 +69,6 @@ def cd_fvd(clip: np.ndarray, size: int, filter: str = "bilinear") -> np.ndarray:
     crop's offset down; grey levels are cut off, not rounded. A frame of the wanted size stays as
     it is: the way through 0 … 1 costs none of the 256 levels.
 
-    Args:
-        clip: uint8 (T, H, W, 3).
-        size: side of the square frames that come out, pixels.
-        filter: "bilinear"; the recipe has no other.
-
     Source: cd-fvd 0.1.1, `data_utils.preprocess` and `compute_real_stats`.
     """
     return _short_side_by_torch(clip, size, filter, antialias=True, shift=0.0)
@@ -88,11 +80,6 @@ def videogpt(clip: np.ndarray, size: int, filter: str = "bilinear") -> np.ndarra
     Both shift frames to −0.5 … 0.5 and back on the way: 63 of the 256 grey levels come out one
     lower, even where nothing is resized.
 
-    Args:
-        clip: uint8 (T, H, W, 3).
-        size: side of the square frames that come out, pixels.
-        filter: "bilinear"; the recipe has no other.
-
     Source: wilson1yan/VideoGPT 3eee7ec, `data.preprocess` and scripts/compute_fvd.py;
     songweige/TATS 26c33f5, the same in `tats/data.py`.
     """
@@ -103,11 +90,6 @@ def digan(clip: np.ndarray, size: int, filter: str = "bilinear") -> np.ndarray:
     """DIGAN's and PVDM's: the centre square, then bilinear without antialiasing to `size`.
 
     The crop's offset is rounded down; grey levels are cut off, not rounded.
-
-    Args:
-        clip: uint8 (T, H, W, 3).
-        size: side of the square frames that come out, pixels.
-        filter: "bilinear"; the recipe has no other.
 
     Source: sihyun-yu/digan 2709d68 (src/training/dataset.py) and sihyun-yu/PVDM 29de527
     (tools/data_utils.py), `resize_crop`.

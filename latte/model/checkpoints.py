@@ -19,9 +19,7 @@ from latte.model.tensor_files import (
     FLOAT_DTYPES,
     check_finite,
     check_same,
-    is_safetensors,
-    read_safetensors,
-    read_saved,
+    read_any,
     state_dict_in,
     write_safetensors,
 )
@@ -85,7 +83,8 @@ def load_checkpoint(path: Path | str, num_heads: int | None = None) -> Checkpoin
         InputError: the file cannot be read safely, is of another kind, or contradicts itself.
     """
     path = Path(path)
-    state, metadata = _read(path)
+    content, metadata = read_any(path)
+    state = state_dict_in(content, str(path))
     return _checkpoint(path, state, metadata, num_heads)
 
 
@@ -96,7 +95,8 @@ def load_initial(path: Path | str) -> Checkpoint | dict[str, Tensor]:
         InputError: as `load_checkpoint`.
     """
     path = Path(path)
-    state, metadata = _read(path)
+    content, metadata = read_any(path)
+    state = state_dict_in(content, str(path))
     if "config" not in metadata and is_dit(state):
         return state
     checkpoint = _checkpoint(path, state, metadata)
@@ -169,12 +169,6 @@ def bundled_checkpoint() -> Path:
     if not path.exists():
         raise InputError(f"{path}: the bundled checkpoint is missing: install latte-eval again")
     return path
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
-    """The weights in a file of either format, and what our own files say besides."""
-    content, metadata = read_safetensors(path) if is_safetensors(path) else (read_saved(path), {})
-    return state_dict_in(content, str(path)), metadata
 
 
 def _checkpoint(

@@ -13,9 +13,7 @@ from latte.data.errors import InputError
 from latte.model.tensor_files import (
     check_same,
     enumerate_some,
-    is_safetensors,
-    read_safetensors,
-    read_saved,
+    read_any,
     state_dict_in,
     text_to_video,
 )
@@ -51,18 +49,9 @@ def load_official(
         content, where = source, "the state dict"
     else:
         path = Path(source)
-        content, where = read_any(path), str(path)
+        content, where = read_any(path)[0], str(path)
     state = state_dict_in(content, where)
     return read_official(state, where, num_heads)
-
-
-def read_any(path: Path) -> Any:
-    """Content of a file of weights in either format.
-
-    Raises:
-        InputError: it cannot be read safely; says what it is.
-    """
-    return read_safetensors(path)[0] if is_safetensors(path) else read_saved(path)
 
 
 def read_official(

@@ -65,6 +65,15 @@ def is_safetensors(path: Path) -> bool:
     raise InputError(f"{path}: {_what_else(head)}")
 
 
+def read_any(path: Path) -> tuple[Any, dict[str, str]]:
+    """Content of a file of weights in either format, and the metadata of a safetensors file.
+
+    Raises:
+        InputError: it cannot be read safely; says what it is.
+    """
+    return read_safetensors(path) if is_safetensors(path) else (read_saved(path), {})
+
+
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a safetensors file, on the CPU, and its metadata.
 
