@@ -14,8 +14,6 @@ from benchmarks.figures.trainings import run_trainings, with_seed
 from latte.data.errors import InputError
 from latte.sampling.processes import Process, choose_device
 
-MAX_ON_A_GPU = 4  # cells at a time: small ones leave most of a GPU idle
-
 
 @dataclass(frozen=True, kw_only=True)
 class CurveFigure:
@@ -75,21 +73,15 @@ def measure_designs(figures: Sequence[CurveFigure], request: TrainingRequest) ->
             if missing
         }
         return DesignCells(measured=paper.measured, keys=paper.keys, reasons=reasons)
-    setup = SETUPS[request.scale]
-    device = request.device or setup.device
-    on_gpu = device.startswith("cuda")
+    setup, device = SETUPS[request.scale], request.run_device
     or_else = "--device cpu takes days" if request.device is None else ""
-    require([gpus()] if on_gpu else [], request.scale, or_else=or_else)
+    require([gpus()] if device.startswith("cuda") else [], request.scale, or_else=or_else)
     choose_device(device, Process())  # refused once, not for each cell
     trainings = {
-        design: training_of(design, setup, request.folder, device=request.device)
-        for design in designs
+        design: training_of(design, setup, request.folder, device=device) for design in designs
     }
     measured = run_trainings(
-        list(trainings.values()),
-        request.num_seeds,
-        request.folder,
-        workers=min(request.workers, MAX_ON_A_GPU) if on_gpu else request.workers,
+        list(trainings.values()), request.num_seeds, request.folder, workers=request.max_workers
     )
     measured.raise_if_empty()
     keys = {

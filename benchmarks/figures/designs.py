@@ -146,6 +146,7 @@ PAPER = Setup(
     sizes={size: (f"model.preset=Latte-{size}/2",) for size in ("S", "B", "L")} | {"XL": ()},
     images_per_clip=8,
     joint=("training.batch_size=4",),  # per process, as in the official joint configurations
+    device="cuda",
 )
 
 SETUPS: Mapping[Scale, Setup] = {"tiny": TINY, "small": SMALL, "paper": PAPER}

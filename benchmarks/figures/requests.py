@@ -12,26 +12,59 @@ from benchmarks.figures.paper import DATASET
 from benchmarks.figures.similarity_probes import Clips
 from latte.data.errors import InputError
 
+MAX_ON_A_GPU = 4
 DEFAULT_SEEDS: Mapping[Scale, int] = {"tiny": 3, "small": 3, "paper": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingRequest:
+class FigureRequest:
+    """How a figure is made from trained networks."""
+
+    scale: Scale = "tiny"
+    seeds: int | None = None  # None: 3, and 1 at paper scale
+    workers: int = 0
+    cells: Path | None = None  # folder of trainings and cells, which all figures share
+    device: str | None = None  # None: that of the scale
+    data_root: Path | None = None  # for paper scale
+    vae: str | None = None  # autoencoder, if another: folder or name on the hub
+
+    @property
+    def num_seeds(self) -> int:
+        """Networks of each design."""
+        return self.seeds or DEFAULT_SEEDS[self.scale]
+
+    @property
+    def folder(self) -> Path:
+        """Folder of trainings and cells: results at different scales never mix."""
+        return self.cells or Path("results") / name_at("trainings", self.scale)
+
+    @property
+    def root(self) -> Path:
+        """Folder of the data sets."""
+        return self.data_root or default_data_root()
+
+    @property
+    def run_device(self) -> str:
+        """The device that networks run on."""
+        return self.device or SETUPS[self.scale].device
+
+    @property
+    def max_workers(self) -> int:
+        """Cells at a time: small ones leave most of a GPU idle, but not all of it."""
+        on_gpu = self.run_device.startswith("cuda")
+        return min(self.workers, MAX_ON_A_GPU) if on_gpu else self.workers
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRequest(FigureRequest):
     """How figures that compare trained designs are made.
 
     Raises:
         InputError: the paper's batch cannot be divided among so many processes.
     """
 
-    scale: Scale = "tiny"
-    seeds: int | None = None  # None: 3, and 1 at paper scale
-    workers: int = 0
-    cells: Path | None = None  # folder of the cells, which all figures share
-    device: str | None = None  # None: that of the scale
-    # What follows is for paper scale.
-    data_root: Path | None = None
+    # All of it is for paper scale.
     initialise_from: Path | None = None  # the file of DiT-XL/2
-    vae: str | None = None  # folder or hub name of Stable Diffusion's, if another
     executor: Executor = "local"
     nodes: int = 1
     gpus: int | None = None  # GPUs of each node; None: as many as the paper's batch takes
@@ -52,50 +85,13 @@ class TrainingRequest:
         gpus = self.gpus or max(1, PAPER_GPUS // self.nodes)
         return Resources(executor=self.executor, nodes=self.nodes, gpus=gpus, slurm=self.slurm)
 
-    @property
-    def num_seeds(self) -> int:
-        """Seeds of each design."""
-        return self.seeds or DEFAULT_SEEDS[self.scale]
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the cells: results at different scales never mix."""
-        return self.cells or Path("results") / name_at("trainings", self.scale)
-
-    @property
-    def root(self) -> Path:
-        """Folder of the data sets."""
-        return self.data_root or default_data_root()
-
 
 @dataclass(frozen=True, kw_only=True)
-class SimilarityRequest:
+class SimilarityRequest(FigureRequest):
     """How figures that look into trained networks are made."""
 
-    scale: Scale = "tiny"
-    seeds: int | None = None  # None: 3, and 1 at paper scale
     num_clips: int | None = None  # None: 256 on shapes, else 64
-    workers: int = 0
-    cells: Path | None = None  # folder of trainings and cells, which all figures share
-    device: str | None = None  # None: that of the scale
     checkpoint: Path | None = None  # network to look into, in place of trainings
-    vae: str | None = None  # autoencoder of the networks, if not the one that they name
-    data_root: Path | None = None  # for paper scale
-
-    @property
-    def folder(self) -> Path:
-        """Folder of trainings and cells: results at different scales never mix."""
-        return self.cells or Path("results") / name_at("trainings", self.scale)
-
-    @property
-    def num_seeds(self) -> int:
-        """Networks, where none is given."""
-        return self.seeds or DEFAULT_SEEDS[self.scale]
-
-    @property
-    def run_device(self) -> str:
-        """The device that networks run on."""
-        return self.device or ("cuda" if self.scale == "paper" else SETUPS[self.scale].device)
 
     @property
     def clips(self) -> Clips:

@@ -13,14 +13,12 @@ from benchmarks.cells.requirements import (
     Requirement,
     autoencoder_of,
     data_set,
-    default_data_root,
     file,
     gpus,
     package,
     require,
 )
 from benchmarks.documents.claims import JudgedClaim
-from benchmarks.figures.curves import MAX_ON_A_GPU
 from benchmarks.figures.designs import SETUPS, VARIANTS, training_of
 from benchmarks.figures.paper import DATASET
 from benchmarks.figures.paper_cells import paper_training
@@ -74,10 +72,8 @@ def probe_networks(
     """
     _check(spec, request)
     tasks = probe_tasks(spec, request)
-    limit = MAX_ON_A_GPU if request.run_device.startswith("cuda") else request.workers
-    measured = measure_cells(
-        tasks, probe_network, request.folder / FILE, workers=min(request.workers, limit)
-    )
+    path, workers = request.folder / FILE, request.max_workers
+    measured = measure_cells(tasks, probe_network, path, workers=workers)
     return [*measured.cells.values()], measured
 
 
@@ -140,7 +136,7 @@ def requirements(spec: ProbeSpec, request: SimilarityRequest) -> list[Requiremen
     if request.scale == "paper":
         first = next(iter(networks.values()))
         needed += [
-            data_set(DATASET, request.data_root or default_data_root()),
+            data_set(DATASET, request.root),
             package("diffusers", "sd"),
             *autoencoder_of(first, request.vae),
         ]
