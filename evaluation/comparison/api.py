@@ -141,6 +141,8 @@ def compare(
             entries.append(given_entry(given, f"result {number}"))
     if not entries:
         raise InputError("no results to compare: give at least one")
+    if not 0 < level < 1:
+        raise InputError(f"level {level}: must be between 0 and 1, usually 0.05")
     kept, superseded = newest(entries)
     groups = in_columns(kept)
     columns = compared_columns(groups, column_titles(groups), test or interval_test, level)

@@ -337,3 +337,8 @@ def test_no_results_and_no_file_are_sentences(write_results, tmp_path):
         compare(tmp_path / "text")
     with pytest.raises(InputError, match="no results to compare"):
         compare([])
+
+
+def test_a_level_that_is_none_is_refused(make_result):
+    with pytest.raises(InputError, match="between 0 and 1"):
+        compare([make_result()], level=95)
