@@ -11,12 +11,12 @@ from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from evaluation.features.store import FeatureStore
 from evaluation.protocol.fields import DDOF
 from evaluation.results.record import Result
-from evaluation.statistics.running import Array
 from latte.data.errors import InputError
 
 FRECHET = ("fvd", "fid")  # metrics that the permutation test computes again
@@ -222,6 +222,6 @@ def _open(root: Path, space: str) -> FeatureStore | None:
     return FeatureStore.open(root, described)
 
 
-def _table(rows: list[np.ndarray]) -> Array:
+def _table(rows: list[np.ndarray]) -> NDArray[np.float64]:
     """The rows of all clips in one table, (rows, D) float64."""
     return np.concatenate([np.atleast_2d(row) for row in rows]).astype(np.float64)
