@@ -91,8 +91,6 @@ SIMILARITY_OPTIONS = (
     *("scale", "seeds", "network_file", "num_clips", "out", "cells", "workers", "device"),
     *("data_root", "network_vae"),
 )
-
-
 _closed_form = partial(
     Runner,
     kind="table",

@@ -27,9 +27,7 @@ class Kernel:
 
     def __post_init__(self) -> None:
         if int(self.degree) != self.degree or self.degree < 1:
-            raise InputError(
-                f"the kernel's degree is {self.degree}: it must be an integer from 1"
-            )
+            raise InputError(f"the kernel's degree is {self.degree}: it must be an integer from 1")
         if self.gamma is not None and not 0 < self.gamma < math.inf:
             raise InputError(f"the kernel's gamma is {self.gamma}: it is positive, or None for 1/D")
         if not 0 <= self.coef0 < math.inf:

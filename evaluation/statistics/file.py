@@ -209,9 +209,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
             arrays = {name: file.get_tensor(name) for name in {*names} & {*file.keys()}}
     for name, array in arrays.items():
         if np.iscomplexobj(array):
-            raise ValueError(
-                f"{name} is complex, not real: write the file again"
-            )
+            raise ValueError(f"{name} is complex, not real: write the file again")
     return arrays
 
 
