@@ -1,1 +1,1 @@
-"""From two sets of videos to results."""
+"""Measuring: two sets of videos become results."""

@@ -1,4 +1,4 @@
-"""In what a measurement was not carried out as its protocol asks."""
+"""Where a measurement differs from its protocol."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

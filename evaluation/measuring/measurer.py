@@ -145,7 +145,7 @@ class Measurer:
     def results(
         self, real: Source | None, fake: Source, *, model: str | None = None
     ) -> Iterator[Result]:
-        """As `measure`, each result as soon as it is there."""
+        """Yield what `measure` returns, each result as soon as it is there."""
         started, self._started = self._started or time.monotonic(), None
         sets = self.sets(real, fake)
         self._log(caveats_of_sets([side for side in (sets.real, sets.fake) if side]))

@@ -1,4 +1,4 @@
-"""In what a number was not made as its protocol asks: data, printed as a phrase."""
+"""Differences from a protocol: data, printed as phrases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ DDOF: Mapping[str, int] = {"n": 0, "n-1": 1}  # delta degrees of freedom of a co
 LABELS = ("name", "description", "metrics")  # they do not affect results
 REAL_FIELDS = (
     *("split", "num_real", "real_stride", "real_order", "real_offset", "real_clips", "short_real"),
-)  # of no concern to a metric that needs no real videos
+)  # they do not affect a metric that needs no real videos
 NonNegative: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 

@@ -67,7 +67,7 @@ def _processor() -> str:
 
 
 def _memory_gib() -> float | None:
-    """Of the whole machine; None where the system does not say."""
+    """Memory of the whole machine; None where the system does not say."""
     try:
         size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not on Windows

@@ -8,7 +8,7 @@ from evaluation.results.record import Result
 from latte.data.errors import InputError
 from latte.data.schema import convert
 
-MAX_DIGITS = 300  # of an integer; a float holds no more than 308
+MAX_DIGITS = 300  # longest integer; a float holds no more than 308 digits
 
 
 def read_results(path: Path) -> list[Result]:

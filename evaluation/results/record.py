@@ -21,7 +21,7 @@ FRAME_COLUMNS = (
 class SetRecord:
     """One of the two sets that were measured."""
 
-    path: str  # as the user gave it, or the data set's name
+    path: str  # what the user gave, or the data set's name
     digest: str  # hash over the content, frames and preparation of every clip
     order: str = ""  # the same hash, in the order in which the clips were taken
     names: str = ""  # hash over the names of their videos in that order
@@ -29,8 +29,8 @@ class SetRecord:
     num_clips: int | None  # clips measured; None: a statistics file that does not say
     height: int  # height of the frames that the network received
     width: int  # their width
-    storage: str  # "jpeg-75", "lossless", …: as prepared; "jpg", "png", "array", "statistics":
-    # as given
+    # "jpeg-75", "lossless", … if they were prepared here; else "jpg", "png", "array", "statistics".
+    storage: str
     recipe: str | None = None  # how the frames were cropped and resized; None: not stated
     too_short: tuple[str, ...] = ()  # videos left out as the protocol asks
     broken: tuple[str, ...] = ()  # videos left out because --skip-broken allowed it
@@ -54,14 +54,14 @@ class Result:
     fingerprint: str
     protocol: str
     protocol_fields: Mapping[str, Any]
-    deviations: tuple[Deviation, ...]  # from the protocol as published
+    deviations: tuple[Deviation, ...]  # differences from the published protocol
     dataset: str | None
     model: str  # what was measured
     real: SetRecord | None  # None: the metric looks at the generated set alone
     fake: SetRecord | None  # None: it looks at the real one alone
     seconds: float
     name: str = ""  # the metric's name in the catalogue; empty for other numbers
-    parameters: Mapping[str, Any] = field(default_factory=dict)  # of the metric: its kernel, k, …
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # the metric's: its kernel, k, …
     details: Mapping[str, Any] = field(default_factory=dict)
     date: str = ""
     command: str = ""
