@@ -22,23 +22,33 @@ from benchmarks.shapes.generated import (
 from benchmarks.shapes.measuring import RESAMPLES, ShapesMeasurer, WorkOptions
 from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, real_videos
 from evaluation.protocol.presets import SHAPES
+from latte.data.errors import InputError
 from latte.data.shapes import NUM_CLASSES
 from latte.data.sources import VideoSet
 from latte.sampling.generate import SamplingOptions
 
+MIN_VIDEOS = 10  # in each set
 NUM_SHOWN = NUM_CLASSES  # samples of the model: one of each class
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoRequest(WorkOptions):
-    """What to measure, and how the work is done."""
+    """What to measure, and how the work is done.
+
+    Raises:
+        InputError: too few videos.
+    """
 
     num_videos: int = NUM_VIDEOS  # size of each set
     seed: int = 0
     checkpoint: Path | None = None  # a model of shapes; None: the bundled one
     sampling: SamplingOptions = SAMPLING  # but for its seed
     resamples: int = RESAMPLES
+
+    def __post_init__(self) -> None:
+        if self.num_videos < MIN_VIDEOS:
+            raise InputError(f"--num-videos {self.num_videos}: must be at least {MIN_VIDEOS}")
 
 
 def demo_sets(count: int, model: SampledModel | None, workers: int) -> dict[str, VideoSet]:

@@ -19,6 +19,7 @@ from latte.data.errors import InputError
 from latte.data.sources import open_video_set
 
 DEFAULT_COUNT = 256
+MIN_VIDEOS = 8  # in each set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class ProtocolsRequest(WorkOptions):
     """Which pair under which base protocol, and how the work is done.
 
     Raises:
-        InputError: one set without the other.
+        InputError: one set without the other, or too few videos.
     """
 
     real: Path | None = None  # real and generated source videos; None: the embedded pair
@@ -41,6 +42,8 @@ class ProtocolsRequest(WorkOptions):
     def __post_init__(self) -> None:
         if (self.real is None) != (self.fake is None):
             raise InputError("--real and --fake go together: give both or neither")
+        if self.num_videos is not None and self.num_videos < MIN_VIDEOS:
+            raise InputError(f"--num-videos {self.num_videos}: must be at least {MIN_VIDEOS}")
 
 
 def run(out: Path, request: ProtocolsRequest) -> None:

@@ -132,6 +132,8 @@ def test_a_file_that_is_given_has_to_be_a_model_of_shapes(tiny_checkpoint, tmp_p
         with pytest.raises(InputError, match=sentence):
             run(tmp_path / "out", request(path))
     assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="--num-videos 9"):
+        DemoRequest(num_videos=9)
 
 
 def frame(values: dict[str, float]) -> pd.DataFrame:

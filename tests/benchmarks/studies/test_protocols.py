@@ -312,6 +312,8 @@ def test_every_document_is_written_and_says_the_same(pair, tmp_path, section, ca
     assert [getattr(block, "name", "") for block in report.blocks[:1]] == ["protocols"]
 
 
-def test_one_set_alone_is_no_pair(pair):
+def test_requests_that_cannot_be_measured_are_refused(pair):
     with pytest.raises(InputError, match="--real and --fake"):
         ProtocolsRequest(real=pair[0])
+    with pytest.raises(InputError, match="--num-videos 7"):
+        ProtocolsRequest(num_videos=7)
