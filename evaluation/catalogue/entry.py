@@ -1,5 +1,6 @@
 """What an entry of the catalogue says of a metric. Imports nothing heavy."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -72,6 +73,7 @@ class Metric:
     looks: Looks
     compute: "Callable[[MetricInput], list[Value]]"
     min_clips: int = 1  # clips of each set
+    min_value: float = -math.inf  # no sound value of it is smaller
     needs_real: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the reference's defaults
     caveats: Callable[[Result, NetworkSpec], Iterator[str]] = no_caveats

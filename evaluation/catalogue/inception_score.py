@@ -57,6 +57,7 @@ METRICS = (
 Higher is better. Needs no real videos.""",
         looks="classes",
         min_clips=SPLITS,
+        min_value=1.0,
         needs_real=False,
         parameters={"splits": SPLITS, "shuffle_seed": 42},
         compute=_inception_score,

@@ -1,5 +1,6 @@
 """Whether a result that comes back from a file can be what it says."""
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
@@ -12,7 +13,6 @@ from evaluation.protocol.presets import STYLEGAN_V, protocol_from_fields
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 
-MIN_VALUES: Mapping[str, float] = {"fvd": 0.0, "fid": 0.0, "is": 1.0}  # as the commands give them
 ROUNDING = 1e-6  # relative difference allowed between a value and the end of its interval
 REMEDY = "remove it, or measure again"
 
@@ -38,7 +38,7 @@ def check_result(result: Result, where: str) -> None:
         raise InputError(f"{where}: level {result.level:g} must be between 0 and 1; {REMEDY}")
     low, high = result.interval or (result.value, result.value)
     slack = ROUNDING * max(1.0, abs(result.value))
-    minimum = -float("inf") if metric is None else MIN_VALUES.get(metric.name, -float("inf"))
+    minimum = -math.inf if metric is None else metric.min_value
     if result.value < minimum - slack or not low - slack <= result.value <= high + slack:
         shown = f"{result.value:g}" + (f" [{low:g}, {high:g}]" if result.interval else "")
         raise InputError(
