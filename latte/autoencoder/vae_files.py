@@ -46,7 +46,7 @@ def load_vae(path: str | Path) -> tuple[Any, str, str]:
     config = _config(folder)
     state = _tensors(folder)
     try:
-        # On "meta" nothing is initialised: no time, and nobody's random numbers are used up.
+        # On "meta" nothing is initialised, which takes no time and no random numbers.
         with torch.device("meta"):
             model = network.from_config(config)
     except _UNFIT as error:

@@ -74,13 +74,13 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipPlan:
-    """The clips of one set, and what was left out on the way to them."""
+    """The clips of one set, and the videos that were skipped."""
 
     root: str  # source of the set's videos, for messages
     clips: tuple[Clip, ...]
     num_listed: int  # videos in the set
     too_short: tuple[str, ...] = ()  # "name (n frames)", discarded as the protocol asks
-    broken: tuple[str, ...] = ()  # one sentence each, left out because the user allowed it
+    broken: tuple[str, ...] = ()  # problems of videos skipped with the user's permission
 
     @property
     def num_frames(self) -> int:

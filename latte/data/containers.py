@@ -124,7 +124,7 @@ def _groups_are_closed(packets: list[tuple[int | None, bool]]) -> bool:
     """Whether each key frame parts the video: all before it are shown before, all after it after.
 
     Where it is not so (open groups of pictures), a decoder that starts at the key frame counts
-    frames from the wrong place: decord gives other frames than asked, without a word.
+    frames from the wrong place: decord returns wrong frames, without an error.
     """
     times = [pts for pts, _ in packets if pts is not None]
     if len(times) < len(packets) or len(set(times)) < len(times) or not packets[0][1]:

@@ -48,12 +48,12 @@ class DatasetStatus:
     looked: tuple[str, ...]
     counts: dict[str, int]  # videos found in each split
     expected: dict[str, int | None]
-    problem: str | None  # a sentence about what is there but cannot be used
+    problem: str | None  # why its content cannot be used
     layouts: str
     how_to_get: str
 
     def text(self) -> str:
-        """Several lines for a person."""
+        """Several lines for the user."""
         lines = [f"{self.name}: {self.title}"]
         if self.found:
             lines.append(f"  found   {self.found}")

@@ -122,7 +122,7 @@ def _decode(file: Path) -> np.ndarray:
 
 
 def _bits(image: Image.Image) -> int:
-    """Bits of each sample in the file. PIL cuts RGB of 16 bits to 8 without a word."""
+    """Bits of each sample in the file. PIL cuts RGB of 16 bits to 8 silently."""
     raw_mode = image.tile[0][3] if image.tile else ""
     raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) else raw_mode
     return 16 if "16" in str(raw_mode) else 8

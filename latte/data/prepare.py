@@ -38,7 +38,7 @@ class PrepareReport:
     target: str
     made: int  # videos prepared now
     kept: int  # videos that an earlier run had finished
-    broken: tuple[str, ...]  # one sentence for each video left out
+    broken: tuple[str, ...]  # problem of each skipped video
 
     def sentence(self) -> str:
         """A summary for the user."""
@@ -46,7 +46,7 @@ class PrepareReport:
         if self.kept:
             text += f", {self.kept} already there"
         if self.broken:
-            text += f", {len(self.broken)} broken ones left out:"
+            text += f", {len(self.broken)} broken ones skipped:"
         return "\n  ".join([text, *self.broken])
 
 
@@ -121,7 +121,7 @@ def prepare_folder(
 
 
 def _run(tasks: list[_Task], workers: int, progress: bool, skip_broken: bool) -> list[str]:
-    """Prepare the videos; the sentences of those left out."""
+    """Prepare the videos, and return the problems of skipped ones."""
     outcomes = map_in_order(_prepare, tasks, workers=workers, timeout=_TIMEOUT, label=_name)
     broken = []
     with (

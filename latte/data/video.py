@@ -115,7 +115,7 @@ def write_video(path: Path, clip: np.ndarray, *, fps: float, lossless: bool = Tr
 
 
 def _decode(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np.ndarray]:
-    """Decode, with whatever the decoder raises turned into one sentence."""
+    """Decode, and turn errors of the decoder into one sentence."""
     try:
         yield from decode(path, stream, frames)
     except (InputError, GeneratorExit, KeyboardInterrupt, MemoryError):

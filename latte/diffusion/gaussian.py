@@ -211,7 +211,7 @@ class GaussianDiffusion:
 
 
 def split_output(output: Tensor, channels: int) -> tuple[Tensor, Tensor | None]:
-    """A network's output (N, …, C or 2C, H, W) → noise, and what is said of the variance.
+    """A network's output (N, …, C or 2C, H, W) → noise, and the variance between its bounds.
 
     Raises:
         ValueError: neither C nor 2C channels.
@@ -220,7 +220,7 @@ def split_output(output: Tensor, channels: int) -> tuple[Tensor, Tensor | None]:
         return output, None
     if output.shape[-3] != 2 * channels:
         raise ValueError(
-            f"the network gives {output.shape[-3]} channels for data of {channels}; wanted are "
+            f"the network gives {output.shape[-3]} channels for data of {channels}; expected "
             f"{channels}, or {2 * channels} with a learned variance"
         )
     noise, between = output.chunk(2, dim=-3)

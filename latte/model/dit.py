@@ -56,7 +56,7 @@ def initialise_from_dit(
             time as well with "both".
 
     Returns:
-        Sentences: what was taken, what was left out.
+        Notes on what was used from the DiT and what was not.
 
     Raises:
         InputError: the file is not a DiT, or sizes differ; names the first key and both shapes.
@@ -133,7 +133,7 @@ def _report(config: LatteConfig, depth: int, filled: set[str], blocks: BlockMap)
         f"{config.depth}."
     )
     if left_out := [str(i) for i in range(depth) if i not in used]:
-        yield f"DiT's blocks {', '.join(left_out)} were left out: there is no place for them."
+        yield f"DiT's blocks {', '.join(left_out)} are not used."
     taken = {ours for ours, _ in numbers}
     if untouched := [str(i) for i in range(config.depth) if i not in taken]:
         yield f"The model's blocks {', '.join(untouched)} keep their initialisation."
@@ -142,7 +142,7 @@ def _report(config: LatteConfig, depth: int, filled: set[str], blocks: BlockMap)
     if config.variant == 4:
         yield "Each half has half of the heads, twice as wide: two heads of the DiT act as one."
     if config.conditioning == "all-tokens":
-        yield "DiT's modulations were left out: this model takes its condition as tokens."
+        yield "DiT's modulations are not used: this model takes its condition as tokens."
     yield (
         "DiT's label table was dropped; the model's is zero at first."
         if config.num_classes is not None

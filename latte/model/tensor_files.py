@@ -96,7 +96,7 @@ def write_safetensors(
     """Write tensors, on the CPU, as safetensors does, but the same bytes each time, atomically.
 
     safetensors' own writer puts metadata in an order that changes from run to run, makes files that
-    their owner alone can read, and hides what the system said when a disk is full.
+    their owner alone can read, and hides the system's error when a disk is full.
     """
     # The widest first, so that each begins at a multiple of its size.
     names = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))

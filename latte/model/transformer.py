@@ -233,15 +233,15 @@ class Latte(nn.Module):
         config = self.config
         size = config.input_size
         if num_images < 0:
-            raise ValueError(f"num_images = {num_images}: wanted is at least 0")
+            raise ValueError(f"num_images = {num_images}: expected at least 0")
         expected = (len(x), config.num_frames + num_images, config.in_channels, size, size)
         if tuple(x.shape) != expected:
             raise ValueError(
-                f"x has shape {tuple(x.shape)}, wanted is (N, {config.num_frames} frames + "
+                f"x has shape {tuple(x.shape)}, expected (N, {config.num_frames} frames + "
                 f"{num_images} images, {config.in_channels}, {size}, {size})"
             )
         if t.shape != (len(x),):
-            raise ValueError(f"t has shape {tuple(t.shape)}, wanted is ({len(x)},)")
+            raise ValueError(f"t has shape {tuple(t.shape)}, expected ({len(x)},)")
         if num_images and config.patch_embedding == "compression":
             raise ValueError("images cannot join a model whose patches reach over several frames")
         if config.num_classes is None:
@@ -255,7 +255,7 @@ class Latte(nn.Module):
             )
         if y_images is not None and y_images.shape != (len(x), num_images):
             raise ValueError(
-                f"y_images has shape {tuple(y_images.shape)}, wanted is ({len(x)}, {num_images})"
+                f"y_images has shape {tuple(y_images.shape)}, expected ({len(x)}, {num_images})"
             )
 
 

@@ -75,7 +75,7 @@ class SampleFolder:
         elif differences := _differences(before, json.loads(json.dumps(settings))):
             raise InputError(
                 f"{self.root}: its samples were made with {differences}; give the same options to "
-                "go on, or another folder with --out"
+                "resume, or another folder with --out"
             )
         return before is None
 

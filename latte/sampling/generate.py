@@ -83,7 +83,7 @@ def check_guidance(config: LatteConfig, options: SamplingOptions) -> None:
 
 
 def random_stream(seed: int, index: int) -> torch.Generator:
-    """The random numbers of sample `index`, and of no other: on the CPU, whatever the device."""
+    """The random numbers of sample `index` alone, on the CPU for every device."""
     return torch.Generator().manual_seed(hash64(f"latte sample {seed} {index}") % 2**63)
 
 

@@ -11,7 +11,7 @@ BALANCED, RANDOM = "balanced", "random"
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRule:
-    """The class of sample i, whatever other samples there are.
+    """The class of sample i, independent of other samples.
 
     "balanced": i modulo the number of classes. "random": a hash of the seed and i. Labels that were
     given are taken in turn, from the first again after the last.

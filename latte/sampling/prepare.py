@@ -50,7 +50,7 @@ def prepare(request: SampleRequest) -> Sampling:
     """Open what a request needs, and see that its folder is that of such samples.
 
     Raises:
-        InputError: whatever is not as it should be.
+        InputError: something is missing, or does not fit together.
     """
     process = this_process()
     device = choose_device(request.device, process)
@@ -81,7 +81,7 @@ def prepare(request: SampleRequest) -> Sampling:
 def planned_autoencoder(
     plan: SamplePlan, checkpoint: Checkpoint, device: torch.device | str = "cpu"
 ) -> Autoencoder:
-    """The plan's, in float32 whatever the precision: it takes a small part of the time.
+    """The plan's autoencoder, in float32: it takes a small part of the time.
 
     Raises:
         InputError: it cannot be opened, makes other latents, or is not the one of the training.

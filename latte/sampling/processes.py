@@ -35,8 +35,8 @@ def this_process(environment: Mapping[str, str] = os.environ) -> Process:
     except ValueError:
         rank, world, local_rank = 0, 0, 0
     if not 0 <= rank < world or local_rank < 0:
-        said = ", ".join(f"{name}={text}" for name, text in zip(names, texts, strict=True))
-        raise InputError(f"{said}: not as torchrun sets them; unset them, or start with torchrun")
+        settings = ", ".join(f"{name}={text}" for name, text in zip(names, texts, strict=True))
+        raise InputError(f"{settings}: not set by torchrun; unset them, or start with torchrun")
     return Process(rank=rank, world=world, local_rank=local_rank)
 
 

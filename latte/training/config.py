@@ -227,7 +227,7 @@ def load_config(name: str, settings: Sequence[str] = ()) -> TrainConfig:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name}: not TOML ({error})") from error
     changed = {setting.partition("=")[0].strip() for setting in settings}
-    if "model.preset" in changed:  # takes the place of the file's sizes, not of those beside it
+    if "model.preset" in changed:  # replaces the file's sizes, not those of other settings
         for size in ("hidden_size", "depth", "num_heads"):
             if f"model.{size}" not in changed:
                 table.get("model", {}).pop(size, None)

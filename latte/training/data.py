@@ -74,7 +74,7 @@ class TrainingSet:
             (video.name, info.num_frames, info.height, info.width)
             for video, info in zip(self.videos.videos, self.infos, strict=True)
         ]
-        # A name on disk need not be text: json escapes what is not.
+        # A name on disk need not be UTF-8: JSON escapes other bytes.
         return hashlib.sha256(json.dumps(videos).encode()).hexdigest()
 
     def notes(self) -> Iterator[str]:

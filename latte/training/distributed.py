@@ -49,7 +49,7 @@ class Group:
         return bool(raised.item())
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes arrive."""
         if self.world_size > 1:
             dist.barrier(group=self.meeting)
 

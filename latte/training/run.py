@@ -33,7 +33,7 @@ WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 def train(config: TrainConfig, options: RunOptions) -> Path:
-    """Train, or go on where `options.out` was left.
+    """Train, or resume the run in `options.out`.
 
     Returns:
         The last checkpoint's averaged weights.
@@ -160,7 +160,7 @@ class _Run:
             )
         except InputError:
             # A loss that is not finite has corrupted the weights: the last checkpoint stands.
-            # Other processes may be within a step: nobody waits for them.
+            # Other processes may be within a step, so this one does not wait for them.
             if counters.step > saved_at and _is_finite(self.state):
                 self._write()
             raise

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: weights to sample from, and all that is needed to go on.
+"""Checkpoints of a run: weights to sample from, and everything needed to resume.
 
     checkpoints/<step>/ema.safetensors     averaged weights, as `latte sample` reads them
     checkpoints/<step>/state.safetensors   weights, averages, AdamW's moments, counters
@@ -141,7 +141,7 @@ def latest_state(folder: Path, config: TrainConfig) -> Path | None:
     """The newest checkpoint that can be trained on; None where a run has yet to begin.
 
     Raises:
-        InputError: there are weights of a run, but nothing to go on from.
+        InputError: there are weights of a run, but nothing to resume from.
     """
     states = _files(folder, "state.safetensors")
     if states:
@@ -149,7 +149,7 @@ def latest_state(folder: Path, config: TrainConfig) -> Path | None:
     if weights := _files(folder, "ema.safetensors"):
         raise InputError(
             f"{folder}: the run has weights of step {_step(weights[-1])}, but no state.safetensors "
-            f"to go on from; {_another_run(folder, config)}"
+            f"to resume from; {_another_run(folder, config)}"
         )
     return None
 
@@ -209,8 +209,8 @@ def _way_on(path: Path, config: TrainConfig) -> str:
     folder = path.parents[1]
     others = [other for other in _files(folder, path.name) if other != path]
     if others:
-        return f"delete its folder to go on from step {_step(others[-1])}"
-    return f"there is no other to go on from; {_another_run(folder, config)}"
+        return f"delete its folder to resume from step {_step(others[-1])}"
+    return f"there is no other to resume from; {_another_run(folder, config)}"
 
 
 def _another_run(folder: Path, config: TrainConfig) -> str:

@@ -92,7 +92,7 @@ def test_it_says_what_was_taken_and_what_was_left_out():
     assert sentences == [
         "31 tensors were taken from the DiT: patch and timestep embeddings, positions, final "
         "layer, and 2 of its 3 blocks for 2 of the model's 4.",
-        "DiT's blocks 2 were left out: there is no place for them.",
+        "DiT's blocks 2 are not used.",
         "The model's blocks 1, 3 keep their initialisation.",
         "DiT's label table was dropped; the model's is zero at first.",
     ]
@@ -107,7 +107,7 @@ def test_it_says_what_was_taken_and_what_was_left_out():
 def test_a_model_that_takes_its_condition_as_tokens_leaves_modulations_out():
     model, state = untouched(conditioning="all-tokens"), dit()
     sentences = initialise_from_dit(model, state)
-    assert any("modulations were left out" in sentence for sentence in sentences)
+    assert any("modulations are not used" in sentence for sentence in sentences)
     assert torch.equal(model.blocks[3].mlp.fc2.weight, state["blocks.3.mlp.fc2.weight"])
 
 

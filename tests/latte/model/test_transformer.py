@@ -382,14 +382,14 @@ def test_a_state_dict_is_all_there_is(config, assign):
 @pytest.mark.parametrize(
     ("num_classes", "x", "inputs", "complaint"),
     [
-        (None, (2, 3, 4, 8, 8), {}, r"x has shape \(2, 3, 4, 8, 8\), wanted is \(N, 4 frames"),
+        (None, (2, 3, 4, 8, 8), {}, r"x has shape \(2, 3, 4, 8, 8\), expected \(N, 4 frames"),
         (None, (2, 4, 3, 8, 8), {}, r"x has shape .* 4, 8, 8\)"),
         (None, (2, 4, 4, 8, 16), {}, r"x has shape .* 8, 8\)"),
         (None, (2, 4, 4, 16, 16), {}, "x has shape"),
         (None, (4, 4, 8, 8), {}, "x has shape"),
         (None, (2, 4, 4, 8, 8), {"num_images": 2}, r"4 frames \+ 2 images"),
         (None, (2, 3, 4, 8, 8), {"num_images": -1}, "num_images = -1"),
-        (None, (2, 4, 4, 8, 8), {"t": torch.tensor([1])}, r"t has shape \(1,\), wanted is \(2,\)"),
+        (None, (2, 4, 4, 8, 8), {"t": torch.tensor([1])}, r"t has shape \(1,\), expected \(2,\)"),
         (None, (2, 4, 4, 8, 8), {"t": torch.tensor(1)}, "t has shape"),
         (None, (2, 4, 4, 8, 8), {"y": torch.tensor([0, 1])}, "unconditional model"),
         (3, (2, 4, 4, 8, 8), {}, r"needs classes y \(2,\); 3 stands for no class"),
@@ -398,7 +398,7 @@ def test_a_state_dict_is_all_there_is(config, assign):
             3,
             (2, 6, 4, 8, 8),
             {"y": torch.tensor([0, 1]), "num_images": 2, "y_images": torch.zeros(2, 3).long()},
-            r"y_images has shape \(2, 3\), wanted is \(2, 2\)",
+            r"y_images has shape \(2, 3\), expected \(2, 2\)",
         ),
     ],
 )

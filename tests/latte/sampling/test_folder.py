@@ -72,7 +72,7 @@ def test_the_same_settings_go_on_and_others_are_named(folder, clips):
         samples.check(others)
     assert str(refused.value) == (
         f"{samples.root}: its samples were made with steps 3 (not 4) and labels [1, 2] (not none) "
-        "and checkpoint aaaaaaaa (not bbbbbbbb); give the same options to go on, or another "
+        "and checkpoint aaaaaaaa (not bbbbbbbb); give the same options to resume, or another "
         "folder with --out"
     )
     record = json.loads((samples.root / RECORD).read_text())

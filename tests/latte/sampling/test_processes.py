@@ -18,7 +18,7 @@ def test_what_torchrun_sets_is_read():
     "environment", [{"RANK": "2", "WORLD_SIZE": "2"}, {"RANK": "one"}, {"WORLD_SIZE": "0"}]
 )
 def test_what_torchrun_does_not_set_is_refused(environment):
-    with pytest.raises(InputError, match="not as torchrun sets them"):
+    with pytest.raises(InputError, match="not set by torchrun"):
         this_process(environment)
 
 

@@ -204,7 +204,7 @@ def test_a_damaged_state_says_what_to_do(run, tmp_path):
     path = path.with_name("state.safetensors")
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(
-        InputError, match=r"0000002.*: cannot be read .*delete its folder to go on from step 1$"
+        InputError, match=r"0000002.*: cannot be read .*delete its folder to resume from step 1$"
     ):
         run()
     shutil.rmtree(path.parent)
@@ -218,15 +218,15 @@ def test_without_another_state_the_weights_can_begin_another_run(run, tmp_path):
     advice = f"begin another run with --out and model.initialise_from={weights}"
     with pytest.raises(InputError) as refused:
         run()
-    assert str(refused.value).endswith(f"; there is no other to go on from; {advice}")
+    assert str(refused.value).endswith(f"; there is no other to resume from; {advice}")
     path.unlink()
     with pytest.raises(InputError) as refused:
         run()
     assert str(refused.value) == (
         f"{tmp_path / 'run/checkpoints'}: the run has weights of step 2, but no state.safetensors "
-        f"to go on from; {advice}"
+        f"to resume from; {advice}"
     )
-    with pytest.raises(InputError, match=r"to go on from; begin another run with --out$"):
+    with pytest.raises(InputError, match=r"to resume from; begin another run with --out$"):
         run("model.conditioning=all-tokens")  # cannot begin with a file
     run(f"model.initialise_from={weights}", "training.steps=1", out="another")
 
