@@ -3,6 +3,9 @@ import zlib
 import numpy as np
 import pytest
 import torch
+from cleanfid.downloads_helper import inception_url
+from cleanfid.inception_torchscript import InceptionV3W
+from cleanfid.resize import build_resizer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -265,6 +268,24 @@ def test_the_other_modes_go_round_the_resizing_of_the_file(resize, small_file, c
     module = torch.jit.load(str(small_file))
     expected = module.layers(preprocess(clips[0], resize)).reshape(2, 2048)
     assert torch.allclose(features(run, clips)[0], expected, atol=1e-6)
+
+
+def test_the_file_is_called_as_clean_fid_calls_it(clips, tmp_path):
+    path = scripted(Published(Small(32)), tmp_path / "inception-2015-12-05.pt")
+    frames = clips[0].permute(0, 3, 1, 2)
+    resizer = build_resizer("clean")
+    cleaned = np.stack([resizer(frame) for frame in clips[0].numpy()])
+    inputs = {"clean": torch.from_numpy(cleaned).permute(0, 3, 1, 2), "legacy-tensorflow": frames}
+    for resize, x in inputs.items():
+        inside = resize == "legacy-tensorflow"
+        theirs = InceptionV3W(str(tmp_path), download=False, resize_inside=inside)
+        found = features(open_inception(path, CPU, resize=resize), clips)[0]
+        with torch.inference_mode():
+            assert torch.allclose(found, theirs(x), atol=1e-6)
+
+
+def test_the_file_that_is_fetched_is_clean_fids():
+    assert network("inception").weight_files[0].url == inception_url
 
 
 @pytest.mark.parametrize(
