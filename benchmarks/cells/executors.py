@@ -231,7 +231,37 @@ def _run_through_submitit(
     """All at the same time, as far as the scheduler has nodes for them."""
     import submitit
 
-    executor = submitit.AutoExecutor(folder, cluster=folder.name, slurm_max_num_timeout=10_000)
+    executor = _executor(folder, resources)
+    submitted: list[submitit.Job[Ended]] = []
+    try:
+        for job, command in zip(jobs, commands, strict=True):
+            executor.update_parameters(name=f"latte-bench {job.name}")
+            submitted.append(executor.submit(SubmittedCommand(command)))
+            logger.info("%s: job %s, log %s", job.name, *_place(submitted[-1]))
+        poll = 10 if folder.name == "slurm" else 0.2  # seconds
+        for one in submitit.helpers.as_completed(submitted, poll_frequency=poll):
+            logger.info("job %s ended: %s", one.job_id, _ended(one).error or "done")
+    except submitit.core.utils.FailedJobError as error:
+        raise InputError(f"sbatch refused the job of {job.name} ({error})") from error
+    finally:  # nothing is left to cancel unless this was interrupted
+        for one in submitted:
+            if not one.done():
+                one.cancel(check=False)
+    return [_ended(one) for one in submitted]
+
+
+def _executor(folder: Path, resources: Resources) -> "submitit.AutoExecutor":
+    """What submits jobs, with what each of them has.
+
+    Raises:
+        InputError: the scheduler is not on this machine.
+    """
+    import submitit
+
+    try:
+        executor = submitit.AutoExecutor(folder, cluster=folder.name, slurm_max_num_timeout=10_000)
+    except RuntimeError as error:
+        raise InputError(f"--executor slurm: {error}") from None
     # One process of the job starts those of all nodes: see `torchrun`.
     srun = ["--nodes=1", "--ntasks=1", "--overlap"] if resources.nodes > 1 else []
     executor.update_parameters(
@@ -242,22 +272,10 @@ def _run_through_submitit(
         timeout_min=TIME_LIMIT,
         slurm_signal_delay_s=STOP_TIME,
         slurm_srun_args=srun,
+        slurm_setup=["export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"],  # else srun takes one
         slurm_additional_parameters=dict(option.split("=", 1) for option in resources.slurm),
     )
-    submitted: list[submitit.Job[Ended]] = []
-    try:
-        for job, command in zip(jobs, commands, strict=True):
-            executor.update_parameters(name=f"latte-bench {job.name}")
-            submitted.append(executor.submit(SubmittedCommand(command)))
-            logger.info("%s: job %s, log %s", job.name, *_place(submitted[-1]))
-        poll = 10 if folder.name == "slurm" else 0.2  # seconds
-        for one in submitit.helpers.as_completed(submitted, poll_frequency=poll):
-            logger.info("job %s ended: %s", one.job_id, _ended(one).error or "done")
-    except BaseException:
-        for one in submitted:
-            one.cancel(check=False)
-        raise
-    return [_ended(one) for one in submitted]
+    return executor
 
 
 def _place(job: "submitit.Job[Ended]") -> tuple[str, Path]:

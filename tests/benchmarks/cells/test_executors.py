@@ -1,6 +1,7 @@
 """Jobs: run here one after the other, several at a time, or through submitit."""
 
 import logging
+import os
 import sys
 import textwrap
 import threading
@@ -101,6 +102,36 @@ def test_a_job_reads_as_it_was_written(tmp_path: Path) -> None:
         read_job(path)
     with pytest.raises(InputError, match="not a job"):
         read_job(tmp_path / "none.json")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Slurm's programs are shell scripts here")
+def test_slurm_is_asked_for_the_resources_of_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, code in (("sbatch", f"cp $1 {tmp_path}/script; exit 1"), ("srun", ""), ("sacct", "")):
+        (programs / name).write_text(f"#!/bin/sh\n{code}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    options = ("partition=gpu", "time=2-0")
+    resources = Resources(executor="slurm", nodes=2, gpus=4, slurm=options)
+    with pytest.raises(InputError, match="sbatch refused the job of a"):
+        run_jobs([job("a")], tmp_path / FILE, resources, command=command_in(tmp_path))
+    lines = (tmp_path / "script").read_text(encoding="utf-8").splitlines()
+    for option in (
+        *("partition=gpu", "time=2-0", "nodes=2", "ntasks-per-node=1", "gpus-per-node=4"),
+        *("cpus-per-task=16", "signal=USR2@600"),
+    ):
+        assert f"#SBATCH --{option}" in lines
+    (start,) = (line for line in lines if line.startswith("srun"))
+    assert "--nodes=1 --ntasks=1 --overlap" in start
+
+
+def test_a_machine_without_slurm_is_said_so(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="--executor slurm: "):
+        run_jobs([job("a")], tmp_path / FILE, Resources(executor="slurm"))
 
 
 def test_a_submitted_command_is_stopped_and_queued_again(tmp_path: Path) -> None:
