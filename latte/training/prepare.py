@@ -14,7 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from latte.autoencoder import Autoencoder, open_autoencoder
 from latte.config import LatteConfig
-from latte.data.errors import InputError, named
+from latte.data.errors import InputError
+from latte.data.files import write_atomically
 from latte.model import Latte
 from latte.training.config import TrainConfig, TrainingTable, to_toml
 from latte.training.continuation import RunInputs
@@ -87,8 +88,7 @@ def prepare(config: TrainConfig, options: RunOptions, group: Group) -> tuple[Run
         network=_network(state.model, config, group),
     )
     if group.is_first:
-        with named(options.out):
-            (options.out / "config.toml").write_text(to_toml(config), encoding="utf-8")
+        write_atomically(options.out / "config.toml", to_toml(config))
     return parts, state
 
 

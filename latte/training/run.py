@@ -63,7 +63,7 @@ def _train(
     # Before anything of the run is read or written; the other processes end with the first.
     with alone_in(options.out) if group.is_first else nullcontext():
         parts, state = prepare(config, options, group)
-        run = _Run(config=config, options=options, parts=parts, state=state)
+        run = _Run(options=options, parts=parts, state=state)
         if not group.is_first:
             return run.to_the_end(None, should_stop)
         with RunLog(options.out, resumed_at=state.counters.step) as log:
@@ -124,21 +124,23 @@ def allowing_tf32(wanted: bool) -> Iterator[None]:
 class _Run:
     """One process's part of a run."""
 
-    config: TrainConfig
     options: RunOptions
     parts: RunParts
     state: TrainState
 
     def to_the_end(self, log: RunLog | None, should_stop: Callable[[], bool]) -> Path:
         """Run all steps; whatever ends them early, trained weights are written first."""
-        counters = self.state.counters
+        counters, steps = self.state.counters, self.parts.config.training.steps
         saved_at = counters.step
 
         def after_step(row: Mapping[str, float] | None) -> None:
             nonlocal saved_at
             if log is not None and row is not None:
                 log.add("log", counters.step, row)
-            if self._is_due("checkpoint_every") or counters.step == self.config.training.steps:
+            if (
+                self._is_due("checkpoint_every")
+                or counters.step == self.parts.config.training.steps
+            ):
                 self._save()
                 saved_at = counters.step
             try:
@@ -164,14 +166,14 @@ class _Run:
             if counters.step > saved_at and _is_finite(self.state):
                 self._write()
             raise
-        if counters.step < self.config.training.steps:
+        if counters.step < steps:
             if counters.step > saved_at:
                 self._save()
             raise KeyboardInterrupt
         return self.options.checkpoints / f"{counters.step:07d}" / "ema.safetensors"
 
     def _is_due(self, name: str) -> bool:
-        every = getattr(self.config.output, name)
+        every = getattr(self.parts.config.output, name)
         return every > 0 and self.state.counters.step % every == 0
 
     def _save(self) -> None:
@@ -188,8 +190,8 @@ class _Run:
         parts, folder = self.parts, self.options.checkpoints
         if parts.group.is_first:
             settings = _settings(parts, self.state)
-            save_state(folder, self.state, self.config, settings, parts.inputs)
-            drop_old_states(folder, self.config.output.keep_states)
+            save_state(folder, self.state, self.parts.config, settings, parts.inputs)
+            drop_old_states(folder, self.parts.config.output.keep_states)
 
     def _look(self, log: RunLog | None) -> None:
         """Draw samples of the averaged network, and measure it; the others wait."""
@@ -203,7 +205,7 @@ class _Run:
                 step=step,
                 model=model,
                 autoencoder=self.parts.autoencoder,
-                config=self.config,
+                config=self.parts.config,
                 classes=self.parts.training_set.classes,
                 device=self.parts.group.device,
             )
@@ -214,7 +216,7 @@ class _Run:
         self.parts.group.wait()
 
     def _draw_samples(self, snapshot: Snapshot, log: RunLog) -> None:
-        count = self.config.output.num_samples
+        count = self.parts.config.output.num_samples
         labels = snapshot.labels(count)
         names = [str(i) if labels is None else snapshot.classes[labels[i]] for i in range(count)]
         sheet = contact_sheet(list(zip(names, snapshot.clips(count), strict=True)))
