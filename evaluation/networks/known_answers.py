@@ -20,8 +20,6 @@ from evaluation.networks.known_inputs import (
     CifarImages,
     Inputs,
     NoiseAgainstNoise,
-    measured,
-    needed_files,
 )
 from evaluation.networks.probes import TOLERANCE
 from evaluation.networks.registry import build
@@ -251,7 +249,8 @@ def _reproduction(extractor: Extractor) -> Iterator[Check]:
 
 def _answered(answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path | None) -> Check:
     obstacle = _obstacle(answer, extractor, quick, data)
-    got = None if obstacle else measured(answer.inputs, extractor, data)
+    # Without a folder of data, only inputs that need no files come so far.
+    got = None if obstacle else answer.inputs.measure(extractor, data or Path())
     difference = None if got is None else abs(got - answer.expected) / abs(answer.expected)
     return Check(
         what=answer.what,
@@ -274,7 +273,7 @@ def _obstacle(
     scored = isinstance(answer.inputs, CifarImages) and answer.inputs.metric == "is"
     if scored and not extractor.has_classes:
         return "this file has no classifier: give torch-fidelity's"
-    needed = needed_files(answer.inputs, answer.network)
+    needed = answer.inputs.files(answer.network)
     if needed and data is None:
         return f"give --data FOLDER with {' and '.join(needed)}"
     if answer.slow and quick:

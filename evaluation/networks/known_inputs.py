@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -18,20 +18,52 @@ from latte.data.errors import InputError
 CLIPS_AT_ONCE = 4
 FRAMES_AT_ONCE = 250
 CIFAR_TRAIN, CIFAR_TEST = "data_batch_1.bin", "test_batch.bin"
-CIFAR_BYTES = (1 + 3 * 32 * 32, 10_000)  # of an image after its label; images in a file
+CIFAR_BYTES = (1 + 3 * 32 * 32, 10_000)  # bytes of a label with its image; images in a file
+
+
+class Inputs(Protocol):
+    """What goes into a network for a published answer."""
+
+    def files(self, network: str) -> tuple[str, ...]:
+        """Names of the files that the inputs are read from; none where a formula makes them."""
+        ...
+
+    def measure(self, extractor: Extractor, data: Path) -> float:
+        """The number that a network gives for the inputs, with its files in the folder `data`.
+
+        Raises:
+            InputError: files that cannot be read, or are not what they should be.
+        """
+        ...
+
+
+class _Formula:
+    """Inputs that need no files."""
+
+    def files(self, network: str) -> tuple[str, ...]:
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlackAgainstWhite:
+class BlackAgainstWhite(_Formula):
     """Fréchet distance of black clips from white ones; both covariances are zero."""
 
     num_frames: int
     num_clips: int = 8
     frame_size: int = 64
 
+    def measure(self, extractor: Extractor, data: Path) -> float:
+        shape = (1, self.num_frames, self.frame_size, self.frame_size, 3)
+        # Equal clips have equal features: one of each is enough.
+        black, white = (
+            np.repeat(extractor(np.full(shape, value, dtype=np.uint8)), self.num_clips, axis=0)
+            for value in (0, 255)
+        )
+        return frechet_distance_from_features(black, white, ddof=1)
+
 
 @dataclass(frozen=True, kw_only=True)
-class NoiseAgainstNoise:
+class NoiseAgainstNoise(_Formula):
     """Fréchet distance of noise from noise, covariance over N − 1.
 
     `RandomState(seed).rand(num_clips, num_frames, 224, 224, 3)` once for each set, float32 in
@@ -42,6 +74,19 @@ class NoiseAgainstNoise:
     num_frames: int = 16
     seeds: tuple[int, int] = (1, 2)
 
+    def measure(self, extractor: Extractor, data: Path) -> float:
+        logits = open_published(extractor.weights.path, extractor.device)
+        fake, real = (
+            np.concatenate(
+                [
+                    run_exactly(logits, x.to(extractor.device)).cpu().numpy()
+                    for x in noise(seed, self.num_clips, self.num_frames)
+                ]
+            )
+            for seed in self.seeds
+        )
+        return frechet_distance_from_features(fake, real, ddof=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CdFvdExample:
@@ -49,6 +94,23 @@ class CdFvdExample:
 
     Files: `clips.npy`, uint8 (N, T, H, W, 3), and `NETWORK.npz` with `mu` and `sigma`.
     """
+
+    def files(self, network: str) -> tuple[str, ...]:
+        return "clips.npy", f"{network}.npz"
+
+    def measure(self, extractor: Extractor, data: Path) -> float:
+        clips_file, statistics_file = (data / name for name in self.files(extractor.spec.name))
+        try:
+            clips = np.load(clips_file, mmap_mode="r", allow_pickle=False)
+            with np.load(statistics_file, allow_pickle=False) as arrays:
+                mu, sigma = arrays["mu"], arrays["sigma"]
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            raise InputError(
+                f"{data}: {clips_file.name} is an array of clips and {statistics_file.name} holds "
+                f"mu and sigma, but they cannot be read so ({error}): see docs/networks.md"
+            ) from None
+        rows = _in_parts(extractor, clips, CLIPS_AT_ONCE).astype(np.float64)
+        return frechet_distance(rows.mean(axis=0), np.cov(rows, rowvar=False, ddof=0), mu, sigma)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,71 +125,34 @@ class CifarImages:
     num_images: int
     shuffle_seed: int = 2020
 
+    def files(self, network: str) -> tuple[str, ...]:
+        return (CIFAR_TRAIN, CIFAR_TEST) if self.metric == "fid" else (CIFAR_TRAIN,)
 
-Inputs = BlackAgainstWhite | NoiseAgainstNoise | CdFvdExample | CifarImages
+    def measure(self, extractor: Extractor, data: Path) -> float:
+        train = self._features(extractor, data / CIFAR_TRAIN)
+        if self.metric == "is":
+            probabilities = extractor.probabilities(train)
+            return inception_score(probabilities, splits=10, shuffle_seed=self.shuffle_seed)[0]
+        test = self._features(extractor, data / CIFAR_TEST)
+        return frechet_distance_from_features(train, test, ddof=1)
 
-
-def needed_files(inputs: Inputs, network: str) -> tuple[str, ...]:
-    """Names of the files that the inputs are read from; none where a formula makes them."""
-    match inputs:
-        case CdFvdExample():
-            return ("clips.npy", f"{network}.npz")
-        case CifarImages(metric="fid"):
-            return (CIFAR_TRAIN, CIFAR_TEST)
-        case CifarImages():
-            return (CIFAR_TRAIN,)
-    return ()
-
-
-def measured(inputs: Inputs, extractor: Extractor, data: Path | None) -> float:
-    """The number that this network gives for the inputs.
-
-    Args:
-        inputs: what goes in.
-        extractor: the network with its weights.
-        data: folder of `needed_files`.
-
-    Raises:
-        InputError: files that cannot be read, or are not what they should be.
-    """
-    match inputs:
-        case BlackAgainstWhite():
-            return _black_against_white(inputs, extractor)
-        case NoiseAgainstNoise():
-            return _noise_against_noise(inputs, extractor)
-    assert data is not None
-    if isinstance(inputs, CdFvdExample):
-        return _cd_fvd_example(extractor, data)
-    train = _image_features(extractor, data / CIFAR_TRAIN, inputs.num_images)
-    if inputs.metric == "is":
-        probabilities = extractor.probabilities(train)
-        return inception_score(probabilities, splits=10, shuffle_seed=inputs.shuffle_seed)[0]
-    test = _image_features(extractor, data / CIFAR_TEST, inputs.num_images)
-    return frechet_distance_from_features(train, test, ddof=1)
-
-
-def _black_against_white(inputs: BlackAgainstWhite, extractor: Extractor) -> float:
-    shape = (1, inputs.num_frames, inputs.frame_size, inputs.frame_size, 3)
-    # Equal clips have equal features: one of each is enough.
-    black, white = (
-        np.repeat(extractor(np.full(shape, value, dtype=np.uint8)), inputs.num_clips, axis=0)
-        for value in (0, 255)
-    )
-    return frechet_distance_from_features(black, white, ddof=1)
-
-
-def _noise_against_noise(inputs: NoiseAgainstNoise, extractor: Extractor) -> float:
-    logits = open_published(extractor.weights.path, extractor.device)
-    fake, real = (
-        np.concatenate(
-            [
-                run_exactly(logits, x.to(extractor.device)).cpu().numpy()
-                for x in noise(seed, inputs.num_clips, inputs.num_frames)
-            ]
-        )
-        for seed in inputs.seeds
-    )
-    return frechet_distance_from_features(fake, real, ddof=1)
+    def _features(self, extractor: Extractor, file: Path) -> NDArray[np.float32]:
+        """Features of the first images of a file, (num_images, D)."""
+        size, images = CIFAR_BYTES
+        try:
+            content = np.fromfile(file, dtype=np.uint8)
+        except OSError as error:
+            raise InputError(
+                f"{file}: cannot be read ({error.strerror}): see docs/networks.md"
+            ) from None
+        if content.size != size * images:
+            raise InputError(
+                f"{file}: has {content.size} bytes, not {size * images}: give the file of "
+                "CIFAR-10's binary version"
+            )
+        rows = content.reshape(images, size)[: self.num_images, 1:]
+        frames = rows.reshape(-1, 1, 3, 32, 32).transpose(0, 1, 3, 4, 2)
+        return _in_parts(extractor, frames, FRAMES_AT_ONCE)[:, 0]
 
 
 def noise(seed: int, num_clips: int, num_frames: int, size: int = 224) -> Iterator[torch.Tensor]:
@@ -143,46 +168,7 @@ def noise(seed: int, num_clips: int, num_frames: int, size: int = 224) -> Iterat
         yield torch.from_numpy(part).permute(0, 4, 1, 2, 3)
 
 
-def _cd_fvd_example(extractor: Extractor, data: Path) -> float:
-    clips_file, statistics_file = (
-        data / name for name in needed_files(CdFvdExample(), extractor.spec.name)
-    )
-    try:
-        clips = np.load(clips_file, mmap_mode="r", allow_pickle=False)
-        with np.load(statistics_file, allow_pickle=False) as arrays:
-            mu, sigma = arrays["mu"], arrays["sigma"]
-    except (OSError, EOFError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{data}: {clips_file.name} is an array of clips and {statistics_file.name} holds mu "
-            f"and sigma, but they cannot be read so ({error}): see docs/networks.md"
-        ) from None
-    rows = np.concatenate(
-        [
-            extractor(np.array(clips[start : start + CLIPS_AT_ONCE]))
-            for start in range(0, len(clips), CLIPS_AT_ONCE)
-        ]
-    ).astype(np.float64)
-    return frechet_distance(rows.mean(axis=0), np.cov(rows, rowvar=False, ddof=0), mu, sigma)
-
-
-def _image_features(extractor: Extractor, file: Path, count: int) -> NDArray[np.float32]:
-    """Features of the first images of a file of CIFAR-10's binary version, (count, D)."""
-    size, images = CIFAR_BYTES
-    try:
-        content = np.fromfile(file, dtype=np.uint8)
-    except OSError as error:
-        raise InputError(
-            f"{file}: cannot be read ({error.strerror}): see docs/networks.md"
-        ) from None
-    if content.size != size * images:
-        raise InputError(
-            f"{file}: has {content.size} bytes, not {size * images}: give the file of CIFAR-10's "
-            "binary version"
-        )
-    rows = content.reshape(images, size)[:count, 1:]
-    frames = np.ascontiguousarray(rows.reshape(-1, 1, 3, 32, 32).transpose(0, 1, 3, 4, 2))
-    parts = [
-        extractor(frames[start : start + FRAMES_AT_ONCE])[:, 0]
-        for start in range(0, count, FRAMES_AT_ONCE)
-    ]
-    return np.concatenate(parts)
+def _in_parts(extractor: Extractor, clips: NDArray[np.uint8], step: int) -> NDArray[np.float32]:
+    """Features of clips, `step` at a time; the clips may be mapped from a file."""
+    starts = range(0, len(clips), step)
+    return np.concatenate([extractor(np.array(clips[i : i + step], order="C")) for i in starts])

@@ -18,7 +18,6 @@ from evaluation.networks.known_inputs import (
     CdFvdExample,
     CifarImages,
     NoiseAgainstNoise,
-    measured,
     noise,
 )
 from evaluation.networks.registry import NETWORKS
@@ -201,7 +200,7 @@ def test_cd_fvds_example_is_clips_against_statistics(tmp_path):
     np.save(tmp_path / "clips.npy", clips)
     np.savez(tmp_path / "i3d-videogpt.npz", mu=other.mean(0), sigma=np.cov(other.T, ddof=0))
     rows = clips.mean((1, 2, 3))
-    found = measured(CdFvdExample(), Means("clip", tmp_path), tmp_path)
+    found = CdFvdExample().measure(Means("clip", tmp_path), tmp_path)
     assert found == pytest.approx(frechet(rows, other, ddof=0), rel=1e-5)
 
 
@@ -209,7 +208,7 @@ def test_cd_fvds_example_is_clips_against_statistics(tmp_path):
 def test_example_files_that_cannot_be_read_are_refused(content, tmp_path):
     (tmp_path / "clips.npy").write_bytes(content)
     with pytest.raises(InputError, match="holds mu and sigma, but they cannot be read so"):
-        measured(CdFvdExample(), Means("clip", tmp_path), tmp_path)
+        CdFvdExample().measure(Means("clip", tmp_path), tmp_path)
 
 
 @pytest.fixture
@@ -233,9 +232,9 @@ def test_fid_and_is_of_cifar_images(cifar):
     folder, (train, test) = cifar
     network = Means("frame", folder)
     x, y = train[:30].mean((1, 2)), test[:30].mean((1, 2))
-    fid = measured(CifarImages(metric="fid", num_images=30), network, folder)
+    fid = CifarImages(metric="fid", num_images=30).measure(network, folder)
     assert fid == pytest.approx(frechet(x, y, ddof=1), rel=1e-5)
-    score = measured(CifarImages(metric="is", num_images=30), network, folder)
+    score = CifarImages(metric="is", num_images=30).measure(network, folder)
     order = np.random.RandomState(2020).permutation(30)
     expected, _ = inception_score(network.probabilities(x)[order], splits=10, shuffle_seed=None)
     assert score == pytest.approx(expected, rel=1e-5)
@@ -246,10 +245,10 @@ def test_files_that_are_not_cifars_are_refused(cifar):
     (folder / known_inputs.CIFAR_TRAIN).write_bytes(b"\0" * 3073)
     inputs = CifarImages(metric="is", num_images=30)
     with pytest.raises(InputError, match="has 3073 bytes, not 122920"):
-        measured(inputs, Means("frame", folder), folder)
+        inputs.measure(Means("frame", folder), folder)
     (folder / known_inputs.CIFAR_TRAIN).unlink()
     with pytest.raises(InputError, match="cannot be read"):
-        measured(inputs, Means("frame", folder), folder)
+        inputs.measure(Means("frame", folder), folder)
 
 
 def test_answers_from_files_name_them_where_no_folder_is_given(state_dict_file):
