@@ -78,8 +78,8 @@ def measure(
         weights: a file of weights for that network.
         num_videos: clips of each set; by default as many as the protocol asks for, or fewer.
         num_frames, seed: fields of the protocol.
-        device: "cpu", "cuda", "cuda:1"; by default a GPU if there is one. Values of a CPU and a
-            GPU may differ in the last digits.
+        device: "cpu", "cuda", "cuda:1"; by default that of `options`, else a GPU if there is one.
+            Values of a CPU and a GPU may differ in the last digits.
         out: a results file (JSON Lines) to which every result is added as soon as it is there.
         layout: the order of the axes of all clips in memory: "NTHWC", "NCTHW" or "NTCHW".
         value_range: the values of black and white in all clips in memory, unless they are uint8:
