@@ -67,13 +67,12 @@ class Runner:
         Args:
             options: fields of its request that are not the default.
         """
-        work = import_module(self.module).run
+        run = import_module(self.module).run
         if not self.request:
-            work(out=out, **options)
+            run(out)
             return
         module, _, name = self.request.partition(":")
-        request = getattr(import_module(module), name)(**options)
-        work(out, request, *self.panels)
+        run(out, getattr(import_module(module), name)(**options), *self.panels)
 
 
 TABLE_OPTIONS = (
@@ -102,7 +101,7 @@ _published_table = partial(
     kind="table",
     scales=SCALES,
     needs="nothing; a results file for your rows",
-    request="benchmarks.tables.run:TableRequest",
+    request="benchmarks.tables.request:TableRequest",
 )
 _training_figure = partial(
     Runner,
@@ -327,14 +326,8 @@ _ENTRIES = (
 RUNNERS: Mapping[str, Runner] = {runner.name: runner for runner in _ENTRIES}
 
 
-def sections() -> list[Runner]:
-    """Runners with a section in the report, in its order."""
-    return [runner for runner in RUNNERS.values() if runner.title]
-
-
-def reproduced() -> list[Runner]:
-    """Runners of `latte-bench reproduce`, in its order."""
-    return [runner for runner in RUNNERS.values() if runner.reproduced]
+SECTIONS = tuple(runner for runner in _ENTRIES if runner.title)  # of the report, in its order
+REPRODUCED = tuple(runner for runner in _ENTRIES if runner.reproduced)
 
 
 def runners_table() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.cells.scale import SCALES, Scale, name_at
 from benchmarks.reproduce.files import COPIED, write_files
-from benchmarks.runners import PANELS, RUNNERS, Runner, sections
+from benchmarks.runners import PANELS, RUNNERS, SECTIONS, Runner
 from latte.data.errors import InputError
 from reports.blocks import Paragraph, TableBlock
 from reports.cells import Cell, Column, Row
@@ -149,7 +149,7 @@ def whole_report(stored: Sequence[StoredReport], scale: Scale, results: Path) ->
     claims = claims_report(parts)
     published = {each.name for each in stored if not each.has_values}
     measured = {each.name for each in stored} - published
-    lacking = [runner for runner in sections() if runner.name not in measured]
+    lacking = [runner for runner in SECTIONS if runner.name not in measured]
     not_run = []
     if lacking:
         report = _not_run(lacking, published, scale, results)
@@ -173,7 +173,7 @@ def parts_of_paper(names: Collection[str]) -> str:
     panels = sum(panel.name in names for panel in PANELS)
     partly = f" ({panels} of {len(PANELS)} panels of Figure 5)" if panels in range(1, 6) else ""
     text = ", the masks in its text" if "intext" in names else ""
-    studies = [runner.name for runner in sections() if not runner.is_of_paper]
+    studies = [runner.name for runner in SECTIONS if not runner.is_of_paper]
     return (
         f"{tables} of {PAPER_TABLES} tables and {figures} of {PAPER_FIGURES} figures of the "
         f"paper{partly}{text}, {sum(name in names for name in studies)} of {len(studies)} studies"

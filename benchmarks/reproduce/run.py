@@ -15,7 +15,7 @@ from tabulate import tabulate
 from benchmarks.cells.processes import run_children
 from benchmarks.cells.scale import name_at
 from benchmarks.reproduce.request import TRAININGS, ReproduceRequest
-from benchmarks.runners import Runner, reproduced
+from benchmarks.runners import REPRODUCED, Runner
 from latte.data.errors import FailedRunError
 
 
@@ -70,7 +70,7 @@ def runner_commands(
     """Names of runners with their options, the report at the end."""
     commands = [
         (runner.name, options_of(runner, results, request))
-        for runner in reproduced()
+        for runner in REPRODUCED
         if runner.name not in without
     ]
     return [*commands, ("report", ["--results", str(results), "--scale", request.scale])]

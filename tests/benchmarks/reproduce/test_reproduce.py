@@ -15,7 +15,7 @@ from benchmarks.reproduce import run as reproduce
 from benchmarks.reproduce.paper_scale import requirements_of_runners, training_request
 from benchmarks.reproduce.request import ReproduceRequest
 from benchmarks.reproduce.run import runner_commands
-from benchmarks.runners import RUNNERS, reproduced
+from benchmarks.runners import REPRODUCED, RUNNERS
 from latte.data.errors import FailedRunError, InputError
 
 
@@ -39,7 +39,7 @@ def run(
     return started
 
 
-KNOWN = [runner.name for runner in reproduced()]
+KNOWN = [runner.name for runner in REPRODUCED]
 
 
 ALL_OPTIONS = ReproduceRequest(
