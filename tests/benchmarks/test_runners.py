@@ -56,7 +56,7 @@ def test_tox_has_an_environment_for_each_runner_and_describes_all() -> None:
     tox = configparser.RawConfigParser()
     tox.read(ROOT / "tox.ini", encoding="utf-8")
     environments = set()
-    for section in tox.SECTIONS:
+    for section in tox.sections():
         if not section.startswith("testenv:"):
             continue
         names = section.removeprefix("testenv:").strip("{}").split(",")
