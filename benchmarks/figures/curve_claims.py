@@ -55,6 +55,14 @@ class Curves:
         values = [curve.values[place] for curve in self.designs.get(label, {}).values()]
         return geometric_mean(values) if values else None
 
+    def point(self, label: str, place: int) -> Mean | None:
+        """Mean with its interval; that of one seed alone is the interval of its samples."""
+        mean, seeds = self.mean(label, place), self.designs.get(label, {})
+        if mean is None or len(seeds) > 1:
+            return mean
+        (curve,) = seeds.values()
+        return Mean(value=mean.value, low=curve.low[place], high=curve.high[place])
+
     def ratios(self, first: str, second: str, place: int) -> list[float]:
         """log(second ÷ first) of each seed that has both."""
         both = self.designs[first], self.designs[second]

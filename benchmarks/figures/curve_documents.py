@@ -8,7 +8,7 @@ from typing import get_args
 from benchmarks.cells.cache import FILE
 from benchmarks.cells.provenance import of_cells, this_document, this_run
 from benchmarks.cells.scale import MEANINGS, Scale
-from benchmarks.documents.claims import SEVERAL, JudgedClaim, Verdict, judge_all
+from benchmarks.documents.claims import SEVERAL, JudgedClaim, Mean, Verdict, judge_all
 from benchmarks.documents.figures import (
     Drawing,
     FigureDocument,
@@ -180,15 +180,14 @@ def _panel(figure: CurveFigure, curves: Curves) -> Panel:
 
 
 def _line(label: str, curves: Curves) -> Line:
-    means = [curves.mean(label, place) for place in range(len(curves.steps))]
-    values = tuple(mean.value for mean in means if mean)
-    by_seed = list(curves.designs[label].values())
-    if len(by_seed) == 1:
-        low, high = by_seed[0].low, by_seed[0].high
-    else:
-        low = tuple(mean.low or mean.value for mean in means if mean)
-        high = tuple(mean.high or mean.value for mean in means if mean)
-    return Line(label=label, x=curves.steps, y=values, low=low, high=high)
+    points = [curves.point(label, place) for place in range(len(curves.steps))]
+    return Line(
+        label=label,
+        x=curves.steps,
+        y=tuple(point.value for point in points if point),
+        low=tuple(point.low or point.value for point in points if point),
+        high=tuple(point.high or point.value for point in points if point),
+    )
 
 
 def _write_together(
@@ -229,7 +228,7 @@ def _values_table(
     for label, design in figure.designs.items():
         reason = cells.reasons.get(design, "not measured: its cells failed, or were not reached")
         values = {
-            str(step): _cell(label, curves, place, reason)
+            str(step): _cell(curves.point(label, place), reason)
             for place, step in enumerate(curves.steps)
         }
         seeds = Cell(text=str(len(curves.designs[label])))
@@ -248,14 +247,10 @@ def _values_table(
     )
 
 
-def _cell(label: str, curves: Curves, place: int, reason: str) -> Cell:
-    mean = curves.mean(label, place)
-    if mean is None:
+def _cell(point: Mean | None, reason: str) -> Cell:
+    if point is None:
         return Cell(reason=reason)
-    if mean.low is None:
-        (curve,) = curves.designs[label].values()
-        return Cell(value=mean.value, low=curve.low[place], high=curve.high[place])
-    return Cell(value=mean.value, low=mean.low, high=mean.high)
+    return Cell(value=point.value, low=point.low, high=point.high)
 
 
 def _provenance(
