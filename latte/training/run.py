@@ -137,10 +137,7 @@ class _Run:
             nonlocal saved_at
             if log is not None and row is not None:
                 log.add("log", counters.step, row)
-            if (
-                self._is_due("checkpoint_every")
-                or counters.step == self.parts.config.training.steps
-            ):
+            if self._is_due("checkpoint_every") or counters.step == steps:
                 self._save()
                 saved_at = counters.step
             try:
