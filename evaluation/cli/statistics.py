@@ -140,18 +140,19 @@ def stats_show(
         raise InputError(f"{path}: no such file")
     if not is_statistics_file(path):
         raise InputError(f"{path}: no statistics file: it lacks mu and sigma")
-    facts = description(read_statistics_file(path))
+    file = read_statistics_file(path)
+    facts = description(file)
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    rows: dict[str, object] = {}
+    rows: dict[str, object] = {"made": _maker(file)}
     for key, value in facts.items():
         parts = value if isinstance(value, dict) else {"": value}
         rows |= {f"{key}.{name}".rstrip("."): part for name, part in parts.items()}
     shown = [
         (key, some_of(value) if isinstance(value, tuple) else value)
         for key, value in rows.items()
-        if value not in (None, "", ())
+        if value not in (None, "", ()) and key != "stated"
     ]
     typer.echo(tabulate(shown, tablefmt="plain", disable_numparse=True))
 
@@ -167,11 +168,15 @@ def description(file: "StatisticsFile") -> dict[str, Any]:
         "features": len(statistics.mean),
         "count": statistics.count or None,
     }
-    if origin is None:
-        return facts | {"made": "not stated (`latte-eval stats import` adds it)"}
-    made = "as stated by whoever imported it" if origin.stated else "by latte-eval stats export"
-    facts |= {"made": made, "fingerprint": origin.fingerprint}
-    return facts | {key: value for key, value in asdict(origin).items() if key != "stated"}
+    return facts | ({"fingerprint": origin.fingerprint, **asdict(origin)} if origin else {})
+
+
+def _maker(file: "StatisticsFile") -> str:
+    """Who says how a file was made."""
+    if file.origin is None:
+        return "not stated (`latte-eval stats import` adds it)"
+    imported = "as stated by whoever imported it"
+    return imported if file.origin.stated else "by latte-eval stats export"
 
 
 def _print_written(file: "StatisticsFile", as_json: bool) -> None:
@@ -181,7 +186,7 @@ def _print_written(file: "StatisticsFile", as_json: bool) -> None:
         return
     typer.echo(
         f"wrote {file.path}: mean and covariance of {facts['features']} features of "
-        f"{facts['count']} rows, {facts['protocol']} {facts['fingerprint']} {facts['made']} "
+        f"{facts['count']} rows, {facts['protocol']} {facts['fingerprint']} {_maker(file)} "
         "(`latte-eval stats show` prints all of it)"
     )
 
