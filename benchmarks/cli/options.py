@@ -79,7 +79,7 @@ OPTIONS: Mapping[str, Choice] = {
         int, "Worker processes; 0 works in this one. [default: cores, at most 8]", min=0
     ),
     "device": _one(
-        str, "auto, cpu, cuda or cuda:N. [default: cpu on shapes, cuda at the larger scales]"
+        str, "auto, cpu, cuda or cuda:N. [default: cpu at tiny and for studies, else a GPU]"
     ),
     "out": _one(
         Path,

@@ -106,11 +106,11 @@ def test_seeds_are_other_videos_and_other_samples(
     assert "± is half of the 95 % interval over 2 seeds" in text
 
 
-def test_without_the_shipped_model_its_cell_is_empty_with_the_reason(
+def test_without_the_bundled_model_its_cell_is_empty_with_the_reason(
     request_on_shapes: TableRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing() -> Path:
-        raise InputError("the shipped checkpoint is missing")
+        raise InputError("the bundled checkpoint is missing")
 
     monkeypatch.setattr(generated, "bundled_checkpoint", missing)
     table3_fvd.run(tmp_path, replace(request_on_shapes, checkpoint=None))
