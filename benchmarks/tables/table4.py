@@ -49,8 +49,8 @@ RESULTS_OF_VBENCH = Requirement(
     met=False,
     advice=(
         "`pip install vbench` in an environment of its own, make its 946 prompts' videos "
-        "(PROMPT-INDEX.mp4, five of each), run `vbench evaluate` on a GPU, then give its file with --results "
-        "(--vbench of `reproduce`)"
+        "(PROMPT-INDEX.mp4, five of each), run `vbench evaluate` on a GPU, then give its file "
+        "with --results (--vbench of `reproduce`)"
     ),
 )
 
