@@ -49,7 +49,7 @@ class Standing:
         parts = [f"better than {self.better} of {total} stand-ins"]
         parts += [f"not significantly different from {self.alike}"] * (self.alike > 0)
         parts += [f"worse than {self.worse}"] * (self.worse > 0)
-        return f"{self.metric}: {self.method} is {', '.join(parts)}."
+        return f"{self.metric}, {self.method}: {', '.join(parts)}."
 
 
 def methods_table(measured: MeasuredMethods, metrics: Sequence[str], scale: Scale) -> Table:

@@ -274,7 +274,7 @@ def test_better_is_only_what_no_interval_leaves_open() -> None:
     assert standing(8.22, 0.46, 8.21, 8.21, 9.0, 10.0, 1.0) == (1, 3, 1)
     found = Standing(metric=FVD, method="mine", better=1, alike=3, worse=1)
     assert str(found) == (
-        "FVD-shapes: mine is better than 1 of 5 stand-ins, not significantly different from 3, "
+        "FVD-shapes, mine: better than 1 of 5 stand-ins, not significantly different from 3, "
         "worse than 1."
     )
 
