@@ -56,7 +56,7 @@ def sample_first(
         raise InputError(
             f"{error} (options are those of `latte sample`, whose --out is --fake here)"
         ) from error
-    needed = protocol.fake_selection().min_frames
+    needed = protocol.selection("fake").min_frames
     if sampling.num_frames < needed:
         raise InputError(
             f"{checkpoint}: makes videos of {sampling.num_frames} frames, but {protocol.name} "

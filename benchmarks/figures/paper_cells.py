@@ -280,7 +280,7 @@ def requirements(
 
 def _min_frames(stride: int) -> int:
     """Frames of a video that FVD's real clips need; trainings take shorter videos as well."""
-    return replace(LATTE, real_stride=stride).real_selection().min_frames
+    return replace(LATTE, real_stride=stride).selection("real").min_frames
 
 
 def initial_weights(designs: Sequence[Design], request: TrainingRequest) -> str:

@@ -339,7 +339,7 @@ def _real_videos(dataset: str, request: TableRequest) -> Requirement:
     return data_set(
         dataset,
         request.data_root or default_data_root(),
-        min_frames=protocol.real_selection().min_frames,
+        min_frames=protocol.selection("real").min_frames,
         frame_size=None if protocol.recipe == "none" else protocol.size,
     )
 

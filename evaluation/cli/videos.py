@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,10 @@ from evaluation.cli.options import (
     workers_or_default,
 )
 from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from evaluation.protocol.fields import Side
+    from latte.data.sources import VideoSet
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +44,7 @@ def clips(
 
     asked = protocol.protocol_for(sets)
     options = ExtractionOptions(workers=workers_or_default(workers), skip_broken=skip_broken)
-    videos = {}
+    videos: dict[Side, VideoSet | Path] = {}
     if sets.dataset or sets.real:
         videos["real"] = sets.real_videos(asked)
     if sets.fake:
@@ -52,14 +56,7 @@ def clips(
     for side, opened in videos.items():
         if isinstance(opened, Path):
             raise InputError(f"{opened} is a statistics file: it has no clips to plan")
-        plan = plan_set(
-            opened,
-            asked.real_selection() if side == "real" else asked.fake_selection(),
-            asked.preparation(),
-            options,
-            label=side,
-            at_least=protocol.num_videos or 1,
-        ).plan
+        plan = plan_set(opened, asked, side, options, protocol.num_videos or 1).plan
         rows += [
             {"set": side, "index": index, "video": clip.video.name, "frames": list(clip.frames)}
             for index, clip in enumerate(plan.clips)

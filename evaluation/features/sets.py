@@ -9,7 +9,7 @@ from evaluation.features.extraction import ExtractionOptions, StoredNetwork, che
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.content import content_key
-from evaluation.protocol.fields import DDOF, Covariance, Protocol
+from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
 from evaluation.results.record import SetRecord
 from evaluation.statistics.file import StatisticsFile, read_statistics_file
 from evaluation.statistics.origin import record_of_statistics, statistics_over
@@ -28,7 +28,7 @@ class PlannedSet:
     videos: VideoSet
     selection: Selection
     preparation: Preparation
-    label: str  # "real" or "fake"
+    side: Side
     plan: ClipPlan
     probed: dict[str, Probed]
 
@@ -58,25 +58,23 @@ class MeasuredSet:
 
 def plan_set(
     videos: VideoSet,
-    selection: Selection,
-    preparation: Preparation,
+    protocol: Protocol,
+    side: Side,
     options: ExtractionOptions,
-    *,
-    label: str,
     at_least: int = 1,
 ) -> PlannedSet:
     """Choose a set's clips; fewer than `at_least` are an error that says where the others went."""
     planned = PlannedSet(
         videos=videos,
-        selection=selection,
-        preparation=preparation,
-        label=label,
+        selection=protocol.selection(side),
+        preparation=protocol.preparation(),
+        side=side,
         plan=ClipPlan(root=videos.root, clips=(), num_listed=0),
         probed={},
     )
     planned = _choose(planned, options, known_broken=())
     _check_count(planned, at_least)
-    check_sizes(planned.plan.clips, preparation, videos.root)
+    check_sizes(planned.plan.clips, planned.preparation, videos.root)
     return planned
 
 
@@ -94,9 +92,7 @@ def measure_set(
     decoded = 0
     while True:
         plan = planned.plan
-        extraction = extract(
-            plan.clips, networks, planned.preparation, options, label=planned.label
-        )
+        extraction = extract(plan.clips, networks, planned.preparation, options, label=planned.side)
         decoded += extraction.decoded
         if not extraction.broken:
             break

@@ -11,10 +11,9 @@ from evaluation.features.sets import MeasuredSet
 from evaluation.measuring.arrays import MemoryVideo
 from evaluation.networks.registry import NETWORKS
 from evaluation.protocol.deviations import Deviation, differences
-from evaluation.protocol.fields import REAL_FIELDS, Protocol
+from evaluation.protocol.fields import REAL_FIELDS, Protocol, Side
 from evaluation.protocol.presets import PRESETS, published_protocol
 from evaluation.results.record import SetRecord
-from evaluation.statistics.file import Side
 from evaluation.statistics.origin import deviations_of_statistics
 
 NETWORK_FIELDS = ("output", "resize", "weights")  # what a choice of the network decides as well

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from evaluation.features.sets import check_lengths, effective_protocol, measure_set, plan_set
 from evaluation.measuring.networks import Networks
-from evaluation.protocol.fields import Protocol
+from evaluation.protocol.fields import Protocol, Side
 from evaluation.results.provenance import provenance
 from evaluation.statistics.file import (
     Origin,
-    Side,
     StatisticsFile,
     check_target,
     write_statistics_file,
@@ -46,28 +45,20 @@ def export_statistics(
     check_target(out)
     stored = networks.open(protocol)
     extractor = stored.extractor
-    real = side == "real"
-    planned = plan_set(
-        videos,
-        protocol.real_selection() if real else protocol.fake_selection(),
-        protocol.preparation(),
-        networks.options,
-        label=side,
-        at_least=at_least,
-    )
+    planned = plan_set(videos, protocol, side, networks.options, at_least)
     check_lengths(planned.plan.clips, extractor.spec)
     measured = measure_set(planned, [stored], networks.options, at_least)
     statistics = measured.statistics(stored, protocol.covariance)
     if statistics.count < 2:
         raise InputError(f"{videos.root}: statistics of one clip say nothing: add videos")
-    every = (protocol.real_offset if real else protocol.fake_offset) == "every"
+    every = planned.selection.offset == "every"
     frames = sum(len(clip.frames) for clip in measured.clips)
     number = frames if every else len(measured.clips)  # as a protocol counts
     effective = effective_protocol(
         protocol,
         extractor,
-        num_real=number if real else protocol.num_real,
-        num_fake=protocol.num_fake if real else number,
+        num_real=number if side == "real" else protocol.num_real,
+        num_fake=number if side == "fake" else protocol.num_fake,
     )
     run = provenance(str(extractor.device))
     origin = Origin(

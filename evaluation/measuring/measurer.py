@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,7 @@ from evaluation.measuring.tasks import (
     networks_of,
     open_task,
 )
-from evaluation.protocol.fields import Protocol
+from evaluation.protocol.fields import Protocol, Side
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
@@ -38,7 +37,6 @@ from latte.data.sources import VideoSet
 logger = logging.getLogger(__name__)
 
 MIN_RESAMPLES = 40  # intervals from fewer cover less than they say
-Side = Literal["real", "fake"]
 Source = VideoSet | Path | MeasuredSet  # a path is that of a statistics file
 
 
@@ -265,15 +263,7 @@ class Measurer:
             return source
         if isinstance(source, Path):
             return statistics_set(source, self.at_least)
-        protocol = self.protocol
-        return plan_set(
-            source,
-            protocol.real_selection() if side == "real" else protocol.fake_selection(),
-            protocol.preparation(),
-            self.networks.options,
-            label=side,
-            at_least=self.at_least,
-        )
+        return plan_set(source, self.protocol, side, self.networks.options, self.at_least)
 
     def _extracted(
         self, planned: PlannedSet | MeasuredSet, networks: Sequence[StoredNetwork]

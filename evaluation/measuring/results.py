@@ -10,10 +10,9 @@ from evaluation.features.sets import MeasuredSet, effective_protocol
 from evaluation.measuring.deviations import affecting_fields, deviations
 from evaluation.measuring.tasks import Task
 from evaluation.protocol.content import fingerprint_of
-from evaluation.protocol.fields import Protocol
+from evaluation.protocol.fields import Protocol, Side
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
-from evaluation.statistics.file import Side
 from evaluation.statistics.origin import follows_protocol
 
 

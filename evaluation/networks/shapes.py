@@ -154,15 +154,6 @@ def save_network(model: nn.Module, path: Path, metadata: dict[str, str]) -> None
     save_file(tensors, path, metadata={HEADER_KEY: json.dumps(facts)})
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """What the file's header says: network, version, command, steps, seed, accuracy.
-
-    Raises:
-        InputError: the file is not there or damaged.
-    """
-    return _read(path)[0]
-
-
 def _as_input(clips: Tensor) -> Tensor:
     """(N, T, H, W, 3), 0 … 255 → float32 (N, T, 3, 32, 32) in [−1, 1]."""
     if clips.ndim != 5 or clips.shape[-1] != 3:

@@ -24,6 +24,7 @@ Recipe = Literal["none", "stylegan-v", "latte", "cd-fvd", "videogpt", "digan"]
 Filter = Literal["lanczos", "bicubic", "bilinear", "box", "nearest"]
 Storage = Literal["lossless", "jpeg-75", "jpeg-95", "mp4"]
 Mirror = Literal["none", "real", "both"]
+Side = Literal["real", "fake"]  # real or generated videos
 Resize = Literal["squash", "crop", "clean", "legacy-tensorflow", "legacy-pytorch", "none"]
 DDOF: Mapping[str, int] = {"n": 0, "n-1": 1}  # delta degrees of freedom of a covariance
 LABELS = ("name", "description", "metrics")  # they do not affect results
@@ -149,34 +150,20 @@ class Protocol:
         """The fields that affect results, by name."""
         return {key: value for key, value in asdict(self).items() if key not in LABELS}
 
-    def real_selection(self) -> Selection:
-        """How real clips are chosen."""
+    def selection(self, side: Side) -> Selection:
+        """How clips of one side are chosen; a generated video that is too short is an error."""
+        real = side == "real"
         return Selection(
-            num_videos=self.num_real,
+            num_videos=self.num_real if real else self.num_fake,
             num_frames=self.num_frames,
-            stride=self.real_stride,
-            order=self.real_order,
-            offset=self.real_offset,
-            short_videos=self.short_real,
+            stride=self.real_stride if real else self.fake_stride,
+            order=self.real_order if real else self.fake_order,
+            offset=self.real_offset if real else self.fake_offset,
+            short_videos=self.short_real if real else "error",
             seed=self.seed,
             window=self.window,
-            clips_per_video=self.real_clips,
-            mirror=self.mirror in ("real", "both"),
-        )
-
-    def fake_selection(self) -> Selection:
-        """How generated clips are chosen; a generated video that is too short is an error."""
-        return Selection(
-            num_videos=self.num_fake,
-            num_frames=self.num_frames,
-            stride=self.fake_stride,
-            order=self.fake_order,
-            offset=self.fake_offset,
-            short_videos="error",
-            seed=self.seed,
-            window=self.window,
-            clips_per_video=self.fake_clips,
-            mirror=self.mirror == "both",
+            clips_per_video=self.real_clips if real else self.fake_clips,
+            mirror=self.mirror in ("both", side),
         )
 
     def preparation(self) -> Preparation:

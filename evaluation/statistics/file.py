@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from evaluation.protocol.content import content_key, fingerprint
-from evaluation.protocol.fields import DDOF
+from evaluation.protocol.fields import DDOF, Side
 from evaluation.results.record import SetRecord
 from evaluation.statistics.running import Array, Statistics
 from latte.data.errors import InputError
@@ -30,7 +30,6 @@ from latte.data.schema import convert
 SUFFIXES = (".npz", ".safetensors")
 PROVENANCE = "provenance"  # name of the JSON text beside the arrays
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, SafetensorError)
-Side = Literal["real", "fake"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,12 +10,11 @@ import numpy as np
 
 from evaluation.networks.registry import network
 from evaluation.networks.spec import NetworkSpec
-from evaluation.protocol.fields import DDOF, Covariance, Protocol
+from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
 from evaluation.results.provenance import provenance
 from evaluation.statistics.file import (
     UNREADABLE,
     Origin,
-    Side,
     StatisticsFile,
     array_names,
     check_statistics,

@@ -7,13 +7,9 @@ from typing import Any
 
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.deviations import Deviation, differences
-from evaluation.protocol.fields import DDOF, Covariance, Protocol
+from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
 from evaluation.results.record import SetRecord
-from evaluation.statistics.file import (
-    Origin,
-    Side,
-    StatisticsFile,
-)
+from evaluation.statistics.file import Origin, StatisticsFile
 from evaluation.statistics.running import Statistics
 from latte.data.errors import InputError
 

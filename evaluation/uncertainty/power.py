@@ -30,10 +30,6 @@ class Power:
     table: tuple[tuple[int, float], ...]  # clips per set → smallest difference that is seen
     extrapolated: bool  # whether num_clips is beyond the pilot
 
-    def standard_deviation(self, num_clips: int) -> float:
-        """Standard deviation of one distance between two sets of this many clips."""
-        return math.sqrt(self.linear / num_clips + self.quadratic / num_clips**2)
-
 
 def clips_needed(
     pair: FeaturePair,

@@ -10,12 +10,12 @@ import numpy as np
 from benchmarks.studies.protocols.choices import Choice, choices
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import MeasuredSet
-from evaluation.measuring.measurer import Measurer, Side
+from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks.registry import network
 from evaluation.networks.spec import NetworkKey
-from evaluation.protocol.fields import DDOF, Protocol
+from evaluation.protocol.fields import DDOF, Protocol, Side
 from evaluation.results.record import Result
 from evaluation.uncertainty import Interval, grouped_jackknife
 from latte.data.clips import candidates

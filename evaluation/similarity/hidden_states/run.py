@@ -138,14 +138,7 @@ def _chosen(videos: VideoSet, request: ModelRequest, options: ExtractionOptions)
 
     def at(stride: int) -> PlannedSet:
         protocol = replace(request.protocol, real_stride=stride)
-        return plan_set(
-            videos,
-            protocol.real_selection(),
-            protocol.preparation(),
-            options,
-            label="real",
-            at_least=request.at_least,
-        )
+        return plan_set(videos, protocol, "real", options, request.at_least)
 
     stride = request.protocol.real_stride
     try:

@@ -13,25 +13,19 @@ import pytest
 
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork, extract
 from evaluation.features.sets import measure_set, plan_set
-from latte.data.clips import Selection, plan_clips
+from evaluation.protocol.presets import SHAPES
+from latte.data.clips import plan_clips
 from latte.data.errors import BrokenVideoError, InputError
-from latte.data.loading import Preparation, probe_in_workers
+from latte.data.loading import probe_in_workers
 from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
 from latte.data.video import VideoInfo
 
 probe_here = partial(probe_in_workers, workers=0, timeout=60)
 
-AS_IT_IS = Preparation(recipe="none", size=8, storage="lossless")
-ALL = Selection(
-    num_videos=100,
-    num_frames=4,
-    stride=1,
-    order="sorted",
-    offset="random",
-    short_videos="error",
-    seed=0,
-)
+PROTOCOL = replace(SHAPES, num_real=100, num_frames=4, real_offset="random", recipe="none", size=8)
+ALL = PROTOCOL.selection("real")
+AS_IT_IS = PROTOCOL.preparation()
 
 
 @dataclass(frozen=True)
@@ -90,7 +84,7 @@ def numbered(*indices: int) -> VideoSet:
 def features(videos: VideoSet, store: Path, network=None, **options) -> np.ndarray:
     run = ExtractionOptions(store=store, progress=False, **{"workers": 0, **options})
     stored = StoredNetwork.open(network or MeanNetwork(), store)
-    planned = plan_set(videos, ALL, AS_IT_IS, run, label="real")
+    planned = plan_set(videos, PROTOCOL, "real", run)
     return stored.features(measure_set(planned, [stored], run).keys)
 
 
@@ -189,9 +183,8 @@ def test_a_broken_video_is_an_error_that_keeps_the_others(tmp_path):
 def test_a_skipped_video_is_replaced_by_the_next_and_listed(tmp_path):
     options = ExtractionOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
     network = StoredNetwork.open(MeanNetwork(), tmp_path)
-    planned = plan_set(
-        numbered(0, -1, 2, -3, 4, 5), replace(ALL, num_videos=3), AS_IT_IS, options, label="real"
-    )
+    three = replace(PROTOCOL, num_real=3)
+    planned = plan_set(numbered(0, -1, 2, -3, 4, 5), three, "real", options)
     measured = measure_set(planned, [network], options)
     assert (network.features(measured.keys)[:, 0] // 20).tolist() == [0, 2, 4]
     assert measured.record.broken == ("v001 is broken", "v003 is broken")
@@ -212,7 +205,7 @@ def test_a_video_that_cannot_even_be_hashed_is_skipped_like_any_other(tmp_path, 
 
 def test_too_few_videos_name_what_was_left_out(tmp_path):
     options = ExtractionOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
-    planned = plan_set(numbered(0, -1, 2), ALL, AS_IT_IS, options, label="real", at_least=3)
+    planned = plan_set(numbered(0, -1, 2), PROTOCOL, "real", options, 3)
     with pytest.raises(InputError, match=r"3 videos were asked for, but only 2.*v001 is broken"):
         measure_set(planned, [StoredNetwork.open(MeanNetwork(), tmp_path)], options, at_least=3)
 

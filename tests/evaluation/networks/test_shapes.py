@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from scipy.ndimage import gaussian_filter
 
@@ -18,7 +19,6 @@ from evaluation.networks.shapes import (
     ShapesFrameNet,
     ShapesVideoNet,
     load_network,
-    read_metadata,
 )
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES, draw_scene, shapes_clips
@@ -210,6 +210,11 @@ def test_both_files_are_small_and_say_how_they_were_made():
         assert header["version"] == shapes.VERSION
         assert "evaluation.networks.train_shapes" in header["command"]
         assert float(header["accuracy"]) > 0.95
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()[shapes.HEADER_KEY])
 
 
 def broken_files(folder: Path) -> dict[str, Path]:

@@ -77,8 +77,8 @@ def test_every_preset_names_its_own_metric_first():
 
 
 def test_clips_of_128_frames_and_of_each_8th_of_them_need_the_same_videos():
-    long = PRESETS["stylegan-v-128f"].real_selection()
-    each_8th = PRESETS["stylegan-v-128f-subsample8f"].real_selection()
+    long = PRESETS["stylegan-v-128f"].selection("real")
+    each_8th = PRESETS["stylegan-v-128f-subsample8f"].selection("real")
     assert long.min_frames == each_8th.min_frames == 128
 
 
@@ -87,7 +87,7 @@ def plan(preset, num_videos, **fields):
     videos = shapes_video_set("test", num_videos=num_videos)
     real, fake = (
         plan_clips(videos, selection, lambda some: probe_in_workers(some, workers=0, timeout=60))
-        for selection in (protocol.real_selection(), protocol.fake_selection())
+        for selection in (protocol.selection("real"), protocol.selection("fake"))
     )
     return real, fake
 

@@ -125,13 +125,13 @@ def test_selections_and_preparation_carry_their_fields():
         filter="box",
         storage="mp4",
     )
-    real, fake = protocol.real_selection(), protocol.fake_selection()
+    real, fake = protocol.selection("real"), protocol.selection("fake")
     assert (real.num_videos, real.clips_per_video, real.mirror) == (0, 3, True)
     assert (fake.num_videos, fake.clips_per_video, fake.mirror) == (9, 4, False)
     assert (real.window, fake.window) == ("strides", "strides")
     assert (real.offset, fake.offset) == ("random", "every")
     assert (real.short_videos, fake.short_videos) == ("discard", "error")
-    assert replace(protocol, mirror="both").fake_selection().mirror
+    assert replace(protocol, mirror="both").selection("fake").mirror
     made = protocol.preparation()
     assert (made.recipe, made.size, made.storage, made.filter) == ("stylegan-v", 256, "mp4", "box")
 

@@ -10,6 +10,10 @@ def needed(x, y, *, rows_per_draw=1, **options):
     return clips_needed(FeaturePair(x, y, rows_per_draw=rows_per_draw), **options)
 
 
+def deviation_at(found, num_clips):
+    return np.sqrt(found.linear / num_clips + found.quadratic / num_clips**2)
+
+
 def two_sets(rows, seed, columns=6, shift=0.8):
     random = np.random.default_rng(seed)
     return random.standard_normal((rows, columns)), random.standard_normal((rows, columns)) + shift
@@ -19,10 +23,10 @@ def test_the_wanted_number_shows_the_wanted_difference():
     found = needed(*two_sets(100, 0), difference=0.3)
     smallest = dict(found.table)
     assert smallest[found.num_clips] <= 0.3
-    deviation = found.standard_deviation(found.num_clips - 1)
+    deviation = deviation_at(found, found.num_clips - 1)
     assert (1.959964 + 0.841621) * np.sqrt(2) * deviation > 0.3  # one clip less is too few
     assert smallest[found.pilot_clips] == found.visible_now
-    assert found.standard_deviation_now == pytest.approx(found.standard_deviation(100))
+    assert found.standard_deviation_now == pytest.approx(deviation_at(found, 100))
 
 
 def test_more_is_needed_for_less_and_for_more_certainty():
@@ -43,7 +47,7 @@ def test_beyond_the_pilot_is_said():
 @pytest.mark.parametrize("shift", [0.0, 0.8])
 def test_the_deviation_foreseen_at_four_times_the_pilot_is_right(shift):
     foreseen = [
-        needed(*two_sets(64, seed, shift=shift), difference=1.0).standard_deviation(256)
+        deviation_at(needed(*two_sets(64, seed, shift=shift), difference=1.0), 256)
         for seed in range(8)
     ]
     measured = np.std(
@@ -59,7 +63,7 @@ def test_the_difference_is_found_with_the_wanted_power():
     x, y = two_sets(400, 0, columns, shift)
     design = needed(x, y, difference=difference)
     further = np.sqrt((columns * shift**2 + difference) / columns)
-    deviation = np.sqrt(2) * design.standard_deviation(design.num_clips)
+    deviation = np.sqrt(2) * deviation_at(design, design.num_clips)
     found = 0
     for seed in range(300):
         near = frechet_distance_from_features(*two_sets(design.num_clips, seed, columns, shift))
