@@ -7,7 +7,8 @@ from typing import Any
 
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim
-from benchmarks.figures.curve_claims import (
+from benchmarks.figures.curves.cells import CurveFigure, DesignCells, curves_of
+from benchmarks.figures.curves.claims import (
     END,
     Curves,
     ahead,
@@ -17,8 +18,7 @@ from benchmarks.figures.curve_claims import (
     lowest,
     ordered,
 )
-from benchmarks.figures.curve_documents import run_curve_figures
-from benchmarks.figures.curves import CurveFigure, DesignCells, curves_of
+from benchmarks.figures.curves.documents import run_curve_figures
 from benchmarks.figures.designs import (
     ALL_TOKENS,
     BASELINE,

@@ -7,11 +7,11 @@ from pathlib import Path
 from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import Claim, JudgedClaim
 from benchmarks.figures.requests import SimilarityRequest
-from benchmarks.figures.similarity import run_similarity
-from benchmarks.figures.similarity_claims import changing, changing_over
-from benchmarks.figures.similarity_drawings import SimilarityFigure
-from benchmarks.figures.similarity_numbers import Networks
-from benchmarks.figures.similarity_probes import Part, ProbeSpec
+from benchmarks.figures.similarity.claims import changing, changing_over
+from benchmarks.figures.similarity.drawings import SimilarityFigure
+from benchmarks.figures.similarity.numbers import Networks
+from benchmarks.figures.similarity.probes import Part, ProbeSpec
+from benchmarks.figures.similarity.run import run_similarity
 from evaluation.similarity import Difference
 
 INPUT = "x_embedder"  # patches, before positions are added and any block is run

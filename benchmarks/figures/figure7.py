@@ -4,9 +4,9 @@ from pathlib import Path
 
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim
-from benchmarks.figures.curve_claims import lowest, ordered
-from benchmarks.figures.curve_documents import run_curve_figures
-from benchmarks.figures.curves import CurveFigure
+from benchmarks.figures.curves.cells import CurveFigure
+from benchmarks.figures.curves.claims import lowest, ordered
+from benchmarks.figures.curves.documents import run_curve_figures
 from benchmarks.figures.designs import SETUPS, SIZES
 from benchmarks.figures.requests import TrainingRequest
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import Claim, JudgedClaim
 from benchmarks.figures.requests import SimilarityRequest
-from benchmarks.figures.similarity import run_similarity
-from benchmarks.figures.similarity_claims import LOW, MUCH, differing, lowest_of, near_zero
-from benchmarks.figures.similarity_drawings import SimilarityFigure
-from benchmarks.figures.similarity_numbers import Networks, Number, Probed
-from benchmarks.figures.similarity_probes import ProbeSpec, place_name
+from benchmarks.figures.similarity.claims import LOW, MUCH, differing, lowest_of, near_zero
+from benchmarks.figures.similarity.drawings import SimilarityFigure
+from benchmarks.figures.similarity.numbers import Networks, Number, Probed
+from benchmarks.figures.similarity.probes import ProbeSpec, place_name
+from benchmarks.figures.similarity.run import run_similarity
 from evaluation.similarity import Difference, SitePair, Summary
 
 PAPER_BLOCK, PAPER_DEPTH = 20, 23  # depth at which variant 4 has XL's parameters

@@ -8,9 +8,9 @@ from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim, Mean, judge_all
 from benchmarks.documents.figures import verdicts_lead, write_figure_document
 from benchmarks.documents.tables import write_tables, written
-from benchmarks.figures.curve_claims import END, Curve, Curves, lower
-from benchmarks.figures.curve_documents import curve_document, remarks_of
-from benchmarks.figures.curves import CurveFigure, DesignCells, curves_of, measure_designs
+from benchmarks.figures.curves.cells import CurveFigure, DesignCells, curves_of, measure_designs
+from benchmarks.figures.curves.claims import END, Curve, Curves, lower
+from benchmarks.figures.curves.documents import curve_document, remarks_of
 from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK
 from benchmarks.figures.requests import TrainingRequest
 from reports.cells import Cell, Column, Row

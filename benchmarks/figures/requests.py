@@ -8,8 +8,8 @@ from benchmarks.cells.executors import Executor, Resources
 from benchmarks.cells.requirements import default_data_root
 from benchmarks.cells.scale import Scale, name_at
 from benchmarks.figures.designs import PAPER_GPUS, SETUPS, VARIANTS
-from benchmarks.figures.paper import DATASET
-from benchmarks.figures.similarity_probes import Clips
+from benchmarks.figures.paper.training import DATASET
+from benchmarks.figures.similarity.probes import Clips
 from latte.data.errors import InputError
 
 MAX_ON_A_GPU = 4

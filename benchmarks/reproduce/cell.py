@@ -10,7 +10,7 @@ from latte.data.errors import FailedRunError, InputError, nearest
 
 # Modules by the kind of their jobs, with `measure_job(job)` and `job_commands(job)`.
 KINDS = {
-    "training": "benchmarks.figures.paper_cells",
+    "training": "benchmarks.figures.paper.cells",
     "measurement": "benchmarks.tables.paper_scale",
 }
 

@@ -5,19 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cells.requirements import Requirement, require, unmet
-from benchmarks.figures import (
-    figure5,
-    figure6,
-    figure7,
-    figure8,
-    masks,
-    paper_cells,
-    similarity,
-)
-from benchmarks.figures.curves import CurveFigure
+from benchmarks.figures import figure5, figure6, figure7, figure8, masks
+from benchmarks.figures.curves.cells import CurveFigure
 from benchmarks.figures.designs import VARIANTS, Design
+from benchmarks.figures.paper.cells import RATE_SOURCE, remaining_cost
+from benchmarks.figures.paper.cells import requirements as requirements_of_designs
 from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
-from benchmarks.figures.similarity_probes import ProbeSpec
+from benchmarks.figures.similarity.probes import ProbeSpec
+from benchmarks.figures.similarity.run import checkpoints
+from benchmarks.figures.similarity.run import requirements as requirements_of_probe
 from benchmarks.reproduce.request import ReproduceRequest
 from benchmarks.tables import table3, table5
 from benchmarks.tables.paper_scale import requirements as requirements_of_column
@@ -44,8 +40,8 @@ def runners_left_out(results: Path, request: ReproduceRequest) -> list[str]:
     needed = requirements_of_runners(trainings, request)
     every = [each for parts in needed.values() for part in parts for each in part]
     figures = [figure for group in _curve_figures().values() for figure in group]
-    cost = paper_cells.remaining_cost(_designs(*figures), trainings)
-    logger.info("%s (rate of %s)", cost, paper_cells.RATE_SOURCE)
+    cost = remaining_cost(_designs(*figures), trainings)
+    logger.info("%s (rate of %s)", cost, RATE_SOURCE)
     if not request.only_available:
         require(every, "paper", or_else="--only-available runs what can be run")
     left_out = [name for name, parts in needed.items() if all(map(unmet, parts))]
@@ -75,7 +71,7 @@ def requirements_of_runners(
         for table in (table3.TABLE, table5.TABLE)
     }
     of_curves = {
-        name: [*paper_cells.requirements(_designs(*figures), trainings).values()]
+        name: [*requirements_of_designs(_designs(*figures), trainings).values()]
         for name, figures in _curve_figures().items()
     }
     of_similarities = {
@@ -122,7 +118,7 @@ def _requirements_of_probe(spec: ProbeSpec, trainings: TrainingRequest) -> list[
         data_root=trainings.data_root,
         vae=trainings.vae,
     )
-    if all(path.is_file() for path in similarity.checkpoints(spec, request).values()):
-        return similarity.requirements(spec, request)
+    if all(path.is_file() for path in checkpoints(spec, request).values()):
+        return requirements_of_probe(spec, request)
     design = VARIANTS[spec.variant]
-    return paper_cells.requirements([design], trainings)[design]
+    return requirements_of_designs([design], trainings)[design]

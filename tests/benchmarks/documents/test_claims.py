@@ -12,7 +12,7 @@ from benchmarks.documents.claims import (
     geometric_mean,
     judge_all,
 )
-from benchmarks.figures.curve_claims import (
+from benchmarks.figures.curves.claims import (
     Curve,
     Curves,
     ahead,

@@ -8,8 +8,8 @@ from typer.main import get_command
 from benchmarks.cells.processes import Ended
 from benchmarks.cells.requirements import Requirement
 from benchmarks.cli.app import app
-from benchmarks.figures import paper_cells
 from benchmarks.figures.designs import VARIANTS
+from benchmarks.figures.paper import cells as paper_cells
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.reproduce import run as reproduce
 from benchmarks.reproduce.paper_scale import requirements_of_runners, training_request

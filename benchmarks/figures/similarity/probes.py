@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from benchmarks.cells.cache import CellValue, cell_key
 from benchmarks.cells.requirements import default_data_root
 from benchmarks.cells.threads import one_thread
-from benchmarks.figures.paper import DATASET
+from benchmarks.figures.paper.training import DATASET
 from benchmarks.figures.trainings import Training, trained_network
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.protocol.fields import Protocol

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.cells.cache import CellValue
 from benchmarks.cells.executors import run_command
-from benchmarks.figures.paper import PaperTraining
+from benchmarks.figures.paper.training import PaperTraining
 from evaluation.results.reading import read_results
 from evaluation.results.record import Result
 from latte.data.errors import InputError

@@ -20,12 +20,12 @@ from benchmarks.cells.requirements import (
 )
 from benchmarks.documents.claims import JudgedClaim
 from benchmarks.figures.designs import SETUPS, VARIANTS, training_of
-from benchmarks.figures.paper import DATASET
-from benchmarks.figures.paper_cells import paper_training
+from benchmarks.figures.paper.cells import paper_training
+from benchmarks.figures.paper.training import DATASET
 from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
-from benchmarks.figures.similarity_documents import write_similarity
-from benchmarks.figures.similarity_drawings import SimilarityFigure
-from benchmarks.figures.similarity_probes import ProbeSpec, ProbeTask, probe_network
+from benchmarks.figures.similarity.documents import write_similarity
+from benchmarks.figures.similarity.drawings import SimilarityFigure
+from benchmarks.figures.similarity.probes import ProbeSpec, ProbeTask, probe_network
 from benchmarks.figures.trainings import with_seed
 from evaluation.networks.downloads import digest
 from evaluation.similarity.hidden_states.checkpoint import encoder_identity

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.documents.claims import Claim
 from benchmarks.documents.figures import Drawing
-from benchmarks.figures.similarity_claims import Parts
-from benchmarks.figures.similarity_numbers import (
+from benchmarks.figures.similarity.claims import Parts
+from benchmarks.figures.similarity.numbers import (
     COSINE,
     SHARE,
     Networks,

@@ -24,8 +24,8 @@ from benchmarks.cells.requirements import (
     vae_identity,
 )
 from benchmarks.figures.designs import BASELINE, PAPER, Design
-from benchmarks.figures.paper import DATASET, DIT, PaperTraining
-from benchmarks.figures.paper_measuring import measure_paper_training, tidy
+from benchmarks.figures.paper.measuring import measure_paper_training, tidy
+from benchmarks.figures.paper.training import DATASET, DIT, PaperTraining
 from benchmarks.figures.requests import TrainingRequest
 from evaluation.networks.downloads import digest
 from evaluation.protocol.presets import LATTE

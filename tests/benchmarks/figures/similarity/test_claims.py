@@ -8,17 +8,18 @@ import pytest
 from benchmarks.cells.cache import CellRecord
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import SEVERAL, Claim, JudgedClaim, Judgement, Verdict
-from benchmarks.figures import figure6, figure8, similarity_documents
+from benchmarks.figures import figure6, figure8
 from benchmarks.figures.requests import SimilarityRequest
-from benchmarks.figures.similarity_claims import (
+from benchmarks.figures.similarity import documents as similarity_documents
+from benchmarks.figures.similarity.claims import (
     ProbedClaim,
     changing,
     changing_over,
     judge_at_timesteps,
 )
-from benchmarks.figures.similarity_documents import similarity_document, values_table
-from benchmarks.figures.similarity_drawings import SimilarityFigure
-from benchmarks.figures.similarity_numbers import (
+from benchmarks.figures.similarity.documents import similarity_document, values_table
+from benchmarks.figures.similarity.drawings import SimilarityFigure
+from benchmarks.figures.similarity.numbers import (
     SHARE,
     Networks,
     Number,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from benchmarks.cells.cache import FILE, CellRecord, MeasuredCells
 from benchmarks.cells.requirements import gpus, require
 from benchmarks.documents.claims import Claim
-from benchmarks.figures.curve_claims import Curve, Curves
+from benchmarks.figures.curves.claims import Curve, Curves
 from benchmarks.figures.designs import SETUPS, Design, training_of
-from benchmarks.figures.paper_cells import measure_paper_cells
+from benchmarks.figures.paper.cells import measure_paper_cells
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import run_trainings, with_seed
 from latte.data.errors import InputError

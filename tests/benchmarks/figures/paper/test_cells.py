@@ -11,7 +11,6 @@ from PIL import Image
 
 from benchmarks.cells.cache import MeasuredCells, read_cells
 from benchmarks.cells.executors import Job, Resources, read_job
-from benchmarks.figures import paper_cells, paper_measuring
 from benchmarks.figures.designs import (
     BASELINE,
     FROM_IMAGES,
@@ -20,8 +19,9 @@ from benchmarks.figures.designs import (
     STRIDES,
     Design,
 )
-from benchmarks.figures.paper import DATASET, SAMPLES, PaperTraining
-from benchmarks.figures.paper_cells import (
+from benchmarks.figures.paper import cells as paper_cells
+from benchmarks.figures.paper import measuring as paper_measuring
+from benchmarks.figures.paper.cells import (
     cost,
     job_commands,
     measure_job,
@@ -31,7 +31,8 @@ from benchmarks.figures.paper_cells import (
     training_job,
     training_of_job,
 )
-from benchmarks.figures.paper_measuring import measure_paper_training, tidy
+from benchmarks.figures.paper.measuring import measure_paper_training, tidy
+from benchmarks.figures.paper.training import DATASET, SAMPLES, PaperTraining
 from benchmarks.figures.requests import TrainingRequest
 from evaluation.networks import weights
 from latte.data.errors import InputError
@@ -180,7 +181,7 @@ def test_another_measurement_takes_the_weights_that_are_there(
 ) -> None:
     measure_paper_cells([BASELINE], request_in(tmp_path))
     ran.clear()
-    monkeypatch.setattr("benchmarks.figures.paper.VERSION", 99)
+    monkeypatch.setattr("benchmarks.figures.paper.training.VERSION", 99)
     measure_paper_cells([BASELINE], request_in(tmp_path))
     assert "train" not in ran
     assert ran.count("sample") == 10

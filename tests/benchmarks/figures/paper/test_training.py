@@ -17,10 +17,10 @@ from benchmarks.figures.designs import (
     TEMPORAL_MASK,
     Design,
 )
-from benchmarks.figures.paper import DATASET, SAMPLES, PaperTraining
-from benchmarks.figures.paper_cells import (
+from benchmarks.figures.paper.cells import (
     paper_training,
 )
+from benchmarks.figures.paper.training import DATASET, SAMPLES, PaperTraining
 from benchmarks.figures.requests import TrainingRequest
 from latte.data.errors import InputError
 from latte.sampling.official import official_options

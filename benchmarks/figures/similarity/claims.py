@@ -22,7 +22,7 @@ from benchmarks.documents.claims import (
     all_of,
     decided,
 )
-from benchmarks.figures.similarity_numbers import (
+from benchmarks.figures.similarity.numbers import (
     SHARE,
     Networks,
     Number,

@@ -11,15 +11,15 @@ from benchmarks.documents.claims import SEVERAL, JudgedClaim
 from benchmarks.documents.figures import FigureDocument, write_figure_document
 from benchmarks.figures.designs import SETUPS, VARIANTS
 from benchmarks.figures.requests import SimilarityRequest
-from benchmarks.figures.similarity_claims import judge_at_timesteps
-from benchmarks.figures.similarity_drawings import (
+from benchmarks.figures.similarity.claims import judge_at_timesteps
+from benchmarks.figures.similarity.drawings import (
     TITLES,
     SimilarityFigure,
     draw,
     intervals,
     means,
 )
-from benchmarks.figures.similarity_numbers import Networks, mean_number
+from benchmarks.figures.similarity.numbers import Networks, mean_number
 from evaluation.similarity.summary import Summary
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC

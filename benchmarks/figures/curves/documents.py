@@ -17,8 +17,8 @@ from benchmarks.documents.figures import (
     write_figure_document,
 )
 from benchmarks.documents.tables import written
-from benchmarks.figures.curve_claims import Curves
-from benchmarks.figures.curves import CurveFigure, DesignCells, curves_of, measure_designs
+from benchmarks.figures.curves.cells import CurveFigure, DesignCells, curves_of, measure_designs
+from benchmarks.figures.curves.claims import Curves
 from benchmarks.figures.designs import BASELINE, SETUPS
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import LATENT_CLIPS

@@ -1,0 +1,1 @@
+"""Figures that compare designs by a distance over training: cells, claims, documents."""

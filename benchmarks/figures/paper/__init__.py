@@ -1,0 +1,1 @@
+"""Trainings at the paper's settings: their commands, and the cells that they fill."""

@@ -1,0 +1,1 @@
+"""Figures that look into trained networks: what is measured there, claims, documents."""
