@@ -1,6 +1,6 @@
 """Metrics of nearest neighbours among features of clips. Light to import."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from evaluation.catalogue.entry import Metric, Number, Value
@@ -21,30 +21,29 @@ def _precision_recall(given: "MetricInput") -> list[Value]:
     from evaluation.metrics.precision_recall import precision_recall
     from evaluation.uncertainty.neighbours_jackknife import jackknife_precision_recall
 
-    (x, y), k = given.pair(), given.parameters["k"]
-    intervals: Sequence[Interval | None] = (None, None)
-    if given.resamples and min(len(x), len(y)) > k + 1:
-        intervals = jackknife_precision_recall(x, y, k, seed=given.protocol.seed)
-    return _values(_PRECISION_RECALL, precision_recall(x, y, k), intervals)
+    return _values(given, _PRECISION_RECALL, precision_recall, jackknife_precision_recall)
 
 
 def _density_coverage(given: "MetricInput") -> list[Value]:
     from evaluation.metrics.density_coverage import density_coverage
     from evaluation.uncertainty.neighbours_jackknife import jackknife_density_coverage
 
-    (x, y), k = given.pair(), given.parameters["k"]
-    intervals: Sequence[Interval | None] = (None, None)
-    if given.resamples and min(len(x), len(y)) > k + 1:
-        intervals = jackknife_density_coverage(x, y, k, seed=given.protocol.seed)
-    return _values(_DENSITY_COVERAGE, density_coverage(x, y, k), intervals)
+    return _values(given, _DENSITY_COVERAGE, density_coverage, jackknife_density_coverage)
 
 
 def _values(
-    numbers: Sequence[Number], values: Sequence[float], intervals: "Sequence[Interval | None]"
+    given: "MetricInput",
+    numbers: Sequence[Number],
+    metric: Callable[..., Sequence[float]],
+    jackknife: "Callable[..., Sequence[Interval]]",
 ) -> list[Value]:
+    (x, y), k = given.pair(), given.parameters["k"]
+    intervals: Sequence[Interval | None] = (None, None)
+    if given.resamples and min(len(x), len(y)) > k + 1:
+        intervals = jackknife(x, y, k, seed=given.protocol.seed)
     return [
         Value(number=number, value=value, interval=interval)
-        for number, value, interval in zip(numbers, values, intervals, strict=True)
+        for number, value, interval in zip(numbers, metric(x, y, k), intervals, strict=True)
     ]
 
 

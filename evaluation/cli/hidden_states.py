@@ -25,46 +25,40 @@ AS_TRAINED = "as trained"  # name of a protocol that takes clips as the training
 PREPARING = frozenset({"recipe", "filter", "storage"})  # fields that say how frames are prepared
 
 
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Measure the hidden states of this model of `latte`, on noised real clips.",
-    ),
-]
-Block = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="N|PATH",
-        help="Block of the model by number, or any part by dotted path, such as blocks.20.attn; "
-        "repeatable. [default: all blocks]",
-    ),
-]
-Timestep = Annotated[
-    list[int] | None,
-    typer.Option(
-        min=0,
-        metavar="T",
-        help="Step of the diffusion that says how noisy the clips are; repeatable. "
-        "[default: 100, 500, 900]",
-    ),
-]
-AutoencoderName = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|PATH", help="Autoencoder, as for `latte sample`. [default: the model's]"
-    ),
-]
-
-
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """The model and its parts."""
 
-    checkpoint: Checkpoint = None
-    block: Block = None
-    timestep: Timestep = None
-    autoencoder: AutoencoderName = None
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Measure the hidden states of this model of `latte`, on noised real clips.",
+        ),
+    ] = None
+    block: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N|PATH",
+            help="Block of the model by number, or any part by dotted path, such as "
+            "blocks.20.attn; repeatable. [default: all blocks]",
+        ),
+    ] = None
+    timestep: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0,
+            metavar="T",
+            help="Step of the diffusion that says how noisy the clips are; repeatable. "
+            "[default: 100, 500, 900]",
+        ),
+    ] = None
+    autoencoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH", help="Autoencoder, as for `latte sample`. [default: the model's]"
+        ),
+    ] = None
 
     @property
     def blocks(self) -> tuple[int | str, ...] | None:

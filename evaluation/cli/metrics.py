@@ -28,13 +28,6 @@ ALL_HELP = """Measure every metric that the protocol names, in one pass over the
 
 Each clip is decoded once, each network sees it once. --set metrics=fvd,is names others."""
 
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Model of `latte` to sample from first, into --fake, before measuring.",
-    ),
-]
 DatasetStatistics = Annotated[
     str | None,
     typer.Option(
@@ -49,7 +42,13 @@ DatasetStatistics = Annotated[
 class MetricOptions:
     """What only commands of metrics take."""
 
-    checkpoint: Checkpoint = None
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Model of `latte` to sample from first, into --fake, before measuring.",
+        ),
+    ] = None
     weights: Weights = None
     resamples: Resamples = 400
 

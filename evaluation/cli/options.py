@@ -30,28 +30,6 @@ DataRoot = Annotated[
         metavar="DIR", help="Folder of the data sets. [default: $LATTE_DATA, else ./data]"
     ),
 ]
-Real = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="PATH",
-        help="Real videos instead of --dataset: a folder of videos or of frame folders, or one "
-        ".npy, .npz or .safetensors of uint8 (N, T, H, W, 3), or a file of statistics (mu, sigma).",
-    ),
-]
-Fake = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="PATH",
-        help="Generated videos, of the same kinds as --real. [default: ./samples/<dataset>]",
-    ),
-]
-ProtocolName = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|FILE",
-        help="Preset or .toml file. [default: stylegan-v; shapes for --dataset/--network shapes]",
-    ),
-]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Change one protocol field; repeatable."),
@@ -67,18 +45,6 @@ Weights = Annotated[
         "[default: found in $LATTE_WEIGHTS, or fetched]",
     ),
 ]
-NumVideos = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Clips of each set. [default: the protocol's]"),
-]
-NumFrames = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Frames of each clip. [default: the protocol's]"),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(min=0, metavar="N", help="Random seed. [default: the protocol's]"),
-]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -87,20 +53,8 @@ Workers = Annotated[
         help="Decoding processes; 0 decodes in the main process. [default: cores, at most 8]",
     ),
 ]
-Name = Annotated[
-    str | None,
-    typer.Option(metavar="TEXT", help="Name of the model in tables. [default: the name of --fake]"),
-]
-Out = Annotated[Path, typer.Option(metavar="FILE", help="Results file to append to.")]
 Device = Annotated[
     str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:N. [auto: cuda if available]")
-]
-BatchSize = Annotated[
-    int,
-    typer.Option(min=1, metavar="N", help="Clips in one pass; does not affect results on a CPU."),
-]
-Timeout = Annotated[
-    float, typer.Option(min=1, metavar="S", help="Seconds that decoding one video may take.")
 ]
 Resamples = Annotated[
     int,
@@ -128,8 +82,22 @@ class SetOptions:
     """The two sets of videos."""
 
     dataset: Dataset = None
-    real: Real = None
-    fake: Fake = None
+    real: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Real videos instead of --dataset: a folder of videos or of frame folders, or one "
+            ".npy, .npz or .safetensors of uint8 (N, T, H, W, 3), or a file of statistics (mu, "
+            "sigma).",
+        ),
+    ] = None
+    fake: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Generated videos, of the same kinds as --real. [default: ./samples/<dataset>]",
+        ),
+    ] = None
     data_root: DataRoot = None
 
     def real_videos(self, protocol: "Protocol") -> "VideoSet | Path":
@@ -166,12 +134,28 @@ class SetOptions:
 class ProtocolOptions:
     """The protocol and what changes it."""
 
-    protocol: ProtocolName = None
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Preset or .toml file. [default: stylegan-v; shapes for --dataset/--network "
+            "shapes]",
+        ),
+    ] = None
     settings: Settings = None
     network: Network = None
-    num_videos: NumVideos = None
-    num_frames: NumFrames = None
-    seed: Seed = None
+    num_videos: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Clips of each set. [default: the protocol's]"),
+    ] = None
+    num_frames: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Frames of each clip. [default: the protocol's]"),
+    ] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Random seed. [default: the protocol's]"),
+    ] = None
 
     def choice(self, sets: SetOptions) -> "ProtocolChoice":
         """What was said about the protocol, which depends on the data set as well."""
@@ -197,9 +181,16 @@ class RunOptions:
     """How features are extracted; none of it affects results on a CPU."""
 
     device: Device = "auto"
-    batch_size: BatchSize = 8
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Clips in one pass; does not affect results on a CPU."
+        ),
+    ] = 8
     workers: Workers = None
-    timeout: Timeout = 120.0
+    timeout: Annotated[
+        float, typer.Option(min=1, metavar="S", help="Seconds that decoding one video may take.")
+    ] = 120.0
     store: Store = None
     skip_broken: SkipBroken = False
     quiet: Quiet = False
@@ -224,8 +215,15 @@ class RunOptions:
 class OutputOptions:
     """Where results go."""
 
-    name: Name = None
-    out: Out = Path("results.jsonl")
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Name of the model in tables. [default: the name of --fake]"
+        ),
+    ] = None
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Results file to append to.")] = Path(
+        "results.jsonl"
+    )
     as_json: AsJson = False
 
 

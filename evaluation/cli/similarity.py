@@ -1,7 +1,7 @@
 """`latte-eval similarity`: how alike frames are, in videos or inside a model."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,39 +12,41 @@ from evaluation.cli.options import (
     RunOptions,
     SetOptions,
     Weights,
+    weights_by_network,
     with_bundles,
 )
-from evaluation.cli.similar_videos import similar_videos
 from evaluation.cli.similarity_output import SimilarityOutput
 from latte.data.errors import InputError
 
-Features = Annotated[
-    str | None,
-    typer.Option(
-        "--features",
-        "--network",
-        metavar="pixels|NAME",
-        help="What frames of videos are compared by. [default: the protocol's network of frames]",
-    ),
-]
-NumClips = Annotated[
-    int | None,
-    typer.Option(
-        "--num-videos",
-        "--num-clips",
-        min=1,
-        metavar="N",
-        help=f"Clips of each set. [default: the protocol's; {DEFAULT_CLIPS} with --checkpoint]",
-    ),
-]
+if TYPE_CHECKING:
+    from evaluation.features.extraction import ExtractionOptions
+    from evaluation.measuring.choice import ProtocolChoice
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarityProtocolOptions(ProtocolOptions):
     """The protocol; pixels may stand for a network, and clips may be shown to a model."""
 
-    network: Features = None
-    num_videos: NumClips = None
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--features",
+            "--network",
+            metavar="pixels|NAME",
+            help="What frames of videos are compared by. [default: the protocol's network of "
+            "frames]",
+        ),
+    ] = None
+    num_videos: Annotated[
+        int | None,
+        typer.Option(
+            "--num-videos",
+            "--num-clips",
+            min=1,
+            metavar="N",
+            help=f"Clips of each set. [default: the protocol's; {DEFAULT_CLIPS} with --checkpoint]",
+        ),
+    ] = None
 
 
 @with_bundles
@@ -81,7 +83,7 @@ def similarity(
     if model.checkpoint is not None:
         hidden_states(model, sets, choice, options, output, intervals=bool(resamples))
         return
-    similar_videos(
+    _similar_videos(
         sets, choice, options, output, pixels=pixels, weights=weights, resamples=resamples
     )
 
@@ -91,3 +93,46 @@ def _refuse(advice: str, **given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise InputError(f"--{name.replace('_', '-')} {advice}")
+
+
+def _similar_videos(
+    sets: SetOptions,
+    choice: "ProtocolChoice",
+    options: "ExtractionOptions",
+    output: SimilarityOutput,
+    *,
+    pixels: bool,
+    weights: list[str] | None,
+    resamples: int,
+) -> None:
+    """Measure both sets, record the results and show them."""
+    from evaluation.cli.metrics import breakdown
+    from evaluation.measuring.api import recorded
+    from evaluation.measuring.choice import default_network
+    from evaluation.measuring.measurer import Measurer
+    from evaluation.measuring.networks import Networks, PixelNetworks
+    from evaluation.similarity.plots import video_figures
+    from evaluation.similarity.record import read_summary
+
+    protocol = choice.protocol_for(sets.real)
+    real = sets.real_videos(protocol)
+    network = default_network(("similarity",), protocol, choice.network)
+    fake = sets.fake_videos()
+    files = weights_by_network(weights, network)
+    measurer = Measurer(
+        protocol,
+        ("similarity",),
+        PixelNetworks(options) if pixels else Networks(options, files),
+        dataset=choice.dataset,
+        resamples=resamples,
+        at_least=choice.num_videos or 1,
+    )
+    results = list(recorded(measurer.results(real, fake, model=output.name), output.out))
+    measured = results[0].details["sets"]
+    output.show(
+        results,
+        [*map(str, results), *filter(None, map(breakdown, results))],
+        lambda: video_figures(
+            {"real": read_summary(measured["real"]), "generated": read_summary(measured["fake"])}
+        ),
+    )

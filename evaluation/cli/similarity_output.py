@@ -1,6 +1,5 @@
 """Where `latte-eval similarity` writes: the results file, figures and stdout."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,23 +10,23 @@ import typer
 from evaluation.cli.metrics import one_object
 from evaluation.cli.options import OutputOptions
 from latte.data.errors import InputError
+from latte.data.files import can_write
 
 if TYPE_CHECKING:
     from evaluation.results.record import Result
     from evaluation.similarity.plots import Drawn
 
 
-Plots = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Write figures there: .svg, .png, and the numbers as .csv."),
-]
-
-
 @dataclass(frozen=True, kw_only=True)
 class SimilarityOutput(OutputOptions):
     """Where results and figures go."""
 
-    plots: Plots = None
+    plots: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write figures there: .svg, .png, and the numbers as .csv."
+        ),
+    ] = None
 
     def check(self) -> None:
         """Make the folder of figures and refuse outputs that cannot be written, before the work.
@@ -42,12 +41,7 @@ class SimilarityOutput(OutputOptions):
             return
         if self.plots.exists() and not self.plots.is_dir():
             raise InputError(f"{self.plots} is a file: --plots takes a folder")
-        try:
-            self.plots.mkdir(parents=True, exist_ok=True)
-            writable = os.access(self.plots, os.W_OK)
-        except OSError:
-            writable = False
-        if not writable:
+        if not can_write(self.plots):
             raise InputError(f"{self.plots} cannot be written: choose another folder with --plots")
 
     def show(

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -85,12 +85,12 @@ def stats_import(
     settings: Settings = None,
     dataset: Dataset = None,
     side: Annotated[
-        str,
-        typer.Option(help="real or fake: whose choice of clips the protocol describes."),
+        Literal["real", "fake"],
+        typer.Option(help="Whose choice of clips the protocol describes."),
     ] = "real",
     covariance: Annotated[
-        str,
-        typer.Option(help="n or n-1: the divisor of their sigma; both packages use n-1."),
+        Literal["n", "n-1"],
+        typer.Option(help="The divisor of their sigma; both packages use n-1."),
     ] = "n-1",
     as_json: AsJson = False,
 ) -> None:
@@ -104,10 +104,6 @@ def stats_import(
     from evaluation.protocol.presets import load_protocol
     from evaluation.statistics.foreign import import_statistics
 
-    if side not in ("real", "fake"):
-        raise InputError(f"--side {side}: must be real or fake")
-    if covariance not in ("n", "n-1"):
-        raise InputError(f"--covariance {covariance}: must be n or n-1")
     choice = ProtocolChoice(
         protocol=protocol, settings=settings or (), dataset=dataset, network=network
     )
@@ -118,9 +114,9 @@ def stats_import(
         source,
         out,
         chosen,
-        side="fake" if side == "fake" else "real",
+        side=side,
         count=count,
-        covariance="n" if covariance == "n" else "n-1",
+        covariance=covariance,
         dataset=dataset,
     )
     _print_written(file, as_json)

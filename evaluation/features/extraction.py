@@ -18,8 +18,7 @@ from tqdm import tqdm
 
 from evaluation.features.store import FeatureStore
 from evaluation.networks.extractor import Extractor
-from evaluation.networks.registry import build
-from evaluation.networks.spec import Forward, NetworkKey, NetworkSpec, OpenedNetwork
+from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
 from evaluation.protocol.content import content_key
 from evaluation.statistics.running import RunningStatistics
@@ -65,21 +64,6 @@ class StoredNetwork:
             "precision": "float32",
         }
         return cls(extractor, FeatureStore.open(root, space))
-
-    @classmethod
-    def build(
-        cls, key: NetworkKey, weights: Path | None, options: ExtractionOptions
-    ) -> "StoredNetwork":
-        """Build a network, and open the store of its features."""
-        extractor = build(
-            key.network,
-            weights,
-            options.device,
-            batch_size=options.batch_size,
-            output=key.output,
-            resize=key.resize,
-        )
-        return cls.open(extractor, options.store)
 
     @classmethod
     def of_function(cls, spec: NetworkSpec, forward: Forward, root: Path | None) -> "StoredNetwork":

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork
-from evaluation.networks.spec import NetworkKey
+from evaluation.networks.registry import build
 from evaluation.protocol.fields import Protocol
 from evaluation.similarity.videos.pixels import open_pixels
 
@@ -27,7 +27,7 @@ class Networks:
     ) -> None:
         self.options = options or ExtractionOptions(workers=0, progress=False)
         self.weights = dict(weights or {})
-        self._opened: dict[NetworkKey, StoredNetwork] = {}
+        self._opened: dict[tuple[str, str, str], StoredNetwork] = {}
 
     def open(self, protocol: Protocol) -> StoredNetwork:
         """The network of a protocol.
@@ -35,19 +35,24 @@ class Networks:
         Raises:
             InputError: no such network, or weights that cannot be had or do not fit.
         """
-        key = NetworkKey(protocol.network, protocol.output, protocol.resize)
+        name = protocol.network
+        key = (name, protocol.output, protocol.resize)
         if key not in self._opened:
-            stored = StoredNetwork.build(key, self.weights.get(key.network), self.options)
-            difference = stored.extractor.probe_difference
-            if difference is not None:
+            extractor = build(
+                name,
+                self.weights.get(name),
+                self.options.device,
+                batch_size=self.options.batch_size,
+                output=protocol.output,
+                resize=protocol.resize,
+            )
+            if extractor.probe_difference is not None:
                 logger.warning(
                     "%s runs as %s; on the probe clips it differs from the published path by %.1e "
                     "of the largest feature",
-                    key.network,
-                    stored.extractor.path_taken,
-                    difference,
+                    *(name, extractor.path_taken, extractor.probe_difference),
                 )
-            self._opened[key] = stored
+            self._opened[key] = StoredNetwork.open(extractor, self.options.store)
         return self._opened[key]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,12 +21,12 @@ CIFAR_TRAIN, CIFAR_TEST = "data_batch_1.bin", "test_batch.bin"
 CIFAR_BYTES = (1 + 3 * 32 * 32, 10_000)  # bytes of a label with its image; images in a file
 
 
-class Inputs(Protocol):
+class Inputs:
     """What goes into a network for a published answer."""
 
     def files(self, network: str) -> tuple[str, ...]:
         """Names of the files that the inputs are read from; none where a formula makes them."""
-        ...
+        return ()
 
     def measure(self, extractor: Extractor, data: Path) -> float:
         """The number that a network gives for the inputs, with its files in the folder `data`.
@@ -34,18 +34,11 @@ class Inputs(Protocol):
         Raises:
             InputError: files that cannot be read, or are not what they should be.
         """
-        ...
-
-
-class _Formula:
-    """Inputs that need no files."""
-
-    def files(self, network: str) -> tuple[str, ...]:
-        return ()
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlackAgainstWhite(_Formula):
+class BlackAgainstWhite(Inputs):
     """Fréchet distance of black clips from white ones; both covariances are zero."""
 
     num_frames: int
@@ -63,7 +56,7 @@ class BlackAgainstWhite(_Formula):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoiseAgainstNoise(_Formula):
+class NoiseAgainstNoise(Inputs):
     """Fréchet distance of noise from noise, covariance over N − 1.
 
     `RandomState(seed).rand(num_clips, num_frames, 224, 224, 3)` once for each set, float32 in
@@ -89,7 +82,7 @@ class NoiseAgainstNoise(_Formula):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CdFvdExample:
+class CdFvdExample(Inputs):
     """Fréchet distance of clips from statistics, covariance over N.
 
     Files: `clips.npy`, uint8 (N, T, H, W, 3), and `NETWORK.npz` with `mu` and `sigma`.
@@ -114,7 +107,7 @@ class CdFvdExample:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CifarImages:
+class CifarImages(Inputs):
     """FID of the first training images from the first test images, or IS of the training ones.
 
     Covariance over N − 1; 10 splits of images shuffled with `RandomState(2020)`. Files: those of

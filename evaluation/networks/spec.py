@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from latte.data.errors import InputError
 
@@ -13,14 +13,6 @@ if TYPE_CHECKING:
 # uint8 (n, T, H, W, 3) → float32 (n, …, D), on the same device
 Forward = Callable[["Tensor"], "Tensor"]
 Opener = Callable[["NetworkSpec", Path, "device"], "OpenedNetwork"]
-
-
-class NetworkKey(NamedTuple):
-    """Which features a pass of clips gives: the network, its layer, how frames come to its size."""
-
-    network: str
-    output: str
-    resize: str
 
 
 @dataclass(frozen=True, kw_only=True)

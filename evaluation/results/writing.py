@@ -7,6 +7,7 @@ from pathlib import Path
 from evaluation.results.reading import read_results
 from evaluation.results.record import Result
 from latte.data.errors import InputError
+from latte.data.files import can_write
 
 
 def append_result(path: Path, result: Result) -> None:
@@ -46,12 +47,7 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path} is a folder: --out takes a file such as results.jsonl")
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is not a plain file: --out takes one such as results.jsonl")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        writable = os.access(path if path.exists() else path.parent, os.W_OK)
-    except OSError:
-        writable = False
-    if not writable:
+    if not (os.access(path, os.W_OK) if path.exists() else can_write(path.parent)):
         raise InputError(f"{path} cannot be written: choose another file with --out")
     if path.exists():
         read_results(path)

@@ -13,11 +13,11 @@ MIN_CLIPS = 4  # clips that an interval needs
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean over clips."""
+    """A mean over clips, or the difference of the means of two sets of clips."""
 
     value: float
-    interval: Interval | None  # Student's t over the clips; None for fewer than four
-    deviation: float  # standard deviation between clips; 0 for a single one
+    interval: Interval | None  # Student's t, of a difference Welch's; None for fewer than four
+    deviation: float | None = None  # standard deviation between clips; None: a difference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +29,7 @@ class ArrayEstimate:
     high: Array | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class MeanDifference:
-    """How much larger a mean is over the clips of one set than over those of another."""
-
-    value: float
-    interval: Interval | None  # Welch's t; None if one of the two means has no interval
-
-
-def mean_difference(first: Estimate, second: Estimate, counts: tuple[int, int]) -> MeanDifference:
+def mean_difference(first: Estimate, second: Estimate, counts: tuple[int, int]) -> Estimate:
     """Second less first, means over the clips of two independent sets, `counts` clips in each.
 
     The variances of the sets may differ (Welch, 1947): the degrees of freedom are Satterthwaite's.
@@ -48,9 +40,9 @@ def mean_difference(first: Estimate, second: Estimate, counts: tuple[int, int]) 
     """
     value = second.value - first.value
     if first.interval is None or second.interval is None:
-        return MeanDifference(value=value, interval=None)
+        return Estimate(value=value, interval=None)
     variances = [
-        estimate.deviation**2 / count
+        (estimate.deviation or 0.0) ** 2 / count
         for estimate, count in zip((first, second), counts, strict=True)
     ]
     variance = sum(variances)
@@ -63,7 +55,7 @@ def mean_difference(first: Estimate, second: Estimate, counts: tuple[int, int]) 
         level=LEVEL,
         method=f"Welch's t over {counts[0]} and {counts[1]} clips",
     )
-    return MeanDifference(value=value, interval=interval)
+    return Estimate(value=value, interval=interval)
 
 
 class RunningMeans:

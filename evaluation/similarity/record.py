@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.metrics.inputs import Array
-from evaluation.similarity.means import LEVEL, ArrayEstimate, Estimate, MeanDifference
+from evaluation.similarity.means import LEVEL, ArrayEstimate, Estimate
 from evaluation.similarity.summary import NUM_BINS, Summary
 from evaluation.uncertainty.interval import Interval
 from latte.data.schema import convert
@@ -76,17 +76,17 @@ def read_summary(stored: Any, where: str = "a summary of similarities") -> Summa
     )
 
 
-def number_record(number: Estimate | MeanDifference) -> dict[str, Any]:
+def number_record(number: Estimate) -> dict[str, Any]:
     """A number with its interval for JSON."""
     return asdict(_number(number))
 
 
-def _number(number: Estimate | MeanDifference) -> NumberRecord:
+def _number(number: Estimate) -> NumberRecord:
     interval = number.interval
     return NumberRecord(
         value=number.value,
         interval=None if interval is None else (interval.low, interval.high),
-        deviation=number.deviation if isinstance(number, Estimate) else None,
+        deviation=number.deviation,
     )
 
 
@@ -116,4 +116,4 @@ def _estimate(number: NumberRecord, num_clips: int) -> Estimate:
         low, high = number.interval
         method = f"Student's t over {num_clips} clips"
         interval = Interval(low=low, high=high, level=LEVEL, method=method)
-    return Estimate(value=number.value, interval=interval, deviation=number.deviation or 0.0)
+    return Estimate(value=number.value, interval=interval, deviation=number.deviation)

@@ -7,7 +7,6 @@ A file of theirs does not say how it was made, and a result that uses one says s
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -24,7 +23,7 @@ from evaluation.protocol.fields import DDOF, Side
 from evaluation.results.record import SetRecord
 from evaluation.statistics.running import Array, Statistics
 from latte.data.errors import InputError
-from latte.data.files import write_atomically
+from latte.data.files import can_write, write_atomically
 from latte.data.schema import convert
 
 SUFFIXES = (".npz", ".safetensors")
@@ -159,13 +158,8 @@ def check_target(path: Path) -> None:
         )
     if path.exists() and not is_statistics_file(path):
         raise InputError(f"--out {path}: something else is there already: choose another name")
-    folder = path.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {path}: cannot be written ({error.strerror})") from None
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"--out {path}: {folder} cannot be written: choose another folder")
+    if not can_write(path.parent):
+        raise InputError(f"--out {path}: {path.parent} cannot be written: choose another folder")
 
 
 def check_statistics(path: Path, statistics: Statistics) -> None:

@@ -60,6 +60,15 @@ def folder_if_used(folder: Path) -> Iterator[None]:
                 place.rmdir()
 
 
+def can_write(folder: Path) -> bool:
+    """Whether files can be written in a folder, which is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
 def _flush(path: Path) -> None:
     for file in path.rglob("*") if path.is_dir() else [path]:
         if file.is_file():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks.registry import network
-from evaluation.networks.spec import NetworkKey
 from evaluation.protocol.fields import DDOF, Protocol, Side
 from evaluation.results.record import Result
 from evaluation.uncertainty import Interval, grouped_jackknife
@@ -107,14 +107,11 @@ def _choice_result(
 
 def _opened(networks: Networks, protocols: Iterable[Protocol]) -> list[StoredNetwork]:
     """The networks of protocols, each once, as far as they can be had."""
-    opened: dict[NetworkKey, StoredNetwork] = {}
+    opened = []
     for protocol in protocols:
-        key = NetworkKey(protocol.network, protocol.output, protocol.resize)
-        try:
-            opened[key] = networks.open(protocol)
-        except InputError:
-            continue  # the choice itself gives the reason
-    return list(opened.values())
+        with suppress(InputError):  # the choice itself gives the reason
+            opened.append(networks.open(protocol))
+    return list({id(network): network for network in opened}.values())
 
 
 def _measure(

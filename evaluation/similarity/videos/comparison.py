@@ -7,7 +7,7 @@ import numpy as np
 
 from evaluation.metrics.inputs import Array
 from evaluation.similarity.matrices import MIN_FRAMES, matrix_distance, pairs
-from evaluation.similarity.means import LEVEL, MIN_CLIPS, MeanDifference, mean_difference
+from evaluation.similarity.means import LEVEL, MIN_CLIPS, Estimate, mean_difference
 from evaluation.similarity.summary import FRAME_NUMBERS, RunningSummary, Summary
 from evaluation.uncertainty.interval import Interval
 from evaluation.uncertainty.jackknife import jackknife_interval
@@ -26,7 +26,7 @@ class VideoSimilarity:
     interval: Interval | None  # None for fewer than four clips of a set
     # The distance that two sets of this size from one source have, about; None for two clips.
     chance_distance: float | None
-    differences: Mapping[str, MeanDifference]  # of FRAME_NUMBERS: generated less real
+    differences: Mapping[str, Estimate]  # of FRAME_NUMBERS: generated less real
 
     @property
     def significantly_different(self) -> bool | None:

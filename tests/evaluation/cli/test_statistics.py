@@ -258,8 +258,8 @@ def test_another_network_brings_its_own_weights_unless_they_are_named(command, t
         ({"feats": THEIRS * np.nan}, (), "not finite"),
         ({"feats": THEIRS[0]}, (), "no (N, D) features"),
         ({"images": THEIRS}, (), "holds images, neither mu and sigma nor feats"),
-        ({"mu": np.zeros(64), "sigma": np.eye(64)}, ("--side", "both"), "--side both"),
-        ({"mu": np.zeros(64), "sigma": np.eye(64)}, ("--covariance", "2"), "--covariance 2"),
+        ({"mu": np.zeros(64), "sigma": np.eye(64)}, ("--side", "both"), "--side"),
+        ({"mu": np.zeros(64), "sigma": np.eye(64)}, ("--covariance", "2"), "--covariance"),
     ],
 )
 def test_an_import_that_cannot_be_is_a_sentence(command, tmp_path, arrays, arguments, contains):
