@@ -5,18 +5,15 @@ test: nothing to correct). One comparison to the contrary refutes it, and the mo
 likelier one is such by chance: so it counts at the level corrected for their number (Bonferroni).
 """
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
-import numpy as np
-
+from benchmarks.documents.numbers import LEVEL
 from reports.document import PaperClaim
 
 Verdict = Literal["yes", "no", "not decided", "not measured"]
 VerdictAt = Callable[[float], Verdict]  # verdict at a level of the intervals
-LEVEL = 0.95
 SEVERAL = (
     "A claim that takes several comparisons is “yes” where each of them is; a single one makes it "
     "“no” only at the level corrected for their number (Bonferroni)."
@@ -81,52 +78,6 @@ class JudgedClaim:
 def judge_all(claims: Iterable[Claim[EvidenceT]], evidence: EvidenceT) -> tuple[JudgedClaim, ...]:
     """Each claim, judged."""
     return tuple(claim.judged(evidence) for claim in claims)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mean:
-    """A geometric mean over seeds, with its interval; one seed alone has none."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-def geometric_mean(values: Sequence[float]) -> Mean:
-    """Geometric mean, with Student's 95 % interval on logarithms of two values or more."""
-    logs = np.log(np.asarray(values, np.float64))
-    middle, half = mean_and_half(logs)
-    value = math.exp(middle)
-    if half is None:
-        return Mean(value=value)
-    return Mean(value=value, low=math.exp(middle - half), high=math.exp(middle + half))
-
-
-def mean_and_half(values: np.ndarray, level: float = LEVEL) -> tuple[Any, Any]:
-    """A mean and half of its interval by Student's t; None for the half of a single value.
-
-    Args:
-        values: (n,) or (n, …): the first axis is averaged.
-    """
-    # Not at the top: it brings PyTorch, and whoever reads findings alone needs none.
-    from evaluation.uncertainty.interval import two_sided_quantile
-
-    middle, count = values.mean(axis=0), len(values)
-    if count < 2:
-        return middle, None
-    reach = two_sided_quantile(level, count - 1) / math.sqrt(count)
-    return middle, reach * values.std(axis=0, ddof=1)
-
-
-def widening(level: float, degrees: float = math.inf) -> float:
-    """The factor by which an interval at `LEVEL` is wider at another level.
-
-    Args:
-        degrees: of Student's t; without an end those of a normal distribution.
-    """
-    from evaluation.uncertainty.interval import two_sided_quantile
-
-    return two_sided_quantile(level, degrees) / two_sided_quantile(LEVEL, degrees)
 
 
 def all_of(verdicts: Sequence[VerdictAt]) -> Verdict:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.claims import Claim, JudgedClaim, Mean, judge_all
+from benchmarks.documents.claims import Claim, JudgedClaim, judge_all
 from benchmarks.documents.figures import verdicts_lead, write_figure_document
+from benchmarks.documents.numbers import Number
 from benchmarks.documents.tables import write_tables, written
 from benchmarks.figures.curves.cells import CurveFigure, DesignCells, curves_of, measure_designs
 from benchmarks.figures.curves.claims import END, Curve, Curves, lower
@@ -159,8 +160,8 @@ def _published(text: str) -> Cell:
     return Cell(value=float(text), text=text, mark="published", comparable=False)
 
 
-def _measured(mean: Mean | None, own: Sequence[str]) -> Cell:
+def _measured(mean: Number | None, own: Sequence[str]) -> Cell:
     if mean is None:
         return Cell(reason="Not measured.")
     notes = () if own else (OTHER_TASK,)
-    return Cell(value=mean.value, low=mean.low, high=mean.high, notes=notes, comparable=bool(own))
+    return replace(mean.cell, notes=notes, comparable=bool(own))

@@ -23,7 +23,7 @@ from benchmarks.cells.cache import (
 )
 from benchmarks.cells.provenance import of_cells, source_commit
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.claims import geometric_mean
+from benchmarks.documents.numbers import geometric_mean
 from benchmarks.shapes.dimensions import (
     STAND_INS,
     SUFFIX,
@@ -138,8 +138,7 @@ class MeasuredMethods:
         if len(measured) == 1:
             low, high = measured[0]["interval"]
             return Cell(value=measured[0]["value"], low=low, high=high)
-        mean = geometric_mean([seed["value"] for seed in measured])
-        return Cell(value=mean.value, low=mean.low, high=mean.high)
+        return geometric_mean([seed["value"] for seed in measured]).cell
 
     def percent(self, method: str, dimension: str) -> Cell:
         """A share in percent with its interval, or the reason why there is none.

@@ -8,7 +8,7 @@ from typing import get_args
 from benchmarks.cells.cache import FILE
 from benchmarks.cells.provenance import of_cells, this_document, this_run
 from benchmarks.cells.scale import MEANINGS, Scale
-from benchmarks.documents.claims import SEVERAL, JudgedClaim, Mean, Verdict, judge_all
+from benchmarks.documents.claims import SEVERAL, JudgedClaim, Verdict, judge_all
 from benchmarks.documents.figures import (
     Drawing,
     FigureDocument,
@@ -227,9 +227,10 @@ def _values_table(
     rows = []
     for label, design in figure.designs.items():
         reason = cells.reasons.get(design, "not measured: its cells failed, or were not reached")
+        points = {step: curves.point(label, place) for place, step in enumerate(curves.steps)}
         values = {
-            str(step): _cell(curves.point(label, place), reason)
-            for place, step in enumerate(curves.steps)
+            str(step): point.cell if point else Cell(reason=reason)
+            for step, point in points.items()
         }
         seeds = Cell(text=str(len(curves.designs[label])))
         rows.append(Row(label=label, cells={**values, "seeds": seeds}))
@@ -245,12 +246,6 @@ def _values_table(
         remarks=remarks_of(figure, cells),
         provenance=_provenance(figure, cells, request),
     )
-
-
-def _cell(point: Mean | None, reason: str) -> Cell:
-    if point is None:
-        return Cell(reason=reason)
-    return Cell(value=point.value, low=point.low, high=point.high)
 
 
 def _provenance(

@@ -12,7 +12,6 @@ from itertools import combinations, pairwise
 from math import comb
 
 from benchmarks.documents.claims import (
-    LEVEL,
     Claim,
     JudgedClaim,
     Judgement,
@@ -22,10 +21,10 @@ from benchmarks.documents.claims import (
     all_of,
     decided,
 )
+from benchmarks.documents.numbers import LEVEL, Number
 from benchmarks.figures.similarity.numbers import (
     SHARE,
     Networks,
-    Number,
     Probed,
     largest,
     mean_number,

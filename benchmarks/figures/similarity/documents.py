@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from benchmarks.cells.cache import FILE, CellRecord
 from benchmarks.cells.provenance import of_cells, this_document
 from benchmarks.cells.scale import MEANINGS
-from benchmarks.documents.claims import SEVERAL, JudgedClaim
-from benchmarks.documents.figures import FigureDocument, write_figure_document
+from benchmarks.documents.claims import SEVERAL
+from benchmarks.documents.figures import FigureDocument
 from benchmarks.figures.designs import SETUPS, VARIANTS
 from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity.claims import judge_at_timesteps
@@ -32,26 +31,14 @@ LACKING = {
 }
 
 
-def write_similarity(
-    figure: SimilarityFigure,
-    cells: Sequence[CellRecord],
-    request: SimilarityRequest,
-    out: Path,
-) -> list[JudgedClaim]:
-    """Write drawings, tables and claims into a folder; print the table, the claims, the paths.
+def similarity_document(
+    figure: SimilarityFigure, cells: Sequence[CellRecord], request: SimilarityRequest
+) -> FigureDocument:
+    """What a figure shows of these networks.
 
     Args:
         cells: one for each network.
     """
-    document = similarity_document(figure, cells, request)
-    write_figure_document(document, out)
-    return list(document.claims)
-
-
-def similarity_document(
-    figure: SimilarityFigure, cells: Sequence[CellRecord], request: SimilarityRequest
-) -> FigureDocument:
-    """What a figure shows of these networks."""
     networks = Networks.of(cells)
     claims = judge_at_timesteps(figure.claims, networks)
     return FigureDocument(

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 from benchmarks.documents.claims import Claim
 from benchmarks.documents.figures import Drawing
+from benchmarks.documents.numbers import Number
 from benchmarks.figures.similarity.claims import Parts
 from benchmarks.figures.similarity.numbers import (
     COSINE,
     SHARE,
     Networks,
-    Number,
     Probed,
     Range,
     mean_number,

@@ -12,12 +12,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from benchmarks.cells.cache import CellRecord
-from benchmarks.documents.claims import LEVEL, mean_and_half, widening
+from benchmarks.documents.numbers import LEVEL, Number, mean_and_half, widening
 from evaluation.metrics.inputs import Array
 from evaluation.similarity.means import MIN_CLIPS, ArrayEstimate
 from evaluation.similarity.record import read_summary
 from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS, Summary
-from reports.cells import Cell
 
 BINS = 40  # each 0.05 wide: in finer ones distributions of few clips would seem apart
 
@@ -26,45 +25,6 @@ ANY: Range = (-math.inf, math.inf)
 COSINE: Range = (-1.0, 1.0)
 SHARE: Range = (0.0, 1.0)
 RANGES: Mapping[str, Range] = {**FRAME_NUMBERS, **MUTUAL_NUMBERS}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Number:
-    """A number or an array of them, with the ends of its interval if it has one."""
-
-    value: Any
-    low: Any = None
-    high: Any = None
-
-    @property
-    def cell(self) -> Cell:
-        """The number as tables show it."""
-        if self.low is None:
-            return Cell(value=float(self.value))
-        return Cell(value=float(self.value), low=float(self.low), high=float(self.high))
-
-    def __str__(self) -> str:
-        return f"{self.cell.number} {self.cell.spread or ''}".rstrip()
-
-    def wider(self, factor: float) -> "Number":
-        """The same value, each end of its interval so many times as far away."""
-        if self.low is None:
-            return self
-        below, above = self.value - self.low, self.high - self.value
-        low, high = self.value - factor * below, self.value + factor * above
-        return Number(value=self.value, low=low, high=high)
-
-    def __neg__(self) -> "Number":
-        if self.low is None:
-            return Number(value=-self.value)
-        return Number(value=-self.value, low=-self.high, high=-self.low)
-
-    def __add__(self, constant: float) -> "Number":
-        if self.low is None:
-            return Number(value=self.value + constant)
-        return Number(
-            value=self.value + constant, low=self.low + constant, high=self.high + constant
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,11 +19,12 @@ from benchmarks.cells.requirements import (
     require,
 )
 from benchmarks.documents.claims import JudgedClaim
+from benchmarks.documents.figures import write_figure_document
 from benchmarks.figures.designs import SETUPS, VARIANTS, training_of
 from benchmarks.figures.paper.cells import paper_training
 from benchmarks.figures.paper.training import DATASET
 from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
-from benchmarks.figures.similarity.documents import write_similarity
+from benchmarks.figures.similarity.documents import similarity_document
 from benchmarks.figures.similarity.drawings import SimilarityFigure
 from benchmarks.figures.similarity.probes import ProbeSpec, ProbeTask, probe_network
 from benchmarks.figures.trainings import with_seed
@@ -53,9 +54,13 @@ def run_similarity(
             before.
     """
     cells, measured = probe_networks(spec, request)
-    claims = write_similarity(figure(cells), cells, request, out) if cells else []
+    claims: tuple[JudgedClaim, ...] = ()
+    if cells:
+        document = similarity_document(figure(cells), cells, request)
+        write_figure_document(document, out)
+        claims = document.claims
     measured.raise_if_failed()
-    return claims
+    return list(claims)
 
 
 def probe_networks(

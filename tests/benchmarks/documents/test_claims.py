@@ -9,9 +9,9 @@ from benchmarks.documents.claims import (
     Verdict,
     VerdictAt,
     all_of,
-    geometric_mean,
     judge_all,
 )
+from benchmarks.documents.numbers import geometric_mean
 from benchmarks.figures.curves.claims import (
     Curve,
     Curves,

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.cells.cache import CellRecord
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import SEVERAL, Claim, JudgedClaim, Judgement, Verdict
+from benchmarks.documents.numbers import Number
 from benchmarks.figures import figure6, figure8
 from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity import documents as similarity_documents
@@ -19,14 +20,7 @@ from benchmarks.figures.similarity.claims import (
 )
 from benchmarks.figures.similarity.documents import similarity_document, values_table
 from benchmarks.figures.similarity.drawings import SimilarityFigure
-from benchmarks.figures.similarity.numbers import (
-    SHARE,
-    Networks,
-    Number,
-    Probed,
-    over_networks,
-    overlap,
-)
+from benchmarks.figures.similarity.numbers import SHARE, Networks, Probed, over_networks, overlap
 from evaluation.similarity.record import summary_record
 from evaluation.similarity.summary import RunningSummary, Summary
 
