@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchmarks.cells.cache import CellRecord, MeasuredCells
 from benchmarks.cells.scale import Scale
 from benchmarks.figures.checkpoints import MeasureOptions
 from benchmarks.figures.trainings import ImageModel, Training
@@ -76,6 +77,23 @@ class Setup:
     def config_of(self, design: Design) -> TrainConfig:
         """The configuration of a design, but for the file that it starts from."""
         return load_config(self.config, self.settings_of(design))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignCells:
+    """The measured cells of some designs."""
+
+    measured: MeasuredCells
+    keys: Mapping[tuple[Design, int], str]  # keys by design and seed
+    reasons: Mapping[Design, str] = field(default_factory=dict)  # why a design was not trained
+
+    def of(self, design: Design) -> dict[int, CellRecord]:
+        """The cells of a design, by seed."""
+        return {
+            seed: self.measured.cells[key]
+            for (other, seed), key in self.keys.items()
+            if other == design and key in self.measured.cells
+        }
 
 
 SINGLE_IMAGES = (

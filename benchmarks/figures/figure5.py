@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim
-from benchmarks.figures.curves.cells import CurveFigure, DesignCells, curves_of
+from benchmarks.figures.curves.cells import CurveFigure, curves_of
 from benchmarks.figures.curves.claims import (
     END,
     Curves,
@@ -29,6 +29,7 @@ from benchmarks.figures.designs import (
     STRIDES,
     VARIANTS,
     Design,
+    DesignCells,
 )
 from benchmarks.figures.requests import TrainingRequest
 

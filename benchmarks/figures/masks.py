@@ -9,10 +9,10 @@ from benchmarks.documents.claims import Claim, JudgedClaim, judge_all
 from benchmarks.documents.figures import verdicts_lead, write_figure_document
 from benchmarks.documents.numbers import Number
 from benchmarks.documents.tables import write_tables, written
-from benchmarks.figures.curves.cells import CurveFigure, DesignCells, curves_of, measure_designs
+from benchmarks.figures.curves.cells import CurveFigure, curves_of, measure_designs
 from benchmarks.figures.curves.claims import END, Curve, Curves, lower
 from benchmarks.figures.curves.documents import curve_document, remarks_of
-from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK
+from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK, DesignCells
 from benchmarks.figures.requests import TrainingRequest
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.cells.cache import FILE, CellRecord, MeasuredCells
+from benchmarks.cells.cache import FILE, CellRecord
 from benchmarks.cells.requirements import gpus, require
 from benchmarks.documents.claims import Claim
 from benchmarks.figures.curves.claims import Curve, Curves
-from benchmarks.figures.designs import SETUPS, Design, training_of
+from benchmarks.figures.designs import SETUPS, Design, DesignCells, training_of
 from benchmarks.figures.paper.cells import measure_paper_cells
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import run_trainings, with_seed
@@ -35,27 +35,6 @@ class CurveFigure:
         return f"({self.letter}) {self.title}" if self.letter else self.title
 
 
-@dataclass(frozen=True, kw_only=True)
-class DesignCells:
-    """The cells of the designs that figures show."""
-
-    measured: MeasuredCells
-    keys: Mapping[tuple[Design, int], str]  # keys by design and seed
-    reasons: Mapping[Design, str]  # why a design was not trained
-
-    def of_figure(self, figure: CurveFigure) -> list[CellRecord]:
-        """All cells of a figure."""
-        return [cell for design in figure.designs.values() for cell in self.of(design).values()]
-
-    def of(self, design: Design) -> dict[int, CellRecord]:
-        """The cells of a design, by seed."""
-        return {
-            seed: self.measured.cells[key]
-            for (other, seed), key in self.keys.items()
-            if other == design and key in self.measured.cells
-        }
-
-
 def measure_designs(figures: Sequence[CurveFigure], request: TrainingRequest) -> DesignCells:
     """Train and measure every design of these figures, from every seed, each once.
 
@@ -66,13 +45,7 @@ def measure_designs(figures: Sequence[CurveFigure], request: TrainingRequest) ->
     """
     designs = list(dict.fromkeys(d for figure in figures for d in figure.designs.values()))
     if request.scale == "paper":
-        paper = measure_paper_cells(designs, request)
-        reasons = {
-            design: f"lacks {', '.join(part.name for part in missing)}"
-            for design, missing in paper.missing.items()
-            if missing
-        }
-        return DesignCells(measured=paper.measured, keys=paper.keys, reasons=reasons)
+        return measure_paper_cells(designs, request)
     setup, device = SETUPS[request.scale], request.run_device
     or_else = "--device cpu takes days" if request.device is None else ""
     require([gpus()] if device.startswith("cuda") else [], request.scale, or_else=or_else)
@@ -89,7 +62,7 @@ def measure_designs(figures: Sequence[CurveFigure], request: TrainingRequest) ->
         for design, training in trainings.items()
         for seed in range(request.num_seeds)
     }
-    return DesignCells(measured=measured, keys=keys, reasons={})
+    return DesignCells(measured=measured, keys=keys)
 
 
 def curves_of(figure: CurveFigure, cells: DesignCells, *, stride: int = 0) -> Curves:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from benchmarks.cells.cache import FILE
+from benchmarks.cells.cache import FILE, CellRecord
 from benchmarks.cells.provenance import of_cells, this_document, this_run
 from benchmarks.cells.scale import MEANINGS, Scale
 from benchmarks.documents.claims import SEVERAL, JudgedClaim, Verdict, judge_all
@@ -17,9 +17,9 @@ from benchmarks.documents.figures import (
     write_figure_document,
 )
 from benchmarks.documents.tables import written
-from benchmarks.figures.curves.cells import CurveFigure, DesignCells, curves_of, measure_designs
+from benchmarks.figures.curves.cells import CurveFigure, curves_of, measure_designs
 from benchmarks.figures.curves.claims import Curves
-from benchmarks.figures.designs import BASELINE, SETUPS
+from benchmarks.figures.designs import BASELINE, SETUPS, DesignCells
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import LATENT_CLIPS
 from evaluation.protocol.deviations import Deviation
@@ -83,7 +83,7 @@ def curve_document(
     claims = judge_all(figure.claims, curves)
     drawing = draw([figure], cells, request, name=figure.name, title=figure.title)
     commands = Code(text=_training_commands(figure, request))
-    shown = {cell.key: cell for cell in cells.of_figure(figure)}
+    shown = {cell.key: cell for cell in _cells_of(figure, cells)}
     return FigureDocument(
         name=figure.name,
         title=_title(figure),
@@ -253,7 +253,7 @@ def _provenance(
 ) -> tuple[Provenance, ...]:
     """How the document and the measurements that it shows came about."""
     scale = {"scale": f"{request.scale}, {MEANINGS[request.scale]}"}
-    shown = cells.of_figure(figure)
+    shown = _cells_of(figure, cells)
     if not shown:
         return (this_run(details=scale),)
     fingerprints = sorted({str(cell.details["fingerprint"]) for cell in shown})
@@ -262,6 +262,10 @@ def _provenance(
         "protocol fingerprints": ", ".join(fingerprints),
     }
     return this_document(scale), of_cells(shown, details)
+
+
+def _cells_of(figure: CurveFigure, cells: DesignCells) -> list[CellRecord]:
+    return [cell for design in figure.designs.values() for cell in cells.of(design).values()]
 
 
 def _training_commands(figure: CurveFigure, request: TrainingRequest) -> str:

@@ -6,7 +6,7 @@ interrupted.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from benchmarks.cells.requirements import (
     vae,
     vae_identity,
 )
-from benchmarks.figures.designs import BASELINE, PAPER, Design
+from benchmarks.figures.designs import BASELINE, PAPER, Design, DesignCells
 from benchmarks.figures.paper.measuring import measure_paper_training, tidy
 from benchmarks.figures.paper.training import DATASET, DIT, PaperTraining
 from benchmarks.figures.requests import TrainingRequest
@@ -40,15 +40,6 @@ KIND = "training"  # kind of these jobs
 # 40,000 steps of Latte-XL/2 in 36 hours on 8 A100.
 GPU_HOURS_PER_STEP = 8 * 36 / 40_000
 RATE_SOURCE = "Latte-XL/2 on 8 A100, https://github.com/Vchitect/Latte/issues/54"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaperCells:
-    """The cells of some designs, and what keeps the other designs from being trained."""
-
-    measured: MeasuredCells
-    keys: Mapping[tuple[Design, int], str]  # keys by design and seed
-    missing: Mapping[Design, Sequence[Requirement]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +79,7 @@ class Cost:
         )
 
 
-def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> PaperCells:
+def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> DesignCells:
     """Run a job for each design and seed whose requirements are met.
 
     Raises:
@@ -122,7 +113,12 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
     measured = run_jobs([jobs[place] for place in wanted], path, request.resources)
     measured.raise_if_empty()
     keys = {place: task.key for place, task in tasks.items()}
-    return PaperCells(measured=measured, keys=keys, missing=missing)
+    reasons = {
+        design: f"lacks {', '.join(requirement.name for requirement in lacking)}"
+        for design, lacking in missing.items()
+        if lacking
+    }
+    return DesignCells(measured=measured, keys=keys, reasons=reasons)
 
 
 def cost(tasks: Sequence[PaperTraining], done: Iterable[str] = ()) -> Cost:
