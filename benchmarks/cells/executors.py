@@ -16,11 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
-from benchmarks.cells.cache import (
-    FailedCell,
-    MeasuredCells,
-    read_cells,
-)
+from benchmarks.cells.cache import CellTask, FailedCell, MeasuredCells, read_cells
 from benchmarks.cells.processes import Child, Ended, run_child, run_children
 from benchmarks.cells.requirements import Requirement, gpus, package
 from latte.data.errors import InputError, nearest
@@ -86,7 +82,17 @@ class Job:
     kind: str  # which function measures it
     key: str  # key of the cell
     name: str  # name for messages
-    inputs: Mapping[str, Any]  # JSON: the fields of the dataclass that the function takes
+    inputs: Mapping[str, Any]  # JSON: the fields of the record that the function takes
+
+    @classmethod
+    def of(cls, kind: str, task: CellTask, inputs: Any) -> "Job":
+        """The job that measures a cell.
+
+        Args:
+            inputs: a dataclass.
+        """
+        plain = msgspec.to_builtins(inputs, enc_hook=str)
+        return cls(kind=kind, key=task.key, name=task.name, inputs=plain)
 
     def write(self, folder: Path) -> Path:
         """Write the file of inputs into the folder of the cells."""

@@ -105,9 +105,7 @@ OPTIONS: Mapping[str, Choice] = {
     ),
     # Videos, networks and results that are measured or shown.
     "results": _many(
-        "Results file of latte-eval. [default: published figures alone]",
-        kind=Path,
-        metavar="FILE",
+        "Results file of latte-eval. [default: published figures alone]", metavar="FILE"
     ),
     "vbench_results": _many(
         "NAME_eval_results.json of VBench; files of one name make one row.",

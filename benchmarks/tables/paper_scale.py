@@ -63,14 +63,7 @@ class MeasurementInputs:
     """What the file of a job says of its cell."""
 
     column: PublishedColumn
-    cells: str  # folder
-    checkpoints: str
-    data_root: str
-    store: str | None
-    vae: str | None
-    num_videos: int | None
-    workers: int
-    device: str | None
+    request: TableRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,18 +192,9 @@ def requirements(column: PublishedColumn, request: TableRequest) -> list[Require
 
 def measurement_job(task: PaperTask, request: TableRequest) -> Job:
     """The cell as a job of its own."""
-    inputs = MeasurementInputs(
-        column=task.column,
-        cells=str(request.folder),
-        checkpoints=str(request.checkpoints),
-        data_root=str(request.data_root or default_data_root()),
-        store=None if request.store is None else str(request.store),
-        vae=request.vae,
-        num_videos=request.num_videos,
-        workers=request.workers,
-        device=request.device,
-    )
-    return Job(kind=KIND, key=task.key, name=task.name, inputs=asdict(inputs))
+    root = request.data_root or default_data_root()
+    resolved = replace(request, results=(), cells=request.folder, data_root=root)
+    return Job.of(KIND, task, MeasurementInputs(column=task.column, request=resolved))
 
 
 def measure_job(job: Job) -> MeasuredCells:
@@ -232,20 +216,9 @@ def _task_of(job: Job) -> tuple[PaperTask, TableRequest]:
         InputError: the inputs do not fit, or make another cell now than when they were written.
     """
     inputs = convert(job.inputs, MeasurementInputs, f"the job of {job.name}")
-    request = TableRequest(
-        scale="paper",
-        cells=Path(inputs.cells),
-        checkpoints=Path(inputs.checkpoints),
-        data_root=Path(inputs.data_root),
-        store=None if inputs.store is None else Path(inputs.store),
-        vae=inputs.vae,
-        num_videos=inputs.num_videos,
-        workers=inputs.workers,
-        device=inputs.device,
-    )
-    task = paper_task(inputs.column, request)
+    task = paper_task(inputs.column, inputs.request)
     job.check(task.key)
-    return task, request
+    return task, inputs.request
 
 
 def measure_cell(task: PaperTask, request: TableRequest) -> CellValue:

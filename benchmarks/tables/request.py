@@ -22,7 +22,7 @@ class TableRequest:
         InputError: too few videos.
     """
 
-    results: tuple[Path | str, ...] = ()  # files of `latte-eval`, or `[NAME=]FILE` of VBench
+    results: tuple[str, ...] = ()  # files of `latte-eval`, or `[NAME=]FILE` of VBench
     scale: Scale | None = None  # None: nothing is measured
     cells: Path | None = None  # folder of measured cells, which tables share
     num_videos: int | None = None  # clips in each set; None: as many as the scale takes

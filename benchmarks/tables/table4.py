@@ -65,7 +65,7 @@ def run(out: Path, request: TableRequest) -> None:
         FailedRunError: cells that could not be measured, after the others are written.
     """
     started = time.monotonic()
-    models = read_models([*map(str, request.results)])
+    models = read_models(request.results)
     measurements = Measurements()
     if request.scale == "paper":
         require([] if models else [RESULTS_OF_VBENCH], "paper", or_else=OR_ELSE)

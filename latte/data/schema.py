@@ -1,13 +1,14 @@
 """Files and tables to typed records: msgspec checks them, and one sentence says what does not fit.
 
 A type describes each file once: a frozen dataclass, a `msgspec.Struct` or a `TypedDict`, whose
-fields may be records, lists, mappings, literals, and numbers with a range such as `Count`.
+fields may be records, lists, mappings, literals, paths, and numbers with a range such as `Count`.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
@@ -41,11 +42,18 @@ def convert(value: Any, kind: type[T], where: str) -> T:
     for problem in _problems(value, layout, ""):
         raise InputError(f"{where}: {problem}")
     try:
-        return msgspec.convert(value, kind, str_keys=True)
+        return msgspec.convert(value, kind, str_keys=True, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {_message(error)}") from error
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def _decode(kind: type[Any], value: Any) -> Any:
+    """What msgspec does not know itself: paths, which are strings in files."""
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    raise TypeError(f"expected `{kind.__name__}`")
 
 
 def decode_json(text: str | bytes, kind: type[T], where: str) -> T:

@@ -7,11 +7,11 @@ interrupted.
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.cells.cache import FILE, MeasuredCells, measure_cells, read_cells
-from benchmarks.cells.executors import Job, Resources, run_jobs
+from benchmarks.cells.executors import Job, run_jobs
 from benchmarks.cells.requirements import (
     Requirement,
     data_set,
@@ -48,11 +48,7 @@ class TrainingInputs:
 
     design: Design
     seed: int
-    cells: str  # folder
-    data_root: str
-    initialise_from: str | None
-    vae: str | None
-    resources: Resources
+    request: TrainingRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,17 +143,9 @@ def remaining_cost(designs: Sequence[Design], request: TrainingRequest) -> Cost:
 
 def training_job(task: PaperTraining, request: TrainingRequest) -> Job:
     """The cell of a training as a job."""
-    path = request.initialise_from
-    inputs = TrainingInputs(
-        design=task.design,
-        seed=task.seed,
-        cells=str(request.folder),
-        data_root=str(request.root),
-        initialise_from=None if path is None else str(path),
-        vae=request.vae,
-        resources=request.resources,
-    )
-    return Job(kind=KIND, key=task.key, name=task.name, inputs=asdict(inputs))
+    resolved = replace(request, cells=request.folder, data_root=request.root)
+    inputs = TrainingInputs(design=task.design, seed=task.seed, request=resolved)
+    return Job.of(KIND, task, inputs)
 
 
 def training_of_job(job: Job) -> PaperTraining:
@@ -167,18 +155,8 @@ def training_of_job(job: Job) -> PaperTraining:
         InputError: the inputs do not fit, or make another cell now than when they were written.
     """
     inputs = convert(job.inputs, TrainingInputs, f"the job of {job.name}")
-    path = inputs.initialise_from
-    request = TrainingRequest(
-        scale="paper",
-        cells=Path(inputs.cells),
-        data_root=Path(inputs.data_root),
-        initialise_from=None if path is None else Path(path),
-        vae=inputs.vae,
-        **asdict(inputs.resources),
-    )
-    task = paper_training(
-        inputs.design, inputs.seed, request, initial_weights([inputs.design], request)
-    )
+    design, request = inputs.design, inputs.request
+    task = paper_training(design, inputs.seed, request, initial_weights([design], request))
     job.check(task.key)
     return task
 

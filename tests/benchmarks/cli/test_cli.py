@@ -191,7 +191,7 @@ def test_a_scale_is_a_request_to_measure(
     (first, (request,), _), (folder, (measured,), _) = seen
     assert first == Path("results") / table
     assert folder == Path("results") / f"{table}-small"
-    assert request.results == (Path("r.jsonl"), Path("s.jsonl"))
+    assert request.results == ("r.jsonl", "s.jsonl")
     assert request.scale is None
     assert measured == TableRequest(
         scale="small",
