@@ -22,7 +22,7 @@ from benchmarks.shapes.networks import embedded_networks
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet
 from evaluation.metrics.inputs import Array
-from evaluation.networks.shapes import FRAME_CLASS_NAMES
+from evaluation.networks.shapes import FRAME_CLASSES
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.content import content_key
 from evaluation.uncertainty.interval import two_sided_quantile
@@ -146,7 +146,7 @@ def class_scores(
         Object class: share of the frames in which the shape is recognised. Human action: 1 where
         the motion has 0.85 of the probability. Overall consistency: probability of the class.
     """
-    shapes = [name.partition(" ")[0] for name in FRAME_CLASS_NAMES]
+    shapes = [shape for shape, _ in FRAME_CLASSES]
     seen = of_frames.argmax(axis=-1)
     scores: dict[str, list[float]] = {
         "object_class": [],

@@ -33,9 +33,7 @@ MIN_FRAMES = 8  # of a clip: fewer leave nothing to the last layers
 NUM_BANDS = 3  # of the features: contrast at 1, 2 and 4 pixels; the others are learned
 CONTRAST_FLOOR = 0.5 / 127.5  # half a grey level
 VERSION = "1"  # of the architecture and of the features' meaning
-FRAME_CLASS_NAMES = tuple(
-    f"{shape} on {ground} ground" for shape in SHAPES for ground in ("light", "dark")
-)
+FRAME_CLASSES = tuple((shape, ground) for shape in SHAPES for ground in ("light", "dark"))
 HEADER_KEY = "latte-eval"  # of the JSON object in a file's header
 ASSETS = Path(__file__).parent / "assets"
 VIDEO_FILE, FRAME_FILE = ASSETS / "shapes_video.safetensors", ASSETS / "shapes_frame.safetensors"
@@ -89,7 +87,7 @@ class ShapesVideoNet(_ShapesNet):
 
 
 class ShapesFrameNet(_ShapesNet):
-    """Single frames → features (N, T, 64) → logits (N, T, 10) of FRAME_CLASS_NAMES."""
+    """Single frames → features (N, T, 64) → logits (N, T, 10) of FRAME_CLASSES."""
 
     def __init__(self) -> None:
         stages = [
@@ -98,7 +96,7 @@ class ShapesFrameNet(_ShapesNet):
             nn.Conv2d(48, 64, 3, stride=1, padding=1),
             nn.Conv2d(64, 96, 3, stride=2, padding=1),
         ]
-        super().__init__(stages, len(FRAME_CLASS_NAMES))
+        super().__init__(stages, len(FRAME_CLASSES))
 
     def features(self, clips: Tensor) -> Tensor:
         """(N, T, H, W, 3), 0 … 255 → (N, T, 64)."""

@@ -25,7 +25,7 @@ from benchmarks.shapes.distortions import DistortedVideo
 from benchmarks.shapes.measuring import ShapesMeasurer
 from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, real_videos
 from evaluation.features.extraction import ExtractionOptions
-from evaluation.networks.shapes import FRAME_CLASS_NAMES
+from evaluation.networks.shapes import FRAME_CLASSES
 from evaluation.protocol.presets import SHAPES
 from latte.data.errors import InputError
 from latte.data.shapes import CLASSES, shapes_video_set
@@ -116,7 +116,7 @@ def test_scores_of_classes_by_hand() -> None:
     of_clips[1, same_motion] = 0.5, 0.3
     of_clips[1, 2] = 0.2
     of_frames = np.zeros((2, 4, 10))
-    right = [place for place, name in enumerate(FRAME_CLASS_NAMES) if name.startswith(shape)]
+    right = [place for place, (name, _) in enumerate(FRAME_CLASSES) if name == shape]
     of_frames[0, :3, right[0]] = 1  # three of four frames
     of_frames[0, 3, (right[1] + 1) % 10] = 1
     of_frames[1, :, right[1]] = 1

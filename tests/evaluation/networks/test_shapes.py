@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks import shapes, train_shapes
 from evaluation.networks.shapes import (
-    FRAME_CLASS_NAMES,
+    FRAME_CLASSES,
     FRAME_FILE,
     VIDEO_FILE,
     ShapesFrameNet,
@@ -131,11 +131,11 @@ def test_clips_are_told_apart_by_shape_and_motion(real):
 def test_frames_are_told_apart_by_shape_and_ground(real):
     with torch.no_grad():
         logits = LOADERS["frame"]()(torch.from_numpy(real[:100, ::5]))
-    assert logits.shape == (100, 4, len(FRAME_CLASS_NAMES))
+    assert logits.shape == (100, 4, len(FRAME_CLASSES))
     for index, row in enumerate(logits.argmax(-1).mode(dim=1).values[:30]):
         scene = draw_scene("test", index)
         ground = "dark" if scene.night else "light"
-        assert FRAME_CLASS_NAMES[row] == f"{scene.shape} on {ground} ground"
+        assert FRAME_CLASSES[row] == (scene.shape, ground)
 
 
 @pytest.mark.parametrize("kind", LOADERS)
