@@ -26,7 +26,7 @@ def expectations(frame: pd.DataFrame, recognised: Mapping[str, Accuracy]) -> lis
     """Every expectation.
 
     Args:
-        frame: one row for each number, see `benchmarks.demo.report.results_frame`.
+        frame: one row for each number, see `benchmarks.demo.report.DemoRun.frame`.
         recognised: clips in their class by set, where classes are known.
     """
     value = frame[frame.metric == FVD].set_index("generator").value
