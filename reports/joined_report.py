@@ -149,7 +149,7 @@ def without_provenance(report: Report) -> str:
 
 
 def _placed(block: Block, anchor: str, section: str) -> Block:
-    """As a block of a section: a smaller heading, pictures in their folder, no provenance."""
+    """The block in a section: a smaller heading, pictures in their folder, no provenance."""
     match block:
         case Heading():
             return structs.replace(block, level=min(block.level + 1, 4))

@@ -146,7 +146,7 @@ def write_texts(texts: Mapping[str, str], folder: Path, name: str) -> list[Path]
 
 
 def _number_text(cell: Cell) -> str:
-    """As printed where the source printed it, else every digit; for machines, with a hyphen."""
+    """A number for machines: as its source prints it, else every digit; minus is a hyphen."""
     if cell.text is not None:
         return re.sub(r"^−(?=[\d.])", "-", cell.text)
     return "" if cell.value is None else repr(float(cell.value))

@@ -30,7 +30,7 @@ class Drawing:
 
     @cached_property
     def block(self) -> SvgBlock:
-        """As reports show it: one block, so that it is drawn once."""
+        """The figure as a block of reports, which is drawn once."""
         return figure_block(
             self.figure, description=self.description, caption=self.caption, name=self.name
         )

@@ -148,7 +148,7 @@ def model_of_shapes(given: Path | None, options: SamplingOptions) -> SampledMode
 
 
 def sampling_text(options: SamplingOptions) -> str:
-    """For example "DDIM, 20 steps, no guidance, seed 0"."""
+    """The options in words: "DDIM, 20 steps, no guidance, seed 0"."""
     eta = f" with η {options.eta:g}" if options.eta else ""
     guidance = f"guidance {options.guidance_scale:g}" if options.is_guided else "no guidance"
     return f"{options.method.upper()}{eta}, {options.steps} steps, {guidance}, seed {options.seed}"

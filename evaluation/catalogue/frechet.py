@@ -21,7 +21,7 @@ UNEQUAL_CLIPS = "clips of different lengths cannot be drawn again as whole ones"
 
 
 def frechet(given: "MetricInput") -> float:
-    """Through streamed statistics, or through the rows themselves where they are few."""
+    """Fréchet distance by streamed statistics, or by the rows themselves where they are few."""
     from evaluation.metrics.frechet import frechet_distance, frechet_distance_from_features
 
     real, fake, network = given.real_set, given.fake, given.network

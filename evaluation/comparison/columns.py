@@ -107,7 +107,7 @@ def compared_columns(
 
 
 def _ranked(cells: Mapping[str, ComparedCell], reference: Result) -> dict[str, ComparedCell]:
-    """With the ranks that a table of these cells has."""
+    """The cells with the ranks that a table of them has."""
     if reference.higher_is_better is None:
         return dict(cells)
     places = ranks(

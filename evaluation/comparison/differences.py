@@ -1,4 +1,4 @@
-"""In what two results were measured differently."""
+"""What differs in how two results were measured."""
 
 from typing import NamedTuple
 

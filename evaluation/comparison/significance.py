@@ -100,7 +100,7 @@ def interval_test(first: Result, second: Result) -> Verdict:
 
 
 def _standard_error(result: Result) -> float | None:
-    """From the longer side of the interval: the other may be cut off where the metric ends."""
+    """Standard error by the longer side of the interval: the other may be cut off at a bound."""
     if result.interval is None:
         return None
     low, high = result.interval

@@ -211,5 +211,5 @@ def _mutual_numbers(summary: Summary) -> str:
 
 
 def _signed(numbers: str) -> str:
-    """With minus signs in place of hyphens."""
+    """The text with minus signs in place of hyphens."""
     return numbers.replace("-", "−")

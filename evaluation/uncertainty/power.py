@@ -104,7 +104,7 @@ def _quantiles(level: float, power: float) -> float:
 
 
 def _some(rows: Array, pair: FeaturePair, stream: tuple[int, int]) -> Array:
-    """As many clips at random, in their order, as the smaller set has."""
+    """Random clips in their order, as many as the smaller set has."""
     draws = rows.reshape(-1, pair.rows_per_draw, rows.shape[1])
     kept = np.sort(np.random.default_rng(stream).permutation(len(draws))[: pair.num_draws])
     return np.ascontiguousarray(draws[kept].reshape(-1, rows.shape[1]))

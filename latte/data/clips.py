@@ -239,7 +239,7 @@ def _then_mirrored(clips: Iterable[Clip]) -> Iterator[Clip]:
 
 
 def _take(clips: Iterable[Clip], selection: Selection) -> list[Clip]:
-    """As many as are wanted; where every frame is, the last clip is cut to end with the last."""
+    """The first clips, as many as are wanted; with every frame wanted, the last clip is cut."""
     taken: list[Clip] = []
     left = selection.num_videos
     for clip in clips:

@@ -129,7 +129,7 @@ def _network(checkpoint: Checkpoint, device: torch.device, *, compiled: bool) ->
 
 
 def _made_by(sampling: Sampling) -> dict[str, Any]:
-    """For the reader of the record."""
+    """How the samples were made, for whoever reads the record."""
     checkpoint = sampling.checkpoint
     return {
         "checkpoint": checkpoint.path.name,

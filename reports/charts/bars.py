@@ -315,7 +315,7 @@ def _make_room(
 
 
 def _handles(bars: Sequence[Bar], styles: Mapping[str, Style], *, points: bool) -> list[Artist]:
-    """Of the legend: a family each; none where the labels say it all."""
+    """The legend's entries, one for each family; none where the labels name the families."""
     families = list(dict.fromkeys(bar.family for bar in bars if bar.family))
     if len(families) < 2 or all(bar.label.startswith(bar.family or "") for bar in bars):
         return []

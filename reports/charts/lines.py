@@ -208,7 +208,7 @@ def _set_scale(axes: Any, panel: Panel) -> None:
 
 
 def _set_limits(axes: Any, panels: Sequence[Panel]) -> None:
-    """Of a logarithmic axis by the values: bands may leave the figure."""
+    """Fit a logarithmic axis to the values: bands may leave the figure."""
     values = [y for panel in panels for line in panel.lines for y in line.y]
     if panels[0].scale == "log":
         low, high = min(values), max(values)

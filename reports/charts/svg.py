@@ -54,7 +54,7 @@ def inline_svg(svg: str, description: str, *, prefix: str) -> str:
 
 
 def _page_size(svg: str) -> str:
-    """By the figure's own width, so that all figures have text of about one size."""
+    """CSS widths in proportion to the figure, so that text has about one size in all figures."""
     width = re.search(r'<svg [^>]*\bwidth="([\d.]+)pt"', svg)
     points = float(width.group(1)) if width else 72 * WIDTH
     return f"width: 100%; min-width: {0.7 * points:.0f}px; max-width: {1.5 * points:.0f}px"

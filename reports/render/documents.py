@@ -99,7 +99,7 @@ def all_blocks(items: Sequence[Anchored]) -> Iterator[Anchored]:
 
 
 def _file_name(anchor: str, block: Block) -> str:
-    """Of a picture; nothing for other blocks."""
+    """The file name of a picture; empty for other blocks."""
     match block:
         case SvgBlock():
             return f"{block.name or anchor}.svg"

@@ -227,7 +227,7 @@ def _value_cell(result: Result) -> Cell:
 
 
 def _change_cell(difference: float, change: Interval | None) -> Cell:
-    """With its sign, and no more decimals than are meaningful beside its interval."""
+    """A difference with its sign, and no more decimals than its interval makes meaningful."""
     if change is None:
         return Cell(value=difference, text=f"{difference:+.{decimals_of(difference)}f}")
     decimals = decimals_of((change.high - change.low) / 2 or difference)

@@ -85,7 +85,7 @@ class MatrixMoments:
 
     @classmethod
     def of(cls, total: Array, squares: float, count: float) -> "MatrixMoments":
-        """From the sums of matrices and of their mean squares."""
+        """Moments from the sums of matrices and of their mean squares."""
         mean = total / count
         around = squares - count * float(np.mean(pairs(mean) ** 2))
         return cls(count=float(count), mean=mean, deviations=max(around, 0.0))
