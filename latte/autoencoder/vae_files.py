@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from latte.data.errors import InputError, first_line
+from latte.model.tensor_files import check_same, read_any, state_dict_in
 
 WEIGHT_FILES = (
     "diffusion_pytorch_model.safetensors",
@@ -54,7 +55,7 @@ def load_vae(path: str | Path) -> tuple[Any, str, str]:
             f"{folder / 'config.json'}: no VAE can be made of it ({first_line(error)}); {_ADVICE}"
         ) from None
     _check_config(folder / "config.json", model.config)
-    _check_tensors(folder, state, model.state_dict())
+    check_same(state, model.state_dict(), str(folder), "what config.json in it says")
     model.load_state_dict(state, assign=True)
     encoder = _digest(state, ("encoder.", "quant_conv."))
     decoder = _digest(state, ("decoder.", "post_quant_conv."))
@@ -134,17 +135,8 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
     path = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
     if path is None:
         raise InputError(f"{folder}: none of {', '.join(WEIGHT_FILES)} is in it; {_ADVICE}")
-    try:
-        if path.suffix == ".bin":
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        return {_renamed(name): tensor.to(torch.float32) for name, tensor in state.items()}
-    except Exception as error:  # torch.load fails on foreign files in a dozen ways
-        reason = first_line(error)
-        raise InputError(f"{path}: not readable weights ({reason}); fetch it again") from None
+    state = state_dict_in(read_any(path)[0], str(path))
+    return {_renamed(name): tensor for name, tensor in state.items()}
 
 
 def _renamed(name: str) -> str:
@@ -153,23 +145,6 @@ def _renamed(name: str) -> str:
         return name
     today = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
     return re.sub(r"\.(query|key|value|proj_attn)\.", lambda old: f".{today[old[1]]}.", name)
-
-
-def _check_tensors(folder: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    for what, names in (("lack", wanted.keys() - state), ("have besides", state.keys() - wanted)):
-        if names:
-            raise InputError(
-                f"{folder}: the weights do not fit config.json: they {what} {min(names)} "
-                f"({len(names)} such names); take both from the same place"
-            )
-    for name, tensor in state.items():
-        if tensor.shape != wanted[name].shape:
-            raise InputError(
-                f"{folder}: the weights do not fit config.json: {name} is {tuple(tensor.shape)}, "
-                f"not {tuple(wanted[name].shape)}; take both from the same place"
-            )
-        if not tensor.isfinite().all():
-            raise InputError(f"{folder}: the weights {name} are not finite; fetch them again")
 
 
 def _digest(state: Mapping[str, Tensor], half: tuple[str, str]) -> str:

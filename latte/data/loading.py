@@ -86,7 +86,11 @@ def probe_in_workers(videos: Iterable[Video], *, workers: int, timeout: float) -
     # Frame folders and arrays are no danger to this process, and quicker to look at here.
     dangerous = any(not video.prepared for video in listed)
     infos = map_in_order(
-        _probe, listed, workers=workers if dangerous else 0, timeout=timeout, label=_name
+        _probe,
+        listed,
+        workers=workers if dangerous else 0,
+        timeout=timeout,
+        label=lambda video: video.name,
     )
     try:
         yield from zip(listed, infos, strict=False)
@@ -96,7 +100,3 @@ def probe_in_workers(videos: Iterable[Video], *, workers: int, timeout: float) -
 
 def _probe(video: Video) -> VideoInfo:
     return video.probe()
-
-
-def _name(video: Video) -> str:
-    return video.name

@@ -122,7 +122,9 @@ def prepare_folder(
 
 def _run(tasks: list[_Task], workers: int, progress: bool, skip_broken: bool) -> list[str]:
     """Prepare the videos, and return the problems of skipped ones."""
-    outcomes = map_in_order(_prepare, tasks, workers=workers, timeout=_TIMEOUT, label=_name)
+    outcomes = map_in_order(
+        _prepare, tasks, workers=workers, timeout=_TIMEOUT, label=lambda task: task.video.name
+    )
     broken = []
     with (
         closing(outcomes),
@@ -169,10 +171,6 @@ def _all_frames(video: Video) -> Iterator[np.ndarray]:
     num_frames = video.probe().num_frames
     for start in range(0, num_frames, _FRAMES_AT_ONCE):
         yield from video.read(range(start, min(start + _FRAMES_AT_ONCE, num_frames)))
-
-
-def _name(task: _Task) -> str:
-    return task.video.name
 
 
 def _record(recipe: str, size: int, image_format: str) -> PreparedRecord:

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from functools import partial
 from importlib.metadata import version
 from types import MappingProxyType
@@ -12,7 +11,7 @@ import numpy as np
 
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.transforms import jpeg_round_trip
-from latte.data.video import H264_OPTIONS
+from latte.data.video import encode
 
 Storage = Callable[[np.ndarray, str], np.ndarray]  # a clip, and its name for messages
 FPS = 25
@@ -37,13 +36,7 @@ def mp4_round_trip(clip: np.ndarray, name: str = "a clip") -> np.ndarray:
         )
     content = io.BytesIO()
     with av.open(content, "w", format="mp4", options={"fflags": "bitexact"}) as container:
-        stream = container.add_stream("libx264", rate=Fraction(FPS), options=H264_OPTIONS)
-        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        stream.codec_context.thread_count = 1
-        for image in clip:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            container.mux(stream.encode(frame.reformat(format="yuv420p")))
-        container.mux(stream.encode())
+        encode(container, clip, fps=FPS, lossless=False)
     content.seek(0)
     with av.open(content) as container:
         container.streams.video[0].codec_context.thread_count = 1

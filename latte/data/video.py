@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -24,7 +25,7 @@ __all__ = [
 
 # x264's assembler reads memory that nothing has written at most widths: without it, the same clip
 # gives the same file.
-H264_OPTIONS = {"x264-params": "asm=0"}
+_H264_OPTIONS = {"x264-params": "asm=0"}
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
 
@@ -101,17 +102,25 @@ def write_video(path: Path, clip: np.ndarray, *, fps: float, lossless: bool = Tr
         raise InputError(
             f"{path}: H.264 needs even sides, not {width}×{height}; crop, or write lossless .mkv"
         )
-    codec, pixels = ("ffv1", "bgr0") if lossless else ("libx264", "yuv420p")
     # Matroska otherwise gives every file a random number, and so the same clip another hash.
     with av.open(str(path), "w", options={"fflags": "bitexact"}) as container:
-        rate = Fraction(fps).limit_denominator(10_000)
-        stream = container.add_stream(codec, rate=rate, options={} if lossless else H264_OPTIONS)
-        stream.height, stream.width, stream.pix_fmt = height, width, pixels
-        stream.codec_context.thread_count = 1  # the same bytes on every machine
-        for image in clip:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            container.mux(stream.encode(frame.reformat(format=pixels)))
-        container.mux(stream.encode())
+        encode(container, clip, fps=fps, lossless=lossless)
+
+
+def encode(container: Any, clip: np.ndarray, *, fps: float, lossless: bool) -> None:
+    """Encode a clip into a container that is open for writing: FFV1, or H.264.
+
+    One thread, so that the bytes are the same on every machine.
+    """
+    codec, pixels = ("ffv1", "bgr0") if lossless else ("libx264", "yuv420p")
+    rate = Fraction(fps).limit_denominator(10_000)
+    stream = container.add_stream(codec, rate=rate, options={} if lossless else _H264_OPTIONS)
+    stream.height, stream.width, stream.pix_fmt = *clip.shape[1:3], pixels
+    stream.codec_context.thread_count = 1
+    for image in clip:
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        container.mux(stream.encode(frame.reformat(format=pixels)))
+    container.mux(stream.encode())
 
 
 def _decode(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np.ndarray]:

@@ -227,7 +227,7 @@ def _ending(code: int | None) -> str:
     return f"exit code {code}"
 
 
-def _polite_signals() -> set[signal.Signals]:
+def polite_signals() -> set[signal.Signals]:
     """The signals that ask a process to end; Windows has no SIGHUP."""
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     return {getattr(signal, name) for name in names if hasattr(signal, name)}
@@ -240,7 +240,7 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
         return
     resource_tracker.ensure_running()  # unblocks the signal if it has to start by itself
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _polite_signals())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, polite_signals())
     try:
         yield
     finally:
@@ -249,7 +249,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
 def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
     """Run in the process: one task after the other, until the pipe closes."""
-    for number in _polite_signals():  # the parent gets them too, and ends this process
+    for number in polite_signals():  # the parent gets them too, and ends this process
         signal.signal(number, signal.SIG_IGN)
     # tqdm's own lock is a semaphore of the system, which a killed process leaves behind.
     tqdm.set_lock(threading.RLock())

@@ -1,6 +1,6 @@
 """A user's function, found by name, that measures a network while it is trained."""
 
-from importlib import import_module
+from pkgutil import resolve_name
 
 from latte.data.errors import InputError
 from latte.training.config import TrainConfig
@@ -19,12 +19,11 @@ def open_callback(name: str | None, config: TrainConfig) -> Evaluate | None:
         raise InputError(
             f"--evaluate {name}: output.evaluate_every is 0, so it would never be called; set it"
         )
-    module, colon, function = name.partition(":")
-    if not (module and colon and function):
+    if ":" not in name:
         raise InputError(f"--evaluate {name}: write MODULE:FUNCTION")
     try:
-        measure = getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
+        measure = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             f"--evaluate {name}: cannot be imported ({error}); a module in the current folder is "
             "found by `python -m latte train`"

@@ -10,7 +10,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -96,18 +96,18 @@ class TrainingSet:
     def plan(self, number: int) -> Plan:
         """Sample `number`, counted from the beginning of the run."""
         epoch, place = divmod(number, len(self.infos))
-        index = int(self._order(epoch)[place])
-        images = tuple(self._image(number, j) for j in range(self.table.images_per_clip))
+        index = int(_shuffled(self.seed, epoch, len(self.infos))[place])
+        images = [self._image(number, j) for j in range(self.table.images_per_clip)]
+        labels = self.labels
         return Plan(
             number=number,
-            clip=self._clip(index, number),
+            clip=self._clip(index, self._frames(index, number), number, "flip"),
             images=tuple(
-                self._frame(video, frame, number, j) for j, (video, frame) in enumerate(images)
+                self._clip(video, (frame,), number, f"flip image {j}")
+                for j, (video, frame) in enumerate(images)
             ),
-            label=None if self.labels is None else self.labels[index],
-            image_labels=()
-            if self.labels is None
-            else tuple(self.labels[video] for video, _ in images),
+            label=None if labels is None else labels[index],
+            image_labels=() if labels is None else tuple(labels[video] for video, _ in images),
         )
 
     def samples(
@@ -126,41 +126,35 @@ class TrainingSet:
             yield from (Sample(plan=plan, frames=None) for plan in plans)
             return
         tasks = ((plan, self.preparation) for plan in plans)
-        for sample in map_in_order(load_sample, tasks, workers=workers, label=_task_name):
+        samples = map_in_order(
+            load_sample, tasks, workers=workers, label=lambda task: task[0].clip.video.name
+        )
+        for sample in samples:
             if isinstance(sample, BrokenVideoError):
                 raise unusable(sample)
             yield sample
-
-    def _order(self, epoch: int) -> np.ndarray:
-        orders = self._orders
-        if epoch not in orders:
-            orders.clear()
-            stream = np.random.Generator(np.random.PCG64(draw(self.seed, "epoch", epoch)))
-            orders[epoch] = stream.permutation(len(self.infos))
-        return orders[epoch]
-
-    @cached_property
-    def _orders(self) -> dict[int, np.ndarray]:
-        return {}
 
     @cached_property
     def _ends(self) -> list[int]:
         """For each video, the number of frames up to its end, all videos in a row."""
         return list(accumulate(info.num_frames for info in self.infos))
 
-    def _clip(self, index: int, number: int) -> Clip:
-        info = self.infos[index]
-        length = self.table.num_frames
-        stride = self._stride(info.num_frames)
-        places = info.num_frames - (length - 1) * stride
-        start = draw(self.seed, "offset", number) % places
-        frames = tuple(range(start, start + (length - 1) * stride + 1, stride))
+    def _clip(self, index: int, frames: tuple[int, ...], number: int, purpose: str) -> Clip:
+        """These frames of a video; `purpose` names the draw that may flip them."""
         return Clip(
             video=self.videos.videos[index],
-            info=info,
+            info=self.infos[index],
             frames=frames,
-            mirrored=self._is_flipped(number, "flip"),
+            mirrored=self.table.flip and draw(self.seed, purpose, number) % 2 == 1,
         )
+
+    def _frames(self, index: int, number: int) -> tuple[int, ...]:
+        """The frames that sample `number` takes of a video: anywhere they fit."""
+        num_frames = self.infos[index].num_frames
+        stride = self._stride(num_frames)
+        reach = (self.table.num_frames - 1) * stride
+        start = draw(self.seed, "offset", number) % (num_frames - reach)
+        return tuple(range(start, start + reach + 1, stride))
 
     def _stride(self, num_frames: int) -> int:
         """Stride of a clip of a video of this length."""
@@ -172,17 +166,6 @@ class TrainingSet:
         place = draw(self.seed, f"image {j}", number) % self._ends[-1]
         index = bisect_right(self._ends, place)
         return index, place - self._ends[index] + self.infos[index].num_frames
-
-    def _frame(self, index: int, frame: int, number: int, j: int) -> Clip:
-        return Clip(
-            video=self.videos.videos[index],
-            info=self.infos[index],
-            frames=(frame,),
-            mirrored=self._is_flipped(number, f"flip image {j}"),
-        )
-
-    def _is_flipped(self, number: int, purpose: str) -> bool:
-        return self.table.flip and draw(self.seed, purpose, number) % 2 == 1
 
 
 def unusable(error: BrokenVideoError) -> BrokenVideoError:
@@ -201,10 +184,12 @@ def load_sample(task: tuple[Plan, Preparation]) -> Sample:
     return Sample(plan=plan, frames=np.concatenate(clips))
 
 
+@lru_cache(maxsize=1)
+def _shuffled(seed: int, epoch: int, count: int) -> np.ndarray:
+    """The order of the videos in an epoch."""
+    return np.random.Generator(np.random.PCG64(draw(seed, "epoch", epoch))).permutation(count)
+
+
 def draw(seed: int, purpose: str, number: int) -> int:
     """A number of 64 bits that depends on these three alone."""
     return hash64(f"latte training {seed} {purpose} {number}")
-
-
-def _task_name(task: tuple[Plan, Preparation]) -> str:
-    return task[0].clip.video.name

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from latte.data.workers import polite_signals
+
 logger = logging.getLogger(__name__)
 
 
@@ -21,11 +23,9 @@ def stop_between_steps() -> Iterator[Callable[[], bool]]:
         asked = True
         logger.warning("stopping after this step. Interrupt again to stop without saving it.")
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        if before[number] != signal.SIG_IGN:
+    before = {number: signal.getsignal(number) for number in polite_signals()}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
             signal.signal(number, ask)
     try:
         yield lambda: asked

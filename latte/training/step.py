@@ -25,14 +25,6 @@ class Batch:
     y: Tensor | None  # (N,), the null class where the label was dropped
     y_images: Tensor | None  # (N, I)
 
-    @property
-    def model_inputs(self) -> dict[str, Tensor | int | None]:
-        """Arguments of `Latte.forward` besides x and t."""
-        inputs: dict[str, Tensor | int | None] = {"y": self.y}
-        if self.y_images is not None:
-            inputs["y_images"] = self.y_images
-        return inputs
-
 
 def make_batch(
     samples: Sequence[Sample],
@@ -83,12 +75,12 @@ def batch_losses(
     """Mean loss, mse and vb over the batch, each a scalar; "loss" is to be minimised."""
     device = batch.latents.device.type
 
-    def predict(x: Tensor, t: Tensor, **inputs: Tensor | int | None) -> Tensor:
+    def predict(x: Tensor, t: Tensor, **inputs: Tensor | None) -> Tensor:
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             return model(x, t, num_images=num_images, **inputs).float()
 
     losses = diffusion.training_losses(
-        predict, batch.latents, batch.t, batch.noise, **batch.model_inputs
+        predict, batch.latents, batch.t, batch.noise, y=batch.y, y_images=batch.y_images
     )
     return {name: values.mean() for name, values in losses.items()}
 

@@ -210,7 +210,7 @@ def test_pickled_weights_are_read_without_unpickling_objects(folder, saved, clip
     assert ours.identity == expected.identity
 
     torch.save({"weights": object()}, folder / "diffusion_pytorch_model.bin")
-    assert_refused(folder, "not readable weights")
+    assert_refused(folder, "pickle")
 
 
 def test_names_that_attention_had_in_the_official_files_are_known(folder, saved, clips):
@@ -282,8 +282,8 @@ def test_folders_without_a_vae_are_refused(folder, tmp_path):
         ({"in_channels": 4}, "makes 3 channels of 4"),
         ({"scaling_factor": None}, "scaling_factor None"),
         ({"latent_channels": 8}, r"is \(16, 4, 3, 3\), not \(16, 8, 3, 3\)"),
-        ({"layers_per_block": 2}, "they lack"),
-        ({"use_quant_conv": False}, "they have besides quant_conv.bias"),
+        ({"layers_per_block": 2}, "is missing"),
+        ({"use_quant_conv": False}, "quant_conv.* is not known"),
     ],
 )
 def test_configurations_that_do_not_fit_are_refused(folder, changes, match):
@@ -295,9 +295,9 @@ def test_damaged_weights_are_refused(folder):
     whole = (folder / WEIGHTS).read_bytes()
     name = "decoder.conv_in.bias"
     change_weights(folder, lambda state: state | {name: state[name] * torch.nan})
-    assert_refused(folder, f"{name} are not finite")
+    assert_refused(folder, f"{name} .*not finite")
     (folder / WEIGHTS).write_bytes(whole[: len(whole) // 2])
-    assert_refused(folder, "not readable weights")
+    assert_refused(folder, WEIGHTS)
     (folder / WEIGHTS).unlink()
     assert_refused(folder, "none of diffusion_pytorch_model.safetensors")
 
