@@ -15,11 +15,12 @@ _IS = Number(title="IS", higher_is_better=True)
 
 
 def _inception_score(given: "MetricInput") -> list[Value]:
+    from evaluation.catalogue.inputs import features_of
     from evaluation.metrics.inception_score import inception_score
     from evaluation.uncertainty.bootstrap import bootstrap_inception_score
 
     splits, shuffle_seed = given.parameters["splits"], given.parameters["shuffle_seed"]
-    probabilities = given.network.extractor.probabilities(given.features(given.fake))
+    probabilities = given.network.extractor.probabilities(features_of(given.fake, given.network))
     value, deviation = inception_score(probabilities, splits, shuffle_seed=shuffle_seed)
     interval = None
     if given.resamples:

@@ -52,15 +52,6 @@ class MetricInput:
         """Clips of the smaller set."""
         return min(len(self.real_set.keys), len(self.fake.keys))
 
-    def features(self, measured: MeasuredSet) -> Array:
-        """Features of a set, (rows, D) float64.
-
-        Raises:
-            InputError: the set is known by its statistics alone.
-        """
-        refuse_statistics(measured)
-        return self.network.features(measured.keys).astype(np.float64)
-
     def feature_pair(self) -> FeaturePair:
         """Features of both sets, ready to be resampled; all clips have one length."""
         assert self.rows_per_draw is not None
@@ -68,7 +59,17 @@ class MetricInput:
 
     def pair(self) -> tuple[Array, Array]:
         """Features of the real and of the generated set."""
-        return self.features(self.real_set), self.features(self.fake)
+        return features_of(self.real_set, self.network), features_of(self.fake, self.network)
+
+
+def features_of(measured: MeasuredSet, network: StoredNetwork) -> Array:
+    """Features of a set, (rows, D) float64.
+
+    Raises:
+        InputError: the set is known by its statistics alone.
+    """
+    refuse_statistics(measured)
+    return network.features(measured.keys).astype(np.float64)
 
 
 def refuse_statistics(measured: MeasuredSet) -> None:

@@ -45,6 +45,5 @@ def _with(protocol: Protocol, name: str) -> Protocol:
         protocol.output if protocol.output in spec.outputs else None,
         protocol.resize if protocol.resize in spec.resizes else None,
     )
-    weights = spec.weight_files[0].file_name if spec.weight_files else "bundled"
     fields: dict[str, Any] = {"output": spec.output, "resize": spec.resize}
-    return replace(protocol, network=name, weights=weights, **fields)
+    return replace(protocol, network=name, weights=spec.default_weights, **fields)

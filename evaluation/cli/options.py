@@ -161,15 +161,8 @@ class ProtocolOptions:
         """What was said about the protocol, which depends on the data set as well."""
         from evaluation.measuring.choice import ProtocolChoice
 
-        return ProtocolChoice(
-            protocol=self.protocol,
-            settings=self.settings or (),
-            dataset=sets.dataset,
-            network=self.network,
-            num_videos=self.num_videos,
-            num_frames=self.num_frames,
-            seed=self.seed,
-        )
+        given = vars(self) | {"settings": self.settings or ()}
+        return ProtocolChoice(dataset=sets.dataset, **given)
 
     def protocol_for(self, sets: SetOptions) -> "Protocol":
         """The protocol."""

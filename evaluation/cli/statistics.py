@@ -1,6 +1,7 @@
 """`latte-eval stats export | import | show`: one set's statistics as a file."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +22,6 @@ from evaluation.cli.options import (
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
-    from evaluation.protocol.fields import Protocol
     from evaluation.statistics.file import StatisticsFile
 
 StatisticsOut = Annotated[
@@ -101,6 +101,7 @@ def stats_import(
     latte-eval stats import theirs.npz --protocol stylegan-v-fid50k --count 50000 --out ours.npz
     """
     from evaluation.measuring.choice import ProtocolChoice
+    from evaluation.networks.registry import network as find_network
     from evaluation.protocol.presets import load_protocol
     from evaluation.statistics.foreign import import_statistics
 
@@ -109,7 +110,7 @@ def stats_import(
     )
     chosen = choice.protocol_for()
     if network is not None and chosen.weights == load_protocol(protocol).weights:
-        chosen = _with_default_weights(chosen)
+        chosen = replace(chosen, weights=find_network(chosen.network).default_weights)
     file = import_statistics(
         source,
         out,
@@ -155,8 +156,6 @@ def stats_show(
 
 def description(file: "StatisticsFile") -> dict[str, Any]:
     """What a statistics file holds and how it was made, in reading order."""
-    from dataclasses import asdict
-
     statistics, origin = file.statistics, file.origin
     facts: dict[str, Any] = {
         "path": str(file.path),
@@ -185,13 +184,3 @@ def _print_written(file: "StatisticsFile", as_json: bool) -> None:
         f"{facts['count']} rows, {facts['protocol']} {facts['fingerprint']} {_maker(file)} "
         "(`latte-eval stats show` prints all of it)"
     )
-
-
-def _with_default_weights(protocol: "Protocol") -> "Protocol":
-    """The protocol with the weights that its network has unless others are named."""
-    from dataclasses import replace
-
-    from evaluation.networks.registry import network
-
-    files = network(protocol.network).weight_files
-    return replace(protocol, weights=files[0].file_name if files else "bundled")

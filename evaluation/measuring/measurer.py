@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.catalogue.inputs import refuse_statistics
+from evaluation.catalogue.inputs import features_of
 from evaluation.catalogue.registry import METRICS, metric
 from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import StoredNetwork
@@ -223,8 +223,7 @@ class Measurer:
         Raises:
             InputError: the set is known by its statistics alone.
         """
-        refuse_statistics(measured)
-        return self.network(metric_name).features(measured.keys).astype(np.float64)
+        return features_of(measured, self.network(metric_name))
 
     def _open_tasks(self, metrics: Sequence[str]) -> tuple[list[Task], list[MetricFailure]]:
         """Every metric with its network; a network that cannot be had costs its metrics alone."""

@@ -93,9 +93,7 @@ def kernel_distance(
     *,
     num_subsets: int = 100,
     subset_size: int = 1000,
-    degree: int = 3,
-    gamma: float | None = None,
-    coef0: float = 1.0,
+    kernel: Kernel = KID,
     seed: int = 0,
 ) -> float:
     """Kernel distance (KID): the mean of `kernel_distances`; lower is better, about 0 when alike.
@@ -103,17 +101,8 @@ def kernel_distance(
     It is unbiased, so its expectation does not depend on N, and it may be a little negative. Not
     multiplied by 1000, as some tables do.
     """
-    distances = kernel_distances(
-        x,
-        y,
-        num_subsets=num_subsets,
-        subset_size=subset_size,
-        degree=degree,
-        gamma=gamma,
-        coef0=coef0,
-        seed=seed,
-    )
-    return float(distances.mean())
+    sizes = {"num_subsets": num_subsets, "subset_size": subset_size}
+    return float(kernel_distances(x, y, **sizes, kernel=kernel, seed=seed).mean())
 
 
 def kernel_distances(
@@ -122,9 +111,7 @@ def kernel_distances(
     *,
     num_subsets: int = 100,
     subset_size: int = 1000,
-    degree: int = 3,
-    gamma: float | None = None,
-    coef0: float = 1.0,
+    kernel: Kernel = KID,
     seed: int = 0,
 ) -> Array:
     """Unbiased squared MMD of random subsets of two sets of features, (num_subsets,).
@@ -141,7 +128,6 @@ def kernel_distances(
     Raises:
         InputError: as `polynomial_mmd`; no subsets, or subsets of fewer than two rows.
     """
-    kernel = Kernel(degree=degree, gamma=gamma, coef0=coef0)
     first, second = as_feature_pair(x, y)
     if num_subsets < 1:
         raise InputError(f"a mean over {num_subsets} subsets has no value: give 1 or more")

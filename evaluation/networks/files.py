@@ -1,17 +1,15 @@
 """Weights from foreign files. Nothing in a file is executed while it is read."""
 
-import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from latte.data.errors import InputError, first_line
+from latte.data.tensor_files import check_finite, check_same, read_any, tensors_in
 
 COUNTER = "num_batches_tracked"  # of a batch norm: never used in inference, often left out
 
@@ -40,53 +38,25 @@ def open_torchscript(path: Path, device: torch.device) -> Any:
         raise InputError(
             f"{path}: cannot be opened as TorchScript ({first_line(error)}): fetch it again"
         ) from None
-    check_finite(module.state_dict(), path)
+    check_finite(module.state_dict(), str(path))
     return module
 
 
-def read_state_dict(
-    path: Path, *, inside: Sequence[str] = (), mapped: bool = False
-) -> dict[str, Tensor]:
+def read_state_dict(path: Path, *, inside: Sequence[str] = ()) -> dict[str, Tensor]:
     """The tensors of a safetensors file or of a `torch.save`d state dict, on the CPU.
 
     Args:
         path: the file.
         inside: keys under which a checkpoint may hold its state dict; the first one present counts.
-        mapped: leave the tensors on the disk until they are used, where the format allows it.
 
     Raises:
         InputError: not such a file, damaged, a pickle that holds more than tensors, or values that
             are not finite.
     """
-    try:
-        if path.suffix == ".safetensors":
-            content: Any = load_file(path)
-        else:
-            with warnings.catch_warnings(action="ignore"):  # about pickles, which are refused
-                content = torch.load(
-                    path,
-                    map_location="cpu",
-                    weights_only=True,
-                    mmap=mapped and zipfile.is_zipfile(path),
-                )
-    except SafetensorError as error:
-        raise InputError(
-            f"{path}: cannot be read as safetensors ({first_line(error)}): fetch it again"
-        ) from None
-    except Exception as error:  # a foreign file can fail in any way
-        raise InputError(_unreadable(path, error, inside)) from None
-    if isinstance(content, dict):
-        content = next((content[key] for key in inside if key in content), content)
-    if not isinstance(content, dict) or not content:
-        raise InputError(f"{path}: holds a {type(content).__name__}, not a state dict of tensors")
-    for name, tensor in content.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise InputError(
-                f"{path}: holds a {type(tensor).__name__} called {name!r}: save the network's "
-                "state_dict() by itself"
-            )
-    check_finite(content, path)
-    return content
+    wanted = f"what is under {' or '.join(map(repr, inside))}" if inside else "its state_dict()"
+    tensors = tensors_in(read_any(path, wanted)[0], str(path), inside)
+    check_finite(tensors, str(path))
+    return tensors
 
 
 def fill(
@@ -105,19 +75,7 @@ def fill(
     given = _without_counters(
         {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     )
-    differences = [f"{name} is missing" for name in wanted if name not in given]
-    differences += [f"{name} is not known" for name in given if name not in wanted]
-    differences += [
-        f"{name} is {tuple(given[name].shape)}, not {tuple(wanted[name].shape)}"
-        for name in wanted
-        if name in given and given[name].shape != wanted[name].shape
-    ]
-    if differences:
-        more = f" (and {len(differences) - 3} more)" if len(differences) > 3 else ""
-        raise InputError(
-            f"{path}: is not a file of weights for {type(model).__name__}: "
-            f"{'; '.join(differences[:3])}{more}"
-        )
+    check_same(given, wanted, str(path), f"a file of weights for {type(model).__name__}")
     # Not strict, because of the counters alone.
     model.load_state_dict(
         {name: given[name].float() for name in wanted}, strict=False, assign=in_place
@@ -151,33 +109,5 @@ def common_prefix(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     return max(counts, key=lambda prefix: counts[prefix])
 
 
-def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse NaN and infinity in weights.
-
-    Raises:
-        InputError: naming the first such tensor.
-    """
-    for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            raise InputError(f"{path}: {name} holds values that are not finite: fetch it again")
-
-
 def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)}
-
-
-def _unreadable(path: Path, error: Exception, inside: Sequence[str]) -> str:
-    with path.open("rb") as file:
-        head = file.read(2)
-    # Tensors alone are pickled by protocol 2; a newer one was written by something else.
-    if "GLOBAL" in str(error) or b"\x80\x02" < head <= b"\x80\x0f":
-        what = f"what is under {' or '.join(map(repr, inside))}" if inside else "its state_dict()"
-        return (
-            f"{path}: is a pickle that holds more than tensors, which could run any code, and is "
-            "not opened: where you trust it, load it with torch.load(…, weights_only=False), save "
-            f"{what} with torch.save, and give that file"
-        )
-    return (
-        f"{path}: is not a file of weights, or a damaged one: give a TorchScript file, a saved "
-        "state dict or a .safetensors file"
-    )

@@ -85,6 +85,11 @@ class NetworkSpec:
         """Number of features of the output."""
         return self.outputs[self.output]
 
+    @property
+    def default_weights(self) -> str:
+        """What a protocol calls the weights that are used where no others are named."""
+        return self.weight_files[0].file_name if self.weight_files else "bundled"
+
     def check_length(self, num_frames: int, whose: str = "") -> None:
         """Refuse clips of another length than the network takes.
 

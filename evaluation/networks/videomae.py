@@ -162,7 +162,7 @@ def open_videomae(
         InputError: the file is not one of these, damaged, or of another network; when it runs,
             clips of another length.
     """
-    tensors = files.read_state_dict(path, inside=CHECKPOINT_KEYS, mapped=True)
+    tensors = files.read_state_dict(path, inside=CHECKPOINT_KEYS)
     tensors = {name: tensor for name, tensor in tensors.items() if not _is_head(name)}
     with torch.device("meta"):  # shapes alone: no memory, and no random weights to make
         model = VideoMAE(config)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from latte.autoencoder.base import Autoencoder
 from latte.data.errors import InputError
-from latte.model.tensor_files import is_safetensors, read_safetensors, write_safetensors
+from latte.data.tensor_files import is_safetensors, read_safetensors, write_safetensors
 
 FORMAT = "latte-eval patches 1"
 

@@ -13,16 +13,10 @@ from torch import Tensor
 from latte.config import LatteConfig
 from latte.data.errors import InputError
 from latte.data.schema import convert, decode_json
+from latte.data.tensor_files import check_finite, check_same, write_safetensors
 from latte.model.dit import initialise_from_dit
 from latte.model.official import is_dit, load_official, read_official
-from latte.model.tensor_files import (
-    FLOAT_DTYPES,
-    check_finite,
-    check_same,
-    read_any,
-    state_dict_in,
-    write_safetensors,
-)
+from latte.model.tensor_files import FLOAT_DTYPES, read_any, state_dict_in
 from latte.model.transformer import Latte
 
 __all__ = [

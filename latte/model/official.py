@@ -10,13 +10,8 @@ from torch import Tensor
 
 from latte.config import PRESETS, LatteConfig
 from latte.data.errors import InputError
-from latte.model.tensor_files import (
-    check_same,
-    enumerate_some,
-    read_any,
-    state_dict_in,
-    text_to_video,
-)
+from latte.data.tensor_files import check_same, enumerate_some
+from latte.model.tensor_files import read_any, state_dict_in, text_to_video
 from latte.model.transformer import Latte
 
 _DECISIVE = (

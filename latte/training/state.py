@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from latte.data.errors import InputError
 from latte.data.files import atomic_path
 from latte.data.schema import decode_json
+from latte.data.tensor_files import write_safetensors
 from latte.model import Latte
 from latte.model.checkpoints import Settings, save_checkpoint
-from latte.model.tensor_files import write_safetensors
 from latte.training.config import TrainConfig
 from latte.training.continuation import RunInputs, clips_per_step, differences
 

@@ -226,7 +226,7 @@ def test_the_mean_of_many_subsets_is_near_the_value_of_the_whole_sets():
 
 def test_the_kernel_of_subsets_can_be_chosen():
     x, y = features(20, 3, 0), features(20, 3, 1)
-    value = kernel_distance(x, y, num_subsets=2, degree=2, gamma=0.5, coef0=0)
+    value = kernel_distance(x, y, num_subsets=2, kernel=Kernel(degree=2, gamma=0.5, coef0=0))
     assert value == polynomial_mmd(x, y, degree=2, gamma=0.5, coef0=0)
 
 
@@ -260,16 +260,26 @@ def test_bad_features_are_refused(distance):
         (5, 1, {}, "an unbiased MMD of 5 and 1 rows has no value"),
         (5, 5, {"subset_size": 1}, "subsets of 1 rows"),
         (5, 5, {"num_subsets": 0}, "a mean over 0 subsets has no value"),
-        (5, 5, {"degree": 0}, "degree is 0"),
-        (5, 5, {"degree": 1.5}, "degree is 1.5"),
-        (5, 5, {"gamma": 0.0}, "gamma is 0.0"),
-        (5, 5, {"gamma": np.nan}, "gamma is nan"),
-        (5, 5, {"coef0": -1.0}, "coef0 is -1.0"),
     ],
 )
 def test_what_has_no_value_is_refused(rows_x, rows_y, options, message):
     with pytest.raises(InputError, match=message):
         kernel_distances(features(rows_x, 2, 0), features(rows_y, 2, 1), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"degree": 0}, "degree is 0"),
+        ({"degree": 1.5}, "degree is 1.5"),
+        ({"gamma": 0.0}, "gamma is 0.0"),
+        ({"gamma": np.nan}, "gamma is nan"),
+        ({"coef0": -1.0}, "coef0 is -1.0"),
+    ],
+)
+def test_what_is_no_kernel_is_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        polynomial_mmd(features(5, 2, 0), features(5, 2, 1), **options)
 
 
 def test_one_row_has_a_biased_value_alone():

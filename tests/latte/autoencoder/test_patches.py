@@ -8,7 +8,7 @@ from latte.autoencoder import from_uint8, open_autoencoder
 from latte.autoencoder.patches import fit_patches, load_patches, save_patches
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
-from latte.model.tensor_files import write_safetensors
+from latte.data.tensor_files import write_safetensors
 
 
 @pytest.fixture(scope="module")

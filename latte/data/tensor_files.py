@@ -1,0 +1,215 @@
+"""Reading and writing files of tensors. Nothing in a file is executed while it is read."""
+
+import json
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from latte.data.errors import InputError, first_line
+from latte.data.files import atomic_path
+
+# Types that can be written, as safetensors' header calls them.
+_HEADER_DTYPES: Mapping[torch.dtype, str] = {
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+}
+_LONGEST_HEADER = 100_000_001  # safetensors' own limit, in bytes
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether the file begins as a safetensors file does, whatever its name.
+
+    Raises:
+        InputError: there is no such file, or it is none that could hold tensors; says what it is.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the file of weights itself")
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < _LONGEST_HEADER:
+        return True
+    if head.startswith((b"PK\x03\x04", b"\x80")):  # a zip archive, or a bare pickle
+        return False
+    raise InputError(f"{path}: {_what_else(head)}")
+
+
+def read_any(path: Path, wanted: str = "its state_dict()") -> tuple[Any, dict[str, str]]:
+    """Content of a file of weights in either format, and the metadata of a safetensors file.
+
+    Args:
+        wanted: what to save of a pickle that is refused, for the message.
+
+    Raises:
+        InputError: it cannot be read safely; says what it is.
+    """
+    return read_safetensors(path) if is_safetensors(path) else (read_saved(path, wanted), {})
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file, on the CPU, and its metadata.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except SafetensorError as error:
+        raise InputError(
+            f"{path}: cannot be read as safetensors ({first_line(error)}): fetch it again"
+        ) from None
+
+
+def write_safetensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> None:
+    """Write tensors, on the CPU, as safetensors does, but the same bytes each time, atomically.
+
+    safetensors' own writer puts metadata in an order that changes from run to run, makes files that
+    their owner alone can read, and hides the system's error when a disk is full.
+    """
+    # The widest first, so that each begins at a multiple of its size.
+    names = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name in names:
+        tensor, start = tensors[name], end
+        end += tensor.nbytes
+        header[name] = {
+            "dtype": _HEADER_DTYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            file.write(tensors[name].contiguous().flatten().view(torch.uint8).numpy().data)
+
+
+def read_saved(path: Path, wanted: str = "its state_dict()") -> Any:
+    """Content of a file of `torch.save`, on the CPU: tensors and plain containers only.
+
+    Raises:
+        InputError: the file is damaged, or its pickle needs more than that.
+    """
+    archive = zipfile.is_zipfile(path)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # torch warns before it refuses
+            # Mapped: tensors stay on the disk until they are used.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
+    except Exception as error:  # a foreign file can fail in any way
+        if isinstance(error, pickle.UnpicklingError) and (archive or _holds_more(path, error)):
+            raise InputError(
+                f"{path}: is a pickle that holds more than tensors, which could run any code, and "
+                "is not opened: elsewhere, on a machine where you trust it, load it with "
+                f"torch.load(…, weights_only=False), save {wanted} with torch.save, and give that "
+                "file"
+            ) from None
+        raise InputError(
+            f"{path}: cannot be read as a file of torch.save, it is cut short or damaged: fetch "
+            "it again"
+        ) from None
+
+
+def tensors_in(content: Any, where: str, inside: Sequence[str] = ()) -> dict[str, Tensor]:
+    """The state dict in what a file held.
+
+    Args:
+        content: a state dict, or a checkpoint that holds one.
+        where: what the messages call it.
+        inside: keys under which a checkpoint may hold it; the first one present counts.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if isinstance(content, Mapping):
+        content = next(
+            (content[key] for key in inside if isinstance(content.get(key), Mapping)), content
+        )
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(f"{where}: holds a {type(content).__name__}, not a state dict of tensors")
+    for name, tensor in content.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise InputError(
+                f"{where}: holds a {type(tensor).__name__} called {name!r}, not tensors alone: "
+                "save the network's state_dict() by itself"
+            )
+    return dict(content)
+
+
+def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:
+    """Refuse NaN and infinity.
+
+    Raises:
+        InputError: naming the first such tensor.
+    """
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{where}: {name} holds values that are not finite: fetch it again")
+
+
+def check_same(
+    tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], where: str, what: str
+) -> None:
+    """Refuse tensors whose names or shapes are not the wanted ones.
+
+    Raises:
+        InputError: naming the first three that differ.
+    """
+    differences = [f"{name} is missing" for name in wanted if name not in tensors]
+    differences += [f"{name} is not known" for name in tensors if name not in wanted]
+    differences += [
+        f"{name} is {tuple(tensors[name].shape)}, not {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in tensors and tensors[name].shape != wanted[name].shape
+    ]
+    if differences:
+        raise InputError(f"{where}: is not {what}: {enumerate_some(differences)}")
+
+
+def enumerate_some(items: Sequence[str], shown: int = 3) -> str:
+    """ "a; b; c (and 5 more)" """
+    more = f" (and {len(items) - shown} more)" if len(items) > shown else ""
+    return "; ".join(items[:shown]) + more
+
+
+def _what_else(head: bytes) -> str:
+    if not head:
+        return "is empty: fetch it again"
+    start = head.lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return (
+            "is a web page, not a file of weights: the address gave a page to look at; fetch the "
+            "file itself"
+        )
+    if start.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the weights: fetch them with `git lfs pull`"
+    if b"\0" not in head:
+        try:
+            head[:-4].decode("utf-8")  # the end may cut a character
+            return "is a text file, not a file of weights: give a .safetensors or a .pt file"
+        except UnicodeDecodeError:
+            pass
+    return "is not a file of weights, or a damaged one: give a .safetensors or a .pt file"
+
+
+def _holds_more(path: Path, error: Exception) -> bool:
+    """Whether a bare pickle is refused for what it holds, not because it is cut short."""
+    with path.open("rb") as file:
+        head = file.read(2)
+    # Tensors alone are pickled by protocol 2; a newer one was written by something else.
+    return "GLOBAL" in str(error) or b"\x80\x02" < head <= b"\x80\x0f"
