@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from latte.data.errors import InputError, first_line
-from latte.model.tensor_files import check_same, read_any, state_dict_in
+from latte.data.tensor_files import check_same
+from latte.model.tensor_files import read_any, state_dict_in
 
 WEIGHT_FILES = (
     "diffusion_pytorch_model.safetensors",
