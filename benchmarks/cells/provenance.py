@@ -55,16 +55,13 @@ def this_run(
 
 def of_result(result: Result, *, seconds: float, details: Mapping[str, str]) -> Provenance:
     """How a document came about that this run measured, by one of its results."""
-    return Provenance(
-        role="document",
-        command=result.command,
-        commit=source_commit(),
-        details=details,
-        versions=known(result.versions),
-        host=known(result.host),
-        date=result.date,
-        seconds=seconds,
-    )
+    values = {"command": result.command, "commit": source_commit(), **software_of(result)}
+    return recorded(values, role="document", seconds=seconds, details=details)
+
+
+def software_of(result: Result) -> dict[str, Any]:
+    """The part of a result's record that its cell keeps."""
+    return {"date": result.date, "versions": dict(result.versions), "host": dict(result.host)}
 
 
 def this_document(details: Mapping[str, str]) -> Provenance:

@@ -167,13 +167,13 @@ def vae(path: str) -> Requirement:
     owner, _, rest = path.partition("/")
     repository, _, inside = rest.partition("/")
     if Path(path).expanduser().exists() or not (owner and repository):
-        here = bool(_vae_files(path))
+        here = bool(_vae_files(Path(path).expanduser()))
         how = f"no config.json with {' or '.join(WEIGHT_FILES)} is there; give the folder of a VAE"
     else:
         name = f"{owner}/{repository}"
-        prefixes = [f"{inside}/" if inside else "", f"{inside}/vae/".lstrip("/")]
-        here = any(_is_fetched_vae(name, prefix) for prefix in prefixes)
-        files = f"{prefixes[0]}config.json {prefixes[0]}{WEIGHT_FILES[0]}"
+        fetched = _fetched(name)
+        here = fetched is not None and bool(_vae_files(fetched / inside))
+        files = " ".join(f"{Path(inside) / x}" for x in ("config.json", WEIGHT_FILES[0]))
         how = f"`hf download {name} {files}` fetches it from the Hugging Face hub"
     return Requirement(name=f"the autoencoder {path}", met=here, advice=how)
 
@@ -184,7 +184,7 @@ def vae_identity(path: str) -> str:
     Args:
         path: as of `vae`, or a name of `latte.autoencoder.AUTOENCODERS`.
     """
-    states = [(file, file.stat()) for file in _vae_files(path)]
+    states = [(file, file.stat()) for file in _vae_files(Path(path).expanduser())]
     if not states:
         return path
     return _content(tuple((file, state.st_size, state.st_mtime_ns) for file, state in states))
@@ -200,11 +200,10 @@ def _content(files: tuple[tuple[Path, int, int], ...]) -> str:
     return digest.hexdigest()
 
 
-def _vae_files(path: str) -> list[Path]:
+def _vae_files(folder: Path) -> list[Path]:
     """Configuration and weights of a folder, as `vae_files` takes them, or nothing."""
     from latte.autoencoder.vae_files import WEIGHT_FILES
 
-    folder = Path(path).expanduser()
     for place in (folder, folder / "vae"):
         if (place / "config.json").is_file():
             weights = [place / name for name in WEIGHT_FILES if (place / name).is_file()]
@@ -212,23 +211,14 @@ def _vae_files(path: str) -> list[Path]:
     return []
 
 
-def _is_fetched_vae(repository: str, prefix: str) -> bool:
-    """Whether the hub's cache has both files of a VAE."""
-    from latte.autoencoder.vae_files import WEIGHT_FILES
-
-    return _is_fetched(repository, f"{prefix}config.json") and any(
-        _is_fetched(repository, f"{prefix}{name}") for name in WEIGHT_FILES
-    )
-
-
-def _is_fetched(repository: str, file_name: str) -> bool:
-    """Whether a file of the Hugging Face hub is in its cache."""
+def _fetched(repository: str) -> Path | None:
+    """The folder of a repository in the cache of the Hugging Face hub."""
     try:
-        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub import snapshot_download
 
-        return isinstance(try_to_load_from_cache(repository, file_name), str)
-    except (ImportError, ValueError):  # without the package; no name of a repository
-        return False
+        return Path(snapshot_download(repository, local_files_only=True))
+    except (ImportError, ValueError, OSError):  # no package, no name of a repository, not there
+        return None
 
 
 def autoencoder_of(checkpoint: Path | None, asked: str | None) -> list[Requirement]:

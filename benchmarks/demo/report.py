@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.cells.provenance import of_result
 from benchmarks.demo.expectations import Expectation, expectations
 from benchmarks.documents.figures import Drawing, write_drawings
-from benchmarks.documents.tables import bare
+from benchmarks.documents.tables import bare, text_table
 from benchmarks.shapes.generated import NO_MODEL, GeneratedVideo, SampledModel
 from benchmarks.shapes.measuring import DIRECTIONS, FVD, Accuracy
 from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, REAL
@@ -169,20 +169,11 @@ def demo_table(run: DemoRun) -> Table:
 
 def expectations_table(checks: Sequence[Expectation]) -> Table:
     """Expectation by expectation: whether it holds, and by which numbers."""
-    return Table(
-        title="What is expected of sound metrics and models",
-        label_heading="Expectation",
-        columns=(Column(key="holds", title="here"), Column(key="seen", title="measured")),
-        rows=tuple(
-            Row(
-                label=check.claim,
-                cells={
-                    "holds": Cell(text="yes" if check.holds else "no"),
-                    "seen": Cell(text=check.seen),
-                },
-            )
-            for check in checks
-        ),
+    return text_table(
+        "What is expected of sound metrics and models",
+        "Expectation",
+        {"holds": "here", "seen": "measured"},
+        [(check.claim, "yes" if check.holds else "no", check.seen) for check in checks],
     )
 
 

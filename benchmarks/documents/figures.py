@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import JudgedClaim
-from benchmarks.documents.tables import bare, provenance_of, written
+from benchmarks.documents.tables import bare, provenance_of, text_table, written
 from reports.blocks import Block, Details, Heading, Paragraph, SvgBlock, figure_block
-from reports.cells import Cell, Column, Row
 from reports.charts.svg import write_figure
 from reports.document import PaperClaim, Report
 from reports.table import Table
@@ -104,26 +103,12 @@ def write_drawings(drawings: Iterable[Drawing], out: Path) -> list[Path]:
 
 def claims_table(claims: Sequence[JudgedClaim], verdicts: tuple[str, ...] = ()) -> Table:
     """The paper's claims beside what was measured; `verdicts` say what the words mean."""
-    return Table(
-        title="What the paper claims",
-        label_heading="Claim",
-        columns=(
-            Column(key="paper", title="paper"),
-            Column(key="here", title="here"),
-            Column(key="seen", title="measured"),
-        ),
-        rows=tuple(
-            Row(
-                label=claim.claim,
-                cells={
-                    "paper": Cell(text=claim.paper.verdict),
-                    "here": Cell(text=claim.here.verdict),
-                    "seen": Cell(text=claim.here.seen),
-                },
-            )
-            for claim in claims
-        ),
-        remarks=verdicts,
+    return text_table(
+        "What the paper claims",
+        "Claim",
+        {"paper": "paper", "here": "here", "seen": "measured"},
+        [(x.claim, x.paper.verdict, x.here.verdict, x.here.seen) for x in claims],
+        verdicts,
     )
 
 

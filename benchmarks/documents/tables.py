@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmarks.cells.provenance import this_run
 from reports.blocks import Block, ProvenanceBlock, TableBlock
+from reports.cells import Cell, Column, Row
 from reports.document import PaperClaim, Report
 from reports.provenance import unique_records
 from reports.table import Table, write_texts
@@ -37,6 +38,35 @@ class TableDocument:
             blocks=(*(self.blocks or map(bare, self.tables)), provenance_of(self.tables)),
             findings=tuple(self.findings),
         )
+
+
+def text_table(
+    title: str,
+    heading: str,
+    columns: Mapping[str, str],
+    rows: Iterable[Sequence[str]],
+    remarks: tuple[str, ...] = (),
+) -> Table:
+    """A table of words.
+
+    Args:
+        heading: what the rows are.
+        columns: titles by key.
+        rows: the label of each, then a text for each column.
+    """
+    return Table(
+        title=title,
+        label_heading=heading,
+        columns=tuple(Column(key=key, title=text) for key, text in columns.items()),
+        rows=tuple(
+            Row(
+                label=label,
+                cells={key: Cell(text=text) for key, text in zip(columns, texts, strict=True)},
+            )
+            for label, *texts in rows
+        ),
+        remarks=remarks,
+    )
 
 
 def bare(table: Table) -> TableBlock:
@@ -91,8 +121,14 @@ def cut_off(value: float) -> str:
     return f"{math.floor(value * 100) / 100:.2f}"
 
 
-def publish(document: TableDocument, folder: Path) -> None:
-    """Write `name.md`, `.csv`, `.tex` and the section; print the tables and the paths."""
+def publish(document: TableDocument, folder: Path, *, started: float | None = None) -> None:
+    """Write `name.md`, `.csv`, `.tex` and the section; print the tables and the paths.
+
+    Args:
+        started: see `of_this_run`; None where the document has its provenance already.
+    """
+    if started is not None:
+        document = of_this_run(document, started)
     paths = write_tables(document.tables, folder, document.name, data=document.data)
     paths.append(document.report.store(folder, document.section or document.name))
     print("\n".join(table.markdown() for table in document.tables))

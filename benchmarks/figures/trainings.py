@@ -21,13 +21,13 @@ from benchmarks.cells.cache import (
     measure_cells,
     read_cells,
 )
+from benchmarks.cells.provenance import software_of
 from benchmarks.cells.threads import one_thread
 from benchmarks.figures.checkpoints import CheckpointMeasurer, MeasureOptions, checkpoint_clips
 from benchmarks.shapes import proxy_images
 from benchmarks.shapes.networks import embedded_networks
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.networks import Networks
-from evaluation.results.record import Result
 from latte.autoencoder.patches import fit_patches, save_patches
 from latte.data import shapes
 from latte.data.files import atomic_path
@@ -142,14 +142,14 @@ def measure_training(task: Training) -> CellValue:
     """
     with one_thread(task.device):
         last = _train(task)
-        details = _measure_checkpoints(task)
+        measured = _measure_checkpoints(task)
         model = load_checkpoint(last)
         _keep(task, last)
-    details["parameters"] = sum(tensor.numel() for tensor in model.state_dict.values())
-    details["mse"] = _losses(task.run / "log.csv")
-    provenance = details.pop("provenance")
-    _, value, low, high = details["points"][0][-1]
-    return CellValue(value=value, interval=(low, high), details=details, provenance=provenance)
+    more = {
+        "parameters": sum(tensor.numel() for tensor in model.state_dict.values()),
+        "mse": _losses(task.run / "log.csv"),
+    }
+    return replace(measured, details={**measured.details, **more})
 
 
 def remove_run(task: Training) -> None:
@@ -196,8 +196,8 @@ def _keep(task: Training, last: Path) -> None:
             shutil.copyfile(source, partial)
 
 
-def _measure_checkpoints(task: Training) -> dict[str, Any]:
-    """The fields of `measure_training`'s details that come from samples, and "provenance"."""
+def _measure_checkpoints(task: Training) -> CellValue:
+    """What `measure_training` returns, as far as it comes from samples."""
     extraction = ExtractionOptions(
         store=task.folder / "features", device=task.device, workers=0, progress=False
     )
@@ -213,19 +213,18 @@ def _measure_checkpoints(task: Training) -> dict[str, Any]:
         is_last = step == task.steps[-1]
         results = measurer.results(clips, label=f"{task.name}, step {step}", with_fid=is_last)
         for rows, result in zip(points, results, strict=False):
-            rows.append([step, *_value_and_ends(result)])
-    fid = results[-1]
-    return {
-        "points": points,
-        "fid": _value_and_ends(fid),
-        "fingerprint": results[0].fingerprint,
-        "provenance": {"date": fid.date, "versions": dict(fid.versions), "host": dict(fid.host)},
-    }
-
-
-def _value_and_ends(result: Result) -> list[float]:
-    """[value, low, high]."""
-    return [result.value, *(result.interval or (result.value, result.value))]
+            rows.append([step, result.value, *result.ends])
+    fvd, fid = results[0], results[-1]
+    return CellValue(
+        value=fvd.value,
+        interval=fvd.ends,
+        details={
+            "points": points,
+            "fid": [fid.value, *fid.ends],
+            "fingerprint": fvd.fingerprint,
+        },
+        provenance=software_of(fid),
+    )
 
 
 def with_latents(config: TrainConfig, components: int, folder: Path) -> TrainConfig:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from latte.data.errors import InputError
+from latte.data.schema import decode_json
 from reports.joined_report import PICTURES
 
 COPIED = (".csv", ".tex")
@@ -43,13 +44,11 @@ def written_before(out: Path) -> set[str]:
     if not path.exists():
         return set()
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError):
-        names = None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{path} is not the list of what an earlier report left: remove it")
+    where = f"{path} is not the list of what an earlier report left, remove it"
+    names = decode_json(text, list[str], where)
     return {name for name in names if Path(name).suffix in KINDS.get(Path(name).parent, ())}
 
 

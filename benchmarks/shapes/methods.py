@@ -21,7 +21,7 @@ from benchmarks.cells.cache import (
     cell_key,
     measure_cells,
 )
-from benchmarks.cells.provenance import of_cells, source_commit
+from benchmarks.cells.provenance import of_cells, software_of, source_commit
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.numbers import geometric_mean
 from benchmarks.shapes.dimensions import (
@@ -242,9 +242,7 @@ def measure_method(task: MethodTask, options: ExtractionOptions) -> CellValue:
         details={**{metric: _entry(result) for metric, result in own.items()}, **dimensions},
         provenance={
             "command": shown.command,
-            "date": shown.date,
-            "versions": dict(shown.versions),
-            "host": dict(shown.host),
+            **software_of(shown),
             "commit": source_commit(),
         },
     )
@@ -253,6 +251,6 @@ def measure_method(task: MethodTask, options: ExtractionOptions) -> CellValue:
 def _entry(result: Result) -> dict[str, Any]:
     return {
         "value": result.value,
-        "interval": list(result.interval) if result.interval else [result.value, result.value],
+        "interval": list(result.ends),
         "fingerprint": result.fingerprint,
     }

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.tables import TableDocument, bare, of_this_run, publish
+from benchmarks.documents.tables import TableDocument, bare, publish
 from benchmarks.runners import RUNNERS
 from benchmarks.shapes.methods import SCALES, MeasuredMethods, measure_on_shapes
 from benchmarks.shapes.tables import methods_table, standings_in_words
@@ -29,7 +29,7 @@ def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
     lines = [line for path in request.results for line in read_lines(Path(path), table.metrics)]
     table.with_results(lines)  # or refuse it, before hours of work
     measurements = measure(table, request)
-    publish(of_this_run(document(table, lines, measurements), started), out)
+    publish(document(table, lines, measurements), out, started=started)
     if measurements.cells is not None:
         measurements.cells.raise_if_failed()
 

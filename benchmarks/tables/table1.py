@@ -11,7 +11,6 @@ from benchmarks.documents.claims import JudgedClaim, Judgement, Verdict
 from benchmarks.documents.tables import (
     TableDocument,
     cut_off,
-    of_this_run,
     publish,
 )
 from benchmarks.runners import RUNNERS
@@ -63,7 +62,7 @@ UNKNOWN_FLOPS = (
 def run(out: Path) -> None:
     """Write the documents of `table1` into `out`; print the table."""
     started = time.monotonic()
-    publish(of_this_run(document(), started), out)
+    publish(document(), out, started=started)
 
 
 def document() -> TableDocument:

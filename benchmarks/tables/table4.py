@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.cells.requirements import Requirement, require
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.tables import TableDocument, bare, leaders, of_this_run, publish
+from benchmarks.documents.tables import TableDocument, bare, leaders, publish
 from benchmarks.runners import RUNNERS
 from benchmarks.shapes.tables import dimensions_table, standings_by_dimension
 from benchmarks.tables.published import NOT_MEASURED, SECTION, published_cell
@@ -71,7 +71,7 @@ def run(out: Path, request: TableRequest) -> None:
         require([] if models else [RESULTS_OF_VBENCH], "paper", or_else=OR_ELSE)
     elif request.scale is not None:
         measurements = _measure_on_shapes(request, request.scale)
-    publish(of_this_run(document(models, measurements), started), out)
+    publish(document(models, measurements), out, started=started)
     if measurements.cells is not None:
         measurements.cells.raise_if_failed()
 

@@ -36,7 +36,7 @@ def check_result(result: Result, where: str) -> None:
         )
     if not 0 < result.level < 1:
         raise InputError(f"{where}: level {result.level:g} must be between 0 and 1; {REMEDY}")
-    low, high = result.interval or (result.value, result.value)
+    low, high = result.ends
     slack = ROUNDING * max(1.0, abs(result.value))
     minimum = -math.inf if metric is None else metric.min_value
     if result.value < minimum - slack or not low - slack <= result.value <= high + slack:

@@ -68,6 +68,11 @@ class Result:
     versions: Mapping[str, str] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends of the interval; without an interval the value twice."""
+        return self.interval or (self.value, self.value)
+
     def to_json(self) -> str:
         """One line of JSON, ASCII alone: names may hold bytes that no encoding knows."""
         return json.dumps(asdict(self), allow_nan=False)

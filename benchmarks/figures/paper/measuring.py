@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from benchmarks.cells.cache import CellValue
 from benchmarks.cells.executors import run_command
+from benchmarks.cells.provenance import software_of
 from benchmarks.figures.paper.training import PaperTraining
 from evaluation.results.reading import read_results
 from evaluation.results.record import Result
@@ -30,26 +30,29 @@ def measure_paper_training(task: PaperTraining) -> CellValue:
         for command in [task.sample_command(step), *commands] if commands else []:
             run_command(command)
         _remove(task.samples(step))
-    rows: list[list[Any]] = [
-        [[step, *_value(task.results(step, stride))] for step in task.steps]
+    rows = [
+        [
+            [step, result.value, *result.ends]
+            for step in task.steps
+            for result in [_record(task.results(step, stride))]
+        ]
         for stride in task.strides
     ]
-    last = _record(task.results(task.steps[-1], task.strides[0]))
+    last, fid = _record(task.results(task.steps[-1], task.strides[0])), _record(task.fid)
     files = [path for step in task.steps for path in task.measure_commands(step)]
     deviations = dict.fromkeys(part for path in files for part in _record(path).deviations)
-    _, value, low, high = rows[0][-1]
     return CellValue(
-        value=value,
-        interval=(low, high),
+        value=last.value,
+        interval=last.ends,
         details={
             "points": rows,
-            "fid": list(_value(task.fid)),
+            "fid": [fid.value, *fid.ends],
             "fingerprint": last.fingerprint,
             "num_real": last.num_real,
             "num_fake": last.num_fake,
             "deviations": [asdict(part) for part in deviations],
         },
-        provenance={"date": last.date, "versions": last.versions, "host": last.host},
+        provenance=software_of(last),
     )
 
 
@@ -89,11 +92,6 @@ def _missing(task: PaperTraining, step: int) -> Iterator[list[str]]:
     for path, command in task.measure_commands(step).items():
         if not _records(path):
             yield command
-
-
-def _value(path: Path) -> tuple[float, float, float]:
-    result = _record(path)
-    return result.value, *(result.interval or (result.value, result.value))
 
 
 def _record(path: Path) -> Result:

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from benchmarks.cells.cache import CellValue, cell_key
+from benchmarks.cells.provenance import software_of
 from benchmarks.cells.requirements import default_data_root
 from benchmarks.cells.threads import one_thread
 from benchmarks.figures.paper.training import DATASET
@@ -142,9 +143,11 @@ def probe_network(task: ProbeTask) -> CellValue:
         "num_clips": similarity.num_clips,
         "frame_size": opened.frame_size,
     }
-    provenance = {"date": result.date, "versions": dict(result.versions), "host": dict(result.host)}
     return CellValue(
-        value=result.value, interval=result.interval, details=details, provenance=provenance
+        value=result.value,
+        interval=result.interval,
+        details=details,
+        provenance=software_of(result),
     )
 
 

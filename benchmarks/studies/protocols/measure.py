@@ -179,5 +179,5 @@ def change_interval(base: Measurement, changed: Measurement, *, seed: int) -> In
 
 def _reaches(result: Result) -> tuple[float, float]:
     """How far the interval reaches below and above the value."""
-    low, high = result.interval or (result.value, result.value)
+    low, high = result.ends
     return result.value - low, high - result.value

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks.cells.provenance import this_run
 from benchmarks.documents.figures import Drawing, write_drawings
-from benchmarks.documents.tables import written
+from benchmarks.documents.tables import text_table, written
 from benchmarks.studies.training.checkpoints import CheckpointFvd
 from benchmarks.studies.training.run_folder import TrainingRun
 from latte.model.checkpoints import load_checkpoint
@@ -120,12 +120,7 @@ def facts_table(run: TrainingRun) -> Table:
         "averaged weights": f"decay {training.ema:g}",
         "precision": training.precision,
     }
-    return Table(
-        title="The run",
-        label_heading="",
-        columns=(Column(key="value", title="what it was"),),
-        rows=tuple(Row(label=name, cells={"value": Cell(text=rows[name])}) for name in rows),
-    )
+    return text_table("The run", "", {"value": "what it was"}, rows.items())
 
 
 def evaluations_table(title: str, table: pd.DataFrame, remarks: Sequence[str] = ()) -> Table:

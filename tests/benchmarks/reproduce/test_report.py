@@ -293,7 +293,7 @@ def block_pictures(results: Path) -> None:
         (leave_two, ("figure5/figure5a.report.json and ", "one name", "remove one")),
         (leave_one_picture_twice, ("results: ", "pictures", "report-pictures/table3-x", "remove")),
         (leave_one_claim_twice, ("results: ", "cannot be joined", "A (table3), 2", "remove it")),
-        (break_list, (".report-files is not the list of what an earlier report left: remove it",)),
+        (break_list, (".report-files is not the list of what an earlier report left",)),
         (block_report, ("report.md cannot be written", "--out")),
         (block_pictures, ("report-pictures", "cannot be written", "--out")),
     ],
