@@ -23,7 +23,7 @@ from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result
 from evaluation.results.writing import append_result, check_writable
 from latte.data.datasets import DATASETS
-from latte.data.errors import InputError
+from latte.data.errors import InputError, nearest
 from latte.data.sources import VideoSet
 
 if TYPE_CHECKING:
@@ -168,6 +168,11 @@ def _open(
     if isinstance(videos, str | os.PathLike):
         path = Path(videos)
         if not isinstance(videos, str) or videos not in DATASETS:
+            if isinstance(videos, str) and not path.exists():
+                raise InputError(
+                    f"{videos}: no such file or folder, and no data set of that name: "
+                    f"{nearest(videos, list(DATASETS))}"
+                )
             return videos_at(path)
         if path.exists():
             raise InputError(

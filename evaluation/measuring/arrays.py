@@ -129,7 +129,10 @@ def _to_uint8(
         raise InputError(f"value_range={value_range}: {ADVICE}")
     if array.dtype == np.uint8:
         if value_range is not None and tuple(value_range) != (0, 255):
-            raise InputError(f"{name}: is uint8, whose range is (0, 255): leave value_range out")
+            raise InputError(
+                f"{name}: is uint8, whose range is (0, 255): leave value_range out, or convert "
+                "both sets to one type"
+            )
         return array.astype(np.uint8, copy=False)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name}: holds {array.dtype}: pass uint8, or floats with value_range")
@@ -137,7 +140,9 @@ def _to_uint8(
         raise InputError(f"{name}: holds {array.dtype}, whose range is not known: {ADVICE}")
     low, high = value_range
     smallest, largest = float(array.min()), float(array.max())
-    if not low <= smallest <= largest <= high:  # which a NaN is not either
+    if not np.isfinite([smallest, largest]).all():
+        raise InputError(f"{name}: has values that are not finite (NaN or infinite): mend them")
+    if not low <= smallest <= largest <= high:
         raise InputError(
             f"{name}: has values from {smallest:g} to {largest:g}, outside of "
             f"value_range=({low:g}, {high:g}): {ADVICE}, or clamp them first"

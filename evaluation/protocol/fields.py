@@ -183,13 +183,19 @@ def override(protocol: Protocol, assignments: Sequence[str]) -> Protocol:
     values: dict[str, Any] = {}
     for assignment in assignments:
         key, separator, text = (part.strip() for part in assignment.partition("="))
-        if not separator or key not in types:
+        if key not in types:
             raise InputError(f"--set {assignment}: write FIELD=VALUE; {nearest(key, list(types))}")
+        if not separator:
+            raise InputError(f"--set {assignment}: write FIELD=VALUE")
         if key == "metrics":
             values[key] = [part.strip() for part in text.split(",") if part.strip()]
+        elif isinstance(getattr(protocol, key), int):
+            try:
+                values[key] = int(text)
+            except ValueError:
+                raise InputError(f"--set {assignment}: {key} must be an integer") from None
         else:
-            is_number = isinstance(getattr(protocol, key), int) and text.isdecimal()
-            values[key] = int(text) if is_number else text
+            values[key] = text
     return convert(asdict(protocol) | values, Protocol, "--set")
 
 

@@ -94,7 +94,7 @@ def test_results_are_rows_for_pandas(clips, fake):
         (lambda a: a / 255, {"value_range": (-1, 1)}, r"value_range=\(0, 1\)"),
         (lambda a: a / 255, {"value_range": (0, 255)}, r"value_range=\(0, 1\)"),
         (lambda a: a.astype(np.float32), {"value_range": (0, 1)}, "clamp"),
-        (lambda a: a * np.nan, {"value_range": (0, 255)}, "nan"),
+        (lambda a: a * np.nan, {"value_range": (0, 255)}, "not finite"),
         (lambda a: a, {"value_range": (0, 1)}, "leave value_range out"),
         (lambda a: a, {"value_range": (0, 2)}, "value_range"),
         (lambda a: np.moveaxis(a, 4, 1), {}, 'layout="NCTHW"'),

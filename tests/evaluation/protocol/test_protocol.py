@@ -147,7 +147,7 @@ def test_one_field_can_be_set_by_hand():
     [
         ("real_ofset=first", "real_offset"),
         ("real_offset", "FIELD=VALUE"),
-        ("seed=x", "int.*seed"),
+        ("seed=x", "seed must be an integer"),
         ("real_offset=middle", "real_offset.*random"),
     ],
 )
