@@ -181,10 +181,22 @@ def test_no_function_takes_many_parameters():
                 assert count <= MAX_PARAMETERS or public_api, f"{name}.{node.name}: {count}"
 
 
-def test_tests_import_no_private_names():
+def private(name: str) -> bool:
+    """Whether a part of a dotted name is private."""
+    return any(x.startswith("_") and not x.startswith("__") for x in name.split("."))
+
+
+def test_tests_use_no_private_names():
     for path in (ROOT / "tests").rglob("*.py"):
-        for imported in imported_names(ast.parse(path.read_text(encoding="utf-8"))):
-            if imported.split(".")[0] in PACKAGES:
-                parts = imported.split(".")
-                private = [x for x in parts if x.startswith("_") and not x.startswith("__")]
-                assert not private, f"{path.relative_to(ROOT)} imports {imported}"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        ours = [name for name in imported_names(tree) if name.split(".")[0] in PACKAGES]
+        names = {name.rpartition(".")[2] for name in ours}
+        used = [
+            f"{node.value.id}.{node.attr}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in names
+        ]
+        for name in (*ours, *used):
+            assert not private(name), f"{path.relative_to(ROOT)} uses {name}"

@@ -154,7 +154,7 @@ def verify(
     known = [answer for answer in answers if answer.network == name]
     extractor = build(name, weights, device, resize=known[0].resize if known else None)
     folder = None if data is None else Path(data).expanduser()
-    checks = [_integrity(extractor), *_reproduction(extractor)]
+    checks = [integrity(extractor), *_reproduction(extractor)]
     checks += [_answered(answer, extractor, quick, folder) for answer in known]
     return checks + _remarks(extractor.spec, known)
 
@@ -195,7 +195,7 @@ def _shown(value: float | str | None, style: str = ".7g") -> str:
     return format(value, style)
 
 
-def _integrity(extractor: Extractor) -> Check:
+def integrity(extractor: Extractor) -> Check:
     """Whether the file is a published one, by its content."""
     spec, path = extractor.spec, extractor.weights.path
     own = digest(path)

@@ -122,7 +122,7 @@ def train(task: Task, *, steps: int, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     model = task.network()
-    _normalise_batches(model)
+    normalise_batches(model)
     first = draw_batch(task, "train", range(NUM_SCENES), [0] * NUM_SCENES)
     scene_mean, scene_std = first.scenes.mean(0), first.scenes.std(0)
     scene_head = nn.Linear(NUM_FEATURES, len(scene_mean))
@@ -143,7 +143,7 @@ def train(task: Task, *, steps: int, seed: int) -> nn.Module:
         schedule.step()
         if step % 20 == 0:
             progress.set_postfix(classes=f"{class_loss:.3f}", scene=f"{scene_loss:.3f}")
-    _fold_batch_norms(model.eval())
+    fold_batch_norms(model.eval())
     normalise_features(model, _features(model, task, "train", NUM_NORMALISE))
     return model
 
@@ -170,14 +170,14 @@ def test(task: Task, model: nn.Module) -> tuple[float, float]:
     return right / rows, loss / rows
 
 
-def _normalise_batches(model: nn.Module) -> None:
+def normalise_batches(model: nn.Module) -> None:
     """Batch normalisation after each convolution, for training alone."""
     for place, convolution in enumerate(model.stages):
         norm = nn.BatchNorm3d if isinstance(convolution, nn.Conv3d) else nn.BatchNorm2d
         model.stages[place] = nn.Sequential(convolution, norm(convolution.out_channels))
 
 
-def _fold_batch_norms(model: nn.Module) -> None:
+def fold_batch_norms(model: nn.Module) -> None:
     for place, (convolution, norm) in enumerate(model.stages):
         model.stages[place] = fuse_conv_bn_eval(convolution, norm)
 

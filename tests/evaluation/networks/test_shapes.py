@@ -255,13 +255,13 @@ def test_the_frame_network_does_not_take_the_video_networks_file():
 def test_normalising_and_folding_leave_the_logits_as_they_were():
     torch.manual_seed(0)
     model = ShapesFrameNet()
-    train_shapes._normalise_batches(model)
+    train_shapes.normalise_batches(model)
     clips = torch.from_numpy(shapes_clips("train", range(8), num_frames=4))
     model(clips)  # moves the running moments off their start
     model.eval()
     with torch.no_grad():
         before = model(clips)
-        train_shapes._fold_batch_norms(model)
+        train_shapes.fold_batch_norms(model)
         train_shapes.normalise_features(model, model.features(clips).flatten(0, 1))
         after = model(clips)
         moments = model.features(clips).flatten(0, 1)
