@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from evaluation.features.store import FeatureStore
 from evaluation.protocol.fields import DDOF
 from evaluation.results.record import Result
 from latte.data.errors import InputError
+from latte.data.progress import progress_bar
 
 FRECHET = ("fvd", "fid")  # metrics that the permutation test computes again
 HEXADECIMAL = re.compile(r"[0-9a-f]+")
@@ -153,13 +152,8 @@ class PairTest:
             rows_per_draw=1 if rows[0][0].ndim == 1 else len(rows[0][0]),
             labels=("a", "b"),
         )
-        with tqdm(
-            total=self.permutations,
-            desc=f"{first.model} against {second.model}",
-            disable=not self.progress,
-            file=sys.stderr,
-            mininterval=0.5 if sys.stderr.isatty() else 15.0,
-        ) as bar:
+        label = f"{first.model} against {second.model}"
+        with progress_bar(self.permutations, label, "it", shown=self.progress) as bar:
             test = permutation_test(
                 real,
                 models,

@@ -5,7 +5,6 @@ cannot change a result: they change only which rows are computed when.
 """
 
 import itertools
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from evaluation.features.store import FeatureStore
 from evaluation.networks.extractor import Extractor
@@ -25,6 +23,7 @@ from evaluation.statistics.running import RunningStatistics
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import Preparation, clip_identity, frame_size, load_clip
+from latte.data.progress import progress_bar
 from latte.data.workers import map_in_order
 
 ROWS_AT_ONCE = 1024
@@ -139,15 +138,8 @@ def extract(
     decoded = 0
     if missing:
         total = len(set(keys))
-        with tqdm(
-            total=total,
-            initial=total - len(missing),
-            desc=label,
-            unit="clip",
-            disable=not options.progress,
-            file=sys.stderr,
-            mininterval=0.5 if sys.stderr.isatty() else 15.0,
-        ) as bar:
+        known = total - len(missing)
+        with progress_bar(total, label, "clip", shown=options.progress, initial=known) as bar:
             try:
                 for batch in _batches(missing, preparation, options, broken):
                     _run_networks(batch, networks)

@@ -17,14 +17,15 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from evaluation.networks.probes import OWN
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 from latte.data.errors import InputError
+from latte.data.schema import decode_json
 from latte.data.shapes import CLASS_NAMES, SHAPES
+from latte.data.tensor_files import check_same, read_any
 
 NUM_FEATURES = 64
 NUM_CLASSES = len(CLASS_NAMES)  # of both networks
@@ -127,19 +128,18 @@ def load_network(
     Raises:
         InputError: the file is missing, damaged, or holds another network.
     """
-    metadata, tensors = _read(path)
-    name, version = metadata.get("network", "another network"), metadata.get("version", "?")
+    tensors, header = read_any(path)
+    facts = decode_json(header.get(HEADER_KEY, "{}"), dict[str, str], f"{path}, header")
+    name, version = facts.get("network", "another network"), facts.get("version", "?")
     if (name, version) != (kind.__name__, VERSION):
         raise InputError(
-            f"{path}: holds {name} version {version}, not {kind.__name__} version {VERSION}; make "
-            "it with python -m evaluation.networks.train_shapes"
+            f"{path}: holds {name} version {version}, not {kind.__name__} version {VERSION}: leave "
+            "--weights out to use the bundled ones, or make it with python -m "
+            "evaluation.networks.train_shapes"
         )
     model = kind()
-    try:
-        model.load_state_dict({name: value.float() for name, value in tensors.items()})
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
-        raise InputError(f"{path}: not the weights of {kind.__name__}: {first}") from None
+    check_same(tensors, model.state_dict(), str(path), f"the weights of {kind.__name__}")
+    model.load_state_dict({name: value.float() for name, value in tensors.items()})
     return model.eval().requires_grad_(False)
 
 
@@ -193,19 +193,6 @@ def _contrast_bands(x: Tensor) -> Tensor:
         bands.append(torch.log(contrast.unflatten(0, x.shape[:2]).mean(1) + CONTRAST_FLOOR))
         frames = F.avg_pool2d(frames, 2)
     return torch.stack(bands, dim=1)
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = file.keys()
-            facts = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
-            return facts, {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"{path}: cannot be read as safetensors, which the weights of this network are "
-            f"({error}): leave --weights out to use the bundled ones, or give such a file"
-        ) from None
 
 
 def open_shapes(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:

@@ -30,16 +30,12 @@ def write_figures(figures: Mapping[str, Drawn], folder: Path) -> list[Path]:
     ]
 
 
-def model_figures(
-    similarity: ModelSimilarity, shown: Sequence[str] | None = None
-) -> dict[str, Drawn]:
+def model_figures(similarity: ModelSimilarity) -> dict[str, Drawn]:
     """Matrices and distributions at each timestep, curves over depth and over timestep, by name.
 
-    Args:
-        shown: paths of the sites whose matrices, distributions and curves over timestep are drawn;
-            None: `shown_sites`.
+    Matrices, distributions and curves over timestep are drawn of the `shown_sites`.
     """
-    paths = shown_sites(similarity) if shown is None else shown
+    paths = shown_sites(similarity)
     figures: dict[str, Drawn] = {}
     for step in similarity.timesteps:
         at = f"timestep {step}"

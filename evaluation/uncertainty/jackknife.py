@@ -138,7 +138,7 @@ def random_groups(num_draws: int, groups: int, seed: int, number: int) -> list[A
 def jackknife_interval(
     value: float,
     left_out: list[Array],
-    level: float,
+    level: float = 0.95,
     floor: float = -np.inf,
     ceiling: float = np.inf,
 ) -> Interval:

@@ -20,7 +20,6 @@ def jackknife_mmd(
     value: float,
     unbiased: bool = True,
     scale: float = 1.0,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
     """Interval of a squared MMD (KID, KVD, JEDi), centred on the measured value.
@@ -59,7 +58,7 @@ def jackknife_mmd(
         scale * np.sqrt(used.sum() / len(rows)) * estimates
         for rows, used, estimates in ((pair.x, n, without_x), (pair.y, m, without_y))
     ]
-    return jackknife_interval(value, left_out, level, floor=-np.inf if unbiased else 0.0)
+    return jackknife_interval(value, left_out, floor=-np.inf if unbiased else 0.0)
 
 
 def _without(sums: Array) -> Array:

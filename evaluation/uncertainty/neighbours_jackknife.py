@@ -18,17 +18,17 @@ GROUPS = 20  # groups of each set
 
 
 def jackknife_precision_recall(
-    real: ArrayLike, fake: ArrayLike, k: int = 3, *, level: float = 0.95, seed: int = 0
+    real: ArrayLike, fake: ArrayLike, k: int = 3, *, seed: int = 0
 ) -> tuple[Interval, Interval]:
     """Intervals of `evaluation.metrics.precision_recall`, centred on the measured values."""
-    return _intervals(_precision_recall, (1.0, 1.0), real, fake, k, level, seed)
+    return _intervals(_precision_recall, (1.0, 1.0), real, fake, k, seed)
 
 
 def jackknife_density_coverage(
-    real: ArrayLike, fake: ArrayLike, k: int = 5, *, level: float = 0.95, seed: int = 0
+    real: ArrayLike, fake: ArrayLike, k: int = 5, *, seed: int = 0
 ) -> tuple[Interval, Interval]:
     """Intervals of `evaluation.metrics.density_coverage`, centred on the measured values."""
-    return _intervals(_density_coverage, (np.inf, 1.0), real, fake, k, level, seed)
+    return _intervals(_density_coverage, (np.inf, 1.0), real, fake, k, seed)
 
 
 def _intervals(
@@ -37,7 +37,6 @@ def _intervals(
     real: ArrayLike,
     fake: ArrayLike,
     k: int,
-    level: float,
     seed: int,
 ) -> tuple[Interval, Interval]:
     """Both intervals, each group of each set left out once.
@@ -66,7 +65,7 @@ def _intervals(
         left_out.append(values + shrink * (estimates - values))
     first, second = (
         jackknife_interval(
-            float(values[i]), [table[:, i] for table in left_out], level, floor=0.0, ceiling=ceiling
+            float(values[i]), [table[:, i] for table in left_out], floor=0.0, ceiling=ceiling
         )
         for i, ceiling in enumerate(ceilings)
     )

@@ -1,14 +1,12 @@
 """From a checkpoint and real clips to a result: how alike frames are in a model's hidden states."""
 
 import logging
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from tqdm import tqdm
 
 from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import ExtractionOptions
@@ -24,6 +22,7 @@ from evaluation.similarity.hidden_states.noised import check_timesteps
 from evaluation.similarity.means import LEVEL, MIN_CLIPS
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import frame_size, load_clip
+from latte.data.progress import progress_bar
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import Video, VideoSet
 from latte.data.workers import map_in_order
@@ -87,14 +86,8 @@ def measure_hidden_states(
         seed=protocol.seed,
         intervals=request.intervals,
     )
-    with tqdm(
-        total=len(measured.clips),
-        desc="hidden states",
-        unit="clip",
-        disable=not options.progress,
-        file=sys.stderr,
-        mininterval=0.5 if sys.stderr.isatty() else 15.0,
-    ) as bar:
+    count = len(measured.clips)
+    with progress_bar(count, "hidden states", "clip", shown=options.progress) as bar:
         similarity = opened.measure(
             _decoded(planned, options),
             probe,
