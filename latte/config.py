@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from latte.data.errors import InputError, nearest
-from latte.data.schema import Count, Positive, check_fields
+from latte.data.schema import Checked, Count, Positive
 
 Variant = Literal[1, 2, 3, 4]
 PatchEmbedding = Literal["uniform", "compression"]
@@ -20,7 +20,7 @@ _WEIGHT_PER_BLOCK: Mapping[int, int] = MappingProxyType({1: 18, 2: 18, 3: 22, 4:
 
 
 @dataclass(frozen=True)
-class LatteConfig:
+class LatteConfig(Checked):
     """One network of arXiv:2401.03048, section 3. Sizes are those of the latents it works on."""
 
     input_size: Count  # height and width of the latents (of the frames, for a pixel model)
@@ -44,7 +44,7 @@ class LatteConfig:
     temporal_attention: bool = True  # False: an image model, DiT: one frame, all blocks over space
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         if self.mlp_ratio * self.hidden_size < 1:
             raise InputError(f"mlp_ratio = {self.mlp_ratio}: leaves the MLP no channel")
         self._check_divisions()
@@ -66,18 +66,18 @@ class LatteConfig:
             )
         if self.variant == 4 and self.num_heads % 2:
             raise InputError(
-                f"num_heads {self.num_heads}: variant 4 splits the heads in halves; give an even "
-                "number"
+                f"num_heads {self.num_heads}: variant 4 splits the heads in halves, so give "
+                "an even number"
             )
         if self.temporal_position == "rotary" and self.head_size % 2:
             raise InputError(
                 f"hidden_size {self.hidden_size} over {self.num_heads} heads: rotary positions "
-                "turn pairs of channels; give heads of even size"
+                "turn pairs of channels, so give heads of even size"
             )
         if self.variant in (1, 2) and self.depth % 2:
             raise InputError(
                 f"depth {self.depth}: variant {self.variant} has as many temporal as spatial "
-                "blocks; give an even number"
+                "blocks, so give an even number"
             )
         if self.patch_embedding == "compression" and self.num_frames % self.tube_size:
             raise InputError(

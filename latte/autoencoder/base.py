@@ -88,7 +88,7 @@ def to_uint8(frames: Tensor) -> np.ndarray:
     if not values.isfinite().all():
         raise InputError(
             "the frames to be written are not finite: the model has diverged, or its arithmetic "
-            "overflowed; use a checkpoint of an earlier step, or fp32"
+            "overflowed: use a checkpoint of an earlier step, or fp32"
         )
     levels = ((values * 0.5 + 0.5) * 255 + 0.5).clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(levels.movedim(-3, -1).cpu().numpy())

@@ -23,7 +23,6 @@ def open_autoencoder(
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
-    slice_frames: int = 8,
 ) -> Autoencoder:
     """The autoencoder of this name, ready to use.
 
@@ -35,23 +34,18 @@ def open_autoencoder(
             in it where there is one ("maxin-cn/Latte/vae"); default `DEFAULT_VAE`.
         device: where the VAE works, and where its results are.
         dtype: what the VAE computes in: float32, float16 or bfloat16.
-        slice_frames: frames that the VAE sees at a time on a GPU; always one on the CPU, where the
-            number would change the last bits, as it does on a GPU; the number of clips in a batch
-            never does.
 
     Raises:
         InputError: an unknown name, diffusers is missing, or there is no usable VAE at `path`.
     """
     if name == "identity":
         if path is not None:
-            raise InputError(f"autoencoder identity: has no weights, but {path} is given; omit it")
+            raise InputError(f"autoencoder identity: has no weights, but {path} is given: omit it")
         return IdentityAutoencoder()
     if name == "patches":
         return load_patches(None if path is None else Path(path), device=device)
     if name != "sd-vae":
         raise InputError(f"no autoencoder is called {name!r}: {nearest(name, AUTOENCODERS)}")
-    if slice_frames < 1:
-        raise InputError(f"slice_frames = {slice_frames}: give a number of frames of at least 1")
     model, encoder, decoder = load_vae(DEFAULT_VAE if path is None else path)
     device = torch.device(device)
     return StableDiffusionVAE(
@@ -59,7 +53,6 @@ def open_autoencoder(
         model=nn.Module.to(model, device, dtype),
         device=device,
         dtype=dtype,
-        slice_frames=slice_frames,
         encoder_digest=encoder,
         decoder_digest=decoder,
     )

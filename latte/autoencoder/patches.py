@@ -94,7 +94,7 @@ def fit_patches(clips: Iterable[np.ndarray], *, patch_size: int, channels: int) 
         if clip.shape[1] % patch_size or clip.shape[2] % patch_size:
             raise InputError(
                 f"frames of {clip.shape[2]}×{clip.shape[1]} are not made of patches of "
-                f"{patch_size}×{patch_size}; choose another --patch-size"
+                f"{patch_size}×{patch_size}: choose another --patch-size"
             )
         frames = torch.from_numpy(clip).permute(0, 3, 1, 2).double() / 127.5 - 1
         patches = F.pixel_unshuffle(frames, patch_size).movedim(1, -1).reshape(-1, size).numpy()
@@ -102,7 +102,7 @@ def fit_patches(clips: Iterable[np.ndarray], *, patch_size: int, channels: int) 
         total += patches.sum(axis=0)
         squares += patches.T @ patches
     if count < 2:
-        raise InputError("no clips to find components of; give at least one")
+        raise InputError("no clips to find components of: give at least one")
     mean = total / count
     variances, vectors = np.linalg.eigh(squares / count - np.outer(mean, mean))
     components = vectors[:, ::-1][:, :channels].T
@@ -138,11 +138,11 @@ def load_patches(
         path = Path(str(files("latte") / "assets" / "shapes_patches.safetensors"))
     tensors, metadata = read_safetensors(path) if is_safetensors(path) else ({}, {})
     if metadata.get("format") != FORMAT or tensors.keys() != {"components", "mean", "spread"}:
-        raise InputError(f"{path}: not an autoencoder of patches; make one with `latte patches`")
+        raise InputError(f"{path}: not an autoencoder of patches: make one with `latte patches`")
     components, mean, spread = (tensors[name] for name in ("components", "mean", "spread"))
     fits = components.shape == (len(spread), len(mean))
     if not fits or not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise InputError(f"{path}: is damaged; make it again with `latte patches`")
+        raise InputError(f"{path}: is damaged: make it again with `latte patches`")
     return PatchAutoencoder(
         components=components.to(device), mean=mean.to(device), spread=spread.to(device)
     )

@@ -12,6 +12,10 @@ from torch import Tensor
 from latte.autoencoder.base import Autoencoder
 from latte.data.errors import InputError
 
+# Frames that the VAE sees at a time on a GPU; one on the CPU. The number changes the last bits, the
+# number of clips in a batch never does.
+SLICE_FRAMES = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class StableDiffusionVAE(Autoencoder):
@@ -24,7 +28,6 @@ class StableDiffusionVAE(Autoencoder):
     model: Any  # diffusers.AutoencoderKL, on the device and in the dtype
     device: torch.device
     dtype: torch.dtype
-    slice_frames: int
     encoder_digest: str  # hash of the encoder's weights
     decoder_digest: str
     name: str = "sd-vae"
@@ -65,7 +68,7 @@ class StableDiffusionVAE(Autoencoder):
         if height % self.factor or width % self.factor:
             raise InputError(
                 f"frames of {width}×{height} pixels: the autoencoder makes one latent of "
-                f"{self.factor}×{self.factor}; give a size that is a multiple of {self.factor}"
+                f"{self.factor}×{self.factor}: give a size that is a multiple of {self.factor}"
             )
         return self._frame_by_frame(self._moments, clips)
 
@@ -90,7 +93,7 @@ class StableDiffusionVAE(Autoencoder):
         def run(frames: Tensor) -> Tensor:
             return function(frames.to(self.device, self.dtype)).float()
 
-        size = 1 if self.device.type == "cpu" else self.slice_frames
+        size = 1 if self.device.type == "cpu" else SLICE_FRAMES
         # A caller's autocast must not change what `dtype` says.
         with torch.autocast(self.device.type, enabled=False):
             return in_slices(run, clips.flatten(0, 1), size).unflatten(0, clips.shape[:2])

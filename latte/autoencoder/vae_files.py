@@ -53,7 +53,7 @@ def load_vae(path: str | Path) -> tuple[Any, str, str]:
             model = network.from_config(config)
     except _UNFIT as error:
         raise InputError(
-            f"{folder / 'config.json'}: no VAE can be made of it ({first_line(error)}); {_ADVICE}"
+            f"{folder / 'config.json'}: no VAE can be made of it ({first_line(error)}): {_ADVICE}"
         ) from None
     _check_config(folder / "config.json", model.config)
     check_same(state, model.state_dict(), str(folder), "what config.json in it says")
@@ -68,7 +68,7 @@ def _autoencoder_class() -> Any:
         from diffusers import AutoencoderKL
     except ImportError:
         raise InputError(
-            "autoencoder sd-vae: needs diffusers; pip install 'latte-eval[sd]'"
+            "autoencoder sd-vae: needs diffusers, from pip install 'latte-eval[sd]'"
         ) from None
     return AutoencoderKL
 
@@ -79,12 +79,12 @@ def _vae_folder(path: str | Path) -> Path:
     if not folder.exists():
         # A name that says it is a path is not looked for on the hub.
         if isinstance(path, Path) or not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)+", path):
-            raise InputError(f"{path}: no such folder; {_ADVICE}")
+            raise InputError(f"{path}: no such folder: {_ADVICE}")
         folder = _fetch(path)
     for candidate in (folder, folder / "vae"):
         if (candidate / "config.json").is_file():
             return candidate
-    raise InputError(f"{path}: no config.json in it, nor in a folder vae in it; {_ADVICE}")
+    raise InputError(f"{path}: no config.json in it, nor in a folder vae in it: {_ADVICE}")
 
 
 def _fetch(name: str) -> Path:
@@ -104,7 +104,7 @@ def _fetch(name: str) -> Path:
     except (OSError, ValueError) as error:
         answer = f"does not give it ({' '.join(str(error).split()).partition('. ')[0]})"
     raise InputError(
-        f"{name}: no such folder here, and the Hugging Face hub {answer}; give the folder of a VAE"
+        f"{name}: no such folder here, and the Hugging Face hub {answer}: give the folder of a VAE"
     )
 
 
@@ -113,10 +113,10 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); {_ADVICE}") from None
+        raise InputError(f"{path}: cannot be read ({error}): {_ADVICE}") from None
     kind = config.get("_class_name") if isinstance(config, dict) else None
     if kind != "AutoencoderKL":
-        raise InputError(f"{path}: is of {kind or 'no known class'}, not AutoencoderKL; {_ADVICE}")
+        raise InputError(f"{path}: is of {kind or 'no known class'}, not AutoencoderKL: {_ADVICE}")
     return dict(config)
 
 
@@ -124,18 +124,18 @@ def _check_config(path: Path, config: Any) -> None:
     if (config.in_channels, config.out_channels) != (3, 3):
         raise InputError(
             f"{path}: makes {config.out_channels} channels of {config.in_channels}, but frames "
-            f"have 3; {_ADVICE}"
+            f"have 3: {_ADVICE}"
         )
     scale = config.scaling_factor
     if not isinstance(scale, int | float) or not scale > 0:
-        raise InputError(f"{path}: scaling_factor {scale!r} is not a number above 0; {_ADVICE}")
+        raise InputError(f"{path}: scaling_factor {scale!r} is not a number above 0: {_ADVICE}")
 
 
 def _tensors(folder: Path) -> dict[str, Tensor]:
     """The weights, float32, under the names of today's diffusers."""
     path = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
     if path is None:
-        raise InputError(f"{folder}: none of {', '.join(WEIGHT_FILES)} is in it; {_ADVICE}")
+        raise InputError(f"{folder}: none of {', '.join(WEIGHT_FILES)} is in it: {_ADVICE}")
     state = state_dict_in(read_any(path)[0], str(path))
     return {_renamed(name): tensor for name, tensor in state.items()}
 

@@ -12,7 +12,7 @@ def _safetensors(target: Path) -> Path:
     if target.suffix != ".safetensors":
         raise InputError(f"{target}: give a name that ends in .safetensors")
     if target.is_dir():
-        raise InputError(f"{target}: is a folder; give the name of a file")
+        raise InputError(f"{target}: is a folder: give the name of a file")
     return target
 
 

@@ -22,7 +22,7 @@ def train(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="TABLE.FIELD=VALUE", help="Change a field; repeatable."),
+        typer.Option("--set", metavar="TABLE.FIELD=VALUE", help="Change a field (repeatable)."),
     ] = None,
     data_root: DataRoot = Path("data"),
     device: Device = "auto",
@@ -34,8 +34,8 @@ def train(
         str | None,
         typer.Option(
             metavar="MODULE:FUNCTION",
-            help="Function to call with the averaged network every output.evaluate_every steps; "
-            "the log gets its numbers, as from benchmarks.shapes.training_fvd:fvd.",
+            help="Function to call with the averaged network every output.evaluate_every steps, "
+            "whose numbers go into the log, as those of benchmarks.shapes.training_fvd:fvd.",
         ),
     ] = None,
     list_configs: Annotated[

@@ -94,19 +94,19 @@ def _open_rows(path: Path, size: int, modified: int) -> _Rows:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, SafetensorError) as error:
         if isinstance(error, OSError) and error.strerror:
-            raise InputError(f"{path}: {error.strerror.lower()}; check the file") from error
+            raise InputError(f"{path}: {error.strerror.lower()}: check the file") from error
         raise InputError(
-            f"{path}: not a readable {path.suffix} file ({error or 'it ends too early'}); write it "
+            f"{path}: not a readable {path.suffix} file ({error or 'it ends too early'}): write it "
             "again"
         ) from error
     if dtype != "uint8" or len(shape) != 5 or shape[-1] != 3 or 0 in shape:
-        raise InputError(f"{path}: holds {dtype} {shape}, not {_SHAPE}; {_fix(dtype, shape)}")
+        raise InputError(f"{path}: holds {dtype} {shape}, not {_SHAPE}: {_fix(dtype, shape)}")
     return _Rows(source, shape)
 
 
 def _open_npy(path: Path) -> tuple[Any, str, tuple[int, ...]]:
     if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty; write it again")
+        raise InputError(f"{path}: the file is empty: write it again")
     with path.open("rb") as file:
         _refuse_objects(path, _npy_header(file)[2])
     array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -160,7 +160,7 @@ def _refuse_objects(path: Path, dtype: np.dtype) -> None:
     if dtype.hasobject:
         raise InputError(
             f"{path}: holds pickled Python objects, which are not loaded because they can run "
-            f"code; save one array, {_SHAPE}"
+            f"code: save one array, {_SHAPE}"
         )
 
 
@@ -172,7 +172,7 @@ def _pick(path: Path, keys: list[str]) -> str:
             return key
     names = ", ".join(sorted(keys)[:5]) or "none"
     raise InputError(
-        f"{path}: has {len(keys)} arrays ({names}), none called {' or '.join(_LIKELY_KEYS)}; save "
+        f"{path}: has {len(keys)} arrays ({names}), none called {' or '.join(_LIKELY_KEYS)}: save "
         "the videos as `videos`"
     )
 

@@ -8,6 +8,7 @@ video; and it does not depend on the order in which videos are looked at.
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, tee
 from typing import Literal
 
 from latte.data.errors import SKIP, BrokenVideoError, InputError
@@ -231,11 +232,8 @@ def _among_all(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) 
 
 
 def _then_mirrored(clips: Iterable[Clip]) -> Iterator[Clip]:
-    taken = []
-    for clip in clips:
-        taken.append(clip)
-        yield clip
-    yield from (replace(clip, mirrored=True) for clip in taken)
+    as_they_are, again = tee(clips)
+    return chain(as_they_are, (replace(clip, mirrored=True) for clip in again))
 
 
 def _take(clips: Iterable[Clip], selection: Selection) -> list[Clip]:
@@ -286,6 +284,6 @@ def _nothing_left(
         reasons.append(f"{len(broken)} broken ({broken[0]}" + (", …)" if broken[1:] else ")"))
     return (
         f"{videos.root}: none of its {len(videos.videos)} videos can be used: "
-        f"{'; '.join(reasons) or 'it has no videos'}; give videos of at least "
+        f"{' and '.join(reasons) or 'it has no videos'}, so give videos of at least "
         f"{selection.min_frames} frames"
     )

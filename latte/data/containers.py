@@ -68,7 +68,7 @@ def scan(path: Path) -> Stream:
         raise BrokenVideoError(f"{path}: no frame can be found in the file", "copy it again")
     if not nearly_all(len(packets), claimed):
         raise BrokenVideoError(
-            f"{path}: the file says {claimed} frames but holds {len(packets)}: it is damaged",
+            f"{path}: the file says {claimed} frames but holds {len(packets)}, so it is damaged",
             "copy or download it again",
         )
     times: tuple[int, ...] = ()

@@ -14,11 +14,10 @@ from latte.data.layouts import (
     find_split,
     find_whole,
     open_splits,
-    open_whole,
     ucf_list,
     with_short_names,
 )
-from latte.data.sources import Video, VideoSet
+from latte.data.sources import Video, VideoSet, open_video_set
 
 _UCF_NAME = re.compile(r"v_(\w+?)_g\d+_c\d+")
 
@@ -201,7 +200,7 @@ def dataset(name: str) -> Dataset:
         InputError: unknown; the message has the nearest names.
     """
     if name not in DATASETS:
-        raise InputError(f'no data set "{name}"; {nearest(name, list(DATASETS))}')
+        raise InputError(f'no data set "{name}": {nearest(name, list(DATASETS))}')
     return DATASETS[name]
 
 
@@ -221,7 +220,7 @@ def open_dataset(name: str, *, data_root: Path, split: str | None = None) -> Vid
     for part in parts:
         if part not in allowed or parts.count(part) > 1:
             raise InputError(
-                f'{name}: no split "{part}"; choose {", ".join(allowed)}, or several with +'
+                f'{name}: no split "{part}": choose {", ".join(allowed)}, or several with +'
             )
     if known.layout is None:
         from latte.data.shapes import shapes_video_set
@@ -231,7 +230,7 @@ def open_dataset(name: str, *, data_root: Path, split: str | None = None) -> Vid
     if root is None:
         looked = ", ".join(str(path) for path in candidate_roots(known.layout, data_root))
         raise InputError(
-            f"{name}: not found, looked for {looked}; give --data-root or $LATTE_DATA, the folder "
+            f"{name}: not found, looked for {looked}: give --data-root or $LATTE_DATA, the folder "
             f"that holds it. Layout: {known.layouts}. Get it: {known.how_to_get}"
         )
     return _open_at(known, known.layout, root, parts)
@@ -310,12 +309,13 @@ def _open_at(known: Dataset, layout: Layout, root: Path, parts: list[str]) -> Vi
     missing = next(part for part, folder in folders if folder is None)
     has_splits = any(find_split(layout, root, split) for split in known.splits)
     whole = None if has_splits else find_whole(layout, root)
-    if whole is not None and known.name == UCF101.name:
-        return _ucf_part(with_short_names(open_whole(name, whole), _UCF_NAME), root, parts)
-    if whole is not None and parts == [known.fvd_split]:
-        return open_whole(name, whole)
+    if whole is not None and (known.name == UCF101.name or parts == [known.fvd_split]):
+        videos = replace(open_video_set(whole), name=name)
+        if known.name == UCF101.name:
+            return _ucf_part(with_short_names(videos, _UCF_NAME), root, parts)
+        return videos
     raise InputError(
-        f"{known.name}: no split {missing} in {root}; the layouts it may have: {known.layouts}"
+        f"{known.name}: no split {missing} in {root}, whose layouts may be: {known.layouts}"
     )
 
 
@@ -334,7 +334,7 @@ def _ucf_part(videos: VideoSet, root: Path, parts: list[str]) -> VideoSet:
     if not listed_videos:
         raise InputError(
             f"{videos.root}: none of its {len(videos.videos)} videos is on UCF101's list of "
-            f"{'+'.join(parts)}; keep the names v_<class>_g01_c01"
+            f"{'+'.join(parts)}: keep the names v_<class>_g01_c01"
         )
     return replace(videos, videos=listed_videos)
 

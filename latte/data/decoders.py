@@ -39,11 +39,11 @@ def chosen_decoder() -> str:
         return "decord" if installed else "pyav"
     if wanted not in NAMES:
         raise InputError(
-            f"LATTE_DECODER={wanted}: unknown decoder; set it to decord or pyav, or unset it"
+            f"LATTE_DECODER={wanted}: unknown decoder: set it to decord or pyav, or unset it"
         )
     if wanted == "decord" and not installed:
         raise InputError(
-            "LATTE_DECODER=decord: decord is not installed; `pip install decord`, or unset it to "
+            "LATTE_DECODER=decord: decord is not installed: `pip install decord`, or unset it to "
             "decode with PyAV"
         )
     return wanted

@@ -38,7 +38,7 @@ class BrokenVideoError(InputError):
         self.advice = advice
 
     def __str__(self) -> str:
-        return f"{self.problem}; {self.advice}" if self.advice else self.problem
+        return f"{self.problem}: {self.advice}" if self.advice else self.problem
 
 
 class LostProcessError(BrokenVideoError):

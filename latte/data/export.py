@@ -28,16 +28,16 @@ def export_videos(
             something else.
     """
     if file_format not in FORMATS:
-        raise InputError(f'no format "{file_format}"; choose {", ".join(FORMATS)}')
+        raise InputError(f'no format "{file_format}": choose {", ".join(FORMATS)}')
     if (file_format == "npy") != (target.suffix == ".npy"):
         raise InputError(
-            f"{target}: npy writes one file, which ends in .npy; the other formats write a folder"
+            f"{target}: npy writes one file that ends in .npy, other formats write a folder"
         )
     names = [_file_name(video, file_format) for video in videos.videos]
-    if file_format == "npy":
-        _prepare_file(target)
-    else:
+    if file_format != "npy":
         _prepare_folder(target, names)
+    elif target.is_dir():
+        raise InputError(f"{target}: is a folder, but npy writes one file: choose another name")
     with tqdm(videos.videos, desc=str(target), unit="video", disable=not progress) as bar:
         if file_format == "npy":
             _write_array(bar, len(names), target)
@@ -73,28 +73,22 @@ def _write_array(videos: "tqdm[Video]", count: int, target: Path) -> None:
                 np.lib.format.write_array_header_1_0(file, header)
             if clip.shape != shape:
                 raise InputError(
-                    f"{target}: {video.name} is {clip.shape}, the videos before it {shape}; an "
+                    f"{target}: {video.name} is {clip.shape}, the videos before it {shape}: an "
                     "array has one shape: choose mkv or png"
                 )
             file.write(np.ascontiguousarray(clip).data)
 
 
-def _prepare_file(target: Path) -> None:
-    if target.is_dir():
-        raise InputError(f"{target}: is a folder, but npy writes one file; choose another name")
-    target.parent.mkdir(parents=True, exist_ok=True)
-
-
 def _prepare_folder(target: Path, names: list[str]) -> None:
     """Make the folder; refuse one in which other videos would be measured with these."""
     if target.exists() and not target.is_dir():
-        raise InputError(f"{target}: is a file, but a folder is to be written; choose another name")
+        raise InputError(f"{target}: is a file, but a folder is to be written: choose another name")
     target.mkdir(parents=True, exist_ok=True)
     entries = {entry.name for entry in target.iterdir() if not entry.name.startswith(".")}
     others = sorted(entries - set(names))
     if others:
         raise InputError(
-            f"{target}: already holds {others[0]}, which is none of these videos; choose an empty "
+            f"{target}: already holds {others[0]}, which is none of these videos: choose an empty "
             "or new folder"
         )
 

@@ -94,11 +94,6 @@ def _renamed(video: Any, name: str) -> Video:
     return replace(video, name=name)
 
 
-def open_whole(name: str, folder: Path) -> VideoSet:
-    """All videos of a data set that has no split folders."""
-    return replace(open_video_set(folder), name=name)
-
-
 def ucf_list(root: Path, split: str, number: int) -> set[str]:
     """Names (`v_archery_g08_c01`) in UCF101's own list of a split.
 
@@ -122,6 +117,6 @@ def ucf_list(root: Path, split: str, number: int) -> set[str]:
             return {Path(line.split()[0]).stem.lower() for line in lines if line.strip()}
     raise InputError(
         f"{root}: the split {split} needs {split}list{number:02d}.txt, looked for in "
-        f"{', '.join(str(place) for place in places[:2])} and beside it; unpack UCF101's "
+        f"{', '.join(str(place) for place in places[:2])} and beside it: unpack UCF101's "
         "ucfTrainTestlist there, or take --set split=train+test"
     )

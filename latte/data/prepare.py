@@ -34,7 +34,6 @@ _TIMEOUT = 6 * 3600.0  # seconds for one video, which may be hours long
 class PrepareReport:
     """Result of a preparation."""
 
-    source: str
     target: str
     made: int  # videos prepared now
     kept: int  # videos that an earlier run had finished
@@ -112,7 +111,6 @@ def prepare_folder(
             with suppress(OSError):  # it is not empty
                 target.rmdir()
     return PrepareReport(
-        source=str(source),
         target=str(target),
         made=len(tasks) - len(broken),
         kept=len(videos) - len(tasks),
@@ -139,18 +137,16 @@ def _run(tasks: list[_Task], workers: int, progress: bool, skip_broken: bool) ->
     return broken
 
 
-def _prepare(task: _Task) -> int:
-    """Prepare one video, one frame in memory at a time; the number of its frames."""
+def _prepare(task: _Task) -> None:
+    """Prepare one video, one frame in memory at a time."""
     try:
         task.partial.mkdir(parents=True)
-        count = 0
-        for frame in _all_frames(task.video):
+        for index, frame in enumerate(_all_frames(task.video)):
             square = RECIPES[task.record.recipe](frame[None], task.record.size)[0]
             content = encode_image(square, task.record.format)
-            file = task.partial / f"{count:06d}.{task.record.format}"
+            file = task.partial / f"{index:06d}.{task.record.format}"
             with named(file):
                 file.write_bytes(content)
-            count += 1
         _mark(task.target, task.record)
         task.folder.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -159,7 +155,6 @@ def _prepare(task: _Task) -> int:
             if not task.folder.is_dir():
                 raise
             # Another run into this target was quicker, and made the same.
-        return count
     finally:
         shutil.rmtree(task.partial, ignore_errors=True)
 
@@ -175,9 +170,9 @@ def _all_frames(video: Video) -> Iterator[np.ndarray]:
 
 def _record(recipe: str, size: int, image_format: str) -> PreparedRecord:
     if recipe not in RECIPES:
-        raise InputError(f'no recipe "{recipe}"; {nearest(recipe, list(RECIPES))}')
+        raise InputError(f'no recipe "{recipe}": {nearest(recipe, list(RECIPES))}')
     if image_format not in FORMATS:
-        raise InputError(f'no format "{image_format}"; choose {" or ".join(FORMATS)}')
+        raise InputError(f'no format "{image_format}": choose {" or ".join(FORMATS)}')
     if size < 1:
         raise InputError(f"size {size}: frames have at least one pixel")
     decoder = decoder_version()
@@ -187,12 +182,12 @@ def _record(recipe: str, size: int, image_format: str) -> PreparedRecord:
 def _folders(source: Path, target: Path, videos: tuple[Video, ...]) -> list[Path]:
     """The folder of each video, after making sure that no two share one."""
     if target.resolve() == source.resolve():
-        raise InputError(f"{target}: the source and the target are the same folder; choose another")
+        raise InputError(f"{target}: the source and the target are the same folder: choose another")
     names = [video.name.replace("#", "_") for video in videos]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(
-            f"{source}: two videos would both become {twice[0]} (# is written as _); rename one"
+            f"{source}: two videos would both become {twice[0]} (# is written as _): rename one"
         )
     return [target / name for name in names]
 
@@ -200,18 +195,18 @@ def _folders(source: Path, target: Path, videos: tuple[Video, ...]) -> list[Path
 def _check_target(target: Path, record: PreparedRecord) -> None:
     """Refuse a target that was made with other settings, or holds something else."""
     if target.exists() and not target.is_dir():
-        raise InputError(f"{target}: is a file; choose a folder to prepare into")
+        raise InputError(f"{target}: is a file: choose a folder to prepare into")
     before = PreparedRecord.read(target)
     if before is not None:
         for name, value in asdict(record).items():
             if getattr(before, name) != value:
                 raise InputError(
-                    f"{target}: was begun with {name} {getattr(before, name)}, not {value}; choose "
+                    f"{target}: was begun with {name} {getattr(before, name)}, not {value}: choose "
                     "another folder, or delete this one"
                 )
     elif target.exists() and any(not entry.name.startswith(".") for entry in target.iterdir()):
         raise InputError(
-            f"{target}: is not empty and was not begun by `prepare`; choose another folder"
+            f"{target}: is not empty and was not begun by `prepare`: choose another folder"
         )
 
 

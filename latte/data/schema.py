@@ -86,6 +86,13 @@ def check_fields(record: Any) -> None:
             raise InputError(f"{name} = {value!r}: {_message(error)}") from error
 
 
+class Checked:
+    """A dataclass whose values are held against its annotations whenever one is made."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
 @cache
 def _layout(kind: Any) -> inspect.Type:
     return inspect.type_info(kind)

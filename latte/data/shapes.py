@@ -173,7 +173,7 @@ def shapes_video_set(
     parts = split.split("+")
     unknown = [part for part in parts if part not in SPLITS]
     if unknown or len(set(parts)) != len(parts):
-        raise InputError(f'shapes: no split "{split}"; choose train, test or train+test')
+        raise InputError(f'shapes: no split "{split}": choose train, test or train+test')
     if size < 8 or num_frames < 1 or start < 0 or (num_videos is not None and num_videos < 1):
         raise InputError(
             f"shapes: size {size}, {num_frames} frames, {num_videos} videos from {start}: "

@@ -112,7 +112,7 @@ def open_video_set(path: Path) -> VideoSet:
         InputError: nothing there, no video in it, or kinds that do not belong together.
     """
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder; check the path")
+        raise InputError(f"{path}: no such file or folder: check the path")
     videos: Sequence[Video]
     if path.is_dir():
         videos = _videos_in_folder(path)
@@ -122,7 +122,7 @@ def open_video_set(path: Path) -> VideoSet:
         videos = [FileVideo(name=path.stem, path=path)]
     else:
         raise InputError(
-            f"{path}: not a set of videos; give a folder of videos ({_listing(VIDEO_SUFFIXES)}), "
+            f"{path}: not a set of videos: give a folder of videos ({_listing(VIDEO_SUFFIXES)}), "
             f"a folder of frame folders ({_listing(FRAME_SUFFIXES)}), or an array "
             f"({_listing(ARRAY_SUFFIXES)})"
         )
@@ -191,7 +191,7 @@ def _videos_in_folder(path: Path) -> list[Video]:
     top = _Folder.look(path)
     if top.images:
         raise InputError(
-            f"{path}: holds {top.images} images directly; give the folder above it (each folder in "
+            f"{path}: holds {top.images} images directly: give the folder above it (each folder in "
             "it is one video), or put the frames of each video into a folder of its own"
         )
     files: list[Path] = list(top.videos)
@@ -205,12 +205,12 @@ def _videos_in_folder(path: Path) -> list[Video]:
     if files and frames:
         raise InputError(
             f"{path}: holds both video files ({_inside(path, files[0])}) and frame folders "
-            f"({_inside(path, frames[0])}); give a folder with one kind"
+            f"({_inside(path, frames[0])}): give a folder with one kind"
         )
     if not files and not frames:
         content = top.describe()
         what = f"no videos in it, but {content}" if content else "it is empty"
-        raise InputError(f"{path}: {what}; {_advice(top)}")
+        raise InputError(f"{path}: {what}: {_advice(top)}")
     if frames:
         return [FrameFolder(name=_inside(path, folder), path=folder) for folder in frames]
     return [

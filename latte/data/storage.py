@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Mapping
-from functools import partial
 from importlib.metadata import version
 from types import MappingProxyType
 
@@ -31,8 +30,8 @@ def mp4_round_trip(clip: np.ndarray, name: str = "a clip") -> np.ndarray:
     height, width = clip.shape[1:3]
     if height % 2 or width % 2:
         raise InputError(
-            f"{name}: storage mp4 needs even sides, not {width}×{height}: choose another size, or "
-            "--set storage=lossless"
+            f"{name}: storage mp4 needs even sides, not {width}×{height}, so choose another size "
+            "or --set storage=lossless"
         )
     content = io.BytesIO()
     with av.open(content, "w", format="mp4", options={"fflags": "bitexact"}) as container:
@@ -54,14 +53,10 @@ def encoder_version() -> str:
     return f"pyav {version('av')}"
 
 
-def _jpeg(clip: np.ndarray, name: str, *, quality: int) -> np.ndarray:
-    return jpeg_round_trip(clip, quality)
-
-
 STORAGES: Mapping[str, Storage] = MappingProxyType(
     {
-        "jpeg-75": partial(_jpeg, quality=75),
-        "jpeg-95": partial(_jpeg, quality=95),
+        "jpeg-75": lambda clip, name: jpeg_round_trip(clip, 75),
+        "jpeg-95": lambda clip, name: jpeg_round_trip(clip, 95),
         "mp4": mp4_round_trip,
     }
 )

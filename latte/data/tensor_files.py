@@ -34,7 +34,7 @@ def is_safetensors(path: Path) -> bool:
     if not path.exists():
         raise InputError(f"{path}: there is no such file")
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the file of weights itself")
+        raise InputError(f"{path}: is a folder: give the file of weights itself")
     with path.open("rb") as file:
         head = file.read(512)
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < _LONGEST_HEADER:
@@ -192,10 +192,7 @@ def _what_else(head: bytes) -> str:
         return "is empty: fetch it again"
     start = head.lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return (
-            "is a web page, not a file of weights: the address gave a page to look at; fetch the "
-            "file itself"
-        )
+        return "is a web page, not a file of weights: fetch the file itself"
     if start.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the weights: fetch them with `git lfs pull`"
     if b"\0" not in head:

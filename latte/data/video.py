@@ -96,11 +96,11 @@ def write_video(path: Path, clip: np.ndarray, *, fps: float, lossless: bool = Tr
         InputError: the array is not a clip, or H.264 cannot have its odd size.
     """
     if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[-1] != 3 or 0 in clip.shape:
-        raise InputError(f"{path}: cannot write {clip.dtype} {clip.shape}; give uint8 (T, H, W, 3)")
+        raise InputError(f"{path}: cannot write {clip.dtype} {clip.shape}: give uint8 (T, H, W, 3)")
     height, width = clip.shape[1:3]
     if not lossless and (height % 2 or width % 2):
         raise InputError(
-            f"{path}: H.264 needs even sides, not {width}×{height}; crop, or write lossless .mkv"
+            f"{path}: H.264 needs even sides, not {width}×{height}: crop, or write lossless .mkv"
         )
     # Matroska otherwise gives every file a random number, and so the same clip another hash.
     with av.open(str(path), "w", options={"fflags": "bitexact"}) as container:
@@ -131,7 +131,7 @@ def _decode(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np
         raise
     except Exception as error:
         # decord and FFmpeg have exceptions of many families; all mean that this file is at fault.
-        hint = "; LATTE_DECODER=pyav may read it" if chosen_decoder() == "decord" else ""
+        hint = ", LATTE_DECODER=pyav may read it" if chosen_decoder() == "decord" else ""
         raise BrokenVideoError(
             f"{path}: {chosen_decoder()} cannot decode its {stream.codec} video "
             f"({decoder_message(error)}){hint}",
@@ -148,6 +148,6 @@ def _missing(path: Path, index: int, count: int) -> BrokenVideoError:
 
 def _undecodable(path: Path, index: int, count: int) -> BrokenVideoError:
     return BrokenVideoError(
-        f"{path}: frame {index} of {count} cannot be decoded: the file is damaged",
+        f"{path}: frame {index} of {count} cannot be decoded, as the file is damaged",
         f"copy it again, or {SKIP}",
     )

@@ -193,7 +193,7 @@ class _Crew:
             if not worker.ready:
                 raise RuntimeError(
                     f"a worker process ended before its first task ({ending}), with the message "
-                    "above; --workers 0 works without processes"
+                    "above: --workers 0 works without processes"
                 ) from None
             self._lose(worker, f"ended its process ({ending})")
             return
@@ -215,7 +215,7 @@ class _Crew:
         if worker.index is not None:
             self.results[worker.index] = LostProcessError(
                 f"{worker.name}: decoding it {what}",
-                f"the file may be damaged: replace it, or {SKIP}",
+                f"replace the file, which may be damaged, or {SKIP}",
                 ending=what,
             )
 

@@ -55,6 +55,7 @@ class GaussianDiffusion:
         self.timesteps = respaced_timesteps(num_steps, respacing)
         whole = np.cumprod(1 - make_betas(schedule, num_steps))
         self.alpha_bar = whole[self.timesteps]
+        self.signal, self.spread = np.sqrt(self.alpha_bar), np.sqrt(1 - self.alpha_bar)
         self.alpha_bar_prev = np.append(1.0, self.alpha_bar[:-1])
         self.betas = 1 - self.alpha_bar / self.alpha_bar_prev
         alphas = 1 - self.betas
@@ -69,8 +70,7 @@ class GaussianDiffusion:
 
     def q_sample(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_t ~ q(x_t | x_0) for noise ~ N(0, 1), DDPM eq. 4."""
-        signal, spread = np.sqrt(self.alpha_bar), np.sqrt(1 - self.alpha_bar)
-        return at(signal, t, x0) * x0 + at(spread, t, x0) * noise
+        return at(self.signal, t, x0) * x0 + at(self.spread, t, x0) * noise
 
     def training_losses(
         self, model: Denoiser, x0: Tensor, t: Tensor, noise: Tensor, **model_inputs: Any
@@ -177,15 +177,13 @@ class GaussianDiffusion:
         return torch.tensor(self.timesteps, device=t.device)[t]
 
     def _velocity(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        signal, spread = np.sqrt(self.alpha_bar), np.sqrt(1 - self.alpha_bar)
-        return at(signal, t, x0) * noise - at(spread, t, x0) * x0
+        return at(self.signal, t, x0) * noise - at(self.spread, t, x0) * x0
 
     def _noise(self, xt: Tensor, t: Tensor, predicted: Tensor) -> Tensor:
         """The noise that a prediction stands for."""
         if self.prediction == "noise":
             return predicted
-        signal, spread = np.sqrt(self.alpha_bar), np.sqrt(1 - self.alpha_bar)
-        return at(signal, t, xt) * predicted + at(spread, t, xt) * xt
+        return at(self.signal, t, xt) * predicted + at(self.spread, t, xt) * xt
 
     def _log_variance(self, x: Tensor, t: Tensor, between: Tensor | None) -> Tensor:
         """Between log β̃ (at −1) and log β (at 1), improved DDPM eq. 15; log β where not learned."""
@@ -220,7 +218,7 @@ def split_output(output: Tensor, channels: int) -> tuple[Tensor, Tensor | None]:
         return output, None
     if output.shape[-3] != 2 * channels:
         raise ValueError(
-            f"the network gives {output.shape[-3]} channels for data of {channels}; expected "
+            f"the network gives {output.shape[-3]} channels for data of {channels}, expected "
             f"{channels}, or {2 * channels} with a learned variance"
         )
     noise, between = output.chunk(2, dim=-3)

@@ -16,24 +16,17 @@ from latte.model.transformer import Latte
 BlockMap = Literal["name", "spatial", "both"]
 
 LABELS = "y_embedder.embedding_table.weight"
-_BLOCK_KEYS = tuple(
-    f"{layer}.{kind}"
-    for layer in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2", "adaLN_modulation.1")
-    for kind in ("weight", "bias")
-)
+
+
+def _keys(*layers: str) -> tuple[str, ...]:
+    return tuple(f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias"))
+
+
+_BLOCK_KEYS = _keys("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2", "adaLN_modulation.1")
 _OUTER_KEYS = (
     "pos_embed",
-    *(
-        f"{layer}.{kind}"
-        for layer in (
-            "x_embedder.proj",
-            "t_embedder.mlp.0",
-            "t_embedder.mlp.2",
-            "final_layer.linear",
-            "final_layer.adaLN_modulation.1",
-        )
-        for kind in ("weight", "bias")
-    ),
+    *_keys("x_embedder.proj", "t_embedder.mlp.0", "t_embedder.mlp.2"),
+    *_keys("final_layer.linear", "final_layer.adaLN_modulation.1"),
 )
 
 
@@ -144,7 +137,7 @@ def _report(config: LatteConfig, depth: int, filled: set[str], blocks: BlockMap)
     if config.conditioning == "all-tokens":
         yield "DiT's modulations are not used: this model takes its condition as tokens."
     yield (
-        "DiT's label table was dropped; the model's is zero at first."
+        "DiT's label table was dropped, and the model's is zero at first."
         if config.num_classes is not None
         else "DiT's label table was dropped: the model has no classes."
     )

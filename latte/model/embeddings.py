@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+TIMESTEP_WAVES = 256  # cosines and sines that stand for a timestep
+
 
 class FramePatches(nn.Module):
     """Uniform-frame patch embedding: the patches of each frame by themselves, as in ViT.
@@ -62,23 +64,22 @@ def unfold_patches(tokens: Tensor, patch_size: int, channels: int) -> Tensor:
 class TimestepEmbedder(nn.Module):
     """Timesteps (N,) → (N, D): cosines and sines of 128 frequencies, then an MLP."""
 
-    def __init__(self, hidden_size: int, frequencies: int = 256) -> None:
+    def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.frequencies = frequencies
         self.mlp = nn.Sequential(
-            nn.Linear(frequencies, hidden_size), nn.SiLU(), nn.Linear(hidden_size, hidden_size)
+            nn.Linear(TIMESTEP_WAVES, hidden_size), nn.SiLU(), nn.Linear(hidden_size, hidden_size)
         )
 
     def forward(self, t: Tensor) -> Tensor:
-        waves = timestep_waves(t, self.frequencies)
+        waves = timestep_waves(t, TIMESTEP_WAVES)
         return self.mlp(waves.to(self.mlp[0].weight.dtype))
 
 
-def timestep_waves(t: Tensor, size: int, max_period: float = 10_000.0) -> Tensor:
+def timestep_waves(t: Tensor, size: int) -> Tensor:
     """(N,) → float32 (N, size): cosines in the first half, sines in the second."""
     half = size // 2
     steps = torch.arange(half, dtype=torch.float32, device=t.device)
-    angles = t[:, None].float() * torch.exp(-math.log(max_period) * steps / half)
+    angles = t[:, None].float() * torch.exp(-math.log(10_000.0) * steps / half)
     return torch.cat([torch.cos(angles), torch.sin(angles)], dim=-1)
 
 

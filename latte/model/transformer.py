@@ -250,7 +250,7 @@ class Latte(nn.Module):
             return
         if y is None or y.shape != (len(x),):
             raise ValueError(
-                f"a class-conditional model needs classes y ({len(x)},); "
+                f"a class-conditional model needs classes y ({len(x)},), where "
                 f"{config.num_classes} stands for no class"
             )
         if y_images is not None and y_images.shape != (len(x), num_images):

@@ -64,17 +64,17 @@ class SampleFolder:
             InputError: other settings, or a folder that something else was put into.
         """
         if self.root.exists() and not self.root.is_dir():
-            raise InputError(f"{self.root}: is a file, but a folder is to be written; {_ADVICE}")
+            raise InputError(f"{self.root}: is a file, but a folder is to be written: {_ADVICE}")
         before = self._read_record()
         if before is None:
             if entries := _visible(self.root):
                 raise InputError(
-                    f"{self.root}: holds {entries[0].name}, and no {RECORD} says how it was made; "
+                    f"{self.root}: holds {entries[0].name}, and no {RECORD} says how it was made: "
                     f"{_ADVICE}"
                 )
         elif differences := _differences(before, json.loads(json.dumps(settings))):
             raise InputError(
-                f"{self.root}: its samples were made with {differences}; give the same options to "
+                f"{self.root}: its samples were made with {differences}: give the same options to "
                 "resume, or another folder with --out"
             )
         return before is None
@@ -126,7 +126,7 @@ class SampleFolder:
             if number is None or entry != self.path(int(number[0])):
                 raise InputError(
                     f"{self.root}: holds {entry.relative_to(self.root)}, which is none of its "
-                    f"samples; take it away, or {_ADVICE}"
+                    f"samples: take it away, or {_ADVICE}"
                 )
             numbers.add(int(number[0]))
         return numbers

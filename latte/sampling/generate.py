@@ -15,7 +15,7 @@ from latte.autoencoder import Autoencoder, to_uint8
 from latte.config import LatteConfig
 from latte.data.errors import InputError
 from latte.data.hashing import hash64
-from latte.data.schema import Count, CountOrZero, NonNegative, check_fields
+from latte.data.schema import Checked, Count, CountOrZero, NonNegative
 from latte.diffusion import DiffusionSettings, GaussianDiffusion
 from latte.model import Latte
 from latte.model.transformer import GuidedChannels
@@ -29,7 +29,7 @@ _HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, kw_only=True)
-class SamplingOptions:
+class SamplingOptions(Checked):
     """How noise becomes a clip. Every field affects the result."""
 
     method: Method = "ddpm"
@@ -40,9 +40,9 @@ class SamplingOptions:
     seed: CountOrZero = 0
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         if self.method == "ddpm" and self.eta:
-            raise InputError(f"eta = {self.eta}: is an option of ddim; add --method ddim")
+            raise InputError(f"eta = {self.eta}: is an option of ddim, so add --method ddim")
 
     @property
     def is_guided(self) -> bool:
@@ -64,7 +64,7 @@ def open_diffusion(
     diffusion = diffusion or DiffusionSettings()
     if options.steps > diffusion.num_steps:
         raise InputError(
-            f"steps = {options.steps}: the diffusion has {diffusion.num_steps}; give no more"
+            f"steps = {options.steps}: the diffusion has {diffusion.num_steps}, so give no more"
         )
     return diffusion.open(respacing=str(options.steps))
 
@@ -78,7 +78,7 @@ def check_guidance(config: LatteConfig, options: SamplingOptions) -> None:
     if config.num_classes is None and options.is_guided:
         raise InputError(
             f"guidance_scale = {options.guidance_scale:g}: the model has no classes, so there is "
-            "nothing to guide it to; leave it at 1"
+            "nothing to guide it to: leave it at 1"
         )
 
 
@@ -221,7 +221,7 @@ class Sampler:
                     if self.precision == "fp32"
                     else "choose --precision fp32"
                 )
-                raise InputError(f"sample {index}: is not finite in {self.precision}; {advice}")
+                raise InputError(f"sample {index}: is not finite in {self.precision}: {advice}")
 
 
 def batches(samples: Sequence[T], size: int) -> Iterator[tuple[Sequence[T], Sequence[T]]]:

@@ -44,7 +44,7 @@ def read_labels(
     """
     if num_classes is None:
         if text is not None:
-            raise InputError(f"--labels {text}: the model has no classes; leave the option out")
+            raise InputError(f"--labels {text}: the model has no classes, so leave the option out")
         return None
     rule: str | tuple[int, ...] = text or BALANCED
     if rule not in (BALANCED, RANDOM):
@@ -62,10 +62,10 @@ def _label(word: str, num_classes: int, classes: Sequence[str] | None) -> int:
     except ValueError:
         if classes is None:
             raise InputError(
-                f"--labels: {word!r} is not a number, and the checkpoint has no names of classes; "
+                f"--labels: {word!r} is not a number, and the checkpoint has no names of classes: "
                 f"give balanced, random, or numbers in 0 … {num_classes - 1}"
             ) from None
-        raise InputError(f"--labels: no class {word!r}; {nearest(word, list(classes))}") from None
+        raise InputError(f"--labels: no class {word!r}: {nearest(word, list(classes))}") from None
     if not 0 <= number < num_classes:
-        raise InputError(f"--labels: no class {number}; there are 0 … {num_classes - 1}")
+        raise InputError(f"--labels: no class {number}, as there are 0 … {num_classes - 1}")
     return number

@@ -64,11 +64,6 @@ class SamplePlan:
         """The class of a sample; None without classes."""
         return None if self.labels is None else self.labels.label(index)
 
-    def class_name(self, index: int) -> str | None:
-        """The name of its class; None where classes have none."""
-        label = self.label(index)
-        return None if label is None or self.classes is None else self.classes[label]
-
 
 def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
     """The plan of a request.
@@ -82,7 +77,7 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
         ("precision", request.precision, get_args(Precision)),
     ):
         if value not in known:
-            raise InputError(f"no {what} {value!r}; choose {', '.join(known)}")
+            raise InputError(f"no {what} {value!r}: choose {', '.join(known)}")
     dataset = _dataset(request, checkpoint)
     options = _options(request, checkpoint, dataset)
     classes = checkpoint.settings.get("classes")
@@ -120,11 +115,11 @@ def _dataset(request: SampleRequest, checkpoint: Checkpoint) -> str | None:
         return stated
     if stated in DATASETS:
         raise InputError(
-            f"{checkpoint.path}: was trained on {stated}, not on {asked}; leave --dataset out, or "
+            f"{checkpoint.path}: was trained on {stated}, not on {asked}: leave --dataset out, or "
             "give another checkpoint"
         )
     if asked not in DATASETS:
-        raise InputError(f'no data set "{asked}"; {nearest(asked, list(DATASETS))}')
+        raise InputError(f'no data set "{asked}": {nearest(asked, list(DATASETS))}')
     return asked
 
 
@@ -163,7 +158,7 @@ def _autoencoder(request: SampleRequest, checkpoint: Checkpoint) -> AutoencoderS
     else:
         raise InputError(
             f"{checkpoint.path}: works on the latents of Stable Diffusion's autoencoder, but does "
-            f"not say where that is; give --autoencoder {DEFAULT_VAE} (which is fetched from the "
+            f"not say where that is: give --autoencoder {DEFAULT_VAE} (which is fetched from the "
             "Hugging Face hub) or the folder of one"
         )
     if autoencoder["name"] == "sd-vae":
@@ -182,7 +177,7 @@ def _indices(request: SampleRequest, labels: LabelRule | None) -> range:
         )
     if count < given:
         raise InputError(
-            f"--labels has {given} labels for {count} samples; give as many samples, or more"
+            f"--labels has {given} labels for {count} samples: give as many samples, or more"
         )
     return range(request.start, request.start + count)
 

@@ -73,7 +73,7 @@ def prepare(request: SampleRequest) -> Sampling:
     )
     if plan.file_format == "mp4" and sampling.size % 2:
         size = f"{sampling.size}×{sampling.size}"
-        raise InputError(f"--format mp4: H.264 needs even sides, not {size}; choose mkv")
+        raise InputError(f"--format mp4: H.264 needs even sides, not {size}, so choose mkv")
     sampling.folder.check(sampling.settings)
     return sampling
 
@@ -92,11 +92,11 @@ def planned_autoencoder(
     if autoencoder.channels != channels:
         raise InputError(
             f"{checkpoint.path}: works on latents of {channels} channels, but the autoencoder "
-            f"{where} has {autoencoder.channels}; give the one it was trained with: --autoencoder"
+            f"{where} has {autoencoder.channels}: give the one it was trained with by --autoencoder"
         )
     if plan.autoencoder_digest not in (None, autoencoder.digest):
         raise InputError(
-            f"{checkpoint.path}: was trained with another autoencoder than {where} is now; bring "
+            f"{checkpoint.path}: was trained with another autoencoder than {where} is now: bring "
             f"that one back, or take this one all the same with --autoencoder {where}"
         )
     return autoencoder
@@ -107,7 +107,7 @@ def _checkpoint_path(request: SampleRequest) -> Path:
         return request.checkpoint
     if request.dataset not in (None, BUNDLED_DATASET):
         raise InputError(
-            f"no checkpoint of {request.dataset} comes with the package; give one: "
+            f"no checkpoint of {request.dataset} comes with the package, so give one: "
             f"latte sample FILE --dataset {request.dataset}"
         )
     return bundled_checkpoint()

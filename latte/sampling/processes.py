@@ -36,7 +36,7 @@ def this_process(environment: Mapping[str, str] = os.environ) -> Process:
         rank, world, local_rank = 0, 0, 0
     if not 0 <= rank < world or local_rank < 0:
         settings = ", ".join(f"{name}={text}" for name, text in zip(names, texts, strict=True))
-        raise InputError(f"{settings}: not set by torchrun; unset them, or start with torchrun")
+        raise InputError(f"{settings}: not set by torchrun: unset them, or start with torchrun")
     return Process(rank=rank, world=world, local_rank=local_rank)
 
 
@@ -60,7 +60,7 @@ def choose_device(name: str, process: Process) -> torch.device:
     number = process.local_rank if device.index is None else device.index
     if number >= count:
         raise InputError(
-            f"--device {name}: GPU {number} is wanted, but there are {count}; give --device cpu, "
+            f"--device {name}: GPU {number} is wanted, but there are {count}: give --device cpu, "
             "or start fewer processes"
         )
     return torch.device("cuda", number)

@@ -38,8 +38,8 @@ class SampleReport:
         what = f"{self.num_frames} frames, {self.size}×{self.size}: {self.out}"
         if self.preview is None:
             return (
-                f"{self.present} of {self.wanted} samples of {what}; the others are with other "
-                "processes"
+                f"{self.present} of {self.wanted} samples of {what} (the others are with other "
+                "processes)"
             )
         more = f" (and {self.extra} more from before)" if self.extra else ""
         return f"{self.wanted} samples of {what}{more}; preview: {self.preview}"

@@ -17,7 +17,7 @@ def open_callback(name: str | None, config: TrainConfig) -> Evaluate | None:
         return None
     if config.output.evaluate_every < 1:
         raise InputError(
-            f"--evaluate {name}: output.evaluate_every is 0, so it would never be called; set it"
+            f"--evaluate {name}: output.evaluate_every is 0, so it would never be called: set it"
         )
     if ":" not in name:
         raise InputError(f"--evaluate {name}: write MODULE:FUNCTION")
@@ -25,7 +25,7 @@ def open_callback(name: str | None, config: TrainConfig) -> Evaluate | None:
         measure = resolve_name(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
-            f"--evaluate {name}: cannot be imported ({error}); a module in the current folder is "
+            f"--evaluate {name}: cannot be imported ({error}): a module in the current folder is "
             "found by `python -m latte train`"
         ) from error
     if not callable(measure):

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,21 +21,14 @@ from latte.config import (
     matched_depth,
 )
 from latte.data.errors import InputError, nearest
-from latte.data.schema import (
-    Count,
-    CountOrZero,
-    NonNegative,
-    Positive,
-    check_fields,
-    convert,
-)
+from latte.data.schema import Checked, Count, CountOrZero, NonNegative, Positive, convert
 from latte.diffusion.settings import DiffusionSettings
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelTable:
+class ModelTable(Checked):
     """[model]: sizes, and the paper's design choices. The rest follows from the data."""
 
     preset: str | None = None  # a name of latte.config.PRESETS; sizes below take its place
@@ -56,7 +49,7 @@ class ModelTable:
     dit_blocks: Literal["name", "spatial", "both"] = "name"  # Latte blocks to fill from a DiT
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         if self.preset is not None and self.preset not in PRESETS:
             raise InputError(
                 f"no model is called {self.preset!r}: {nearest(self.preset, tuple(PRESETS))}"
@@ -75,29 +68,29 @@ class ModelTable:
     ) -> LatteConfig:
         """The network for data of this shape."""
         base = PRESETS[self.preset] if self.preset else None
-        sizes = {name: getattr(self, name) or getattr(base, name) for name in _SIZES}
-        sizes["depth"] = matched_depth(sizes["depth"], self.variant)
+        design = {name: getattr(self, name) for name in _DESIGN}
+        design |= {name: getattr(self, name) or getattr(base, name) for name in _SIZES}
+        design["depth"] = matched_depth(design["depth"], self.variant)
         return LatteConfig(
             input_size=input_size,
             in_channels=in_channels,
             num_frames=num_frames,
             num_classes=num_classes if self.class_conditional else None,
-            variant=self.variant,
-            patch_embedding=self.patch_embedding,
-            tube_size=self.tube_size,
-            conditioning=self.conditioning,
-            temporal_position=self.temporal_position,
-            image_attention=self.image_attention,
-            temporal_attention=self.temporal_attention,
-            **sizes,
+            **design,
         )
 
 
 _SIZES = ("patch_size", "hidden_size", "depth", "num_heads")
+# The other fields that a network's configuration has under the same name.
+_DESIGN = tuple(
+    field.name
+    for field in fields(LatteConfig)
+    if field.name in ModelTable.__dataclass_fields__ and field.name not in _SIZES
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataTable:
+class DataTable(Checked):
     """[data]: which clips."""
 
     dataset: str  # a name of latte.data.datasets.DATASETS, or the path of a folder of videos
@@ -111,24 +104,18 @@ class DataTable:
     flip: bool = True  # every other clip, left to right
     images_per_clip: CountOrZero = 0  # independent frames after each clip: joint training
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class AutoencoderTable:
+class AutoencoderTable(Checked):
     """[autoencoder]: between frames and latents."""
 
     name: Literal["identity", "patches", "sd-vae"] = "sd-vae"
     path: str | None = None  # a folder, or a name on the Hugging Face hub
     cache: str | None = None  # a folder in which latents are kept, so that each is made once
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingTable:
+class TrainingTable(Checked):
     """[training]: the optimisation."""
 
     steps: Count
@@ -148,12 +135,9 @@ class TrainingTable:
     compile: bool = False
     checkpoint_activations: bool = False
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class OutputTable:
+class OutputTable(Checked):
     """[output]: what a run writes, and how often; 0 for never. Does not affect the weights."""
 
     log_every: Count = 100
@@ -164,9 +148,6 @@ class OutputTable:
     sample_steps: Count = 50
     guidance_scale: NonNegative = 1.0
     evaluate_every: CountOrZero = 0
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)

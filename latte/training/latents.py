@@ -16,7 +16,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,12 +97,12 @@ class LatentCache:
         """
         self._check(videos)
         files: dict[tuple[str, bool], Path] = {}
-        missing: list[_Missing] = []
-        for video, info, targets in self._targets(videos):
-            files |= {(video.name, target.mirrored): target.path for target in targets}
-            absent = tuple(target for target in targets if not target.exists(info.num_frames))
+        missing: list[_Entry] = []
+        for entry in self._entries(videos):
+            files |= {(entry.video.name, file.mirrored): file.path for file in entry.files}
+            absent = [file for file in entry.files if not file.exists(entry.info.num_frames)]
             if absent:
-                missing.append(_Missing(video=video, info=info, targets=absent))
+                missing.append(replace(entry, files=absent))
         if missing:
             self._make(missing)
         return CachedLatents(files=files)
@@ -111,16 +111,16 @@ class LatentCache:
         if not self.autoencoder.cacheable:
             raise InputError(
                 f"{self.folder}: encoding with the autoencoder {self.autoencoder.name} is as fast "
-                "as reading a cache; leave the cache out"
+                "as reading a cache, so leave the cache out"
             )
         # H.264 predicts frames from their neighbours: a frame is different in each clip.
         if self.preparation.storage == "mp4" and any(not v.prepared for v in videos.videos):
             raise InputError(
                 f"{self.folder}: with storage mp4 a frame depends on the clip that it is in, so it "
-                "cannot be cached; choose storage lossless or jpeg-95"
+                "cannot be cached: choose storage lossless or jpeg-95"
             )
 
-    def _targets(self, videos: VideoSet) -> Iterator[tuple[Video, VideoInfo, list["_Target"]]]:
+    def _entries(self, videos: VideoSet) -> Iterator["_Entry"]:
         """Each video with its file, or two with the mirrored one."""
         made_by = {"form": FORM, "autoencoder": self.autoencoder.identity, "stored": self.stored}
         described = map_in_order(
@@ -133,20 +133,17 @@ class LatentCache:
             if isinstance(description, BrokenVideoError):
                 raise description
             info, identity = description
-            yield (
-                video,
-                info,
-                [
-                    _Target(
-                        folder=self.folder,
-                        mirrored=mirrored,
-                        made_from=_canonical({**identity, "mirrored": mirrored, **made_by}),
-                    )
-                    for mirrored in ((False, True) if self.mirror else (False,))
-                ],
-            )
+            files = [
+                _File(
+                    folder=self.folder,
+                    mirrored=mirrored,
+                    made_from=_canonical({**identity, "mirrored": mirrored, **made_by}),
+                )
+                for mirrored in ((False, True) if self.mirror else (False,))
+            ]
+            yield _Entry(video=video, info=info, files=files)
 
-    def _make(self, missing: Sequence["_Missing"]) -> None:
+    def _make(self, missing: Sequence["_Entry"]) -> None:
         """Decode, encode and write, video after video."""
         with named(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -166,29 +163,29 @@ class LatentCache:
         finally:
             loaded.close()
 
-    def _encode(self, missing: "_Missing", chunks: Iterator[Any], bar: "tqdm[Any]") -> None:
+    def _encode(self, missing: "_Entry", chunks: Iterator[Any], bar: "tqdm[Any]") -> None:
         """Encode a video's prepared frames, uint8 (T, H, W, 3) at a time."""
-        parts: list[list[Tensor]] = [[] for _ in missing.targets]
+        parts: list[list[Tensor]] = [[] for _ in missing.files]
         for frames in chunks:
             if isinstance(frames, BrokenVideoError):
                 raise frames
-            for part, target in zip(parts, missing.targets, strict=True):
-                seen = frames[:, :, ::-1] if target.mirrored else frames
+            for part, file in zip(parts, missing.files, strict=True):
+                seen = frames[:, :, ::-1] if file.mirrored else frames
                 moments = self.autoencoder.encode_moments(from_uint8(seen)[None])[0]
                 part.append(moments.to("cpu", _DTYPES[self.stored]))
             bar.update(len(frames))
-        for part, target in zip(parts, missing.targets, strict=True):
+        for part, file in zip(parts, missing.files, strict=True):
             moments = torch.cat(part)
             if not moments.isfinite().all():
                 raise InputError(
-                    f"{missing.video.name}: its latents are not finite; let the autoencoder "
+                    f"{missing.video.name}: its latents are not finite: let the autoencoder "
                     "compute in float32, and store float32"
                 )
-            target.write(moments)
+            file.write(moments)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Target:
+class _File:
     """One file of the cache."""
 
     folder: Path
@@ -221,12 +218,12 @@ class _Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Missing:
-    """A video without some of its files."""
+class _Entry:
+    """A video and its files, or those that are missing."""
 
     video: Video
     info: VideoInfo
-    targets: tuple[_Target, ...]
+    files: Sequence[_File]
 
     def clips(self) -> list[Clip]:
         """Its frames in chunks, which are decoded one at a time."""
@@ -254,5 +251,5 @@ def _checksum(row: Tensor) -> int:
 
 def _damaged(path: Path, reason: str) -> InputError:
     return InputError(
-        f"{path}: cached latents that cannot be used ({reason}); delete the file to encode anew"
+        f"{path}: cached latents that cannot be used ({reason}): delete the file to encode anew"
     )

@@ -174,9 +174,9 @@ def _row(window: Tensor, state: TrainState, parts: RunParts) -> dict[str, float]
 def diverged(state: TrainState) -> InputError:
     """The error for weights or losses that are not finite."""
     return InputError(
-        f"step {state.counters.step}: the loss is no longer finite; start another run with a lower "
-        "training.learning_rate, or precision fp32, and model.initialise_from the last checkpoint "
-        "of this one"
+        f"step {state.counters.step}: the loss is no longer finite, so start another run with a "
+        "lower training.learning_rate, or precision fp32, and model.initialise_from the last "
+        "checkpoint of this one"
     )
 
 

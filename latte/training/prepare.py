@@ -100,9 +100,9 @@ def check_folder(out: Path) -> None:
     """
     place = next(folder for folder in (out, *out.parents) if folder.exists())
     if not place.is_dir():
-        raise InputError(f"{place}: is a file, but a run is a folder; give another --out")
+        raise InputError(f"{place}: is a file, but a run is a folder: give another --out")
     if not os.access(place, os.W_OK):
-        raise InputError(f"{place}: nothing may be written there; give another --out")
+        raise InputError(f"{place}: nothing may be written there: give another --out")
 
 
 def _latte_config(

@@ -85,7 +85,7 @@ def alone_in(out: Path) -> Iterator[None]:
             _acquire(lock)
         except Timeout:
             raise InputError(
-                f"{out}: another run trains there; wait for it or stop it, or give another --out"
+                f"{out}: another run trains there: wait for it or stop it, or give another --out"
             ) from None
         try:
             yield

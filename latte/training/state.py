@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from latte.data.errors import InputError
 from latte.data.files import atomic_path
 from latte.data.schema import decode_json
-from latte.data.tensor_files import write_safetensors
+from latte.data.tensor_files import check_same, write_safetensors
 from latte.model import Latte
 from latte.model.checkpoints import Settings, save_checkpoint
 from latte.training.config import TrainConfig
@@ -102,7 +102,7 @@ def load_state(path: Path, state: TrainState, config: TrainConfig, now: RunInput
             _check_continuation(path, before, config, now)
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); {_way_on(path, config)}") from error
+        raise InputError(f"{path}: cannot be read ({error}): {_way_on(path, config)}") from error
     _fill(state, stored, path)
     for name, value in asdict(before.counters).items():
         setattr(state.counters, name, value)
@@ -126,13 +126,13 @@ def _check_continuation(path: Path, before: StoredRun, config: TrainConfig, now:
     changed = differences(before.config, config, before=before.inputs, now=now)
     if changed:
         raise InputError(
-            f"{path.parent}: the run began otherwise ({', '.join(map(str, changed))}); give what "
+            f"{path.parent}: the run began otherwise ({', '.join(map(str, changed))}): give what "
             "it began with, or another --out"
         )
     step, wanted = before.counters.step, config.training.steps
     if step > wanted:
         raise InputError(
-            f"{path.parent}: the run has done {step} steps, more than training.steps = {wanted}; "
+            f"{path.parent}: the run has done {step} steps, more than training.steps = {wanted}: "
             f"give at least {step}, or another --out"
         )
 
@@ -149,7 +149,7 @@ def latest_state(folder: Path, config: TrainConfig) -> Path | None:
     if weights := _files(folder, "ema.safetensors"):
         raise InputError(
             f"{folder}: the run has weights of step {_step(weights[-1])}, but no state.safetensors "
-            f"to resume from; {_another_run(folder, config)}"
+            f"to resume from, so {_another_run(folder, config)}"
         )
     return None
 
@@ -176,15 +176,8 @@ def _fill(state: TrainState, stored: Mapping[str, Tensor], path: Path) -> None:
     Raises:
         InputError: they are of another network.
     """
-    wanted = _tensors(state)
-    odd = stored.keys() ^ wanted.keys() or {
-        name for name, tensor in stored.items() if tensor.shape != wanted[name].shape
-    }
-    if odd:
-        raise InputError(
-            f"{path}: is of another network ({min(odd)}): the data had other classes or sizes "
-            "when the run began; give the same data, or another --out"
-        )
+    what = "a state of this network (give the data that the run began with, or another --out)"
+    check_same(stored, _tensors(state), str(path), what)
     with torch.no_grad():
         for name, parameter in state.model.named_parameters():
             parameter.copy_(stored[f"model/{name}"])
@@ -210,7 +203,7 @@ def _way_on(path: Path, config: TrainConfig) -> str:
     others = [other for other in _files(folder, path.name) if other != path]
     if others:
         return f"delete its folder to resume from step {_step(others[-1])}"
-    return f"there is no other to resume from; {_another_run(folder, config)}"
+    return f"there is no other to resume from, so {_another_run(folder, config)}"
 
 
 def _another_run(folder: Path, config: TrainConfig) -> str:

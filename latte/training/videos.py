@@ -84,7 +84,7 @@ def _long_enough(
     if not kept:
         raise InputError(
             f"{videos.root}: none of its {len(videos.videos)} videos has {table.num_frames} "
-            "frames; give longer videos, or a smaller data.num_frames"
+            "frames: give longer videos, or a smaller data.num_frames"
         )
     return replace(videos, videos=tuple(kept)), tuple(infos)
 
@@ -106,7 +106,7 @@ def _labels(videos: VideoSet, used: VideoSet) -> tuple[tuple[int, ...], tuple[st
     if without:
         raise InputError(
             f"{videos.root}: {without[0]} has no class, and {len(without)} of {len(used.videos)} "
-            "videos have none; put each video into a folder named after its class, or set "
+            "videos have none: put each video into a folder named after its class, or set "
             "model.class_conditional=false"
         )
     return tuple(labels[video.name] for video in used.videos), class_names(videos)
@@ -119,6 +119,6 @@ def _check_sizes(videos: VideoSet, infos: Sequence[VideoInfo], table: DataTable)
         if as_it_is and (info.height, info.width) != (table.size, table.size):
             raise InputError(
                 f"{videos.root}: {video.name} is {info.width}×{info.height}, and frames are taken "
-                f"as they are; set data.size to their size, or prepare them with `latte-eval "
+                f"as they are: set data.size to their size, or prepare them with `latte-eval "
                 f"prepare --size {table.size}`"
             )

@@ -6,6 +6,7 @@ import torch
 
 from latte.config import LatteConfig
 from latte.data.errors import InputError
+from latte.data.tensor_files import check_same
 from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, initialise_from_dit, load_initial
 from latte.training.config import ModelTable
@@ -33,15 +34,7 @@ def initial_model(config: LatteConfig, table: ModelTable, seed: int) -> tuple[La
         theirs, ours = getattr(source.config, field), getattr(config, field)
         if theirs != ours:
             raise InputError(f"{path}: has {field} {theirs}, but the model of this run has {ours}")
-    wanted = model.state_dict()
-    for name, tensor in source.state_dict.items():
-        if name not in wanted or wanted[name].shape != tensor.shape:
-            raise InputError(
-                f"{path}: {name} {tuple(tensor.shape)} does not fit the model of this run; give a "
-                "checkpoint of the same [model] table"
-            )
-    missing = sorted(wanted.keys() - source.state_dict.keys())
-    if missing:
-        raise InputError(f"{path}: has no {missing[0]}, which the model of this run needs")
+    what = "a checkpoint of the same [model] table"
+    check_same(source.state_dict, model.state_dict(), str(path), what)
     model.load_state_dict(source.state_dict)
     return model, [f"{path}: all weights taken"]

@@ -206,7 +206,7 @@ def test_a_set_is_called_by_data_set_and_split(tmp_path):
 
 @pytest.mark.parametrize(("asked", "nearest"), [("ucf", "ucf101"), ("taichi", "taichi-hd")])
 def test_an_unknown_data_set_is_refused_with_the_nearest_name(asked, nearest):
-    with pytest.raises(InputError, match=f'no data set "{asked}"; did you mean {nearest}'):
+    with pytest.raises(InputError, match=f'no data set "{asked}": did you mean {nearest}'):
         dataset(asked)
 
 

@@ -201,8 +201,8 @@ def test_progress_goes_to_stderr(source, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": "stylegan"}, 'no recipe "stylegan"; did you mean stylegan-v'),
-        ({"image_format": "gif"}, 'no format "gif"; choose jpg or png'),
+        ({"recipe": "stylegan"}, 'no recipe "stylegan": did you mean stylegan-v'),
+        ({"image_format": "gif"}, 'no format "gif": choose jpg or png'),
         ({"size": 0}, "at least one pixel"),
     ],
 )

@@ -114,7 +114,7 @@ def test_an_avi_that_lost_most_of_its_frames_is_refused(tmp_path):
     content[9000:] = bytes(len(content) - 9000)
     path = tmp_path / "damaged.avi"
     path.write_bytes(content)
-    with pytest.raises(BrokenVideoError, match=r"says 40 frames but holds \d+: it is damaged"):
+    with pytest.raises(BrokenVideoError, match=r"says 40 frames but holds \d+.* it is damaged"):
         probe_file(path)
 
 

@@ -94,7 +94,7 @@ def test_it_says_what_was_taken_and_what_was_left_out():
         "layer, and 2 of its 3 blocks for 2 of the model's 4.",
         "DiT's blocks 2 are not used.",
         "The model's blocks 1, 3 keep their initialisation.",
-        "DiT's label table was dropped; the model's is zero at first.",
+        "DiT's label table was dropped, and the model's is zero at first.",
     ]
     assert initialise_from_dit(untouched(), dit())[1:] == [
         "DiT's label table was dropped: the model has no classes."

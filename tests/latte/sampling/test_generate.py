@@ -134,14 +134,14 @@ def test_a_sample_that_is_not_finite_is_named_after_those_before_it(tiny_latte):
     )
     clips = sampler.clips([5, 6, 7], [0, 1, 2])
     assert next(clips).shape == (4, 8, 8, 3)
-    with pytest.raises(InputError, match="sample 6: is not finite in fp32; the checkpoint may be"):
+    with pytest.raises(InputError, match="sample 6: is not finite in fp32"):
         next(clips)
 
 
 def test_numbers_too_large_for_half_precision_name_the_precision(tiny_latte):
     model = tiny_latte()
     model.x_embedder.proj.weight.data *= 1e6
-    with pytest.raises(InputError, match="sample 0: is not finite in fp16; choose --precision fp"):
+    with pytest.raises(InputError, match="sample 0: is not finite in fp16: choose --precision fp"):
         generate(model, [0], precision="fp16")
 
 
@@ -180,7 +180,7 @@ def test_the_kept_steps_have_both_ends_for_ddim_too():
     for method in ("ddpm", "ddim"):
         diffusion = open_diffusion(SamplingOptions(method=method, steps=4))
         assert list(diffusion.timesteps) == [0, 333, 666, 999]
-    with pytest.raises(InputError, match="steps = 101: the diffusion has 100; give no more"):
+    with pytest.raises(InputError, match="steps = 101: the diffusion has 100"):
         open_diffusion(SamplingOptions(steps=101), DiffusionSettings(num_steps=100))
 
 

@@ -51,7 +51,7 @@ def test_no_compiler_is_one_sentence_and_other_faults_stay_faults(run, monkeypat
 def test_a_folder_that_cannot_be_one_is_named(run, tmp_path):
     (tmp_path / "file").write_text("")
     for out in ("file", "file/run", "file/new/run"):
-        with pytest.raises(InputError, match=r"file: is a file, but a run is a folder; give anot"):
+        with pytest.raises(InputError, match=r"file: is a file, but a run is a folder"):
             run(out=out)
 
 
