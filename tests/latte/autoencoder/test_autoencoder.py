@@ -346,5 +346,5 @@ def test_a_hub_repository_is_fetched_and_its_absence_told(saved, clips, monkeypa
 
     monkeypatch.setattr(hub, "snapshot_download", full)
     assert_refused(
-        "owner/repository", r"hub does not give it \(\[Errno 28\] No space left on device\); "
+        "owner/repository", r"hub does not give it \(\[Errno 28\] No space left on device\): "
     )

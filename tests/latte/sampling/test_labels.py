@@ -45,9 +45,9 @@ def test_a_model_without_classes_has_no_labels():
 @pytest.mark.parametrize(
     ("text", "classes", "sentence"),
     [
-        ("bea", NAMES, "no class 'bea'; did you mean bee"),
-        ("4", NAMES, "no class 4; there are 0 … 3"),
-        ("-1", NAMES, "no class -1; there are 0 … 3"),
+        ("bea", NAMES, "no class 'bea': did you mean bee"),
+        ("4", NAMES, "no class 4, as there are 0 … 3"),
+        ("-1", NAMES, "no class -1, as there are 0 … 3"),
         ("1,,2", NAMES, "no class ''"),
         ("bee", None, "'bee' is not a number, and the checkpoint has no names of classes"),
         ("balance", None, "'balance' is not a number"),

@@ -99,11 +99,11 @@ def test_as_many_samples_as_labels_unless_told_otherwise():
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
-        ({"file_format": "gif"}, "no format 'gif'; choose mkv, png, mp4"),
-        ({"precision": "fp8"}, "no precision 'fp8'; choose fp32, bf16, fp16"),
-        ({"dataset": "ucf101"}, "model.pt: was trained on shapes, not on ucf101; leave --dataset"),
+        ({"file_format": "gif"}, "no format 'gif': choose mkv, png, mp4"),
+        ({"precision": "fp8"}, "no precision 'fp8': choose fp32, bf16, fp16"),
+        ({"dataset": "ucf101"}, "model.pt: was trained on shapes, not on ucf101: leave --dataset"),
         ({"options": {"method": "dpm"}}, "method = 'dpm': did you mean"),
-        ({"labels": "dog"}, "no class 'dog'; known: ape, bee, cat"),
+        ({"labels": "dog"}, "no class 'dog': known: ape, bee, cat"),
         ({"labels": "0,1,2", "num_samples": 2}, "--labels has 3 labels for 2 samples"),
         ({"num_samples": 0}, "0 samples from number 0"),
         ({"start": -1}, "16 samples from number -1"),
