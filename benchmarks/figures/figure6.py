@@ -9,7 +9,7 @@ from benchmarks.documents.claims import Claim, JudgedClaim
 from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity.claims import changing, changing_over
 from benchmarks.figures.similarity.drawings import SimilarityFigure
-from benchmarks.figures.similarity.numbers import Networks
+from benchmarks.figures.similarity.numbers import ProbedNetworks
 from benchmarks.figures.similarity.probes import Part, ProbeSpec
 from benchmarks.figures.similarity.run import run_similarity
 from evaluation.similarity import Difference
@@ -64,7 +64,7 @@ def run(out: Path, request: SimilarityRequest) -> list[JudgedClaim]:
 
 def figure(cells: Sequence[CellRecord]) -> SimilarityFigure:
     """What the figure shows of networks of this depth."""
-    depth = Networks.of(cells).depth
+    depth = ProbedNetworks.of(cells).depth
     blocks, shown = spatial_blocks(depth), shown_blocks(depth)
     return SimilarityFigure(
         number="6",

@@ -9,7 +9,7 @@ from benchmarks.documents.numbers import Number
 from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity.claims import LOW, MUCH, differing, lowest_of, near_zero
 from benchmarks.figures.similarity.drawings import SimilarityFigure
-from benchmarks.figures.similarity.numbers import Networks, Probed
+from benchmarks.figures.similarity.numbers import Probed, ProbedNetworks
 from benchmarks.figures.similarity.probes import ProbeSpec, place_name
 from benchmarks.figures.similarity.run import run_similarity
 from evaluation.similarity import Difference, SitePair, Summary
@@ -82,7 +82,7 @@ def run(out: Path, request: SimilarityRequest) -> list[JudgedClaim]:
 
 def figure(cells: Sequence[CellRecord]) -> SimilarityFigure:
     """What the figure shows of networks of this depth."""
-    depth = Networks.of(cells).depth
+    depth = ProbedNetworks.of(cells).depth
     return SimilarityFigure(
         number="8",
         title="Attentions of variant 4",

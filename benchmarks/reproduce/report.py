@@ -35,7 +35,7 @@ HARDWARE = ("system", "processor", "memory_gib", "cores", "device", "device_name
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredReport:
+class RunnerReport:
     """A report that a runner left."""
 
     name: str
@@ -84,7 +84,7 @@ def run(*, results: Path, scale: Scale, out: Path) -> None:
     print(f"and {len(contents) - 2} pictures and tables beside them")
 
 
-def stored_reports(results: Path, scale: Scale) -> list[StoredReport]:
+def stored_reports(results: Path, scale: Scale) -> list[RunnerReport]:
     """The reports of a scale, with those of runners without scales, in the order of the registry.
 
     Raises:
@@ -102,9 +102,9 @@ def stored_reports(results: Path, scale: Scale) -> list[StoredReport]:
         and _name(path) not in names
         and not _has_scales(_name(path))
     ]
-    stored: dict[str, StoredReport] = {}
+    stored: dict[str, RunnerReport] = {}
     for path in [*own, *(shared if scale != "tiny" else [])]:
-        report = StoredReport(name=_name(path), path=path, report=_read(path))
+        report = RunnerReport(name=_name(path), path=path, report=_read(path))
         other = stored.get(report.name)
         stored[report.name] = report if other is None else _newer(other, report)
     if not stored:
@@ -115,7 +115,7 @@ def stored_reports(results: Path, scale: Scale) -> list[StoredReport]:
     return [stored[name] for name in sorted(stored, key=_place)]
 
 
-def _newer(one: StoredReport, other: StoredReport) -> StoredReport:
+def _newer(one: RunnerReport, other: RunnerReport) -> RunnerReport:
     """The later of two reports that say the same.
 
     Raises:
@@ -143,7 +143,7 @@ def scale_of(folder: Path) -> Scale:
     return next((scale for scale in SCALES if folder.name.endswith(f"-{scale}")), "tiny")
 
 
-def whole_report(stored: Sequence[StoredReport], scale: Scale, results: Path) -> Report:
+def whole_report(stored: Sequence[RunnerReport], scale: Scale, results: Path) -> Report:
     """All sections, after what they say of the paper, and before what was not run."""
     parts = [Section(name=each.name, report=each.report) for each in stored]
     claims = claims_report(parts)
@@ -180,7 +180,7 @@ def parts_of_paper(names: Collection[str]) -> str:
     )
 
 
-def origin(stored: Iterable[StoredReport]) -> list[str]:
+def origin(stored: Iterable[RunnerReport]) -> list[str]:
     """Sentences on when, from which commits and on which machines the reports were made."""
     records = [record for each in stored for record in provenance_of(each.report)]
     days = [date[: len("2026-01-31")] for date in _dates(records)]
@@ -200,7 +200,7 @@ def origin(stored: Iterable[StoredReport]) -> list[str]:
     return sentences
 
 
-def copies(stored: Iterable[StoredReport], out: Path) -> dict[str, bytes]:
+def copies(stored: Iterable[RunnerReport], out: Path) -> dict[str, bytes]:
     """The `.csv` and `.tex` files beside the reports, by name, unless they are in `out` already.
 
     Files of a report begin with its name; others in its folder are not its own.

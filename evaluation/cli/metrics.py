@@ -10,10 +10,10 @@ import typer
 
 from evaluation.catalogue.registry import metric
 from evaluation.cli.options import (
+    ComputeOptions,
     OutputOptions,
     ProtocolOptions,
     Resamples,
-    RunOptions,
     SetOptions,
     Weights,
     weights_by_network,
@@ -62,7 +62,7 @@ def metric_command(name: str | None) -> Callable[..., None]:
         protocol: ProtocolOptions,
         options: MetricOptions,
         output: OutputOptions,
-        run: RunOptions,
+        run: ComputeOptions,
     ) -> None:
         _measure(name, sets, protocol, options, output, run)
 
@@ -77,7 +77,7 @@ def fid(
     protocol: ProtocolOptions,
     options: MetricOptions,
     output: OutputOptions,
-    run: RunOptions,
+    run: ComputeOptions,
 ) -> None:
     """Measure FID, also against the reference statistics of a data set of images."""
     if dataset_statistics is not None:
@@ -103,7 +103,7 @@ def _measure(
     protocol: ProtocolOptions,
     options: MetricOptions,
     output: OutputOptions,
-    run: RunOptions,
+    run: ComputeOptions,
 ) -> None:
     from evaluation.generated import sample_first
     from evaluation.measuring.api import recorded

@@ -170,7 +170,7 @@ class ProtocolOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class ComputeOptions:
     """How features are extracted; none of it affects results on a CPU."""
 
     device: Device = "auto"

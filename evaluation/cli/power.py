@@ -8,8 +8,8 @@ import typer
 
 from evaluation.cli.options import (
     AsJson,
+    ComputeOptions,
     ProtocolOptions,
-    RunOptions,
     SetOptions,
     Weights,
     weights_by_network,
@@ -28,7 +28,7 @@ def power(
     ],
     sets: SetOptions,
     protocol: ProtocolOptions,
-    run: RunOptions,
+    run: ComputeOptions,
     weights: Weights = None,
     chance: Annotated[
         float,

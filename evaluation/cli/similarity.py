@@ -7,9 +7,9 @@ import typer
 
 from evaluation.cli.hidden_states import DEFAULT_CLIPS, ModelOptions, hidden_states
 from evaluation.cli.options import (
+    ComputeOptions,
     ProtocolOptions,
     Resamples,
-    RunOptions,
     SetOptions,
     Weights,
     weights_by_network,
@@ -54,7 +54,7 @@ def similarity(
     sets: SetOptions,
     protocol: SimilarityProtocolOptions,
     output: SimilarityOutput,
-    run: RunOptions,
+    run: ComputeOptions,
     model: ModelOptions,
     weights: Weights = None,
     resamples: Resamples = 400,

@@ -9,10 +9,10 @@ import typer
 
 from evaluation.cli.options import (
     AsJson,
+    ComputeOptions,
     Dataset,
     Network,
     ProtocolOptions,
-    RunOptions,
     SetOptions,
     Settings,
     Weights,
@@ -34,7 +34,7 @@ def stats_export(
     out: StatisticsOut,
     sets: SetOptions,
     protocol: ProtocolOptions,
-    run: RunOptions,
+    run: ComputeOptions,
     weights: Weights = None,
     as_json: AsJson = False,
 ) -> None:

@@ -52,10 +52,10 @@ class TrainingInputs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class TrainingCost:
     """How much there is to train.
 
-    >>> print(Cost(trainings=2, trained=1, steps=200_000))
+    >>> print(TrainingCost(trainings=2, trained=1, steps=200_000))
     200,000 steps in 1 of 2 trainings, about 1,440 GPU hours without sampling and measuring
     """
 
@@ -117,7 +117,7 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
     return DesignCells(measured=measured, keys=keys, reasons=reasons)
 
 
-def cost(tasks: Sequence[PaperTraining], done: Iterable[str] = ()) -> Cost:
+def cost(tasks: Sequence[PaperTraining], done: Iterable[str] = ()) -> TrainingCost:
     """What is left to train; designs that are one training count once.
 
     Args:
@@ -128,14 +128,14 @@ def cost(tasks: Sequence[PaperTraining], done: Iterable[str] = ()) -> Cost:
     left = [
         task for key, task in trainings.items() if key not in measured and not task.weights.exists()
     ]
-    return Cost(
+    return TrainingCost(
         trainings=len(trainings),
         trained=len(trainings) - len(left),
         steps=sum(task.steps[-1] for task in left),
     )
 
 
-def remaining_cost(designs: Sequence[Design], request: TrainingRequest) -> Cost:
+def remaining_cost(designs: Sequence[Design], request: TrainingRequest) -> TrainingCost:
     """What is left to train of all designs, whether or not their requirements are met."""
     tasks = [*_trainings(designs, request).values()]
     return cost(tasks, read_cells(request.folder / FILE))

@@ -24,8 +24,8 @@ from benchmarks.documents.claims import (
 from benchmarks.documents.numbers import LEVEL, Number
 from benchmarks.figures.similarity.numbers import (
     SHARE,
-    Networks,
     Probed,
+    ProbedNetworks,
     largest,
     mean_number,
     numbers,
@@ -83,7 +83,7 @@ class ProbedClaim:
 
 
 def judge_at_timesteps(
-    claims: Sequence[Claim[Probed]], networks: Networks
+    claims: Sequence[Claim[Probed]], networks: ProbedNetworks
 ) -> tuple[ProbedClaim, ...]:
     """Each claim, judged at each timestep."""
     return tuple(
@@ -181,7 +181,7 @@ def within(mean: Number, reach: float) -> Verdict:
     return "no" if mean.low > reach or mean.high < -reach else "not decided"
 
 
-def mean_above_zero(gaps: Sequence[Number], networks: Networks) -> VerdictAt:
+def mean_above_zero(gaps: Sequence[Number], networks: ProbedNetworks) -> VerdictAt:
     """Whether the mean over networks is above 0, at the level that is asked for."""
 
     def verdict(level: float) -> Verdict:

@@ -18,7 +18,7 @@ from benchmarks.figures.similarity.drawings import (
     intervals,
     means,
 )
-from benchmarks.figures.similarity.numbers import Networks, mean_number
+from benchmarks.figures.similarity.numbers import ProbedNetworks, mean_number
 from evaluation.similarity.summary import Summary
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
@@ -39,7 +39,7 @@ def similarity_document(
     Args:
         cells: one for each network.
     """
-    networks = Networks.of(cells)
+    networks = ProbedNetworks.of(cells)
     claims = judge_at_timesteps(figure.claims, networks)
     return FigureDocument(
         name=figure.name,
@@ -57,7 +57,7 @@ def similarity_document(
     )
 
 
-def values_table(figure: SimilarityFigure, networks: Networks) -> Table:
+def values_table(figure: SimilarityFigure, networks: ProbedNetworks) -> Table:
     """Parts × numbers, at each timestep."""
     rows = [
         Row(
@@ -98,7 +98,7 @@ def _cell(summaries: Sequence[Summary], name: str) -> Cell:
     return mean_number(summaries, name).cell
 
 
-def _caption(networks: Networks) -> str:
+def _caption(networks: ProbedNetworks) -> str:
     """What the values and their intervals are."""
     of_what = intervals(networks)
     if of_what is None:
@@ -106,7 +106,7 @@ def _caption(networks: Networks) -> str:
     return f"{means(networks)} ± is half of the 95 % interval {of_what}, {ASYMMETRIC}."
 
 
-def _meanings(figure: SimilarityFigure, networks: Networks) -> list[str]:
+def _meanings(figure: SimilarityFigure, networks: ProbedNetworks) -> list[str]:
     """What the verdicts mean."""
     has_intervals = intervals(networks) is not None
     undecided = "the 95 % interval of the difference, taken within each network, holds 0"
@@ -119,7 +119,7 @@ def _meanings(figure: SimilarityFigure, networks: Networks) -> list[str]:
     ]
 
 
-def _method(networks: Networks, request: SimilarityRequest) -> str:
+def _method(networks: ProbedNetworks, request: SimilarityRequest) -> str:
     clips, config = request.clips, networks.records[0]["config"]
     size = networks.records[0]["frame_size"]
     source = f"The network is {request.checkpoint}."

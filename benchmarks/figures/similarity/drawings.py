@@ -13,8 +13,8 @@ from benchmarks.figures.similarity.claims import Parts
 from benchmarks.figures.similarity.numbers import (
     COSINE,
     SHARE,
-    Networks,
     Probed,
+    ProbedNetworks,
     Range,
     mean_number,
     over_networks,
@@ -55,7 +55,7 @@ class SimilarityFigure:
         return f"figure{self.number}"
 
 
-def draw(figure: SimilarityFigure, networks: Networks) -> list[Drawing]:
+def draw(figure: SimilarityFigure, networks: ProbedNetworks) -> list[Drawing]:
     """All drawings; the one of the figure's plain name is the first."""
     name, probed = figure.name, networks.at_timesteps()
     middle = networks.middle
@@ -75,7 +75,7 @@ def draw(figure: SimilarityFigure, networks: Networks) -> list[Drawing]:
     return [*distributions, *matrices, *curves]
 
 
-def means(networks: Networks) -> str:
+def means(networks: ProbedNetworks) -> str:
     """A sentence for captions: what the numbers are means over."""
     if networks.count == 1:
         return "Means over the clips, of one network."
@@ -85,14 +85,14 @@ def means(networks: Networks) -> str:
     )
 
 
-def intervals(networks: Networks) -> str | None:
+def intervals(networks: ProbedNetworks) -> str | None:
     """How intervals are taken, and for what, to follow that word; None where there are none."""
     over = ["other seeds"] * (networks.count > 1) + ["other clips"] * networks.has_enough_clips
     return f"(Student's t) for {' and '.join(over)}" if over else None
 
 
 def _matrices(
-    name: str, figure: SimilarityFigure, networks: Networks, labels: Sequence[str]
+    name: str, figure: SimilarityFigure, networks: ProbedNetworks, labels: Sequence[str]
 ) -> Drawing:
     """Matrices of the frames of each part: a row for each part, a column for each timestep."""
     matrices = [matrix for label in labels for matrix in _at_timesteps(figure, networks, label)]
@@ -101,7 +101,7 @@ def _matrices(
     return _drawing(name, picture, matrix_data(matrices), shown, networks)
 
 
-def _mutual(name: str, figure: SimilarityFigure, networks: Networks, label: str) -> Drawing:
+def _mutual(name: str, figure: SimilarityFigure, networks: ProbedNetworks, label: str) -> Drawing:
     """Frames of one part with those of another: not symmetric, so both axes have names."""
     matrices, axes = _at_timesteps(figure, networks, label), figure.mutual[label]
     picture = matrix_figure(matrices, title=f"{figure.title}: similarity {label}", axes=axes)
@@ -109,7 +109,7 @@ def _mutual(name: str, figure: SimilarityFigure, networks: Networks, label: str)
     return _drawing(name, picture, matrix_data(matrices), shown, networks)
 
 
-def _at_timesteps(figure: SimilarityFigure, networks: Networks, label: str) -> list[Matrix]:
+def _at_timesteps(figure: SimilarityFigure, networks: ProbedNetworks, label: str) -> list[Matrix]:
     """The matrix of a part at each timestep."""
     matrices = []
     for probed in networks.at_timesteps():
@@ -149,7 +149,7 @@ def _distributions(name: str, figure: SimilarityFigure, probed: Probed) -> Drawi
     return _drawing(name, picture, distribution_data(distributions), shown, probed.networks)
 
 
-def _curves(name: str, paths: Mapping[int, str], networks: Networks) -> Drawing:
+def _curves(name: str, paths: Mapping[int, str], networks: ProbedNetworks) -> Drawing:
     """Mean, variance and inverted relations over the blocks, a curve for each timestep."""
     panels = []
     for number in ("mean", "variance", "inverted"):
@@ -174,7 +174,7 @@ def _curves(name: str, paths: Mapping[int, str], networks: Networks) -> Drawing:
 
 
 def _drawing(
-    name: str, picture: Figure, data: pd.DataFrame, shown: str, networks: Networks
+    name: str, picture: Figure, data: pd.DataFrame, shown: str, networks: ProbedNetworks
 ) -> Drawing:
     caption = f"{shown} {means(networks)}"
     return Drawing(name=name, figure=picture, data=data, description=shown, caption=caption)

@@ -28,13 +28,13 @@ RANGES: Mapping[str, Range] = {**FRAME_NUMBERS, **MUTUAL_NUMBERS}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Networks:
+class ProbedNetworks:
     """What was measured in networks of one kind: the details of their cells."""
 
     records: tuple[Mapping[str, Any], ...]
 
     @classmethod
-    def of(cls, cells: Sequence[CellRecord]) -> "Networks":
+    def of(cls, cells: Sequence[CellRecord]) -> "ProbedNetworks":
         """Networks of these cells."""
         return cls(records=tuple(cell.details for cell in cells))
 
@@ -77,7 +77,7 @@ class Networks:
 class Probed:
     """What was measured in networks at one timestep: a list has an entry for each network."""
 
-    networks: Networks
+    networks: ProbedNetworks
     step: int
 
     def at(self, path: str) -> list[Summary]:

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from evaluation.catalogue.registry import METRICS
 from evaluation.cli.app import app
 from evaluation.cli.options import (
+    ComputeOptions,
     OutputOptions,
     ProtocolOptions,
-    RunOptions,
     SetOptions,
     with_bundles,
 )
@@ -41,7 +41,7 @@ def test_a_bundle_becomes_one_option_for_each_field():
 
 
 def test_every_metric_is_a_command_with_the_same_bundles():
-    bundles = (SetOptions, ProtocolOptions, OutputOptions, RunOptions)
+    bundles = (SetOptions, ProtocolOptions, OutputOptions, ComputeOptions)
     names = {field.name for bundle in bundles for field in fields(bundle)}
     commands = get_command(app).commands
     for name in (*METRICS, "all"):

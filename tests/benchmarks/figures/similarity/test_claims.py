@@ -20,7 +20,13 @@ from benchmarks.figures.similarity.claims import (
 )
 from benchmarks.figures.similarity.documents import similarity_document, values_table
 from benchmarks.figures.similarity.drawings import SimilarityFigure
-from benchmarks.figures.similarity.numbers import SHARE, Networks, Probed, over_networks, overlap
+from benchmarks.figures.similarity.numbers import (
+    SHARE,
+    Probed,
+    ProbedNetworks,
+    over_networks,
+    overlap,
+)
 from evaluation.similarity.record import summary_record
 from evaluation.similarity.summary import RunningSummary, Summary
 
@@ -73,12 +79,12 @@ def network_of_figure6(seed: int, means: tuple[float, ...]) -> CellRecord:
 
 
 def judged(figure: SimilarityFigure, cells: list[CellRecord]) -> list[JudgedClaim]:
-    claims = judge_at_timesteps(figure.claims, Networks.of(cells))
+    claims = judge_at_timesteps(figure.claims, ProbedNetworks.of(cells))
     return [line for claim in claims for line in claim.lines]
 
 
 def probed(cells: list[CellRecord], step: int = 500) -> Probed:
-    return Probed(networks=Networks.of(cells), step=step)
+    return Probed(networks=ProbedNetworks.of(cells), step=step)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +283,7 @@ def test_networks_are_said_to_be_those_of_the_scale(
 def test_intervals_end_where_the_numbers_do() -> None:
     cells = [network_of_figure8(seed, 0.98 - 0.4 * seed, 0.6, 0.02) for seed in range(2)]
     figure = figure8.figure(cells)
-    table = values_table(figure, Networks.of(cells))
+    table = values_table(figure, ProbedNetworks.of(cells))
     for row in table.rows:
         for name, one in row.cells.items():
             if one.low is not None and one.high is not None:

@@ -19,7 +19,7 @@ from benchmarks.figures.similarity import documents as similarity_documents
 from benchmarks.figures.similarity.documents import values_table
 from benchmarks.figures.similarity.drawings import draw
 from benchmarks.figures.similarity.numbers import (
-    Networks,
+    ProbedNetworks,
 )
 from benchmarks.figures.similarity.probes import ProbeTask
 from benchmarks.figures.similarity.run import probe_networks, probe_tasks
@@ -107,7 +107,7 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
     request = SimilarityRequest(checkpoint=path, num_clips=5, cells=tmp_path)
     (again,), _ = probe_networks(figure6.SPEC, request)
     assert (out / "figure6.jsonl").read_text(encoding="utf-8") == again.to_json() + "\n"
-    others = draw(figure6.figure([again]), Networks.of([again]))[1:]
+    others = draw(figure6.figure([again]), ProbedNetworks.of([again]))[1:]
     assert [each.name.removeprefix("figure6-") for each in others] == [
         *("distribution", "distribution-0100", "distribution-0900", "depth")
     ]
@@ -124,12 +124,12 @@ def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Pat
     assert (temporal["path"], temporal["timestep"], pair["timestep"]) == (
         *("blocks.2.attn_temporal", 100, 100),
     )
-    lead = figure8.leads(Networks.of(cells).at_timesteps()[0])["temporal attention"][0]
+    lead = figure8.leads(ProbedNetworks.of(cells).at_timesteps()[0])["temporal attention"][0]
     means = [place["summary"]["numbers"]["mean"] for place in (temporal, pair)]
     assert lead.value == pytest.approx(means[0]["value"] - means[1]["value"])
     ends = [np.subtract(*mean["interval"]) / -2 for mean in means]
     assert (lead.high - lead.low) / 2 < sum(ends)  # taken clip by clip
-    figure, networks = figure8.figure(cells), Networks.of(cells)
+    figure, networks = figure8.figure(cells), ProbedNetworks.of(cells)
     drawings = {each.name: each for each in draw(figure, networks)}
     drawn = {name: each.data for name, each in drawings.items()}
     assert list(drawn) == [
