@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ CIFAR_TRAIN, CIFAR_TEST = "data_batch_1.bin", "test_batch.bin"
 CIFAR_BYTES = (1 + 3 * 32 * 32, 10_000)  # bytes of a label with its image; images in a file
 
 
-class Inputs:
+class Inputs(Protocol):
     """What goes into a network for a published answer."""
 
     def files(self, network: str) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ class Inputs:
         Raises:
             InputError: files that cannot be read, or are not what they should be.
         """
-        raise NotImplementedError
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
