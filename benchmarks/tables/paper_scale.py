@@ -27,7 +27,6 @@ from benchmarks.cells.requirements import (
 )
 from benchmarks.tables.published import PublishedColumn, PublishedTable
 from benchmarks.tables.request import Measurements, TableRequest
-from benchmarks.tables.results import ResultLine
 from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
 from evaluation.features.extraction import ExtractionOptions
@@ -36,6 +35,7 @@ from evaluation.measuring.networks import Networks
 from evaluation.networks.downloads import digest
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, for_dataset
+from evaluation.results.reading import ResultLine
 from evaluation.results.record import Result
 from evaluation.results.writing import append_result
 from latte.autoencoder import DEFAULT_VAE

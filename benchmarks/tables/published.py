@@ -12,12 +12,12 @@ from typing import Literal
 
 from benchmarks.cells.provenance import known
 from benchmarks.documents.tables import bare, leaders
-from benchmarks.tables.results import ResultLine
 from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
 from evaluation.protocol.deviations import Deviation, differences
 from evaluation.protocol.fields import LABELS, REAL_FIELDS
 from evaluation.protocol.presets import published_protocol
+from evaluation.results.reading import ResultLine
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 from reports.blocks import Block, Details

@@ -13,7 +13,8 @@ from benchmarks.shapes.tables import methods_table, standings_in_words
 from benchmarks.tables.paper_scale import measure_at_paper_scale
 from benchmarks.tables.published import PublishedTable
 from benchmarks.tables.request import Measurements, TableRequest
-from benchmarks.tables.results import ResultLine, read_lines
+from benchmarks.tables.results import checked_lines
+from evaluation.results.reading import ResultLine
 
 
 def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
@@ -26,7 +27,7 @@ def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
         FailedRunError: cells that could not be measured, after the others are written.
     """
     started = time.monotonic()
-    lines = [line for path in request.results for line in read_lines(Path(path), table.metrics)]
+    lines = [line for path in request.results for line in checked_lines(Path(path), table.metrics)]
     table.with_results(lines)  # or refuse it, before hours of work
     measurements = measure(table, request)
     publish(document(table, lines, measurements), out, started=started)

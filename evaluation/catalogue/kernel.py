@@ -15,10 +15,10 @@ _JEDI = Number(title="JEDi", names_network=True)
 
 
 def _kvd(given: "MetricInput") -> list[Value]:
-    from evaluation.metrics.kernel import KVD, polynomial_mmd
+    from evaluation.metrics.kernel import polynomial_mmd
 
     x, y = given.pair()
-    value = polynomial_mmd(x, y, degree=KVD.degree, gamma=KVD.gamma, coef0=KVD.coef0)
+    value = polynomial_mmd(x, y)
     return [Value(number=_KVD, value=value, interval=_interval(given, x, y, value))]
 
 

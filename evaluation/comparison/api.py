@@ -11,8 +11,8 @@ from evaluation.comparison.columns import ComparedCell, ComparedColumn, compared
 from evaluation.comparison.entries import (
     Entry,
     Superseded,
+    checked_entry,
     column_titles,
-    given_entry,
     in_columns,
     newest,
     read_entries,
@@ -21,6 +21,7 @@ from evaluation.comparison.rendering import cell_notes, column_notes, comparison
 from evaluation.comparison.significance import DifferenceTest, interval_test
 from evaluation.results.record import Result
 from latte.data.errors import InputError
+from latte.data.schema import convert
 from reports.table import Table
 
 if TYPE_CHECKING:
@@ -138,7 +139,9 @@ def compare(
         if isinstance(given, str | os.PathLike):
             entries += read_entries([Path(given)])
         else:
-            entries.append(given_entry(given, f"result {number}"))
+            where = f"result {number}"
+            result = given if isinstance(given, Result) else convert(given, Result, where)
+            entries.append(checked_entry(result, where))
     if not entries:
         raise InputError("no results to compare: give at least one")
     if not 0 < level < 1:

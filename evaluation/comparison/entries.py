@@ -1,24 +1,19 @@
 """Results sorted into columns, each with one way of measuring that most of them share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evaluation.comparison.differences import Settings, settings_of
 from evaluation.measuring.checking import check_result
-from evaluation.results.reading import numbered_results
+from evaluation.results.reading import ResultLine, read_lines
 from evaluation.results.record import Result
 from latte.data.errors import InputError
-from latte.data.schema import convert
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A result and where it was found."""
-
-    result: Result
-    where: str  # "results.jsonl, line 3"
+class Entry(ResultLine):
+    """A result that is compared with others."""
 
     @property
     def place(self) -> tuple[str, str]:
@@ -52,9 +47,7 @@ def read_entries(paths: Sequence[Path]) -> list[Entry]:
         InputError: no results, or a line that is no sound result, by its number.
     """
     entries = [
-        _checked(result, f"{path}, line {number}")
-        for path in paths
-        for number, result in numbered_results(path)
+        checked_entry(line.result, line.where) for path in paths for line in read_lines(path)
     ]
     if not entries:
         raise InputError(
@@ -63,13 +56,14 @@ def read_entries(paths: Sequence[Path]) -> list[Entry]:
     return entries
 
 
-def given_entry(given: Result | Mapping[str, Any], where: str) -> Entry:
-    """A result in memory, or a record of one.
+def checked_entry(result: Result, where: str) -> Entry:
+    """A result to compare.
 
     Raises:
         InputError: it is no sound result.
     """
-    return _checked(given if isinstance(given, Result) else convert(given, Result, where), where)
+    check_result(result, where)
+    return Entry(result=result, where=where)
 
 
 def newest(entries: Iterable[Entry]) -> tuple[list[Entry], list[Superseded]]:
@@ -133,8 +127,3 @@ def column_titles(columns: Sequence[Sequence[Entry]]) -> list[str]:
             for title, addition in zip(titles, more, strict=True)
         ]
     return titles
-
-
-def _checked(result: Result, where: str) -> Entry:
-    check_result(result, where)
-    return Entry(result=result, where=where)

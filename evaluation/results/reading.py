@@ -1,6 +1,7 @@
 """Reading results files."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,25 @@ from latte.data.schema import convert
 MAX_DIGITS = 300  # longest integer; a float holds no more than 308 digits
 
 
+@dataclass(frozen=True, kw_only=True)
+class ResultLine:
+    """A result and where it was found."""
+
+    result: Result
+    where: str  # "results.jsonl, line 3"
+
+
 def read_results(path: Path) -> list[Result]:
     """The results of a file, in its order.
 
     Raises:
         InputError: no such file, or a line that is not a result, by its number.
     """
-    return [result for _, result in numbered_results(path)]
+    return [line.result for line in read_lines(path)]
 
 
-def numbered_results(path: Path) -> list[tuple[int, Result]]:
-    """`read_results`, each result with the number of its line."""
+def read_lines(path: Path) -> list[ResultLine]:
+    """`read_results`, each result with its file and line."""
     try:
         # Not splitlines(): a name may hold a separator that only that function knows.
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -30,7 +39,7 @@ def numbered_results(path: Path) -> list[tuple[int, Result]]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a results file ({error})") from None
     return [
-        (number, _result(line, f"{path}, line {number}"))
+        _result_line(line, f"{path}, line {number}")
         for number, line in enumerate(lines, 1)
         if line.strip()
     ]
@@ -49,8 +58,9 @@ def json_value(text: str, where: str) -> Any:
         raise InputError(f"{where}: not valid JSON ({error}); remove or correct it") from None
 
 
-def _result(line: str, where: str) -> Result:
-    return convert(json_value(line, where), Result, f"{where}: not a result of latte-eval")
+def _result_line(line: str, where: str) -> ResultLine:
+    result = convert(json_value(line, where), Result, f"{where}: not a result of latte-eval")
+    return ResultLine(result=result, where=where)
 
 
 def _integer(text: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.shapes.measuring import ShapesMeasurer
 from benchmarks.shapes.stand_ins import HELD_OUT, real_videos
 from benchmarks.tables.request import TableRequest
-from benchmarks.tables.results import read_lines
+from benchmarks.tables.results import checked_lines
 from benchmarks.tables.table3 import TABLE, run
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.checking import check_result
@@ -39,7 +39,7 @@ def test_blank_lines_do_not_shift_the_line_numbers(
     tmp_path: Path, make_result, write_results
 ) -> None:
     path = write_results(tmp_path / "r.jsonl", make_result(), "", make_result(value=2.0))
-    lines = read_lines(path, TABLE.metrics)
+    lines = checked_lines(path, TABLE.metrics)
     assert [line.where for line in lines] == [f"{path}, line 1", f"{path}, line 3"]
     assert lines[1].result == make_result(value=2.0)
 
@@ -49,7 +49,7 @@ def test_a_file_without_results_says_so(tmp_path: Path, text: str) -> None:
     path = tmp_path / "results.jsonl"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"results\.jsonl: holds no results"):
-        read_lines(path, TABLE.metrics)
+        checked_lines(path, TABLE.metrics)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from benchmarks.documents.tables import of_this_run, provenance_of
 from benchmarks.tables import table3, table5
 from benchmarks.tables.published import DATASETS
 from benchmarks.tables.request import Measurements, TableRequest
-from benchmarks.tables.results import ResultLine
 from benchmarks.tables.run import document
 from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
 from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.presets import STYLEGAN_V, published_protocol
+from evaluation.results.reading import ResultLine
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Row
