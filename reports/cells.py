@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import Any, Literal
 
 from reports.numbers import check_interval, decimals_of, number_text, true_minus, with_interval
 
@@ -38,6 +38,17 @@ class Cell:
         check_interval("a cell of a table", self.value, self.low, self.high)
         if self.is_empty and not self.reason:
             raise ValueError("an empty cell needs the reason why it is empty")
+
+    @classmethod
+    def measured(cls, value: float, interval: tuple[float, float] | None, **more: Any) -> "Cell":
+        """A value with its interval, if it has one."""
+        low, high = interval or (None, None)
+        return cls(value=value, low=low, high=high, **more)
+
+    @classmethod
+    def fixed(cls, value: float, decimals: int, **more: Any) -> "Cell":
+        """A value without an interval, with so many decimals."""
+        return cls(value=float(value), text=f"{value:.{decimals}f}", **more)
 
     @property
     def is_empty(self) -> bool:

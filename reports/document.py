@@ -4,14 +4,14 @@ The page holds its styles, figures and pictures itself and asks for nothing from
 the reader's choice of light or dark, prints, and scrolls wide tables within themselves.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from reports import stored_report
 from reports.blocks import Block
-from reports.render.documents import anchored, names_of_pictures, page, pictures_of, report_markdown
+from reports.files import write_files
+from reports.render.documents import anchored, page, picture_blocks, picture_file, report_markdown
 
 STORED = ".report.json"  # how the names of stored reports end
 Answer = Literal["yes", "no", "not decided", "not measured"]
@@ -53,7 +53,8 @@ class Report:
         Raises:
             ValueError: two of them have one name.
         """
-        return pictures_of(anchored(self.blocks))
+        blocks = picture_blocks(anchored(self.blocks))
+        return {name: picture_file(block) for name, block in blocks.items()}
 
     def to_json(self) -> str:
         """The report as data: `from_json` makes the same documents of it."""
@@ -69,10 +70,7 @@ class Report:
         """
         try:
             report = stored_report.decode(text, cls)
-            names = Counter(names_of_pictures(anchored(report.blocks)))
-            twice = [name for name, count in names.items() if count > 1]
-            if twice:
-                raise ValueError(f"it has two pictures called {twice[0]}")
+            picture_blocks(anchored(report.blocks))  # refuses two of one name
         except ValueError as error:
             # The names of what is wrong may hold line breaks, and be long.
             raise ValueError(" ".join(str(error).split())[:300]) from None
@@ -80,10 +78,7 @@ class Report:
 
     def store(self, folder: Path, name: str) -> Path:
         """Write the report as data into `name.report.json` in a folder, which is made."""
-        content = self.to_json()
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}{STORED}"
-        path.write_text(content, encoding="utf-8", newline="\n")
+        (path,) = write_files(folder, {f"{name}{STORED}": self.to_json()})
         return path
 
     def write(self, folder: Path, name: str = "report", *, stored: str | None = None) -> list[Path]:
@@ -95,10 +90,6 @@ class Report:
         Args:
             stored: the name of the report as data, if it is another.
         """
-        contents = {f"{name}.md": self.markdown().encode(), f"{name}.html": self.html().encode()}
-        contents |= self.pictures()
-        contents[f"{stored or name}{STORED}"] = self.to_json().encode()
-        folder.mkdir(parents=True, exist_ok=True)
-        for file_name, content in contents.items():
-            (folder / file_name).write_bytes(content)
-        return [folder / file_name for file_name in contents]
+        documents = {f"{name}.md": self.markdown(), f"{name}.html": self.html()}
+        stored_as = {f"{stored or name}{STORED}": self.to_json()}
+        return write_files(folder, {**documents, **self.pictures(), **stored_as})

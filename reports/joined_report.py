@@ -19,11 +19,10 @@ from reports.blocks import (
     SvgBlock,
     TableBlock,
 )
-from reports.cells import Cell, Column, Row
 from reports.document import ANSWERS, PaperClaim, Report
 from reports.provenance import Provenance, unique_records
 from reports.render.documents import all_blocks, anchored
-from reports.table import Table
+from reports.table import Table, simple_table
 
 PICTURES = "report-pictures"  # folder beside the Markdown
 CLAIMS = "What the paper says, and what was measured here"
@@ -76,21 +75,17 @@ def joined_report(
 def claims_report(sections: Sequence[Section]) -> Report:
     """A table of all claims of the sections, and how many have which answer."""
     claims = [(x.name, claim) for x in sections for claim in x.report.findings]
-    rows = tuple(
-        Row(
-            label=label,
-            cells={
-                "where": Cell(text=name),
-                "here": Cell(text=claim.here),
-                "numbers": Cell(text=claim.seen),
-            },
-        )
-        for label, (name, claim) in zip(_labels(claims), claims, strict=True)
+    table = simple_table(
+        "Claims of the paper",
+        {key: key for key in ("where", "here", "numbers")},
+        (
+            (label, (name, claim.here, claim.seen))
+            for label, (name, claim) in zip(_labels(claims), claims, strict=True)
+        ),
+        label_heading="Claim",
     )
-    columns = tuple(Column(key=key, title=key) for key in ("where", "here", "numbers"))
-    table = Table(title="Claims of the paper", label_heading="Claim", columns=columns, rows=rows)
     lead = counted([claim for _, claim in claims])
-    return Report(title=CLAIMS, lead=lead, blocks=(TableBlock(table=table),) if rows else ())
+    return Report(title=CLAIMS, lead=lead, blocks=(TableBlock(table=table),) if claims else ())
 
 
 def _labels(claims: Sequence[tuple[str, PaperClaim]]) -> list[str]:

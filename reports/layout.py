@@ -156,7 +156,14 @@ def section_views(
     """The rows by sections, with ranks and marks."""
     marks = {c.mark for row in rows for c in row.cells.values() if not c.is_empty}
     beside_published = marks == {"published", "measured"}
-    ranked = {column.key: _ranks(rows, column) for column in columns}
+    ranked = {
+        column.key: ranks(
+            {index: row.cells[column.key] for index, row in enumerate(rows)},
+            higher=column.direction == "higher",
+        )
+        for column in columns
+        if column.direction
+    }
     sections: list[tuple[str, list[RowView]]] = []
     for index, row in enumerate(rows):
         if not sections or sections[-1][0] != row.section:
@@ -169,18 +176,10 @@ def section_views(
                 CellView(
                     number=cell.number,
                     spread=cell.spread,
-                    rank=ranked[column.key].get(index),
+                    rank=ranked.get(column.key, {}).get(index),
                     marks=footnotes.marks(cell, beside_published=beside_published),
                     sort_value=cell.value,
                 )
             )
         sections[-1][1].append(RowView(label=row.label, marks=row_marks, cells=tuple(views)))
     return tuple(SectionView(title=title, rows=tuple(drawn)) for title, drawn in sections)
-
-
-def _ranks(rows: Sequence[Row], column: Column) -> dict[int, Rank]:
-    """Best and second of a column by row index; nothing in a column without a direction."""
-    if column.direction is None:
-        return {}
-    cells = {index: row.cells[column.key] for index, row in enumerate(rows)}
-    return ranks(cells, higher=column.direction == "higher")

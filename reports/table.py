@@ -6,13 +6,14 @@ cell says why; equal footnotes share a letter.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from reports.cells import Cell, Column, Row
+from reports.files import write_files
 from reports.layout import Footnotes, Layout, column_views, label_view, section_views
 from reports.provenance import Provenance
 from reports.render.html import table_html
@@ -125,24 +126,58 @@ class Table:
         )
 
 
-def write_table(table: Table, folder: Path, name: str) -> list[Path]:
-    """Write `name.md`, `name.csv` and `name.tex` into a folder, and say where they are.
+def simple_table(
+    title: str,
+    columns: Mapping[str, str],
+    rows: Iterable[tuple[str, Sequence[str | Cell]]],
+    *,
+    label_heading: str,
+    caption: str = "",
+    remarks: Sequence[str] = (),
+) -> Table:
+    """A table in which nothing is ranked and nothing has notes of its own.
+
+    Args:
+        columns: titles by key.
+        rows: the label of each, and what stands in its columns: texts, or cells.
+    """
+    return Table(
+        title=title,
+        caption=caption,
+        label_heading=label_heading,
+        columns=tuple(Column(key=key, title=title) for key, title in columns.items()),
+        rows=tuple(
+            Row(label=label, cells=dict(zip(columns, map(_as_cell, entries), strict=True)))
+            for label, entries in rows
+        ),
+        remarks=tuple(remarks),
+    )
+
+
+def _as_cell(entry: str | Cell) -> Cell:
+    return Cell(text=entry) if isinstance(entry, str) else entry
+
+
+def write_tables(tables: Sequence[Table], folder: Path, name: str, *, data: str = "") -> list[Path]:
+    """Write tables below each other as `name.md`, `name.csv` and `name.tex`; returns the paths.
 
     All three texts exist before the first file is touched.
+
+    Args:
+        data: the CSV, if it is not made of the tables.
     """
-    texts = {"md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
-    return write_texts(texts, folder, name)
+    texts = {
+        "md": "\n".join(table.markdown() for table in tables),
+        "csv": data or csv_of(tables),
+        "tex": "\n".join(table.latex() for table in tables),
+    }
+    return write_files(folder, {f"{name}.{ending}": text for ending, text in texts.items()})
 
 
-def write_texts(texts: Mapping[str, str], folder: Path, name: str) -> list[Path]:
-    """Write texts, by the ending of their file, as `name.ending` into a folder, which is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for ending, text in texts.items():
-        path = folder / f"{name}.{ending}"
-        path.write_text(text, encoding="utf-8", newline="\n")
-        paths.append(path)
-    return paths
+def csv_of(tables: Sequence[Table]) -> str:
+    """All cells of several tables as one CSV."""
+    first, *others = [table.csv() for table in tables]
+    return first + "".join(text.partition("\n")[2] for text in others)  # one heading
 
 
 def _number_text(cell: Cell) -> str:

@@ -11,14 +11,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from benchmarks.cells.scale import Scale, as_scale
+from benchmarks.cells.scale import Scale, as_scale, name_at
 from benchmarks.cli.options import (
+    OPTIONS,
     documents_folder,
     field_of,
     flag,
-    folder_of,
     parameters,
-    refuse_without_effect,
 )
 from benchmarks.runners import RUNNERS, Runner
 from latte.data.command_line import new_app, run_app
@@ -97,7 +96,7 @@ def prepared(runner: Runner, given: Mapping[str, Any]) -> tuple[Path, dict[str, 
     if "results_folder" in runner.options:
         folder = documents_folder("", out or Path("results"), option="--results")
     else:
-        folder = folder_of(runner.name, scale, out)
+        folder = documents_folder(name_at(runner.name, scale), out)
     return folder, values | _resolved(runner, values)
 
 
@@ -110,7 +109,14 @@ def _refuse_ignored(runner: Runner, given: Mapping[str, Any], scale: Scale) -> N
         ]
         if unused:
             raise InputError(f"{', '.join(unused)}: nothing is measured without --scale; add it")
-    refuse_without_effect(runner.options, given, scale)
+    ignored = [
+        flag(key) for key in runner.options if OPTIONS[key].paper_only and field_of(key) in given
+    ]
+    if ignored and scale != "paper":
+        raise InputError(
+            f"{', '.join(ignored)}: has an effect at paper scale only; leave it out, or add "
+            "--scale paper"
+        )
 
 
 def _resolved(runner: Runner, values: Mapping[str, Any]) -> dict[str, Any]:

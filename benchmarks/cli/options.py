@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.cells.scale import MEANINGS, Scale, name_at
+from benchmarks.cells.scale import MEANINGS
 from latte.data.errors import InputError
 from latte.data.files import folder_if_used
 
@@ -243,23 +243,6 @@ def _default(key: str) -> object:
     return False if OPTIONS[key].annotation.__origin__ is bool else None
 
 
-def refuse_without_effect(keys: tuple[str, ...], given: Mapping[str, Any], scale: Scale) -> None:
-    """Refuse options of the paper's settings at other scales, which would ignore them.
-
-    Args:
-        given: values of options, by parameter.
-
-    Raises:
-        InputError: one is given.
-    """
-    names = [flag(key) for key in keys if OPTIONS[key].paper_only and field_of(key) in given]
-    if names and scale != "paper":
-        raise InputError(
-            f"{', '.join(names)}: has an effect at paper scale only; leave it out, or add "
-            "--scale paper"
-        )
-
-
 def field_of(key: str) -> str:
     """The field of the request that an option gives."""
     return OPTIONS[key].parameter or key
@@ -273,15 +256,6 @@ def flag(key: str) -> str:
     """
     flags = OPTIONS[key].flags
     return flags[0] if flags else f"--{key.replace('_', '-')}"
-
-
-def folder_of(name: str, scale: Scale, out: Path | None, *, option: str = "--out") -> Path:
-    """Where a runner writes; results at different scales never mix.
-
-    Raises:
-        InputError: see `documents_folder`.
-    """
-    return documents_folder(name_at(name, scale), out, option=option)
 
 
 def documents_folder(name: str, out: Path | None, *, option: str = "--out") -> Path:

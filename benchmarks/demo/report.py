@@ -11,8 +11,8 @@ import pandas as pd
 
 from benchmarks.cells.provenance import of_result
 from benchmarks.demo.expectations import Expectation, expectations
-from benchmarks.documents.figures import Drawing, write_drawings
-from benchmarks.documents.tables import bare, text_table
+from benchmarks.documents.drawings import Drawing, write_drawings
+from benchmarks.documents.tables import bare
 from benchmarks.shapes.generated import NO_MODEL, GeneratedVideo, SampledModel
 from benchmarks.shapes.measuring import DIRECTIONS, FVD, Accuracy
 from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, REAL
@@ -36,7 +36,7 @@ from reports.charts.style import styles_for
 from reports.document import Report
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
-from reports.table import Table, write_table
+from reports.table import Table, simple_table, write_tables
 
 MODEL = "model"  # family of the model's bar
 NUM_PICTURES = 8  # frames shown of a clip
@@ -103,7 +103,7 @@ def write_demo_report(out: Path, run: DemoRun) -> str:
         What the command prints: the table as Markdown, the expectations, and the report's path.
     """
     table, chart = demo_table(run), draw(run)
-    write_table(table, out, "demo")
+    write_tables([table], out, "demo")
     write_drawings([chart], out)
     record = json.dumps(asdict(run.results[-1]), indent=1, ensure_ascii=False)
     report = Report(
@@ -144,15 +144,8 @@ def demo_table(run: DemoRun) -> Table:
     def cell(label: str, metric: str) -> Cell:
         if (result := measured.get((label, metric))) is None:
             return none
-        low, high = result.interval or (None, None)
-        is_real = label == REAL
-        return Cell(
-            value=result.value,
-            low=low,
-            high=high,
-            comparable=not is_real,
-            notes=("The real videos themselves, not ranked.",) if is_real else (),
-        )
+        notes = ("The real videos themselves, not ranked.",) if label == REAL else ()
+        return Cell.measured(result.value, result.interval, comparable=not notes, notes=notes)
 
     return Table(
         title="Generators of shapes",
@@ -169,11 +162,11 @@ def demo_table(run: DemoRun) -> Table:
 
 def expectations_table(checks: Sequence[Expectation]) -> Table:
     """Expectation by expectation: whether it holds, and by which numbers."""
-    return text_table(
+    return simple_table(
         "What is expected of sound metrics and models",
-        "Expectation",
         {"holds": "here", "seen": "measured"},
-        [(check.claim, "yes" if check.holds else "no", check.seen) for check in checks],
+        ((check.claim, ("yes" if check.holds else "no", check.seen)) for check in checks),
+        label_heading="Expectation",
     )
 
 

@@ -26,6 +26,7 @@ from latte.data.errors import InputError
 from latte.data.shapes import NUM_CLASSES
 from latte.data.sources import VideoSet
 from latte.sampling.generate import SamplingOptions
+from reports.files import write_files
 
 MIN_VIDEOS = 10  # in each set
 NUM_SHOWN = NUM_CLASSES  # samples of the model: one of each class
@@ -80,10 +81,7 @@ def run(out: Path, request: DemoRequest) -> None:
         results += measurer.results(label, measured)
         if (accuracy := measurer.accuracy(measured)) is not None:
             recognised[label] = accuracy
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "results.jsonl").write_text(
-        "".join(result.to_json() + "\n" for result in results), encoding="utf-8"
-    )
+    write_files(out, {"results.jsonl": "".join(result.to_json() + "\n" for result in results)})
     demo = DemoRun(
         results=results,
         recognised=recognised,

@@ -1,38 +1,16 @@
 """The documents of a figure: drawings with their numbers, values, and the paper's claims."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-
-import pandas as pd
-from matplotlib.figure import Figure
 
 from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import JudgedClaim
-from benchmarks.documents.tables import bare, provenance_of, text_table, written
-from reports.blocks import Block, Details, Heading, Paragraph, SvgBlock, figure_block
-from reports.charts.svg import write_figure
+from benchmarks.documents.drawings import Drawing
+from benchmarks.documents.tables import bare, provenance_of, publish_report
+from reports.blocks import Block, Details, Heading, Paragraph
 from reports.document import PaperClaim, Report
-from reports.table import Table
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """A figure and the numbers behind it."""
-
-    name: str  # of its files
-    figure: Figure
-    data: pd.DataFrame | None  # None: a table beside it has them
-    description: str  # for somebody who cannot see it
-    caption: str
-
-    @cached_property
-    def block(self) -> SvgBlock:
-        """The figure as a block of reports, which is drawn once."""
-        return figure_block(
-            self.figure, description=self.description, caption=self.caption, name=self.name
-        )
+from reports.table import Table, simple_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +35,7 @@ class FigureDocument:
     def report(self) -> Report:
         """The drawings, what the paper claims, the values, and how they are made."""
         first, others = self.drawings[:1], self.drawings[1:]
-        folded = Details(summary="More figures", blocks=tuple(each.block for each in others))
+        folded = Details(summary="More figures", blocks=tuple(drawing.block for drawing in others))
         return Report(
             title=self.title,
             lead=self.lead,
@@ -83,32 +61,27 @@ def write_figure_document(document: FigureDocument, out: Path) -> None:
     """
     print(document.values.markdown())
     print("\n".join(claim.line for claim in document.claims))
-    paths = document.report.write(out, document.name, stored=document.section)
-    paths += write_drawings(document.drawings, out)
-    texts = {
-        "tex": document.values.latex(),
-        "jsonl": "".join(cell.to_json() + "\n" for cell in document.cells),
-    }
-    for ending, text in texts.items():
-        paths.append(out / f"{document.name}.{ending}")
-        paths[-1].write_text(text, encoding="utf-8", newline="\n")
-    print(written(paths))
-
-
-def write_drawings(drawings: Iterable[Drawing], out: Path) -> list[Path]:
-    """`name.svg`, `.png` and `.csv` of each."""
-    written = [write_figure(each.figure, each.data, out, each.name) for each in drawings]
-    return [path for paths in written for path in paths]
+    publish_report(
+        document.report,
+        out,
+        document.name,
+        drawings=document.drawings,
+        texts={
+            "tex": document.values.latex(),
+            "jsonl": "".join(cell.to_json() + "\n" for cell in document.cells),
+        },
+        section=document.section,
+    )
 
 
 def claims_table(claims: Sequence[JudgedClaim], verdicts: tuple[str, ...] = ()) -> Table:
     """The paper's claims beside what was measured; `verdicts` say what the words mean."""
-    return text_table(
+    return simple_table(
         "What the paper claims",
-        "Claim",
         {"paper": "paper", "here": "here", "seen": "measured"},
-        [(x.claim, x.paper.verdict, x.here.verdict, x.here.seen) for x in claims],
-        verdicts,
+        ((x.claim, (x.paper.verdict, x.here.verdict, x.here.seen)) for x in claims),
+        label_heading="Claim",
+        remarks=verdicts,
     )
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.cells.provenance import this_run
+from benchmarks.documents.drawings import Drawing, write_drawings
 from reports.blocks import Block, ProvenanceBlock, TableBlock
-from reports.cells import Cell, Column, Row
 from reports.document import PaperClaim, Report
+from reports.files import write_files
 from reports.provenance import unique_records
-from reports.table import Table, write_texts
+from reports.table import Table, write_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,8 @@ class TableDocument:
     title: str  # title of the section
     lead: str  # computed summary
     tables: Sequence[Table]  # one below the other in each document
-    data: Sequence[Table] = ()  # tables of the CSV, if `tables` are parts of wider ones
+    data: str = ""  # the CSV, if it is not made of the tables
+    drawings: Sequence[Drawing] = ()  # in files of their own
     findings: Sequence[PaperClaim] = ()
     blocks: Sequence[Block] = ()  # what the section shows, if it is more than the tables
     section: str | None = None  # name of the section, if it differs from that of the files
@@ -38,35 +40,6 @@ class TableDocument:
             blocks=(*(self.blocks or map(bare, self.tables)), provenance_of(self.tables)),
             findings=tuple(self.findings),
         )
-
-
-def text_table(
-    title: str,
-    heading: str,
-    columns: Mapping[str, str],
-    rows: Iterable[Sequence[str]],
-    remarks: tuple[str, ...] = (),
-) -> Table:
-    """A table of words.
-
-    Args:
-        heading: what the rows are.
-        columns: titles by key.
-        rows: the label of each, then a text for each column.
-    """
-    return Table(
-        title=title,
-        label_heading=heading,
-        columns=tuple(Column(key=key, title=text) for key, text in columns.items()),
-        rows=tuple(
-            Row(
-                label=label,
-                cells={key: Cell(text=text) for key, text in zip(columns, texts, strict=True)},
-            )
-            for label, *texts in rows
-        ),
-        remarks=remarks,
-    )
 
 
 def bare(table: Table) -> TableBlock:
@@ -122,7 +95,7 @@ def cut_off(value: float) -> str:
 
 
 def publish(document: TableDocument, folder: Path, *, started: float | None = None) -> None:
-    """Write `name.md`, `.csv`, `.tex` and the section; print the tables and the paths.
+    """Write `name.md`, `.csv`, `.tex`, drawings and the section; print tables and paths.
 
     Args:
         started: see `of_this_run`; None where the document has its provenance already.
@@ -130,41 +103,39 @@ def publish(document: TableDocument, folder: Path, *, started: float | None = No
     if started is not None:
         document = of_this_run(document, started)
     paths = write_tables(document.tables, folder, document.name, data=document.data)
+    paths += write_drawings(document.drawings, folder)
     paths.append(document.report.store(folder, document.section or document.name))
     print("\n".join(table.markdown() for table in document.tables))
     print(written(paths))
 
 
-def publish_report(report: Report, folder: Path, name: str, data: pd.DataFrame) -> str:
-    """Write a report and its numbers as `name.csv`.
+def publish_report(
+    report: Report,
+    folder: Path,
+    name: str,
+    *,
+    drawings: Sequence[Drawing] = (),
+    texts: Mapping[str, str] | None = None,
+    section: str | None = None,
+) -> None:
+    """Write a report, also as data, with its drawings; print the paths.
 
-    Returns:
-        What the command prints: the report as Markdown, and the paths.
+    Args:
+        texts: more files called `name`, by their ending.
+        section: the name of the report as data, if it is another.
     """
-    paths = [*report.write(folder, name), folder / f"{name}.csv"]
-    data.to_csv(paths[-1], index=False, lineterminator="\n")
-    return f"{report.markdown()}\n{written(paths)}"
+    paths = report.write(folder, name, stored=section)
+    paths += write_drawings(drawings, folder)
+    more = {f"{name}.{ending}": text for ending, text in (texts or {}).items()}
+    print(written([*paths, *write_files(folder, more)]))
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A table of numbers as CSV."""
+    text: str = frame.to_csv(index=False, lineterminator="\n")
+    return text
 
 
 def written(paths: Iterable[Path]) -> str:
     """Lines that say where the documents are, each once."""
     return "\n".join(f"wrote {path}" for path in dict.fromkeys(paths))
-
-
-def write_tables(
-    tables: Sequence[Table], folder: Path, name: str, *, data: Sequence[Table] = ()
-) -> list[Path]:
-    """`reports.table.write_table` for several tables in one document.
-
-    All texts exist before the first file is touched.
-
-    Args:
-        data: for the CSV, in place of the tables.
-    """
-    first, *others = [table.csv() for table in data or tables]
-    texts = {
-        "md": "\n".join(table.markdown() for table in tables),
-        "csv": first + "".join(text.partition("\n")[2] for text in others),  # one heading
-        "tex": "\n".join(table.latex() for table in tables),
-    }
-    return write_texts(texts, folder, name)

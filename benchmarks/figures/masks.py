@@ -8,7 +8,7 @@ from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim, judge_all
 from benchmarks.documents.figures import verdicts_lead, write_figure_document
 from benchmarks.documents.numbers import Number
-from benchmarks.documents.tables import write_tables, written
+from benchmarks.documents.tables import written
 from benchmarks.figures.curves.cells import CurveFigure, curves_of, measure_designs
 from benchmarks.figures.curves.claims import END, Curve, Curves, lower
 from benchmarks.figures.curves.documents import curve_document, remarks_of
@@ -18,7 +18,7 @@ from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
 from reports.published import published
-from reports.table import Table
+from reports.table import Table, write_tables
 
 NAME = "intext"
 SOURCE = "arXiv:2401.03048v3 section 3.3.4, v1 section 4.4"

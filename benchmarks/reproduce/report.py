@@ -10,7 +10,7 @@ from benchmarks.reproduce.files import COPIED, write_files
 from benchmarks.runners import PANELS, RUNNERS, SECTIONS, Runner
 from latte.data.errors import InputError
 from reports.blocks import Paragraph, TableBlock
-from reports.cells import Cell, Column, Row
+from reports.cells import Cell
 from reports.document import STORED, Report
 from reports.joined_report import (
     Section,
@@ -22,7 +22,7 @@ from reports.joined_report import (
 )
 from reports.provenance import Provenance
 from reports.render.documents import CONTENTS
-from reports.table import Table
+from reports.table import simple_table
 
 PAPER_TABLES, PAPER_FIGURES = 5, 10  # in the paper's third version
 WITHOUT_RUNNER = (
@@ -35,12 +35,10 @@ HARDWARE = ("system", "processor", "memory_gib", "cores", "device", "device_name
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunnerReport:
+class RunnerReport(Section):
     """A report that a runner left."""
 
-    name: str
     path: Path
-    report: Report
 
     @property
     def has_values(self) -> bool:
@@ -145,10 +143,9 @@ def scale_of(folder: Path) -> Scale:
 
 def whole_report(stored: Sequence[RunnerReport], scale: Scale, results: Path) -> Report:
     """All sections, after what they say of the paper, and before what was not run."""
-    parts = [Section(name=each.name, report=each.report) for each in stored]
-    claims = claims_report(parts)
-    published = {each.name for each in stored if not each.has_values}
-    measured = {each.name for each in stored} - published
+    claims = claims_report(stored)
+    published = {section.name for section in stored if not section.has_values}
+    measured = {section.name for section in stored} - published
     lacking = [runner for runner in SECTIONS if runner.name not in measured]
     not_run = []
     if lacking:
@@ -158,7 +155,7 @@ def whole_report(stored: Sequence[RunnerReport], scale: Scale, results: Path) ->
         title="Latte-Eval: tables and figures of the paper",
         lead=f"Measured here at scale {scale}: {parts_of_paper(measured)}. {claims.lead}",
         about=tuple(Paragraph(text=line) for line in (*origin(stored), WITHOUT_RUNNER)),
-        sections=[Section(name=CLAIMS, report=claims), *parts, *not_run],
+        sections=[Section(name=CLAIMS, report=claims), *stored, *not_run],
     )
 
 
@@ -229,22 +226,20 @@ def _not_run(
         published: names of runners that left published figures alone.
     """
     none = Cell(reason=f"{results} holds no report of it at scale {scale}.")
-    table = Table(
-        title="What is not in this report",
-        label_heading="Table or figure",
-        columns=(Column(key="here", title="here"), Column(key="command", title="made by")),
-        rows=tuple(
-            Row(
-                label=runner.title,
-                cells={
-                    "here": Cell(text="published figures alone")
-                    if runner.name in published
-                    else none,
-                    "command": Cell(text=f"`{_command(runner, scale, results)}`"),
-                },
+    table = simple_table(
+        "What is not in this report",
+        {"here": "here", "command": "made by"},
+        (
+            (
+                runner.title,
+                (
+                    "published figures alone" if runner.name in published else none,
+                    f"`{_command(runner, scale, results)}`",
+                ),
             )
             for runner in lacking
         ),
+        label_heading="Table or figure",
     )
     return Report(title="Not run", blocks=(TableBlock(table=table),))
 

@@ -18,6 +18,12 @@ from benchmarks.reproduce.request import TRAININGS, ReproduceRequest
 from benchmarks.runners import REPRODUCED, Runner
 from latte.data.errors import FailedRunError
 
+# Options of the request that runners are given as they are.
+HANDED_ON = (
+    *("workers", "data_root", "checkpoints", "vae", "initialise_from", "executor", "nodes", "gpus"),
+)
+FIELDS = {"optional_scale": "scale", "network_vae": "vae"}  # of options with other names
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
@@ -80,25 +86,17 @@ def options_of(runner: Runner, results: Path, request: ReproduceRequest) -> list
     """What a runner is given of the request: the options that it takes."""
     scale = request.scale if runner.scales else "tiny"
     cells = "methods" if runner.kind == "table" else TRAININGS
-    words: dict[str, tuple[str, object]] = {  # by option
-        "scale": ("--scale", scale),
-        "optional_scale": ("--scale", scale),
-        "out": ("--out", results / name_at(runner.name, scale)),
-        "workers": ("--workers", request.workers),
+    values: dict[str, object] = {
+        **{name: getattr(request, name) for name in HANDED_ON},
+        "scale": scale,
+        "out": results / name_at(runner.name, scale),
         # One store: the demo, the tables and the sensitivity measure the same real videos.
-        "store": ("--store", results / "features"),
-        "cells": ("--cells", results / name_at(cells, scale)),
-        "seeds": ("--seeds", request.seeds if runner.kind == "figure" else None),
-        "data_root": ("--data-root", request.data_root),
-        "checkpoints": ("--checkpoints", request.checkpoints),
-        "vae": ("--vae", request.vae),
-        "network_vae": ("--vae", request.vae),
-        "initialise_from": ("--initialise-from", request.initialise_from),
-        "executor": ("--executor", request.executor),
-        "nodes": ("--nodes", request.nodes),
-        "gpus": ("--gpus", request.gpus),
+        "store": results / "features",
+        "cells": results / name_at(cells, scale),
+        "seeds": request.seeds if runner.kind == "figure" else None,
     }
-    taken = [words[option] for option in runner.options if option in words]
+    fields = [FIELDS.get(option, option) for option in runner.options]
+    taken = [(f"--{x.replace('_', '-')}", values[x]) for x in fields if x in values]
     if "vbench_results" in runner.options:
         taken += [("--results", file) for file in request.vbench]
     if "slurm" in runner.options:

@@ -136,8 +136,7 @@ class MeasuredMethods:
         if not measured:
             return Cell(reason=self.reasons[method])
         if len(measured) == 1:
-            low, high = measured[0]["interval"]
-            return Cell(value=measured[0]["value"], low=low, high=high)
+            return Cell.measured(measured[0]["value"], measured[0]["interval"])
         return geometric_mean([seed["value"] for seed in measured]).cell
 
     def percent(self, method: str, dimension: str) -> Cell:

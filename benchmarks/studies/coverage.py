@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from benchmarks.cells.provenance import this_run
 from benchmarks.cells.threads import processes_of_one_thread
-from benchmarks.documents.tables import publish_report
+from benchmarks.documents.tables import csv_text, publish_report
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty import (
@@ -32,10 +32,10 @@ from evaluation.uncertainty import (
 )
 from latte.data.workers import map_in_order
 from reports.blocks import ProvenanceBlock, TableBlock
-from reports.cells import Cell, Column, Row
+from reports.cells import Cell
 from reports.document import Report
 from reports.provenance import Provenance
-from reports.table import Table
+from reports.table import Table, simple_table
 
 DEGREES = 5  # degrees of freedom of Student's t, for heavy tails
 CASE_COLUMNS = ("D", "N, M", "scale, shift")
@@ -186,7 +186,8 @@ def run(out: Path, request: CoverageRequest) -> None:
         frame = pd.DataFrame(tqdm(rows, total=len(cases), unit="case", file=sys.stderr))
     record = this_run(seconds=time.monotonic() - started)
     report = coverage_report(frame, request, record)
-    print(publish_report(report, out, "coverage", frame))
+    print(report.markdown())
+    publish_report(report, out, "coverage", texts={"csv": csv_text(frame)})
 
 
 def coverage_report(
@@ -213,26 +214,17 @@ def coverage_report(
 
 
 def _table(title: str, frame: pd.DataFrame, columns: Iterable[str], caption: str) -> Table:
-    names = list(columns)
-    return Table(
-        title=title,
-        caption=caption,
-        label_heading="; ".join(CASE_COLUMNS),
-        columns=tuple(Column(key=name, title=name) for name in names),
-        rows=tuple(
-            Row(
-                label="; ".join(str(case[key]) for key in CASE_COLUMNS),
-                cells={name: _cell(case[name]) for name in names},
-            )
-            for case in frame.to_dict("records")
-        ),
+    titles = {name: name for name in columns}
+    rows = (
+        ("; ".join(str(case[key]) for key in CASE_COLUMNS), [_cell(case[name]) for name in titles])
+        for case in frame.to_dict("records")
     )
+    heading = "; ".join(CASE_COLUMNS)
+    return simple_table(title, titles, rows, label_heading=heading, caption=caption)
 
 
-def _cell(value: float | str) -> Cell:
-    if isinstance(value, str):
-        return Cell(text=value)
-    return Cell(value=float(value), text=f"{value:.4g}")
+def _cell(value: float | str) -> str | Cell:
+    return value if isinstance(value, str) else Cell(value=float(value), text=f"{value:.4g}")
 
 
 def _lead(frame: pd.DataFrame) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
+
 from benchmarks.cells.provenance import known
 from benchmarks.documents.tables import bare, leaders
 from evaluation.catalogue.networks import for_metric
@@ -23,7 +25,7 @@ from latte.data.errors import InputError
 from reports.blocks import Block, Details
 from reports.cells import Cell, Column, Direction, Row
 from reports.provenance import Provenance
-from reports.table import Table
+from reports.table import Table, simple_table
 
 # The data sets of the paper, in the order of its Table 3.
 DATASETS: Mapping[str, str] = {
@@ -141,17 +143,17 @@ class PublishedTable:
             for (model, key), line in cells.items()
         }
         rows = [
-            Row(label=label, cells={"fields": Cell(text="; ".join(map(str, fields)))})
+            (label, ("; ".join(map(str, fields)),))
             for label, fields in deviations.items()
             if fields
         ]
         if not rows:
             return []
-        table = Table(
-            title="Measured values that were not made as the published ones of their column",
+        table = simple_table(
+            "Measured values that were not made as the published ones of their column",
+            {"fields": "What differs"},
+            rows,
             label_heading="Value",
-            columns=(Column(key="fields", title="What differs"),),
-            rows=tuple(rows),
         )
         return [Details(summary=DIFFERENCES, blocks=(bare(table),))]
 
@@ -177,6 +179,14 @@ def published_cell(value: str | None, notes: Sequence[str] = ()) -> Cell:
     if not value:
         return NOT_REPORTED
     return Cell(value=float(value), text=value, mark="published", notes=tuple(notes))
+
+
+def by_method(frame: pd.DataFrame, column: str, value: str) -> dict[str, dict[str, str]]:
+    """The figures of a published table with one line for each, by method and column."""
+    texts: dict[str, dict[str, str]] = {}
+    for _, line in frame.iterrows():
+        texts.setdefault(str(line["method"]), {})[str(line[column])] = str(line[value])
+    return texts
 
 
 def place(
@@ -300,11 +310,9 @@ def _measured_cell(result: Result, column: PublishedColumn, folded: bool) -> Cel
     """The value and its interval; ranked with the published ones only if made as they were."""
     deviations = deviations_from(column, result)
     note = FOLDED if folded else DIFFERS.format(fields="; ".join(map(str, deviations)))
-    low, high = result.interval or (None, None)
-    return Cell(
-        value=result.value,
-        low=low,
-        high=high,
+    return Cell.measured(
+        result.value,
+        result.interval,
         notes=(note,) if deviations else (),
         # The official tools draw without a seed: their figures belong to none.
         comparable=all(deviation.field == "seed" for deviation in deviations),

@@ -8,12 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.documents.claims import JudgedClaim, Judgement, Verdict
-from benchmarks.documents.tables import (
-    TableDocument,
-    cut_off,
-    publish,
-)
+from benchmarks.documents.tables import TableDocument, cut_off, publish
 from benchmarks.runners import RUNNERS
+from benchmarks.tables.published import published_cell
 from latte.config import LatteConfig, preset
 from latte.model.cost import Cost, cost
 from reports.cells import Cell, Column, Row
@@ -93,12 +90,9 @@ def variants_table() -> Table:
 
 def published_variants() -> dict[int, tuple[str, str]]:
     """Parameters (millions) and FLOPs (G) of each variant, as the paper prints them."""
-    frame = published("variants")
     return {
-        int(variant): (str(parameters), str(flops))
-        for variant, parameters, flops in zip(
-            frame.variant, frame.params_m, frame.flops_g, strict=True
-        )
+        int(line["variant"]): (str(line["params_m"]), str(line["flops_g"]))
+        for _, line in published("variants").iterrows()
     }
 
 
@@ -171,17 +165,12 @@ def _row(variant: int, parameters: str, flops: str) -> Row:
     return Row(
         label=f"Variant {variant}",
         cells={
-            "params_m_paper": Cell(value=float(parameters), text=parameters, mark="published"),
+            "params_m_paper": published_cell(parameters),
             "params_m": _parameters_cell(counted, float(parameters), open_form),
-            "flops_g_paper": Cell(
-                value=float(flops),
-                text=flops,
-                mark="published",
-                notes=(UNKNOWN_FLOPS,) if variant == 4 else (),
-            ),
-            "flops_g_as_paper": _exact(as_the_paper_counts(config) / 1e9, 3),
-            "gflop": _exact(counted.flops / 1e9, 2),
-            "gflop_official": missing if official is None else _exact(official / 1e9, 2),
+            "flops_g_paper": published_cell(flops, (UNKNOWN_FLOPS,) if variant == 4 else ()),
+            "flops_g_as_paper": Cell.fixed(as_the_paper_counts(config) / 1e9, 3),
+            "gflop": Cell.fixed(counted.flops / 1e9, 2),
+            "gflop_official": missing if official is None else Cell.fixed(official / 1e9, 2),
         },
     )
 
@@ -192,12 +181,7 @@ def _parameters_cell(counted: Cost, paper: float, open_form: bool) -> Cell:
     if open_form:
         less = round(paper * 1e6) - counted.parameters
         notes = [UNDETERMINED, LESS.format(less=less, share=100 * less / (paper * 1e6))]
-    return _exact(counted.parameters / 1e6, 6, tuple(notes))
-
-
-def _exact(value: float, decimals: int, notes: tuple[str, ...] = ()) -> Cell:
-    """A closed form: it has no interval, and the decimals say all there is."""
-    return Cell(value=value, text=f"{value:.{decimals}f}", notes=notes)
+    return Cell.fixed(counted.parameters / 1e6, 6, notes=tuple(notes))
 
 
 def _config(variant: int) -> LatteConfig:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.documents.tables import TableDocument, cut_off, publish
 from benchmarks.runners import RUNNERS
+from benchmarks.tables.published import published_cell
 from latte.config import preset
 from latte.model.cost import cost
 from reports.cells import Cell, Column, Row
@@ -53,7 +54,7 @@ def sizes_table() -> Table:
     rows = [
         Row(
             label=name,
-            cells={column.key: _printed(str(frame.loc[name, column.key])) for column in COLUMNS},
+            cells={x.key: published_cell(str(frame.loc[name, x.key])) for x in COLUMNS},
         )
         for name in names
     ]
@@ -71,50 +72,34 @@ def sizes_table() -> Table:
 def counted_row(name: str) -> Row:
     """Our preset of a size."""
     config = preset(f"{name}/{PATCH}")
-    millions = cost(config).parameters / 1e6
     return Row(
         label=f"{name}/{PATCH}",
         section=SECTION,
         cells={
-            "layers": _whole(config.depth),
-            "hidden_size": _whole(config.hidden_size),
-            "heads": _whole(config.num_heads),
-            "params_m": Cell(value=millions, text=f"{millions:.6f}"),
+            "layers": Cell.fixed(config.depth, 0),
+            "hidden_size": Cell.fixed(config.hidden_size, 0),
+            "heads": Cell.fixed(config.num_heads, 0),
+            "params_m": Cell.fixed(cost(config).parameters / 1e6, 6),
         },
     )
 
 
 def comparison() -> str:
     """A sentence on the sizes in which every figure of ours is the paper's."""
-    same, of = equal_sizes()
-    return (
-        f"Every figure of ours is the paper's in {same} of {of} sizes; the paper cuts parameters "
-        "off after two decimals."
-    )
-
-
-def equal_sizes() -> tuple[int, int]:
-    """Number of sizes in which every figure of ours is the paper's, and of all sizes."""
-    frame = published("sizes").set_index("model")
     same = [
         all(
-            as_printed(counted_row(str(name)).cells[column.key]) == str(line[column.key])
+            as_printed(counted_row(str(line["model"])).cells[column.key]) == line[column.key]
             for column in COLUMNS
         )
-        for name, line in frame.iterrows()
+        for _, line in published("sizes").iterrows()
     ]
-    return sum(same), len(same)
+    return (
+        f"Every figure of ours is the paper's in {sum(same)} of {len(same)} sizes; the paper cuts "
+        "parameters off after two decimals."
+    )
 
 
 def as_printed(cell: Cell) -> str:
     """A figure as the paper prints it: whole, or in millions."""
     assert cell.value is not None
-    return f"{cell.value:.0f}" if cell.value.is_integer() else cut_off(cell.value)
-
-
-def _printed(text: str) -> Cell:
-    return Cell(value=float(text), text=text, mark="published")
-
-
-def _whole(number: int) -> Cell:
-    return Cell(value=float(number), text=str(number))
+    return f"{cell.value:.0f}" if float(cell.value).is_integer() else cut_off(cell.value)

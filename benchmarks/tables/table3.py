@@ -6,12 +6,11 @@ each with its interval, and with a footnote where its protocol is not the column
 
 from pathlib import Path
 
-import pandas as pd
-
 from benchmarks.tables.published import (
     DATASETS,
     PublishedColumn,
     PublishedTable,
+    by_method,
     published_cell,
 )
 from benchmarks.tables.request import TableRequest
@@ -34,26 +33,21 @@ def run(out: Path, request: TableRequest) -> None:
 def published_rows() -> list[Row]:
     """The paper's methods in its order; where its first version differs, a footnote says so."""
     frame = published("fvd")
-    current = _by_cell(frame[frame.source == SOURCE])
-    first = _by_cell(frame[frame.source == FIRST_VERSION])
+    current, first = (
+        by_method(frame[frame.source == source], "dataset", "fvd")
+        for source in (SOURCE, FIRST_VERSION)
+    )
     rows = []
-    for method in dict.fromkeys(method for method, _ in current):
+    for method, values in current.items():
         cells = {}
         for dataset in DATASETS:
-            value, before = current.get((method, dataset)), first.get((method, dataset))
+            value, before = values.get(dataset), first.get(method, {}).get(dataset)
             notes = [RETRAINED_NOTE] if (method, dataset) in RETRAINED else []
             if before not in (None, value):
                 notes.append(f"{before} in the paper's first version ({FIRST_VERSION}).")
             cells[dataset] = published_cell(value, notes)
         rows.append(Row(label=method, cells=cells))
     return rows
-
-
-def _by_cell(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
-    return {
-        (str(method), str(dataset)): str(value)
-        for method, dataset, value in zip(frame.method, frame.dataset, frame.fvd, strict=True)
-    }
 
 
 TABLE = PublishedTable(

@@ -12,10 +12,15 @@ from pathlib import Path
 
 from benchmarks.cells.requirements import Requirement, require
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.tables import TableDocument, bare, leaders, publish
+from benchmarks.documents.tables import (
+    TableDocument,
+    bare,
+    leaders,
+    publish,
+)
 from benchmarks.runners import RUNNERS
 from benchmarks.shapes.tables import dimensions_table, standings_by_dimension
-from benchmarks.tables.published import NOT_MEASURED, SECTION, published_cell
+from benchmarks.tables.published import NOT_MEASURED, SECTION, by_method, published_cell
 from benchmarks.tables.request import Measurements, TableRequest
 from benchmarks.tables.run import methods_on_shapes
 from benchmarks.tables.vbench import DIMENSIONS, Score, VBenchModel, read_models, total
@@ -23,7 +28,7 @@ from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
 from reports.published import published
-from reports.table import Table
+from reports.table import Table, csv_of
 
 SOURCE = "arXiv:2401.03048v3 Table 4"
 HALF = 8  # dimensions beside each other, as the paper prints them
@@ -99,7 +104,7 @@ def document(
             ]
         ),
         tables=tables,
-        data=(table, *measurements.tables),
+        data=csv_of([table, *measurements.tables]),
         blocks=tuple(map(bare, tables)),
     )
 
@@ -152,19 +157,10 @@ def halves(table: Table) -> list[Table]:
 
 def published_rows() -> list[Row]:
     """The paper's methods in its order."""
-    frame = published("vbench")
-    printed = {
-        (str(method), str(dimension)): str(percent)
-        for method, dimension, percent in zip(
-            frame.method, frame.dimension, frame.percent, strict=True
-        )
-    }
+    printed = by_method(published("vbench"), "dimension", "percent")
     return [
-        Row(
-            label=method,
-            cells={key: published_cell(printed[method, key]) for key in DIMENSIONS},
-        )
-        for method in dict.fromkeys(method for method, _ in printed)
+        Row(label=method, cells={key: published_cell(texts[key]) for key in DIMENSIONS})
+        for method, texts in printed.items()
     ]
 
 
@@ -204,13 +200,11 @@ def _total_sentence(model: VBenchModel) -> str:
 
 def _cell(key: str, score: Score) -> Cell:
     """A score; ranked if it is of as many videos as VBench asks for."""
-    low, high = score.interval or (None, None)
     wanted = SAMPLES * DIMENSIONS[key].prompts
     whole = key == FILTERED or score.num_videos == wanted
-    return Cell(
-        value=score.percent,
-        low=low,
-        high=high,
+    return Cell.measured(
+        score.percent,
+        score.interval,
         text=f"{score.percent:.2f}",  # the paper's decimals
         notes=() if whole else (f"{score.num_videos} videos instead of VBench's {wanted}.",),
         comparable=whole,

@@ -43,11 +43,9 @@ class ComparedCell:
 
     def as_cell(self, notes: tuple[str, ...] = ()) -> Cell:
         """The value with its interval and its test, for a table."""
-        low, high = self.result.interval or (None, None)
-        return Cell(
-            value=self.result.value,
-            low=low,
-            high=high,
+        return Cell.measured(
+            self.result.value,
+            self.result.interval,
             notes=notes,
             comparable=self.comparable,
             p_value=self.p_value,

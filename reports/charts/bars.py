@@ -135,15 +135,8 @@ def bar_chart(
 
 def bar_data(bars: Sequence[Bar]) -> pd.DataFrame:
     """The numbers behind a bar chart."""
-    return pd.DataFrame(
-        {
-            "label": [bar.label for bar in bars],
-            "family": [bar.group for bar in bars],
-            "value": [bar.value for bar in bars],
-            "low": [bar.low for bar in bars],
-            "high": [bar.high for bar in bars],
-        }
-    )
+    rows = [(bar.label, bar.group, bar.value, bar.low, bar.high) for bar in bars]
+    return pd.DataFrame(rows, columns=["label", "family", "value", "low", "high"])
 
 
 def log_ticks(low: float, high: float) -> list[float]:

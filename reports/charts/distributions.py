@@ -1,7 +1,7 @@
 """Distributions of similarities over one axis."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 from reports.charts.matrices import check_ends
 from reports.charts.style import (
     WIDTH,
-    Style,
     figure_style,
     legend_below,
     new_figure,
@@ -47,14 +46,8 @@ class Distribution:
         check_ends(self.label, self.shares, self.low, self.high)
 
 
-def distribution_figure(
-    distributions: Sequence[Distribution],
-    *,
-    title: str,
-    axis: str = "cosine similarity",
-    styles: Mapping[str, Style] | None = None,
-) -> Figure:
-    """Distributions as steps over one axis, which ends where the values do.
+def distribution_figure(distributions: Sequence[Distribution], *, title: str) -> Figure:
+    """Distributions of cosine similarities as steps over one axis, which ends where they do.
 
     Raises:
         ValueError: no distributions, or bins of several kinds.
@@ -64,7 +57,7 @@ def distribution_figure(
     edges = distributions[0].edges
     if any(not np.array_equal(one.edges, edges) for one in distributions):
         raise ValueError(f"figure {title!r}: the distributions have bins of several kinds")
-    styles = {**styles_for(one.label for one in distributions), **(styles or {})}
+    styles = styles_for(one.label for one in distributions)
     used = np.flatnonzero(np.sum([one.shares for one in distributions], axis=0))
     step = -(-(int(used[-1]) - int(used[0]) + 1) // MAX_BINS)
     first, last = int(used[0]) // step * step, -(-(int(used[-1]) + 1) // step) * step
@@ -75,17 +68,14 @@ def distribution_figure(
         for one in distributions:
             bins, density = _merged(one, first, last, step)
             style = styles[one.label]
-            look: dict[str, Any] = {
-                "color": style.colour,
-                "linestyle": style.dashes,
-                "linewidth": 1.7,
-            }
-            panel.stairs(density, bins, fill=True, color=look["color"], alpha=0.12)
+            look: dict[str, Any] = {"linestyle": style.dashes, "linewidth": 1.7}
+            look["color"] = style.colour
+            panel.stairs(density, bins, fill=True, color=style.colour, alpha=0.12)
             panel.stairs(density, bins, **look)
             handles.append(Line2D([], [], **look, label=plain_text(one.label)))
         panel.set_xlim(edges[first], edges[min(last, len(edges) - 1)])
         panel.set_ylim(bottom=0)
-        panel.set_xlabel(plain_text(axis))
+        panel.set_xlabel("cosine similarity")
         panel.set_ylabel("density")
         panel.grid(axis="y")
         legend_below(figure, handles)

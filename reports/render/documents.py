@@ -30,6 +30,7 @@ from reports.render.markdown import folded_markdown, provenance_markdown, table_
 
 CONTENTS = "contents"  # where links back lead to
 Anchored = tuple[str, Block]  # a block with a name that is unique in the report
+Picture = SvgBlock | ImageBlock | StripsBlock
 
 
 def anchored(blocks: Sequence[Block], prefix: str = "part") -> list[Anchored]:
@@ -48,9 +49,9 @@ def inner_blocks(anchor: str, block: Block) -> list[Anchored]:
 
 
 def report_markdown(title: str, lead: str, blocks: Sequence[Block]) -> str:
-    """The document; it refers to the files of `pictures_of`."""
+    """The document; it refers to the files of `picture_blocks`."""
     head = [f"# {escape_markdown(title)}", *([markdown_text(lead)] if lead else [])]
-    return "\n\n".join([*head, *map(_markdown, *_columns(anchored(blocks)))]) + "\n"
+    return "\n\n".join([*head, *_all_markdown(anchored(blocks))]) + "\n"
 
 
 def page(title: str, lead: str, blocks: Sequence[Block]) -> str:
@@ -65,30 +66,30 @@ def page(title: str, lead: str, blocks: Sequence[Block]) -> str:
     )
 
 
-def pictures_of(items: Sequence[Anchored]) -> dict[str, bytes]:
-    """Files that the Markdown refers to, by name.
+def picture_blocks(items: Sequence[Anchored]) -> dict[str, Picture]:
+    """The blocks whose files the Markdown refers to, by the names of these.
 
     Raises:
         ValueError: two of them have one name.
     """
-    pictures: dict[str, bytes] = {}
+    pictures: dict[str, Picture] = {}
     for anchor, block in all_blocks(items):
-        name = _file_name(anchor, block)
-        if name in pictures:
-            raise ValueError(f"two pictures of the report are called {name}")
-        match block:
-            case SvgBlock():
-                pictures[name] = block.svg.encode()
-            case ImageBlock():
-                pictures[name] = png_bytes(block.image)
-            case StripsBlock():
-                pictures[name] = png_bytes(contact_sheet(block.strips))
+        if isinstance(block, Picture):
+            name = _file_name(anchor, block)
+            if name in pictures:
+                raise ValueError(f"it has two pictures called {name}")
+            pictures[name] = block
     return pictures
 
 
-def names_of_pictures(items: Sequence[Anchored]) -> list[str]:
-    """The names in `pictures_of`, each as often as it comes, without drawing anything."""
-    return [name for anchor, block in all_blocks(items) if (name := _file_name(anchor, block))]
+def picture_file(block: Picture) -> bytes:
+    """The content of a picture's file."""
+    match block:
+        case SvgBlock():
+            return block.svg.encode()
+        case ImageBlock():
+            return png_bytes(block.image)
+    return png_bytes(contact_sheet(block.strips))
 
 
 def all_blocks(items: Sequence[Anchored]) -> Iterator[Anchored]:
@@ -98,22 +99,16 @@ def all_blocks(items: Sequence[Anchored]) -> Iterator[Anchored]:
         yield from all_blocks(inner_blocks(anchor, block))
 
 
-def _file_name(anchor: str, block: Block) -> str:
-    """The file name of a picture; empty for other blocks."""
-    match block:
-        case SvgBlock():
-            return f"{block.name or anchor}.svg"
-        case ImageBlock() | StripsBlock():
-            return f"{block.name or anchor}.png"
-    return ""
+def _file_name(anchor: str, block: Picture) -> str:
+    return f"{block.name or anchor}.{'svg' if isinstance(block, SvgBlock) else 'png'}"
 
 
-def _columns(items: Sequence[Anchored]) -> tuple[list[str], list[Block]]:
-    return [anchor for anchor, _ in items], [block for _, block in items]
+def _all_markdown(items: Sequence[Anchored]) -> list[str]:
+    return [_markdown(anchor, block) for anchor, block in items]
 
 
 def _markdown(anchor: str, block: Block) -> str:
-    inner = "\n\n".join(map(_markdown, *_columns(inner_blocks(anchor, block))))
+    inner = "\n\n".join(_all_markdown(inner_blocks(anchor, block)))
     match block:
         case Heading():
             return f"{'#' * block.level} {escape_markdown(block.text)}"
@@ -147,20 +142,14 @@ def _data_uri(pixels: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(png_bytes(pixels)).decode()}"
 
 
-def _table(block: TableBlock, anchor: str) -> Markup:
-    return Markup(table_html(block.table.layout(), anchor, folds_notes=block.folds_notes))
-
-
-def _figure(block: SvgBlock, anchor: str) -> Markup:
-    return Markup(inline_svg(block.svg, block.description, prefix=anchor))
-
-
 TEMPLATES.filters |= {
     "kind": lambda block: type(block).__name__,
     "inner": lambda block, anchor: inner_blocks(anchor, block),
     "data_uri": _data_uri,
     "strip_image": strip_image,
-    "table": _table,
-    "figure": _figure,
+    "table": lambda block, anchor: Markup(
+        table_html(block.table.layout(), anchor, folds_notes=block.folds_notes)
+    ),
+    "figure": lambda block, anchor: Markup(inline_svg(block.svg, block.description, prefix=anchor)),
 }
 TEMPLATES.globals["CONTENTS"] = CONTENTS

@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 
 from markupsafe import escape
-from tabulate import tabulate
 
 from reports.layout import CellView, Layout
 from reports.provenance import Provenance
 from reports.render.escape import escape_markdown, markdown_text
+from reports.render.grid import Syntax, grid
 from reports.render.provenance import provenance_lines
 
 _SUPERSCRIPTS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
@@ -21,26 +21,10 @@ def table_markdown(layout: Layout, *, folds_notes: bool = False) -> str:
     Args:
         folds_notes: footnotes are folded away; remarks never are.
     """
-    rows: list[list[str]] = []
-    for section in layout.sections:
-        if section.title:
-            rows.append([f"*{escape_markdown(section.title)}*", *([""] * len(layout.columns))])
-        rows += [
-            [_in_a_cell(row.label) + _marks(row.marks), *map(_cell, row.cells)]
-            for row in section.rows
-        ]
-    columns = (layout.label, *layout.columns)
-    table = tabulate(
-        rows,
-        headers=[escape_markdown(column.heading) + _marks(column.marks) for column in columns],
-        tablefmt="pipe",
-        colalign=["left" if column.words else "right" for column in columns],
-        disable_numparse=True,
-    )
     title = f"**{escape_markdown(layout.title_sentence)}** {markdown_text(layout.caption)}".strip()
     notes = [f"{_marks((mark,)).strip()} {markdown_text(note)}" for mark, note in layout.footnotes]
     remarks = [markdown_text(remark) for remark in layout.remarks]
-    parts = [title, table]
+    parts = [title, grid(layout, _SYNTAX)]
     if folds_notes and notes:
         parts.append(folded_markdown(f"{len(notes)} notes", "  \n".join(notes)))
         notes = []
@@ -77,3 +61,13 @@ def _marks(marks: Sequence[str]) -> str:
 def _in_a_cell(text: str) -> str:
     """As `markdown_text`; in a table a bar ends the cell even where it is code."""
     return re.sub(r"(?<!\\)\|", r"\\|", markdown_text(text))
+
+
+_SYNTAX = Syntax(
+    format="pipe",
+    heading=escape_markdown,
+    label=_in_a_cell,
+    section="*{}*",
+    cell=_cell,
+    marks=_marks,
+)

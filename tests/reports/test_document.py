@@ -173,7 +173,7 @@ def test_code_keeps_its_fence_around_backticks() -> None:
 
 def test_two_pictures_of_one_name_are_refused() -> None:
     blocks = tuple(ImageBlock(image=picture(), description="d", name="same") for _ in range(2))
-    with pytest.raises(ValueError, match=r"two pictures of the report are called same\.png"):
+    with pytest.raises(ValueError, match=r"two pictures called same\.png"):
         Report(title="t", blocks=blocks).pictures()
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reports.cells import Cell, Column, Row
 from reports.numbers import format_value
 from reports.provenance import Provenance
-from reports.table import Table, write_table
+from reports.table import Table, write_tables
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -303,7 +303,7 @@ def test_the_frame_holds_the_values_and_nan_where_a_cell_is_empty() -> None:
 
 
 def test_the_csv_reads_back_with_every_digit_and_every_reason(tmp_path: Path) -> None:
-    paths = write_table(example_table(), tmp_path / "new", "example")
+    paths = write_tables([example_table()], tmp_path / "new", "example")
     assert [path.name for path in paths] == ["example.md", "example.csv", "example.tex"]
     frame = pd.read_csv(paths[1]).set_index(["row", "column"])
     assert frame.loc[("my_model", "sky"), "value"] == 12.3456

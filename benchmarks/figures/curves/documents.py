@@ -9,14 +9,9 @@ from benchmarks.cells.cache import FILE, CellRecord
 from benchmarks.cells.provenance import of_cells, this_document, this_run
 from benchmarks.cells.scale import MEANINGS, Scale
 from benchmarks.documents.claims import SEVERAL, JudgedClaim, Verdict, judge_all
-from benchmarks.documents.figures import (
-    Drawing,
-    FigureDocument,
-    verdicts_lead,
-    write_drawings,
-    write_figure_document,
-)
-from benchmarks.documents.tables import written
+from benchmarks.documents.drawings import Drawing
+from benchmarks.documents.figures import FigureDocument, verdicts_lead, write_figure_document
+from benchmarks.documents.tables import publish_report
 from benchmarks.figures.curves.cells import CurveFigure, curves_of, measure_designs
 from benchmarks.figures.curves.claims import Curves
 from benchmarks.figures.designs import BASELINE, SETUPS, DesignCells
@@ -208,7 +203,7 @@ def _write_together(
         lead=_counted(claims),
         blocks=(drawing.block, ProvenanceBlock(records=_provenance(union, cells, request))),
     )
-    print(written([*report.write(out, drawing.name), *write_drawings([drawing], out)]))
+    publish_report(report, out, drawing.name, drawings=[drawing])
 
 
 def _counted(claims: Sequence[JudgedClaim]) -> str:

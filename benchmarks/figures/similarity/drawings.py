@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks.documents.claims import Claim
-from benchmarks.documents.figures import Drawing
+from benchmarks.documents.drawings import Drawing
 from benchmarks.documents.numbers import Number
 from benchmarks.figures.similarity.claims import Parts
 from benchmarks.figures.similarity.numbers import (

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.cells.provenance import of_result
-from benchmarks.documents.figures import Drawing, write_drawings
-from benchmarks.documents.tables import bare, provenance_of, written
+from benchmarks.documents.drawings import Drawing
+from benchmarks.documents.tables import TableDocument, bare
 from benchmarks.studies.protocols.choices import changes
 from benchmarks.studies.protocols.measure import ChoiceResult
 from evaluation.protocol.fields import Protocol
@@ -15,10 +14,9 @@ from evaluation.uncertainty import Interval
 from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, Base, bar_chart
 from reports.charts.style import styles_for
-from reports.document import Report
 from reports.numbers import ASYMMETRIC, decimals_of, percent
 from reports.provenance import Provenance
-from reports.table import Table, write_table
+from reports.table import Table
 
 FAMILIES = {
     "clips": "Which clips",
@@ -75,25 +73,17 @@ class Study:
         return of_result(result, seconds=self.seconds, details=details)
 
 
-def write_protocols(out: Path, study: Study) -> str:
-    """Write `protocols.md`, `.csv`, `.tex`, `.svg`, `.png`, `.report.json` and `results.jsonl`.
-
-    Returns:
-        What the command prints: the table as Markdown, and where the files are.
-    """
+def protocols_document(study: Study) -> TableDocument:
+    """The table, and the chart above it."""
     table, drawings = protocols_table(study), draw(study)
-    report = Report(
+    return TableDocument(
+        name="protocols",
         title=f"Protocols: how far one choice moves {study.metric}",
         lead=_lead(study),
-        blocks=(*(drawing.block for drawing in drawings), bare(table), provenance_of([table])),
+        tables=(table,),
+        blocks=(*(drawing.block for drawing in drawings), bare(table)),
+        drawings=drawings,
     )
-    paths = write_table(table, out, "protocols")
-    paths += [*write_drawings(drawings, out), report.store(out, "protocols")]
-    results = [study.result, *(result for _, result in study.measured)]
-    (out / "results.jsonl").write_text(
-        "".join(result.to_json() + "\n" for result in results), encoding="utf-8"
-    )
-    return "\n".join([table.markdown(), written(paths), f"{study.seconds:.0f} s in all"])
 
 
 def draw(study: Study) -> list[Drawing]:
@@ -113,7 +103,6 @@ def draw(study: Study) -> list[Drawing]:
         Drawing(
             name="protocols",
             figure=chart,
-            data=None,
             description=f"{title}: bars.",
             caption=f"{title} away from the base protocol, the farthest first; whiskers are 95 % "
             "intervals.",
@@ -141,7 +130,10 @@ def protocols_table(study: Study) -> Table:
     none = Cell(reason="The base protocol itself.")
     first = Row(
         label=f"base protocol: {study.base.name}",
-        cells={"value": _value_cell(study.result), **dict.fromkeys(COLUMNS, none)},
+        cells={
+            "value": Cell.measured(study.result.value, study.result.interval),
+            **dict.fromkeys(COLUMNS, none),
+        },
     )
     return Table(
         title=f"How far one choice of the protocol moves {study.metric}",
@@ -205,7 +197,7 @@ def _row(study: Study, measured: ChoiceResult) -> Row:
         value, change = measured.result.value, measured.change
         clear = None if change is None else "yes" if is_clear(change) else "no"
         cells = {
-            "value": _value_cell(measured.result),
+            "value": Cell.measured(value, measured.result.interval),
             "change": _change_cell(value - base, change),
             "relative": Cell(
                 text=percent(value / base - 1) if base > 0 else None,
@@ -219,11 +211,6 @@ def _row(study: Study, measured: ChoiceResult) -> Row:
         cells={**cells, "fields": Cell(text="; ".join(words))},
         notes=tuple(notes(study, measured)),
     )
-
-
-def _value_cell(result: Result) -> Cell:
-    low, high = result.interval or (None, None)
-    return Cell(value=result.value, low=low, high=high)
 
 
 def _change_cell(difference: float, change: Interval | None) -> Cell:

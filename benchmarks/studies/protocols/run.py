@@ -8,15 +8,17 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.documents.tables import publish
 from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.studies.protocols.measure import Bench, measure
-from benchmarks.studies.protocols.report import Study, write_protocols
+from benchmarks.studies.protocols.report import Study, protocols_document
 from benchmarks.studies.protocols.videos import as_source, shapes_pair
 from evaluation.networks.registry import network
 from evaluation.protocol.fields import Protocol, override
 from evaluation.protocol.presets import load_protocol
 from latte.data.errors import InputError
 from latte.data.sources import open_video_set
+from reports.files import write_files
 
 DEFAULT_COUNT = 256
 MIN_VIDEOS = 8  # in each set
@@ -57,7 +59,10 @@ def run(out: Path, request: ProtocolsRequest) -> None:
     result, choices = measure(bench)
     seconds = time.monotonic() - started
     study = Study(base=bench.base, result=result, choices=choices, seconds=seconds)
-    print(write_protocols(out, study))
+    publish(protocols_document(study), out)
+    results = [study.result, *(result for _, result in study.measured)]
+    write_files(out, {"results.jsonl": "".join(result.to_json() + "\n" for result in results)})
+    print(f"{seconds:.0f} s in all")
 
 
 def open_bench(request: ProtocolsRequest, out: Path) -> Bench:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from benchmarks.documents.figures import Drawing
+from benchmarks.documents.drawings import Drawing
 from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.findings import Finding, Findings
 from benchmarks.studies.sensitivity.measure import UNDISTORTED, Bench, Strengths
@@ -36,7 +36,6 @@ def heat_map(noticed: Findings) -> Drawing:
         figure=heat_map_figure(
             heat, title=TITLE, legend_title="noticed from this step of the strengths tried"
         ),
-        data=None,
         description="The weakest strength of each distortion that each metric notices.",
         caption=(
             "The weakest strength from which on a metric notices a distortion as worse; darker "
@@ -72,7 +71,6 @@ def curves(bench: Bench, frame: pd.DataFrame) -> Drawing:
     return Drawing(
         name="sensitivity-curves",
         figure=chart,
-        data=None,
         description="Effect of every distortion on every metric, over its strength.",
         caption=(
             "How far a metric leaves the range of undistorted videos (the band), in half-widths "

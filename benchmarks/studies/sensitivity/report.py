@@ -2,23 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.cells.provenance import this_run
-from benchmarks.documents.figures import write_drawings
-from benchmarks.documents.tables import bare, provenance_of, written
+from benchmarks.documents.tables import TableDocument, bare, csv_text
 from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.drawings import BETTER, NOT_NOTICED, TITLE, curves, heat_map
 from benchmarks.studies.sensitivity.findings import Finding, Findings, findings
 from benchmarks.studies.sensitivity.measure import Bench, Impossible, Strengths
 from reports.blocks import Details
 from reports.cells import Cell, Column, Row
-from reports.document import Report
 from reports.provenance import Provenance
-from reports.table import Table, write_texts
+from reports.table import Table
 
 DOMAINS = {"space": "In space", "time": "In time"}
 
@@ -50,12 +47,8 @@ class Study:
         return this_run(device=device, seconds=self.seconds, details=details)
 
 
-def write_sensitivity(out: Path, study: Study) -> str:
-    """Write `sensitivity.md`, `.tex`, `.csv`, `.svg`, `.png` and `.report.json` into `out`.
-
-    Returns:
-        What the command prints: the tables as Markdown, and where the files are.
-    """
+def sensitivity_document(study: Study) -> TableDocument:
+    """What each metric notices, as tables, heat map and curves."""
     frame = study.frame[~study.frame.distortion.isin(list(study.impossible))]
     bench = study.bench
     noticed = findings(frame, bench.strengths, study.titles)
@@ -65,25 +58,20 @@ def write_sensitivity(out: Path, study: Study) -> str:
     )
     summary = summary_table(noticed)
     drawings = [heat_map(noticed), curves(bench, frame)]
-    report = Report(
+    return TableDocument(
+        name="sensitivity",
         title=f"Sensitivity: {TITLE[0].lower()}{TITLE[1:]}",
         lead=_lead(noticed),
+        tables=(table, summary),
+        data=csv_text(frame),
         blocks=(
             bare(summary),
             drawings[0].block,
             bare(table),
             Details(summary="Effects over the strength", blocks=(drawings[1].block,)),
-            provenance_of([table]),
         ),
+        drawings=drawings,
     )
-    texts = {
-        "md": f"{table.markdown()}\n{summary.markdown()}",
-        "tex": f"{table.latex()}\n{summary.latex()}",
-        "csv": frame.to_csv(index=False, lineterminator="\n"),
-    }
-    paths = write_texts(texts, out, "sensitivity")
-    paths += [*write_drawings(drawings, out), report.store(out, "sensitivity")]
-    return "\n".join([texts["md"], written(paths), f"{study.seconds:.0f} s in all"])
 
 
 def noticed_table(

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchmarks.documents.tables import publish
 from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.studies.protocols.run import with_network
 from benchmarks.studies.sensitivity.measure import GROUPS, Bench, measure, split_draws
 from benchmarks.studies.sensitivity.metrics import chosen_metrics
-from benchmarks.studies.sensitivity.report import Study, write_sensitivity
+from benchmarks.studies.sensitivity.report import Study, sensitivity_document
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import load_protocol
@@ -49,7 +50,8 @@ def run(out: Path, request: SensitivityRequest) -> None:
     frame, impossible = measure(bench)
     seconds = time.monotonic() - started
     study = Study(bench=bench, frame=frame, impossible=impossible, seconds=seconds)
-    print(write_sensitivity(out, study))
+    publish(sensitivity_document(study), out)
+    print(f"{seconds:.0f} s in all")
 
 
 def open_bench(request: SensitivityRequest, out: Path) -> Bench:

@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from benchmarks.cells.provenance import this_run
-from benchmarks.documents.tables import publish_report
+from benchmarks.documents.tables import csv_text, publish_report
 from benchmarks.shapes.distortions import EnlargedVideo
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.measurer import Measurer
@@ -30,10 +30,10 @@ from evaluation.uncertainty import FeaturePair, bootstrap_frechet, half_sample_f
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet
 from reports.blocks import ProvenanceBlock, TableBlock
-from reports.cells import Cell, Column, Row
+from reports.cells import Cell
 from reports.document import Report
 from reports.provenance import Provenance
-from reports.table import Table
+from reports.table import simple_table
 
 MEGABYTE = 1024.0  # kilobytes, the unit of getrusage
 
@@ -61,21 +61,14 @@ class Quantity:
         return None if self.limit is None else self.measured < self.limit
 
     @property
-    def row(self) -> Row:
+    def row(self) -> tuple[str, tuple[str | Cell, ...]]:
         """Its row of the table."""
-        none = "Nothing is promised of it."
-        promise, kept = None, None
-        if self.limit is not None:
-            promise, kept = f"< {self.limit:g} {self.unit}", "yes" if self.is_kept else "no"
-        return Row(
-            label=self.what,
-            cells={
-                "measured": Cell(value=self.measured, text=f"{self.measured:.3g}"),
-                "unit": Cell(text=self.unit),
-                "promise": Cell(text=promise, reason=none),
-                "kept": Cell(text=kept, reason=none),
-            },
-        )
+        measured = Cell(value=self.measured, text=f"{self.measured:.3g}")
+        if self.limit is None:
+            none = Cell(reason="Nothing is promised of it.")
+            return self.what, (measured, self.unit, none, none)
+        promise, kept = f"< {self.limit:g} {self.unit}", "yes" if self.is_kept else "no"
+        return self.what, (measured, self.unit, promise, kept)
 
 
 def help_seconds(command: str, runs: int = 5) -> float:
@@ -194,11 +187,11 @@ def speed_report(quantities: Sequence[Quantity], provenance: Provenance) -> Repo
         )
         lead += f"; not kept: {', '.join(named)}"
     titles = {"measured": "Measured", "unit": "Unit", "promise": "Promise", "kept": "Kept"}
-    table = Table(
-        title="Time and memory on this machine",
+    table = simple_table(
+        "Time and memory on this machine",
+        titles,
+        (quantity.row for quantity in quantities),
         label_heading="What",
-        columns=tuple(Column(key=key, title=title) for key, title in titles.items()),
-        rows=tuple(quantity.row for quantity in quantities),
     )
     return Report(
         title="Speed and memory",
@@ -216,4 +209,5 @@ def run(out: Path, request: SpeedRequest) -> None:
         [(q.what, f"{q.measured:.3g}", q.unit, q.limit) for q in quantities],
         columns=["what", "measured", "unit", "limit"],
     )
-    print(publish_report(report, out, "speed", frame))
+    print(report.markdown())
+    publish_report(report, out, "speed", texts={"csv": csv_text(frame)})

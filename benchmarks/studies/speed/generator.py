@@ -117,15 +117,11 @@ class Race:
         share = self.flops / time / self.peak[one.precision]
         same = self.seconds.get(Implementation("plain", one.precision))
         return {
-            "seconds": _number(time, 3),
-            "times": _number(self.seconds[PLAIN] / time, 2),
-            "same": Cell(reason="Not timed.") if same is None else _number(same / time, 2),
-            "peak": _number(100 * share, 0),
+            "seconds": Cell.fixed(time, 3),
+            "times": Cell.fixed(self.seconds[PLAIN] / time, 2),
+            "same": Cell(reason="Not timed.") if same is None else Cell.fixed(same / time, 2),
+            "peak": Cell.fixed(100 * share, 0),
         }
-
-
-def _number(value: float, decimals: int) -> Cell:
-    return Cell(value=value, text=f"{value:.{decimals}f}")
 
 
 def run_race(

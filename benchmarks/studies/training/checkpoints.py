@@ -63,7 +63,22 @@ def fvd_of_checkpoints(
         )
     if not run.checkpoints:
         raise InputError(f"{run.folder}: has no checkpoint yet that could be measured")
-    measurer = _measurer(run, count, options, resamples)
+    protocol = replace(
+        SHAPES,
+        num_real=count,
+        num_fake=count,
+        num_frames=data.num_frames,
+        real_stride=data.stride,
+    )
+    measurer = Measurer(
+        protocol,
+        ("fvd",),
+        Networks(options),
+        dataset="shapes",
+        resamples=resamples,
+        at_least=count,
+        notes=False,
+    )
     real = shapes_video_set("test", num_videos=count, size=data.size)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -75,24 +90,4 @@ def fvd_of_checkpoints(
         table.to_csv(path, index=False, lineterminator="\n")
     return CheckpointFvd(
         table=table, num_videos=count, sampling=sampling, fingerprint=result.fingerprint
-    )
-
-
-def _measurer(run: TrainingRun, count: int, options: ExtractionOptions, resamples: int) -> Measurer:
-    data = run.config.data
-    protocol = replace(
-        SHAPES,
-        num_real=count,
-        num_fake=count,
-        num_frames=data.num_frames,
-        real_stride=data.stride,
-    )
-    return Measurer(
-        protocol,
-        ("fvd",),
-        Networks(options),
-        dataset="shapes",
-        resamples=resamples,
-        at_least=count,
-        notes=False,
     )

@@ -9,20 +9,20 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.cells.provenance import this_run
-from benchmarks.documents.figures import Drawing, write_drawings
-from benchmarks.documents.tables import text_table, written
+from benchmarks.documents.drawings import Drawing
+from benchmarks.documents.tables import publish_report
 from benchmarks.studies.training.checkpoints import CheckpointFvd
 from benchmarks.studies.training.run_folder import TrainingRun
 from latte.model.checkpoints import load_checkpoint
 from latte.model.cost import cost
 from latte.training.config import to_toml
 from reports.blocks import Block, Code, Details, Heading, ImageBlock, ProvenanceBlock, TableBlock
-from reports.cells import Cell, Column, Row
+from reports.cells import Cell
 from reports.charts.lines import Line, Panel, line_chart, line_data, running_mean
 from reports.charts.style import Style, styles_for
 from reports.document import Report
-from reports.provenance import Provenance, duration
-from reports.table import Table
+from reports.provenance import duration
+from reports.table import Table, simple_table
 
 ENDS = (" low", " high")  # end the names of columns that hold an interval
 LOGGED, RUNNING_MEAN, MEASURED = "logged", "running mean", "measured"
@@ -52,17 +52,18 @@ def panels(run: TrainingRun, measured: CheckpointFvd | None) -> list[Panel]:
 
 def write_training_report(
     out: Path, run: TrainingRun, measured: CheckpointFvd | None, *, seconds: float
-) -> str:
+) -> None:
     """Write `training.md`, `.html`, `.csv`, `.svg`, `.png` and `.report.json` into `out`.
+
+    Prints what the run was, and the paths.
 
     Args:
         measured: FVD of its checkpoints, if it was asked for.
         seconds: wall time of this report.
-
-    Returns:
-        What the command prints: what the run was, as Markdown, and where the files are.
     """
     facts, drawing = facts_table(run), draw(run, measured)
+    # A run does not record the software that trained it.
+    details = {"run": f"{run.folder} (software and hardware below are those of this report)"}
     report = Report(
         title=f"Training of {run.name}",
         lead=_lead(run),
@@ -72,11 +73,11 @@ def write_training_report(
             *_evaluation_blocks(run, measured),
             *_sample_blocks(run),
             Details(summary="The configuration", blocks=(Code(text=to_toml(run.config)),)),
-            ProvenanceBlock(records=(_provenance(run, seconds),)),
+            ProvenanceBlock(records=(this_run(seconds=seconds, details=details),)),
         ),
     )
-    paths = [*report.write(out, "training"), *write_drawings([drawing], out)]
-    return f"{facts.markdown()}\n{written(paths)}"
+    print(facts.markdown())
+    publish_report(report, out, "training", drawings=[drawing])
 
 
 def draw(run: TrainingRun, measured: CheckpointFvd | None) -> Drawing:
@@ -120,21 +121,22 @@ def facts_table(run: TrainingRun) -> Table:
         "averaged weights": f"decay {training.ema:g}",
         "precision": training.precision,
     }
-    return text_table("The run", "", {"value": "what it was"}, rows.items())
+    entries = ((name, (text,)) for name, text in rows.items())
+    return simple_table("The run", {"value": "what it was"}, entries, label_heading="")
 
 
 def evaluations_table(title: str, table: pd.DataFrame, remarks: Sequence[str] = ()) -> Table:
     """Steps × numbers, with their intervals."""
     names = [name for name in map(str, table) if name != "step" and not name.endswith(ENDS)]
-    return Table(
-        title=title,
-        label_heading="step",
-        columns=tuple(Column(key=name, title=name) for name in names),
-        rows=tuple(
-            Row(label=f"{row.step:,.0f}", cells={name: _number(row, name) for name in names})
+    return simple_table(
+        title,
+        {name: name for name in names},
+        (
+            (f"{row.step:,.0f}", [_number(row, name) for name in names])
             for _, row in table.iterrows()
         ),
-        remarks=tuple(remarks),
+        label_heading="step",
+        remarks=remarks,
     )
 
 
@@ -238,9 +240,3 @@ def _lead(run: TrainingRun) -> str:
         f"{last.step:,.0f} of {run.config.training.steps:,} steps on {run.config.data.dataset}, "
         f"{last.samples:,.0f} clips, in {duration(last.seconds)}."
     )
-
-
-def _provenance(run: TrainingRun, seconds: float) -> Provenance:
-    """How this report came about: a run does not record the software that trained it."""
-    details = {"run": f"{run.folder} (software and hardware below are those of this report)"}
-    return this_run(seconds=seconds, details=details)

@@ -33,7 +33,7 @@ def run(out: Path, request: TrainingReportRequest) -> None:
     training = open_run(request.folder)
     measured = measure_checkpoints(training, request, out) if request.fvd else None
     seconds = time.monotonic() - started
-    print(write_training_report(out, training, measured, seconds=seconds))
+    write_training_report(out, training, measured, seconds=seconds)
 
 
 def measure_checkpoints(

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cells.scale import as_scale
-from benchmarks.cli.options import documents_folder, folder_of
+from benchmarks.cells.scale import as_scale, name_at
+from benchmarks.cli.options import documents_folder
 from benchmarks.runners import RUNNERS
 from benchmarks.tables import table3 as table3_fvd
 from benchmarks.tables.run import TableRequest
@@ -146,8 +146,8 @@ def test_a_folder_that_can_be_made_is_not_left_behind(tmp_path: Path) -> None:
 
 
 def test_scales_write_into_folders_of_their_own() -> None:
-    assert folder_of("figure7", "tiny", None) == Path("results/figure7")
-    assert folder_of("figure7", "small", None) == Path("results/figure7-small")
+    assert name_at("figure7", "tiny") == "figure7"
+    assert name_at("figure7", "small") == "figure7-small"
     assert as_scale("tiny") == "tiny"
     with pytest.raises(InputError, match="'papers': did you mean paper"):
         as_scale("papers")

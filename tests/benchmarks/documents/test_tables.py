@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.cells.cache import CellRecord, MeasuredCells
 from benchmarks.cells.provenance import source_commit
-from benchmarks.documents.tables import leaders, write_tables
+from benchmarks.documents.tables import leaders
 from benchmarks.shapes.dimensions import STAND_INS
 from benchmarks.shapes.generated import BUNDLED, NO_MODEL
 from benchmarks.shapes.measuring import FID, FVD, IS
@@ -35,7 +35,7 @@ from benchmarks.tables.table2 import sizes_table
 from benchmarks.tables.table4 import halves, vbench_table
 from benchmarks.tables.vbench import DIMENSIONS, Score, VBenchModel
 from reports.cells import Cell, Column, Row
-from reports.table import Table
+from reports.table import Table, write_tables
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 RESULTS = Path(__file__).parents[3] / "docs" / "results"

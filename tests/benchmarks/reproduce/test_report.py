@@ -14,7 +14,7 @@ from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, bar_chart
 from reports.document import PaperClaim, Report
 from reports.provenance import Provenance
-from reports.table import Table, write_table
+from reports.table import Table, write_tables
 
 
 def leave(
@@ -27,7 +27,7 @@ def leave(
         rows=(Row(label="a", cells={"x": Cell(value=1.5)}),),
     )
     figure = bar_chart([Bar(label="a", value=1.0)], title="t", axis="x")
-    write_table(table, folder, name)
+    write_tables([table], folder, name)
     host = {"system": "Linux", "cores": "2", "torch_threads": str(len(folder.name))}
     made = Provenance(commit="abc123", host=host, date=date)
     return Report(

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from benchmarks.documents.tables import publish
 from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.drawings import curves, heat_map, panels
 from benchmarks.studies.sensitivity.findings import finding, findings
@@ -17,8 +18,8 @@ from benchmarks.studies.sensitivity.metrics import METRICS, Baseline, chosen_met
 from benchmarks.studies.sensitivity.report import (
     Study,
     noticed_table,
+    sensitivity_document,
     summary_table,
-    write_sensitivity,
 )
 from benchmarks.studies.sensitivity.run import SensitivityRequest, open_bench, run
 from evaluation.metrics import frechet_distance_from_features
@@ -36,12 +37,11 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def study(out: Path, strengths: dict[str, tuple[float, ...]], request: SensitivityRequest) -> str:
+def study(out: Path, strengths: dict[str, tuple[float, ...]], request: SensitivityRequest) -> None:
     bench = replace(open_bench(request, out), strengths=strengths)
     frame, impossible = measure(bench)
-    return write_sensitivity(
-        out, Study(bench=bench, frame=frame, impossible=impossible, seconds=1.0)
-    )
+    measured = Study(bench=bench, frame=frame, impossible=impossible, seconds=1.0)
+    publish(sensitivity_document(measured), out)
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,8 @@ def test_videos_too_short_to_be_sped_up_say_so(tmp_path):
     request = SensitivityRequest(
         real=tmp_path / "real.npy", network="shapes", metrics=("fvd",), draws=3
     )
-    printed = study(tmp_path / "out", few, request)
+    study(tmp_path / "out", few, request)
+    printed = (tmp_path / "out" / "sensitivity.md").read_text(encoding="utf-8")
     assert "Not at 2: " in printed
     assert "has 10 frames" in printed
     frame = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
