@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -42,7 +42,7 @@ class ArrayVideo:
                 f"{array.shape[1]} frames",
                 "give longer videos",
             )
-        return np.ascontiguousarray(array.row(self.row)[list(frames)])
+        return np.ascontiguousarray(np.asarray(array.source[self.row])[list(frames)])
 
     def digest(self, frames: Sequence[int]) -> str:
         """Hash of these frames' pixels and shape: each byte is hashed at most once a clip."""
@@ -72,15 +72,11 @@ def open_array(path: Path) -> list[ArrayVideo]:
     return [ArrayVideo(name=f"{row:0{digits}d}", path=path, row=row) for row in range(count)]
 
 
-class _Rows:
+class _Rows(NamedTuple):
     """An array, or a part of a file that is read row by row."""
 
-    def __init__(self, source: Any, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-        self._source = source
-
-    def row(self, index: int) -> np.ndarray:
-        return np.asarray(self._source[index])
+    source: Any
+    shape: tuple[int, ...]
 
 
 @lru_cache(maxsize=4)

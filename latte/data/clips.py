@@ -157,16 +157,18 @@ def plan_clips(
     def usable() -> Iterator[tuple[Video, VideoInfo]]:
         for video, info in probe(video for video in order if video.name not in left_out):
             if isinstance(info, BrokenVideoError):
-                _refuse_unless(skip_broken, info)
-                broken.append(info.problem)
+                error = info
             elif info.num_frames >= selection.min_frames:
                 yield video, info
+                continue
             elif selection.short_videos == "discard":
                 too_short.append(f"{video.name} ({info.num_frames} frames)")
+                continue
             else:
                 error = _too_short(videos, video, info, selection)
-                _refuse_unless(skip_broken, error)
-                broken.append(error.problem)
+            if not skip_broken:
+                raise error
+            broken.append(error.problem)
 
     if selection.order == "clips":
         chosen_clips = _among_all(usable(), selection)
@@ -254,11 +256,6 @@ def _take(clips: Iterable[Clip], selection: Selection) -> list[Clip]:
 def _draw(seed: int, what: str, name: str) -> int:
     """64 bits that depend on the seed, the purpose and the name alone."""
     return hash64(f"{seed}\0{what}\0{name}")
-
-
-def _refuse_unless(allowed: bool, error: BrokenVideoError) -> None:
-    if not allowed:
-        raise error
 
 
 def _too_short(

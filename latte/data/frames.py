@@ -42,7 +42,8 @@ class FrameFolder:
     def read(self, frames: Sequence[int]) -> np.ndarray:
         images: list[np.ndarray] = []
         for file in self._chosen(frames):
-            image = _decode(file)
+            with _open(file) as opened:
+                image = np.asarray(opened, dtype=np.uint8)
             if images and image.shape != images[0].shape:
                 raise BrokenVideoError(
                     f"{file}: its size {_size(image)} differs from {_size(images[0])} of the "
@@ -114,11 +115,6 @@ def _open(file: Path) -> Iterator[Image.Image]:
             yield image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _unusable(file, error) from error
-
-
-def _decode(file: Path) -> np.ndarray:
-    with _open(file) as image:
-        return np.asarray(image, dtype=np.uint8)
 
 
 def _bits(image: Image.Image) -> int:

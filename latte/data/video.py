@@ -60,7 +60,10 @@ def read_file(path: Path, frames: Sequence[int]) -> np.ndarray:
     if not wanted or wanted[0] < 0:
         raise ValueError(f"frames {list(frames)} cannot be read from {path}")
     if wanted[-1] >= stream.num_frames:
-        raise _missing(path, wanted[-1], stream.num_frames)
+        raise BrokenVideoError(
+            f"{path}: frame {wanted[-1]} is wanted but the file has {stream.num_frames} frames",
+            f"give a longer video, copy it again if it is damaged, or {SKIP}",
+        )
     decoded = list(_decode(path, stream, wanted))
     if len(decoded) < len(wanted):
         raise _undecodable(path, wanted[len(decoded)], stream.num_frames)
@@ -137,13 +140,6 @@ def _decode(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np
             f"({decoder_message(error)}){hint}",
             f"replace it, or {SKIP}",
         ) from error
-
-
-def _missing(path: Path, index: int, count: int) -> BrokenVideoError:
-    return BrokenVideoError(
-        f"{path}: frame {index} is wanted but the file has {count} frames",
-        f"give a longer video, copy it again if it is damaged, or {SKIP}",
-    )
 
 
 def _undecodable(path: Path, index: int, count: int) -> BrokenVideoError:

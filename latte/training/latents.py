@@ -123,6 +123,7 @@ class LatentCache:
     def _entries(self, videos: VideoSet) -> Iterator["_Entry"]:
         """Each video with its file, or two with the mirrored one."""
         made_by = {"form": FORM, "autoencoder": self.autoencoder.identity, "stored": self.stored}
+        canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
         described = map_in_order(
             _describe,
             [(video, self.preparation) for video in videos.videos],
@@ -137,7 +138,7 @@ class LatentCache:
                 _File(
                     folder=self.folder,
                     mirrored=mirrored,
-                    made_from=_canonical({**identity, "mirrored": mirrored, **made_by}),
+                    made_from=canonical.encode({**identity, "mirrored": mirrored, **made_by}),
                 )
                 for mirrored in ((False, True) if self.mirror else (False,))
             ]
@@ -239,10 +240,6 @@ def _describe(task: tuple[Video, Preparation]) -> tuple[VideoInfo, dict[str, Any
     info = video.probe()
     whole = Clip(video=video, info=info, frames=tuple(range(info.num_frames)))
     return info, clip_identity(whole, preparation) | {"frames": info.num_frames}
-
-
-def _canonical(fields: Mapping[str, Any]) -> str:
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
 
 def _checksum(row: Tensor) -> int:

@@ -105,9 +105,9 @@ def test_writing_again_gives_the_same_files_and_nothing_else(tmp_path, latte):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["{}/a", "--split", "valid"], 'shapes: no split "valid"; choose train, test'),
-        (["{}/a", "--format", "gif"], 'no format "gif"; choose mkv, png, npy, mp4'),
-        (["{}/a", "--format", "npy"], "a: npy writes one file, which ends in .npy"),
+        (["{}/a", "--split", "valid"], 'shapes: no split "valid": choose train, test'),
+        (["{}/a", "--format", "gif"], 'no format "gif": choose mkv, png, npy, mp4'),
+        (["{}/a", "--format", "npy"], "a: npy writes one file"),
         (["{}/a.npy", "--format", "mkv"], "a.npy: npy writes one file"),
         (["{}/folder.npy"], "folder.npy: is a folder, but npy writes one file"),
         (["{}/file"], "file: is a file, but a folder is to be written"),

@@ -185,7 +185,7 @@ def test_half_precision_halves_the_file_and_our_files_keep_their_settings(run, o
         (["convert", "{}/ffs.pt", "a.safetensors", "--dtype", "int8"], "dtype int8: choose"),
         (
             ["convert", "{}/ffs.pt", "a.safetensors", "--num-heads", "2", "--dataset", "ucf"],
-            'no data set "ucf"; did you mean ucf101?',
+            'no data set "ucf": did you mean ucf101?',
         ),
         (
             ["convert", "{}/ucf101.pt", "a.safetensors", "--num-heads", "2", "--dataset", "shapes"],

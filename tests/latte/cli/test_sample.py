@@ -63,15 +63,15 @@ def test_every_option_reaches_the_samples(run, checkpoint, tmp_path):
     ("arguments", "sentence"),
     [
         (["none.safetensors"], "none.safetensors: there is no such file"),
-        (["{}", "--labels", "bea"], "--labels: no class 'bea'; did you mean bee?"),
-        (["{}", "--labels", "2"], "--labels: no class 2; there are 0 … 1"),
+        (["{}", "--labels", "bea"], "--labels: no class 'bea': did you mean bee?"),
+        (["{}", "--labels", "2"], "--labels: no class 2, as there are 0 … 1"),
         (["{}", "--method", "dpm"], "method = 'dpm': did you mean ddpm"),
         (["{}", "--steps", "0"], "steps = 0: "),
-        (["{}", "--steps", "1001"], "steps = 1001: the diffusion has 1000; give no more"),
+        (["{}", "--steps", "1001"], "steps = 1001: the diffusion has 1000, so give no more"),
         (["{}", "--device", "tpu"], "--device tpu: give auto, cpu, cuda or cuda:N"),
         (["{}", "--num-samples", "0"], "--num-samples"),
-        (["{}", "--format", "npy"], "no format 'npy'; choose mkv, png, mp4"),
-        (["--dataset", "ucf101"], "no checkpoint of ucf101 comes with the package; give one"),
+        (["{}", "--format", "npy"], "no format 'npy': choose mkv, png, mp4"),
+        (["--dataset", "ucf101"], "no checkpoint of ucf101 comes with the package, so give one"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_two(

@@ -101,7 +101,7 @@ def test_bad_input_is_one_sentence_and_exit_code_two(run, tmp_path, arguments, s
         ("measure", "--evaluate measure: write MODULE:FUNCTION"),
         (
             "not_there:fvd",
-            "cannot be imported (No module named 'not_there'); a module in",
+            "cannot be imported (No module named 'not_there'): a module in",
         ),
         ("json:fvd", "cannot be imported (module 'json' has no attribute 'fvd')"),
         ("json:__name__", "--evaluate json:__name__: is not a function"),

@@ -135,7 +135,7 @@ def test_two_processes_make_the_files_of_one(checkpoint_file, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"options": {"steps": 4}}, r"steps 3 \(not 4\); give the same options to resume"),
+        ({"options": {"steps": 4}}, r"steps 3 \(not 4\): give the same options to resume"),
         ({"options": {"seed": 1}}, r"seed 0 \(not 1\)"),
         ({"options": {"guidance_scale": 2.0}}, r"guidance_scale 1.0 \(not 2.0\)"),
         ({"labels": "0"}, r"labels balanced \(not \[0\]\)"),

@@ -233,11 +233,11 @@ def test_frame_folders_are_taken_as_they_are(tmp_path, make_clips):
         ({"recipe": "stylegan"}, "data.recipe = 'stylegan': choose none or stylegan-v, latte"),
         ({"filter": "linear"}, "data.filter = 'linear': the recipe stylegan-v has lanczos, bicub"),
         ({"recipe": "digan", "filter": "box"}, "the recipe digan has bilinear"),
-        ({"recipe": "none"}, "ape/0 is 12×10, and frames are taken as they are; set data.size"),
-        ({"num_frames": 17}, "none of its 6 videos has 17 frames; give longer videos, or a small"),
+        ({"recipe": "none"}, "ape/0 is 12×10, and frames are taken as they are: set data.size"),
+        ({"num_frames": 17}, "none of its 6 videos has 17 frames: give longer videos, or a small"),
         ({"dataset": "shapse"}, "data.dataset = 'shapse': is neither .* did you mean shapes"),
-        ({"dataset": "ucf101"}, "ucf101: not found, looked for .*; give --data-root"),
-        ({"dataset": "shapes", "split": "val"}, 'shapes: no split "val"; choose train, test'),
+        ({"dataset": "ucf101"}, "ucf101: not found, looked for .*: give --data-root"),
+        ({"dataset": "shapes", "split": "val"}, 'shapes: no split "val": choose train, test'),
     ],
 )
 def test_what_cannot_be_trained_on_is_one_sentence(folder, tmp_path, changes, sentence):
@@ -265,7 +265,7 @@ def test_a_broken_video_is_named_and_no_option_is_promised(tmp_path, make_clips)
     training_set = open_set(tmp_path)
     content = (tmp_path / "1.mkv").read_bytes()
     (tmp_path / "1.mkv").write_bytes(content[: len(content) // 2])
-    advice = r"1\.mkv: .*; replace the video, or remove it from the data set$"
+    advice = r"1\.mkv: .*: replace the video, or remove it from the data set$"
     with pytest.raises(BrokenVideoError, match=advice):
         open_set(tmp_path)
     with pytest.raises(BrokenVideoError, match=advice):  # broken after it was looked at
