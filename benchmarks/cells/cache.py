@@ -194,24 +194,29 @@ def measure_cells(
         InputError: the file has a broken line, or cannot be written.
         KeyboardInterrupt: interrupted; the cells that are complete are in the file.
     """
-    wanted = {task.key: task for task in reversed(tasks)}  # the first task of a key counts
-    done = read_cells(path)
-    waiting = [wanted[key] for key in dict.fromkeys(t.key for t in tasks) if key not in done]
+    waiting = unmeasured(tasks, path)
     failed = []
     if waiting:
         with named(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.open("ab").close()  # refused here if it may not be written, not after the work
-        count = len(wanted)
+        count = len({task.key for task in tasks})
         with tqdm(total=count, initial=count - len(waiting), unit="cell", file=sys.stderr) as bar:
             for outcome in _outcomes(partial(_attempt, measure, tidy, path), waiting, workers):
                 bar.update()
                 if outcome is not None:
                     failed.append(outcome)
-    return MeasuredCells(cells=_cells_of(tasks, path), failed=tuple(failed))
+    return MeasuredCells(cells=cells_of(tasks, path), failed=tuple(failed))
 
 
-def _cells_of(tasks: Sequence[CellTask], path: Path) -> dict[str, CellRecord]:
+def unmeasured(tasks: Sequence[TaskT], path: Path) -> list[TaskT]:
+    """The tasks whose cells the file does not have; the first task of a key counts."""
+    done = read_cells(path)
+    first = {task.key: task for task in reversed(tasks)}
+    return [first[key] for key in dict.fromkeys(task.key for task in tasks) if key not in done]
+
+
+def cells_of(tasks: Sequence[CellTask], path: Path) -> dict[str, CellRecord]:
     """The cells of these tasks that the file has, in the order of the tasks."""
     done = read_cells(path)
     return {task.key: done[task.key] for task in tasks if task.key in done}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
-from benchmarks.cells.cache import CellTask, FailedCell, MeasuredCells, read_cells
+from benchmarks.cells.cache import CellTask, FailedCell, MeasuredCells, cells_of, unmeasured
 from benchmarks.cells.processes import Child, Ended, run_child, run_children
 from benchmarks.cells.requirements import Requirement, gpus, package
 from latte.data.errors import InputError, nearest
@@ -150,10 +150,7 @@ def run_jobs(
     Raises:
         KeyboardInterrupt: interrupted; the jobs were stopped, and resume when they are run again.
     """
-    done = read_cells(cells)
-    unique = {job.key: job for job in reversed(jobs)}
-    wanted = [unique[key] for key in dict.fromkeys(job.key for job in jobs)]
-    waiting = [job for job in wanted if job.key not in done]
+    waiting = unmeasured(jobs, cells)
     commands = [command(job.write(cells.parent)) for job in waiting]
     folder = cells.parent / JOBS
     if not waiting:
@@ -162,9 +159,9 @@ def run_jobs(
         ended = _run_here(waiting, commands, folder, resources)
     else:
         ended = _run_through_submitit(waiting, commands, folder / cluster, resources)
-    done = read_cells(cells)
+    done = cells_of(jobs, cells)
     return MeasuredCells(
-        cells={job.key: done[job.key] for job in wanted if job.key in done},
+        cells=done,
         failed=tuple(
             FailedCell(
                 key=job.key,

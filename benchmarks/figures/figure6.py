@@ -6,11 +6,11 @@ from pathlib import Path
 
 from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import Claim, JudgedClaim
-from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity.claims import changing, changing_over
 from benchmarks.figures.similarity.drawings import SimilarityFigure
 from benchmarks.figures.similarity.numbers import ProbedNetworks
 from benchmarks.figures.similarity.probes import Part, ProbeSpec
+from benchmarks.figures.similarity.request import SimilarityRequest
 from benchmarks.figures.similarity.run import run_similarity
 from evaluation.similarity import Difference
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import Claim, JudgedClaim
 from benchmarks.documents.numbers import Number
-from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity.claims import LOW, MUCH, differing, lowest_of, near_zero
 from benchmarks.figures.similarity.drawings import SimilarityFigure
 from benchmarks.figures.similarity.numbers import Probed, ProbedNetworks
 from benchmarks.figures.similarity.probes import ProbeSpec, place_name
+from benchmarks.figures.similarity.request import SimilarityRequest
 from benchmarks.figures.similarity.run import run_similarity
 from evaluation.similarity import Difference, SitePair, Summary
 

@@ -7,9 +7,7 @@ from pathlib import Path
 from benchmarks.cells.executors import Executor, Resources
 from benchmarks.cells.requirements import default_data_root
 from benchmarks.cells.scale import Scale, name_at
-from benchmarks.figures.designs import PAPER_GPUS, SETUPS, VARIANTS
-from benchmarks.figures.paper.training import DATASET
-from benchmarks.figures.similarity.probes import Clips
+from benchmarks.figures.designs import PAPER_GPUS, SETUPS
 from latte.data.errors import InputError
 
 MAX_ON_A_GPU = 4
@@ -84,22 +82,3 @@ class TrainingRequest(FigureRequest):
         """Where jobs run, and what each of them has."""
         gpus = self.gpus or max(1, PAPER_GPUS // self.nodes)
         return Resources(executor=self.executor, nodes=self.nodes, gpus=gpus, slurm=self.slurm)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SimilarityRequest(FigureRequest):
-    """How figures that look into trained networks are made."""
-
-    num_clips: int | None = None  # None: 256 on shapes, else 64
-    checkpoint: Path | None = None  # network to look into, in place of trainings
-
-    @property
-    def clips(self) -> Clips:
-        """Clips that networks are shown at this scale."""
-        dataset, count = (DATASET, 64) if self.scale == "paper" else ("shapes", 256)
-        return Clips(
-            dataset=dataset,
-            count=self.num_clips or count,
-            stride=SETUPS[self.scale].config_of(VARIANTS[2]).data.stride,
-            data_root=self.data_root,
-        )

@@ -10,8 +10,9 @@ from benchmarks.figures.curves.cells import CurveFigure
 from benchmarks.figures.designs import VARIANTS, Design
 from benchmarks.figures.paper.cells import RATE_SOURCE, remaining_cost
 from benchmarks.figures.paper.cells import requirements as requirements_of_designs
-from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
+from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.similarity.probes import ProbeSpec
+from benchmarks.figures.similarity.request import SimilarityRequest
 from benchmarks.figures.similarity.run import checkpoints
 from benchmarks.figures.similarity.run import requirements as requirements_of_probe
 from benchmarks.reproduce.request import ReproduceRequest

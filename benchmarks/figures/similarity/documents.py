@@ -9,7 +9,6 @@ from benchmarks.cells.scale import MEANINGS
 from benchmarks.documents.claims import SEVERAL
 from benchmarks.documents.figures import FigureDocument
 from benchmarks.figures.designs import SETUPS, VARIANTS
-from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity.claims import judge_at_timesteps
 from benchmarks.figures.similarity.drawings import (
     TITLES,
@@ -19,6 +18,7 @@ from benchmarks.figures.similarity.drawings import (
     means,
 )
 from benchmarks.figures.similarity.numbers import ProbedNetworks, mean_number
+from benchmarks.figures.similarity.request import SimilarityRequest
 from evaluation.similarity.summary import Summary
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC

@@ -1,29 +1,25 @@
 """What is measured inside one network for Figures 6 and 8: a cell of the file of cells."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from benchmarks.cells.cache import CellValue, cell_key
 from benchmarks.cells.provenance import software_of
-from benchmarks.cells.requirements import default_data_root
 from benchmarks.cells.threads import one_thread
 from benchmarks.figures.paper.training import DATASET
+from benchmarks.figures.similarity.request import Clips
 from benchmarks.figures.trainings import Training, trained_network
 from evaluation.features.extraction import ExtractionOptions
-from evaluation.protocol.fields import Protocol
-from evaluation.protocol.presets import LATTE, SHAPES
 from evaluation.similarity import Difference, ModelSimilarity, SitePair
 from evaluation.similarity.hidden_states.checkpoint import OpenedModel, open_model
 from evaluation.similarity.hidden_states.run import ModelRequest, measure_hidden_states
 from evaluation.similarity.record import number_record
 from latte.data import shapes
-from latte.data.datasets import DATASETS, open_dataset
+from latte.data.datasets import DATASETS
 from latte.data.errors import InputError
-from latte.data.shapes import shapes_video_set
-from latte.data.sources import VideoSet
 
 VERSION = 2  # raised by any change that affects a number, or what is measured
 TIMESTEPS = (100, 500, 900)  # little noise, half way, almost nothing but noise
@@ -40,28 +36,6 @@ class ProbeSpec:
     parts: Callable[[int], tuple[Part, ...]]  # parts of a network, given its number of blocks
     # Differences of numbers, by which claims are judged: (blocks of the network, timestep) → all.
     differences: Callable[[int, int], tuple[Difference, ...]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clips:
-    """Held-out videos that a network is shown."""
-
-    dataset: str
-    count: int
-    stride: int
-    data_root: Path | None = None  # no effect on results
-
-    @property
-    def protocol(self) -> Protocol:
-        """How clips are taken; their length and size are the network's."""
-        base = SHAPES if self.dataset == "shapes" else LATTE
-        return replace(base, num_real=self.count, real_stride=self.stride)
-
-    def videos(self) -> VideoSet:
-        """The videos that clips are taken from; of `shapes` no more than are needed."""
-        if self.dataset == "shapes":
-            return shapes_video_set(SHAPES.split, num_videos=self.count)
-        return open_dataset(self.dataset, data_root=self.data_root or default_data_root())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,10 +23,11 @@ from benchmarks.documents.figures import write_figure_document
 from benchmarks.figures.designs import SETUPS, VARIANTS, training_of
 from benchmarks.figures.paper.cells import paper_training
 from benchmarks.figures.paper.training import DATASET
-from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
+from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.similarity.documents import similarity_document
 from benchmarks.figures.similarity.drawings import SimilarityFigure
 from benchmarks.figures.similarity.probes import ProbeSpec, ProbeTask, probe_network
+from benchmarks.figures.similarity.request import SimilarityRequest
 from benchmarks.figures.trainings import with_seed
 from evaluation.networks.downloads import digest
 from evaluation.similarity.hidden_states.checkpoint import encoder_identity

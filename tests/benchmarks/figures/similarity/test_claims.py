@@ -10,7 +10,6 @@ from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import SEVERAL, Claim, JudgedClaim, Judgement, Verdict
 from benchmarks.documents.numbers import Number
 from benchmarks.figures import figure6, figure8
-from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity import documents as similarity_documents
 from benchmarks.figures.similarity.claims import (
     ProbedClaim,
@@ -27,6 +26,7 @@ from benchmarks.figures.similarity.numbers import (
     over_networks,
     overlap,
 )
+from benchmarks.figures.similarity.request import SimilarityRequest
 from evaluation.similarity.record import summary_record
 from evaluation.similarity.summary import RunningSummary, Summary
 

@@ -14,7 +14,7 @@ from benchmarks.figures import figure6, figure8
 from benchmarks.figures.checkpoints import MeasureOptions
 from benchmarks.figures.designs import SETUPS, VARIANTS, Setup
 from benchmarks.figures.paper.cells import paper_training
-from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
+from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.similarity import documents as similarity_documents
 from benchmarks.figures.similarity.documents import values_table
 from benchmarks.figures.similarity.drawings import draw
@@ -22,6 +22,7 @@ from benchmarks.figures.similarity.numbers import (
     ProbedNetworks,
 )
 from benchmarks.figures.similarity.probes import ProbeTask
+from benchmarks.figures.similarity.request import SimilarityRequest
 from benchmarks.figures.similarity.run import probe_networks, probe_tasks
 from benchmarks.figures.trainings import run_trainings
 from evaluation.similarity import Denoiser, Probe, latte_sites, measure_model_similarity
