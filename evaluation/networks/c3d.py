@@ -78,7 +78,7 @@ def preprocess(clips: Tensor, mean: Tensor) -> Tensor:
     Raises:
         InputError: the clips have another length than 16 frames.
     """
-    check_length(clips)
+    C3D_SPEC.check_length(clips.shape[1])
     x = clips.permute(0, 1, 4, 2, 3).flip(2).to(torch.float32)  # (N, T, BGR, H, W)
     x = functional.interpolate(
         ((x / 127.5 - 1) * 128).flatten(0, 1),
@@ -88,21 +88,6 @@ def preprocess(clips: Tensor, mean: Tensor) -> Tensor:
     ).unflatten(0, clips.shape[:2])
     rows, columns = slice(8, 8 + FRAME_SIZE), slice(8, 8 + FRAME_SIZE)
     return x.transpose(1, 2) + (128 - mean[:, :, rows, columns])
-
-
-def check_length(clips: Tensor) -> None:
-    """Refuse clips (N, T, …) of another length than 16 frames.
-
-    Longer ones too: which of their frames to take is the protocol's choice, not the network's.
-
-    Raises:
-        InputError: they are longer or shorter.
-    """
-    if clips.shape[1] != NUM_FRAMES:
-        raise InputError(
-            f"C3D takes clips of {NUM_FRAMES} frames, these have {clips.shape[1]}: give "
-            f"--num-frames {NUM_FRAMES}"
-        )
 
 
 def open_c3d(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
@@ -161,7 +146,7 @@ def _published(module: nn.Module, path: Path) -> Forward:
     )
 
     def forward(clips: Tensor) -> Tensor:
-        check_length(clips)
+        C3D_SPEC.check_length(clips.shape[1])
         probabilities = call(clips).float()
         sums = probabilities.sum(dim=1)
         sum_to_one = torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
@@ -184,25 +169,24 @@ def _pool(x: Tensor, *, frames: int = 2) -> Tensor:
     return functional.max_pool3d(x, (frames, 2, 2), ceil_mode=True)
 
 
-SPECS = (
-    NetworkSpec(
-        name="c3d",
-        title="C3D, UCF-101 classes (Inception Score of TGAN-v2, StyleGAN-V)",
-        unit="clip",
-        outputs={"probabilities": NUM_CLASSES},
-        resizes=("squash",),
-        min_frames=NUM_FRAMES,
-        max_frames=NUM_FRAMES,
-        cpu_chunk=1,
-        metric_suffix="",
-        version=1,
-        weight_files=(
-            PublishedFile(
-                file_name="c3d_ucf101.pt",
-                url="https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt?dl=1",
-                note="StyleGAN-V's port of TGAN-v2's C3D, with its own code; no hash is published",
-            ),
+C3D_SPEC = NetworkSpec(
+    name="c3d",
+    title="C3D, UCF-101 classes (Inception Score of TGAN-v2, StyleGAN-V)",
+    unit="clip",
+    outputs={"probabilities": NUM_CLASSES},
+    resizes=("squash",),
+    min_frames=NUM_FRAMES,
+    max_frames=NUM_FRAMES,
+    cpu_chunk=1,
+    metric_suffix="",
+    version=1,
+    weight_files=(
+        PublishedFile(
+            file_name="c3d_ucf101.pt",
+            url="https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt?dl=1",
+            note="StyleGAN-V's port of TGAN-v2's C3D, with its own code; no hash is published",
         ),
-        open=open_c3d,
     ),
+    open=open_c3d,
 )
+SPECS = (C3D_SPEC,)

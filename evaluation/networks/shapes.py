@@ -78,12 +78,8 @@ class ShapesVideoNet(_ShapesNet):
         Raises:
             InputError: the clips have fewer than 8 frames.
         """
-        if clips.ndim == 5 and clips.shape[1] < MIN_FRAMES:
-            raise InputError(
-                f"clips of {clips.shape[1]} frames are too short for the shapes network; "
-                f"give at least {MIN_FRAMES}"
-            )
         x = _as_input(clips)  # (N, T, 3, 32, 32)
+        SHAPES_SPEC.check_length(clips.shape[1])
         return self._describe(x.transpose(1, 2), x)
 
 

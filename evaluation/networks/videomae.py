@@ -12,7 +12,6 @@ from evaluation.networks import files
 from evaluation.networks.probes import OWN
 from evaluation.networks.resizing import bilinear
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork, PublishedFile
-from latte.data.errors import InputError
 
 NORM_EPSILON = 1e-6
 HEAD = "head."  # the classifier, which gives no features
@@ -171,11 +170,7 @@ def open_videomae(
     sizes = model.config
 
     def forward(clips: Tensor) -> Tensor:
-        if clips.shape[1] != sizes.num_frames:
-            raise InputError(
-                f"VideoMAE takes clips of {sizes.num_frames} frames, these have "
-                f"{clips.shape[1]}: give --num-frames {sizes.num_frames}"
-            )
+        spec.check_length(clips.shape[1])
         return model(preprocess(clips, sizes.frame_size))
 
     return OpenedNetwork(forward=forward, path_taken=OWN)

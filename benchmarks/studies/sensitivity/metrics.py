@@ -19,7 +19,6 @@ from evaluation.metrics import (
     polynomial_mmd,
     precision_recall,
 )
-from evaluation.metrics.kernel import KVD
 from latte.data.errors import InputError
 
 Array = NDArray[np.float64]
@@ -41,17 +40,13 @@ class FollowedMetric:
     interval: bool = True
 
 
-def _kvd(x: Array, y: Array) -> float:
-    return polynomial_mmd(x, y, degree=KVD.degree, gamma=KVD.gamma, coef0=KVD.coef0)
-
-
 def _part(pair: Callable[[Array, Array], tuple[float, float]], part: int) -> Statistic:
     return lambda x, y: float(pair(x, y)[part])
 
 
 METRICS = (
     FollowedMetric(name="FVD", metric="fvd", unit="clip", statistic=frechet_distance_from_features),
-    FollowedMetric(name="KVD", metric="kvd", unit="clip", statistic=_kvd),
+    FollowedMetric(name="KVD", metric="kvd", unit="clip", statistic=polynomial_mmd),
     FollowedMetric(name="JEDi", metric="jedi", unit="clip", statistic=jedi_distance),
     FollowedMetric(
         name="FID", metric="fid", unit="frame", statistic=frechet_distance_from_features

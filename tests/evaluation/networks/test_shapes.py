@@ -192,7 +192,7 @@ def test_clips_of_eight_frames_and_more_give_features(num_frames):
 @pytest.mark.parametrize(
     ("kind", "shape", "sentence"),
     [
-        ("video", (1, 7, 32, 32, 3), "7 frames are too short .* at least 8"),
+        ("video", (1, 7, 32, 32, 3), "at least 8 frames, these have 7"),
         ("video", (1, 16, 3, 32, 32), r"take clips \(N, T, H, W, 3\)"),
         ("frame", (16, 32, 32, 3), r"take clips \(N, T, H, W, 3\)"),
     ],
