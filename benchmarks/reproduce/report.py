@@ -165,8 +165,11 @@ def parts_of_paper(names: Collection[str]) -> str:
     >>> parts_of_paper(["table3", "figure5a", "figure7", "demo"])
     '1 of 5 tables and 2 of 10 figures of the paper (1 of 6 panels of Figure 5), 1 of 6 studies'
     """
-    shown = {RUNNERS[name].shows for name in names if name in RUNNERS}
-    tables, figures = (sum(x.startswith(kind) for x in shown) for kind in ("Table", "Figure"))
+    shown = [RUNNERS[name] for name in names if name in RUNNERS and name != "intext"]
+    tables, figures = (
+        len({runner.shows for runner in shown if runner.is_of_paper and runner.kind == kind})
+        for kind in ("table", "figure")
+    )
     panels = sum(panel.name in names for panel in PANELS)
     partly = f" ({panels} of {len(PANELS)} panels of Figure 5)" if panels in range(1, 6) else ""
     text = ", the masks in its text" if "intext" in names else ""
