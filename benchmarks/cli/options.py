@@ -94,7 +94,7 @@ OPTIONS: Mapping[str, Choice] = {
         metavar="DIR",
     ),
     "store": _one(
-        Path, "Folder of the feature store. [default: features beside the results]", metavar="DIR"
+        Path, "Folder that keeps features. [default: features beside the results]", metavar="DIR"
     ),
     "results_folder": _one(
         Path,

@@ -69,7 +69,7 @@ Store = Annotated[
         help="Folder that keeps features. [default: $LATTE_STORE, else the user's cache]",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
 SkipBroken = Annotated[
     bool,
     typer.Option("--skip-broken", help="Leave out broken or too short videos, and list them."),

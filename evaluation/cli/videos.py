@@ -92,7 +92,7 @@ def prepare(
     ] = "jpg",
     workers: Workers = None,
     skip_broken: SkipBroken = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")] = False,
 ) -> None:
     """Turn videos into folders of square frames, as StyleGAN-V or Latte do.
 
