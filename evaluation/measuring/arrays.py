@@ -125,8 +125,10 @@ def _to_uint8(
     array: NDArray[np.generic], name: str, value_range: ValueRange | None
 ) -> NDArray[np.uint8]:
     """Values of the stated range as bytes, rounded half up as `latte sample` does."""
-    if value_range is not None and tuple(value_range) not in RANGES:
-        raise InputError(f"value_range={value_range}: {ADVICE}")
+    if value_range is not None and (
+        not isinstance(value_range, Sequence) or tuple(value_range) not in RANGES
+    ):
+        raise InputError(f"value_range={value_range!r}: {ADVICE}")
     if array.dtype == np.uint8:
         if value_range is not None and tuple(value_range) != (0, 255):
             raise InputError(

@@ -97,6 +97,7 @@ def test_results_are_rows_for_pandas(clips, fake):
         (lambda a: a * np.nan, {"value_range": (0, 255)}, "not finite"),
         (lambda a: a, {"value_range": (0, 1)}, "leave value_range out"),
         (lambda a: a, {"value_range": (0, 2)}, "value_range"),
+        (lambda a: a, {"value_range": 1}, "value_range"),
         (lambda a: np.moveaxis(a, 4, 1), {}, 'layout="NCTHW"'),
         (lambda a: np.moveaxis(a, 4, 2), {}, 'layout="NTCHW"'),
         (lambda a: a, {"layout": "NCTHW"}, 'layout="NTHWC"'),
