@@ -42,22 +42,20 @@ def map_in_order(
     *,
     workers: int,
     timeout: float = 120.0,
-    lookahead: int | None = None,
     label: Callable[[T], str] = str,
 ) -> Generator[R | BrokenVideoError, None, None]:
     """Yield `function(task)` for each task, in the order of the tasks.
 
     A BrokenVideoError of one task is yielded in its place, not raised; so is the death of its
     process, or its taking longer than `timeout` seconds. Any other exception ends the map. Closing
-    the generator, or Ctrl-C, ends all processes at once. Neither `workers` nor `lookahead` affects
-    the results.
+    the generator, or Ctrl-C, ends all processes at once. The number of workers does not affect the
+    results; few more tasks than that are begun ahead of the consumer.
 
     Args:
         function: importable by name (processes are spawned); its results can be pickled.
         workers: number of processes; 0 works in this process, where nothing guards against
             crashes and hangs.
         timeout: seconds that one task may take.
-        lookahead: tasks that may be under way or done ahead of the consumer.
         label: names a task in messages.
     """
     if workers < 0:
@@ -67,7 +65,7 @@ def map_in_order(
         return
     crew = _Crew(function, workers, timeout, label)
     try:
-        yield from crew.run(tasks, lookahead or 2 * workers + 2)
+        yield from crew.run(tasks, lookahead=2 * workers + 2)
     finally:
         crew.stop()
 

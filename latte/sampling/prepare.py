@@ -68,7 +68,13 @@ def prepare(request: SampleRequest) -> Sampling:
         plan=plan,
         diffusion=diffusion,
         autoencoder=autoencoder,
-        folder=_folder(plan),
+        folder=SampleFolder(
+            root=plan.out,
+            file_format=plan.file_format,
+            fps=plan.fps,
+            classes=plan.classes,
+            label=plan.label,
+        ),
         settings=_settings(request, plan, autoencoder, path, device),
     )
     if plan.file_format == "mp4" and sampling.size % 2:
@@ -111,16 +117,6 @@ def _checkpoint_path(request: SampleRequest) -> Path:
             f"latte sample FILE --dataset {request.dataset}"
         )
     return bundled_checkpoint()
-
-
-def _folder(plan: SamplePlan) -> SampleFolder:
-    return SampleFolder(
-        root=plan.out,
-        file_format=plan.file_format,
-        fps=plan.fps,
-        classes=plan.classes,
-        label=plan.label,
-    )
 
 
 def _settings(

@@ -9,8 +9,7 @@ from typing import Any
 
 import torch
 
-from latte.model import Latte
-from latte.model.checkpoints import Checkpoint, build_model
+from latte.model.checkpoints import build_model
 from latte.sampling.faults import fixable_when_sampling
 from latte.sampling.generate import Sampler
 from latte.sampling.plan import SamplePlan, SampleRequest
@@ -77,8 +76,11 @@ def _make(sampling: Sampling, missing: Sequence[int]) -> None:
     show = request.progress and sampling.process.rank == 0
     if show:
         logger.info(_intention(sampling))
+    model = build_model(sampling.checkpoint, sampling.device)
+    if request.compile:
+        model.compile()
     sampler = Sampler(
-        model=_network(sampling.checkpoint, sampling.device, compiled=request.compile),
+        model=model,
         diffusion=sampling.diffusion,
         autoencoder=sampling.autoencoder,
         options=plan.options,
@@ -119,13 +121,6 @@ def _row_label(plan: SamplePlan, index: int) -> str:
         return str(index)
     name = f"class {label}" if plan.classes is None else plan.classes[label]
     return f"{name} · {index}"
-
-
-def _network(checkpoint: Checkpoint, device: torch.device, *, compiled: bool) -> Latte:
-    model = build_model(checkpoint, device)
-    if compiled:
-        model.compile()
-    return model
 
 
 def _made_by(sampling: Sampling) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_large_arrays_travel(tasks):
         assert (array == task).all()
 
 
-def test_no_more_tasks_are_begun_than_the_lookahead_allows(tasks):
+def test_few_tasks_are_begun_ahead_of_the_consumer(tasks):
     begun = []
 
     def counted():
@@ -122,14 +122,14 @@ def test_no_more_tasks_are_begun_than_the_lookahead_allows(tasks):
             begun.append(task)
             yield task
 
-    with closing(map_in_order(tasks.square, counted(), workers=2, lookahead=5)) as results:
+    with closing(map_in_order(tasks.square, counted(), workers=2)) as results:
         for place in range(10):
             next(results)
-            assert len(begun) <= place + 5
+            assert len(begun) <= place + 6
 
 
 def test_closing_the_generator_ends_all_processes(tasks):
-    results = map_in_order(tasks.process_id, range(100), workers=2, lookahead=8)
+    results = map_in_order(tasks.process_id, range(100), workers=2)
     process_ids = {next(results) for _ in range(8)}
     assert process_ids
     results.close()
