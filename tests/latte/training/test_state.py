@@ -224,7 +224,7 @@ def test_without_another_state_the_weights_can_begin_another_run(run, tmp_path):
         run()
     assert str(refused.value) == (
         f"{tmp_path / 'run/checkpoints'}: the run has weights of step 2, but no state.safetensors "
-        f"to resume from; {advice}"
+        f"to resume from, so {advice}"
     )
     with pytest.raises(InputError, match=r"to resume from"):
         run("model.conditioning=all-tokens")  # cannot begin with a file
