@@ -211,18 +211,6 @@ def strips(sets: Mapping[str, VideoSet]) -> list[Strip]:
     ]
 
 
-def sample_strips(videos: VideoSet) -> list[Strip]:
-    """The clips that are already sampled, with their requested classes."""
-    return [
-        Strip(
-            label=video.name if video.label is None else CLASS_NAMES[video.label],
-            pictures=evenly_spaced(video.clip, NUM_PICTURES),
-        )
-        for video in videos.videos
-        if isinstance(video, GeneratedVideo) and video.clip is not None
-    ]
-
-
 def _lead(run: DemoRun) -> str:
     hold = sum(check.holds for check in run.expectations)
     model = "A small Latte and stand-in" if run.model else "Stand-in"
@@ -234,10 +222,17 @@ def _lead(run: DemoRun) -> str:
 
 
 def _samples(run: DemoRun) -> list[Block]:
-    """The model's own contact sheet, where there is a model."""
+    """The model's clips that are already sampled, with their requested classes."""
     if run.model is None:
         return []
-    shown = tuple(sample_strips(run.sets[run.model.label]))
+    shown = tuple(
+        Strip(
+            label=video.name if video.label is None else CLASS_NAMES[video.label],
+            pictures=evenly_spaced(video.clip, NUM_PICTURES),
+        )
+        for video in run.sets[run.model.label].videos
+        if isinstance(video, GeneratedVideo) and video.clip is not None
+    )
     sheet = StripsBlock(
         strips=shown,
         description="Frames of the first samples of the model, one of each class.",

@@ -7,12 +7,12 @@ likelier one is such by chance: so it counts at the level corrected for their nu
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from benchmarks.documents.numbers import LEVEL
-from reports.document import PaperClaim
+from reports.document import Answer, PaperClaim
 
-Verdict = Literal["yes", "no", "not decided", "not measured"]
+Verdict = Answer
 VerdictAt = Callable[[float], Verdict]  # verdict at a level of the intervals
 SEVERAL = (
     "A claim that takes several comparisons is “yes” where each of them is; a single one makes it "

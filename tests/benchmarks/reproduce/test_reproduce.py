@@ -11,6 +11,7 @@ from benchmarks.cli.app import app
 from benchmarks.figures.designs import VARIANTS
 from benchmarks.figures.paper import cells as paper_cells
 from benchmarks.figures.requests import TrainingRequest
+from benchmarks.reproduce import paper_scale
 from benchmarks.reproduce import run as reproduce
 from benchmarks.reproduce.paper_scale import requirements_of_runners, training_request
 from benchmarks.reproduce.request import ReproduceRequest
@@ -140,7 +141,9 @@ def test_what_is_here_is_run_and_what_is_left_out_is_said(
     # What trains figures is here: they are run, each for what it can show.
     here = Requirement(name="all", met=True, advice="")
     monkeypatch.setattr(
-        paper_cells, "requirements", lambda designs, _: {each: [here] for each in designs}
+        paper_scale,
+        "requirements_of_designs",
+        lambda designs, _: {each: [here] for each in designs},
     )
     assert figures < set(run({}, monkeypatch, request))
 
