@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from reports.numbers import check_interval, decimals_of, number_text, true_minus, with_interval
+from reports.numbers import check_interval, decimals_of, number_text, spread_text, true_minus
 
 Mark = Literal["published", "measured"]
 Direction = Literal["lower", "higher"]
@@ -67,7 +67,7 @@ class Cell:
         if self.value is None:
             return None
         decimals = self._decimals
-        return with_interval(self.value, self._interval, lambda x: number_text(x, decimals))[1]
+        return spread_text(self.value, self._interval, lambda x: number_text(x, decimals))
 
     @property
     def ends(self) -> tuple[float, float] | None:

@@ -28,23 +28,24 @@ def format_value(value: float, interval: tuple[float, float] | None = None) -> s
         form = ".1e"
     else:
         form = f".{decimals_of(value, *(interval or ()), limits=LIMITS_OF_RESULTS)}f"
-    return " ".join(filter(None, with_interval(value, interval, lambda x: f"{x:{form}}")))
+    spread = spread_text(value, interval, lambda x: f"{x:{form}}")
+    return f"{value:{form}} {spread or ''}".rstrip()
 
 
-def with_interval(
+def spread_text(
     value: float, interval: tuple[float, float] | None, write: Callable[[float], str]
-) -> tuple[str, str | None]:
-    """The value and what follows it: `± 5.6`, or `[0.45, 3.04]` for an asymmetric interval.
+) -> str | None:
+    """What follows a value: `± 5.6`, or `[0.45, 3.04]` for an asymmetric interval.
 
     Args:
         write: makes text of a number.
     """
     if interval is None:
-        return write(value), None
+        return None
     low, high = interval
     if is_asymmetric(value, low, high):
-        return write(value), f"[{write(low)}, {write(high)}]"
-    return write(value), f"± {write((high - low) / 2)}"
+        return f"[{write(low)}, {write(high)}]"
+    return f"± {write((high - low) / 2)}"
 
 
 def check_interval(what: str, value: float | None, low: float | None, high: float | None) -> None:
