@@ -1,11 +1,10 @@
-"""Commands that a run carries out as processes of their own: how they stop, what they print."""
+"""Commands that a run carries out as processes of their own: how they stop, why they fail."""
 
 import os
 import shlex
 import signal
 import subprocess
-import sys
-from codecs import getincrementaldecoder
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -15,16 +14,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread, current_thread, main_thread
 from types import FrameType
-from typing import IO, TextIO
 
-from latte.data.errors import InputError
+from latte.data.errors import FAILURE_FILE, Failure, InputError
+from latte.data.schema import decode_json
 
 # Time for the processes of torchrun to write what they have: the state of a large model takes a
 # while, and after half a minute torchrun would end them. Seconds, as text for the environment.
 PATIENCE: Mapping[str, str] = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}
-ERROR = "error: "
 LAST_REQUEST = 3  # a request to stop that is not polite any more
-LAST_WORDS = 10  # seconds: somebody else may hold the stream open
 STOP_REQUEST = None  # the event that a signal leaves in the queue
 
 
@@ -33,7 +30,7 @@ class Ended:
     """How a command ended."""
 
     code: int
-    error: str | None  # the text of its last "error:" line
+    error: str | None  # the message of the `Failure` that it left
 
 
 class Child:
@@ -55,24 +52,28 @@ class Child:
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.environment = environment or {}
-        with nullcontext() if log is None else log.open("a", encoding="utf-8") as file:
-            # The reader has a handle of its own: this one is closed with the block.
-            self._process = subprocess.Popen(
-                command,
-                stdout=file,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                env={**PATIENCE, **os.environ, **self.environment},
-            )
-        assert self._process.stderr is not None
-        self._errors: list[str] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="latte-", ignore_cleanup_errors=True)
+        self._failure = Path(self._folder.name) / "failure.json"
+        self._error: str | None = None
+        self._process = self._start(command, log)
         self._requests = 0
-        self._reader = Thread(
-            target=_repeat, args=(self._process.stderr, self._errors, log), daemon=True
-        )
         self._waiter = Thread(target=self._wait, args=(on_end,), daemon=True)
-        self._reader.start()
         self._waiter.start()
+
+    def _start(self, command: Sequence[str], log: Path | None) -> "subprocess.Popen[bytes]":
+        variables = {**self.environment, FAILURE_FILE: str(self._failure)}
+        try:
+            with nullcontext() if log is None else log.open("ab") as file:
+                return subprocess.Popen(
+                    command,
+                    stdout=file,
+                    stderr=file,
+                    start_new_session=True,
+                    env={**PATIENCE, **os.environ, **variables},
+                )
+        except OSError:
+            self._folder.cleanup()
+            raise
 
     def request_stop(self) -> None:
         """Ask the command to stop; the third time everything that it started is killed."""
@@ -86,13 +87,12 @@ class Child:
     def wait(self) -> Ended:
         """Wait for its end."""
         self._waiter.join()
-        return Ended(
-            code=self._process.returncode, error=self._errors[-1] if self._errors else None
-        )
+        return Ended(code=self._process.returncode, error=self._error)
 
     def _wait(self, on_end: Callable[[], None]) -> None:
         self._process.wait()
-        self._reader.join(LAST_WORDS)
+        with self._folder:
+            self._error = _message(self._failure)
         on_end()
 
 
@@ -104,7 +104,7 @@ def run_child(command: Sequence[str], shown: Sequence[str] | None = None) -> Non
         shown: the command for a reader, if it is another.
 
     Raises:
-        InputError: it ended with another code than 0; the sentence has its last "error:" line.
+        InputError: it ended with another code than 0; the sentence has the message that it left.
         KeyboardInterrupt: this process was stopped; the command has ended.
     """
     (ended,) = run_children([command])
@@ -191,21 +191,9 @@ def _stop_requests_queued(events: "SimpleQueue[int | None]") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _repeat(stream: IO[bytes], errors: list[str], log: Path | None) -> None:
-    """Pass on what a command prints as it comes, progress bars included; keep its errors."""
-    line = ""
-    decoder = getincrementaldecoder("utf-8")(errors="replace")
-    target = nullcontext(sys.stderr) if log is None else log.open("a", encoding="utf-8")
-    with stream, target as file:
-        while chunk := os.read(stream.fileno(), 65536):
-            text = decoder.decode(chunk)
-            _write(file, text)
-            *lines, line = (line + text).replace("\r", "\n").split("\n")
-            errors += [x.removeprefix(ERROR) for x in lines if x.startswith(ERROR)]
-    if line.startswith(ERROR):
-        errors.append(line.removeprefix(ERROR))
-
-
-def _write(file: TextIO, text: str) -> None:
-    file.write(text)
-    file.flush()
+def _message(path: Path) -> str | None:
+    """The message of the failure in a file; None if there is none that can be read."""
+    try:
+        return decode_json(path.read_bytes(), Failure, str(path)).message
+    except (OSError, InputError):  # it was killed before it had written all
+        return None

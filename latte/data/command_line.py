@@ -5,14 +5,23 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
+import msgspec
 import typer
 
-from latte.data.errors import DISK_FULL, FIXABLE_ERRNOS, FailedRunError, InputError
+from latte.data.errors import (
+    DISK_FULL,
+    FAILURE_FILE,
+    FIXABLE_ERRNOS,
+    FailedRunError,
+    Failure,
+    InputError,
+)
 
 PACKAGES = ("latte", "evaluation", "benchmarks", "reports")
 BAD_INPUT, FAULT = 2, 1  # exit codes
@@ -53,7 +62,8 @@ def new_app(name: str, help_text: str, **settings: Any) -> typer.Typer:
 def run_app(app: Callable[..., Any], name: str) -> NoReturn:
     """Run a command line; exit with 0 (done), 2 (bad input, or interrupted) or 1 (a fault of ours).
 
-    Errors that the user can fix are one sentence on stderr, without a traceback. Log records of our
+    Errors that the user can fix are one sentence on stderr, without a traceback, and a `Failure` in
+    the file that the environment names, for a process that started this one. Log records of our
     packages are notes there, so that stdout holds the result alone.
     """
     for kind in ("SIGTERM", "SIGHUP"):
@@ -64,11 +74,11 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
         with notes_on_stderr():
             result = app(standalone_mode=False, prog_name=name)
     except InputError as error:
-        _fail(f"error: {error}")
+        _fail(str(error))
     except FailedRunError as error:
-        _fail(f"error: {error}", BAD_INPUT if error.fixable else FAULT)
+        _fail(str(error), BAD_INPUT if error.fixable else FAULT)
     except KeyboardInterrupt:
-        _fail(INTERRUPTED_MESSAGE)
+        _end_interrupted()
     except BrokenPipeError:
         # The reader of our output went away (`… | head`), which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -79,14 +89,14 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
         where = f"{error.filename}: " if error.filename else ""
         reason = (error.strerror or str(error)).lower()
         advice = "free some space, or choose" if error.errno in DISK_FULL else "choose"
-        _fail(f"error: {where}{reason}: {advice} another path, and run the command again")
+        _fail(f"{where}{reason}: {advice} another path, and run the command again")
     except Exception as error:
         # Typer carries a copy of click, whose usage errors are recognised by their methods.
         if not all(hasattr(error, method) for method in ("format_message", "ctx", "show")):
             raise
         _fail_usage(error, name)
     if result == INTERRUPTED:
-        _fail(INTERRUPTED_MESSAGE)
+        _end_interrupted()
     sys.exit(result if isinstance(result, int) else 0)
 
 
@@ -113,8 +123,16 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _end_interrupted() -> NoReturn:
+    print(INTERRUPTED_MESSAGE, file=sys.stderr)
+    sys.exit(BAD_INPUT)
+
+
 def _fail(message: str, code: int = BAD_INPUT) -> NoReturn:
-    print(message, file=sys.stderr)
+    print(f"error: {message}", file=sys.stderr)
+    if path := os.environ.get(FAILURE_FILE):
+        with suppress(OSError):  # the folder is on another machine, or gone with who asked
+            Path(path).write_bytes(msgspec.json.encode(Failure(message=message)))
     sys.exit(code)
 
 
@@ -124,4 +142,4 @@ def _fail_usage(error: Any, name: str) -> NoReturn:
         error.show()
         sys.exit(BAD_INPUT)
     path = error.ctx.command_path if error.ctx else name
-    _fail(f"error: {message} (see `{path} --help`)")
+    _fail(f"{message} (see `{path} --help`)")

@@ -3,9 +3,11 @@
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+FAILURE_FILE = "LATTE_FAILURE_FILE"  # environment: where a command line leaves its `Failure`
 SKIP = "leave it out with --skip-broken"  # advice on a broken video
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 # System errors that another path or more room on the disk fixes.
@@ -63,6 +65,13 @@ class FailedRunError(Exception):
     def __init__(self, message: str, *, fixable: bool) -> None:
         super().__init__(message)
         self.fixable = fixable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a command failed: what it leaves, as JSON, for the process that started it."""
+
+    message: str
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -31,7 +31,8 @@ CODE = """
     with open(Path(sys.argv[1]).with_suffix(".ran"), "a") as file:
         file.write(os.environ.get("CUDA_VISIBLE_DEVICES", "") + "\\n")
     if job["name"] == "bad":
-        print("error: the data set is gone", file=sys.stderr)
+        failure = {"message": "the data set is gone"}
+        Path(os.environ["LATTE_FAILURE_FILE"]).write_text(json.dumps(failure))
         sys.exit(2)
     if job["name"] == "lost":
         os.kill(os.getpid(), 9)

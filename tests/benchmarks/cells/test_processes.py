@@ -1,4 +1,4 @@
-"""Commands as processes: stopped once and waited for, with what they said."""
+"""Commands as processes: stopped once and waited for, with why they failed."""
 
 import os
 import signal
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cells.processes import run_child, run_children
-from latte.data.errors import InputError
+from benchmarks.cells.processes import Ended, run_child, run_children
+from latte.data.errors import FAILURE_FILE, InputError
 
 
 def python(code: str) -> list[str]:
@@ -25,19 +25,34 @@ def test_a_command_that_ends_well_says_what_it_says(capfd: pytest.CaptureFixture
     assert captured.err == "50%\rdone\n"
 
 
-def test_a_command_that_fails_is_named_with_its_last_error() -> None:
+def test_a_command_that_fails_is_named_with_the_message_that_it_left(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     code = """
-        import sys
-        print("error: the first thing", file=sys.stderr)
-        print(" 10%|#\\rerror: no such file: gibt’s nicht", file=sys.stderr)
-        print("Traceback of a launcher", file=sys.stderr)
-        sys.exit(2)
+        import typer
+        from latte.data.command_line import run_app
+        from latte.data.errors import InputError
+
+        def act():
+            raise InputError("no such file: gibt’s nicht\\nin any folder")
+
+        app = typer.Typer()
+        app.command()(act)
+        run_app(app, "latte")
     """
+    message = "no such file: gibt’s nicht\nin any folder"
     with pytest.raises(InputError) as failed:
         run_child(python(code), ["latte", "train", "my run"])
-    assert str(failed.value) == (
-        "`latte train 'my run'` ended with code 2: no such file: gibt’s nicht"
-    )
+    assert str(failed.value) == f"`latte train 'my run'` ended with code 2: {message}"
+    assert capfd.readouterr().err == f"error: {message}\n"
+
+
+def test_a_failure_that_cannot_be_read_is_none() -> None:
+    code = f"""
+        import os, pathlib
+        pathlib.Path(os.environ["{FAILURE_FILE}"]).write_text("[")
+    """
+    assert run_children([python(code)]) == [Ended(code=0, error=None)]
 
 
 def test_a_command_that_says_nothing_refers_to_what_is_above() -> None:
@@ -126,10 +141,12 @@ def test_who_asks_again_is_heard(tmp_path: Path, by_itself: bool) -> None:
 
 def test_as_many_commands_run_at_a_time_as_there_are_places(tmp_path: Path) -> None:
     code = """
-        import os, pathlib, sys, time
+        import json, os, pathlib, sys, time
         place, name = os.environ["PLACE"], sys.argv[1]
         pathlib.Path(f"busy-{place}").mkdir()  # fails while another command has the place
-        print(f"error: {name} on {place}", file=sys.stderr)
+        message = f"{name} on {place}"
+        print(message, file=sys.stderr)
+        pathlib.Path(os.environ["LATTE_FAILURE_FILE"]).write_text(json.dumps({"message": message}))
         time.sleep(0.2)
         pathlib.Path(f"busy-{place}").rmdir()
     """

@@ -1,6 +1,7 @@
 """How a command ends, and where its notes go."""
 
 import errno
+import json
 import logging
 import os
 import sys
@@ -9,7 +10,7 @@ import pytest
 import typer
 
 from latte.data.command_line import new_app, run_app
-from latte.data.errors import InputError
+from latte.data.errors import FAILURE_FILE, InputError
 
 
 @pytest.fixture
@@ -64,10 +65,13 @@ def raising(error):
         (OSError(errno.EACCES, os.strerror(errno.EACCES), "x.md"), "x.md: permission denied"),
     ],
 )
-def test_what_the_user_can_fix_is_one_sentence(end, error, message):
+def test_what_the_user_can_fix_is_one_sentence(end, error, message, tmp_path, monkeypatch):
+    monkeypatch.setenv(FAILURE_FILE, str(tmp_path / "failure.json"))
     code, out, errors = end(raising(error))
     assert (code, out, errors.count("\n")) == (2, "", 1)
     assert errors.startswith(f"error: {message}")
+    left = json.loads((tmp_path / "failure.json").read_text(encoding="utf-8"))
+    assert errors == f"error: {left['message']}\n"
 
 
 def test_an_interruption_says_how_to_resume(end):
