@@ -106,10 +106,9 @@ def _measure(
     run: ComputeOptions,
 ) -> None:
     from evaluation.generated import sample_first
-    from evaluation.measuring.api import recorded
+    from evaluation.measuring.api import measure
     from evaluation.measuring.choice import default_network
-    from evaluation.measuring.measurer import Measurer
-    from evaluation.measuring.networks import Networks
+    from evaluation.measuring.tasks import FailedMetricsError
     from evaluation.results.writing import check_writable
 
     asked = protocol.protocol_for(sets)
@@ -119,30 +118,38 @@ def _measure(
     needs_real = any(metric(entry).needs_real for entry in metrics)
     real = sets.real_videos(asked) if needs_real else None
     if options.checkpoint is not None:
+        check_writable(output.out)  # not after hours of sampling
         samples = sample_first(
             options.checkpoint, asked, out=sets.fake, dataset=sets.dataset, device=run.device
         )
         sets = replace(sets, fake=samples)
-    fake = sets.fake_videos()
-    check_writable(output.out)
-    measurer = Measurer(
-        asked,
-        metrics,
-        Networks(run.extraction(), weights_by_network(options.weights, default)),
-        dataset=sets.dataset,
-        resamples=options.resamples,
-        at_least=protocol.num_videos or 1,
-    )
-    results: list[Result] = []
     try:
-        for result in recorded(measurer.results(real, fake, model=output.name), output.out):
-            results.append(result)
-            if not output.as_json:
-                typer.echo(str(result))
-                typer.echo(breakdown(result), nl=False)
-    finally:
-        if output.as_json and results:  # a metric that fails does not cost the others
-            typer.echo(one_object(results))
+        results = measure(
+            real,
+            sets.fake_videos(),
+            metrics=metrics,
+            protocol=asked,
+            weights=weights_by_network(options.weights, default),
+            num_videos=protocol.num_videos,
+            out=output.out,
+            dataset=sets.dataset,
+            model=output.name,
+            resamples=options.resamples,
+            options=run.extraction(),
+        )
+    except FailedMetricsError as error:  # a metric that fails does not cost the others
+        _print(error.results, output)
+        raise
+    _print(results, output)
+
+
+def _print(results: "Sequence[Result]", output: OutputOptions) -> None:
+    if output.as_json and results:
+        typer.echo(one_object(results))
+    elif not output.as_json:
+        for result in results:
+            typer.echo(str(result))
+            typer.echo(breakdown(result), nl=False)
 
 
 def one_object(results: "Sequence[Result]") -> str:

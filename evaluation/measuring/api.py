@@ -1,7 +1,7 @@
 """`evaluation.measure`: the one way from two sets of videos to numbers."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -39,7 +39,7 @@ def measure(
     metrics: str | Sequence[str] = ("fvd",),
     protocol: str | Protocol | None = None,
     network: str | None = None,
-    weights: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | Mapping[str, Path] | None = None,
     num_videos: int | None = None,
     num_frames: int | None = None,
     seed: int | None = None,
@@ -75,7 +75,7 @@ def measure(
         protocol: a preset's name, a .toml file or a `Protocol`. By default stylegan-v, or shapes
             where the data set or the network is shapes.
         network: a feature network in place of the protocol's.
-        weights: a file of weights for that network.
+        weights: a file of weights for that network, or files by the names of their networks.
         num_videos: clips of each set; by default as many as the protocol asks for, or fewer.
         num_frames, seed: fields of the protocol.
         device: "cpu", "cuda", "cuda:1"; by default that of `options`, else a GPU if there is one.
@@ -114,13 +114,12 @@ def measure(
     )
     path = Path(real) if isinstance(real, str | os.PathLike) and not named else None
     carried_out = choice.protocol_for(path)
-    if real is not None and not named and path is None:
+    if real is not None and not named and path is None and not isinstance(real, VideoSet):
         carried_out = replace(carried_out, split="given")
     if real is None and any(metric(name).needs_real for name in metrics):
         raise InputError(f"real=None: {metrics[0]} compares with real videos; give some")
-    files = {}
-    if weights is not None:
-        files[default_network(metrics, carried_out, network)] = Path(weights)
+    if not isinstance(weights, Mapping | None):
+        weights = {default_network(metrics, carried_out, network): Path(weights)}
     real_set, fake_set = (
         None if videos is None else _open(videos, name, carried_out, layout, value_range)
         for videos, name in ((real, "real set"), (fake, "generated set"))
@@ -128,7 +127,7 @@ def measure(
     measurer = Measurer(
         carried_out,
         metrics,
-        Networks(_options(options, device), files),
+        Networks(_options(options, device), weights or {}),
         dataset=choice.dataset,
         resamples=resamples,
         at_least=num_videos or 1,

@@ -21,7 +21,7 @@ from latte.data.sources import VideoSet, open_video_set
 class ProtocolChoice:
     """What is stated about the protocol; what is None follows from the rest."""
 
-    protocol: str | Protocol | None = None  # a preset's name, a .toml file, or a protocol
+    protocol: str | Protocol | None = None  # a preset's name, a .toml file, or a value taken as is
     settings: Sequence[str] = ()  # FIELD=VALUE
     dataset: str | None = None
     network: str | None = None
@@ -50,14 +50,14 @@ class ProtocolChoice:
         if self.network is not None:
             spec = network(self.network)
             changes |= {"network": self.network, "output": spec.output, "resize": spec.resize}
-        base = override(for_dataset(self._base(), self.dataset), list(self.settings))
-        return replace(base, **changes)
+        return replace(override(self._base(), list(self.settings)), **changes)
 
     def _base(self) -> Protocol:
         if isinstance(self.protocol, Protocol):
             return self.protocol
         embedded = self.dataset == "shapes" or (self.network or "").startswith("shapes")
-        return load_protocol(self.protocol or ("shapes" if embedded else "stylegan-v"))
+        preset = load_protocol(self.protocol or ("shapes" if embedded else "stylegan-v"))
+        return for_dataset(preset, self.dataset)
 
 
 def default_network(metrics: Sequence[str], protocol: Protocol, named: str | None) -> str:
