@@ -4,6 +4,7 @@ Ratios come from one run on one machine; absolute times say on which machine the
 Nothing fails here when a machine is busy: these are no tests.
 """
 
+import json
 import resource
 import statistics
 import subprocess
@@ -27,6 +28,7 @@ from evaluation.measuring.networks import Networks
 from evaluation.networks.i3d import I3D, fold_batch_norms
 from evaluation.protocol.presets import SHAPES
 from evaluation.uncertainty import FeaturePair, bootstrap_frechet, half_sample_frechet
+from latte.data.schema import decode_json
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet
 from reports.blocks import ProvenanceBlock, TableBlock
@@ -96,11 +98,11 @@ def peak_megabytes(num_clips: int) -> float:
     code = f"from {__name__} import extract_enlarged; extract_enlarged({num_clips})"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
-    return float(done.stdout.split()[-1])
+    return decode_json(done.stdout, float, "what the extraction printed")
 
 
 def extract_enlarged(num_clips: int) -> None:
-    """Extract features of `num_clips` clips of 256×256 frames and print the peak memory."""
+    """Extract features of `num_clips` clips of 256×256 frames; print the peak memory as JSON."""
     clips = tuple(EnlargedVideo(video=ShapesVideo(index=i, split="test")) for i in range(num_clips))
     with tempfile.TemporaryDirectory() as folder:
         options = ExtractionOptions(store=Path(folder), workers=2, progress=False)
@@ -109,7 +111,7 @@ def extract_enlarged(num_clips: int) -> None:
         videos = VideoSet(name="enlarged", videos=clips, root="enlarged")
         measured = measurer.extract(videos, "real")
         measurer.network("fvd").statistics(measured.keys)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE)
+    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE))
 
 
 def i3d_seconds(clips: int = 6) -> tuple[float, float]:
