@@ -308,9 +308,9 @@ def _make_room(
 
 
 def _handles(bars: Sequence[Bar], styles: Mapping[str, Style], *, points: bool) -> list[Artist]:
-    """The legend's entries, one for each family; none where the labels name the families."""
+    """The legend's entries, one for each family; none for a single one."""
     families = list(dict.fromkeys(bar.family for bar in bars if bar.family))
-    if len(families) < 2 or all(bar.label.startswith(bar.family or "") for bar in bars):
+    if len(families) < 2:
         return []
     if not points:
         return [patch(family, styles[family]) for family in families]

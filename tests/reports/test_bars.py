@@ -131,8 +131,10 @@ def test_a_legend_takes_as_many_lines_as_it_needs_to_stay_inside_the_figure() ->
     assert len(legend.get_texts()) == 5
 
 
-def test_no_legend_repeats_what_the_labels_say() -> None:
-    assert not bar_chart(BARS, title="t", axis="x").legends
+def test_bars_without_families_or_of_one_need_no_legend() -> None:
+    for family in (None, "blur"):
+        bars = [Bar(label=label, value=1.0, family=family) for label in ("a", "b")]
+        assert not bar_chart(bars, title="t", axis="x").legends
 
 
 def test_labels_are_text_and_never_formulas() -> None:
