@@ -76,7 +76,7 @@ class TrainingCost:
 
 
 def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> DesignCells:
-    """Run a job for each design and seed whose requirements are met.
+    """Run a job for each design and seed whose requirements are met, and say first what it costs.
 
     Raises:
         InputError: something is missing: one message with all of it, before anything starts; with
@@ -93,19 +93,19 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
     missing = {design: unmet(needed[design]) for design in designs}
     jobs = {place: training_job(task, request) for place, task in tasks.items()}
     possible = [design for design in designs if not missing[design]]
-    if not (request.only_available and possible):
+    path = request.folder / FILE
+    done = read_cells(path)
+    begins = request.only_available and bool(possible)
+    wanted = [place for place in tasks if not (begins and missing[place[0]])]
+    logger.info("%s (rate of %s)", cost([tasks[place] for place in wanted], done), RATE_SOURCE)
+    if not begins:
         files = [job.write(request.folder) for job in jobs.values()]
         hint = "" if request.only_available else ", and --only-available runs what can be run"
         or_else = f"`latte-bench cell --show FILE` prints the commands of {files[0].parent}{hint}"
         require([part for parts in needed.values() for part in parts], "paper", or_else=or_else)
-    wanted = [place for place in tasks if not missing[place[0]]]
-    path = request.folder / FILE
-    done = read_cells(path)
     for task in (tasks[place] for place in wanted):
         if task.key in done:  # stopped before it was tidied up
             tidy(task)
-    left = cost([tasks[place] for place in wanted], done)
-    logger.info("%s (rate of %s)", left, RATE_SOURCE)
     measured = run_jobs([jobs[place] for place in wanted], path, request.resources)
     measured.raise_if_empty()
     keys = {place: task.key for place, task in tasks.items()}

@@ -215,6 +215,15 @@ def test_the_cost_of_what_is_left_is_said_before_it_is_done(
     assert cost(tasks).steps == 0
 
 
+def test_the_cost_is_said_also_where_something_is_missing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(InputError, match="missing"):
+        measure_paper_cells([BASELINE, ROTARY], request_in(tmp_path))
+    assert "400,000 steps in 2 of 2 trainings" in caplog.messages[0]
+
+
 def test_one_seed_is_the_default_at_paper_scale() -> None:
     assert TrainingRequest(scale="paper").num_seeds == 1
     assert TrainingRequest(scale="small").num_seeds == 3
