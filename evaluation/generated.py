@@ -60,7 +60,7 @@ def sample_first(
     if sampling.num_frames < needed:
         raise InputError(
             f"{checkpoint}: makes videos of {sampling.num_frames} frames, but {protocol.name} "
-            f"needs {needed} of each; give a smaller --num-frames, or another checkpoint"
+            f"needs {needed} of each: give a smaller --num-frames, or another checkpoint"
         )
     report = carry_out(sampling)
     logger.info("%s", report.text())

@@ -110,7 +110,7 @@ class Job:
         if key != self.key:
             raise InputError(
                 f"the job of {self.name} is of another cell now: its inputs or the settings have "
-                "changed since; run the command of its figure or table again"
+                "changed since, so run the command of its figure or table again"
             )
 
 
@@ -293,7 +293,7 @@ def _ended(job: "submitit.Job[Ended]") -> Ended:
         return job.result()
     except (FailedJobError, UncompletedJobError):
         identity, log = _place(job)
-        return Ended(code=1, error=f"job {identity} did not run to its end; its log is {log}")
+        return Ended(code=1, error=f"job {identity} did not run to its end (its log is {log})")
 
 
 def torchrun(resources: Resources) -> list[str]:

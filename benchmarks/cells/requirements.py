@@ -81,7 +81,7 @@ def data_set(
     except InputError as error:
         return Requirement(name=f"data set {name}", met=False, advice=str(error))
     problem = _problem(videos, min_frames, frame_size) if min_frames else ""
-    advice = f"{problem}; {dataset(name).how_to_get}" if problem else ""
+    advice = f"{problem}: {dataset(name).how_to_get}" if problem else ""
     return Requirement(name=f"data set {name}", met=not problem, advice=advice)
 
 
@@ -143,7 +143,7 @@ def file(what: str, path: Path | None, advice: str) -> Requirement:
     """A file or folder that the user names by an option."""
     if path is None:
         return Requirement(name=what, met=False, advice=advice)
-    how = f"{path} is not there; {advice}"
+    how = f"{path} is not there: {advice}"
     return Requirement(name=what, met=path.exists(), advice=how)
 
 
@@ -168,7 +168,7 @@ def vae(path: str) -> Requirement:
     repository, _, inside = rest.partition("/")
     if Path(path).expanduser().exists() or not (owner and repository):
         here = bool(_vae_files(Path(path).expanduser()))
-        how = f"no config.json with {' or '.join(WEIGHT_FILES)} is there; give the folder of a VAE"
+        how = f"no config.json with {' or '.join(WEIGHT_FILES)} is there: give the folder of a VAE"
     else:
         name = f"{owner}/{repository}"
         fetched = _fetched(name)
@@ -265,5 +265,5 @@ def gpus(count: int = 1) -> Requirement:
     return Requirement(
         name="a GPU" if count == 1 else f"{count} GPUs",
         met=here >= count,
-        advice=f"PyTorch sees {here} on this machine; run it where there are more",
+        advice=f"PyTorch sees {here} on this machine: run it where there are more",
     )

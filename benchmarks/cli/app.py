@@ -108,13 +108,13 @@ def _refuse_ignored(runner: Runner, given: Mapping[str, Any], scale: Scale) -> N
             if field_of(key) in given and flag(key) != "--results"
         ]
         if unused:
-            raise InputError(f"{', '.join(unused)}: nothing is measured without --scale; add it")
+            raise InputError(f"{', '.join(unused)}: nothing is measured without --scale, so add it")
     ignored = [
         flag(key) for key in runner.options if OPTIONS[key].paper_only and field_of(key) in given
     ]
     if ignored and scale != "paper":
         raise InputError(
-            f"{', '.join(ignored)}: has an effect at paper scale only; leave it out, or add "
+            f"{', '.join(ignored)}: has an effect at paper scale only: leave it out, or add "
             "--scale paper"
         )
 

@@ -73,7 +73,7 @@ def run(*, results: Path, scale: Scale, out: Path) -> None:
     except ValueError as error:
         what = " ".join(str(error).split())[:300]  # names may hold line breaks, and be long
         raise InputError(
-            f"{results}: the reports in it cannot be joined ({what}); run the command of the one "
+            f"{results}: the reports in it cannot be joined ({what}): run the command of the one "
             "that is named again, or remove it"
         ) from None
     write_files(out, contents)
@@ -89,7 +89,7 @@ def stored_reports(results: Path, scale: Scale) -> list[RunnerReport]:
         InputError: there is none, one is broken, or two of one name differ.
     """
     if not results.is_dir():
-        raise InputError(f"{results}: no such folder of results; `latte-bench table1` makes one")
+        raise InputError(f"{results}: no such folder of results: `latte-bench table1` makes one")
     paths = sorted(results.glob(f"*/*{STORED}"))
     own = [path for path in paths if scale_of(path.parent) == scale]
     names = {_name(path) for path in own}
@@ -107,7 +107,7 @@ def stored_reports(results: Path, scale: Scale) -> list[RunnerReport]:
         stored[report.name] = report if other is None else _newer(other, report)
     if not stored:
         raise InputError(
-            f"{results}: no folder in it holds a report of scale {scale}; "
+            f"{results}: no folder in it holds a report of scale {scale}: "
             f"`latte-bench table1 --scale {scale}` makes one"
         )
     return [stored[name] for name in sorted(stored, key=_place)]
@@ -265,7 +265,7 @@ def _read(path: Path) -> Report:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except ValueError as error:
-        raise InputError(f"{path}: {error}; run its command again, or remove it") from None
+        raise InputError(f"{path}: {error}, so run its command again, or remove it") from None
 
 
 def _name(path: Path) -> str:

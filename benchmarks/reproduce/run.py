@@ -64,7 +64,7 @@ def run(out: Path, request: ReproduceRequest) -> None:
     failed = [ending for ending in endings if ending.code]
     if failed:
         raise FailedRunError(
-            f"{', '.join(ending.name for ending in failed)} failed, as said above; run the command "
+            f"{', '.join(ending.name for ending in failed)} failed, as said above: run the command "
             "again to resume",
             fixable=all(ending.code == 2 for ending in failed),
         )

@@ -208,7 +208,7 @@ def place(
         if _run_of(before.result) != _run_of(line.result):
             raise InputError(
                 f"{before.where} and {line.where}: two results for {line.result.model} on "
-                f"{column.dataset} ({_both_values(before.result, line.result)}); remove one of "
+                f"{column.dataset} ({_both_values(before.result, line.result)}): remove one of "
                 "the lines, or measure with another --name"
             )
     return cells, mismatches

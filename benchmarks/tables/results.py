@@ -16,7 +16,7 @@ def checked_lines(path: Path, metrics: Collection[str]) -> list[ResultLine]:
     """
     lines = read_lines(path)
     if not lines:
-        raise InputError(f"{path}: holds no results; leave it out, or measure with `latte-eval`")
+        raise InputError(f"{path}: holds no results: leave it out, or measure with `latte-eval`")
     for line in lines:
         if line.result.metric in metrics:
             check_result(line.result, line.where)

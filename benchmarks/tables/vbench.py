@@ -110,7 +110,7 @@ def read_models(given: Sequence[str]) -> list[VBenchModel]:
                     values = f"both {score.percent:.4g} %, of different videos"
                 raise InputError(
                     f"{before.where} and {score.where}: two results for {name}, {dimension} "
-                    f"({values}); leave one of the files out, or give them two names with "
+                    f"({values}): leave one of the files out, or give them two names with "
                     "NAME=FILE"
                 )
     return [VBenchModel(name=name, scores=scores) for name, scores in models.items()]
@@ -128,7 +128,7 @@ def read_scores(path: Path) -> dict[str, Score]:
         )
     except FileNotFoundError:
         raise InputError(
-            f"{path}: no such results file; `vbench evaluate` writes NAME{ENDING}.json"
+            f"{path}: no such results file: `vbench evaluate` writes NAME{ENDING}.json"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a results file of VBench ({error})") from None
@@ -155,18 +155,18 @@ def _named(text: str) -> tuple[str, Path]:
 def _score(where: str, dimension: str, entry: Any) -> Score:
     if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list)):
         raise InputError(
-            f"{where}: {dimension} is not [score, [videos]] as VBench writes it; measure again"
+            f"{where}: {dimension} is not [score, [videos]] as VBench writes it: measure again"
         )
     score, videos = entry
     if not _is_number(score) or not math.isfinite(score):
         raise InputError(
             f"{where}: {dimension} is {_shown(score)} over {len(videos)} videos: VBench found "
-            "none of its prompts' videos; name them PROMPT-INDEX.mp4 and measure again"
+            "none of its prompts' videos, so name them PROMPT-INDEX.mp4 and measure again"
         )
     unit = 1.0 if dimension == PERCENT and score > 1 else 100.0
     percent = unit * score
     if not 0 <= percent <= 100:
-        raise InputError(f"{where}: {dimension} is {score:g}, not a share of 1; measure again")
+        raise InputError(f"{where}: {dimension} is {score:g}, not a share of 1: measure again")
     return Score(
         where=where,
         percent=percent,

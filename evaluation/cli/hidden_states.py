@@ -142,7 +142,7 @@ def clips_protocol(
     if not changed:
         return plain
     logger.warning(
-        "clips are taken as in the checkpoint's training (%s); --protocol or --set changes this",
+        "clips are taken as in the checkpoint's training (%s), unless --protocol or --set is given",
         ", ".join(map(str, changed)),
     )
     return replace(as_trained, name=AS_TRAINED)

@@ -126,7 +126,7 @@ class SetOptions:
             raise InputError("no generated videos: give --fake PATH")
         path = Path("samples") / self.dataset
         if not path.exists():
-            raise InputError(f"{path}: no generated videos there; give --fake PATH")
+            raise InputError(f"{path}: no generated videos there: give --fake PATH")
         return videos_at(path)
 
 

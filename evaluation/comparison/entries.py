@@ -51,7 +51,7 @@ def read_entries(paths: Sequence[Path]) -> list[Entry]:
     ]
     if not entries:
         raise InputError(
-            f"{', '.join(map(str, paths))}: no results to compare; `latte-eval fvd` writes some"
+            f"{', '.join(map(str, paths))}: no results to compare: `latte-eval fvd` writes some"
         )
     return entries
 

@@ -159,7 +159,7 @@ def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> 
         if size != first:
             raise InputError(
                 f"{label}: {clips[0].video.name} is {first[1]}×{first[0]} but {clip.video.name} is "
-                f"{size[1]}×{size[0]}: a set has one size; bring them to it with "
+                f"{size[1]}×{size[0]}: bring them to one size with "
                 "`latte-eval prepare`"
             )
     return first

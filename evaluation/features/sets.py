@@ -148,7 +148,7 @@ def statistics_set(path: Path, at_least: int = 1) -> MeasuredSet:
     if record.num_clips is not None and record.num_clips < at_least:
         raise InputError(
             f"{path}: {at_least} videos were asked for, but these are statistics of "
-            f"{record.num_clips}: lower --num-videos"
+            f"{record.num_clips}: lower num_videos (--num-videos)"
         )
     return MeasuredSet(record=record, given=file)
 
@@ -187,7 +187,7 @@ def _check_count(planned: PlannedSet, at_least: int) -> None:
     where = f" (left out: {some_of(left_out)})" if left_out else ""
     raise InputError(
         f"{plan.root}: {at_least} videos were asked for, but only {available} can be "
-        f"used{where}: add videos or lower --num-videos"
+        f"used{where}: add videos or lower num_videos (--num-videos)"
     )
 
 

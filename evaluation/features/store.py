@@ -82,7 +82,7 @@ class FeatureStore:
         except OSError as error:
             raise InputError(
                 f"{root}: features cannot be kept there ({error.strerror}): choose another folder "
-                "with --store"
+                "with store (--store)"
             ) from None
         _remove_old_leftovers(folder)
         store = cls(folder, name)
@@ -148,7 +148,8 @@ class FeatureStore:
                 write_atomically(path, b"".join(keys), durable=True)
         except OSError as error:
             raise InputError(
-                f"{path}: cannot be written ({error.strerror}): choose another folder with --store"
+                f"{path}: cannot be written ({error.strerror}): choose another folder "
+                "with store (--store)"
             ) from None
 
     def recall(self, order: str) -> list[bytes] | None:
@@ -178,7 +179,7 @@ def _read_keys(path: Path) -> list[bytes]:
         pass
     damaged = path.with_suffix(".damaged")
     path.replace(damaged)
-    logger.warning("%s is damaged and set aside; its features are extracted again", damaged)
+    logger.warning("%s is damaged and set aside, so its features are extracted again", damaged)
     return []
 
 

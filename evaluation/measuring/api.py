@@ -103,7 +103,7 @@ def measure(
         check_writable(Path(out))
     named = real if isinstance(real, str) and real in DATASETS else None
     if named and dataset not in (None, named):
-        raise InputError(f"dataset={dataset!r}: the real videos are of {named}; leave dataset out")
+        raise InputError(f"dataset={dataset!r}: the real videos are of {named}: leave dataset out")
     choice = ProtocolChoice(
         protocol=protocol,
         dataset=dataset or named,
@@ -117,7 +117,7 @@ def measure(
     if real is not None and not named and path is None and not isinstance(real, VideoSet):
         carried_out = replace(carried_out, split="given")
     if real is None and any(metric(name).needs_real for name in metrics):
-        raise InputError(f"real=None: {metrics[0]} compares with real videos; give some")
+        raise InputError(f"real=None: {metrics[0]} compares with real videos: give some")
     if not isinstance(weights, Mapping | None):
         weights = {default_network(metrics, carried_out, network): Path(weights)}
     real_set, fake_set = (

@@ -32,17 +32,17 @@ def check_result(result: Result, where: str) -> None:
     if result.fingerprint not in _fingerprints(result, metric, fields):
         raise InputError(
             f"{where}: its fingerprint {result.fingerprint} is not that of its protocol and "
-            f"parameters; {REMEDY}"
+            f"parameters: {REMEDY}"
         )
     if not 0 < result.level < 1:
-        raise InputError(f"{where}: level {result.level:g} must be between 0 and 1; {REMEDY}")
+        raise InputError(f"{where}: level {result.level:g} must be between 0 and 1: {REMEDY}")
     low, high = result.ends
     slack = ROUNDING * max(1.0, abs(result.value))
     minimum = -math.inf if metric is None else metric.min_value
     if result.value < minimum - slack or not low - slack <= result.value <= high + slack:
         shown = f"{result.value:g}" + (f" [{low:g}, {high:g}]" if result.interval else "")
         raise InputError(
-            f"{where}: {result.metric} {shown} is below {minimum:g} or outside its interval; "
+            f"{where}: {result.metric} {shown} is below {minimum:g} or outside its interval: "
             f"{REMEDY}"
         )
 

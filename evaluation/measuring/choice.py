@@ -79,7 +79,7 @@ def default_network(metrics: Sequence[str], protocol: Protocol, named: str | Non
         if (only.looks == "frames") != (unit == "frame"):
             raise InputError(
                 f"network {named} looks at {unit}s, which {only.name} does not: give another "
-                "--network (see `latte-eval networks`)"
+                "network (--network, see `latte-eval networks`)"
             )
     return for_metric(protocol, only).network
 

@@ -172,7 +172,7 @@ class Measurer:
         failures = list(self.failures)
         needs_real = any(task.metric.needs_real for task in self.tasks)
         if needs_real and real is None:
-            raise InputError("no real videos: give --dataset NAME or --real PATH")
+            raise InputError("no real videos: give real or dataset (--real, --dataset)")
         # Both plans first: what is wrong with either set shows before hours of work on the other.
         real_side = self._real_side(real) if needs_real and real is not None else None
         planned = self._plan(fake, "fake")

@@ -48,8 +48,8 @@ class Networks:
             )
             if extractor.probe_difference is not None:
                 logger.warning(
-                    "%s runs as %s; on the probe clips it differs from the published path by %.1e "
-                    "of the largest feature",
+                    "%s runs as %s, which differs from the published path by %.1e of the largest "
+                    "feature on the probe clips",
                     *(name, extractor.path_taken, extractor.probe_difference),
                 )
             self._opened[key] = StoredNetwork.open(extractor, self.options.store)

@@ -91,12 +91,12 @@ def open_task(metric: Metric, protocol: Protocol, networks: Networks) -> Task:
     if spec.unit != unit:
         raise InputError(
             f"network {spec.name} looks at {spec.unit}s, but {metric.titles[0]} is of {unit}s: "
-            f"give another --network (see `latte-eval networks`)"
+            f"give another network (--network, see `latte-eval networks`)"
         )
     if metric.looks != "classes" and spec.output == "probabilities":
         raise InputError(
             f"network {spec.name} gives class probabilities, from which {metric.titles[0]} is not "
-            "made: give another --network (see `latte-eval networks`)"
+            "made: give another network (--network, see `latte-eval networks`)"
         )
     if "every" not in (protocol.real_offset, protocol.fake_offset):
         spec.check_length(protocol.num_frames)

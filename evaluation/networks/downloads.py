@@ -122,7 +122,7 @@ def _change_since_first_use(path: Path, own: Digest) -> str | None:
         first = record.read_text(encoding="utf-8").partition(" ")[0]
     except FileNotFoundError:
         logger.warning(
-            "no hash of %s is published; its SHA-256 %s goes into %s and is compared from now on",
+            "no hash of %s is published, so its SHA-256 %s is noted in %s and compared from now on",
             *(path.name, own.sha256, record.name),
         )
         with contextlib.suppress(OSError):  # a folder that others fill may not be ours to write to

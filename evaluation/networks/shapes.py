@@ -130,7 +130,7 @@ def load_network(
     if (name, version) != (kind.__name__, VERSION):
         raise InputError(
             f"{path}: holds {name} version {version}, not {kind.__name__} version {VERSION}: leave "
-            "--weights out to use the bundled ones, or make it with python -m "
+            "weights (--weights) out to use the bundled ones, or make it with python -m "
             "evaluation.networks.train_shapes"
         )
     model = kind()

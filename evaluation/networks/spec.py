@@ -105,14 +105,15 @@ class NetworkSpec:
         if num_frames < self.min_frames and not exactly:
             raise InputError(
                 f"{where}network {self.name} needs clips of at least {self.min_frames} frames, "
-                f"these have {num_frames}: give --num-frames {self.min_frames} or more"
+                f"these have {num_frames}: set num_frames (--num-frames) to {self.min_frames} or "
+                "more"
             )
         longest = self.max_frames or num_frames
         if num_frames > longest or (exactly and num_frames != longest):
             raise InputError(
                 f"{where}network {self.name} takes clips of {self.max_frames} frames"
-                f"{'' if exactly else ' at most'}, these have {num_frames}: give --num-frames "
-                f"{self.max_frames}"
+                f"{'' if exactly else ' at most'}, these have {num_frames}: set num_frames "
+                f"(--num-frames) to {self.max_frames}"
             )
 
     def choose(self, output: str | None = None, resize: str | None = None) -> "NetworkSpec":

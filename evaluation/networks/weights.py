@@ -106,6 +106,7 @@ def _instructions(spec: NetworkSpec, file: PublishedFile, folder: Path, reason: 
     return (
         f"network {spec.name} needs {file.file_name}{known}, and fetching it failed: {reason}\n"
         f"download it from {file.url}\n"
-        f"put it at {folder / file.file_name}, or name it with --weights or ${VARIABLE}; "
-        "or use --network shapes, which needs no download (it gives FVD-shapes, not FVD)"
+        f"put it at {folder / file.file_name}, name it with weights (--weights) or ${VARIABLE}, or "
+        "use network shapes (--network shapes), which needs no download (it gives FVD-shapes, "
+        "not FVD)"
     )

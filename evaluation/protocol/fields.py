@@ -184,7 +184,9 @@ def override(protocol: Protocol, assignments: Sequence[str]) -> Protocol:
     for assignment in assignments:
         key, separator, text = (part.strip() for part in assignment.partition("="))
         if key not in types:
-            raise InputError(f"--set {assignment}: write FIELD=VALUE; {nearest(key, list(types))}")
+            raise InputError(
+                f"--set {assignment}: unknown field {key!r}: {nearest(key, list(types))}"
+            )
         if not separator:
             raise InputError(f"--set {assignment}: write FIELD=VALUE")
         if key == "metrics":

@@ -272,7 +272,9 @@ def load_protocol(name_or_file: str | Path) -> Protocol:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such protocol file; presets: {', '.join(PRESETS)}") from None
+        raise InputError(
+            f"{path}: no such protocol file: give one, or a preset ({', '.join(PRESETS)})"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path}: not a TOML protocol file: {error}") from None
     return protocol_from_fields(table, where=str(path))
@@ -295,7 +297,7 @@ def protocol_from_fields(table: Mapping[str, Any], *, where: str) -> Protocol:
     missing = [field.name for field in fields(Protocol) if field.name not in values]
     if missing:
         raise InputError(
-            f"{where}: the protocol lacks {', '.join(missing)}; write every field, or "
+            f"{where}: the protocol lacks {', '.join(missing)}: write every field, or "
             'base = "stylegan-v" and the fields that differ'
         )
     return convert(values, Protocol, where)

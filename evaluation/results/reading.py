@@ -35,7 +35,7 @@ def read_lines(path: Path) -> list[ResultLine]:
         # Not splitlines(): a name may hold a separator that only that function knows.
         lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such results file; `latte-eval fvd` writes one") from None
+        raise InputError(f"{path}: no such results file: `latte-eval fvd` writes one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a results file ({error})") from None
     return [
@@ -55,7 +55,7 @@ def json_value(text: str, where: str) -> Any:
         # msgspec refuses the lone surrogates that stand for such names.
         return json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not valid JSON ({error}); remove or correct it") from None
+        raise InputError(f"{where}: not valid JSON ({error}): remove or correct it") from None
 
 
 def _result_line(line: str, where: str) -> ResultLine:

@@ -32,8 +32,8 @@ def append_result(path: Path, result: Result) -> None:
                 raise
     except OSError as error:
         raise InputError(
-            f"{path}: the result cannot be written ({error.strerror}); choose another file with "
-            "--out. The features are kept: the same command takes seconds"
+            f"{path}: the result cannot be written ({error.strerror}): choose another file with "
+            "out (--out), for which the kept features are used"
         ) from None
 
 
@@ -44,10 +44,10 @@ def check_writable(path: Path) -> None:
         InputError: it is no plain file, or not a file of results, or it may not be written.
     """
     if path.is_dir():
-        raise InputError(f"{path} is a folder: --out takes a file such as results.jsonl")
+        raise InputError(f"{path} is a folder: out (--out) takes a file such as results.jsonl")
     if path.exists() and not path.is_file():
-        raise InputError(f"{path} is not a plain file: --out takes one such as results.jsonl")
+        raise InputError(f"{path} is not a plain file: out (--out) takes one such as results.jsonl")
     if not (os.access(path, os.W_OK) if path.exists() else can_write(path.parent)):
-        raise InputError(f"{path} cannot be written: choose another file with --out")
+        raise InputError(f"{path} cannot be written: choose another file with out (--out)")
     if path.exists():
         read_results(path)

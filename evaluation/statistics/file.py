@@ -104,7 +104,7 @@ def read_statistics_file(path: Path) -> StatisticsFile:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except UNREADABLE as error:
         raise InputError(
-            f"{path}: not a readable statistics file ({error}); write it again"
+            f"{path}: not a readable statistics file ({error}): write it again"
         ) from None
     check_statistics(path, statistics)
     provenance = _provenance(path)

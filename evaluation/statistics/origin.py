@@ -31,7 +31,7 @@ def check_network(file: StatisticsFile, spec: NetworkSpec, weights_sha256: str) 
     if width != spec.num_features:
         raise InputError(
             f"{path}: holds statistics of {width} features, the network has {spec.num_features}: "
-            "give the --network that they were made with"
+            "give the network that they were made with (--network)"
         )
 
 
@@ -39,13 +39,13 @@ def _check_origin(path: Path, origin: Origin, spec: NetworkSpec, weights_sha256:
     if origin.network != spec.name:
         raise InputError(
             f"{path}: made with the network {origin.network}, not {spec.name}: give "
-            f"--network {origin.network}"
+            f"network {origin.network} (--network)"
         )
     output = origin.protocol_fields.get("output", spec.output)
     if output != spec.output:
         raise InputError(
-            f"{path}: made of the {output} of {spec.name}, not of its {spec.output}: give --set "
-            f"output={output}"
+            f"{path}: made of the {output} of {spec.name}, not of its {spec.output}: set "
+            f"output={output} (--set)"
         )
     if origin.network_version != spec.version:
         raise InputError(
@@ -55,8 +55,8 @@ def _check_origin(path: Path, origin: Origin, spec: NetworkSpec, weights_sha256:
     if origin.weights_sha256 not in (None, weights_sha256):
         raise InputError(
             f"{path}: made with other weights of {spec.name} ({str(origin.weights_sha256)[:12]}…, "
-            f"these are {weights_sha256[:12]}…): give theirs with --weights, or export the "
-            "statistics again"
+            f"these are {weights_sha256[:12]}…): give theirs with weights (--weights), or export "
+            "the statistics again"
         )
 
 

@@ -46,13 +46,13 @@ def reference_statistics(name: str, *, network: str, resize: str) -> Path:
     if network != NETWORK or resize not in RESIZES:
         raise InputError(
             f"reference statistics {name} are of the network {NETWORK} with resize "
-            f"{' or '.join(RESIZES)}, not of {network} with {resize}: choose another --network or "
-            "--protocol"
+            f"{' or '.join(RESIZES)}, not of {network} with {resize}: choose another network or "
+            "protocol (--network, --protocol)"
         )
     if name in ONLY_CLEAN and resize != "clean":
         raise InputError(
-            f"reference statistics {name} are published for resize clean alone, not {resize}: give "
-            "--set resize=clean"
+            f"reference statistics {name} are published for resize clean alone, not {resize}: set "
+            "resize=clean (--set)"
         )
     dataset, split, resolution = name.rsplit("_", 2)
     file_name = f"{dataset}_{resize.replace('-', '_')}_{split}_{resolution}.npz"

@@ -264,7 +264,7 @@ def _too_short(
     return BrokenVideoError(
         f"{videos.root}: {video.name} has {info.num_frames} frames, but {selection.num_frames} "
         f"frames at stride {selection.stride} need {selection.min_frames}",
-        f"give longer videos or a smaller --num-frames, or {SKIP}",
+        f"give longer videos or a smaller num_frames (--num-frames), or {SKIP}",
     )
 
 

@@ -31,7 +31,7 @@ def mp4_round_trip(clip: np.ndarray, name: str = "a clip") -> np.ndarray:
     if height % 2 or width % 2:
         raise InputError(
             f"{name}: storage mp4 needs even sides, not {width}×{height}, so choose another size "
-            "or --set storage=lossless"
+            "or storage=lossless (--set storage=lossless)"
         )
     content = io.BytesIO()
     with av.open(content, "w", format="mp4", options={"fflags": "bitexact"}) as container:

@@ -85,8 +85,8 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
     """
     if request.device is not None:
         raise InputError(
-            f"--device {request.device}: at paper scale torchrun takes the GPUs of --gpus; leave "
-            "it out"
+            f"--device {request.device}: at paper scale torchrun takes the GPUs of --gpus, so "
+            "leave it out"
         )
     tasks = _trainings(designs, request)
     needed = requirements(designs, request)

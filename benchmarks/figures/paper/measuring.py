@@ -97,7 +97,7 @@ def _missing(task: PaperTraining, step: int) -> Iterator[list[str]]:
 def _record(path: Path) -> Result:
     records = _records(path)
     if not records:
-        raise InputError(f"{path}: a command ended well, but left no result there; run it again")
+        raise InputError(f"{path}: a command ended well, but left no result there: run it again")
     return records[-1]
 
 

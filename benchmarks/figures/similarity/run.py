@@ -164,11 +164,11 @@ def _advice(spec: ProbeSpec, request: SimilarityRequest) -> str:
     """How to get a network that the clips of the scale fit."""
     if request.scale == "paper":
         return (
-            f"`latte-bench figure5f --scale paper` trains it, with its cells in {request.folder}; "
+            f"`latte-bench figure5f --scale paper` trains it, with its cells in {request.folder}, "
             "or give fewer --seeds, or another network with --checkpoint"
         )
     config = SETUPS[request.scale].config
     return (
-        f"`latte train {config} --set model.variant={spec.variant}` makes one; without "
-        "--checkpoint networks are trained for this figure"
+        f"`latte train {config} --set model.variant={spec.variant}` makes one, or "
+        "leave --checkpoint out, and networks are trained for this figure"
     )

@@ -80,7 +80,7 @@ def open_bench(request: ProtocolsRequest, out: Path) -> Bench:
     available = min(len(real.videos), len(fake.videos))
     if count is not None and count > available:
         raise InputError(
-            f"--num-videos {count}: the smaller set has {available} videos; give a smaller number"
+            f"--num-videos {count}: the smaller set has {available} videos: give a smaller number"
         )
     base = base_protocol(request)
     count = count or min(base.num_real or available, base.num_fake or available, available)

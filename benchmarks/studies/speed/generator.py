@@ -192,7 +192,7 @@ def plan(
         elif names or not planned:
             raise InputError(
                 f"{name}: a pass forward takes about {needed / GIGABYTE:.1f} GB for all "
-                f"implementations, and {free / GIGABYTE:.1f} GB are free on {device}; choose a "
+                f"implementations, and {free / GIGABYTE:.1f} GB are free on {device}: choose a "
                 "smaller --model"
             )
     return planned

@@ -58,7 +58,7 @@ def fvd_of_checkpoints(
     data = run.config.data
     if data.dataset != "shapes":
         raise InputError(
-            f"{run.folder}: was trained on {data.dataset}, but --fvd measures FVD-shapes; use "
+            f"{run.folder}: was trained on {data.dataset}, but --fvd measures FVD-shapes: use "
             "`latte-eval fvd --checkpoint FILE`"
         )
     if not run.checkpoints:

@@ -50,7 +50,7 @@ def open_run(folder: Path) -> TrainingRun:
     """
     if not (folder / "config.toml").is_file():
         raise InputError(
-            f"{folder}: no run of `latte train`, which would have left a config.toml; give the "
+            f"{folder}: no run of `latte train`, which would have left a config.toml: give the "
             "folder that its --out named"
         )
     config = load_config(str(folder / "config.toml"))
@@ -58,10 +58,10 @@ def open_run(folder: Path) -> TrainingRun:
     log = read_numbers(path) if path.exists() else pd.DataFrame()
     if log.empty:
         raise InputError(
-            f"{path}: has no rows yet; the run writes one every {config.output.log_every} steps"
+            f"{path}: has no rows yet, the run writes one every {config.output.log_every} steps"
         )
     if missing := [name for name in LOGGED if name not in log or log[name].isna().any()]:
-        raise InputError(f"{path}: lacks {missing[0]}; is it the log of a run of `latte train`?")
+        raise InputError(f"{path}: lacks {missing[0]}, so it is no log of a run of `latte train`")
     path = folder / "evaluations.csv"
     evaluations = read_numbers(path) if path.exists() else pd.DataFrame({"step": []})
     return TrainingRun(folder=folder, config=config, log=log, evaluations=evaluations)
@@ -80,7 +80,7 @@ def read_numbers(path: Path) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a table ({error})") from error
     if "step" not in header:
-        raise InputError(f"{path}: has no column step; is it of a run of `latte train`?")
+        raise InputError(f"{path}: has no column step, so it is not of a run of `latte train`")
     numbers: list[list[float]] = []
     place = header.index("step")
     for line, cells in enumerate(rows, 2):
@@ -92,7 +92,7 @@ def read_numbers(path: Path) -> pd.DataFrame:
         if len(row) != len(header) or not row[place] > before:
             raise InputError(
                 f"{path}, line {line}: {','.join(cells)!r} is no row of {', '.join(header)} after "
-                "the one before; mend or remove that line"
+                "the one before: mend or remove that line"
             )
         numbers.append(row)
     return pd.DataFrame(numbers, columns=header, dtype=float)

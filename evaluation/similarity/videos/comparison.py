@@ -193,15 +193,15 @@ def _summed(
             if frames < MIN_FRAMES:
                 raise InputError(
                     f"{label} clips have {frames} frames: a nearer and a farther frame need at "
-                    f"least {MIN_FRAMES}; give --num-frames {MIN_FRAMES} or more"
+                    f"least {MIN_FRAMES}, so set num_frames (--num-frames) to {MIN_FRAMES} or more"
                 )
             running = RunningSummary(frames, intervals=intervals)
             groups = GroupedMatrices(frames, seed)
         if len(matrix) != running.num_frames:
             raise InputError(
                 f"{label} clips have {running.num_frames} and {len(matrix)} frames: clips of "
-                "different lengths have no common matrix; use a protocol whose offsets are first "
-                "or random"
+                "different lengths have no common matrix, so use a protocol whose offsets are "
+                "first or random"
             )
         if not np.isfinite(matrix).all():
             raise InputError(

@@ -125,7 +125,7 @@ def test_a_run_that_is_going_on_has_a_last_line_that_is_not_yet_whole(make_run):
 @pytest.mark.parametrize(
     ("log", "sentence"),
     [
-        (None, "log.csv: has no rows yet; the run writes one every 100 steps"),
+        (None, "log.csv: has no rows yet, the run writes one every 100 steps"),
         ("", "log.csv: has no rows yet"),
         (HEADER + "\n", "log.csv: has no rows yet"),
         ("a,b\n1,2\n", "log.csv: has no column step"),

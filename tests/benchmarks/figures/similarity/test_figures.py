@@ -232,7 +232,7 @@ def test_a_checkpoint_that_is_not_there_is_replaced_by_one_that_fits_the_scale(
     options = ("--scale", scale, "--device", "cpu", "--checkpoint", tmp_path / "nope")
     done = run_cli("latte-bench", "figure6", *options, "--out", tmp_path / "o")
     assert done.returncode == 2
-    assert f"{tmp_path / 'nope'} is not there; {advice}" in done.stderr
+    assert f"{tmp_path / 'nope'} is not there: {advice}" in done.stderr
 
 
 @pytest.mark.parametrize(("device", "most"), [("cpu", 9), ("cuda", 4), ("cuda:0", 4), ("auto", 4)])
