@@ -68,12 +68,12 @@ def _deviations_of_set(
     if measured.given is not None:
         yield from deviations_of_statistics(measured.given, protocol, side)
         if record.num_clips is None:
-            yield Deviation(field="number of clips", value="not known", subject=subject)
+            yield Deviation(field="number of clips", value="unknown", subject=subject)
         if measured.given.origin is None or measured.given.origin.record is None:
             return
         record = replace(measured.given.origin.record, path=subject)
     if any(isinstance(clip.video, MemoryVideo) for clip in measured.clips):
-        yield Deviation(field="clips", value="given in memory", subject=subject)
+        yield Deviation(field="clips", value="in_memory", subject=subject)
     yield from _deviations_of_frames(protocol, record)
 
 

@@ -5,6 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 NOT_STATED = "not stated"
+# What a value that is a code reads as, by the field it is of.
+PHRASES: Mapping[tuple[str, str], str] = {
+    ("origin", "unknown"): "not known",
+    ("origin", "stated"): "only stated by whoever imported them",
+    ("number of clips", "unknown"): "not known",
+    ("clips", "in_memory"): "given in memory",
+}
 TAKES_EVERY = ("num_real", "num_fake")  # fields in which 0 asks for as many clips as there are
 
 
@@ -16,19 +23,20 @@ class Deviation:
     real_stride 1 instead of 3
     >>> print(Deviation(field="frames", value="32×32", wanted="256×256", subject="samples"))
     frames of samples 32×32 instead of 256×256
-    >>> print(Deviation(field="number of clips", value="not known", subject="mu.npz"))
+    >>> print(Deviation(field="number of clips", value="unknown", subject="mu.npz"))
     number of clips of mu.npz not known
     """
 
     field: str  # a field of the protocol or a parameter of the metric, or what else differs
-    value: Any  # None: not stated
+    value: Any  # None: not stated; "unknown", "stated", "in_memory": see `PHRASES`
     wanted: Any = ""  # None: not stated; "": nothing can be said of it
     subject: str = ""  # the set that it is about; "": the whole measurement
 
     def __str__(self) -> str:
         of_subject = f" of {self.subject}" if self.subject else ""
         instead = "" if self.wanted == "" else f" instead of {_shown(self.wanted)}"
-        return f"{self.field}{of_subject} {_shown(self.value)}{instead}"
+        value = PHRASES.get((self.field, str(self.value)), _shown(self.value))
+        return f"{self.field}{of_subject} {value}{instead}"
 
 
 def differences(

@@ -71,11 +71,10 @@ def deviations_of_statistics(
     """
     origin, subject = file.origin, f"statistics {file.path}"
     if origin is None:
-        return (Deviation(field="origin", value="not known", subject=subject),)
+        return (Deviation(field="origin", value="unknown", subject=subject),)
     deviations = _differing(origin, protocol, side, subject)
     if origin.stated:
-        stated = "only stated by whoever imported them"
-        deviations.append(Deviation(field="origin", value=stated, subject=subject))
+        deviations.append(Deviation(field="origin", value="stated", subject=subject))
     return tuple(deviations)
 
 

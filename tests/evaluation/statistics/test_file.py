@@ -97,7 +97,7 @@ def test_a_real_set_may_be_a_statistics_file(sets, fvd, tmp_path):
     )
     assert by_file["interval"] is None
     assert by_file["num_real"] == 24
-    assert any(each["value"] == "not known" for each in by_file["deviations"])
+    assert any(each["value"] == "unknown" for each in by_file["deviations"])
 
 
 def test_statistics_of_another_network_are_refused(sets, fvd, tmp_path):
@@ -299,9 +299,7 @@ def test_a_file_of_an_older_program_lacks_what_was_not_a_field_then():
 
 def test_what_somebody_stated_is_said_to_be_so():
     stated = of(replace(ORIGIN, stated=True, weights_sha256=None, record=None))
-    assert deviations_of_statistics(stated, STYLEGAN_V, "real") == (
-        deviation("origin", "only stated by whoever imported them"),
-    )
+    assert deviations_of_statistics(stated, STYLEGAN_V, "real") == (deviation("origin", "stated"),)
     assert follows_protocol(stated, STYLEGAN_V, "real")
     record = record_of_statistics(stated)
     assert (record.digest, record.num_clips, record.storage) == ("ef" * 32, 2048, "statistics")
@@ -309,7 +307,7 @@ def test_what_somebody_stated_is_said_to_be_so():
 
 def test_a_file_that_says_nothing_is_not_known():
     assert deviations_of_statistics(of(None), STYLEGAN_V, "real") == (
-        deviation("origin", "not known"),
+        deviation("origin", "unknown"),
     )
     assert not follows_protocol(of(None), STYLEGAN_V, "real")
     assert record_of_statistics(of(None)).num_clips == 2048
