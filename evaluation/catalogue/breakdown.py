@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.catalogue.entry import Metric, Number, Value
 from evaluation.networks.spec import NetworkSpec
+from evaluation.results.caveats import Caveat, ClassesLeftOut
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 
@@ -31,14 +32,13 @@ def _per_class(given: "MetricInput") -> list[Value]:
         )
     values = list(distances.values())
     details = {
-        "no_interval": "it is a mean over classes, whose spread is in its details",
+        "no_interval": {"reason": "mean_of_classes"},
         "std_over_classes": float(np.std(values)),
         "classes": {
             str(name): {
                 "value": group.value,
                 "num_real": group.num_real,
                 "num_fake": group.num_fake,
-                "reason": group.reason,
             }
             for name, group in groups.items()
         },
@@ -68,16 +68,16 @@ def _classes(measured: "MeasuredSet") -> list[str]:
     return names
 
 
-def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[str]:
-    left_out = [
-        f"{name} ({part['reason']})"
+def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[Caveat]:
+    from evaluation.metrics.breakdown import MIN_CLIPS
+
+    counts = {
+        name: (part["num_real"], part["num_fake"])
         for name, part in result.details["classes"].items()
         if part["value"] is None
-    ]
-    if left_out:
-        from evaluation.features.sets import some_of
-
-        yield f"the mean leaves out {some_of(left_out)}"
+    }
+    if counts:
+        yield ClassesLeftOut(counts=counts, min_clips=MIN_CLIPS)
 
 
 def _per_position(given: "MetricInput") -> list[Value]:
@@ -90,7 +90,7 @@ def _per_position(given: "MetricInput") -> list[Value]:
     x, y = (given.network.frame_features(measured.keys) for measured in sets)
     distances = frechet_by_position(x, y, ddof=given.ddof)
     details = {
-        "no_interval": "it is a mean over positions of the same clips",
+        "no_interval": {"reason": "mean_of_positions"},
         "positions": [float(distance) for distance in distances],
     }
     return [Value(number=_PER_POSITION, value=float(distances.mean()), details=details)]

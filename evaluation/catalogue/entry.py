@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from evaluation.networks.spec import NetworkSpec
+from evaluation.results.caveats import Caveat
 from evaluation.results.record import Result
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Value:
     parameters: Mapping[str, Any] = field(default_factory=dict)  # besides those of the metric
 
 
-def no_caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
+def no_caveats(result: Result, spec: NetworkSpec) -> Iterator[Caveat]:
     """Nothing to add."""
     yield from ()
 
@@ -76,7 +77,7 @@ class Metric:
     min_value: float = -math.inf  # no sound value of it is smaller
     needs_real: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the reference's defaults
-    caveats: Callable[[Result, NetworkSpec], Iterator[str]] = no_caveats
+    caveats: Callable[[Result, NetworkSpec], Iterator[Caveat]] = no_caveats
 
     @property
     def titles(self) -> tuple[str, ...]:

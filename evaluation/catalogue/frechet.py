@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.catalogue.entry import Metric, Number, Value
 from evaluation.networks.spec import NetworkSpec
+from evaluation.results.caveats import BiasedByCount, Caveat, SingularCovariance
 from evaluation.results.record import Result
-from reports.numbers import format_value
 
 if TYPE_CHECKING:
     from evaluation.catalogue.inputs import MetricInput
@@ -17,7 +17,6 @@ MAX_BOOTSTRAP_DIM = 512  # one distance of wider covariances takes seconds
 CUTS, CUTS_OF_WIDE_FEATURES = 100, 10
 MIN_CLIPS_TO_EXTRAPOLATE = 32  # clips of each set
 MIN_SHARE = 0.1  # smallest part of a value due to too few clips that is worth a note
-UNEQUAL_CLIPS = "clips of different lengths cannot be drawn again as whole ones"
 
 
 def frechet(given: "MetricInput") -> float:
@@ -40,12 +39,12 @@ def _frechet_value(number: Number, given: "MetricInput") -> list[Value]:
     from evaluation.catalogue.inputs import MIN_CLIPS_FOR_INTERVAL, TOO_FEW_CLIPS
 
     value = frechet(given)
-    interval, details = None, {}
+    interval, details = None, dict[str, Any]()
     if given.resamples and not (given.real_set.given or given.fake.given):
         if given.min_count < MIN_CLIPS_FOR_INTERVAL:
             details = {"no_interval": TOO_FEW_CLIPS}
         elif given.rows_per_draw is None:
-            details = {"no_interval": UNEQUAL_CLIPS}
+            details = {"no_interval": {"reason": "unequal_lengths"}}
         else:
             pair = given.feature_pair()
             interval = _interval(given, pair, value)
@@ -83,31 +82,26 @@ def _limit(given: "MetricInput", pair: "FeaturePair") -> dict[str, Any]:
     }
 
 
-def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
+def _caveats(result: Result, spec: NetworkSpec) -> Iterator[Caveat]:
     """Too few clips for so many features, with what that is about to cost."""
-    for side, label in (("real", "real"), ("fake", "generated")):
+    for side in ("real", "fake"):
         count = result.protocol_fields[f"num_{side}"]
         counts_frames = result.protocol_fields[f"{side}_offset"] == "every"
         rows = count * (result.num_frames if spec.unit == "frame" and not counts_frames else 1)
         if 0 < rows <= spec.num_features:
-            yield (
-                f"{rows} {label} {spec.unit}s are few for {spec.num_features} features: the "
-                "covariance is singular and the value far above its limit for many"
+            yield SingularCovariance(
+                side="real" if side == "real" else "generated",
+                rows=rows,
+                unit=spec.unit,
+                num_features=spec.num_features,
             )
     limit = result.details.get("infinite")
-    if not limit or result.value <= 0:
-        return
-    shown = format_value(limit["value"], (limit["interval"][0], limit["interval"][1]))
-    if not limit["reliable"]:
-        yield (
-            f"how much of {result.metric} is due to the number of clips cannot be estimated from "
-            f"so few (extrapolated: {shown})"
-        )
-    elif limit["share"] > MIN_SHARE:
-        yield (
-            f"about {limit['share']:.0%} of {result.metric} is due to the number of clips, if they "
-            "are independent draws (less of it if they are balanced by class): extrapolated to "
-            f"infinitely many it is {shown}"
+    if limit and result.value > 0 and (not limit["reliable"] or limit["share"] > MIN_SHARE):
+        yield BiasedByCount(
+            metric=result.metric,
+            limit=limit["value"],
+            interval=(limit["interval"][0], limit["interval"][1]),
+            share=limit["share"] if limit["reliable"] else None,
         )
 
 

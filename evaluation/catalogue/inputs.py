@@ -14,7 +14,7 @@ from evaluation.uncertainty.resampling import FeaturePair
 from latte.data.errors import InputError
 
 MIN_CLIPS_FOR_INTERVAL = 4  # clips of each set
-TOO_FEW_CLIPS = f"fewer than {MIN_CLIPS_FOR_INTERVAL} clips"
+TOO_FEW_CLIPS = {"reason": "too_few_clips", "min_clips": MIN_CLIPS_FOR_INTERVAL}
 
 
 @dataclass(frozen=True, kw_only=True)

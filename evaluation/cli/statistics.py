@@ -130,7 +130,7 @@ def stats_show(
     """Print what a statistics file holds and how it was made."""
     from tabulate import tabulate
 
-    from evaluation.features.sets import some_of
+    from evaluation.results.caveats import some_of
     from evaluation.statistics.file import is_statistics_file, read_statistics_file
 
     if not path.exists():

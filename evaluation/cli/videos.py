@@ -40,7 +40,8 @@ def clips(
     Decodes nothing.
     """
     from evaluation.features.extraction import ExtractionOptions
-    from evaluation.features.sets import plan_set, some_of
+    from evaluation.features.sets import plan_set
+    from evaluation.results.caveats import some_of
 
     asked = protocol.protocol_for(sets)
     options = ExtractionOptions(workers=workers_or_default(workers), skip_broken=skip_broken)

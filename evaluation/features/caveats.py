@@ -1,33 +1,24 @@
-"""What a careful reader must know about measured sets, a sentence each."""
+"""What a careful reader must know about measured sets."""
 
 from collections.abc import Iterator, Sequence
 
-from evaluation.features.sets import MeasuredSet, some_of
+from evaluation.features.sets import MeasuredSet
+from evaluation.results.caveats import Caveat, DependentClips, NoClips, SameClips, VideosLeftOut
 
 
-def caveats_of_sets(sets: Sequence[MeasuredSet]) -> Iterator[str]:
+def caveats_of_sets(sets: Sequence[MeasuredSet]) -> Iterator[Caveat]:
     """What was left out of the sets, and why their clips may not be independent."""
     for measured in sets:
         record = measured.record
         if measured.given is not None:
-            yield (
-                f"{record.path} is a statistics file, without clips to resample: no confidence "
-                "interval"
-            )
+            yield NoClips(path=record.path)
             continue
         if record.too_short:
-            yield f"{_count(record.too_short)} too short and left out: {some_of(record.too_short)}"
+            yield VideosLeftOut(names=record.too_short, reason="too short")
         if record.broken:
-            yield f"{_count(record.broken)} broken and left out: {some_of(record.broken)}"
-        videos = len({clip.video.name for clip in measured.clips})
-        if videos < len(measured.clips):
-            yield (
-                f"{len(measured.clips)} clips of {videos} videos of {record.path} count as "
-                "independent: intervals are too narrow"
-            )
+            yield VideosLeftOut(names=record.broken, reason="broken")
+        clips, videos = len(measured.clips), len({clip.video.name for clip in measured.clips})
+        if videos < clips:
+            yield DependentClips(path=record.path, num_clips=clips, num_videos=videos)
     if len(sets) == 2 and sets[0].record.digest == sets[1].record.digest:
-        yield "the two sets are the same clips"
-
-
-def _count(names: Sequence[str]) -> str:
-    return "1 video is" if len(names) == 1 else f"{len(names)} videos are"
+        yield SameClips()

@@ -10,6 +10,7 @@ from evaluation.networks.extractor import Extractor
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.content import content_key
 from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
+from evaluation.results.caveats import some_of
 from evaluation.results.record import SetRecord
 from evaluation.statistics.file import StatisticsFile, read_statistics_file
 from evaluation.statistics.origin import record_of_statistics, statistics_over
@@ -196,12 +197,6 @@ def check_lengths(clips: Sequence[Clip], spec: NetworkSpec) -> None:
     names = {len(clip.frames): clip.video.name for clip in reversed(clips)}
     for length in (min(names), max(names)):
         spec.check_length(length, names[length])
-
-
-def some_of(names: Sequence[str], most: int = 5) -> str:
-    """The first few names, and how many more there are."""
-    more = f", and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(names[:most]) + more
 
 
 def _known(name: str) -> str:

@@ -11,6 +11,7 @@ from evaluation.measuring.networks import Networks
 from evaluation.networks.registry import network
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.fields import Protocol
+from evaluation.results.caveats import Caveat, Deviating, NoInterval
 from evaluation.results.record import Result
 from evaluation.statistics.origin import check_network
 from latte.data.errors import InputError
@@ -48,13 +49,12 @@ class Task:
             )
         check_lengths(clips, self.spec)
 
-    def caveats(self, result: Result) -> Iterator[str]:
-        """What a careful reader must know before quoting the number, a sentence each."""
+    def caveats(self, result: Result) -> Iterator[Caveat]:
+        """What a careful reader must know before quoting the number."""
         if result.deviations:
-            listed = "; ".join(map(str, result.deviations))
-            yield f"not as {result.protocol} asks: {listed}"
+            yield Deviating(protocol=result.protocol, deviations=result.deviations)
         if "no_interval" in result.details:
-            yield f"{result.metric} has no interval: {result.details['no_interval']}"
+            yield NoInterval(metric=result.metric, **result.details["no_interval"])
         yield from self.metric.caveats(result, self.spec)
 
 

@@ -17,12 +17,11 @@ MIN_CLIPS = 2  # one clip has no covariance
 
 @dataclass(frozen=True, kw_only=True)
 class GroupDistance:
-    """The Fréchet distance of one group, or why it has none."""
+    """The Fréchet distance of one group."""
 
-    value: float | None  # None where a set has too few clips of the group
+    value: float | None  # None where a set has fewer than `MIN_CLIPS` clips of the group
     num_real: int
     num_fake: int
-    reason: str = ""  # why there is no value; empty where there is one
 
 
 def frechet_by_group(
@@ -44,8 +43,8 @@ def frechet_by_group(
         ddof: 0 divides the covariances by the group's clips, 1 by one less.
 
     Returns:
-        Every group that one of the sets has, in order. Its value is None, with the reason, where
-        a set has fewer than two clips of it.
+        Every group that one of the sets has, in order. Its value is None where a set has fewer
+        than two clips of it.
 
     Raises:
         InputError: as `as_feature_pair`; another number of groups than of rows, or groups that
@@ -60,12 +59,11 @@ def frechet_by_group(
     for group in _in_order(rows_real.keys() | rows_fake.keys()):
         pair = first[rows_real.get(group, [])], second[rows_fake.get(group, [])]
         counts = len(pair[0]), len(pair[1])
-        reason = _too_few(*counts)
+        few = min(counts) < MIN_CLIPS
         distances[group] = GroupDistance(
-            value=None if reason else frechet_distance_from_features(*pair, ddof=ddof),
+            value=None if few else frechet_distance_from_features(*pair, ddof=ddof),
             num_real=counts[0],
             num_fake=counts[1],
-            reason=reason,
         )
     return distances
 
@@ -125,13 +123,3 @@ def _in_order(groups: set[Group]) -> list[Group]:
     if len({isinstance(group, str) for group in groups}) > 1:
         raise InputError("some groups are names and others numbers: give one kind in both sets")
     return sorted(groups)  # type: ignore[type-var]
-
-
-def _too_few(num_real: int, num_fake: int) -> str:
-    """Why a group has no distance; empty if it has one."""
-    missing = [
-        f"{count or 'no'} {which} clip{'' if count == 1 else 's'}"
-        for count, which in ((num_real, "real"), (num_fake, "generated"))
-        if count < MIN_CLIPS
-    ]
-    return f"{' and '.join(missing)}, of {MIN_CLIPS} needed" if missing else ""

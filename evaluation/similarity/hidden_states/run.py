@@ -13,6 +13,7 @@ from evaluation.features.extraction import ExtractionOptions
 from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set
 from evaluation.protocol.content import fingerprint_of_states
 from evaluation.protocol.fields import REAL_FIELDS, Protocol
+from evaluation.results.caveats import Caveat, FewerClips, NoInterval
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
 from evaluation.similarity.hidden_states.checkpoint import OpenedModel
@@ -72,8 +73,8 @@ def measure_hidden_states(
     request = replace(request, protocol=protocol)
     planned = _planned(request, options)
     measured = measure_set(planned, [], options)  # hashes the clips, decodes none
-    for note in (*caveats_of_sets([measured]), *_notes_on_count(request, measured)):
-        logger.warning("%s", note)
+    for caveat in (*caveats_of_sets([measured]), *_caveats_of_count(request, measured)):
+        logger.warning("%s", caveat)
     labels = opened.labels(clip.video for clip in measured.clips)
     if _names_no_class(opened, labels):
         logger.warning(
@@ -147,13 +148,13 @@ def _chosen(videos: VideoSet, request: ModelRequest, options: ExtractionOptions)
         raise
 
 
-def _notes_on_count(request: ModelRequest, measured: MeasuredSet) -> Iterator[str]:
+def _caveats_of_count(request: ModelRequest, measured: MeasuredSet) -> Iterator[Caveat]:
     """Whether there are fewer clips than requested, or than an interval needs."""
     available, wanted = len(measured.clips), request.protocol.num_real
     if available < wanted:
-        yield f"only {available} of {wanted} clips: {measured.record.path} has no more usable ones"
+        yield FewerClips(path=measured.record.path, available=available, wanted=wanted)
     if request.intervals and available < MIN_CLIPS:
-        yield f"no number has an interval: fewer than {MIN_CLIPS} clips"
+        yield NoInterval(reason="too_few_clips", min_clips=MIN_CLIPS)
 
 
 def _redrawn(video: Video, protocol: Protocol) -> Video:

@@ -290,6 +290,7 @@ def test_one_clip_beside_one_is_measured_without_what_equal_sets_are_apart(
     assert "similarity-distance-pixels has no interval: fewer than 4 clips" in done.stderr
     for result in read_results(tmp_path / "r.jsonl"):
         assert result.details.get("chance_distance") is None
+        assert result.details["no_interval"] == {"reason": "too_few_clips", "min_clips": 4}
 
 
 def test_pixels_deviate_in_the_network_alone(similarity, tmp_path):
