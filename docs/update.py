@@ -21,29 +21,30 @@ from benchmarks.runners import runners_table
 DOCS = Path(__file__).parent
 RESULTS = DOCS / "results"
 GUIDES = (DOCS / "reproduce.md", DOCS / "sensitivity.md", DOCS.parent / "README.md")
-PLACE = re.compile(r"(<!-- (?:table: (.+?)|runners) -->\n).*?(<!-- end -->)", re.DOTALL)
+# A place of a guide, and a table of the report, whose renderer marks it in the same way.
+PLACE = re.compile(
+    r"(?P<begin><!-- (?:table: (?P<title>[^\n]+?)|runners) -->\n)"
+    r"(?P<table>.*?)(?P<end><!-- end -->)",
+    re.DOTALL,
+)
 PICTURES = "report-pictures"
 
 
-def table_of(report: str, title: str) -> str:
-    """The Markdown table under a title, without its notes.
+def filled(guide: str, report: str) -> str:
+    """The guide with the tables in their places.
 
     Raises:
-        ValueError: the report has none.
+        ValueError: the report lacks one of them.
     """
-    found = re.search(rf"^\*\*{re.escape(title)}\.?\*\*.*?\n\n((?:\|.*\n)+)", report, re.MULTILINE)
-    if found is None:
-        raise ValueError(f"the report has no table {title!r}")
-    return found[1]
+    tables = {place["title"]: place["table"] for place in PLACE.finditer(report)}
+    tables[None] = f"\n{runners_table()}\n"
 
+    def with_table(place: re.Match[str]) -> str:
+        if place["title"] not in tables:
+            raise ValueError(f"the report has no table {place['title']!r}")
+        return f"{place['begin']}{tables[place['title']]}{place['end']}"
 
-def filled(guide: str, report: str) -> str:
-    """The guide with the tables in their places."""
-
-    def table(place: re.Match[str]) -> str:
-        return table_of(report, place[2]) if place[2] else runners_table()
-
-    return PLACE.sub(lambda place: f"{place[1]}\n{table(place)}\n{place[3]}", guide)
+    return PLACE.sub(with_table, guide)
 
 
 def copy_results(results: Path) -> None:

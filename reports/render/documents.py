@@ -120,7 +120,8 @@ def _markdown(anchor: str, block: Block) -> str:
             return f"{fence}\n{block.text}\n{fence}"
         case TableBlock():
             layout = block.table.layout()
-            return table_markdown(layout, folds_notes=block.folds_notes).rstrip("\n")
+            text = table_markdown(layout, folds_notes=block.folds_notes, is_marked=True)
+            return text.rstrip("\n")
         case SvgBlock() | ImageBlock() | StripsBlock():
             file_name = _file_name(anchor, block)
             picture = f"![{escape_markdown(block.description)}](<{file_name}>)"

@@ -1,5 +1,6 @@
 """A laid out table as GitHub-flavoured Markdown."""
 
+import html
 import re
 from collections.abc import Sequence
 
@@ -7,7 +8,7 @@ from markupsafe import escape
 
 from reports.layout import CellView, Layout
 from reports.provenance import Provenance
-from reports.render.escape import escape_markdown, markdown_text
+from reports.render.escape import escape_markdown, markdown_text, one_line
 from reports.render.grid import Syntax, grid
 from reports.render.provenance import provenance_lines
 
@@ -15,16 +16,21 @@ _SUPERSCRIPTS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠ�
 _RANKS = {"best": "**{}**", "second": "<u>{}</u>", None: "{}"}
 
 
-def table_markdown(layout: Layout, *, folds_notes: bool = False) -> str:
+def table_markdown(layout: Layout, *, folds_notes: bool = False, is_marked: bool = False) -> str:
     """A caption, a table, its footnotes; a section begins with a row that holds its title.
 
     Args:
         folds_notes: footnotes are folded away; remarks never are.
+        is_marked: comments around the grid, the first with the title, say where it stands.
     """
+    table = grid(layout, _SYNTAX)
+    if is_marked:
+        name = html.escape(one_line(layout.title), quote=False)
+        table = f"<!-- table: {name} -->\n\n{table}\n\n<!-- end -->"
     title = f"**{escape_markdown(layout.title_sentence)}** {markdown_text(layout.caption)}".strip()
     notes = [f"{_marks((mark,)).strip()} {markdown_text(note)}" for mark, note in layout.footnotes]
     remarks = [markdown_text(remark) for remark in layout.remarks]
-    parts = [title, grid(layout, _SYNTAX)]
+    parts = [title, table]
     if folds_notes and notes:
         parts.append(folded_markdown(f"{len(notes)} notes", "  \n".join(notes)))
         notes = []
