@@ -5,7 +5,8 @@ fields may be records, lists, mappings, literals, paths, and numbers with a rang
 """
 
 import math
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,20 @@ Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 
 _INT64 = 2**63
+# What a plain value has to be, in words and in Python; msgspec takes integers for numbers.
+SCALARS: Mapping[type[inspect.Type], tuple[str, tuple[type, ...]]] = {
+    inspect.IntType: ("an integer", (int,)),
+    inspect.FloatType: ("a number", (int, float)),
+    inspect.StrType: ("a string", (str,)),
+    inspect.BoolType: ("true or false", (bool,)),
+    inspect.NoneType: ("null", (type(None),)),
+}
+BOUNDS = (
+    ("ge", "of at least", operator.ge),
+    ("gt", "above", operator.gt),
+    ("le", "of at most", operator.le),
+    ("lt", "below", operator.lt),
+)
 
 
 def convert(value: Any, kind: type[T], where: str) -> T:
@@ -122,22 +137,56 @@ def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[st
         item = collection.item_type if collection else None
         for index, part in enumerate(value):
             yield from _problems(part, item, f"{path}[{index}]")
-    elif isinstance(value, str | int):
+    else:
+        yield from _problems_of_scalar(value, layout, path)
+    if isinstance(value, str | int):
         choices = _member(layout, inspect.LiteralType)
         free = _member(layout, inspect.StrType, inspect.IntType, inspect.AnyType)
         if choices and not free and value not in choices.values:
             yield f"{path} = {value!r}: {nearest(str(value), list(map(str, choices.values)))}"
 
 
+def _problems_of_scalar(value: Any, layout: inspect.Type | None, path: str) -> Iterator[str]:
+    members = _members(layout)
+    if not all(type(member) in SCALARS for member in members):
+        return
+    if not any(_fits(value, member) for member in members):
+        wanted = " or ".join(_wanted(x) for x in members if not isinstance(x, inspect.NoneType))
+        yield f"{path or 'the value'} must be {wanted}, got {value!r}"
+
+
+def _fits(value: Any, layout: Any) -> bool:
+    if isinstance(value, bool) and not isinstance(layout, inspect.BoolType):
+        return False
+    if not isinstance(value, SCALARS[type(layout)][1]):
+        return False
+    return all(compare(value, bound) for _, bound, compare in _bounds(layout))
+
+
+def _wanted(layout: Any) -> str:
+    """What a number or string has to be.
+
+    >>> _wanted(_layout(CountOrZero)), _wanted(_layout(Positive))
+    ('an integer of at least 0', 'a number above 0')
+    """
+    limits = [f"{words} {bound:g}" for words, bound, _ in _bounds(layout)]
+    return " ".join([SCALARS[type(layout)][0], " and ".join(limits)]).strip()
+
+
+def _bounds(layout: Any) -> list[tuple[str, float, Callable[[Any, Any], bool]]]:
+    limits = [(words, getattr(layout, name, None), compare) for name, words, compare in BOUNDS]
+    return [(words, bound, compare) for words, bound, compare in limits if bound is not None]
+
+
 def _problems_of_mapping(
     value: Mapping[Any, Any], layout: inspect.Type | None, path: str
 ) -> Iterator[str]:
-    record = _member(layout, inspect.DataclassType, inspect.StructType)
+    record = _member(layout, inspect.DataclassType, inspect.StructType, inspect.TypedDictType)
     mapping = _member(layout, inspect.DictType)
     fields = {field.encode_name: field.type for field in record.fields} if record else {}
     known = {*fields, getattr(record, "tag_field", None)}
-    closed = isinstance(record, inspect.DataclassType) or (
-        record is not None and record.forbid_unknown_fields
+    closed = isinstance(record, inspect.DataclassType) or getattr(
+        record, "forbid_unknown_fields", False
     )
     for name, part in value.items():
         place = f"{path}.{name}" if path else str(name)
