@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from reports.numbers import check_interval, decimals_of, number_text, spread_text, true_minus
+from reports.numbers import (
+    LIMITS,
+    check_interval,
+    decimals_of,
+    number_text,
+    spread_text,
+    true_minus,
+)
 
 Mark = Literal["published", "measured"]
 Direction = Literal["lower", "higher"]
@@ -59,15 +66,14 @@ class Cell:
         """The value without its interval."""
         if self.text is not None:
             return true_minus(self.text)
-        return EMPTY if self.value is None else number_text(self.value, self._decimals)
+        return EMPTY if self.value is None else self._written(self.value)
 
     @property
     def spread(self) -> str | None:
         """What follows the number: `± 5.6`, or `[0.45, 3.04]` for an asymmetric interval."""
         if self.value is None:
             return None
-        decimals = self._decimals
-        return spread_text(self.value, self._interval, lambda x: number_text(x, decimals))
+        return spread_text(self.value, self._interval, self._written)
 
     @property
     def ends(self) -> tuple[float, float] | None:
@@ -87,17 +93,26 @@ class Cell:
             exponent = Decimal(self.number.replace("−", "-")).as_tuple().exponent
         except InvalidOperation:
             return EXACT
-        return -exponent if self.value and isinstance(exponent, int) else EXACT
+        if not self.value or not isinstance(exponent, int):
+            return EXACT
+        return min(-exponent, LIMITS[0])  # rounding errors are equal
 
     @property
     def _interval(self) -> tuple[float, float] | None:
         return None if self.low is None or self.high is None else (self.low, self.high)
 
-    @property
-    def _decimals(self) -> int:
+    def _written(self, number: float) -> str:
+        """The value or an end of its interval; by powers of ten where decimals show zeros alone.
+
+        >>> Cell(value=3.6e-15).number, Cell(value=3.6e-12).number
+        ('3.6e-15', '0.000000000004')
+        """
         if self.text is not None:
-            return len(self.text.partition(".")[2])
-        return decimals_of(self.value or 0.0, self.low, self.high)
+            return number_text(number, len(self.text.partition(".")[2]))
+        ends = [abs(x) for x in (self.value, self.low, self.high) if x is not None]
+        if 0 < max(ends) < 0.5 * 10.0 ** -LIMITS[0]:
+            return true_minus(f"{number:.1e}")
+        return number_text(number, decimals_of(self.value or 0.0, self.low, self.high))
 
 
 @dataclass(frozen=True, kw_only=True)
