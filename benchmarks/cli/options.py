@@ -18,6 +18,7 @@ from latte.data.errors import InputError
 from latte.data.files import folder_if_used
 
 SCALES_METAVAR = "tiny|small|paper"
+METAVARS = {int: "N", float: "S", str: "NAME"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ def _one(
     kind: Any, help_text: str, *flags: str, parameter: str = "", at_paper: bool = False, **more: Any
 ) -> Choice:
     """An option with one value; flags are on or off, all others are optional."""
+    if kind in METAVARS:
+        more.setdefault("metavar", METAVARS[kind])
     kind = kind if kind is bool else kind | None
     help_text = f"At paper scale: {help_text}" if at_paper else help_text
     option = typer.Option(*flags, help=help_text, **more)

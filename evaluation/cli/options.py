@@ -54,7 +54,7 @@ Workers = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:N. [auto: cuda if available]")
+    str, typer.Option(metavar="NAME", help="cpu, cuda, cuda:N, or auto: cuda if available.")
 ]
 Resamples = Annotated[
     int,
