@@ -56,7 +56,7 @@ class SectionView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class TableView:
     """A table as every renderer gets it."""
 
     title: str

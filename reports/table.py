@@ -14,7 +14,7 @@ import pandas as pd
 
 from reports.cells import Cell, Column, Row
 from reports.files import write_files
-from reports.layout import Footnotes, Layout, column_views, label_view, section_views
+from reports.layout import Footnotes, TableView, column_views, label_view, section_views
 from reports.provenance import Provenance
 from reports.render.html import table_html
 from reports.render.latex import table_latex
@@ -109,12 +109,12 @@ class Table:
             frame["significant"] = [cell.significant for _, _, cell in cells]
         return frame
 
-    def layout(self) -> Layout:
+    def layout(self) -> TableView:
         """The table with its ranks, marks and footnotes decided."""
         footnotes = Footnotes(level=self.level)
         columns = column_views(self.rows, self.columns, footnotes)
         sections = section_views(self.rows, self.columns, footnotes)
-        return Layout(
+        return TableView(
             title=self.title,
             caption=self.caption,
             label=label_view(self.label_heading, self.rows),

@@ -22,7 +22,7 @@ METAVARS = {int: "N", float: "S", str: "NAME"}
 
 
 @dataclass(frozen=True)
-class Choice:
+class RunnerOption:
     """An option of a command: how it is written, and when it has an effect."""
 
     annotation: Any
@@ -33,26 +33,26 @@ class Choice:
 
 def _one(
     kind: Any, help_text: str, *flags: str, parameter: str = "", at_paper: bool = False, **more: Any
-) -> Choice:
+) -> RunnerOption:
     """An option with one value; flags are on or off, all others are optional."""
     if kind in METAVARS:
         more.setdefault("metavar", METAVARS[kind])
     kind = kind if kind is bool else kind | None
     help_text = f"At paper scale: {help_text}" if at_paper else help_text
     option = typer.Option(*flags, help=help_text, **more)
-    return Choice(Annotated[kind, option], parameter, at_paper, flags)
+    return RunnerOption(Annotated[kind, option], parameter, at_paper, flags)
 
 
-def _many(help_text: str, *flags: str, kind: Any = str, **settings: Any) -> Choice:
+def _many(help_text: str, *flags: str, kind: Any = str, **settings: Any) -> RunnerOption:
     """An option that can be given several times."""
     at_paper, parameter = settings.pop("at_paper", False), settings.pop("parameter", "")
     help_text = f"At paper scale: {help_text}" if at_paper else help_text
     option = typer.Option(*flags, help=f"{help_text} Repeatable.", **settings)
-    return Choice(Annotated[list[kind] | None, option], parameter, at_paper, flags)
+    return RunnerOption(Annotated[list[kind] | None, option], parameter, at_paper, flags)
 
 
 SCALE_HELP = "; ".join(f"{scale}: {meaning}" for scale, meaning in MEANINGS.items()) + "."
-OPTIONS: Mapping[str, Choice] = {
+OPTIONS: Mapping[str, RunnerOption] = {
     # What is made, where, and how.
     "scale": _one(str, SCALE_HELP, metavar=SCALES_METAVAR),
     "optional_scale": _one(
@@ -166,10 +166,10 @@ OPTIONS: Mapping[str, Choice] = {
     ),
     "models": _many("Preset to time. [default: Latte-B/2 and XL/2]", "--model", metavar="NAME"),
     "quick": _one(bool, "Only Latte-B/2, with few repetitions.", "--quick"),
-    "compiled": Choice(
+    "compiled": RunnerOption(
         Annotated[bool | None, typer.Option("--compile/--no-compile", help="torch.compile too.")]
     ),
-    "folder": Choice(
+    "folder": RunnerOption(
         Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `latte train` wrote.")]
     ),
     "fvd": _one(bool, "Measure FVD-shapes of every checkpoint too; for models of shapes.", "--fvd"),

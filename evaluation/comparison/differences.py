@@ -16,7 +16,7 @@ REAL_CLIP_FIELDS = frozenset(
 HASH_DIGITS = 12  # digits of a hash that are shown
 
 
-class Settings(NamedTuple):
+class ComparedSettings(NamedTuple):
     """What has to be equal for two values of a metric to be comparable."""
 
     fingerprint: str
@@ -25,9 +25,9 @@ class Settings(NamedTuple):
     generated_frames: str
 
 
-def settings_of(result: Result) -> Settings:
+def settings_of(result: Result) -> ComparedSettings:
     """The settings that a result was measured with."""
-    return Settings(
+    return ComparedSettings(
         fingerprint=result.fingerprint,
         weights=result.weights_sha256,
         real_clips=result.real.digest if result.real else "",

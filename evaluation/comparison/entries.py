@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.comparison.differences import Settings, settings_of
+from evaluation.comparison.differences import ComparedSettings, settings_of
 from evaluation.measuring.checking import check_result
 from evaluation.results.reading import ResultLine, read_lines
 from evaluation.results.record import Result
@@ -27,7 +27,7 @@ class Entry(ResultLine):
         return ", ".join(filter(None, self.place))
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> ComparedSettings:
         """What has to be equal for two values to be comparable."""
         return settings_of(self.result)
 
@@ -90,8 +90,8 @@ def in_columns(entries: Sequence[Entry]) -> list[list[Entry]]:
     The most common settings come first. Other settings join a column unless it has one of their
     models already.
     """
-    places: dict[tuple[str, str], dict[Settings, list[Entry]]] = {}
-    homes: dict[tuple[str, Settings], tuple[str, str]] = {}
+    places: dict[tuple[str, str], dict[ComparedSettings, list[Entry]]] = {}
+    homes: dict[tuple[str, ComparedSettings], tuple[str, str]] = {}
     for entry in entries:
         home = entry.place
         if entry.result.dataset is None and entry.settings.real_clips:

@@ -25,7 +25,7 @@ from evaluation.measuring.results import Context, results_of
 from evaluation.measuring.tasks import (
     FailedMetricsError,
     MetricFailure,
-    Task,
+    MetricTask,
     networks_of,
     open_task,
 )
@@ -47,7 +47,7 @@ class Sets:
 
     real: MeasuredSet | None  # None: no metric needs it
     fake: MeasuredSet
-    tasks: tuple[Task, ...]
+    tasks: tuple[MetricTask, ...]
     failures: tuple[MetricFailure, ...]  # metrics that cannot be measured
 
 
@@ -226,9 +226,9 @@ class Measurer:
         """
         return features_of(measured, self.network(metric_name))
 
-    def _open_tasks(self, metrics: Sequence[str]) -> tuple[list[Task], list[MetricFailure]]:
+    def _open_tasks(self, metrics: Sequence[str]) -> tuple[list[MetricTask], list[MetricFailure]]:
         """Every metric with its network; a network that cannot be had costs its metrics alone."""
-        tasks: list[Task] = []
+        tasks: list[MetricTask] = []
         failures: list[MetricFailure] = []
         for name in metrics:
             entry = metric(name)

@@ -8,7 +8,7 @@ from evaluation.catalogue.entry import Metric, Value
 from evaluation.catalogue.inputs import MetricInput
 from evaluation.features.sets import MeasuredSet, effective_protocol
 from evaluation.measuring.deviations import affecting_fields, deviations
-from evaluation.measuring.tasks import Task
+from evaluation.measuring.tasks import MetricTask
 from evaluation.protocol.content import fingerprint_of
 from evaluation.protocol.fields import Protocol, Side
 from evaluation.results.provenance import provenance
@@ -27,7 +27,7 @@ class Context:
 
 
 def results_of(
-    task: Task, real: MeasuredSet | None, fake: MeasuredSet, context: Context
+    task: MetricTask, real: MeasuredSet | None, fake: MeasuredSet, context: Context
 ) -> list[Result]:
     """The numbers of a metric with their intervals, protocol and provenance.
 

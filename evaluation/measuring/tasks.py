@@ -18,7 +18,7 @@ from latte.data.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class MetricTask:
     """A metric, the protocol as it takes it, and its network."""
 
     metric: Metric
@@ -78,7 +78,7 @@ class FailedMetricsError(InputError):
         super().__init__(f"{number} could not be measured ({reasons})")
 
 
-def open_task(metric: Metric, protocol: Protocol, networks: Networks) -> Task:
+def open_task(metric: Metric, protocol: Protocol, networks: Networks) -> MetricTask:
     """A metric with its network ready to be used.
 
     Raises:
@@ -100,9 +100,9 @@ def open_task(metric: Metric, protocol: Protocol, networks: Networks) -> Task:
         )
     if "every" not in (protocol.real_offset, protocol.fake_offset):
         spec.check_length(protocol.num_frames)
-    return Task(metric=metric, protocol=protocol, network=networks.open(protocol))
+    return MetricTask(metric=metric, protocol=protocol, network=networks.open(protocol))
 
 
-def networks_of(tasks: Iterable[Task]) -> list[StoredNetwork]:
+def networks_of(tasks: Iterable[MetricTask]) -> list[StoredNetwork]:
     """The networks of these tasks, each once."""
     return list({id(task.network): task.network for task in tasks}.values())

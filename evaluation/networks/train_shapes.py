@@ -46,7 +46,7 @@ Targets = Callable[[Scene, int, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class TrainingTask:
     """What one network is trained to do."""
 
     network: type[ShapesVideoNet | ShapesFrameNet]
@@ -57,7 +57,7 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch:
+class LabelledClips:
     """Clips uint8 (N, T, H, W, 3); the class and the scene of each row of features."""
 
     clips: Tensor
@@ -84,14 +84,14 @@ def frame_targets(scene: Scene, index: int, times: np.ndarray) -> tuple[np.ndarr
     return np.full(len(times), label), rows
 
 
-VIDEO = Task(
+VIDEO = TrainingTask(
     network=ShapesVideoNet,
     file_name=VIDEO_FILE.name,
     frames=NUM_FRAMES,
     steps=1600,
     targets=video_targets,
 )
-FRAME = Task(
+FRAME = TrainingTask(
     network=ShapesFrameNet,
     file_name=FRAME_FILE.name,
     frames=4,
@@ -100,7 +100,9 @@ FRAME = Task(
 )
 
 
-def draw_batch(task: Task, split: Split, indices: Sequence[int], starts: Sequence[int]) -> Batch:
+def draw_batch(
+    task: TrainingTask, split: Split, indices: Sequence[int], starts: Sequence[int]
+) -> LabelledClips:
     """The task's frames, spread over 16, of these videos from these frames on."""
     clips, labels, scenes = [], [], []
     for index, start in zip(indices, starts, strict=True):
@@ -110,14 +112,14 @@ def draw_batch(task: Task, split: Split, indices: Sequence[int], starts: Sequenc
         label, row = task.targets(scene, index, times.astype(np.float64))
         labels.append(label)
         scenes.append(row)
-    return Batch(
+    return LabelledClips(
         clips=torch.from_numpy(np.stack(clips)),
         labels=torch.from_numpy(np.concatenate(labels)),
         scenes=torch.from_numpy(np.concatenate(scenes)).float(),
     )
 
 
-def train(task: Task, *, steps: int, seed: int) -> nn.Module:
+def train(task: TrainingTask, *, steps: int, seed: int) -> nn.Module:
     """A trained network whose features are normalised. The same seed gives the same network."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -159,7 +161,7 @@ def normalise_features(model: nn.Module, features: Tensor) -> None:
 
 
 @torch.no_grad()
-def test(task: Task, model: nn.Module) -> tuple[float, float]:
+def test(task: TrainingTask, model: nn.Module) -> tuple[float, float]:
     """Accuracy (0 … 1) and cross-entropy (nats) on clips of the test split."""
     right, loss, rows = 0, 0.0, 0
     for batch in _batches(task, "test", NUM_TEST):
@@ -183,12 +185,12 @@ def fold_batch_norms(model: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _features(model: nn.Module, task: Task, split: Split, count: int) -> Tensor:
+def _features(model: nn.Module, task: TrainingTask, split: Split, count: int) -> Tensor:
     batches = _batches(task, split, count)
     return torch.cat([model.features(batch.clips).flatten(0, -2) for batch in batches])
 
 
-def _batches(task: Task, split: Split, count: int) -> Iterator[Batch]:
+def _batches(task: TrainingTask, split: Split, count: int) -> Iterator[LabelledClips]:
     for start in range(0, count, 64):
         indices = range(start, min(start + 64, count))
         yield draw_batch(task, split, indices, [0] * len(indices))

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from latte.data.errors import InputError, nearest
 from latte.data.layouts import (
-    Layout,
+    FolderLayout,
     candidate_roots,
     find_root,
     find_split,
@@ -34,7 +34,7 @@ class Dataset:
     fvd_split: str  # split that papers use as real videos for FVD
     layouts: str
     how_to_get: str
-    layout: Layout | None  # None: made on the fly
+    layout: FolderLayout | None  # None: made on the fly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ UCF101 = Dataset(
         "UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip from "
         "https://www.crcv.ucf.edu/data/UCF101.php"
     ),
-    layout=Layout(
+    layout=FolderLayout(
         folders=("ucf101", "UCF101", "UCF-101", "ucf-101"),
         splits=("{split}",),
         whole=("UCF-101", "videos", "."),
@@ -120,7 +120,7 @@ FACEFORENSICS = Dataset(
         "ask its authors at https://github.com/ondyari/FaceForensics, then crop with "
         "StyleGAN-V's preprocess_ffs.py; or the copy linked from the Latte repository"
     ),
-    layout=Layout(
+    layout=FolderLayout(
         folders=("faceforensics", "FaceForensics", "ffs", "preprocess_ffs"),
         splits=(
             "{split}/videos",
@@ -144,7 +144,7 @@ SKYTIMELAPSE = Dataset(
         "frame folders at either level; or the train split alone in skytimelapse/"
     ),
     how_to_get="sky_timelapse.zip from https://github.com/weixiong-ur/mdgan",
-    layout=Layout(
+    layout=FolderLayout(
         folders=("skytimelapse", "sky_timelapse", "sky-timelapse", "SkyTimelapse", "sky"),
         splits=("sky_{split}", "{split}", "sky_timelapse/sky_{split}", "sky_timelapse/{split}"),
         whole=(".",),
@@ -169,7 +169,7 @@ TAICHI_HD = Dataset(
         "https://github.com/AliaksandrSiarohin/video-preprocessing (videos vanish, counts shrink); "
         "or the copy linked from the Latte repository"
     ),
-    layout=Layout(
+    layout=FolderLayout(
         folders=("taichi-hd", "taichi_hd", "Taichi-HD", "taichi-256", "taichi256", "taichi"),
         splits=("frames/{split}", "{split}", "taichi-256/frames/{split}", "taichi-256/{split}"),
         whole=("frames", "."),
@@ -299,7 +299,7 @@ def _counts(known: Dataset, data_root: Path) -> tuple[dict[str, int], str | None
     return counts, None if counts else problems[0]
 
 
-def _open_at(known: Dataset, layout: Layout, root: Path, parts: list[str]) -> VideoSet:
+def _open_at(known: Dataset, layout: FolderLayout, root: Path, parts: list[str]) -> VideoSet:
     name = f"{known.name} {'+'.join(parts)}"
     folders = [(part, find_split(layout, root, part)) for part in parts]
     present = [(part, folder) for part, folder in folders if folder is not None]

@@ -12,7 +12,7 @@ from latte.data.sources import Video, VideoSet, open_video_set
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class FolderLayout:
     """Places to look for a data set, the first that exists is taken.
 
     `{split}` stands for the name of a split. Paths are relative to the data set's own folder.
@@ -24,7 +24,7 @@ class Layout:
     aliases: tuple[tuple[str, str], ...] = ()  # (split, another name of it)
 
 
-def candidate_roots(layout: Layout, data_root: Path) -> list[Path]:
+def candidate_roots(layout: FolderLayout, data_root: Path) -> list[Path]:
     """Folders that may be the data set's own: by name below `data_root`, or `data_root` itself."""
     known = {name.lower() for name in layout.folders}
     roots = [data_root / name for name in layout.folders]
@@ -33,12 +33,12 @@ def candidate_roots(layout: Layout, data_root: Path) -> list[Path]:
     return roots
 
 
-def find_root(layout: Layout, data_root: Path) -> Path | None:
+def find_root(layout: FolderLayout, data_root: Path) -> Path | None:
     """The data set's own folder."""
     return next((root for root in candidate_roots(layout, data_root) if root.is_dir()), None)
 
 
-def find_split(layout: Layout, root: Path, split: str) -> Path | None:
+def find_split(layout: FolderLayout, root: Path, split: str) -> Path | None:
     """The folder of one split."""
     names = [split, *(alias for name, alias in layout.aliases if name == split)]
     for place in layout.splits:
@@ -49,7 +49,7 @@ def find_split(layout: Layout, root: Path, split: str) -> Path | None:
     return None
 
 
-def find_whole(layout: Layout, root: Path) -> Path | None:
+def find_whole(layout: FolderLayout, root: Path) -> Path | None:
     """The folder that holds all videos without distinction of splits."""
     return next((root / place for place in layout.whole if (root / place).is_dir()), None)
 

@@ -42,7 +42,7 @@ class AutoencoderSettings(TypedDict, total=False):
     digest: str
 
 
-class Settings(TypedDict, total=False):
+class CheckpointSettings(TypedDict, total=False):
     """Metadata of our own files besides the network; other programs may have added more."""
 
     dataset: str
@@ -63,7 +63,7 @@ class Checkpoint:
 
     config: LatteConfig
     state_dict: dict[str, Tensor]  # float32, as Latte.state_dict(): position tables included
-    settings: Settings  # {} for files of others
+    settings: CheckpointSettings  # {} for files of others
     path: Path
 
 
@@ -101,7 +101,7 @@ def save_checkpoint(
     path: Path | str,
     config: LatteConfig,
     state_dict: Mapping[str, Tensor],
-    settings: Settings,
+    settings: CheckpointSettings,
     *,
     dtype: torch.dtype = torch.float32,
 ) -> None:
@@ -195,13 +195,14 @@ def _wanted(config: LatteConfig, state: Mapping[str, Tensor], where: str) -> dic
         raise InputError(f"{where}: its configuration states sizes that no network has") from None
 
 
-def _settings(text: str, config: LatteConfig, where: str) -> Settings:
+def _settings(text: str, config: LatteConfig, where: str) -> CheckpointSettings:
     settings = decode_json(text, dict[str, Any], where)
-    convert(settings, Settings, where)  # for its checks: it would drop what others have added
+    # For its checks: its result would lack what others have added.
+    convert(settings, CheckpointSettings, where)
     classes = settings.get("classes")
     if classes is not None and len(classes) != (config.num_classes or 0):
         raise InputError(
             f"{where}: {len(classes)} classes are named, but the network has "
             f"{config.num_classes or 'none'}"
         )
-    return cast(Settings, settings)
+    return cast(CheckpointSettings, settings)

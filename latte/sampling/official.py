@@ -9,7 +9,7 @@ from latte.config import LatteConfig
 from latte.data.datasets import dataset
 from latte.data.errors import InputError
 from latte.diffusion import DiffusionSettings
-from latte.model.checkpoints import AutoencoderSettings, Settings
+from latte.model.checkpoints import AutoencoderSettings, CheckpointSettings
 from latte.sampling.generate import SamplingOptions
 
 FPS = 8.0  # frames per second of the videos of every data set
@@ -25,13 +25,15 @@ def official_options(dataset_name: str | None, num_classes: int | None) -> Sampl
     return SamplingOptions(method="ddpm", steps=250, guidance_scale=scale)
 
 
-def official_settings(config: LatteConfig, dataset_name: str | None, vae: str | None) -> Settings:
+def official_settings(
+    config: LatteConfig, dataset_name: str | None, vae: str | None
+) -> CheckpointSettings:
     """The settings for a checkpoint that an official file becomes.
 
     Raises:
         InputError: no such data set, or one whose classes are not the network's.
     """
-    settings = Settings()
+    settings = CheckpointSettings()
     if dataset_name is not None:
         known = dataset(dataset_name)
         if config.num_classes not in (None, known.num_classes):

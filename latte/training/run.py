@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from latte.autoencoder import lasting_path
 from latte.data.errors import InputError, named
 from latte.data.files import folder_if_used
-from latte.model.checkpoints import AutoencoderSettings, Settings
+from latte.model.checkpoints import AutoencoderSettings, CheckpointSettings
 from latte.sampling.faults import fixable_faults
 from latte.sampling.preview import contact_sheet
 from latte.training.config import TrainConfig, as_table
@@ -224,10 +224,10 @@ class _Run:
         log.add_image("samples", snapshot.step, np.asarray(sheet))
 
 
-def _settings(parts: RunParts, state: TrainState) -> Settings:
+def _settings(parts: RunParts, state: TrainState) -> CheckpointSettings:
     """Metadata of a checkpoint: how it was made, and how to sample from it."""
     config, training_set = parts.config, parts.training_set
-    settings: Settings = {
+    settings: CheckpointSettings = {
         "dataset": config.data.dataset,
         "frame_size": config.data.size,
         "autoencoder": _autoencoder_settings(parts),

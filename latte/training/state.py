@@ -22,7 +22,7 @@ from latte.data.files import atomic_path
 from latte.data.schema import decode_json
 from latte.data.tensor_files import check_same, write_safetensors
 from latte.model import Latte
-from latte.model.checkpoints import Settings, save_checkpoint
+from latte.model.checkpoints import CheckpointSettings, save_checkpoint
 from latte.training.config import TrainConfig
 from latte.training.continuation import RunInputs, clips_per_step, differences
 
@@ -67,7 +67,7 @@ def save_state(
     folder: Path,
     state: TrainState,
     config: TrainConfig,
-    settings: Settings,
+    settings: CheckpointSettings,
     inputs: RunInputs,
 ) -> Path:
     """Write one checkpoint below `folder`; it appears complete or not at all."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from reports.layout import CellView, Layout
+from reports.layout import CellView, TableView
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Syntax:
     marks: Callable[[Sequence[str]], str]
 
 
-def grid(layout: Layout, syntax: Syntax) -> str:
+def grid(layout: TableView, syntax: Syntax) -> str:
     """Headings and rows; a section begins with a row that holds its title."""
     rows: list[list[str]] = []
     for section in layout.sections:

@@ -2,7 +2,7 @@
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.layout import ColumnView, Layout
+from reports.layout import ColumnView, TableView
 from reports.render.escape import html_text
 from reports.render.provenance import provenance_lines
 
@@ -18,7 +18,7 @@ TEMPLATES = Environment(
 TEMPLATES.filters |= {"sentence": html_text, "lines": provenance_lines}
 
 
-def table_html(layout: Layout, anchor: str, *, folds_notes: bool = False) -> str:
+def table_html(layout: TableView, anchor: str, *, folds_notes: bool = False) -> str:
     """A figure with the table, footnotes that are linked, and provenance.
 
     Args:

@@ -3,7 +3,7 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.layout import ColumnView, Layout
+from reports.layout import ColumnView, TableView
 from reports.render.escape import escape_latex, latex_text, one_line
 from reports.render.provenance import provenance_lines
 
@@ -11,7 +11,7 @@ _WRAPPED = r">{\raggedright\arraybackslash}p{18em}"  # a column of words that ne
 _RANKS = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", None: "{}"}
 
 
-def table_latex(layout: Layout) -> str:
+def table_latex(layout: TableView) -> str:
     """A booktabs table with its notes below it, no wider than the line.
 
     The packages that it needs and its provenance go along as comments.

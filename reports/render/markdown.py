@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import escape
 
-from reports.layout import CellView, Layout
+from reports.layout import CellView, TableView
 from reports.provenance import Provenance
 from reports.render.escape import escape_markdown, markdown_text, one_line
 from reports.render.grid import Syntax, grid
@@ -16,7 +16,7 @@ _SUPERSCRIPTS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠ�
 _RANKS = {"best": "**{}**", "second": "<u>{}</u>", None: "{}"}
 
 
-def table_markdown(layout: Layout, *, folds_notes: bool = False, is_marked: bool = False) -> str:
+def table_markdown(layout: TableView, *, folds_notes: bool = False, is_marked: bool = False) -> str:
     """A caption, a table, its footnotes; a section begins with a row that holds its title.
 
     Args:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.layout import CellView, Layout
+from reports.layout import CellView, TableView
 from reports.render.escape import one_line
 from reports.render.grid import Syntax, grid
 from reports.render.provenance import provenance_lines
@@ -11,7 +11,7 @@ _RANKS = {"best": "**{}**", "second": "_{}_", None: "{}"}
 _EXPLANATION = "**best** and _second_ of each column"
 
 
-def table_text(layout: Layout) -> str:
+def table_text(layout: TableView) -> str:
     """The title, the table, and a line for each footnote and remark."""
     cells = (cell for section in layout.sections for row in section.rows for cell in row.cells)
     notes = [f"{_EXPLANATION}."] if any(cell.rank for cell in cells) else []

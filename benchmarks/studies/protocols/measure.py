@@ -36,7 +36,7 @@ class ChoiceResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
+class ProtocolBench:
     """Two sets, the base protocol, and how both are measured."""
 
     real: VideoSet
@@ -78,7 +78,7 @@ class Measurement:
         return [self.network.features(measured.keys).astype(np.float64) for measured in sets]
 
 
-def measure(bench: Bench) -> tuple[Result, list[ChoiceResult]]:
+def measure(bench: ProtocolBench) -> tuple[Result, list[ChoiceResult]]:
     """The base protocol's number, and what each choice makes of it.
 
     Raises:
@@ -94,7 +94,7 @@ def measure(bench: Bench) -> tuple[Result, list[ChoiceResult]]:
 
 
 def _choice_result(
-    bench: Bench, choice: Choice, base: Measurement, networks: Networks
+    bench: ProtocolBench, choice: Choice, base: Measurement, networks: Networks
 ) -> ChoiceResult:
     try:
         protocol = replace(bench.base, **choice.changes)
@@ -115,7 +115,7 @@ def _opened(networks: Networks, protocols: Iterable[Protocol]) -> list[StoredNet
 
 
 def _measure(
-    bench: Bench,
+    bench: ProtocolBench,
     protocol: Protocol,
     limit: int | None,
     networks: Networks,

@@ -39,7 +39,7 @@ COLUMNS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class ProtocolStudy:
     """What was measured."""
 
     base: Protocol
@@ -73,7 +73,7 @@ class Study:
         return of_result(result, seconds=self.seconds, details=details)
 
 
-def protocols_document(study: Study) -> TableDocument:
+def protocols_document(study: ProtocolStudy) -> TableDocument:
     """The table, and the chart above it."""
     table, drawings = protocols_table(study), draw(study)
     return TableDocument(
@@ -86,7 +86,7 @@ def protocols_document(study: Study) -> TableDocument:
     )
 
 
-def draw(study: Study) -> list[Drawing]:
+def draw(study: ProtocolStudy) -> list[Drawing]:
     """The chart; none where no choice could be made, or where the base protocol gives 0."""
     if not study.measured or study.result.value <= 0:
         return []
@@ -110,7 +110,7 @@ def draw(study: Study) -> list[Drawing]:
     ]
 
 
-def swings(study: Study) -> list[Bar]:
+def swings(study: ProtocolStudy) -> list[Bar]:
     """A bar for each choice that could be made; its whisker is the interval of the change."""
     base = study.result.value
     return [
@@ -125,7 +125,7 @@ def swings(study: Study) -> list[Bar]:
     ]
 
 
-def protocols_table(study: Study) -> Table:
+def protocols_table(study: ProtocolStudy) -> Table:
     """One row for each choice, the base protocol first."""
     none = Cell(reason="The base protocol itself.")
     first = Row(
@@ -153,7 +153,7 @@ def is_clear(change: Interval) -> bool:
     return not change.low <= 0 <= change.high
 
 
-def notes(study: Study, measured: ChoiceResult) -> Iterator[str]:
+def notes(study: ProtocolStudy, measured: ChoiceResult) -> Iterator[str]:
     """What else is not as under the base protocol."""
     base, changed = study.result, measured.result
     if changed is None:
@@ -171,7 +171,7 @@ def notes(study: Study, measured: ChoiceResult) -> Iterator[str]:
         yield "The same number to the last digit: this choice does nothing to these videos."
 
 
-def _lead(study: Study) -> str:
+def _lead(study: ProtocolStudy) -> str:
     """The base protocol's number, how many choices move it, and which one the farthest."""
     base, measured = study.result.value, study.measured
     sentences = [f"{study.metric} is {base:.4g} under the base protocol {study.base.name}."]
@@ -186,7 +186,7 @@ def _lead(study: Study) -> str:
     return " ".join(sentences)
 
 
-def _row(study: Study, measured: ChoiceResult) -> Row:
+def _row(study: ProtocolStudy, measured: ChoiceResult) -> Row:
     choice, base = measured.choice, study.result.value
     words = [str(change) for change in changes(study.base, choice)]
     words += [f"of {choice.videos} videos"] if choice.videos else []

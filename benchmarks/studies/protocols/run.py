@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.documents.tables import publish
 from benchmarks.shapes.measuring import WorkOptions
-from benchmarks.studies.protocols.measure import Bench, measure
-from benchmarks.studies.protocols.report import Study, protocols_document
+from benchmarks.studies.protocols.measure import ProtocolBench, measure
+from benchmarks.studies.protocols.report import ProtocolStudy, protocols_document
 from benchmarks.studies.protocols.videos import as_source, shapes_pair
 from evaluation.networks.registry import network
 from evaluation.protocol.fields import Protocol, override
@@ -58,14 +58,14 @@ def run(out: Path, request: ProtocolsRequest) -> None:
     bench = open_bench(request, out)
     result, choices = measure(bench)
     seconds = time.monotonic() - started
-    study = Study(base=bench.base, result=result, choices=choices, seconds=seconds)
+    study = ProtocolStudy(base=bench.base, result=result, choices=choices, seconds=seconds)
     publish(protocols_document(study), out)
     results = [study.result, *(result for _, result in study.measured)]
     write_files(out, {"results.jsonl": "".join(result.to_json() + "\n" for result in results)})
     print(f"{seconds:.0f} s in all")
 
 
-def open_bench(request: ProtocolsRequest, out: Path) -> Bench:
+def open_bench(request: ProtocolsRequest, out: Path) -> ProtocolBench:
     """The pair and the base protocol, for as many clips as both sets have.
 
     Raises:
@@ -85,7 +85,7 @@ def open_bench(request: ProtocolsRequest, out: Path) -> Bench:
     base = base_protocol(request)
     count = count or min(base.num_real or available, base.num_fake or available, available)
     base = replace(base, num_real=count, num_fake=count)
-    return Bench(
+    return ProtocolBench(
         real=real,
         fake=fake,
         base=base,

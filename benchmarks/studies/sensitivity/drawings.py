@@ -6,7 +6,7 @@ import pandas as pd
 from benchmarks.documents.drawings import Drawing
 from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.findings import Finding, Findings
-from benchmarks.studies.sensitivity.measure import UNDISTORTED, Bench, Strengths
+from benchmarks.studies.sensitivity.measure import UNDISTORTED, SensitivityBench, Strengths
 from benchmarks.studies.sensitivity.metrics import METRICS
 from reports.charts.heat_map import HeatCell, HeatMap, heat_map_figure
 from reports.charts.lines import Line, Panel, line_chart
@@ -57,7 +57,7 @@ def _names(noticed: Findings, domain: str) -> str:
     return ", ".join(x for x in noticed.distortions if DISTORTIONS[x].domain == domain) or "none"
 
 
-def curves(bench: Bench, frame: pd.DataFrame) -> Drawing:
+def curves(bench: SensitivityBench, frame: pd.DataFrame) -> Drawing:
     """A panel for each distortion; a metric looks the same whatever others are followed."""
     styles = styles_for(followed.name for followed in METRICS)
     titles = {bench.title(followed): styles[followed.name] for followed in bench.metrics}

@@ -42,7 +42,7 @@ STRENGTHS: Strengths = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
+class SensitivityBench:
     """Real videos, other draws of them, and what they are measured with."""
 
     real: VideoSet
@@ -65,7 +65,7 @@ class Impossible:
     error: InputError
 
 
-def measure(bench: Bench) -> tuple[pd.DataFrame, dict[str, Impossible]]:
+def measure(bench: SensitivityBench) -> tuple[pd.DataFrame, dict[str, Impossible]]:
     """Every metric of every distorted set: one row for each number, tidy.
 
     Columns: distortion, strength, metric, value, low, high, relative, effect. Undistorted draws
@@ -96,7 +96,7 @@ def measure(bench: Bench) -> tuple[pd.DataFrame, dict[str, Impossible]]:
     return _with_effects(bench, pd.DataFrame(rows)), impossible
 
 
-def _with_effects(bench: Bench, frame: pd.DataFrame) -> pd.DataFrame:
+def _with_effects(bench: SensitivityBench, frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.assign(relative=math.nan, effect=math.nan)
     for followed in bench.metrics:
         own = frame.metric == bench.title(followed)
@@ -113,7 +113,7 @@ def _with_effects(bench: Bench, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _values(
-    bench: Bench, real: Mapping[str, Array], fake: Mapping[str, Array]
+    bench: SensitivityBench, real: Mapping[str, Array], fake: Mapping[str, Array]
 ) -> Iterator[dict[str, object]]:
     for followed in bench.metrics:
         tables = [real[followed.name], fake[followed.name]]
@@ -130,7 +130,7 @@ def _values(
         yield {"metric": bench.title(followed), "value": value, "low": low, "high": high}
 
 
-def _features(bench: Bench, videos: VideoSet) -> dict[str, Array]:
+def _features(bench: SensitivityBench, videos: VideoSet) -> dict[str, Array]:
     """Rows of a set by followed metric: features, or class probabilities of an Inception Score."""
     measured = bench.measurer.extract(videos, "real")
     by_metric = {

@@ -11,7 +11,7 @@ from benchmarks.documents.tables import TableDocument, bare, csv_text
 from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.drawings import BETTER, NOT_NOTICED, TITLE, curves, heat_map
 from benchmarks.studies.sensitivity.findings import Finding, Findings, findings
-from benchmarks.studies.sensitivity.measure import Bench, Impossible, Strengths
+from benchmarks.studies.sensitivity.measure import Impossible, SensitivityBench, Strengths
 from reports.blocks import Details
 from reports.cells import Cell, Column, Row
 from reports.provenance import Provenance
@@ -21,10 +21,10 @@ DOMAINS = {"space": "In space", "time": "In time"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class SensitivityStudy:
     """What was measured."""
 
-    bench: Bench
+    bench: SensitivityBench
     frame: pd.DataFrame  # one row for each number
     impossible: Mapping[str, Impossible]
     seconds: float
@@ -47,7 +47,7 @@ class Study:
         return this_run(device=device, seconds=self.seconds, details=details)
 
 
-def sensitivity_document(study: Study) -> TableDocument:
+def sensitivity_document(study: SensitivityStudy) -> TableDocument:
     """What each metric notices, as tables, heat map and curves."""
     frame = study.frame[~study.frame.distortion.isin(list(study.impossible))]
     bench = study.bench

@@ -13,9 +13,9 @@ from pathlib import Path
 from benchmarks.documents.tables import publish
 from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.studies.protocols.run import with_network
-from benchmarks.studies.sensitivity.measure import GROUPS, Bench, measure, split_draws
+from benchmarks.studies.sensitivity.measure import GROUPS, SensitivityBench, measure, split_draws
 from benchmarks.studies.sensitivity.metrics import chosen_metrics
-from benchmarks.studies.sensitivity.report import Study, sensitivity_document
+from benchmarks.studies.sensitivity.report import SensitivityStudy, sensitivity_document
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import load_protocol
@@ -49,12 +49,12 @@ def run(out: Path, request: SensitivityRequest) -> None:
     bench = open_bench(request, out)
     frame, impossible = measure(bench)
     seconds = time.monotonic() - started
-    study = Study(bench=bench, frame=frame, impossible=impossible, seconds=seconds)
+    study = SensitivityStudy(bench=bench, frame=frame, impossible=impossible, seconds=seconds)
     publish(sensitivity_document(study), out)
     print(f"{seconds:.0f} s in all")
 
 
-def open_bench(request: SensitivityRequest, out: Path) -> Bench:
+def open_bench(request: SensitivityRequest, out: Path) -> SensitivityBench:
     """The sets, and the networks of all metrics.
 
     Raises:
@@ -88,4 +88,4 @@ def open_bench(request: SensitivityRequest, out: Path) -> Bench:
     if measurer.failures:
         raise measurer.failures[0].error
     real, *draws = split_draws(videos, count, request.draws, request.seed)
-    return Bench(real=real, draws=tuple(draws), metrics=metrics, measurer=measurer)
+    return SensitivityBench(real=real, draws=tuple(draws), metrics=metrics, measurer=measurer)

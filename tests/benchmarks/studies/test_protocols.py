@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.studies.protocols import measure as measuring
 from benchmarks.studies.protocols.choices import Choice, changes, choices
-from benchmarks.studies.protocols.measure import Bench, ChoiceResult, measure
-from benchmarks.studies.protocols.report import Study, notes
+from benchmarks.studies.protocols.measure import ChoiceResult, ProtocolBench, measure
+from benchmarks.studies.protocols.report import ProtocolStudy, notes
 from benchmarks.studies.protocols.run import ProtocolsRequest, open_bench, run
 from benchmarks.studies.protocols.videos import as_source, shapes_pair
 from evaluation.features.extraction import ExtractionOptions
@@ -46,10 +46,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def bench(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> ProtocolBench:
     real, fake = (as_source(open_video_set(path)) for path in pair)
     store = tmp_path_factory.mktemp("store")
-    return Bench(
+    return ProtocolBench(
         real=real,
         fake=fake,
         base=replace(SHAPES, num_real=COUNT, num_fake=COUNT),
@@ -59,7 +59,7 @@ def bench(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def measured(bench: Bench) -> dict[str, ChoiceResult]:
+def measured(bench: ProtocolBench) -> dict[str, ChoiceResult]:
     result, found = measure(bench)
     base = Choice(label="base", family="clips", changes={})
     return {"base": ChoiceResult(choice=base, result=result), **{m.choice.label: m for m in found}}
@@ -127,7 +127,7 @@ def test_choices_after_the_preparation_are_made_on_the_prepared_frames(pair, mea
 def notes_on(measured: dict[str, ChoiceResult], label: str) -> list[str]:
     base = measured["base"].result
     assert base is not None
-    study = Study(base=SHAPES, result=base, choices=[], seconds=1.0)
+    study = ProtocolStudy(base=SHAPES, result=base, choices=[], seconds=1.0)
     return list(notes(study, measured[label]))
 
 

@@ -16,7 +16,7 @@ from benchmarks.studies.sensitivity.findings import finding, findings
 from benchmarks.studies.sensitivity.measure import STRENGTHS, Impossible, measure, split_draws
 from benchmarks.studies.sensitivity.metrics import METRICS, Baseline, chosen_metrics
 from benchmarks.studies.sensitivity.report import (
-    Study,
+    SensitivityStudy,
     noticed_table,
     sensitivity_document,
     summary_table,
@@ -40,7 +40,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study(out: Path, strengths: dict[str, tuple[float, ...]], request: SensitivityRequest) -> None:
     bench = replace(open_bench(request, out), strengths=strengths)
     frame, impossible = measure(bench)
-    measured = Study(bench=bench, frame=frame, impossible=impossible, seconds=1.0)
+    measured = SensitivityStudy(bench=bench, frame=frame, impossible=impossible, seconds=1.0)
     publish(sensitivity_document(measured), out)
 
 
