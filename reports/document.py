@@ -37,6 +37,7 @@ class Report:
     title: str
     blocks: tuple[Block, ...]
     lead: str = ""
+    scale: str = ""  # of what was computed, if there are several
     findings: tuple[PaperClaim, ...] = ()
 
     def markdown(self) -> str:

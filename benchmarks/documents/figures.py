@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cells.cache import CellRecord
+from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import JudgedClaim
 from benchmarks.documents.drawings import Drawing
 from benchmarks.documents.tables import bare, provenance_of, publish_report
@@ -20,6 +21,7 @@ class FigureDocument:
     name: str  # of the files
     title: str  # "Figure 5a: Patch embedding"
     lead: str  # what was found: computed
+    scale: Scale
     drawings: tuple[Drawing, ...]  # the first is shown, the others are folded away
     claims: tuple[JudgedClaim, ...]
     verdicts: tuple[str, ...]  # what the verdicts mean
@@ -39,6 +41,7 @@ class FigureDocument:
         return Report(
             title=self.title,
             lead=self.lead,
+            scale=self.scale,
             blocks=(
                 *(drawing.block for drawing in first),
                 bare(claims_table(self.claims, self.verdicts)),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.cells.provenance import this_run
+from benchmarks.cells.scale import Scale
 from benchmarks.documents.drawings import Drawing, write_drawings
 from reports.blocks import Block, ProvenanceBlock, TableBlock
 from reports.document import PaperClaim, Report
@@ -30,6 +31,7 @@ class TableDocument:
     findings: Sequence[PaperClaim] = ()
     blocks: Sequence[Block] = ()  # what the section shows, if it is more than the tables
     section: str | None = None  # name of the section, if it differs from that of the files
+    scale: Scale | None = None  # None: nothing of it depends on a scale
 
     @property
     def report(self) -> Report:
@@ -38,6 +40,7 @@ class TableDocument:
             title=self.title,
             lead=self.lead,
             blocks=(*(self.blocks or map(bare, self.tables)), provenance_of(self.tables)),
+            scale=self.scale or "",
             findings=tuple(self.findings),
         )
 

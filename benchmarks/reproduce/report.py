@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cells.scale import SCALES, Scale, name_at
+from benchmarks.cells.scale import Scale, name_at
 from benchmarks.reproduce.files import COPIED, write_files
 from benchmarks.runners import PANELS, RUNNERS, SECTIONS, Runner
 from latte.data.errors import InputError
@@ -91,18 +91,16 @@ def stored_reports(results: Path, scale: Scale) -> list[RunnerReport]:
     if not results.is_dir():
         raise InputError(f"{results}: no such folder of results: `latte-bench table1` makes one")
     paths = sorted(results.glob(f"*/*{STORED}"))
-    own = [path for path in paths if scale_of(path.parent) == scale]
-    names = {_name(path) for path in own}
+    reports = [RunnerReport(name=_name(path), path=path, report=_read(path)) for path in paths]
+    own = [one for one in reports if (one.report.scale or "tiny") == scale]
+    names = {one.name for one in own}
     shared = [
-        path
-        for path in paths
-        if scale_of(path.parent) == "tiny"
-        and _name(path) not in names
-        and not _has_scales(_name(path))
+        one
+        for one in reports
+        if not one.report.scale and one.name not in names and not _has_scales(one.name)
     ]
     stored: dict[str, RunnerReport] = {}
-    for path in [*own, *(shared if scale != "tiny" else [])]:
-        report = RunnerReport(name=_name(path), path=path, report=_read(path))
+    for report in [*own, *shared]:
         other = stored.get(report.name)
         stored[report.name] = report if other is None else _newer(other, report)
     if not stored:
@@ -134,11 +132,6 @@ def _place(name: str) -> tuple[int, str]:
 def _has_scales(name: str) -> bool:
     """Whether its results differ between scales; those of unknown runners are taken not to."""
     return name in RUNNERS and bool(RUNNERS[name].scales)
-
-
-def scale_of(folder: Path) -> Scale:
-    """The scale whose results a folder holds, by its name: "figure7-small"."""
-    return next((scale for scale in SCALES if folder.name.endswith(f"-{scale}")), "tiny")
 
 
 def whole_report(stored: Sequence[RunnerReport], scale: Scale, results: Path) -> Report:

@@ -30,7 +30,8 @@ def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
     lines = [line for path in request.results for line in checked_lines(Path(path), table.metrics)]
     table.with_results(lines)  # or refuse it, before hours of work
     measurements = measure(table, request)
-    publish(document(table, lines, measurements), out, started=started)
+    shown = replace(document(table, lines, measurements), scale=request.scale)
+    publish(shown, out, started=started)
     if measurements.cells is not None:
         measurements.cells.raise_if_failed()
 

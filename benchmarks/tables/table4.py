@@ -76,7 +76,8 @@ def run(out: Path, request: TableRequest) -> None:
         require([] if models else [RESULTS_OF_VBENCH], "paper", or_else=OR_ELSE)
     elif request.scale is not None:
         measurements = _measure_on_shapes(request, request.scale)
-    publish(document(models, measurements), out, started=started)
+    shown = replace(document(models, measurements), scale=request.scale)
+    publish(shown, out, started=started)
     if measurements.cells is not None:
         measurements.cells.raise_if_failed()
 

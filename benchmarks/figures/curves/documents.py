@@ -83,6 +83,7 @@ def curve_document(
         name=figure.name,
         title=_title(figure),
         lead=verdicts_lead(claims),
+        scale=request.scale,
         drawings=(drawing,) if drawing else (),
         claims=claims,
         verdicts=VERDICTS,
@@ -201,6 +202,7 @@ def _write_together(
     report = Report(
         title=f"Figure 5: {TOGETHER}",
         lead=_counted(claims),
+        scale=request.scale,
         blocks=(drawing.block, ProvenanceBlock(records=_provenance(union, cells, request))),
     )
     publish_report(report, out, drawing.name, drawings=[drawing])

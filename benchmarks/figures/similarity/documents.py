@@ -45,6 +45,7 @@ def similarity_document(
         name=figure.name,
         title=f"Figure {figure.number}: {figure.title}",
         lead=" ".join(f"{claim.claim.text}: {claim.words}." for claim in claims),
+        scale=request.scale,
         drawings=tuple(draw(figure, networks)),
         claims=tuple(line for claim in claims for line in claim.lines),
         overview=tuple(claim.overview(networks.middle) for claim in claims),

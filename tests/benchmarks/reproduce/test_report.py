@@ -18,7 +18,12 @@ from reports.table import Table, write_tables
 
 
 def leave(
-    folder: Path, name: str, *, title: str = "", date: str = "2026-01-02T03:04:05+00:00"
+    folder: Path,
+    name: str,
+    *,
+    title: str = "",
+    date: str = "2026-01-02T03:04:05+00:00",
+    scale: str = "",
 ) -> Path:
     """What a runner leaves: a table in three forms, and the report as data."""
     table = Table(
@@ -33,6 +38,7 @@ def leave(
     return Report(
         title=title or f"{name}: a title",
         lead=f"found in {name}",
+        scale=scale,
         findings=(PaperClaim(claim=f"claim of {name}", here="yes", seen="1 < 2"),),
         blocks=(
             TableBlock(table=table),
@@ -52,7 +58,7 @@ def results(tmp_path: Path) -> Path:
     leave(folder / "figure5", "figure5a")
     leave(folder / "table5", "table5")
     leave(folder / "table3", "table3")
-    leave(folder / "figure5-small", "figure5a", title="Figure 5a, small")
+    leave(folder / "figure5-small", "figure5a", title="Figure 5a, small", scale="small")
     (folder / "trainings").mkdir()
     (folder / "trainings" / "cells.csv").write_text("not a table of the report")
     return folder
@@ -177,7 +183,7 @@ def test_the_same_results_give_the_same_report(results: Path, report) -> None:
 def test_another_scale_has_a_folder_of_its_own_and_what_has_no_scale(results: Path, report) -> None:
     leave(results / "table1", "table1", title="left by tiny")
     leave(results / "table2", "table2", title="left by tiny")
-    leave(results / "table2-small", "table2", title="left by small")
+    leave(results / "table2-small", "table2", title="left by small", scale="small")
     report("--scale", "small")
     page = results / "report-small" / "report.html"
     assert sections(page) == [
@@ -191,6 +197,17 @@ def test_another_scale_has_a_folder_of_its_own_and_what_has_no_scale(results: Pa
     assert html.count("</a>left by small</h2>") == 1  # table 2
     assert f"latte-bench figure7 --scale small --out {results / 'figure7-small'}" in html
     assert not (results / "report.html").exists()
+
+
+def test_the_scale_of_a_report_stands_in_it_and_not_in_the_name_of_its_folder(
+    results: Path, report
+) -> None:
+    leave(results / "mine", "table3", title="small, in my folder", scale="small")
+    leave(results / "other-small", "figure7", title="tiny, in my folder", scale="tiny")
+    report("--scale", "small")
+    html = (results / "report-small" / "report.html").read_text(encoding="utf-8")
+    assert "small, in my folder" in html
+    assert "tiny, in my folder" not in html
 
 
 def test_one_report_in_two_places_is_one(results: Path, report) -> None:
