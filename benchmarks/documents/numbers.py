@@ -13,7 +13,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
-class Number:
+class BoundedNumber:
     """A number or an array of them, with the ends of its interval if it has one."""
 
     value: Any
@@ -30,35 +30,35 @@ class Number:
     def __str__(self) -> str:
         return f"{self.cell.number} {self.cell.spread or ''}".rstrip()
 
-    def wider(self, factor: float) -> "Number":
+    def wider(self, factor: float) -> "BoundedNumber":
         """The same value, each end of its interval so many times as far away."""
         if self.low is None:
             return self
         below, above = self.value - self.low, self.high - self.value
         low, high = self.value - factor * below, self.value + factor * above
-        return Number(value=self.value, low=low, high=high)
+        return BoundedNumber(value=self.value, low=low, high=high)
 
-    def __neg__(self) -> "Number":
+    def __neg__(self) -> "BoundedNumber":
         if self.low is None:
-            return Number(value=-self.value)
-        return Number(value=-self.value, low=-self.high, high=-self.low)
+            return BoundedNumber(value=-self.value)
+        return BoundedNumber(value=-self.value, low=-self.high, high=-self.low)
 
-    def __add__(self, constant: float) -> "Number":
+    def __add__(self, constant: float) -> "BoundedNumber":
         if self.low is None:
-            return Number(value=self.value + constant)
-        return Number(
+            return BoundedNumber(value=self.value + constant)
+        return BoundedNumber(
             value=self.value + constant, low=self.low + constant, high=self.high + constant
         )
 
 
-def geometric_mean(values: Sequence[float]) -> Number:
+def geometric_mean(values: Sequence[float]) -> BoundedNumber:
     """Geometric mean, with Student's 95 % interval on logarithms of two values or more."""
     logs = np.log(np.asarray(values, np.float64))
     middle, half = mean_and_half(logs)
     value = math.exp(middle)
     if half is None:
-        return Number(value=value)
-    return Number(value=value, low=math.exp(middle - half), high=math.exp(middle + half))
+        return BoundedNumber(value=value)
+    return BoundedNumber(value=value, low=math.exp(middle - half), high=math.exp(middle + half))
 
 
 def mean_and_half(values: np.ndarray, level: float = LEVEL) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.claims import Claim, JudgedClaim
-from benchmarks.documents.numbers import Number
+from benchmarks.documents.numbers import BoundedNumber
 from benchmarks.figures.similarity.claims import LOW, MUCH, differing, lowest_of, near_zero
 from benchmarks.figures.similarity.drawings import SimilarityFigure
 from benchmarks.figures.similarity.numbers import Probed, ProbedNetworks
@@ -61,7 +61,7 @@ def branches(probed: Probed) -> Mapping[str, Sequence[Summary]]:
     }
 
 
-def leads(probed: Probed) -> Mapping[str, Sequence[Number]]:
+def leads(probed: Probed) -> Mapping[str, Sequence[BoundedNumber]]:
     """`differences`, of each network."""
     depth = probed.networks.depth
     between = place_name(pair(depth))

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim, judge_all
 from benchmarks.documents.figures import verdicts_lead, write_figure_document
-from benchmarks.documents.numbers import Number
+from benchmarks.documents.numbers import BoundedNumber
 from benchmarks.documents.tables import written
 from benchmarks.figures.curves.cells import CurveFigure, curves_of, measure_designs
 from benchmarks.figures.curves.claims import END, Curve, Curves, lower
@@ -160,7 +160,7 @@ def _published(text: str) -> Cell:
     return Cell(value=float(text), text=text, mark="published", comparable=False)
 
 
-def _measured(mean: Number | None, own: Sequence[str]) -> Cell:
+def _measured(mean: BoundedNumber | None, own: Sequence[str]) -> Cell:
     if mean is None:
         return Cell(reason="Not measured.")
     notes = () if own else (OTHER_TASK,)

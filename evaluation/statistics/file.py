@@ -60,7 +60,7 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance:
+class OriginRecord:
     """The JSON text of a file of ours."""
 
     checksum: str  # of the statistics and the protocol
@@ -128,7 +128,7 @@ def write_statistics_file(path: Path, statistics: Statistics, origin: Origin) ->
         OSError: the disk is full.
     """
     check_target(path)
-    provenance = Provenance(checksum=_checksum(statistics, origin), origin=origin)
+    provenance = OriginRecord(checksum=_checksum(statistics, origin), origin=origin)
     text = json.dumps(asdict(provenance), allow_nan=False)  # ASCII: names may hold any bytes
     arrays = {
         "mu": np.ascontiguousarray(statistics.mean, np.float64),
@@ -219,7 +219,7 @@ def stated_split(path: Path | None) -> str | None:
     return None if split is None else str(split)
 
 
-def _provenance(path: Path) -> Provenance | None:
+def _provenance(path: Path) -> OriginRecord | None:
     try:
         if path.suffix.lower() == ".npz":
             text = read_arrays(path, (PROVENANCE,)).get(PROVENANCE)
@@ -232,7 +232,7 @@ def _provenance(path: Path) -> Provenance | None:
         values = json.loads(str(text))
     except UNREADABLE as error:
         raise InputError(f"{path}: its provenance is not JSON ({error}): write it again") from None
-    return convert(values, Provenance, f"{path}, provenance")
+    return convert(values, OriginRecord, f"{path}, provenance")
 
 
 def _checksum(statistics: Statistics, origin: Origin) -> str:

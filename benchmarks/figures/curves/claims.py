@@ -14,7 +14,13 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from benchmarks.documents.claims import Judgement, Verdict, above_zero, all_of, corrected
-from benchmarks.documents.numbers import LEVEL, Number, geometric_mean, mean_and_half, widening
+from benchmarks.documents.numbers import (
+    LEVEL,
+    BoundedNumber,
+    geometric_mean,
+    mean_and_half,
+    widening,
+)
 
 END = -1  # index of the last checkpoint
 
@@ -40,18 +46,18 @@ class Curves:
         seeds = [set(self.designs.get(label, {})) for label in labels]
         return sorted(set.intersection(*seeds)) if seeds else []
 
-    def mean(self, label: str, place: int) -> Number | None:
+    def mean(self, label: str, place: int) -> BoundedNumber | None:
         """Mean of a design at a checkpoint; None where it was not measured."""
         values = [curve.values[place] for curve in self.designs.get(label, {}).values()]
         return geometric_mean(values) if values else None
 
-    def point(self, label: str, place: int) -> Number | None:
+    def point(self, label: str, place: int) -> BoundedNumber | None:
         """Mean with its interval; that of one seed alone is the interval of its samples."""
         mean, seeds = self.mean(label, place), self.designs.get(label, {})
         if mean is None or len(seeds) > 1:
             return mean
         (curve,) = seeds.values()
-        return Number(value=mean.value, low=curve.low[place], high=curve.high[place])
+        return BoundedNumber(value=mean.value, low=curve.low[place], high=curve.high[place])
 
     def ratios(self, first: str, second: str, place: int) -> list[float]:
         """log(second ÷ first) of each seed that has both."""

@@ -21,7 +21,7 @@ from benchmarks.documents.claims import (
     all_of,
     decided,
 )
-from benchmarks.documents.numbers import LEVEL, Number
+from benchmarks.documents.numbers import LEVEL, BoundedNumber
 from benchmarks.figures.similarity.numbers import (
     SHARE,
     Probed,
@@ -40,7 +40,7 @@ LOW = 0.1  # mean cosines nearer to 0 are extremely low
 
 ProbedJudge = Callable[[Probed], Judgement]
 Parts = Callable[[Probed], Mapping[str, Sequence[Summary]]]  # summaries by label
-Leads = Callable[[Probed], Mapping[str, Sequence[Number]]]
+Leads = Callable[[Probed], Mapping[str, Sequence[BoundedNumber]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +172,7 @@ def near_zero(name: str, parts: Parts) -> ProbedJudge:
     return judge
 
 
-def within(mean: Number, reach: float) -> Verdict:
+def within(mean: BoundedNumber, reach: float) -> Verdict:
     """Whether a number is within ± `reach`: a single comparison, of its interval with two ends."""
     if mean.low is None:
         return "not decided"
@@ -181,7 +181,7 @@ def within(mean: Number, reach: float) -> Verdict:
     return "no" if mean.low > reach or mean.high < -reach else "not decided"
 
 
-def mean_above_zero(gaps: Sequence[Number], networks: ProbedNetworks) -> VerdictAt:
+def mean_above_zero(gaps: Sequence[BoundedNumber], networks: ProbedNetworks) -> VerdictAt:
     """Whether the mean over networks is above 0, at the level that is asked for."""
 
     def verdict(level: float) -> Verdict:
@@ -222,7 +222,7 @@ def _going(
     return judge
 
 
-def _count(gaps: Sequence[Sequence[Number]]) -> str:
+def _count(gaps: Sequence[Sequence[BoundedNumber]]) -> str:
     """Count of the networks in which all gaps are above 0."""
     holds = [all(gap.value > 0 for gap in of_one) for of_one in zip(*gaps, strict=True)]
     return f"{sum(holds)} of {'1 network' if len(holds) == 1 else f'{len(holds)} seeds'}"

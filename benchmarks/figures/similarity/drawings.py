@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.documents.claims import Claim
 from benchmarks.documents.drawings import Drawing
-from benchmarks.documents.numbers import Number
+from benchmarks.documents.numbers import BoundedNumber
 from benchmarks.figures.similarity.claims import Parts
 from benchmarks.figures.similarity.numbers import (
     COSINE,
@@ -180,7 +180,7 @@ def _drawing(
     return Drawing(name=name, figure=picture, data=data, description=shown, caption=caption)
 
 
-def _array(bands: Sequence[ArrayEstimate], within: Range) -> Number:
+def _array(bands: Sequence[ArrayEstimate], within: Range) -> BoundedNumber:
     """Mean of arrays of several networks, as `over_networks`."""
-    numbers = [Number(value=band.value, low=band.low, high=band.high) for band in bands]
+    numbers = [BoundedNumber(value=band.value, low=band.low, high=band.high) for band in bands]
     return over_networks(numbers, within)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from benchmarks.cells.cache import CellRecord
-from benchmarks.documents.numbers import LEVEL, Number, mean_and_half, widening
+from benchmarks.documents.numbers import LEVEL, BoundedNumber, mean_and_half, widening
 from evaluation.metrics.inputs import Array
 from evaluation.similarity.means import MIN_CLIPS, ArrayEstimate
 from evaluation.similarity.record import read_summary
@@ -88,7 +88,7 @@ class Probed:
         """The two branches with each other."""
         return [read_summary(pair["summary"]) for pair in self._records("pairs")]
 
-    def differences(self, number: str, first: str, second: str) -> list["Number"]:
+    def differences(self, number: str, first: str, second: str) -> list["BoundedNumber"]:
         """The number at the second place less that at the first, clip by clip."""
         places = {"number": number, "first": first, "second": second}
         return [_number(record) for record in self._records("differences", **places)]
@@ -103,25 +103,31 @@ class Probed:
         ]
 
 
-def numbers(summaries: Sequence[Summary], name: str) -> list[Number]:
+def numbers(summaries: Sequence[Summary], name: str) -> list[BoundedNumber]:
     """One number of each, with its interval over the clips."""
     estimates = [summary[name] for summary in summaries]
     return [
-        Number(value=estimate.value)
+        BoundedNumber(value=estimate.value)
         if estimate.interval is None
-        else Number(value=estimate.value, low=estimate.interval.low, high=estimate.interval.high)
+        else BoundedNumber(
+            value=estimate.value, low=estimate.interval.low, high=estimate.interval.high
+        )
         for estimate in estimates
     ]
 
 
-def mean_number(summaries: Sequence[Summary], name: str) -> Number:
+def mean_number(summaries: Sequence[Summary], name: str) -> BoundedNumber:
     """One number over networks, its interval within the number's range."""
     return over_networks(numbers(summaries, name), RANGES[name])
 
 
 def over_networks(
-    values: Sequence[Number], within: Range = ANY, *, level: float = LEVEL, clips: int | None = None
-) -> Number:
+    values: Sequence[BoundedNumber],
+    within: Range = ANY,
+    *,
+    level: float = LEVEL,
+    clips: int | None = None,
+) -> BoundedNumber:
     """The mean, for other networks and other clips; of one network alone, itself.
 
     All networks see the same clips, so what is due to the clips does not average out over them:
@@ -144,14 +150,14 @@ def over_networks(
         below = np.hypot(half, np.mean([x.value - x.low for x in values], axis=0))
         above = np.hypot(half, np.mean([x.high - x.value for x in values], axis=0))
     floor, ceiling = within
-    return Number(
+    return BoundedNumber(
         value=middle,
         low=np.maximum(middle - below, floor),
         high=np.minimum(middle + above, ceiling),
     )
 
 
-def overlap(first: Summary, second: Summary) -> Number:
+def overlap(first: Summary, second: Summary) -> BoundedNumber:
     """The common part of two distributions: 1 for equal ones, 0 for those that never meet.
 
     It grows with the share of every bin, so its interval has all bins at the low or at the high
@@ -161,17 +167,19 @@ def overlap(first: Summary, second: Summary) -> Number:
     both = (first.distribution, second.distribution)
     value = _common([_coarse(x.value) for x in both])
     if any(x.low is None for x in both):
-        return Number(value=value)
+        return BoundedNumber(value=value)
     low, high = zip(*(_coarse_ends(x) for x in both), strict=True)
-    return Number(value=value, low=_common(low), high=_common(high))
+    return BoundedNumber(value=value, low=_common(low), high=_common(high))
 
 
-def largest(values: Sequence[Number]) -> Number:
+def largest(values: Sequence[BoundedNumber]) -> BoundedNumber:
     """The largest of several numbers, none of which need have the highest end."""
     value = max(x.value for x in values)
     if any(x.low is None for x in values):
-        return Number(value=value)
-    return Number(value=value, low=max(x.low for x in values), high=max(x.high for x in values))
+        return BoundedNumber(value=value)
+    return BoundedNumber(
+        value=value, low=max(x.low for x in values), high=max(x.high for x in values)
+    )
 
 
 def _common(shares: Sequence[Array]) -> float:
@@ -191,6 +199,6 @@ def _coarse_ends(distribution: ArrayEstimate) -> tuple[Array, Array]:
     return np.maximum(low, 1 - others_high), np.minimum(high, 1 - others_low)
 
 
-def _number(record: Mapping[str, Any]) -> Number:
+def _number(record: Mapping[str, Any]) -> BoundedNumber:
     low, high = record["interval"] or (None, None)
-    return Number(value=record["value"], low=low, high=high)
+    return BoundedNumber(value=record["value"], low=low, high=high)

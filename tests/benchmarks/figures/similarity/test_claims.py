@@ -8,7 +8,7 @@ import pytest
 from benchmarks.cells.cache import CellRecord
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import SEVERAL, Claim, JudgedClaim, Judgement, Verdict
-from benchmarks.documents.numbers import Number
+from benchmarks.documents.numbers import BoundedNumber
 from benchmarks.figures import figure6, figure8
 from benchmarks.figures.similarity import documents as similarity_documents
 from benchmarks.figures.similarity.claims import (
@@ -292,26 +292,28 @@ def test_intervals_end_where_the_numbers_do() -> None:
     assert table.rows[0].cells["mean"].spread == "[−1.000, 1.000]"
     (lowest,) = (each for each in judged(figure, cells) if "less like" in each.claim)
     assert "temporal attention 0.782 [−1.000, 1.000]" in lowest.here.seen
-    share = over_networks([Number(value=0.1), Number(value=0.4)], SHARE)
+    share = over_networks([BoundedNumber(value=0.1), BoundedNumber(value=0.4)], SHARE)
     assert (share.low, share.high) == (0, 1)
 
 
 def test_numbers_and_overlaps_by_hand() -> None:
-    mean = over_networks([Number(value=value) for value in (1.0, 2.0, 3.0)])
+    mean = over_networks([BoundedNumber(value=value) for value in (1.0, 2.0, 3.0)])
     half = 4.302652729911275 / 3**0.5  # Student's t with 2 degrees of freedom
     assert (mean.value, mean.low, mean.high) == pytest.approx((2, 2 - half, 2 + half))
     # What the clips leave open does not average out over networks that see the same clips.
-    alike = over_networks([Number(value=1.0, low=0.5, high=1.5)] * 3)
+    alike = over_networks([BoundedNumber(value=1.0, low=0.5, high=1.5)] * 3)
     assert (alike.value, alike.low, alike.high) == pytest.approx((1, 0.5, 1.5))
 
     # At another level both parts are wider, as Student's t is with their degrees of freedom.
-    wide = over_networks([Number(value=1.0, low=0.5, high=1.5)] * 3, level=0.99, clips=5)
+    wide = over_networks([BoundedNumber(value=1.0, low=0.5, high=1.5)] * 3, level=0.99, clips=5)
     assert wide.high - 1 == pytest.approx(0.5 * 4.604094871415897 / 2.7764451051977987)
-    strict = over_networks([Number(value=value) for value in (1.0, 2.0, 3.0)], level=0.99, clips=5)
+    strict = over_networks(
+        [BoundedNumber(value=value) for value in (1.0, 2.0, 3.0)], level=0.99, clips=5
+    )
     assert strict.high - 2 == pytest.approx(9.924843200918287 / 3**0.5)
 
     # Each side by itself: what lies close to an end of its range has a short one.
-    lopsided = over_networks([Number(value=0.1, low=0.0, high=0.5)] * 2)
+    lopsided = over_networks([BoundedNumber(value=0.1, low=0.0, high=0.5)] * 2)
     assert (lopsided.value, lopsided.low, lopsided.high) == pytest.approx((0.1, 0.0, 0.5))
 
     def summary(*clips: list[float]) -> Summary:

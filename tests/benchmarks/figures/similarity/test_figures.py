@@ -216,9 +216,9 @@ def test_a_cell_is_known_by_what_is_drawn_and_by_the_autoencoder_itself(
     [
         (
             "tiny",
-            "`latte train shapes-tiny --set model.variant=2` makes one; without --checkpoint ",
+            "`latte train shapes-tiny --set model.variant=2` makes one, or leave --checkpoint ",
         ),
-        ("small", "`latte train shapes --set model.variant=2` makes one; without --checkpoint "),
+        ("small", "`latte train shapes --set model.variant=2` makes one, or leave --checkpoint "),
         ("paper", "`latte-bench figure5f --scale paper` trains it, with its cells in "),
     ],
 )
