@@ -43,10 +43,7 @@ def known(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def this_run(
-    *,
-    device: str = "cpu",
-    seconds: float | None = None,
-    details: Mapping[str, str] | None = None,
+    *, device: str = "cpu", seconds: float | None = None, details: Mapping[str, str] | None = None
 ) -> Provenance:
     """Command, commit, versions, hardware, date and wall time of what this run computes."""
     values = provenance(device) | {"commit": source_commit()}

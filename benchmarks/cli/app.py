@@ -12,13 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from benchmarks.cells.scale import Scale, as_scale, name_at
-from benchmarks.cli.options import (
-    OPTIONS,
-    documents_folder,
-    field_of,
-    flag,
-    parameters,
-)
+from benchmarks.cli.options import OPTIONS, documents_folder, field_of, flag, parameters
 from benchmarks.runners import RUNNERS, Runner
 from latte.data.command_line import new_app, run_app
 from latte.data.errors import InputError, nearest

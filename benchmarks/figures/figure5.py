@@ -52,11 +52,7 @@ AT_OWN_INTERVAL = (
 
 
 def _panel(
-    letter: str,
-    title: str,
-    designs: Mapping[str, Design],
-    *claims: Claim[Curves],
-    **more: Any,
+    letter: str, title: str, designs: Mapping[str, Design], *claims: Claim[Curves], **more: Any
 ) -> CurveFigure:
     return CurveFigure(
         name=f"figure5{letter}",
@@ -91,8 +87,7 @@ ANY_SCALE = {
         {"S-AdaLN": BASELINE, "all tokens": ALL_TOKENS},
         Claim("S-AdaLN is better than all tokens in the end", lower("S-AdaLN", "all tokens")),
         Claim(
-            "S-AdaLN is ahead over training (it converges faster)",
-            ahead("S-AdaLN", "all tokens"),
+            "S-AdaLN is ahead over training (it converges faster)", ahead("S-AdaLN", "all tokens")
         ),
     ),
     "c": _panel(
@@ -100,8 +95,7 @@ ANY_SCALE = {
         "Temporal positions",
         {"absolute": BASELINE, "rotary": ROTARY},
         Claim(
-            "Absolute positions are slightly better than rotary ones",
-            lower("absolute", "rotary"),
+            "Absolute positions are slightly better than rotary ones", lower("absolute", "rotary")
         ),
     ),
     "f": _panel(
@@ -160,8 +154,7 @@ def _interval(scale: Scale) -> CurveFigure:
         "Sampling interval",
         dict(zip(intervals, STRIDES, strict=True)),
         Claim(
-            "Sampling intervals draw nearer to each other over training",
-            drawing_nearer(intervals),
+            "Sampling intervals draw nearer to each other over training", drawing_nearer(intervals)
         ),
         computed=partial(_at_baseline_interval, scale),
     )

@@ -54,11 +54,7 @@ SPEC = ProbeSpec(figure="figure8", variant=4, parts=parts, differences=differenc
 def branches(probed: Probed) -> Mapping[str, Sequence[Summary]]:
     """What the figure shows, of each network."""
     temporal, spatial = parts(probed.networks.depth)
-    return {
-        TEMPORAL: probed.at(temporal),
-        SPATIAL: probed.at(spatial),
-        BETWEEN: probed.between(),
-    }
+    return {TEMPORAL: probed.at(temporal), SPATIAL: probed.at(spatial), BETWEEN: probed.between()}
 
 
 def leads(probed: Probed) -> Mapping[str, Sequence[BoundedNumber]]:

@@ -218,11 +218,7 @@ def _measure_checkpoints(task: Training) -> CellValue:
     return CellValue(
         value=fvd.value,
         interval=fvd.ends,
-        details={
-            "points": points,
-            "fid": [fid.value, *fid.ends],
-            "fingerprint": fvd.fingerprint,
-        },
+        details={"points": points, "fid": [fid.value, *fid.ends], "fingerprint": fvd.fingerprint},
         provenance=software_of(fid),
     )
 

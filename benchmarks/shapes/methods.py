@@ -33,13 +33,7 @@ from benchmarks.shapes.dimensions import (
     share_interval,
 )
 from benchmarks.shapes.dimensions import VERSION as DIMENSIONS_VERSION
-from benchmarks.shapes.generated import (
-    BUNDLED,
-    NO_MODEL,
-    SAMPLING,
-    SampledModel,
-    model_of_shapes,
-)
+from benchmarks.shapes.generated import BUNDLED, NO_MODEL, SAMPLING, SampledModel, model_of_shapes
 from benchmarks.shapes.measuring import FVD, IS, RESAMPLES, ShapesMeasurer, WorkOptions
 from benchmarks.shapes.networks import embedded_networks
 from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, Generator, real_videos
@@ -239,17 +233,9 @@ def measure_method(task: MethodTask, options: ExtractionOptions) -> CellValue:
         value=shown.value,
         interval=shown.interval,
         details={**{metric: _entry(result) for metric, result in own.items()}, **dimensions},
-        provenance={
-            "command": shown.command,
-            **software_of(shown),
-            "commit": source_commit(),
-        },
+        provenance={"command": shown.command, **software_of(shown), "commit": source_commit()},
     )
 
 
 def _entry(result: Result) -> dict[str, Any]:
-    return {
-        "value": result.value,
-        "interval": list(result.ends),
-        "fingerprint": result.fingerprint,
-    }
+    return {"value": result.value, "interval": list(result.ends), "fingerprint": result.fingerprint}

@@ -80,11 +80,7 @@ def methods_table(measured: MeasuredMethods, metrics: Sequence[str], scale: Scal
             cell,
             scale,
         ),
-        remarks=(
-            METRICS_ARE_SMALL,
-            METHODS_ARE_STAND_INS,
-            *standings_in_words(measured, metrics),
-        ),
+        remarks=(METRICS_ARE_SMALL, METHODS_ARE_STAND_INS, *standings_in_words(measured, metrics)),
         provenance=measured.provenance(metrics),
     )
 

@@ -105,11 +105,7 @@ class PublishedTable:
         return tuple(dict.fromkeys(column.metric for column in self.columns))
 
     def with_results(
-        self,
-        lines: Iterable[ResultLine],
-        not_measured: Sequence[str] = (),
-        *,
-        folded: bool = False,
+        self, lines: Iterable[ResultLine], not_measured: Sequence[str] = (), *, folded: bool = False
     ) -> Table:
         """The paper's rows, and the measured results below them.
 

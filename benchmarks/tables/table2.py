@@ -40,10 +40,7 @@ def run(out: Path) -> None:
 def document() -> TableDocument:
     """The table with whether our sizes are the paper's."""
     return TableDocument(
-        name="table2",
-        title=RUNNERS["table2"].title,
-        lead=comparison(),
-        tables=(sizes_table(),),
+        name="table2", title=RUNNERS["table2"].title, lead=comparison(), tables=(sizes_table(),)
     )
 
 
@@ -52,10 +49,7 @@ def sizes_table() -> Table:
     frame = published("sizes").set_index("model")
     names = [str(name) for name in frame.index]
     rows = [
-        Row(
-            label=name,
-            cells={x.key: published_cell(str(frame.loc[name, x.key])) for x in COLUMNS},
-        )
+        Row(label=name, cells={x.key: published_cell(str(frame.loc[name, x.key])) for x in COLUMNS})
         for name in names
     ]
     return Table(

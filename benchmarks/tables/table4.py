@@ -12,12 +12,7 @@ from pathlib import Path
 
 from benchmarks.cells.requirements import Requirement, require
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.tables import (
-    TableDocument,
-    bare,
-    leaders,
-    publish,
-)
+from benchmarks.documents.tables import TableDocument, bare, leaders, publish
 from benchmarks.runners import RUNNERS
 from benchmarks.shapes.tables import dimensions_table, standings_by_dimension
 from benchmarks.tables.published import NOT_MEASURED, SECTION, by_method, published_cell

@@ -168,10 +168,7 @@ def _score(where: str, dimension: str, entry: Any) -> Score:
     if not 0 <= percent <= 100:
         raise InputError(f"{where}: {dimension} is {score:g}, not a share of 1: measure again")
     return Score(
-        where=where,
-        percent=percent,
-        interval=_interval(percent, videos),
-        num_videos=len(videos),
+        where=where, percent=percent, interval=_interval(percent, videos), num_videos=len(videos)
     )
 
 

@@ -3,14 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from evaluation.catalogue import (
-    breakdown,
-    frechet,
-    inception_score,
-    kernel,
-    neighbours,
-    similarity,
-)
+from evaluation.catalogue import breakdown, frechet, inception_score, kernel, neighbours, similarity
 from evaluation.catalogue.entry import Metric
 from latte.data.errors import InputError, nearest
 

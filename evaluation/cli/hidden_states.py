@@ -113,9 +113,7 @@ def hidden_states(
         f"{result.protocol}"
     )
     output.show(
-        [result],
-        [heading, hidden_states_table(result.details)],
-        lambda: model_figures(similarity),
+        [result], [heading, hidden_states_table(result.details)], lambda: model_figures(similarity)
     )
 
 

@@ -7,13 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evaluation.cli.options import (
-    AsJson,
-    Device,
-    Weights,
-    device_or_default,
-    weights_by_network,
-)
+from evaluation.cli.options import AsJson, Device, Weights, device_or_default, weights_by_network
 from latte.data.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -71,8 +71,7 @@ Store = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
 SkipBroken = Annotated[
-    bool,
-    typer.Option("--skip-broken", help="Leave out broken or too short videos, and list them."),
+    bool, typer.Option("--skip-broken", help="Leave out broken or too short videos, and list them.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
@@ -153,8 +152,7 @@ class ProtocolOptions:
         typer.Option(min=1, metavar="N", help="Frames of each clip. [default: the protocol's]"),
     ] = None
     seed: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="N", help="Random seed. [default: the protocol's]"),
+        int | None, typer.Option(min=0, metavar="N", help="Random seed. [default: the protocol's]")
     ] = None
 
     def choice(self, sets: SetOptions) -> "ProtocolChoice":

@@ -69,13 +69,11 @@ def stats_export(
 
 def stats_import(
     source: Annotated[
-        Path,
-        typer.Argument(help="What pytorch-fid (mu, sigma) or clean-fid (also feats) wrote."),
+        Path, typer.Argument(help="What pytorch-fid (mu, sigma) or clean-fid (also feats) wrote.")
     ],
     out: StatisticsOut,
     protocol: Annotated[
-        str,
-        typer.Option(metavar="NAME|FILE", help="Preset or .toml file by which it was made."),
+        str, typer.Option(metavar="NAME|FILE", help="Preset or .toml file by which it was made.")
     ],
     count: Annotated[
         int | None,
@@ -85,12 +83,10 @@ def stats_import(
     settings: Settings = None,
     dataset: Dataset = None,
     side: Annotated[
-        Literal["real", "fake"],
-        typer.Option(help="Whose choice of clips the protocol describes."),
+        Literal["real", "fake"], typer.Option(help="Whose choice of clips the protocol describes.")
     ] = "real",
     covariance: Annotated[
-        Literal["n", "n-1"],
-        typer.Option(help="The divisor of their sigma; both packages use n-1."),
+        Literal["n", "n-1"], typer.Option(help="The divisor of their sigma; both packages use n-1.")
     ] = "n-1",
     as_json: AsJson = False,
 ) -> None:
@@ -112,13 +108,7 @@ def stats_import(
     if network is not None and chosen.weights == load_protocol(protocol).weights:
         chosen = replace(chosen, weights=find_network(chosen.network).default_weights)
     file = import_statistics(
-        source,
-        out,
-        chosen,
-        side=side,
-        count=count,
-        covariance=covariance,
-        dataset=dataset,
+        source, out, chosen, side=side, count=count, covariance=covariance, dataset=dataset
     )
     _print_written(file, as_json)
 

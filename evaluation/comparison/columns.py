@@ -109,8 +109,7 @@ def _ranked(cells: Mapping[str, ComparedCell], reference: Result) -> dict[str, C
     if reference.higher_is_better is None:
         return dict(cells)
     places = ranks(
-        {model: cell.as_cell() for model, cell in cells.items()},
-        higher=reference.higher_is_better,
+        {model: cell.as_cell() for model, cell in cells.items()}, higher=reference.higher_is_better
     )
     return {model: replace(cell, rank=places.get(model)) for model, cell in cells.items()}
 

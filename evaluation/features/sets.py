@@ -58,11 +58,7 @@ class MeasuredSet:
 
 
 def plan_set(
-    videos: VideoSet,
-    protocol: Protocol,
-    side: Side,
-    options: ExtractionOptions,
-    at_least: int = 1,
+    videos: VideoSet, protocol: Protocol, side: Side, options: ExtractionOptions, at_least: int = 1
 ) -> PlannedSet:
     """Choose a set's clips; fewer than `at_least` are an error that says where the others went."""
     planned = PlannedSet(

@@ -11,12 +11,7 @@ import numpy as np
 from evaluation.catalogue.registry import metric
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.arrays import Layout, ValueRange, memory_video_set
-from evaluation.measuring.choice import (
-    ProtocolChoice,
-    dataset_videos,
-    default_network,
-    videos_at,
-)
+from evaluation.measuring.choice import ProtocolChoice, dataset_videos, default_network, videos_at
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.fields import Protocol
@@ -155,11 +150,7 @@ def _options(options: ExtractionOptions | None, device: str | None) -> Extractio
 
 
 def _open(
-    videos: "Videos",
-    name: str,
-    protocol: Protocol,
-    layout: Layout,
-    value_range: ValueRange | None,
+    videos: "Videos", name: str, protocol: Protocol, layout: Layout, value_range: ValueRange | None
 ) -> VideoSet | Path:
     """What a set stands for; the path of a statistics file stays one."""
     if isinstance(videos, VideoSet):

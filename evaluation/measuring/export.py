@@ -6,12 +6,7 @@ from evaluation.features.sets import check_lengths, effective_protocol, measure_
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.fields import Protocol, Side
 from evaluation.results.provenance import provenance
-from evaluation.statistics.file import (
-    Origin,
-    StatisticsFile,
-    check_target,
-    write_statistics_file,
-)
+from evaluation.statistics.file import Origin, StatisticsFile, check_target, write_statistics_file
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 

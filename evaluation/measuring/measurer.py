@@ -13,13 +13,7 @@ from evaluation.catalogue.inputs import features_of
 from evaluation.catalogue.registry import METRICS, metric
 from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import StoredNetwork
-from evaluation.features.sets import (
-    MeasuredSet,
-    PlannedSet,
-    measure_set,
-    plan_set,
-    statistics_set,
-)
+from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set, statistics_set
 from evaluation.measuring.networks import Networks
 from evaluation.measuring.results import Context, results_of
 from evaluation.measuring.tasks import (

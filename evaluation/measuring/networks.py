@@ -21,9 +21,7 @@ class Networks:
     """
 
     def __init__(
-        self,
-        options: ExtractionOptions | None = None,
-        weights: Mapping[str, Path] | None = None,
+        self, options: ExtractionOptions | None = None, weights: Mapping[str, Path] | None = None
     ) -> None:
         self.options = options or ExtractionOptions(workers=0, progress=False)
         self.weights = dict(weights or {})

@@ -25,12 +25,7 @@ class GroupDistance:
 
 
 def frechet_by_group(
-    real: ArrayLike,
-    fake: ArrayLike,
-    real_groups: Groups,
-    fake_groups: Groups,
-    *,
-    ddof: int,
+    real: ArrayLike, fake: ArrayLike, real_groups: Groups, fake_groups: Groups, *, ddof: int
 ) -> dict[Group, GroupDistance]:
     """Squared Fréchet distance within each group, such as a class; lower is better.
 

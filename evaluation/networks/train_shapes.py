@@ -92,11 +92,7 @@ VIDEO = TrainingTask(
     targets=video_targets,
 )
 FRAME = TrainingTask(
-    network=ShapesFrameNet,
-    file_name=FRAME_FILE.name,
-    frames=4,
-    steps=1200,
-    targets=frame_targets,
+    network=ShapesFrameNet, file_name=FRAME_FILE.name, frames=4, steps=1200, targets=frame_targets
 )
 
 

@@ -106,8 +106,7 @@ class Protocol:
     ]
     seed: Annotated[NonNegative, _doc("seed of every random choice")]
     recipe: Annotated[
-        Recipe,
-        _doc("how video files become square frames; stored frames stay as they are"),
+        Recipe, _doc("how video files become square frames; stored frames stay as they are")
     ]
     filter: Annotated[Filter, _doc("filter with which the recipe resizes")]
     size: Annotated[Positive, _doc("height and width of the recipe's frames, in pixels")]

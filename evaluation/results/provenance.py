@@ -21,11 +21,7 @@ def provenance(device: str) -> dict[str, Any]:
     packages = ["latte-eval", "torch", "clean-fid", "numpy", "scipy", "pillow"]
     versions = {name: _version(name) for name in packages}
     versions |= {"python": platform.python_version(), "decoder": decoder_version()}
-    host: dict[str, Any] = {
-        **machine(),
-        "torch_threads": torch.get_num_threads(),
-        "device": device,
-    }
+    host: dict[str, Any] = {**machine(), "torch_threads": torch.get_num_threads(), "device": device}
     if device.startswith("cuda"):
         host["device_name"] = torch.cuda.get_device_name(device)
     program = Path(sys.argv[0])

@@ -85,8 +85,7 @@ class RunningStatistics:
             )
         pending = other._block[: other._pending].copy()
         self._merged, self._mean, self._scatter = _combine(
-            (self._merged, self._mean, self._scatter),
-            (other._merged, other._mean, other._scatter),
+            (self._merged, self._mean, self._scatter), (other._merged, other._mean, other._scatter)
         )
         self.add(pending)
 

@@ -32,12 +32,7 @@ class Power:
 
 
 def clips_needed(
-    pair: FeaturePair,
-    *,
-    difference: float,
-    power: float = 0.8,
-    level: float = 0.05,
-    seed: int = 0,
+    pair: FeaturePair, *, difference: float, power: float = 0.8, level: float = 0.05, seed: int = 0
 ) -> Power:
     """Clips per set with which a difference of two models' Fréchet distances is seen.
 

@@ -14,8 +14,7 @@ def convert(
     ],
     target: Target,
     dataset: Annotated[
-        str | None,
-        typer.Option(help="Training data, by its name in `latte-eval datasets`."),
+        str | None, typer.Option(help="Training data, by its name in `latte-eval datasets`.")
     ] = None,
     num_heads: NumHeads = None,
     dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",

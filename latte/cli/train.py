@@ -17,8 +17,7 @@ def train(
         ),
     ] = "",
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of the run. [default: runs/CONFIG]"),
+        Path | None, typer.Option(metavar="DIR", help="Folder of the run. [default: runs/CONFIG]")
     ] = None,
     settings: Annotated[
         list[str] | None,

@@ -141,10 +141,7 @@ def _open_safetensors(path: Path) -> tuple[Any, str, tuple[int, ...]]:
 
 
 def _npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
-    read = {
-        (1, 0): npy_format.read_array_header_1_0,
-        (2, 0): npy_format.read_array_header_2_0,
-    }
+    read = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
     version = npy_format.read_magic(file)
     if version not in read:
         raise ValueError(f"npy format {version[0]}.{version[1]}")

@@ -105,10 +105,7 @@ def ucf_list(root: Path, split: str, number: int) -> set[str]:
     places = [
         near / folder
         for near in (root, root.parent)
-        for folder in (
-            "ucfTrainTestlist",
-            "UCF101TrainTestSplits-RecognitionTask/ucfTrainTestlist",
-        )
+        for folder in ("ucfTrainTestlist", "UCF101TrainTestSplits-RecognitionTask/ucfTrainTestlist")
     ]
     for place in places:
         file = place / f"{split}list{number:02d}.txt"

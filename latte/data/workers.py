@@ -116,11 +116,7 @@ class _Crew:
     """Workers, their tasks, and the results not yet yielded."""
 
     def __init__(
-        self,
-        function: Callable[[Any], Any],
-        size: int,
-        timeout: float,
-        label: Callable[[Any], str],
+        self, function: Callable[[Any], Any], size: int, timeout: float, label: Callable[[Any], str]
     ) -> None:
         self.function = function
         self.size = size

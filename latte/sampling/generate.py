@@ -120,11 +120,7 @@ class Sampler:
             )
 
     def clips(
-        self,
-        indices: Sequence[int],
-        labels: Sequence[int] | None = None,
-        *,
-        progress: bool = False,
+        self, indices: Sequence[int], labels: Sequence[int] | None = None, *, progress: bool = False
     ) -> Iterator[np.ndarray]:
         """Samples, uint8 (F, H, W, 3), one for each index, in order.
 

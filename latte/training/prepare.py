@@ -67,9 +67,7 @@ def prepare(config: TrainConfig, options: RunOptions, group: Group) -> tuple[Run
     diffusion = config.diffusion.open()
     latte_config = _latte_config(config, training_set, autoencoder)
     inputs = RunInputs(
-        processes=group.world_size,
-        videos=training_set.digest,
-        autoencoder=autoencoder.digest,
+        processes=group.world_size, videos=training_set.digest, autoencoder=autoencoder.digest
     )
     state, notes = _state(config, latte_config, options, group, inputs)
     if group.is_first:

@@ -65,12 +65,7 @@ def make_batch(
 
 
 def batch_losses(
-    model: nn.Module,
-    batch: Batch,
-    diffusion: GaussianDiffusion,
-    num_images: int,
-    *,
-    precision: str,
+    model: nn.Module, batch: Batch, diffusion: GaussianDiffusion, num_images: int, *, precision: str
 ) -> dict[str, Tensor]:
     """Mean loss, mse and vb over the batch, each a scalar; "loss" is to be minimised."""
     device = batch.latents.device.type

@@ -135,8 +135,7 @@ def line_chart(
             grid[0, 0].set_title("")
         if legend == "one":
             legend_below(
-                figure,
-                [Line2D([], [], **_marked(styles[x]), label=plain_text(x)) for x in labels],
+                figure, [Line2D([], [], **_marked(styles[x]), label=plain_text(x)) for x in labels]
             )
     return figure
 

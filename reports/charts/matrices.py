@@ -67,13 +67,7 @@ def matrix_figure(
             edges = np.arange(len(matrices[place].values) + 1) - 0.5
             # Not `imshow`, whose pixels a vector file would hold as a picture.
             mesh = panel.pcolormesh(
-                edges,
-                edges,
-                matrices[place].values,
-                cmap=COLOURS,
-                vmin=low,
-                vmax=high,
-                **SEAMLESS,
+                edges, edges, matrices[place].values, cmap=COLOURS, vmin=low, vmax=high, **SEAMLESS
             )
             panel.set_aspect("equal")
             panel.invert_yaxis()

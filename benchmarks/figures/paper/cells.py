@@ -243,11 +243,7 @@ def requirements(
         for stride in set(strides.values())
     }
     return {
-        design: [
-            videos[strides[design]],
-            *([dit] if design.starts_from_images else []),
-            *common,
-        ]
+        design: [videos[strides[design]], *([dit] if design.starts_from_images else []), *common]
         for design in designs
     }
 

@@ -10,13 +10,7 @@ from benchmarks.documents.claims import SEVERAL
 from benchmarks.documents.figures import FigureDocument
 from benchmarks.figures.designs import SETUPS, VARIANTS
 from benchmarks.figures.similarity.claims import judge_at_timesteps
-from benchmarks.figures.similarity.drawings import (
-    TITLES,
-    SimilarityFigure,
-    draw,
-    intervals,
-    means,
-)
+from benchmarks.figures.similarity.drawings import TITLES, SimilarityFigure, draw, intervals, means
 from benchmarks.figures.similarity.numbers import ProbedNetworks, mean_number
 from benchmarks.figures.similarity.request import SimilarityRequest
 from evaluation.similarity.summary import Summary

@@ -8,10 +8,7 @@ from latte.data.shapes import ShapesVideo
 from latte.data.sources import Video, VideoSet
 
 SOURCE_SIZE, SOURCE_MARGIN = 60, 10  # 80×60, as UCF101's 320×240
-FLAWS: tuple[tuple[str, float], ...] = (
-    ("blur", 1.5),
-    ("slowed", 1.25),
-)  # of the stand-in
+FLAWS: tuple[tuple[str, float], ...] = (("blur", 1.5), ("slowed", 1.25))  # of the stand-in
 
 
 def shapes_pair(count: int) -> tuple[VideoSet, VideoSet]:

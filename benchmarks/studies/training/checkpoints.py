@@ -64,11 +64,7 @@ def fvd_of_checkpoints(
     if not run.checkpoints:
         raise InputError(f"{run.folder}: has no checkpoint yet that could be measured")
     protocol = replace(
-        SHAPES,
-        num_real=count,
-        num_fake=count,
-        num_frames=data.num_frames,
-        real_stride=data.stride,
+        SHAPES, num_real=count, num_fake=count, num_frames=data.num_frames, real_stride=data.stride
     )
     measurer = Measurer(
         protocol,

@@ -87,11 +87,7 @@ def draw(run: TrainingRun, measured: CheckpointFvd | None) -> Drawing:
     return Drawing(
         name="training",
         figure=line_chart(
-            curves,
-            title=f"Training of {run.name}",
-            columns=2,
-            legend="none",
-            styles=line_styles(),
+            curves, title=f"Training of {run.name}", columns=2, legend="none", styles=line_styles()
         ),
         data=line_data(curves).rename(columns={"panel": "track", "x": "step", "y": "value"}),
         description="Losses and other numbers of the run over its steps.",

@@ -76,11 +76,7 @@ def latte_site(config: LatteSizes, path: str) -> Site:
         # The timestep and the class stand before the patches, inside the blocks alone.
         extra = 1 if config.num_classes is None else 2
     return Site(
-        path=path,
-        layout="nsfd" if over_time else "nfsd",
-        kind=kind,
-        depth=depth,
-        skip_tokens=extra,
+        path=path, layout="nsfd" if over_time else "nfsd", kind=kind, depth=depth, skip_tokens=extra
     )
 
 

@@ -93,11 +93,7 @@ class RunningSimilarity:
     """
 
     def __init__(
-        self,
-        sites: tuple[Site, ...],
-        pairs: tuple[SitePair, ...],
-        probe: Probe,
-        num_frames: int,
+        self, sites: tuple[Site, ...], pairs: tuple[SitePair, ...], probe: Probe, num_frames: int
     ) -> None:
         self.sites, self.pairs, self.num_frames = sites, pairs, num_frames
         self.timesteps = tuple(probe.timesteps)

@@ -108,8 +108,7 @@ def _planned(request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
     """The real clips, of the length and size that the model takes."""
     protocol, size = request.protocol, request.protocol.size
     videos = replace(
-        request.videos,
-        videos=tuple(_redrawn(video, protocol) for video in request.videos.videos),
+        request.videos, videos=tuple(_redrawn(video, protocol) for video in request.videos.videos)
     )
     planned = _chosen(videos, request, options)
     height, width = frame_size(planned.plan.clips[0], planned.preparation)

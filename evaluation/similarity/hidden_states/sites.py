@@ -80,12 +80,7 @@ def _outline(model: nn.Module, names: Sequence[str] | None) -> str:
 
 @contextmanager
 def watching(
-    model: nn.Module,
-    sites: Sequence[Site],
-    receive: Receive,
-    *,
-    num_clips: int,
-    num_frames: int,
+    model: nn.Module, sites: Sequence[Site], receive: Receive, *, num_clips: int, num_frames: int
 ) -> Iterator[None]:
     """Within the context, `receive(site, states)` gets the states (N, F, S, D) of every run.
 
