@@ -53,12 +53,16 @@ def refusal(**changes):
 @pytest.mark.parametrize("value", [0, -1, 2.0, "2", None, True])
 @pytest.mark.parametrize("name", COUNTS)
 def test_counts_are_integers_of_at_least_one(name, value):
-    assert refusal(**{name: value}).startswith(name)
+    message = refusal(**{name: value})
+    assert message.startswith(f"{name} must be ")
+    assert message.endswith(f", got {value!r}")
 
 
 @pytest.mark.parametrize("value", [0, -3, 5.0, "5", True])
 def test_there_is_at_least_one_class_or_none_at_all(value):
-    assert refusal(num_classes=value).startswith("num_classes")
+    message = refusal(num_classes=value)
+    assert message.startswith("num_classes must be ")
+    assert message.endswith(f", got {value!r}")
 
 
 @pytest.mark.parametrize("value", [0, 5, -1, "1", 1.0, True, None, [1]])
@@ -89,7 +93,9 @@ def test_an_mlp_has_a_width(value):
 @pytest.mark.parametrize("name", ["learn_sigma", "temporal_attention"])
 @pytest.mark.parametrize("value", [1, "false", None])
 def test_switches_are_true_or_false(name, value):
-    assert refusal(**{name: value}).startswith(name)
+    message = refusal(**{name: value})
+    assert message.startswith(f"{name} must be ")
+    assert message.endswith(f", got {value!r}")
 
 
 @pytest.mark.parametrize("change", [{}, {"num_frames": 1, "variant": 3}])

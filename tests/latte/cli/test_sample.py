@@ -66,7 +66,7 @@ def test_every_option_reaches_the_samples(run, checkpoint, tmp_path):
         (["{}", "--labels", "bea"], "--labels: no class 'bea': did you mean bee?"),
         (["{}", "--labels", "2"], "--labels: no class 2, as there are 0 … 1"),
         (["{}", "--method", "dpm"], "method = 'dpm': did you mean ddpm"),
-        (["{}", "--steps", "0"], "steps must be an integer of at least 1"),
+        (["{}", "--steps", "0"], "steps must be an integer of at least 1, got 0"),
         (["{}", "--steps", "1001"], "steps = 1001: the diffusion has 1000, so give no more"),
         (["{}", "--device", "tpu"], "--device tpu: give auto, cpu, cuda or cuda:N"),
         (["{}", "--num-samples", "0"], "--num-samples"),

@@ -392,7 +392,7 @@ def test_a_state_dict_is_all_there_is(config, assign):
         (None, (2, 4, 4, 8, 8), {"t": torch.tensor([1])}, r"t has shape \(1,\), expected \(2,\)"),
         (None, (2, 4, 4, 8, 8), {"t": torch.tensor(1)}, "t has shape"),
         (None, (2, 4, 4, 8, 8), {"y": torch.tensor([0, 1])}, "unconditional model"),
-        (3, (2, 4, 4, 8, 8), {}, r"needs classes y \(2,\).* 3 stands for no class"),
+        (3, (2, 4, 4, 8, 8), {}, r"needs classes y \(2,\), where 3 stands for no class"),
         (3, (2, 4, 4, 8, 8), {"y": torch.tensor([0])}, r"needs classes y \(2,\)"),
         (
             3,

@@ -244,7 +244,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(
     every = f"output.checkpoint_every={checkpoint_every}"
     with pytest.raises(InputError) as ended:
         run(every, "output.log_every=4", "training.steps=8")
-    assert str(ended.value).startswith("step 4: the loss is no longer finite")
+    assert str(ended.value).startswith("step 4: the loss is no longer finite, so start another run")
     left = [path.name for path in (tmp_path / "run").glob("checkpoints/*")]
     assert left == (["0000002"] if checkpoint_every == 2 else [])
 
