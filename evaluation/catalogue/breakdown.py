@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 from evaluation.catalogue.entry import Metric, Number, Value
 from evaluation.networks.spec import NetworkSpec
-from evaluation.results.caveats import Caveat, ClassesLeftOut
 from evaluation.results.record import Result
-from latte.data.errors import InputError
+from latte.data.errors import InputError, some_of
 
 if TYPE_CHECKING:
     from evaluation.catalogue.inputs import MetricInput
@@ -68,16 +67,17 @@ def _classes(measured: "MeasuredSet") -> list[str]:
     return names
 
 
-def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[Caveat]:
+def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[str]:
     from evaluation.metrics.breakdown import MIN_CLIPS
 
-    counts = {
-        name: (part["num_real"], part["num_fake"])
+    left_out = [
+        f"{name} ({part['num_real']} real and {part['num_fake']} generated clips, at least "
+        f"{MIN_CLIPS} of each are needed)"
         for name, part in result.details["classes"].items()
         if part["value"] is None
-    }
-    if counts:
-        yield ClassesLeftOut(counts=counts, min_clips=MIN_CLIPS)
+    ]
+    if left_out:
+        yield f"the mean leaves out {some_of(left_out)}"
 
 
 def _per_position(given: "MetricInput") -> list[Value]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from evaluation.networks.spec import NetworkSpec
-from evaluation.results.caveats import Caveat
 from evaluation.results.record import Result
 
 if TYPE_CHECKING:
@@ -14,6 +13,13 @@ if TYPE_CHECKING:
     from evaluation.uncertainty.interval import Interval
 
 Looks = Literal["clips", "frames", "classes"]  # features of clips, of frames, or probabilities
+
+NO_INTERVAL: Mapping[str, str] = {  # by the reason that a value's details give under "no_interval"
+    "too_few_clips": "fewer than {min_clips} clips",
+    "unequal_lengths": "clips of different lengths cannot be drawn again as whole ones",
+    "mean_of_classes": "it is a mean over classes, whose spread is in its details",
+    "mean_of_positions": "it is a mean over positions of the same clips",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +65,6 @@ class Value:
     parameters: Mapping[str, Any] = field(default_factory=dict)  # besides those of the metric
 
 
-def no_caveats(result: Result, spec: NetworkSpec) -> Iterator[Caveat]:
-    """Nothing to add."""
-    yield from ()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """A metric: one command, one or two numbers, one function that computes them."""
@@ -77,7 +78,8 @@ class Metric:
     min_value: float = -math.inf  # no sound value of it is smaller
     needs_real: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the reference's defaults
-    caveats: Callable[[Result, NetworkSpec], Iterator[Caveat]] = no_caveats
+    # sentences about a result of it that a careful reader must know before quoting the number
+    caveats: Callable[[Result, NetworkSpec], Iterator[str]] = lambda result, spec: iter(())
 
     @property
     def titles(self) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.catalogue.entry import Metric, Number, Value
 from evaluation.networks.spec import NetworkSpec
-from evaluation.results.caveats import BiasedByCount, Caveat, SingularCovariance
 from evaluation.results.record import Result
+from reports.numbers import format_value
 
 if TYPE_CHECKING:
     from evaluation.catalogue.inputs import MetricInput
@@ -82,26 +82,32 @@ def _limit(given: "MetricInput", pair: "FeaturePair") -> dict[str, Any]:
     }
 
 
-def _caveats(result: Result, spec: NetworkSpec) -> Iterator[Caveat]:
+def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
     """Too few clips for so many features, with what that is about to cost."""
     for side in ("real", "fake"):
         count = result.protocol_fields[f"num_{side}"]
         counts_frames = result.protocol_fields[f"{side}_offset"] == "every"
         rows = count * (result.num_frames if spec.unit == "frame" and not counts_frames else 1)
         if 0 < rows <= spec.num_features:
-            yield SingularCovariance(
-                side="real" if side == "real" else "generated",
-                rows=rows,
-                unit=spec.unit,
-                num_features=spec.num_features,
+            of_side = "real" if side == "real" else "generated"
+            yield (
+                f"{rows} {of_side} {spec.unit}s are few for {spec.num_features} features: the "
+                "covariance is singular and the value far above its limit for many"
             )
     limit = result.details.get("infinite")
-    if limit and result.value > 0 and (not limit["reliable"] or limit["share"] > MIN_SHARE):
-        yield BiasedByCount(
-            metric=result.metric,
-            limit=limit["value"],
-            interval=(limit["interval"][0], limit["interval"][1]),
-            share=limit["share"] if limit["reliable"] else None,
+    if not limit or result.value <= 0:
+        return
+    extrapolated = format_value(limit["value"], tuple(limit["interval"]))
+    if not limit["reliable"]:
+        yield (
+            f"how much of {result.metric} is due to the number of clips cannot be estimated from "
+            f"so few (extrapolated: {extrapolated})"
+        )
+    elif limit["share"] > MIN_SHARE:
+        yield (
+            f"about {limit['share']:.0%} of {result.metric} is due to the number of clips, if they "
+            "are independent draws (less of it if they are balanced by class): extrapolated to "
+            f"infinitely many it is {extrapolated}"
         )
 
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from evaluation.catalogue.entry import Metric, Number, Value
 from evaluation.networks.spec import NetworkSpec
-from evaluation.results.caveats import Caveat, SmallSplits
 from evaluation.results.record import Result
 
 if TYPE_CHECKING:
@@ -40,11 +39,14 @@ def _inception_score(given: "MetricInput") -> list[Value]:
     return [Value(number=_IS, value=value, interval=interval, details=details)]
 
 
-def _caveats(result: Result, spec: NetworkSpec) -> Iterator[Caveat]:
+def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
     clips = (result.num_fake or 0) / result.details["splits"]
     classes = result.details["num_classes"]
     if clips < 2 * classes:
-        yield SmallSplits(clips=clips, num_classes=classes)
+        yield (
+            f"{clips:g} clips in each split are few for {classes} classes: the score is below its "
+            "limit for many"
+        )
 
 
 METRICS = (

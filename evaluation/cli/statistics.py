@@ -19,7 +19,7 @@ from evaluation.cli.options import (
     weights_by_network,
     with_bundles,
 )
-from latte.data.errors import InputError
+from latte.data.errors import InputError, some_of
 
 if TYPE_CHECKING:
     from evaluation.statistics.file import StatisticsFile
@@ -120,7 +120,6 @@ def stats_show(
     """Print what a statistics file holds and how it was made."""
     from tabulate import tabulate
 
-    from evaluation.results.caveats import some_of
     from evaluation.statistics.file import is_statistics_file, read_statistics_file
 
     if not path.exists():

@@ -18,7 +18,7 @@ from evaluation.cli.options import (
     with_bundles,
     workers_or_default,
 )
-from latte.data.errors import InputError
+from latte.data.errors import InputError, some_of
 
 if TYPE_CHECKING:
     from evaluation.protocol.fields import Side
@@ -41,7 +41,6 @@ def clips(
     """
     from evaluation.features.extraction import ExtractionOptions
     from evaluation.features.sets import plan_set
-    from evaluation.results.caveats import some_of
 
     asked = protocol.protocol_for(sets)
     options = ExtractionOptions(workers=workers_or_default(workers), skip_broken=skip_broken)

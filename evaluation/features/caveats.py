@@ -3,22 +3,28 @@
 from collections.abc import Iterator, Sequence
 
 from evaluation.features.sets import MeasuredSet
-from evaluation.results.caveats import Caveat, DependentClips, NoClips, SameClips, VideosLeftOut
+from latte.data.errors import some_of
 
 
-def caveats_of_sets(sets: Sequence[MeasuredSet]) -> Iterator[Caveat]:
+def caveats_of_sets(sets: Sequence[MeasuredSet]) -> Iterator[str]:
     """What was left out of the sets, and why their clips may not be independent."""
     for measured in sets:
-        record = measured.record
+        record, num_clips = measured.record, len(measured.clips)
         if measured.given is not None:
-            yield NoClips(path=record.path)
+            yield (
+                f"{record.path} is a statistics file, without clips to resample: no confidence "
+                "interval"
+            )
             continue
-        if record.too_short:
-            yield VideosLeftOut(names=record.too_short, reason="too short")
-        if record.broken:
-            yield VideosLeftOut(names=record.broken, reason="broken")
-        clips, videos = len(measured.clips), len({clip.video.name for clip in measured.clips})
-        if videos < clips:
-            yield DependentClips(path=record.path, num_clips=clips, num_videos=videos)
+        for names, reason in ((record.too_short, "too short"), (record.broken, "broken")):
+            if names:
+                videos = "1 video is" if len(names) == 1 else f"{len(names)} videos are"
+                yield f"{videos} {reason} and left out: {some_of(names)}"
+        num_videos = len({clip.video.name for clip in measured.clips})
+        if num_videos < num_clips:
+            yield (
+                f"{num_clips} clips of {num_videos} videos of {record.path} count as independent: "
+                "intervals are too narrow"
+            )
     if len(sets) == 2 and sets[0].record.digest == sets[1].record.digest:
-        yield SameClips()
+        yield "the two sets are the same clips"

@@ -10,13 +10,12 @@ from evaluation.networks.extractor import Extractor
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.content import content_key
 from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
-from evaluation.results.caveats import some_of
 from evaluation.results.record import SetRecord
 from evaluation.statistics.file import StatisticsFile, read_statistics_file
 from evaluation.statistics.origin import record_of_statistics, statistics_over
 from evaluation.statistics.running import Statistics
 from latte.data.clips import Clip, ClipPlan, Probed, Selection, plan_clips
-from latte.data.errors import InputError
+from latte.data.errors import InputError, some_of
 from latte.data.frames import FrameFolder
 from latte.data.loading import Preparation, frame_size, probe_in_workers
 from latte.data.sources import Video, VideoSet

@@ -24,7 +24,6 @@ from evaluation.measuring.tasks import (
     open_task,
 )
 from evaluation.protocol.fields import Protocol, Side
-from evaluation.results.caveats import Caveat
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
@@ -241,8 +240,8 @@ class Measurer:
         logger.warning("skipping %s: %s", name, error)
         failures.append(MetricFailure(metric=name, error=error))
 
-    def _log(self, caveats: Iterator[Caveat]) -> None:
-        for sentence in map(str, caveats) if self._notes else ():
+    def _log(self, caveats: Iterator[str]) -> None:
+        for sentence in caveats if self._notes else ():
             if sentence not in self._logged:
                 logger.warning("%s", sentence)
             self._logged.add(sentence)

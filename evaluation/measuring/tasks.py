@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from evaluation.catalogue.entry import Metric
+from evaluation.catalogue.entry import NO_INTERVAL, Metric
 from evaluation.catalogue.networks import for_metric
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet, PlannedSet, check_lengths
@@ -11,7 +11,6 @@ from evaluation.measuring.networks import Networks
 from evaluation.networks.registry import network
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.fields import Protocol
-from evaluation.results.caveats import Caveat, Deviating, NoInterval
 from evaluation.results.record import Result
 from evaluation.statistics.origin import check_network
 from latte.data.errors import InputError
@@ -49,12 +48,13 @@ class MetricTask:
             )
         check_lengths(clips, self.spec)
 
-    def caveats(self, result: Result) -> Iterator[Caveat]:
+    def caveats(self, result: Result) -> Iterator[str]:
         """What a careful reader must know before quoting the number."""
         if result.deviations:
-            yield Deviating(protocol=result.protocol, deviations=result.deviations)
+            yield f"not as {result.protocol} asks: {'; '.join(map(str, result.deviations))}"
         if "no_interval" in result.details:
-            yield NoInterval(metric=result.metric, **result.details["no_interval"])
+            why = result.details["no_interval"]
+            yield f"{result.metric} has no interval: {NO_INTERVAL[why['reason']].format(**why)}"
         yield from self.metric.caveats(result, self.spec)
 
 

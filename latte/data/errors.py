@@ -82,6 +82,12 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"known: {', '.join(known)}"
 
 
+def some_of(items: Sequence[str], shown: int = 5) -> str:
+    """ "a; b; c (and 5 more)" """
+    more = f" (and {len(items) - shown} more)" if len(items) > shown else ""
+    return "; ".join(items[:shown]) + more
+
+
 def first_line(error: Exception) -> str:
     """The first line of a message that may be long."""
     lines = str(error).strip().splitlines()

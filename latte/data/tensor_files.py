@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from latte.data.errors import InputError, first_line
+from latte.data.errors import InputError, first_line, some_of
 from latte.data.files import atomic_path
 
 # Types that can be written, as safetensors' header calls them.
@@ -178,13 +178,7 @@ def check_same(
         if name in tensors and tensors[name].shape != wanted[name].shape
     ]
     if differences:
-        raise InputError(f"{where}: is not {what}: {enumerate_some(differences)}")
-
-
-def enumerate_some(items: Sequence[str], shown: int = 3) -> str:
-    """ "a; b; c (and 5 more)" """
-    more = f" (and {len(items) - shown} more)" if len(items) > shown else ""
-    return "; ".join(items[:shown]) + more
+        raise InputError(f"{where}: is not {what}: {some_of(differences)}")
 
 
 def _what_else(head: bytes) -> str:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from latte.config import PRESETS, LatteConfig
-from latte.data.errors import InputError
-from latte.data.tensor_files import check_same, enumerate_some
+from latte.data.errors import InputError, some_of
+from latte.data.tensor_files import check_same
 from latte.model.tensor_files import read_any, state_dict_in, text_to_video
 from latte.model.transformer import Latte
 
@@ -83,9 +83,7 @@ def _refuse_others(state: Mapping[str, Tensor], where: str) -> None:
     missing = [f"{name} is missing" for name in _DECISIVE if name not in state]
     if missing:
         others = [f"it has {name}" for name in state if name not in _DECISIVE][:2]
-        raise InputError(
-            f"{where}: is not an official file of Latte: {enumerate_some(missing + others, 4)}"
-        )
+        raise InputError(f"{where}: is not an official file of Latte: {some_of(missing + others)}")
 
 
 def _read_config(state: Mapping[str, Tensor], num_heads: int | None) -> LatteConfig:

@@ -13,7 +13,6 @@ from evaluation.features.extraction import ExtractionOptions
 from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set
 from evaluation.protocol.content import fingerprint_of_states
 from evaluation.protocol.fields import REAL_FIELDS, Protocol
-from evaluation.results.caveats import Caveat, FewerClips, NoInterval
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
 from evaluation.similarity.hidden_states.checkpoint import OpenedModel
@@ -147,13 +146,15 @@ def _chosen(videos: VideoSet, request: ModelRequest, options: ExtractionOptions)
         raise
 
 
-def _caveats_of_count(request: ModelRequest, measured: MeasuredSet) -> Iterator[Caveat]:
+def _caveats_of_count(request: ModelRequest, measured: MeasuredSet) -> Iterator[str]:
     """Whether there are fewer clips than requested, or than an interval needs."""
     available, wanted = len(measured.clips), request.protocol.num_real
     if available < wanted:
-        yield FewerClips(path=measured.record.path, available=available, wanted=wanted)
+        yield (
+            f"only {available} of {wanted} clips: {measured.record.path} has no more usable ones"
+        )
     if request.intervals and available < MIN_CLIPS:
-        yield NoInterval(reason="too_few_clips", min_clips=MIN_CLIPS)
+        yield f"no number has an interval: fewer than {MIN_CLIPS} clips"
 
 
 def _redrawn(video: Video, protocol: Protocol) -> Video:

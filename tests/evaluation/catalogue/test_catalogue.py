@@ -3,15 +3,19 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import METRICS, metric
+from evaluation.features.caveats import caveats_of_sets
+from evaluation.features.sets import MeasuredSet
 from evaluation.metrics import JEDI, KID, KVD
 from evaluation.networks.registry import network
 from evaluation.protocol.fields import override
 from evaluation.protocol.presets import PRESETS
+from evaluation.results.record import SetRecord
 from latte.data.errors import InputError
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -78,3 +82,48 @@ def test_another_network_makes_another_metric():
     assert position.called(network("shapes-frame")) == "FID-shapes per position"
     with pytest.raises(InputError, match="did you mean"):
         metric("fdv")
+
+
+def caveats(name, network_name, counts=(2048, 2048), value=8.0, **details):
+    fields = {"num_real": counts[0], "num_fake": counts[1], "real_offset": "", "fake_offset": ""}
+    result = SimpleNamespace(
+        metric="FVD",
+        value=value,
+        protocol_fields=fields,
+        num_fake=counts[1],
+        num_frames=16,
+        details=details,
+    )
+    return list(metric(name).caveats(result, network(network_name)))
+
+
+def test_a_careful_reader_is_told_what_a_value_is_worth():
+    assert caveats("fvd", "i3d") == caveats("kvd", "i3d") == []
+    assert caveats("fvd", "i3d", counts=(2048, 24)) == [
+        "24 generated clips are few for 400 features: the covariance is singular and the value far "
+        "above its limit for many"
+    ]
+    limit = {"value": 2.0, "interval": [1.0, 3.0], "reliable": True, "share": 0.254}
+    assert caveats("fvd", "i3d", infinite=limit) == [
+        "about 25% of FVD is due to the number of clips, if they are independent draws (less of it "
+        "if they are balanced by class): extrapolated to infinitely many it is 2.00 ± 1.00"
+    ]
+    assert caveats("fvd", "i3d", infinite=limit | {"share": 0.01}) == []
+    assert caveats("fvd", "i3d", infinite=limit, value=0.0) == []
+    (unreliable,) = caveats("fvd", "i3d", infinite=limit | {"reliable": False})
+    assert "cannot be estimated" in unreliable
+    (few,) = caveats("is", "c3d", counts=(0, 60), splits=10, num_classes=101)
+    assert few.startswith("6 clips in each split are few for 101 classes")
+    left_out = {"value": None, "num_real": 1, "num_fake": 3}
+    (sentence,) = caveats("per-class", "i3d", classes={"c": left_out, "d": {"value": 3.0}})
+    assert sentence.startswith("the mean leaves out c (1 real and 3 generated clips, at least 2")
+
+
+def test_videos_that_are_left_out_are_listed():
+    record = SetRecord(
+        **{"path": "real", "digest": "ab", "num_listed": 9, "num_clips": 2},
+        **{"height": 9, "width": 9, "storage": "jpg", "broken": tuple("abcdefg")},
+    )
+    assert list(caveats_of_sets([MeasuredSet(record=record)])) == [
+        "7 videos are broken and left out: a; b; c; d; e (and 2 more)"
+    ]
