@@ -130,7 +130,7 @@ def _refused_weights(spec: "NetworkSpec", folder: Path) -> str | None:
     from evaluation.networks.weights import locate_weights
 
     there = [file for file in spec.weight_files if (folder / file.file_name).is_file()]
-    if spec.bundled is not None or not there or not there[0].has_hash:
+    if spec.bundled is not None or not there or not there[0].hash:
         return None
     try:
         locate_weights(spec)

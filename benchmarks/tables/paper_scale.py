@@ -32,7 +32,6 @@ from evaluation.catalogue.registry import metric
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
-from evaluation.networks.downloads import digest
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, for_dataset
 from evaluation.results.reading import ResultLine
@@ -40,6 +39,7 @@ from evaluation.results.record import Result
 from evaluation.results.writing import append_result
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.datasets import open_dataset
+from latte.data.hashing import file_sha256
 from latte.data.schema import convert
 from latte.data.sources import VideoSet, open_video_set
 from latte.sampling.official import official_options
@@ -279,7 +279,7 @@ def paper_task(column: PublishedColumn, request: TableRequest) -> PaperTask:
         checkpoint=path,
         vae=vae,
         vae_content=None if vae is None else vae_identity(vae),
-        sha256=digest(path).sha256,
+        sha256=file_sha256(path),
         device=_device(request),
     )
 

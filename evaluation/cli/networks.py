@@ -62,8 +62,8 @@ def networks_verify(
     """
     from dataclasses import asdict
 
-    from evaluation.networks.known_answers import all_passed, table, verify
     from evaluation.networks.registry import NETWORKS
+    from evaluation.networks.verification import all_passed, table, verify
     from evaluation.networks.weights import is_here
 
     # Files of gigabytes are fetched for those who name the network, not for whoever asks for all.

@@ -27,7 +27,7 @@ from evaluation.networks.probes import (
     noise_clips,
 )
 from evaluation.networks.resizing import bilinear
-from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, PublishedFile
+from evaluation.networks.spec import GIT_BLOB, Forward, NetworkSpec, OpenedNetwork, PublishedFile
 from latte.data.errors import InputError
 
 FRAME_SIZE = 224
@@ -39,7 +39,7 @@ PROBES = ((1, 16, 64, 80, 3), (1, 11, 256, 240, 3))
 TORCHSCRIPT = PublishedFile(
     file_name="i3d_torchscript.pt",
     url="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
-    git_blob_sha1="93daef59c7ae0e9e8f76225521407e60cbafa6aa",
+    hash=(GIT_BLOB, "93daef59c7ae0e9e8f76225521407e60cbafa6aa"),
     note="StyleGAN-V's port of TF-Hub i3d-kinetics-400/1, with its own code",
 )
 PRETRAINED = PublishedFile(
@@ -48,7 +48,7 @@ PRETRAINED = PublishedFile(
         "https://github.com/JunyaoHu/common_metrics_on_video_quality"
         "/raw/main/fvd/videogpt/i3d_pretrained_400.pt"
     ),
-    git_blob_sha1="a867b87ac3a9097d200598b1d48a1b890d8ec744",
+    hash=(GIT_BLOB, "a867b87ac3a9097d200598b1d48a1b890d8ec744"),
     note="state dict of the PyTorch port that VideoGPT, TATS and cd-fvd use",
 )
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from evaluation.networks import files
 from evaluation.networks.probes import OWN, PUBLISHED, checked_call, faster_if_same, noise_clips
 from evaluation.networks.resizing import clean_fid_resizer, tf1_bilinear
-from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, PublishedFile
+from evaluation.networks.spec import SHA256, Forward, NetworkSpec, OpenedNetwork, PublishedFile
 from latte.data.errors import InputError
 
 NUM_FEATURES = 2048
@@ -330,7 +330,7 @@ SPECS = (
                     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
                     "/pt_inception-2015-12-05-6726825d.pth"
                 ),
-                sha256="6726825d",
+                hash=(SHA256, "6726825d"),
                 note="state dict of the same weights, from pytorch-fid",
             ),
             PublishedFile(
@@ -339,7 +339,7 @@ SPECS = (
                     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0"
                     "/weights-inception-2015-12-05-6726825d.pth"
                 ),
-                sha256="6726825d",
+                hash=(SHA256, "6726825d"),
                 note="the same file, from torch-fidelity",
             ),
         ),

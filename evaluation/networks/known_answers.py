@@ -1,29 +1,123 @@
-"""Published outputs of the public weight files, and whether a file on this machine gives them.
+"""Published outputs of the public weight files: each with its inputs, its source, its tolerance."""
 
-Only such answers show that a file, this package and this machine together reproduce published
-numbers. Each states its inputs, the published value, its source and its tolerance.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
-from tabulate import tabulate
+from numpy.typing import NDArray
 
-from evaluation.networks import files
-from evaluation.networks.downloads import Digest, digest
+from evaluation.metrics import frechet_distance, frechet_distance_from_features, inception_score
 from evaluation.networks.extractor import Extractor
-from evaluation.networks.known_inputs import (
-    BlackAgainstWhite,
-    CdFvdExample,
-    CifarImages,
-    Inputs,
-    NoiseAgainstNoise,
-)
-from evaluation.networks.probes import TOLERANCE
-from evaluation.networks.registry import build
-from evaluation.networks.spec import NetworkSpec, PublishedFile
+from evaluation.networks.i3d import open_published
+from evaluation.networks.probes import run_exactly
+from latte.data.errors import InputError
+
+CLIPS_AT_ONCE = 4
+CIFAR_TRAIN, CIFAR_TEST = "data_batch_1.bin", "test_batch.bin"
+CIFAR_BYTES = (1 + 3 * 32 * 32, 10_000)  # bytes of a label with its image; images in a file
+
+
+def black_against_white(extractor: Extractor, data: Path, *, num_frames: int) -> float:
+    """Fréchet distance of black clips of 64×64 from white ones; both covariances are zero."""
+    # Equal clips have equal features: the first of each stands for all.
+    black, white = (
+        extractor(np.full((1, num_frames, 64, 64, 3), value, np.uint8)).repeat(8, axis=0)
+        for value in (0, 255)
+    )
+    return frechet_distance_from_features(black, white, ddof=1)
+
+
+def noise_against_noise(
+    extractor: Extractor, data: Path, *, num_clips: int = 128, num_frames: int = 16
+) -> float:
+    """Fréchet distance of noise from noise, covariance over N − 1.
+
+    `RandomState(seed).rand(num_clips, num_frames, 224, 224, 3)` of the seeds 1 and 2, float32 in
+    [0, 1), given to the TorchScript file as it is.
+    """
+    logits = open_published(extractor.weights.path, extractor.device)
+    fake, real = (
+        np.concatenate(
+            [
+                run_exactly(logits, x.to(extractor.device)).cpu().numpy()
+                for x in noise(seed, num_clips, num_frames)
+            ]
+        )
+        for seed in (1, 2)
+    )
+    return frechet_distance_from_features(fake, real, ddof=1)
+
+
+def cd_fvd_example(extractor: Extractor, data: Path) -> float:
+    """Fréchet distance of clips from statistics, covariance over N.
+
+    Of `clips.npy`, uint8 (N, T, H, W, 3), and `NETWORK.npz` with `mu` and `sigma`.
+    """
+    clips_file, statistics_file = data / "clips.npy", data / f"{extractor.spec.name}.npz"
+    try:
+        clips = np.load(clips_file, mmap_mode="r", allow_pickle=False)
+        with np.load(statistics_file, allow_pickle=False) as arrays:
+            mu, sigma = arrays["mu"], arrays["sigma"]
+    except (OSError, EOFError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{data}: {clips_file.name} is an array of clips and {statistics_file.name} holds "
+            f"mu and sigma, but they cannot be read so ({error}): see docs/networks.md"
+        ) from None
+    starts = range(0, len(clips), CLIPS_AT_ONCE)
+    parts = [extractor(np.array(clips[i : i + CLIPS_AT_ONCE], order="C")) for i in starts]
+    rows = np.concatenate(parts).astype(np.float64)
+    return frechet_distance(rows.mean(axis=0), np.cov(rows, rowvar=False, ddof=0), mu, sigma)
+
+
+def cifar_inception_score(extractor: Extractor, data: Path, *, num_images: int) -> float:
+    """Inception Score of the first training images, 10 splits shuffled with `RandomState(2020)`."""
+    features = _cifar_features(extractor, data, CIFAR_TRAIN, num_images)
+    probabilities = extractor.probabilities(features)
+    return inception_score(probabilities, splits=10, shuffle_seed=2020)[0]
+
+
+def cifar_fid(extractor: Extractor, data: Path, *, num_images: int) -> float:
+    """FID of the first training images from the first test images, covariance over N − 1."""
+    train, test = (
+        _cifar_features(extractor, data, name, num_images) for name in (CIFAR_TRAIN, CIFAR_TEST)
+    )
+    return frechet_distance_from_features(train, test, ddof=1)
+
+
+def _cifar_features(
+    extractor: Extractor, data: Path, name: str, num_images: int
+) -> NDArray[np.float32]:
+    """Features (num_images, D) of the first images of a file of CIFAR-10's binary version."""
+    file, (size, images) = data / name, CIFAR_BYTES
+    try:
+        content = np.fromfile(file, dtype=np.uint8)
+    except OSError as error:
+        raise InputError(
+            f"{file}: cannot be read ({error.strerror}): see docs/networks.md"
+        ) from None
+    if content.size != size * images:
+        raise InputError(
+            f"{file}: has {content.size} bytes, not {size * images}: give the file of CIFAR-10's "
+            "binary version"
+        )
+    planes = content.reshape(images, size)[:num_images, 1:].reshape(-1, 1, 3, 32, 32)
+    return extractor(np.ascontiguousarray(planes.transpose(0, 1, 3, 4, 2)))[:, 0]
+
+
+def noise(seed: int, num_clips: int, num_frames: int, size: int = 224) -> Iterator[torch.Tensor]:
+    """`RandomState(seed).rand(num_clips, num_frames, size, size, 3)`, a few clips at a time.
+
+    Float32 (n, 3, T, H, W). The generator draws one number after the other, so that the parts are
+    those of the whole, which would take 2.5 GB.
+    """
+    random = np.random.RandomState(seed)
+    for start in range(0, num_clips, CLIPS_AT_ONCE):
+        count = min(CLIPS_AT_ONCE, num_clips - start)
+        part = random.rand(count, num_frames, size, size, 3).astype(np.float32)
+        yield torch.from_numpy(part).permute(0, 4, 1, 2, 3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,26 +127,14 @@ class KnownAnswer:
     network: str
     resize: str
     what: str
-    inputs: Inputs
+    measure: Callable[[Extractor, Path], float]  # by the network and the folder of `files`
+    files: tuple[str, ...] = ()
     expected: float
     tolerance: float  # relative
     source: str
     slow: bool = False
     torchscript_only: bool = False  # published for the file with its own code
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """The outcome of one check; `passed` is None where it cannot be made, and `note` says why."""
-
-    what: str
-    expected: float | str | None
-    got: float | str | None
-    difference: float | None = None  # relative to the expected number
-    tolerance: float | None = None
-    passed: bool | None
-    source: str
-    note: str = ""
+    needs_classes: bool = False
 
 
 COMMON_METRICS = "JunyaoHu/common_metrics_on_video_quality, README, method styleganv"
@@ -68,7 +150,7 @@ ANSWERS: tuple[KnownAnswer, ...] = (
             network="i3d",
             resize="crop",
             what=f"Fréchet, black clips from white ones, {num_frames} frames",
-            inputs=BlackAgainstWhite(num_frames=num_frames),
+            measure=partial(black_against_white, num_frames=num_frames),
             expected=expected,
             # Its README says that versions of torch move the last one by about 1 of 151. The
             # TensorFlow original gave 151.39244 there.
@@ -82,7 +164,7 @@ ANSWERS: tuple[KnownAnswer, ...] = (
         network="i3d",
         resize="crop",
         what="Fréchet, noise from other noise, 16 frames",
-        inputs=NoiseAgainstNoise(),
+        measure=noise_against_noise,
         expected=10.138084766713924,
         tolerance=1e-3,
         source="universome/fvd-comparison, README; the TensorFlow original gave 10.13808536529541",
@@ -94,7 +176,8 @@ ANSWERS: tuple[KnownAnswer, ...] = (
             network=name,
             resize="squash",
             what="Fréchet, cd-fvd's example from UCF-101",
-            inputs=CdFvdExample(),
+            measure=cd_fvd_example,
+            files=("clips.npy", f"{name}.npz"),
             expected=expected,
             tolerance=1e-3,
             source="songweige/content-debiased-fvd#2",
@@ -105,187 +188,29 @@ ANSWERS: tuple[KnownAnswer, ...] = (
         network="inception",
         resize="legacy-tensorflow",
         what="IS, 100 training images of CIFAR-10",
-        inputs=CifarImages(metric="is", num_images=100),
+        measure=partial(cifar_inception_score, num_images=100),
+        files=(CIFAR_TRAIN,),
         expected=4.51089784587268,
         tolerance=1e-3,
         source=f"{TORCH_FIDELITY}/test_metric_isc_fidelity.py",
+        needs_classes=True,
     ),
     KnownAnswer(
         network="inception",
         resize="legacy-tensorflow",
         what="FID, 5000 training images of CIFAR-10 from 5000 test images",
-        inputs=CifarImages(metric="fid", num_images=5000),
+        measure=partial(cifar_fid, num_images=5000),
+        files=(CIFAR_TRAIN, CIFAR_TEST),
         expected=10.3233274,
         tolerance=1e-4,
         source=f"{TORCH_FIDELITY}/test_metric_fid_fidelity.py",
         slow=True,
     ),
 )
+# Published numbers that cannot be reproduced here.
 REMARKS = {
     "i3d": "its logits were 0.000263 (L2) from TF-Hub's i3d-kinetics-400/1 on noise "
     "(universome/fvd-comparison), which needs TensorFlow to be computed again",
     "inception": "clean-fid's published FIDs need the images of the generators they are of",
     "c3d": "no output is published, only Inception Scores of data sets and generators",
 }
-
-
-def verify(
-    name: str,
-    weights: Path | str | None = None,
-    device: str | torch.device = "cpu",
-    *,
-    quick: bool = False,
-    data: Path | str | None = None,
-    answers: Sequence[KnownAnswer] = ANSWERS,
-) -> list[Check]:
-    """Check whether a network's file of weights reproduces published numbers on this machine.
-
-    Args:
-        name: the network.
-        weights: its file; by default the one that any command would use.
-        device: where it runs.
-        quick: leave out checks that take minutes on a CPU.
-        data: folder of files that some answers need (docs/networks.md).
-        answers: the published answers.
-
-    Raises:
-        InputError: an unknown network, a file that cannot be read, or data that do not fit.
-    """
-    known = [answer for answer in answers if answer.network == name]
-    extractor = build(name, weights, device, resize=known[0].resize if known else None)
-    folder = None if data is None else Path(data).expanduser()
-    checks = [integrity(extractor), *_reproduction(extractor)]
-    checks += [_answered(answer, extractor, quick, folder) for answer in known]
-    return checks + _remarks(extractor.spec, known)
-
-
-def all_passed(checks: Sequence[Check]) -> bool:
-    """No check failed; checks that cannot be made do not count."""
-    return all(check.passed is not False for check in checks)
-
-
-def table(checks: Sequence[Check]) -> str:
-    """The checks as text: what, expected, got, difference, at most, verdict; then the sources."""
-    rows = [
-        (
-            check.what,
-            _shown(check.expected),
-            _shown(check.got),
-            _shown(check.difference, ".1e"),
-            _shown(check.tolerance, ".0e"),
-            {True: "passed", False: "FAILED", None: "not checked"}[check.passed],
-            check.note,
-        )
-        for check in checks
-    ]
-    headers = ["what", "expected", "got", "difference", "at most", "verdict", "note"]
-    widths = [44, None, None, None, None, None, 40]
-    lines = [tabulate(rows, headers, disable_numparse=True, maxcolwidths=widths)]
-    sources = sorted({check.source for check in checks if check.source})
-    if sources:
-        lines += ["", "published by:", *(f"  {source}" for source in sources)]
-    return "\n".join(lines)
-
-
-def _shown(value: float | str | None, style: str = ".7g") -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, str):
-        return value if len(value) <= 26 else f"{value[:25]}…"  # a hash; JSON has all of it
-    return format(value, style)
-
-
-def integrity(extractor: Extractor) -> Check:
-    """Whether the file is a published one, by its content."""
-    spec, path = extractor.spec, extractor.weights.path
-    own = digest(path)
-    hashed = [file for file in spec.weight_files if file.has_hash]
-    candidates = [file for file in hashed if own.is_of(file)]
-    candidates += [file for file in hashed if file.file_name == path.name]
-    what = f"content of {path.name}"
-    if candidates:
-        wanted, got = _hashes(candidates[0], own)
-        return Check(
-            what=what,
-            expected=wanted,
-            got=got,
-            passed=own.is_of(candidates[0]),
-            source=candidates[0].url,
-        )
-    if spec.bundled is not None:
-        note = "bundled with latte-eval"
-    elif hashed:
-        note = f"other than that of {' and '.join(file.file_name for file in hashed)}"
-    else:
-        note = "no hash is published"
-    got = f"SHA-256 {own.sha256}"
-    return Check(what=what, expected=None, got=got, passed=None, source="", note=note)
-
-
-def _hashes(file: PublishedFile, own: Digest) -> tuple[str, str]:
-    """The published hash of a file, and that of this file, of the same kind and length."""
-    if file.sha256:
-        return f"SHA-256 {file.sha256}", f"SHA-256 {own.sha256[: len(file.sha256)]}"
-    return f"git blob {file.git_blob_sha1}", f"git blob {own.git_blob_sha1}"
-
-
-def _reproduction(extractor: Extractor) -> Iterator[Check]:
-    """Whether the faster implementation reproduces the reference one."""
-    difference = extractor.probe_difference
-    if difference is None:
-        return
-    yield Check(
-        what="the faster implementation agrees on probe clips",
-        expected=0.0,
-        got=difference,
-        difference=difference,
-        tolerance=TOLERANCE,
-        # Otherwise the reference one runs, and the number is right all the same.
-        passed=True if difference <= TOLERANCE else None,
-        source="",
-        note=f"runs as {extractor.path_taken}",
-    )
-
-
-def _answered(answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path | None) -> Check:
-    obstacle = _obstacle(answer, extractor, quick, data)
-    # Without a folder of data, only inputs that need no files come so far.
-    got = None if obstacle else answer.inputs.measure(extractor, data or Path())
-    difference = None if got is None else abs(got - answer.expected) / abs(answer.expected)
-    return Check(
-        what=answer.what,
-        expected=answer.expected,
-        got=got,
-        difference=difference,
-        tolerance=answer.tolerance,
-        passed=None if difference is None else difference <= answer.tolerance,  # a NaN is not
-        source=answer.source,
-        note=obstacle or "",
-    )
-
-
-def _obstacle(
-    answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path | None
-) -> str | None:
-    """Why an answer is not checked; None if it is."""
-    if answer.torchscript_only and not files.is_torchscript(extractor.weights.path):
-        return "published for the TorchScript file"
-    scored = isinstance(answer.inputs, CifarImages) and answer.inputs.metric == "is"
-    if scored and not extractor.has_classes:
-        return "this file has no classifier: give torch-fidelity's"
-    needed = answer.inputs.files(answer.network)
-    if needed and data is None:
-        return f"give --data FOLDER with {' and '.join(needed)}"
-    if answer.slow and quick:
-        return "skipped by --quick"
-    return None
-
-
-def _remarks(spec: NetworkSpec, known: Sequence[KnownAnswer]) -> list[Check]:
-    """Published numbers that cannot be reproduced here, or that there are none."""
-    note = REMARKS.get(spec.name)
-    if note is None and known:
-        return []
-    what = "another published comparison" if known else "published outputs"
-    note = note or "nothing is published for this network"
-    return [Check(what=what, expected=None, got=None, passed=None, source="", note=note)]

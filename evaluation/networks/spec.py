@@ -10,6 +10,9 @@ from latte.data.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor, device
 
+HashKind = Literal["SHA-256", "git blob SHA-1"]
+SHA256: HashKind = "SHA-256"
+GIT_BLOB: HashKind = "git blob SHA-1"  # of "blob <size>\\0" + content, as git names a file
 # uint8 (n, T, H, W, 3) → float32 (n, …, D), on the same device
 Forward = Callable[["Tensor"], "Tensor"]
 Opener = Callable[["NetworkSpec", Path, "device"], "OpenedNetwork"]
@@ -21,14 +24,13 @@ class PublishedFile:
 
     file_name: str  # as people have it on disk
     url: str  # answers with the file itself
-    git_blob_sha1: str | None = None  # SHA-1 of "blob <size>\0" + content, as git names a file
-    sha256: str | None = None  # of the content: all 64 digits, or as many first ones as are known
+    # Kind and hexadecimal digits, all of them or as many first ones as are published.
+    hash: tuple[HashKind, str] | None = None
     note: str = ""  # what it holds
 
-    @property
-    def has_hash(self) -> bool:
-        """Whether anything is published that its content can be compared with."""
-        return bool(self.sha256 or self.git_blob_sha1)
+    def is_same(self, own: Mapping[HashKind, str]) -> bool:
+        """Whether these are hashes of the published content. False where none is published."""
+        return self.hash is not None and own[self.hash[0]].startswith(self.hash[1])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,19 +1,21 @@
 """Where weights come from: a file that is named, a folder, the package, or a download."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.networks.downloads import (
-    Digest,
     DownloadError,
+    Hashes,
     check_published,
+    content_hashes,
     default_folder,
-    digest,
     fetch,
 )
-from evaluation.networks.spec import NetworkSpec, PublishedFile
+from evaluation.networks.spec import SHA256, NetworkSpec, PublishedFile
 from latte.data.errors import InputError
+from latte.data.hashing import file_sha256
 
 VARIABLE = "LATTE_WEIGHTS"
 SUFFIXES = (".pt", ".pth", ".safetensors")
@@ -48,15 +50,15 @@ def locate_weights(spec: NetworkSpec, given: Path | None = None) -> LocatedWeigh
     folder = weights_folder()
     if folder.is_file() or folder.suffix in SUFFIXES:
         return _named(spec, folder)
-    for file in spec.weight_files:
-        path = folder / file.file_name
-        if path.is_file():
-            return _located(path, check_published(path, file, "--weights"), file)
-    file = spec.weight_files[0]
+    here = [file for file in spec.weight_files if (folder / file.file_name).is_file()]
+    file = (here or spec.weight_files)[0]
+    path = folder / file.file_name
+    if here:
+        return _located(path, check_published(path, file, "--weights"), [file])
     try:
-        return _located(folder / file.file_name, fetch(file, folder), file)
+        return _located(path, fetch(file, folder), [file])
     except DownloadError as error:
-        raise InputError(_instructions(spec, file, folder, str(error))) from None
+        raise InputError(_instructions(spec, file, path, str(error))) from None
 
 
 def is_here(spec: NetworkSpec) -> bool:
@@ -79,8 +81,7 @@ def _named(spec: NetworkSpec, path: Path) -> LocatedWeights:
         )
     if not path.is_file():
         raise InputError(f"{path}: no such file of weights for {spec.name}: check the path")
-    own = digest(path)
-    return _located(path, own, next((file for file in spec.weight_files if own.is_of(file)), None))
+    return _located(path, content_hashes(path), spec.weight_files)
 
 
 def _bundled(spec: NetworkSpec, path: Path) -> LocatedWeights:
@@ -89,24 +90,22 @@ def _bundled(spec: NetworkSpec, path: Path) -> LocatedWeights:
             f"{path}: the weights of {spec.name} that are bundled with latte-eval are missing: "
             "install it again"
         )
-    return LocatedWeights(path=path, sha256=digest(path).sha256, published=True, label="bundled")
+    return LocatedWeights(path=path, sha256=file_sha256(path), published=True, label="bundled")
 
 
-def _located(path: Path, own: Digest, file: PublishedFile | None) -> LocatedWeights:
-    published = file is not None and own.is_of(file)
-    label = file.file_name if file and published else f"sha256:{own.sha256[:16]}"
-    return LocatedWeights(path=path, sha256=own.sha256, published=published, label=label)
+def _located(path: Path, own: Hashes, files: Sequence[PublishedFile]) -> LocatedWeights:
+    names = [file.file_name for file in files if file.is_same(own)]
+    sha256 = own[SHA256]
+    label = names[0] if names else f"sha256:{sha256[:16]}"
+    return LocatedWeights(path=path, sha256=sha256, published=bool(names), label=label)
 
 
-def _instructions(spec: NetworkSpec, file: PublishedFile, folder: Path, reason: str) -> str:
+def _instructions(spec: NetworkSpec, file: PublishedFile, path: Path, reason: str) -> str:
     """Three lines: what, from where, where to put it."""
-    known = f" (git blob SHA-1 {file.git_blob_sha1})" if file.git_blob_sha1 else ""
-    if file.sha256:
-        known = f" (SHA-256 {file.sha256}{'' if len(file.sha256) == 64 else '…'})"
+    known = f" ({' '.join(file.hash)})" if file.hash else ""
     return (
         f"network {spec.name} needs {file.file_name}{known}, and fetching it failed: {reason}\n"
         f"download it from {file.url}\n"
-        f"put it at {folder / file.file_name}, name it with weights (--weights) or ${VARIABLE}, or "
-        "use network shapes (--network shapes), which needs no download (it gives FVD-shapes, "
-        "not FVD)"
+        f"put it at {path}, name it with weights (--weights) or ${VARIABLE}, or use network shapes "
+        "(--network shapes), which needs no download (it gives FVD-shapes, not FVD)"
     )

@@ -27,10 +27,10 @@ from benchmarks.figures.designs import BASELINE, PAPER, Design, DesignCells
 from benchmarks.figures.paper.measuring import measure_paper_training, tidy
 from benchmarks.figures.paper.training import DATASET, DIT, PaperTraining
 from benchmarks.figures.requests import TrainingRequest
-from evaluation.networks.downloads import digest
 from evaluation.protocol.presets import LATTE
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.errors import InputError
+from latte.data.hashing import file_sha256
 from latte.data.schema import convert
 from latte.training.config import load_config
 
@@ -257,4 +257,4 @@ def initial_weights(designs: Sequence[Design], request: TrainingRequest) -> str:
     """What identifies the file that some designs start from: its digest, if it is available."""
     path = request.initialise_from
     needed = any(design.starts_from_images for design in designs)
-    return digest(path).sha256 if needed and path is not None and path.is_file() else DIT
+    return file_sha256(path) if needed and path is not None and path.is_file() else DIT

@@ -29,9 +29,9 @@ from benchmarks.figures.similarity.drawings import SimilarityFigure
 from benchmarks.figures.similarity.probes import ProbeSpec, ProbeTask, probe_network
 from benchmarks.figures.similarity.request import SimilarityRequest
 from benchmarks.figures.trainings import with_seed
-from evaluation.networks.downloads import digest
 from evaluation.similarity.hidden_states.checkpoint import encoder_identity
 from latte.data.errors import InputError
+from latte.data.hashing import file_sha256
 from latte.sampling.processes import Process, choose_device
 
 
@@ -92,7 +92,7 @@ def probe_tasks(spec: ProbeSpec, request: SimilarityRequest) -> list[ProbeTask]:
                 spec=spec,
                 training=None,
                 checkpoint=path,
-                content=digest(path).sha256,
+                content=file_sha256(path),
                 clips=request.clips,
                 device=device,
                 vae=request.vae,

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,20 +12,23 @@ import pytest
 import torch
 
 from evaluation.metrics import inception_score
-from evaluation.networks import known_answers, known_inputs
-from evaluation.networks.known_answers import ANSWERS, KnownAnswer, all_passed, table, verify
-from evaluation.networks.known_inputs import (
-    BlackAgainstWhite,
-    CdFvdExample,
-    CifarImages,
-    NoiseAgainstNoise,
+from evaluation.networks import known_answers, verification
+from evaluation.networks.known_answers import (
+    ANSWERS,
+    KnownAnswer,
+    black_against_white,
+    cd_fvd_example,
+    cifar_fid,
+    cifar_inception_score,
     noise,
+    noise_against_noise,
 )
 from evaluation.networks.registry import NETWORKS
+from evaluation.networks.spec import SHA256
+from evaluation.networks.verification import all_passed, integrity, table, verify
 from latte.data.errors import InputError
 
-BLACK = BlackAgainstWhite(num_frames=11, num_clips=3, frame_size=20)
-NOISE = NoiseAgainstNoise(num_clips=3, num_frames=10)
+BLACK, NOISE, EXAMPLE = "black from white", "noise from noise", "an example"
 
 
 def frechet(x, y, ddof):
@@ -35,23 +39,22 @@ def frechet(x, y, ddof):
     return float(means + np.trace(first) + np.trace(second) - 2 * roots)
 
 
-def answer(inputs, expected, **more):
+def answer(what, measure, expected, **more):
     settings = {
         "network": "i3d",
         "resize": "crop",
-        "what": type(inputs).__name__,
         "tolerance": 1e-3,
         "source": "a paper",
         "torchscript_only": True,
     }
-    return KnownAnswer(inputs=inputs, expected=expected, **settings | more)
+    return KnownAnswer(what=what, measure=measure, expected=expected, **settings | more)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def each_network_is_opened_once():
     """Networks are the same in all of these tests, and slow to open."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known_answers, "build", functools.cache(known_answers.build))
+        patch.setattr(verification, "build", functools.cache(verification.build))
         yield
 
 
@@ -71,13 +74,19 @@ def published_logits(detector_file):
 def formula_answers(published_logits):
     """What the formula's weights give for inputs as those of the published answers."""
     black, white = (published_logits(torch.full((1, 3, 11, 224, 224), v)) for v in (-1.0, 1.0))
+    apart = float(np.square(black - white).sum())
     clips = [
         np.random.RandomState(seed).rand(3, 10, 224, 224, 3).astype(np.float32) for seed in (1, 2)
     ]
     rows = [published_logits(torch.from_numpy(each).permute(0, 4, 1, 2, 3)) for each in clips]
     return (
-        answer(BLACK, float(np.square(black - white).sum())),
-        answer(NOISE, frechet(*rows, ddof=1), slow=True),
+        answer(BLACK, partial(black_against_white, num_frames=11), apart),
+        answer(
+            NOISE,
+            partial(noise_against_noise, num_clips=3, num_frames=10),
+            frechet(*rows, ddof=1),
+            slow=True,
+        ),
     )
 
 
@@ -86,13 +95,13 @@ def checks(detector_file, formula_answers):
     return verify("i3d", detector_file(), answers=formula_answers)
 
 
-def of(checks, inputs):
-    return next(check for check in checks if check.what == type(inputs).__name__)
+def of(checks, what):
+    return next(check for check in checks if check.what == what)
 
 
 def test_a_file_that_gives_the_known_answers_passes(checks, formula_answers):
     for known in formula_answers:
-        check = of(checks, known.inputs)
+        check = of(checks, known.what)
         assert check.passed is True
         assert check.got == pytest.approx(known.expected, rel=1e-4)
         assert check.difference == pytest.approx(abs(check.got / known.expected - 1))
@@ -150,15 +159,12 @@ def test_every_published_answer_is_of_a_network_and_a_resizing_that_exist():
         assert 0 < known.tolerance < 1e-2
         assert known.source
     black = {
-        known.inputs.num_frames: known.expected
+        known.measure.keywords["num_frames"]: known.expected
         for known in ANSWERS
-        if isinstance(known.inputs, BlackAgainstWhite)
+        if isinstance(known.measure, partial) and known.measure.func is black_against_white
     }
     assert sorted(black) == list(range(10, 31))
     assert (black[10], black[30]) == (569.2296, 151.25648496845326)
-    assert [a.inputs for a in ANSWERS if isinstance(a.inputs, NoiseAgainstNoise)] == [
-        NoiseAgainstNoise(num_clips=128, num_frames=16, seeds=(1, 2))
-    ]
 
 
 @pytest.mark.parametrize("name", ["shapes", "shapes-frame"])
@@ -200,7 +206,7 @@ def test_cd_fvds_example_is_clips_against_statistics(tmp_path):
     np.save(tmp_path / "clips.npy", clips)
     np.savez(tmp_path / "i3d-videogpt.npz", mu=other.mean(0), sigma=np.cov(other.T, ddof=0))
     rows = clips.mean((1, 2, 3))
-    found = CdFvdExample().measure(Means("clip", tmp_path), tmp_path)
+    found = cd_fvd_example(Means("clip", tmp_path), tmp_path)
     assert found == pytest.approx(frechet(rows, other, ddof=0), rel=1e-5)
 
 
@@ -208,16 +214,15 @@ def test_cd_fvds_example_is_clips_against_statistics(tmp_path):
 def test_example_files_that_cannot_be_read_are_refused(content, tmp_path):
     (tmp_path / "clips.npy").write_bytes(content)
     with pytest.raises(InputError, match="holds mu and sigma, but they cannot be read so"):
-        CdFvdExample().measure(Means("clip", tmp_path), tmp_path)
+        cd_fvd_example(Means("clip", tmp_path), tmp_path)
 
 
 @pytest.fixture
 def cifar(tmp_path, monkeypatch):
     """Two files as CIFAR-10's, of 40 images, and their pixels (40, 32, 32, 3)."""
-    monkeypatch.setattr(known_inputs, "CIFAR_BYTES", (3073, 40))
-    monkeypatch.setattr(known_inputs, "FRAMES_AT_ONCE", 7)
+    monkeypatch.setattr(known_answers, "CIFAR_BYTES", (3073, 40))
     images = []
-    for seed, name in enumerate((known_inputs.CIFAR_TRAIN, known_inputs.CIFAR_TEST)):
+    for seed, name in enumerate((known_answers.CIFAR_TRAIN, known_answers.CIFAR_TEST)):
         random = np.random.default_rng(seed)
         shift = random.integers(0, 100, (40, 1, 1, 3))
         pixels = (random.integers(0, 150, (40, 32, 32, 3)) + shift).astype(np.uint8)
@@ -232,9 +237,9 @@ def test_fid_and_is_of_cifar_images(cifar):
     folder, (train, test) = cifar
     network = Means("frame", folder)
     x, y = train[:30].mean((1, 2)), test[:30].mean((1, 2))
-    fid = CifarImages(metric="fid", num_images=30).measure(network, folder)
+    fid = cifar_fid(network, folder, num_images=30)
     assert fid == pytest.approx(frechet(x, y, ddof=1), rel=1e-5)
-    score = CifarImages(metric="is", num_images=30).measure(network, folder)
+    score = cifar_inception_score(network, folder, num_images=30)
     order = np.random.RandomState(2020).permutation(30)
     expected, _ = inception_score(network.probabilities(x)[order], splits=10, shuffle_seed=None)
     assert score == pytest.approx(expected, rel=1e-5)
@@ -242,19 +247,25 @@ def test_fid_and_is_of_cifar_images(cifar):
 
 def test_files_that_are_not_cifars_are_refused(cifar):
     folder, _ = cifar
-    (folder / known_inputs.CIFAR_TRAIN).write_bytes(b"\0" * 3073)
-    inputs = CifarImages(metric="is", num_images=30)
+    (folder / known_answers.CIFAR_TRAIN).write_bytes(b"\0" * 3073)
     with pytest.raises(InputError, match="has 3073 bytes, not 122920"):
-        inputs.measure(Means("frame", folder), folder)
-    (folder / known_inputs.CIFAR_TRAIN).unlink()
+        cifar_inception_score(Means("frame", folder), folder, num_images=30)
+    (folder / known_answers.CIFAR_TRAIN).unlink()
     with pytest.raises(InputError, match="cannot be read"):
-        inputs.measure(Means("frame", folder), folder)
+        cifar_inception_score(Means("frame", folder), folder, num_images=30)
 
 
 def test_answers_from_files_name_them_where_no_folder_is_given(state_dict_file):
-    example = answer(CdFvdExample(), 1.0, network="i3d-videogpt", torchscript_only=False)
+    example = answer(
+        EXAMPLE,
+        cd_fvd_example,
+        1.0,
+        network="i3d-videogpt",
+        files=("clips.npy", "i3d-videogpt.npz"),
+        torchscript_only=False,
+    )
     checks = verify("i3d-videogpt", state_dict_file, answers=[example])
-    check = of(checks, CdFvdExample())
+    check = of(checks, EXAMPLE)
     assert check.passed is None
     assert check.note == "give --data FOLDER with clips.npy and i3d-videogpt.npz"
 
@@ -267,17 +278,17 @@ def test_content_is_compared_with_the_published_hash(genuine, tmp_path, monkeypa
     digits = hashlib.sha256(b"weights").hexdigest()[:8]
     spec = dataclasses.replace(
         NETWORKS["inception"],
-        weight_files=(dataclasses.replace(file, sha256=digits if genuine else "6726825d"),),
+        weight_files=(dataclasses.replace(file, hash=(SHA256, digits if genuine else "6726825d")),),
     )
     extractor = SimpleNamespace(spec=spec, weights=SimpleNamespace(path=path))
-    check = known_answers.integrity(extractor)
+    check = integrity(extractor)
     assert check.passed is genuine
     assert check.got == f"SHA-256 {digits}"
     assert check.source == file.url
 
 
 def test_content_under_another_name_is_recognised_or_only_shown(detector_file):
-    first = answer(CdFvdExample(), 1.0)
+    first = answer(EXAMPLE, cd_fvd_example, 1.0, files=("clips.npy",))
     checks = verify("i3d", detector_file(), answers=[first])
     assert checks[0].passed is None
     assert "other than that of i3d_torchscript.pt and i3d_pretrained_400.pt" in checks[0].note

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.networks.downloads import Digest, default_folder, digest
+from evaluation.networks.downloads import content_hashes, default_folder
 from evaluation.networks.registry import NETWORKS
-from evaluation.networks.spec import NetworkSpec, PublishedFile
+from evaluation.networks.spec import GIT_BLOB, SHA256, NetworkSpec, PublishedFile
 from evaluation.networks.weights import locate_weights
 from latte.data.errors import InputError
 
 CONTENT = b"weights " * 40_000
-BLOB = hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()
+BLOB = (GIT_BLOB, hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest())
 PAGE = b"\n<!DOCTYPE html><html><body>Sign in to download</body></html>"
 
 
@@ -37,8 +37,8 @@ def server(serve):
         yield address
 
 
-def spec_of(url="http://127.0.0.1:9/file.pt", blob=BLOB, sha256=None):
-    file = PublishedFile(file_name="file.pt", url=url, git_blob_sha1=blob, sha256=sha256)
+def spec_of(url="http://127.0.0.1:9/file.pt", published=BLOB):
+    file = PublishedFile(file_name="file.pt", url=url, hash=published)
     return NetworkSpec(
         name="net",
         title="a network",
@@ -49,7 +49,7 @@ def spec_of(url="http://127.0.0.1:9/file.pt", blob=BLOB, sha256=None):
         cpu_chunk=1,
         metric_suffix="",
         version=1,
-        weight_files=(file, PublishedFile(file_name="second.pt", url=url, git_blob_sha1=BLOB)),
+        weight_files=(file, PublishedFile(file_name="second.pt", url=url, hash=BLOB)),
     )
 
 
@@ -60,10 +60,10 @@ def write(path, content=CONTENT):
 
 
 def test_a_file_is_hashed_as_sha256_and_as_git_names_it(tmp_path):
-    assert digest(write(tmp_path / "file", b"hello\n")) == Digest(
-        sha256="5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
-        git_blob_sha1="ce013625030ba8dba906f756967f9e9ca394464a",  # git hash-object
-    )
+    assert content_hashes(write(tmp_path / "file", b"hello\n")) == {
+        SHA256: "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
+        GIT_BLOB: "ce013625030ba8dba906f756967f9e9ca394464a",  # git hash-object
+    }
 
 
 def test_a_download_is_verified_and_kept(server, folder):
@@ -89,7 +89,7 @@ def test_several_processes_may_download_at_once(server, folder):
     ("page", "reason"),
     [
         ("page", "the answer was a web page, not the file"),
-        ("other", "the answer was another file (git blob SHA-1"),
+        ("other", "the answer is not the published file.pt (git blob SHA-1"),
         ("empty", "the answer was empty"),
         ("missing", "404"),
         ("cut", "IncompleteRead"),
@@ -113,7 +113,7 @@ def test_without_a_connection_three_lines_say_what_from_where_and_where_to(folde
         locate_weights(spec_of())  # nobody listens on port 9
     what, source, target = str(caught.value).splitlines()
     assert what == (
-        f"network net needs file.pt (git blob SHA-1 {BLOB}), and fetching it failed: no connection"
+        f"network net needs file.pt (git blob SHA-1 {BLOB[1]}), and fetching it failed: no connection"
     )
     assert source == "download it from http://127.0.0.1:9/file.pt"
     assert target.startswith(f"put it at {folder / 'file.pt'}, ")
@@ -149,12 +149,12 @@ def test_a_published_name_with_another_content_is_refused(folder):
 def test_a_sha256_that_differs_is_refused_too(folder):
     write(folder / "file.pt")
     with pytest.raises(InputError, match=r"SHA-256 .*…, not 000000000000…"):
-        locate_weights(spec_of(blob=None, sha256="0" * 64))
+        locate_weights(spec_of(published=(SHA256, "0" * 64)))
 
 
 def test_a_file_without_a_published_hash_is_taken_and_marked(folder):
     write(folder / "file.pt", b"any")
-    located = locate_weights(spec_of(blob=None))
+    located = locate_weights(spec_of(published=None))
     assert not located.published
     assert located.label == f"sha256:{hashlib.sha256(b'any').hexdigest()[:16]}"
 
@@ -162,15 +162,15 @@ def test_a_file_without_a_published_hash_is_taken_and_marked(folder):
 def test_the_first_digits_of_a_sha256_will_do(folder):
     digits = hashlib.sha256(CONTENT).hexdigest()[:8]
     write(folder / "file.pt")
-    assert locate_weights(spec_of(blob=None, sha256=digits)).published
+    assert locate_weights(spec_of(published=(SHA256, digits))).published
     other = ("0" if digits[0] != "0" else "1") + digits[1:]
     with pytest.raises(InputError, match=f"SHA-256 {digits}.*…, not {other}…"):
-        locate_weights(spec_of(blob=None, sha256=other))
+        locate_weights(spec_of(published=(SHA256, other)))
 
 
 def test_where_no_hash_is_published_the_first_use_is_remembered(folder, caplog):
     path = write(folder / "file.pt", b"any")
-    spec, sha256 = spec_of(blob=None), hashlib.sha256(b"any").hexdigest()
+    spec, sha256 = spec_of(published=None), hashlib.sha256(b"any").hexdigest()
     locate_weights(spec)
     assert sha256 in caplog.text
     caplog.clear()
@@ -185,12 +185,12 @@ def test_where_no_hash_is_published_the_first_use_is_remembered(folder, caplog):
 
 
 def test_a_download_is_compared_with_its_first_use(server, folder):
-    spec = spec_of(f"{server}/file.pt", blob=None)
+    spec = spec_of(f"{server}/file.pt", published=None)
     path = locate_weights(spec).path
     assert sorted(each.name for each in folder.iterdir()) == ["file.pt", "file.pt.sha256"]
     path.unlink()
     (folder / "file.pt.sha256").write_text("0" * 64 + "  file.pt\n")
-    with pytest.raises(InputError, match="failed: is not the file of its first use"):
+    with pytest.raises(InputError, match="failed: the answer is not the file of its first use"):
         locate_weights(spec)
     assert [each.name for each in folder.iterdir()] == ["file.pt.sha256"]
 
@@ -201,7 +201,7 @@ def test_a_folder_that_cannot_be_written_to_remembers_nothing(folder, monkeypatc
 
     write(folder / "file.pt", b"any")
     monkeypatch.setattr(Path, "write_text", refuse)
-    assert locate_weights(spec_of(blob=None)).sha256 == hashlib.sha256(b"any").hexdigest()
+    assert locate_weights(spec_of(published=None)).sha256 == hashlib.sha256(b"any").hexdigest()
     assert [each.name for each in folder.iterdir()] == ["file.pt"]
 
 
@@ -263,11 +263,12 @@ def test_by_default_files_are_kept_in_the_users_cache(monkeypatch):
     assert "latte-eval" in default_folder("weights").parts
 
 
-def test_published_hashes_have_the_length_of_a_git_name():
+def test_published_hashes_have_the_length_of_their_kind():
     for spec in NETWORKS.values():
         for file in spec.weight_files:
-            assert file.git_blob_sha1 is None or len(bytes.fromhex(file.git_blob_sha1)) == 20
-            assert file.sha256 is None or len(bytes.fromhex(file.sha256)) in (4, 32)
+            if file.hash is not None:
+                kind, digits = file.hash
+                assert len(bytes.fromhex(digits)) in {GIT_BLOB: (20,), SHA256: (4, 32)}[kind]
             assert file.url.startswith("https://")
             assert file.note
 

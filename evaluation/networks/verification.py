@@ -1,0 +1,179 @@
+"""Whether a file of weights on this machine gives the published outputs.
+
+Only such answers show that a file, this package and this machine together reproduce published
+numbers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tabulate import tabulate
+
+from evaluation.networks import files
+from evaluation.networks.downloads import SHA256, content_hashes
+from evaluation.networks.extractor import Extractor
+from evaluation.networks.known_answers import ANSWERS, REMARKS, KnownAnswer
+from evaluation.networks.probes import TOLERANCE
+from evaluation.networks.registry import build
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """The outcome of one check; `passed` is None where it cannot be made, and `note` says why."""
+
+    what: str
+    expected: float | str | None = None
+    got: float | str | None = None
+    difference: float | None = None  # relative to the expected number
+    tolerance: float | None = None
+    passed: bool | None = None
+    source: str = ""
+    note: str = ""
+
+
+def verify(
+    name: str,
+    weights: Path | str | None = None,
+    device: str | torch.device = "cpu",
+    *,
+    quick: bool = False,
+    data: Path | str | None = None,
+    answers: Sequence[KnownAnswer] = ANSWERS,
+) -> list[Check]:
+    """Check whether a network's file of weights reproduces published numbers on this machine.
+
+    Args:
+        name: the network.
+        weights: its file; by default the one that any command would use.
+        device: where it runs.
+        quick: leave out checks that take minutes on a CPU.
+        data: folder of files that some answers need (docs/networks.md).
+        answers: the published answers.
+
+    Raises:
+        InputError: an unknown network, a file that cannot be read, or data that do not fit.
+    """
+    known = [answer for answer in answers if answer.network == name]
+    extractor = build(name, weights, device, resize=known[0].resize if known else None)
+    folder = None if data is None else Path(data).expanduser()
+    checks = [integrity(extractor), *_reproduction(extractor)]
+    checks += [_answered(answer, extractor, quick, folder) for answer in known]
+    if name in REMARKS or not known:
+        what = "another published comparison" if known else "published outputs"
+        note = REMARKS.get(name, "nothing is published for this network")
+        checks.append(Check(what=what, note=note))
+    return checks
+
+
+def all_passed(checks: Sequence[Check]) -> bool:
+    """No check failed; checks that cannot be made do not count."""
+    return all(check.passed is not False for check in checks)
+
+
+def table(checks: Sequence[Check]) -> str:
+    """The checks as text: what, expected, got, difference, at most, verdict; then the sources."""
+    rows = [
+        (
+            check.what,
+            _shown(check.expected),
+            _shown(check.got),
+            _shown(check.difference, ".1e"),
+            _shown(check.tolerance, ".0e"),
+            {True: "passed", False: "FAILED", None: "not checked"}[check.passed],
+            check.note,
+        )
+        for check in checks
+    ]
+    headers = ["what", "expected", "got", "difference", "at most", "verdict", "note"]
+    widths = [44, None, None, None, None, None, 40]
+    lines = [tabulate(rows, headers, disable_numparse=True, maxcolwidths=widths)]
+    sources = sorted({check.source for check in checks if check.source})
+    if sources:
+        lines += ["", "published by:", *(f"  {source}" for source in sources)]
+    return "\n".join(lines)
+
+
+def _shown(value: float | str | None, style: str = ".7g") -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value if len(value) <= 26 else f"{value[:25]}…"  # a hash; JSON has all of it
+    return format(value, style)
+
+
+def integrity(extractor: Extractor) -> Check:
+    """Whether the file is a published one, by its content."""
+    spec, path = extractor.spec, extractor.weights.path
+    own = content_hashes(path)
+    what = f"content of {path.name}"
+    hashed = [file for file in spec.weight_files if file.hash]
+    candidates = [file for file in hashed if file.is_same(own)]
+    candidates += [file for file in hashed if file.file_name == path.name]
+    for file in candidates[:1]:
+        assert file.hash is not None
+        kind, published = file.hash
+        return Check(
+            what=what,
+            expected=f"{kind} {published}",
+            got=f"{kind} {own[kind][: len(published)]}",
+            passed=file.is_same(own),
+            source=file.url,
+        )
+    if spec.bundled is not None:
+        note = "bundled with latte-eval"
+    elif hashed:
+        note = f"other than that of {' and '.join(file.file_name for file in hashed)}"
+    else:
+        note = "no hash is published"
+    return Check(what=what, got=f"SHA-256 {own[SHA256]}", note=note)
+
+
+def _reproduction(extractor: Extractor) -> Iterator[Check]:
+    """Whether the faster implementation reproduces the reference one."""
+    difference = extractor.probe_difference
+    if difference is None:
+        return
+    yield Check(
+        what="the faster implementation agrees on probe clips",
+        expected=0.0,
+        got=difference,
+        difference=difference,
+        tolerance=TOLERANCE,
+        # Otherwise the reference one runs, and the number is right all the same.
+        passed=True if difference <= TOLERANCE else None,
+        note=f"runs as {extractor.path_taken}",
+    )
+
+
+def _answered(answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path | None) -> Check:
+    obstacle = _obstacle(answer, extractor, quick, data)
+    # Without a folder of data, only answers that need no files come so far.
+    got = None if obstacle else answer.measure(extractor, data or Path())
+    difference = None if got is None else abs(got - answer.expected) / abs(answer.expected)
+    return Check(
+        what=answer.what,
+        expected=answer.expected,
+        got=got,
+        difference=difference,
+        tolerance=answer.tolerance,
+        passed=None if difference is None else difference <= answer.tolerance,  # a NaN is not
+        source=answer.source,
+        note=obstacle or "",
+    )
+
+
+def _obstacle(
+    answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path | None
+) -> str | None:
+    """Why an answer is not checked; None if it is."""
+    if answer.torchscript_only and not files.is_torchscript(extractor.weights.path):
+        return "published for the TorchScript file"
+    if answer.needs_classes and not extractor.has_classes:
+        return "this file has no classifier: give torch-fidelity's"
+    if answer.files and data is None:
+        return f"give --data FOLDER with {' and '.join(answer.files)}"
+    if answer.slow and quick:
+        return "skipped by --quick"
+    return None
