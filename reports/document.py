@@ -23,8 +23,8 @@ class PaperClaim:
     """A sentence of the paper, beside what was measured here."""
 
     claim: str
-    here: Answer
-    seen: str  # the numbers
+    verdict: Answer
+    numbers: str  # that decide it
 
 
 @dataclass(frozen=True, kw_only=True)

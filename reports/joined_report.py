@@ -79,7 +79,7 @@ def claims_report(sections: Sequence[Section]) -> Report:
         "Claims of the paper",
         {key: key for key in ("where", "here", "numbers")},
         (
-            (label, (name, claim.here, claim.seen))
+            (label, (name, claim.verdict, claim.numbers))
             for label, (name, claim) in zip(_labels(claims), claims, strict=True)
         ),
         label_heading="Claim",
@@ -103,12 +103,12 @@ def _labels(claims: Sequence[tuple[str, PaperClaim]]) -> list[str]:
 def counted(claims: Sequence[PaperClaim]) -> str:
     """How many claims have which answer.
 
-    >>> counted([PaperClaim(claim="S-AdaLN is better", here="yes", seen="1.2 < 1.4")])
+    >>> counted([PaperClaim(claim="S-AdaLN is better", verdict="yes", numbers="1.2 < 1.4")])
     '1 claim of the paper: 1 yes.'
     """
     if not claims:
         return "No claim of the paper was checked."
-    answers = Counter(claim.here for claim in claims)
+    answers = Counter(claim.verdict for claim in claims)
     counts = ", ".join(f"{answers[answer]} {answer}" for answer in ANSWERS if answers[answer])
     return f"{len(claims)} claim{'s' * (len(claims) > 1)} of the paper: {counts}."
 

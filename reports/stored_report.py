@@ -23,7 +23,7 @@ class StoredReport(Struct, Generic[T], frozen=True, kw_only=True, forbid_unknown
     """The content of a file."""
 
     format: Literal["latte-eval report"] = "latte-eval report"
-    version: Literal[2] = 2  # of the form; raised when an older program would misread it
+    version: Literal[3] = 3  # of the form; raised when an older program would misread it
     report: T
 
 

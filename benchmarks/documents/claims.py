@@ -27,10 +27,10 @@ class Judgement:
     """Whether a claim holds, and by which numbers."""
 
     verdict: Verdict
-    seen: str = ""
+    numbers: str = ""
 
     def __str__(self) -> str:
-        return f"{self.verdict} ({self.seen})" if self.seen else self.verdict
+        return f"{self.verdict} ({self.numbers})" if self.numbers else self.verdict
 
 
 PAPER_SAYS_YES = Judgement(verdict="yes")
@@ -50,7 +50,7 @@ class Claim(Generic[EvidenceT]):
         Args:
             where: follows the text, where a claim is judged several times.
         """
-        return JudgedClaim(claim=self.text + where, here=self.judge(evidence))
+        return JudgedClaim(claim=self.text + where, measured=self.judge(evidence))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,21 +58,21 @@ class JudgedClaim:
     """A claim with its judgement by what is found here, and by the paper's own figures."""
 
     claim: str
-    here: Judgement
+    measured: Judgement
     paper: Judgement = PAPER_SAYS_YES
 
     @property
     def line(self) -> str:
         """One line, for a terminal or under a table."""
-        return f"{self.claim}: paper {self.paper}; here {self.here}"
+        return f"{self.claim}: paper {self.paper}; here {self.measured}"
 
     @property
     def paper_claim(self) -> PaperClaim:
         """The claim as the overview of all claims shows it."""
-        seen = self.here.seen
-        if self.paper.seen:
-            seen += f"; by the paper's figures {self.paper.seen}"
-        return PaperClaim(claim=self.claim, here=self.here.verdict, seen=seen)
+        numbers = self.measured.numbers
+        if self.paper.numbers:
+            numbers += f"; by the paper's figures {self.paper.numbers}"
+        return PaperClaim(claim=self.claim, verdict=self.measured.verdict, numbers=numbers)
 
 
 def judge_all(claims: Iterable[Claim[EvidenceT]], evidence: EvidenceT) -> tuple[JudgedClaim, ...]:

@@ -81,8 +81,8 @@ def claims_table(claims: Sequence[JudgedClaim], verdicts: tuple[str, ...] = ()) 
     """The paper's claims beside what was measured; `verdicts` say what the words mean."""
     return simple_table(
         "What the paper claims",
-        {"paper": "paper", "here": "here", "seen": "measured"},
-        ((x.claim, (x.paper.verdict, x.here.verdict, x.here.seen)) for x in claims),
+        {"paper": "paper", "here": "here", "numbers": "measured"},
+        ((x.claim, (x.paper.verdict, x.measured.verdict, x.measured.numbers)) for x in claims),
         label_heading="Claim",
         remarks=verdicts,
     )
@@ -90,4 +90,4 @@ def claims_table(claims: Sequence[JudgedClaim], verdicts: tuple[str, ...] = ()) 
 
 def verdicts_lead(claims: Sequence[JudgedClaim]) -> str:
     """One sentence for each claim."""
-    return " ".join(f"{claim.claim}: {claim.here.verdict}." for claim in claims)
+    return " ".join(f"{claim.claim}: {claim.measured.verdict}." for claim in claims)

@@ -65,7 +65,7 @@ def run(out: Path) -> None:
 def document() -> TableDocument:
     """The table with what it says of the paper's claims."""
     judged = claims()
-    verdicts = " ".join(f"{claim.claim}: {claim.here}." for claim in judged)
+    verdicts = " ".join(f"{claim.claim}: {claim.measured}." for claim in judged)
     return TableDocument(
         name="table1",
         title=RUNNERS["table1"].title,
@@ -119,14 +119,14 @@ def claims() -> list[JudgedClaim]:
         JudgedClaim(
             claim="All variants have about as many parameters",
             paper=_about_equal({variant: float(count) for variant, (count, _) in printed.items()}),
-            here=_about_equal(parameters),
+            measured=_about_equal(parameters),
         ),
         JudgedClaim(
             claim="Variant 4 takes about a quarter of the others' FLOPs",
             paper=_about_a_quarter(
                 {variant: float(count) for variant, (_, count) in printed.items()}
             ),
-            here=_about_a_quarter(flops),
+            measured=_about_a_quarter(flops),
         ),
     ]
 
@@ -192,7 +192,7 @@ def _about_equal(parameters: Mapping[int, float]) -> Judgement:
     most, least = max(parameters.values()), min(parameters.values())
     return Judgement(
         verdict="yes" if most < 1.01 * least else "no",
-        seen=f"the most {100 * (most / least - 1):.1f} % above the least",
+        numbers=f"the most {100 * (most / least - 1):.1f} % above the least",
     )
 
 
@@ -200,4 +200,4 @@ def _about_a_quarter(flops: Mapping[int, float]) -> Judgement:
     others = sum(flops[variant] for variant in (1, 2, 3)) / 3
     share = flops[4] / others
     verdict: Verdict = "yes" if 0.2 < share < 0.3 else "no"
-    return Judgement(verdict=verdict, seen=f"{share:.2f} of their mean")
+    return Judgement(verdict=verdict, numbers=f"{share:.2f} of their mean")

@@ -130,8 +130,8 @@ def test_many_footnotes_are_folded_away_and_few_are_not() -> None:
 
 
 def test_claims_stand_in_one_table_and_are_counted() -> None:
-    yes = PaperClaim(claim="larger is better", here="yes", seen="1 < 2")
-    undecided = replace(yes, here="not decided", seen="1 ~ 2")
+    yes = PaperClaim(claim="larger is better", verdict="yes", numbers="1 < 2")
+    undecided = replace(yes, verdict="not decided", numbers="1 ~ 2")
     report = claims_report(
         [section("figure 5a", yes), section("b"), section("c", undecided, undecided)]
     )
@@ -139,8 +139,8 @@ def test_claims_stand_in_one_table_and_are_counted() -> None:
 
 
 def test_a_claim_that_two_figures_make_is_named_with_each() -> None:
-    one = PaperClaim(claim="larger is better", here="no", seen="2 > 1")
-    sections = [section("figure 5a", one), section("figure 7", replace(one, here="yes"), one)]
+    one = PaperClaim(claim="larger is better", verdict="no", numbers="2 > 1")
+    sections = [section("figure 5a", one), section("figure 7", replace(one, verdict="yes"), one)]
     (block,) = claims_report(sections).blocks
     assert isinstance(block, TableBlock)
     assert [row.label for row in block.table.rows] == [

@@ -68,7 +68,7 @@ def whole() -> Report:
     return Report(
         title=NASTY,
         lead=NASTY,
-        findings=(PaperClaim(claim=NASTY, here="not decided", seen=NASTY),),
+        findings=(PaperClaim(claim=NASTY, verdict="not decided", numbers=NASTY),),
         blocks=(
             Heading(text=NASTY, level=3),
             Paragraph(text=f"{NASTY} `a <b>`"),
@@ -90,7 +90,7 @@ def record(*blocks: Block) -> Any:
 
 
 def read(changed: Any) -> Report:
-    whole = {"format": "latte-eval report", "version": 2, "report": changed}
+    whole = {"format": "latte-eval report", "version": 3, "report": changed}
     return Report.from_json(json.dumps(whole))
 
 
@@ -124,8 +124,8 @@ def test_numbers_keep_every_digit_and_numpys_become_numbers() -> None:
         ("1" * 9999, "it is no stored report"),
         ("[]", "it is no stored report"),
         ('{"format": "something else"}', "at `\\$.format`"),
-        ('{"format": "latte-eval report", "version": 3}', "at `\\$.version`"),
-        ('{"format": "latte-eval report", "version": 2}', "missing required field `report`"),
+        ('{"format": "latte-eval report", "version": 4}', "at `\\$.version`"),
+        ('{"format": "latte-eval report", "version": 3}', "missing required field `report`"),
     ],
 )
 def test_what_is_no_stored_report_is_refused(text: str, message: str) -> None:
@@ -170,7 +170,7 @@ def drop_cell(r: Any) -> None:
 
 
 def set_finding(r: Any) -> None:
-    r["findings"] = [{"claim": "c", "here": "maybe", "seen": "s"}]
+    r["findings"] = [{"claim": "c", "verdict": "maybe", "numbers": "s"}]
 
 
 def set_path(r: Any) -> None:
@@ -221,7 +221,7 @@ def set_count(r: Any) -> None:
         (set_mark, "'guessed' - at .*mark`"),
         (set_true, "value`"),
         (drop_cell, "has cells for y"),
-        (set_finding, "'maybe' - at .*here`"),
+        (set_finding, "'maybe' - at .*verdict`"),
         (set_path, "name`"),
         (set_png, "no PNG"),
         (set_base64, "no PNG"),

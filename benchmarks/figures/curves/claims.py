@@ -120,7 +120,8 @@ def _all_lower(
         )
         return Judgement(
             verdict=all_of(list(verdicts.values())),
-            seen=f"{'; '.join(ratios)}{_at(curves, place)}; {holds} in {count} of {_seeds(seeds)}",
+            numbers=f"{'; '.join(ratios)}{_at(curves, place)}; "
+            f"{holds} in {count} of {_seeds(seeds)}",
         )
 
     return _judge([label for pair in pairs for label in pair], look)
@@ -140,7 +141,7 @@ def ahead(first: str, second: str) -> CurveJudge:
             verdicts = {_sign(logs)}
         return Judgement(  # one seed alone decides only where all checkpoints agree
             verdict=verdicts.pop() if len(verdicts) == 1 else "not decided",
-            seen=f"{second} ÷ {first} = {_interval(logs)}{_over(curves, places)}; "
+            numbers=f"{second} ÷ {first} = {_interval(logs)}{_over(curves, places)}; "
             f"{first} lower in {sum(log > 0 for log in logs)} of {_seeds(seeds)}",
         )
 
@@ -167,7 +168,7 @@ def drawing_nearer(labels: Sequence[str]) -> CurveJudge:
         factors = [geometric_mean(np.exp(spreads).tolist()).value for spreads in (before, after)]
         return Judgement(
             verdict=_sign(changes),
-            seen=f"highest ÷ lowest = {factors[0]:.2f}{_over(curves, earlier)}, "
+            numbers=f"highest ÷ lowest = {factors[0]:.2f}{_over(curves, earlier)}, "
             f"{factors[1]:.2f}{_at(curves, last)}; nearer in "
             f"{sum(change > 0 for change in changes)} of {_seeds(seeds)}",
         )
@@ -188,7 +189,7 @@ def _judge(labels: Sequence[str], look: Callable[[Curves, Sequence[int]], Judgem
 def _not_measured(curves: Curves, labels: Sequence[str]) -> Judgement:
     lacking = [label for label in dict.fromkeys(labels) if not curves.designs.get(label)]
     what = " and ".join(lacking) if lacking else "no seed has all of them"
-    return Judgement(verdict="not measured", seen=f"missing: {what}")
+    return Judgement(verdict="not measured", numbers=f"missing: {what}")
 
 
 def _sign(logs: Sequence[float], level: float = LEVEL) -> Verdict:

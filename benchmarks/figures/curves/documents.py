@@ -210,7 +210,7 @@ def _write_together(
 
 def _counted(claims: Sequence[JudgedClaim]) -> str:
     """How many claims hold, in a sentence."""
-    counts = Counter(claim.here.verdict for claim in claims)
+    counts = Counter(claim.measured.verdict for claim in claims)
     kinds = ", ".join(
         f"{verdict} {counts[verdict]}" for verdict in get_args(Verdict) if counts[verdict]
     )

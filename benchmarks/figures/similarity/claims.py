@@ -54,7 +54,7 @@ class ProbedClaim:
     def lines(self) -> tuple[JudgedClaim, ...]:
         """One judged claim for each timestep."""
         return tuple(
-            JudgedClaim(claim=f"{self.claim.text}, t = {step}", here=judgement)
+            JudgedClaim(claim=f"{self.claim.text}, t = {step}", measured=judgement)
             for step, judgement in self.judgements.items()
         )
 
@@ -71,8 +71,8 @@ class ProbedClaim:
         steps = self._steps()
         return PaperClaim(
             claim=self.claim.text,
-            here=next(iter(steps)) if len(steps) == 1 else "not decided",
-            seen=f"{self.words}; at t = {step}: {self.judgements[step].seen}",
+            verdict=next(iter(steps)) if len(steps) == 1 else "not decided",
+            numbers=f"{self.words}; at t = {step}: {self.judgements[step].numbers}",
         )
 
     def _steps(self) -> dict[Verdict, list[str]]:
@@ -126,11 +126,11 @@ def differing(parts: Parts) -> ProbedJudge:
         # Few clips seem to have little in common in every network: seeds do not show it.
         if any(gap.low is None for gap in gaps):
             too_few = f"too few clips ({probed.networks.num_clips}) for an interval over them"
-            return Judgement(verdict="not decided", seen=f"{seen}; {too_few}")
+            return Judgement(verdict="not decided", numbers=f"{seen}; {too_few}")
         verdict = decided(
             mean_above_zero(gaps, probed.networks), comparisons=comb(len(summaries), 2)
         )
-        return Judgement(verdict=verdict, seen=seen)
+        return Judgement(verdict=verdict, numbers=seen)
 
     return judge
 
@@ -150,7 +150,7 @@ def lowest_of(parts: Parts, leads: Leads) -> ProbedJudge:
         more = " and ".join(str(over_networks(gap)) for gap in gaps.values())
         return Judgement(
             verdict=all_of([mean_above_zero(gap, probed.networks) for gap in gaps.values()]),
-            seen=f"means: {seen}; the others higher by {more}; lowest in "
+            numbers=f"means: {seen}; the others higher by {more}; lowest in "
             f"{_count(list(gaps.values()))}",
         )
 
@@ -166,7 +166,7 @@ def near_zero(name: str, parts: Parts) -> ProbedJudge:
         gaps = [[-mean + LOW for mean in means], [mean + LOW for mean in means]]
         return Judgement(
             verdict=within(over_networks(means), LOW),
-            seen=f"mean {mean_number(summaries, 'mean')}; so in {_count(gaps)}",
+            numbers=f"mean {mean_number(summaries, 'mean')}; so in {_count(gaps)}",
         )
 
     return judge
@@ -199,7 +199,7 @@ def _going(
 
     def judge(probed: Probed) -> Judgement:
         if not steps:
-            return Judgement(verdict="not measured", seen="the networks have one spatial block")
+            return Judgement(verdict="not measured", numbers="the networks have one spatial block")
         changes = [
             probed.differences(name, f"blocks.{one}", f"blocks.{other}") for one, other in steps
         ]
@@ -217,7 +217,7 @@ def _going(
                 f"{against} in {counts['no']}, is not decided in {counts['not decided']}; "
                 f"{way} in all of them in {_count(gaps)}"
             )
-        return Judgement(verdict=all_of(verdicts), seen=seen)
+        return Judgement(verdict=all_of(verdicts), numbers=seen)
 
     return judge
 

@@ -70,16 +70,18 @@ def test_a_mean_over_seeds_is_geometric_with_students_interval() -> None:
 def test_designs_are_compared_seed_by_seed() -> None:
     judged = lower("good", "bad")(CLEAR)
     assert judged.verdict == "yes"
-    assert judged.seen == ("bad ÷ good = 1.11 [1.09, 1.14] at step 200; good lower in 3 of 3 seeds")
+    assert judged.numbers == (
+        "bad ÷ good = 1.11 [1.09, 1.14] at step 200; good lower in 3 of 3 seeds"
+    )
     assert lower("bad", "good")(CLEAR).verdict == "no"
-    assert "at step 100" in lower("good", "bad", place=0)(CLEAR).seen
+    assert "at step 100" in lower("good", "bad", place=0)(CLEAR).numbers
 
 
 def test_a_ratio_whose_interval_holds_one_decides_nothing() -> None:
     mixed = outcome(a=[(1, 10.0), (1, 10.0)], b=[(1, 11.0), (1, 10.1)])
     judged = lower("a", "b")(mixed)
     assert judged.verdict == "not decided"
-    assert "2 of 2 seeds" in judged.seen
+    assert "2 of 2 seeds" in judged.numbers
 
 
 def test_one_seed_is_decided_by_the_intervals_of_its_measurements() -> None:
@@ -91,19 +93,19 @@ def test_one_seed_is_decided_by_the_intervals_of_its_measurements() -> None:
 def test_what_is_not_measured_is_named() -> None:
     judged = lowest("good", ["bad", "third"])(outcome(good=[(1, 2.0)], bad=[(1, 2.0)], third=[]))
     assert judged.verdict == "not measured"
-    assert judged.seen == "missing: third"
+    assert judged.numbers == "missing: third"
 
 
 def test_extremes_and_orders() -> None:
     three = CLEAR_ORDER
     assert lowest("a", ["b", "c"])(three).verdict == "yes"
     assert lowest("b", ["a", "c"])(three).verdict == "no"
-    assert "lowest in 0 of 3 seeds" in lowest("b", ["a", "c"])(three).seen
+    assert "lowest in 0 of 3 seeds" in lowest("b", ["a", "c"])(three).numbers
     assert highest("c", ["a", "b"])(three).verdict == "yes"
-    assert "highest in 3 of 3 seeds" in highest("c", ["a", "b"])(three).seen
+    assert "highest in 3 of 3 seeds" in highest("c", ["a", "b"])(three).numbers
     assert ordered(["a", "b", "c"])(three).verdict == "yes"
     assert ordered(["a", "c", "b"])(three).verdict == "no"
-    assert "in this order in 0 of 3 seeds" in ordered(["a", "c", "b"])(three).seen
+    assert "in this order in 0 of 3 seeds" in ordered(["a", "c", "b"])(three).numbers
 
 
 def test_an_order_is_refuted_by_any_pair_and_shows_it() -> None:
@@ -114,8 +116,8 @@ def test_an_order_is_refuted_by_any_pair_and_shows_it() -> None:
     )
     judged = ordered(["a", "b", "c"])(three)
     assert judged.verdict == "no"
-    assert "c ÷ a = 0.70 [0.70, 0.70]" in judged.seen
-    assert "c ÷ a" not in ordered(["a", "b", "c"])(CLEAR_ORDER).seen
+    assert "c ÷ a = 0.70 [0.70, 0.70]" in judged.numbers
+    assert "c ÷ a" not in ordered(["a", "b", "c"])(CLEAR_ORDER).numbers
 
 
 @pytest.mark.parametrize(
@@ -176,8 +178,8 @@ def test_ahead_is_judged_over_all_checkpoints_and_not_at_the_first() -> None:
     judged = ahead("a", "b")(late)
     assert judged.verdict == "yes"
     mean = math.exp(sum(math.log(r) for r in (0.99 * 4, 101.5 / 101 * 41 / 12, 45 / 10.89)) / 6)
-    assert judged.seen.startswith(f"b ÷ a = {mean:.2f} [")
-    assert judged.seen.endswith("in the mean of steps 100 to 200; a lower in 3 of 3 seeds")
+    assert judged.numbers.startswith(f"b ÷ a = {mean:.2f} [")
+    assert judged.numbers.endswith("in the mean of steps 100 to 200; a lower in 3 of 3 seeds")
     assert ahead("b", "a")(late).verdict == "no"
     assert ahead("a", "third")(late).verdict == "not measured"
 
@@ -194,7 +196,7 @@ def test_curves_draw_nearer_where_their_factor_shrinks_in_all_seeds() -> None:
     )
     judged = drawing_nearer(["a", "b"])(near)
     assert judged.verdict == "yes"
-    assert judged.seen.startswith("highest ÷ lowest = 4.03 at step 100, 1.10 at step 200")
+    assert judged.numbers.startswith("highest ÷ lowest = 4.03 at step 100, 1.10 at step 200")
     assert drawing_nearer(["good", "bad"])(CLEAR).verdict == "yes"
 
 
@@ -207,7 +209,7 @@ def test_before_the_end_is_the_mean_of_all_earlier_checkpoints() -> None:
         },
     )
     judged = drawing_nearer(["a", "b"])(curves)
-    assert judged.seen.startswith(
+    assert judged.numbers.startswith(
         "highest ÷ lowest = 3.00 in the mean of steps 100 to 200, 1.73 at step 300; nearer in 2"
     )
 
@@ -220,8 +222,8 @@ def test_a_finding_says_paper_and_here_in_one_line() -> None:
 def test_a_claim_of_a_table_is_judged_by_the_papers_figures_too() -> None:
     claim = JudgedClaim(
         claim="A is B",
-        paper=Judgement(verdict="yes", seen="3 > 2"),
-        here=Judgement(verdict="no", seen="1 < 2"),
+        paper=Judgement(verdict="yes", numbers="3 > 2"),
+        measured=Judgement(verdict="no", numbers="1 < 2"),
     )
     assert claim.line == "A is B: paper yes (3 > 2); here no (1 < 2)"
-    assert claim.paper_claim.seen == "1 < 2; by the paper's figures 3 > 2"
+    assert claim.paper_claim.numbers == "1 < 2; by the paper's figures 3 > 2"

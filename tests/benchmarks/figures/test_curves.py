@@ -79,7 +79,7 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
         "S-AdaLN is better than all tokens in the end: paper yes; here yes (all tokens ÷ S-AdaLN "
         "= 1.10 [1.10, 1.10] at step 800; S-AdaLN lower in 3 of 3 seeds)"
     )
-    assert {claim.claim: claim.here.verdict for claim in found[2:]} == {
+    assert {claim.claim: claim.measured.verdict for claim in found[2:]} == {
         "Variant 1 has the lowest FVD at the end": "yes",
         "Then come variant 3, variant 2, variant 4": "no",
         "Variant 4 has the highest FVD at the end": "yes",
@@ -87,7 +87,7 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     for ending in ("md", "html", "tex", "csv", "svg", "png", "jsonl"):
         assert (out / f"figure5f.{ending}").stat().st_size > 0
     each, together = section(out, "figure5f"), section(out, "figure5")
-    assert [claim.here for claim in each.findings] == ["yes", "no", "yes"]
+    assert [claim.verdict for claim in each.findings] == ["yes", "no", "yes"]
     assert [getattr(block, "name", None) for block in each.blocks[:2]] == ["figure5f", None]
     assert together.findings == ()  # each is told once
     assert together.lead == ("5 claims of the paper, held against what was measured: yes 4, no 1.")
@@ -157,7 +157,7 @@ def test_intext_keeps_published_and_measured_apart(bench, tmp_path: Path, sectio
     assert [path.name for path in (tmp_path / "o").glob("*.report.json")] == ["intext.report.json"]
     report = section(tmp_path / "o", "intext")
     assert report.title == "In the text: joint training and text-to-video"
-    assert [claim.here for claim in report.findings] == ["no"] * 4
+    assert [claim.verdict for claim in report.findings] == ["no"] * 4
     assert report.blocks[0].name == "intext-masks"
     published, *made = report.blocks[-1].records
     assert "published" in published.details

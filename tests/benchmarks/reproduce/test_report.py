@@ -39,7 +39,7 @@ def leave(
         title=title or f"{name}: a title",
         lead=f"found in {name}",
         scale=scale,
-        findings=(PaperClaim(claim=f"claim of {name}", here="yes", seen="1 < 2"),),
+        findings=(PaperClaim(claim=f"claim of {name}", verdict="yes", numbers="1 < 2"),),
         blocks=(
             TableBlock(table=table),
             figure_block(figure, description="bars", name=name),
@@ -283,7 +283,7 @@ def leave_one_picture_twice(results: Path) -> None:
 def leave_one_claim_twice(results: Path) -> None:
     """One that is called as another is with its place."""
     texts = ("A", "A", "A (table3), 2")
-    claims = [PaperClaim(claim=text, here="yes", seen="1 < 2") for text in texts]
+    claims = [PaperClaim(claim=text, verdict="yes", numbers="1 < 2") for text in texts]
     Report(title="Table 3", blocks=(), findings=tuple(claims)).store(results / "table3", "table3")
 
 

@@ -64,11 +64,11 @@ def test_operations_of_one_block_counted_by_hand() -> None:
 
 def test_the_papers_sentence_on_variant_4_holds_for_its_figures_and_not_for_ours() -> None:
     equal, quarter = claims()
-    assert (equal.paper.verdict, equal.here.verdict) == ("yes", "yes")
+    assert (equal.paper.verdict, equal.measured.verdict) == ("yes", "yes")
     assert comparison().startswith("Our parameters are the paper's in the variants 1 and 2; ")
     assert str(quarter.paper) == "yes (0.27 of their mean)"
-    assert str(quarter.here) == "no (1.07 of their mean)"
-    assert (quarter.paper_claim.here, quarter.paper_claim.seen) == (
+    assert str(quarter.measured) == "no (1.07 of their mean)"
+    assert (quarter.paper_claim.verdict, quarter.paper_claim.numbers) == (
         "no",
         "1.07 of their mean; by the paper's figures 0.27 of their mean",
     )
@@ -115,7 +115,7 @@ def test_runs_say_how_they_were_made_and_leave_their_section(
     report = section(tmp_path, name)
     assert report.title.startswith(f"Table {name[-1]}: ")
     assert report.lead.startswith(("Our parameters are", "Every figure of ours"))
-    assert [claim.here for claim in report.findings] == answers
+    assert [claim.verdict for claim in report.findings] == answers
     table, made = report.blocks
     assert table.table.provenance == ()
     assert all(f"- {line}" in text for line in provenance_lines(made.records))

@@ -99,7 +99,7 @@ def test_a_claim_is_told_once_for_all_timesteps(
     verdicts: tuple[Verdict, ...], here: str, words: str
 ) -> None:
     judgements = {
-        step: Judgement(verdict=verdict, seen=f"{step} numbers")
+        step: Judgement(verdict=verdict, numbers=f"{step} numbers")
         for step, verdict in zip((100, 500, 900), verdicts, strict=True)
     }
     claim = ProbedClaim(
@@ -107,24 +107,24 @@ def test_a_claim_is_told_once_for_all_timesteps(
         judgements=judgements,
     )
     overview = claim.overview(500)
-    assert (overview.here, overview.seen) == (here, f"{words}; at t = 500: 500 numbers")
-    assert [line.here.verdict for line in claim.lines] == list(verdicts)
+    assert (overview.verdict, overview.numbers) == (here, f"{words}; at t = 500: 500 numbers")
+    assert [line.measured.verdict for line in claim.lines] == list(verdicts)
     assert claim.lines[1].claim == "It falls, t = 500"
 
 
 def test_the_claims_of_figure6_are_judged_seed_by_seed() -> None:
     cells = [network_of_figure6(seed, (0.9, 0.8 + 0.01 * seed, 0.5)) for seed in range(3)]
     found = judged(figure6.figure(cells), cells)
-    assert [claim.here.verdict for claim in found] == ["yes", "yes", "not decided"]
+    assert [claim.measured.verdict for claim in found] == ["yes", "yes", "not decided"]
     assert found[0].line == (
         "The mean falls with each further spatial block, t = 500: paper yes; here yes "
         "(0.902 ± 0.002 → 0.812 ± 0.025 → 0.502 ± 0.002 after blocks 0, 1, 2; "
         "changes by −0.0900 ± 0.0249 and −0.310 ± 0.025; falls in 3 of 3 seeds)"
     )
-    assert found[2].here.seen.endswith("rises in 1 of 3 seeds")
+    assert found[2].measured.numbers.endswith("rises in 1 of 3 seeds")
     rising = [network_of_figure6(seed, (0.9, 0.8, 0.85 + 0.01 * seed)) for seed in range(3)]
     (falls, *_) = judged(figure6.figure(rising), rising)
-    assert (falls.here.verdict, falls.here.seen[-21:]) == ("no", "falls in 0 of 3 seeds")
+    assert (falls.measured.verdict, falls.measured.numbers[-21:]) == ("no", "falls in 0 of 3 seeds")
     # One network alone: by the interval over its clips.
     alone = probed(cells[:1])
     assert changing_over("inverted", (0, 1, 2), rises=True)(alone).verdict == "not decided"
@@ -137,14 +137,14 @@ def test_each_further_block_is_every_block_not_those_shown_alone() -> None:
     cells = [network_of_figure6(seed, means) for seed in range(2)]
     figure = figure6.figure(cells)
     (falls, *_) = judged(figure, cells)
-    assert falls.here.verdict == "no"
-    assert falls.here.seen.endswith(
+    assert falls.measured.verdict == "no"
+    assert falls.measured.numbers.endswith(
         "after blocks 0, 3, 6; of 6 steps from block to block it falls in 5, rises in 1, is not "
         "decided in 0; falls in all of them in 0 of 2 seeds"
     )
     assert list(figure.parts(probed(cells))) == ["block 0", "block 3", "block 6"]
     steady = [network_of_figure6(seed, (*means[:5], 0.4, 0.3)) for seed in range(2)]
-    assert judged(figure6.figure(steady), steady)[0].here.verdict == "yes"
+    assert judged(figure6.figure(steady), steady)[0].measured.verdict == "yes"
 
 
 def test_of_many_blocks_one_refutes_at_the_corrected_level_alone() -> None:
@@ -154,7 +154,7 @@ def test_of_many_blocks_one_refutes_at_the_corrected_level_alone() -> None:
         alone = probed([network_of_figure6(0, means)])
         found = changing("mean", range(7), rises=False, shown=(0, 3, 6))(alone)
         assert found.verdict == verdict
-        assert "it falls in 5, rises in 1, is not decided in 0" in found.seen
+        assert "it falls in 5, rises in 1, is not decided in 0" in found.numbers
     assert changing("mean", (4, 5), rises=False)(alone).verdict == "no"
 
 
@@ -209,15 +209,15 @@ def test_the_claims_of_figure8_hold_only_where_they_should(
     cells = [network_of_figure8(seed, *means) for seed in range(3)]
     for some in (cells, cells[:1]):
         found = judged(figure8.figure(some), some)
-        assert [claim.here.verdict for claim in found] == verdicts
+        assert [claim.measured.verdict for claim in found] == verdicts
 
 
 @pytest.mark.parametrize("networks", [1, 3])
 def test_distributions_of_very_few_clips_are_not_said_to_differ(networks: int) -> None:
     cells = [network_of_figure8(seed, 0.9, 0.6, 0.02, clips=1) for seed in range(networks)]
     (differ, *_) = judged(figure8.figure(cells), cells)
-    assert differ.here.verdict == "not decided"
-    assert differ.here.seen.endswith("too few clips (1) for an interval over them")
+    assert differ.measured.verdict == "not decided"
+    assert differ.measured.numbers.endswith("too few clips (1) for an interval over them")
 
 
 def test_attentions_are_compared_clip_by_clip() -> None:
@@ -232,8 +232,8 @@ def test_attentions_are_compared_clip_by_clip() -> None:
     lowest = claims[
         "The two attentions are less like each other than frames of either are, t = 500"
     ]
-    assert lowest.here.verdict == "yes"
-    assert "the others higher by 0.0500 ± 0.0100 and 0.150 ± 0.010" in lowest.here.seen
+    assert lowest.measured.verdict == "yes"
+    assert "the others higher by 0.0500 ± 0.0100 and 0.150 ± 0.010" in lowest.measured.numbers
 
 
 def document(cells: list[CellRecord], figure: SimilarityFigure) -> tuple[str, list[str]]:
@@ -291,7 +291,7 @@ def test_intervals_end_where_the_numbers_do() -> None:
                 assert one.high <= 1
     assert table.rows[0].cells["mean"].spread == "[−1.000, 1.000]"
     (lowest,) = (each for each in judged(figure, cells) if "less like" in each.claim)
-    assert "temporal attention 0.782 [−1.000, 1.000]" in lowest.here.seen
+    assert "temporal attention 0.782 [−1.000, 1.000]" in lowest.measured.numbers
     share = over_networks([BoundedNumber(value=0.1), BoundedNumber(value=0.4)], SHARE)
     assert (share.low, share.high) == (0, 1)
 

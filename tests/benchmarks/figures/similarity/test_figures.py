@@ -101,7 +101,7 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
     assert "seeds" not in report.blocks[0].caption  # of a single network
     for claim in report.findings:
         assert f"{claim.claim}, t = 500: paper yes; here " in printed
-        assert f"{claim.claim}: {claim.seen.partition('; at t = 500: ')[0]}." in report.lead
+        assert f"{claim.claim}: {claim.numbers.partition('; at t = 500: ')[0]}." in report.lead
 
     # The network is not looked into again.
     monkeypatch.setattr("benchmarks.figures.similarity.run.probe_network", print)
