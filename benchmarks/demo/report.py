@@ -191,7 +191,6 @@ def draw(run: DemoRun) -> Drawing:
             bars,
             title="FVD-shapes from real videos",
             axis="FVD-shapes (lower is better)",
-            log=True,
             styles=styles_for([real, MODEL, *others]),
         ),
         data=bar_data(bars),

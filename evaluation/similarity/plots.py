@@ -7,9 +7,15 @@ from typing import Any, TypeAlias
 from evaluation.similarity.hidden_states.findings import ModelSimilarity
 from evaluation.similarity.means import ArrayEstimate, Estimate
 from evaluation.similarity.summary import EDGES, Summary
-from reports.charts.distributions import Distribution, distribution_data, distribution_figure
 from reports.charts.lines import Line, Panel, line_chart, line_data
-from reports.charts.matrices import Matrix, matrix_data, matrix_figure
+from reports.charts.similarities import (
+    Distribution,
+    Matrix,
+    distribution_data,
+    distribution_figure,
+    matrix_data,
+    matrix_figure,
+)
 from reports.charts.svg import write_figure
 
 Drawn: TypeAlias = tuple[Any, Any]  # a matplotlib figure and the data frame behind it

@@ -1,9 +1,9 @@
-"""Bar charts with intervals: values from 0 on, or changes around a base value (tornado charts)."""
+"""Values with intervals: points on a logarithmic axis, or changes from a base (tornado chart)."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -23,15 +23,12 @@ from reports.charts.style import (
     new_figure,
     patch,
     plain_text,
-    styles_for,
 )
 from reports.numbers import check_interval, decimals_of, number_text, percent
 
-Order = Literal["given", "ascending", "descending", "effect"]
 MAX_TICKS = 6  # on a logarithmic axis
 MARGIN = 6.0  # pixels beside what reaches farthest
-LOG_FROM = 50.0  # values that span this factor need a logarithmic axis
-LOG_FROM_BASE = 3.0  # a value farther than this factor from the base needs one
+LOG_FROM = 3.0  # a value farther than this factor from the base needs a logarithmic axis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +43,7 @@ class Bar:
     value: float
     low: float | None = None  # interval around the value; both ends or none
     high: float | None = None
-    family: str | None = None  # None: the label is its own family
+    family: str
 
     def __post_init__(self) -> None:
         check_interval(self.label, self.value, self.low, self.high)
@@ -56,17 +53,13 @@ class Bar:
         """The value and the ends of its interval."""
         return [x for x in (self.value, self.low, self.high) if x is not None]
 
-    @property
-    def group(self) -> str:
-        return self.family or self.label
-
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
     """The value that bars begin at, above 0, and what it is called."""
 
     value: float
-    label: str = "base"
+    label: str
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value > 0):
@@ -78,34 +71,30 @@ def bar_chart(
     *,
     title: str,
     axis: str,
+    styles: Mapping[str, Style],
     base: Base | None = None,
-    order: Order = "given",
-    log: bool | None = None,
-    styles: Mapping[str, Style] | None = None,
 ) -> Figure:
-    """Horizontal bars with their intervals, the first at the top, and text at their ends.
+    """One row for each value, the first at the top, with its interval and its text.
 
-    The text is the value, or with a base the change from it in per cent. Without a base, the length
-    of a bar means nothing on a logarithmic axis, so points on thin lines are drawn. An interval
-    that reaches far below its value there, or to 0, ends in an arrow.
+    Without a base the axis is logarithmic, where the length of a bar means nothing: points on thin
+    lines are drawn, with their values. With a base, bars begin there, the farthest first, with
+    their change from it in per cent, and the axis is logarithmic where a value is far from it. An
+    interval that reaches far below its value on a logarithmic axis, or to 0, ends in an arrow.
 
     Args:
         axis: what the axis measures, with unit and direction.
-        base: where bars begin; None: at 0.
-        order: as given, sorted by value, or by distance from the base ("effect", farthest first).
-        log: a logarithmic axis; None takes one where values are far apart.
         styles: of families by name, from `styles_for`: give the same to all figures of a report.
 
     Raises:
-        ValueError: no bars, or a logarithmic axis for values that are not positive.
+        ValueError: no bars, or without a base a value that is not positive.
     """
     if not bars:
         raise ValueError(f"figure {title!r} has no bars")
-    if log and min(bar.value for bar in bars) <= 0:
+    if base is None and min(bar.value for bar in bars) <= 0:
         raise ValueError(f"figure {title!r}: a logarithmic axis needs positive values")
-    log = _far_apart(bars, base) if log is None else log
-    styles = {**styles_for(bar.group for bar in bars), **(styles or {})}
-    bars = _sorted(bars, order, base, log=log)
+    log = base is None or _is_far(bars, base)
+    if base is not None:
+        bars = _farthest_first(bars, base, log=log)
     with figure_style():
         size = (WIDTH + 1.2, 1.5 + 0.24 * len(bars)) if base else (WIDTH, 1.0 + 0.33 * len(bars))
         figure = new_figure(*size, title)
@@ -113,10 +102,10 @@ def bar_chart(
         ends = _set_axis(axes, bars, base, log=log)
         texts = []
         for place, bar in enumerate(bars):
-            if log and base is None:
-                _draw_point(axes, place, bar, ends[0], styles[bar.group])
+            if base is None:
+                _draw_point(axes, place, bar, ends[0], styles[bar.family])
             else:
-                _draw_bar(axes, place, bar, base, styles[bar.group])
+                _draw_bar(axes, place, bar, base, styles[bar.family])
             _draw_whisker(axes, place, bar, ends[0])
             texts.append(_draw_text(axes, place, bar, base, ends[0]))
         if base:
@@ -125,8 +114,10 @@ def bar_chart(
         axes.set_ylim(len(bars) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0, labelsize=9)
         axes.set_xlabel(plain_text(axis) + (", logarithmic axis" if log else ""))
-        if handles := _handles(bars, styles, points=log and base is None):
-            legend_below(figure, handles)
+        families = {bar.family: styles[bar.family] for bar in bars}
+        if len(families) > 1:
+            entry = patch if base else _point_entry
+            legend_below(figure, [entry(family, style) for family, style in families.items()])
         _make_room(figure, axes, texts, ends)
         if log:
             axes.xaxis.set_major_locator(FixedLocator(log_ticks(*axes.get_xlim())))
@@ -135,7 +126,7 @@ def bar_chart(
 
 def bar_data(bars: Sequence[Bar]) -> pd.DataFrame:
     """The numbers behind a bar chart."""
-    rows = [(bar.label, bar.group, bar.value, bar.low, bar.high) for bar in bars]
+    rows = [(bar.label, bar.family, bar.value, bar.low, bar.high) for bar in bars]
     return pd.DataFrame(rows, columns=["label", "family", "value", "low", "high"])
 
 
@@ -157,29 +148,17 @@ def log_ticks(low: float, high: float) -> list[float]:
     return ticks
 
 
-def _far_apart(bars: Sequence[Bar], base: Base | None) -> bool:
+def _is_far(bars: Sequence[Bar], base: Base) -> bool:
     values = [bar.value for bar in bars]
     low, high = min(values), max(values)
-    if base is None:
-        return low > 0 and high > LOG_FROM * low
-    return low > 0 and (high > LOG_FROM_BASE * base.value or base.value > LOG_FROM_BASE * low)
+    return low > 0 and (high > LOG_FROM * base.value or base.value > LOG_FROM * low)
 
 
-def _sorted(bars: Sequence[Bar], order: Order, base: Base | None, *, log: bool) -> list[Bar]:
-    if order == "given":
-        return list(bars)
-    if order != "effect":
-        return sorted(bars, key=lambda bar: bar.value, reverse=order == "descending")
-    origin = _origin(base)
+def _farthest_first(bars: Sequence[Bar], base: Base, *, log: bool) -> list[Bar]:
+    def distance(bar: Bar) -> float:
+        return abs(math.log(bar.value / base.value)) if log else abs(bar.value - base.value)
 
-    def effect(bar: Bar) -> float:
-        return abs(math.log(bar.value / origin)) if log else abs(bar.value - origin)
-
-    return sorted(bars, key=effect, reverse=True)
-
-
-def _origin(base: Base | None) -> float:
-    return base.value if base else 0.0
+    return sorted(bars, key=distance, reverse=True)
 
 
 def _set_axis(
@@ -190,7 +169,7 @@ def _set_axis(
     Returns:
         From where to where bars and whiskers go.
     """
-    values = [bar.value for bar in bars] + ([] if log and base is None else [_origin(base)])
+    values = [bar.value for bar in bars] + ([base.value] if base else [])
     ends = [*values, *(x for bar in bars for x in bar.numbers)]
     low, high = min(ends), max(ends)
     if log:
@@ -201,18 +180,18 @@ def _set_axis(
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_major_formatter(lambda x, place: f"{x:.3g}")
     if low == high:
-        low, high = (low / 1.1, high * 1.1) if low else (0.0, 1.0)
+        low, high = low / 1.1, high * 1.1
     axes.set_xlim(low, high)
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
     return low, high
 
 
-def _draw_bar(axes: Any, place: int, bar: Bar, base: Base | None, style: Style) -> None:
+def _draw_bar(axes: Any, place: int, bar: Bar, base: Base, style: Style) -> None:
     axes.barh(
         place,
-        bar.value - _origin(base),
-        left=_origin(base),
+        bar.value - base.value,
+        left=base.value,
         height=0.66,
         color=style.colour,
         hatch=style.hatch,
@@ -242,11 +221,12 @@ def _draw_whisker(axes: Any, place: int, bar: Bar, left: float) -> None:
 
 def _draw_text(axes: Any, place: int, bar: Bar, base: Base | None, left: float) -> Annotation:
     """The value, or its change from the base, at the outer end of the bar and its whisker."""
-    origin, rises = _origin(base), bar.value >= _origin(base)
     if base:
-        text = percent(bar.value / base.value - 1)
+        origin, text = base.value, percent(bar.value / base.value - 1)
     else:
-        text = number_text(bar.value, decimals_of(bar.value, bar.low, bar.high))
+        decimals = decimals_of(bar.value, bar.low, bar.high)
+        origin, text = bar.value, number_text(bar.value, decimals)
+    rises = bar.value >= origin
     end = max(origin, *bar.numbers) if rises else max(left, min(origin, *bar.numbers))
     annotation: Annotation = axes.annotate(
         text,
@@ -293,11 +273,10 @@ def _make_room(
         (at, _), gap = to_axis.transform((text.xy[0], 0)), abs(text.get_position()[0])
         size = text.get_window_extent().width + gap * figure.dpi / 72 + 2
         reaches.append((at, size, text.get_horizontalalignment()))
-    first = 0.0 if ends[0] == 0 else MARGIN
     left = right = 0.0
     for _ in range(4):  # more room on one side moves what stands on the other
         inner = max(width - left - right, 0.3 * width)
-        left = max([first, *(size - at * inner for at, size, side in reaches if side == "right")])
+        left = max([MARGIN, *(size - at * inner for at, size, side in reaches if side == "right")])
         right = max(
             [MARGIN, *(size - (1 - at) * inner for at, size, side in reaches if side == "left")]
         )
@@ -307,17 +286,9 @@ def _make_room(
     axes.set_xlim(*(axes.transScale.inverted().transform((end, 0))[0] for end in limits))
 
 
-def _handles(bars: Sequence[Bar], styles: Mapping[str, Style], *, points: bool) -> list[Artist]:
-    """The legend's entries, one for each family; none for a single one."""
-    families = list(dict.fromkeys(bar.family for bar in bars if bar.family))
-    if len(families) < 2:
-        return []
-    if not points:
-        return [patch(family, styles[family]) for family in families]
-    return [
-        Line2D([], [], color=styles[x].colour, **_marker(styles[x]), label=plain_text(x))
-        for x in families
-    ]
+def _point_entry(label: str, style: Style) -> Artist:
+    """What a point has in the legend."""
+    return Line2D([], [], color=style.colour, **_marker(style), label=plain_text(label))
 
 
 def _marker(style: Style) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One look for every figure: distinct colours for all eyes, the same for a method everywhere."""
+"""One look for every figure: colours and shapes that are distinct for all eyes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,26 +27,6 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 # Whole, long, short, and long and short strokes.
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 
-PAPER_METHODS = (
-    "Latte+IMG",
-    "Latte",
-    "StyleGAN-V",
-    "PVDM",
-    "DIGAN",
-    "LVDM",
-    "MoCoGAN-HD",
-    "MoStGAN-V",
-    "VideoGPT",
-    "VDT",
-    "W.A.L.T",
-    "MoCoGAN",
-    "ModelScope",
-    "VideoCrafter",
-    "CogVideo",
-    "HiGen",
-    "OpenSoraPlan",
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
@@ -68,19 +48,14 @@ _STYLES = tuple(
     )
     for index in range(len(COLOURS) * len(HATCHES))
 )
-_PAPER = dict(zip(PAPER_METHODS, _STYLES, strict=False))
 
 
 def styles_for(names: Iterable[str]) -> Mapping[str, Style]:
     """A style for each name: make it once for all figures of a report.
 
-    The paper's methods have the same style everywhere; other names take the styles that are left,
-    in the order given. Up to 42 names, as many as there are styles, look different.
+    Up to 42 names, as many as there are styles, look different.
     """
-    names = list(dict.fromkeys(names))
-    fixed = {name: _PAPER[name] for name in names if name in _PAPER}
-    free = cycle([style for style in _STYLES if style not in fixed.values()])
-    return {name: fixed[name] if name in fixed else next(free) for name in names}
+    return dict(zip(dict.fromkeys(names), cycle(_STYLES), strict=False))
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from reports.blocks import (
     figure_block,
 )
 from reports.cells import Cell, Column, Row
-from reports.charts.bars import Bar, bar_chart
 from reports.charts.contact_sheet import Strip
+from reports.charts.style import new_figure
 from reports.document import Report
 from reports.provenance import Provenance
 from reports.table import Table
@@ -34,9 +34,7 @@ def picture() -> np.ndarray:
 
 
 def chart() -> SvgBlock:
-    figure = bar_chart(
-        [Bar(label=NASTY, value=1.0), Bar(label="b", value=2.0)], title="t", axis="x"
-    )
+    figure = new_figure(2, 1, NASTY)
     return figure_block(figure, description=NASTY, caption=NASTY)
 
 

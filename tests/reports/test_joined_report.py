@@ -15,7 +15,7 @@ from reports.blocks import (
     figure_block,
 )
 from reports.cells import Cell, Column, Row
-from reports.charts.bars import Bar, bar_chart
+from reports.charts.style import new_figure
 from reports.document import PaperClaim, Report
 from reports.joined_report import (
     Section,
@@ -41,7 +41,7 @@ def table(*reasons: str) -> Table:
 
 
 def section(name: str, *claims: PaperClaim, reasons: tuple[str, ...] = ("r",)) -> Section:
-    figure = bar_chart([Bar(label="a", value=1.0)], title="t", axis="x")
+    figure = new_figure(2, 1, "t")
     image = np.zeros((2, 3, 3), np.uint8)
     report = Report(
         title=f"{name.capitalize()}: what it shows",

@@ -1,19 +1,12 @@
 from itertools import pairwise
 
-from reports.charts.style import COLOURS, PAPER_METHODS, styles_for
+from reports.charts.style import COLOURS, styles_for
 
 
 def test_42_names_are_distinct_and_more_begin_again() -> None:
     styles = styles_for(f"method {i}" for i in range(43))
     assert len({(s.colour, s.hatch) for s in styles.values()}) == 42
     assert styles["method 42"] == styles["method 0"]
-
-
-def test_the_papers_methods_look_the_same_in_whatever_company() -> None:
-    alone = {name: styles_for([name])[name] for name in PAPER_METHODS}
-    together = styles_for(["mine", *reversed(PAPER_METHODS), "yours"])
-    assert {name: together[name] for name in PAPER_METHODS} == alone
-    assert len(set(map(repr, together.values()))) == len(PAPER_METHODS) + 2
 
 
 def test_neighbouring_styles_differ_in_colour_and_in_what_grey_shows() -> None:

@@ -21,9 +21,15 @@ from benchmarks.figures.similarity.numbers import (
 )
 from evaluation.similarity.means import ArrayEstimate
 from evaluation.similarity.summary import EDGES
-from reports.charts.distributions import Distribution, distribution_data, distribution_figure
 from reports.charts.lines import Line, Panel, line_chart, line_data
-from reports.charts.matrices import Matrix, matrix_data, matrix_figure
+from reports.charts.similarities import (
+    Distribution,
+    Matrix,
+    distribution_data,
+    distribution_figure,
+    matrix_data,
+    matrix_figure,
+)
 
 TITLES = {
     "mean": "mean",

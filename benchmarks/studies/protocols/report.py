@@ -94,7 +94,6 @@ def draw(study: ProtocolStudy) -> list[Drawing]:
     chart = bar_chart(
         swings(study),
         base=Base(value=study.result.value, label=f"base protocol {study.base.name}:"),
-        order="effect",
         title=title,
         axis=f"{study.metric} (lower is better)",
         styles=styles_for(FAMILIES.values()),

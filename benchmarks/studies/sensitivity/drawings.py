@@ -8,7 +8,7 @@ from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.findings import Finding, Findings
 from benchmarks.studies.sensitivity.measure import UNDISTORTED, SensitivityBench, Strengths
 from benchmarks.studies.sensitivity.metrics import METRICS
-from reports.charts.heat_map import HeatCell, HeatMap, heat_map_figure
+from reports.charts.heat_map import HeatCell, heat_map_figure
 from reports.charts.lines import Line, Panel, line_chart
 from reports.charts.style import styles_for
 
@@ -22,19 +22,19 @@ def heat_map(noticed: Findings) -> Drawing:
     """Distortions × metrics: the weakest strength that is noticed, the earlier the darker."""
     steps = max(finding.num_steps for finding in noticed.findings)
     ends = {1: " (weakest)", steps: " (strongest)"}
-    heat = HeatMap(
-        rows=tuple(f"{name} ({DISTORTIONS[name].strength})" for name in noticed.distortions),
-        columns=tuple(noticed.metrics),
-        cells=tuple(
-            tuple(_heat_cell(noticed.by_pair[name, metric], steps) for metric in noticed.metrics)
-            for name in noticed.distortions
-        ),
-        levels=tuple(f"{step}{ends.get(step, '')}" for step in range(steps, 0, -1)),
-    )
+    cells = {
+        f"{name} ({DISTORTIONS[name].strength})": {
+            metric: _heat_cell(noticed.by_pair[name, metric], steps) for metric in noticed.metrics
+        }
+        for name in noticed.distortions
+    }
     return Drawing(
         name="sensitivity",
         figure=heat_map_figure(
-            heat, title=TITLE, legend_title="noticed from this step of the strengths tried"
+            cells,
+            [f"{step}{ends.get(step, '')}" for step in range(steps, 0, -1)],
+            title=TITLE,
+            legend_title="noticed from this step of the strengths tried",
         ),
         description="The weakest strength of each distortion that each metric notices.",
         caption=(

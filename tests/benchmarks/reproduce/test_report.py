@@ -11,7 +11,7 @@ import pytest
 
 from reports.blocks import ProvenanceBlock, TableBlock, figure_block
 from reports.cells import Cell, Column, Row
-from reports.charts.bars import Bar, bar_chart
+from reports.charts.style import new_figure
 from reports.document import PaperClaim, Report
 from reports.provenance import Provenance
 from reports.table import Table, write_tables
@@ -31,7 +31,7 @@ def leave(
         columns=(Column(key="x", title="x"),),
         rows=(Row(label="a", cells={"x": Cell(value=1.5)}),),
     )
-    figure = bar_chart([Bar(label="a", value=1.0)], title="t", axis="x")
+    figure = new_figure(2, 1, "t")
     write_tables([table], folder, name)
     host = {"system": "Linux", "cores": "2", "torch_threads": str(len(folder.name))}
     made = Provenance(commit="abc123", host=host, date=date)
@@ -275,7 +275,7 @@ def leave_two(results: Path) -> None:
 
 def leave_one_picture_twice(results: Path) -> None:
     """The one has the name that a section gives the other."""
-    figure = bar_chart([Bar(label="a", value=1.0)], title="t", axis="x")
+    figure = new_figure(2, 1, "t")
     blocks = [figure_block(figure, description="d", name=name) for name in ("x", "table3-x")]
     Report(title="t", blocks=tuple(blocks)).store(results / "table3", "table3")
 

@@ -7,8 +7,15 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.pyplot import get_cmap
 
-from reports.charts.distributions import Distribution, distribution_data, distribution_figure
-from reports.charts.matrices import COLOURS, Matrix, matrix_data, matrix_figure
+from reports.charts.similarities import (
+    COLOURS,
+    Distribution,
+    Matrix,
+    distribution_data,
+    distribution_figure,
+    matrix_data,
+    matrix_figure,
+)
 from reports.charts.style import styles_for
 from reports.charts.svg import figure_svg
 
