@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,11 +51,6 @@ def require(requirements: Iterable[Requirement], scale: Scale, *, or_else: str =
         others = f" ({or_else})" if or_else else ""
         lines = "".join(f"\n  - {requirement.line}" for requirement in missing)
         raise InputError(f"--scale {scale}: {count} missing{others}:{lines}")
-
-
-def default_data_root() -> Path:
-    """Where data sets are looked for: `$LATTE_DATA`, else `data`."""
-    return Path(os.environ.get("LATTE_DATA") or "data")
 
 
 def data_set(

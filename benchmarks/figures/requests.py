@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cells.executors import Executor, Resources
-from benchmarks.cells.requirements import default_data_root
 from benchmarks.cells.scale import Scale, name_at
 from benchmarks.figures.designs import PAPER_GPUS, SETUPS
 from latte.data.errors import InputError
+from latte.data.layouts import default_data_root
 
 MAX_ON_A_GPU = 4
 DEFAULT_SEEDS: Mapping[Scale, int] = {"tiny": 3, "small": 3, "paper": 1}

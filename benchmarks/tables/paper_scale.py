@@ -16,7 +16,6 @@ from benchmarks.cells.requirements import (
     Requirement,
     autoencoder_of,
     data_set,
-    default_data_root,
     file,
     is_official,
     network_weights,
@@ -36,10 +35,10 @@ from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, for_dataset
 from evaluation.results.reading import ResultLine
 from evaluation.results.record import Result
-from evaluation.results.writing import append_result
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.datasets import open_dataset
 from latte.data.hashing import file_sha256
+from latte.data.layouts import default_data_root
 from latte.data.schema import convert
 from latte.data.sources import VideoSet, open_video_set
 from latte.sampling.official import official_options
@@ -234,8 +233,7 @@ def measure_cell(task: PaperTask, request: TableRequest) -> CellValue:
     measurer = Measurer(
         task.protocol, (task.column.command,), Networks(options), dataset=task.column.dataset
     )
-    (result,) = measurer.measure(real, fake, model=MODEL)
-    append_result(folder / "results.jsonl", result)
+    (result,) = measurer.measure(real, fake, model=MODEL, out=folder / "results.jsonl")
     return CellValue(
         value=result.value,
         interval=result.interval,

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evaluation.cli.options import SetOptions
+from evaluation.cli.options import ProtocolOptions, SetOptions
 from evaluation.cli.similarity_output import SimilarityOutput
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
     from evaluation.features.extraction import ExtractionOptions
-    from evaluation.measuring.choice import ProtocolChoice
     from evaluation.protocol.fields import Protocol
 
 logger = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ class ModelOptions:
 def hidden_states(
     model: ModelOptions,
     sets: SetOptions,
-    choice: "ProtocolChoice",
+    asked: ProtocolOptions,
     options: "ExtractionOptions",
     output: SimilarityOutput,
     *,
@@ -89,7 +88,7 @@ def hidden_states(
 
     assert model.checkpoint is not None
     opened = open_model(model.checkpoint, autoencoder=model.autoencoder, device=options.device)
-    protocol = clips_protocol(choice, opened.trained_on, sets.real)
+    protocol = clips_protocol(asked, sets, opened.trained_on)
     videos = sets.real_videos(protocol)
     if not isinstance(videos, VideoSet):
         raise InputError(f"{videos} is a statistics file: a model is shown the videos")
@@ -101,8 +100,8 @@ def hidden_states(
             blocks=model.blocks,
             timesteps=tuple(model.timestep or DEFAULT_TIMESTEPS),
             intervals=intervals,
-            at_least=choice.num_videos or 1,
-            dataset=choice.dataset,
+            at_least=asked.num_videos or 1,
+            dataset=sets.dataset,
             model=output.name or model.checkpoint.stem,
         ),
         options,
@@ -118,23 +117,29 @@ def hidden_states(
 
 
 def clips_protocol(
-    choice: "ProtocolChoice", trained_on: Mapping[str, object], real: Path | None
+    asked: ProtocolOptions, sets: SetOptions, trained_on: Mapping[str, object]
 ) -> "Protocol":
     """How real clips are taken for a model: as in its training, unless the user says how."""
     from evaluation.protocol.deviations import differences
 
-    number = () if choice.num_videos is not None else (f"num_real={DEFAULT_CLIPS}",)
-    base = choice.protocol or (None if choice.dataset == "shapes" else "latte")
+    number = () if asked.num_videos is not None else (f"num_real={DEFAULT_CLIPS}",)
+    base = asked.protocol or (None if sets.dataset == "shapes" else "latte")
+    own = asked.settings or []
 
     def with_settings(*settings: str) -> "Protocol":
-        every = (*number, *settings, *choice.settings)
-        return replace(choice, protocol=base, settings=every).protocol_for(real)
+        every = [*number, *settings, *own]
+        return replace(asked, protocol=base, settings=every).protocol_for(sets)
 
     plain = with_settings()
-    if choice.protocol is not None:
+    if asked.protocol is not None:
         return plain
+    # What the user sets stays. How frames are prepared does as well if the user sets a part of it,
+    # and for the embedded data set, which is drawn at the model's size.
+    kept = {setting.partition("=")[0].strip() for setting in own}
+    if kept & PREPARING or sets.dataset == "shapes":
+        kept |= PREPARING
     as_trained = with_settings(
-        *(f"{key}={value}" for key, value in _unset_fields(choice, trained_on).items())
+        *(f"{key}={value}" for key, value in trained_on.items() if key not in kept)
     )
     changed = differences(as_trained.affecting_fields(), plain.affecting_fields())
     if not changed:
@@ -144,17 +149,3 @@ def clips_protocol(
         ", ".join(map(str, changed)),
     )
     return replace(as_trained, name=AS_TRAINED)
-
-
-def _unset_fields(
-    choice: "ProtocolChoice", trained_on: Mapping[str, object]
-) -> Mapping[str, object]:
-    """The checkpoint's fields that the user did not set.
-
-    How frames are prepared is left out if the user sets a part of it, and for the embedded data
-    set, which is drawn at the model's size.
-    """
-    given = {setting.partition("=")[0].strip() for setting in choice.settings}
-    prepared = given & PREPARING or choice.dataset == "shapes"
-    dropped = given | PREPARING if prepared else given
-    return {key: value for key, value in trained_on.items() if key not in dropped}

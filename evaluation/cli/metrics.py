@@ -108,7 +108,7 @@ def _measure(
     from evaluation.generated import sample_first
     from evaluation.measuring.api import measure
     from evaluation.measuring.choice import default_network
-    from evaluation.measuring.tasks import FailedMetricsError
+    from evaluation.measuring.measurer import FailedMetricsError
     from evaluation.results.writing import check_writable
 
     asked = protocol.protocol_for(sets)

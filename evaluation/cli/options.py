@@ -14,7 +14,6 @@ from latte.data.errors import InputError
 
 if TYPE_CHECKING:
     from evaluation.features.extraction import ExtractionOptions
-    from evaluation.measuring.choice import ProtocolChoice
     from evaluation.protocol.fields import Protocol
     from latte.data.sources import VideoSet
 
@@ -155,16 +154,11 @@ class ProtocolOptions:
         int | None, typer.Option(min=0, metavar="N", help="Random seed. [default: the protocol's]")
     ] = None
 
-    def choice(self, sets: SetOptions) -> "ProtocolChoice":
-        """What was said about the protocol, which depends on the data set as well."""
-        from evaluation.measuring.choice import ProtocolChoice
-
-        given = vars(self) | {"settings": self.settings or ()}
-        return ProtocolChoice(dataset=sets.dataset, **given)
-
     def protocol_for(self, sets: SetOptions) -> "Protocol":
-        """The protocol."""
-        return self.choice(sets).protocol_for(sets.real)
+        """The protocol, which depends on the real videos as well."""
+        from evaluation.measuring.choice import choose_protocol
+
+        return choose_protocol(**vars(self), dataset=sets.dataset, real=sets.real)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,11 +56,11 @@ def power(
     chosen = protocol.protocol_for(sets)
     networks = Networks(run.extraction(), weights_by_network(weights, chosen.network))
     measurer = Measurer(chosen, ("fvd",), networks, at_least=protocol.num_videos or 1)
-    measured = measurer.sets(sets.real_videos(chosen), sets.fake_videos())
-    assert measured.real is not None
+    real, fake = measurer.sets(sets.real_videos(chosen), sets.fake_videos())
+    assert real is not None
     pair = FeaturePair(
-        measurer.features(measured.real, "fvd"),
-        measurer.features(measured.fake, "fvd"),
+        measurer.features(real, "fvd"),
+        measurer.features(fake, "fvd"),
         ddof=DDOF[chosen.covariance],
     )
     answer = clips_needed(pair, difference=difference, power=chance, level=level, seed=chosen.seed)

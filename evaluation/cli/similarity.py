@@ -20,7 +20,6 @@ from latte.data.errors import InputError
 
 if TYPE_CHECKING:
     from evaluation.features.extraction import ExtractionOptions
-    from evaluation.measuring.choice import ProtocolChoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +77,14 @@ def similarity(
     if pixels and weights is not None:
         raise InputError("--weights is about a network, and pixels take none: leave it out")
     output.check()
-    choice = (replace(protocol, network=None) if pixels else protocol).choice(sets)
+    if pixels:
+        protocol = replace(protocol, network=None)
     options = run.extraction()
     if model.checkpoint is not None:
-        hidden_states(model, sets, choice, options, output, intervals=bool(resamples))
+        hidden_states(model, sets, protocol, options, output, intervals=bool(resamples))
         return
     _similar_videos(
-        sets, choice, options, output, pixels=pixels, weights=weights, resamples=resamples
+        sets, protocol, options, output, pixels=pixels, weights=weights, resamples=resamples
     )
 
 
@@ -97,7 +97,7 @@ def _refuse(advice: str, **given: object) -> None:
 
 def _similar_videos(
     sets: SetOptions,
-    choice: "ProtocolChoice",
+    asked: ProtocolOptions,
     options: "ExtractionOptions",
     output: SimilarityOutput,
     *,
@@ -107,27 +107,26 @@ def _similar_videos(
 ) -> None:
     """Measure both sets, record the results and show them."""
     from evaluation.cli.metrics import breakdown
-    from evaluation.measuring.api import recorded
     from evaluation.measuring.choice import default_network
     from evaluation.measuring.measurer import Measurer
     from evaluation.measuring.networks import Networks, PixelNetworks
     from evaluation.similarity.plots import video_figures
     from evaluation.similarity.record import read_summary
 
-    protocol = choice.protocol_for(sets.real)
+    protocol = asked.protocol_for(sets)
     real = sets.real_videos(protocol)
-    network = default_network(("similarity",), protocol, choice.network)
+    network = default_network(("similarity",), protocol, asked.network)
     fake = sets.fake_videos()
     files = weights_by_network(weights, network)
     measurer = Measurer(
         protocol,
         ("similarity",),
         PixelNetworks(options) if pixels else Networks(options, files),
-        dataset=choice.dataset,
+        dataset=sets.dataset,
         resamples=resamples,
-        at_least=choice.num_videos or 1,
+        at_least=asked.num_videos or 1,
     )
-    results = list(recorded(measurer.results(real, fake, model=output.name), output.out))
+    results = measurer.measure(real, fake, model=output.name, out=output.out)
     measured = results[0].details["sets"]
     output.show(
         results,

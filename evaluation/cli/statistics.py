@@ -96,15 +96,12 @@ def stats_import(
 
     latte-eval stats import theirs.npz --protocol stylegan-v-fid50k --count 50000 --out ours.npz
     """
-    from evaluation.measuring.choice import ProtocolChoice
+    from evaluation.measuring.choice import choose_protocol
     from evaluation.networks.registry import network as find_network
     from evaluation.protocol.presets import load_protocol
     from evaluation.statistics.foreign import import_statistics
 
-    choice = ProtocolChoice(
-        protocol=protocol, settings=settings or (), dataset=dataset, network=network
-    )
-    chosen = choice.protocol_for()
+    chosen = choose_protocol(protocol, settings=settings, dataset=dataset, network=network)
     if network is not None and chosen.weights == load_protocol(protocol).weights:
         chosen = replace(chosen, weights=find_network(chosen.network).default_weights)
     file = import_statistics(

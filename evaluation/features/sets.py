@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork, check_sizes, extract
-from evaluation.networks.extractor import Extractor
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.content import content_key
 from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
@@ -115,22 +113,6 @@ def measure_set(
         broken=plan.broken,
     )
     return MeasuredSet(record=record, clips=plan.clips, keys=extraction.keys, decoded=decoded)
-
-
-def effective_protocol(
-    protocol: Protocol, extractor: Extractor, *, num_real: int, num_fake: int
-) -> Protocol:
-    """The protocol as it was carried out: the clips there were, the weights that were used."""
-    spec = extractor.spec
-    fields: dict[str, Any] = {"output": spec.output, "resize": spec.resize}
-    return replace(
-        protocol,
-        num_real=num_real,
-        num_fake=num_fake,
-        network=spec.name,
-        weights=extractor.weights.label,
-        **fields,
-    )
 
 
 def statistics_set(path: Path, at_least: int = 1) -> MeasuredSet:

@@ -1,7 +1,7 @@
 """`evaluation.measure`: the one way from two sets of videos to numbers."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,12 +11,12 @@ import numpy as np
 from evaluation.catalogue.registry import metric
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.arrays import Layout, ValueRange, memory_video_set
-from evaluation.measuring.choice import ProtocolChoice, dataset_videos, default_network, videos_at
+from evaluation.measuring.choice import choose_protocol, dataset_videos, default_network, videos_at
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result
-from evaluation.results.writing import append_result, check_writable
+from evaluation.results.writing import check_writable
 from latte.data.datasets import DATASETS
 from latte.data.errors import InputError, nearest
 from latte.data.sources import VideoSet
@@ -99,45 +99,37 @@ def measure(
     named = real if isinstance(real, str) and real in DATASETS else None
     if named and dataset not in (None, named):
         raise InputError(f"dataset={dataset!r}: the real videos are of {named}: leave dataset out")
-    choice = ProtocolChoice(
-        protocol=protocol,
+    path = Path(real) if isinstance(real, str | os.PathLike) and not named else None
+    chosen = choose_protocol(
+        protocol,
         dataset=dataset or named,
         network=network,
         num_videos=num_videos,
         num_frames=num_frames,
         seed=seed,
+        real=path,
     )
-    path = Path(real) if isinstance(real, str | os.PathLike) and not named else None
-    carried_out = choice.protocol_for(path)
     if real is not None and not named and path is None and not isinstance(real, VideoSet):
-        carried_out = replace(carried_out, split="given")
+        chosen = replace(chosen, split="given")
     if real is None and any(metric(name).needs_real for name in metrics):
         raise InputError(f"real=None: {metrics[0]} compares with real videos: give some")
     if not isinstance(weights, Mapping | None):
-        weights = {default_network(metrics, carried_out, network): Path(weights)}
+        weights = {default_network(metrics, chosen, network): Path(weights)}
     real_set, fake_set = (
-        None if videos is None else _open(videos, name, carried_out, layout, value_range)
+        None if videos is None else _open(videos, name, chosen, layout, value_range)
         for videos, name in ((real, "real set"), (fake, "generated set"))
     )
     measurer = Measurer(
-        carried_out,
+        chosen,
         metrics,
         Networks(_options(options, device), weights or {}),
-        dataset=choice.dataset,
+        dataset=dataset or named,
         resamples=resamples,
         at_least=num_videos or 1,
     )
     assert fake_set is not None
-    results = measurer.results(real_set, fake_set, model=model)
-    return list(recorded(results, None if out is None else Path(out)))
-
-
-def recorded(results: Iterable[Result], out: Path | None) -> Iterator[Result]:
-    """The results, each added to the results file before it is passed on."""
-    for result in results:
-        if out is not None:
-            append_result(out, result)
-        yield result
+    file = None if out is None else Path(out)
+    return measurer.measure(real_set, fake_set, model=model, out=file)
 
 
 def _options(options: ExtractionOptions | None, device: str | None) -> ExtractionOptions:

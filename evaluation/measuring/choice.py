@@ -1,63 +1,60 @@
 """Which protocol and which videos a request means: what is left out follows from what is given."""
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
-from evaluation.networks.registry import network
+from evaluation.networks.registry import network as find_network
 from evaluation.protocol.fields import Protocol, override
 from evaluation.protocol.presets import for_dataset, load_protocol
 from evaluation.statistics.file import is_statistics_file, stated_split
 from latte.data.datasets import dataset, open_dataset
 from latte.data.errors import InputError
+from latte.data.layouts import default_data_root
 from latte.data.sources import VideoSet, open_video_set
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProtocolChoice:
-    """What is stated about the protocol; what is None follows from the rest."""
+def choose_protocol(
+    protocol: str | Protocol | None = None,
+    *,
+    settings: Sequence[str] | None = None,
+    dataset: str | None = None,
+    network: str | None = None,
+    num_videos: int | None = None,
+    num_frames: int | None = None,
+    seed: int | None = None,
+    real: Path | None = None,
+) -> Protocol:
+    """The protocol that a request means; what is None follows from the rest.
 
-    protocol: str | Protocol | None = None  # a preset's name, a .toml file, or a value taken as is
-    settings: Sequence[str] = ()  # FIELD=VALUE
-    dataset: str | None = None
-    network: str | None = None
-    num_videos: int | None = None
-    num_frames: int | None = None
-    seed: int | None = None
+    Args:
+        protocol: a preset's name, a .toml file, or a protocol that is taken as it is.
+        settings: FIELD=VALUE.
+        dataset: the data set of the real videos.
+        network: a feature network in place of the protocol's.
+        num_videos: clips of each set.
+        num_frames, seed: fields of the protocol.
+        real: the real videos, if they are not taken from a data set.
 
-    def protocol_for(self, real: Path | None = None) -> Protocol:
-        """The protocol with what changes it.
-
-        Args:
-            real: the real videos, if they are not taken from a data set.
-
-        Raises:
-            InputError: an unknown protocol, data set or network, or an impossible field.
-        """
-        changes: dict[str, Any] = {}
-        if self.num_videos is not None:
-            changes |= {"num_real": self.num_videos, "num_fake": self.num_videos}
-        if self.num_frames is not None:
-            changes["num_frames"] = self.num_frames
-        if self.seed is not None:
-            changes["seed"] = self.seed
-        if real is not None:
-            changes["split"] = stated_split(real) or "given"  # statistics may say their split
-        if self.network is not None:
-            spec = network(self.network)
-            changes |= {"network": self.network, "output": spec.output, "resize": spec.resize}
-        return replace(override(self._base(), list(self.settings)), **changes)
-
-    def _base(self) -> Protocol:
-        if isinstance(self.protocol, Protocol):
-            return self.protocol
-        embedded = self.dataset == "shapes" or (self.network or "").startswith("shapes")
-        preset = load_protocol(self.protocol or ("shapes" if embedded else "stylegan-v"))
-        return for_dataset(preset, self.dataset)
+    Raises:
+        InputError: an unknown protocol, data set or network, or an impossible field.
+    """
+    if not isinstance(protocol, Protocol):
+        embedded = dataset == "shapes" or (network or "").startswith("shapes")
+        preset = load_protocol(protocol or ("shapes" if embedded else "stylegan-v"))
+        protocol = for_dataset(preset, dataset)
+    counts = {"num_real": num_videos, "num_fake": num_videos, "num_frames": num_frames}
+    given: dict[str, Any] = {**counts, "seed": seed}
+    if real is not None:
+        given["split"] = stated_split(real) or "given"  # statistics may say their split
+    if network is not None:
+        spec = find_network(network)
+        given |= {"network": network, "output": spec.output, "resize": spec.resize}
+    changes = {key: value for key, value in given.items() if value is not None}
+    return replace(override(protocol, settings or ()), **changes)
 
 
 def default_network(metrics: Sequence[str], protocol: Protocol, named: str | None) -> str:
@@ -75,18 +72,13 @@ def default_network(metrics: Sequence[str], protocol: Protocol, named: str | Non
         return protocol.network
     only = metric(metrics[0])
     if named is not None:
-        unit = network(named).unit
+        unit = find_network(named).unit
         if (only.looks == "frames") != (unit == "frame"):
             raise InputError(
                 f"network {named} looks at {unit}s, which {only.name} does not: give another "
                 "network (--network, see `latte-eval networks`)"
             )
     return for_metric(protocol, only).network
-
-
-def default_data_root() -> Path:
-    """`$LATTE_DATA`, else `./data`."""
-    return Path(os.environ.get("LATTE_DATA", "data"))
 
 
 def dataset_videos(name: str, protocol: Protocol, data_root: Path | None = None) -> VideoSet:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from evaluation.features.sets import check_lengths, effective_protocol, measure_set, plan_set
+from evaluation.features.sets import check_lengths, measure_set, plan_set
 from evaluation.measuring.networks import Networks
+from evaluation.measuring.results import carried_out
 from evaluation.protocol.fields import Protocol, Side
 from evaluation.results.provenance import provenance
 from evaluation.statistics.file import Origin, StatisticsFile, check_target, write_statistics_file
@@ -23,13 +24,7 @@ def export_statistics(
 ) -> StatisticsFile:
     """Measure a set and write its mean and covariance with how they were made.
 
-    Features that are in the store are not made again, and new ones are kept there.
-
     Args:
-        videos: the set.
-        out: the file to write.
-        protocol: how clips are chosen and prepared, and what sigma is divided by.
-        networks: opened networks, with how features are extracted.
         side: whose clips the protocol describes.
         at_least: clips that the set must have.
         dataset: the data set it is of.
@@ -46,19 +41,10 @@ def export_statistics(
     statistics = measured.statistics(stored, protocol.covariance)
     if statistics.count < 2:
         raise InputError(f"{videos.root}: statistics of one clip say nothing: add videos")
-    every = planned.selection.offset == "every"
-    frames = sum(len(clip.frames) for clip in measured.clips)
-    number = frames if every else len(measured.clips)  # as a protocol counts
-    effective = effective_protocol(
-        protocol,
-        extractor,
-        num_real=number if side == "real" else protocol.num_real,
-        num_fake=number if side == "fake" else protocol.num_fake,
-    )
     run = provenance(str(extractor.device))
     origin = Origin(
         protocol=protocol.name,
-        protocol_fields=effective.affecting_fields(),
+        protocol_fields=carried_out(protocol, stored, {side: measured}).affecting_fields(),
         side=side,
         network=extractor.spec.name,
         network_version=extractor.spec.version,

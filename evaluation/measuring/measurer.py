@@ -2,29 +2,23 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.catalogue.inputs import features_of
+from evaluation.catalogue.inputs import MetricInput, features_of
 from evaluation.catalogue.registry import METRICS, metric
 from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set, statistics_set
-from evaluation.measuring.networks import Networks
-from evaluation.measuring.results import Context, results_of
-from evaluation.measuring.tasks import (
-    FailedMetricsError,
-    MetricFailure,
-    MetricTask,
-    networks_of,
-    open_task,
-)
+from evaluation.measuring.networks import MetricTask, Networks, open_task
+from evaluation.measuring.results import result_of
 from evaluation.protocol.fields import Protocol, Side
 from evaluation.results.record import Result
+from evaluation.results.writing import append_result
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 
@@ -34,14 +28,19 @@ MIN_RESAMPLES = 40  # intervals from fewer cover less than they say
 Source = VideoSet | Path | MeasuredSet  # a path is that of a statistics file
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sets:
-    """Two sets through all networks, with the metrics that they serve."""
+class FailedMetricsError(InputError):
+    """Some metrics could not be measured.
 
-    real: MeasuredSet | None  # None: no metric needs it
-    fake: MeasuredSet
-    tasks: tuple[MetricTask, ...]
-    failures: tuple[MetricFailure, ...]  # metrics that cannot be measured
+    `failures` are their errors by the metrics' names; `results` holds those of the others.
+    """
+
+    def __init__(
+        self, failures: Mapping[str, InputError], results: Sequence[Result], num_metrics: int
+    ) -> None:
+        self.failures, self.results = dict(failures), tuple(results)
+        reasons = "; ".join(f"{name}: {error}" for name, error in failures.items())
+        number = f"{len(failures)} of {num_metrics} metrics" if results else "the metrics"
+        super().__init__(f"{number} could not be measured ({reasons})")
 
 
 @dataclass
@@ -115,10 +114,23 @@ class Measurer:
         self._logged: set[str] = set()  # several metrics and sets deviate alike
         self._real: _RealSide | None = None
         self._num_metrics = len(metrics)
-        self.tasks, self.failures = self._open_tasks(metrics)
+        self.tasks: list[MetricTask] = []
+        self.failures: dict[str, InputError] = {}  # metrics whose networks cannot be had
+        for entry in map(metric, metrics):
+            try:
+                self.tasks.append(open_task(entry, protocol, self.networks))
+            except InputError as error:
+                self._fail(self.failures, entry.name, error)
+        if not self.tasks:
+            raise FailedMetricsError(self.failures, (), len(metrics))
 
     def measure(
-        self, real: Source | None, fake: Source, *, model: str | None = None
+        self,
+        real: Source | None,
+        fake: Source,
+        *,
+        model: str | None = None,
+        out: Path | None = None,
     ) -> list[Result]:
         """The results of every metric.
 
@@ -126,44 +138,56 @@ class Measurer:
             real: real videos; None if no metric needs them.
             fake: generated videos.
             model: what they are filed under; by default the set's name.
+            out: a results file to which each result is added as soon as it is there.
 
         Raises:
             InputError: sets that cannot be measured.
             FailedMetricsError: some of several metrics cannot be measured; it holds the results of
                 the others.
         """
-        return list(self.results(real, fake, model=model))
-
-    def results(
-        self, real: Source | None, fake: Source, *, model: str | None = None
-    ) -> Iterator[Result]:
-        """Yield what `measure` returns, each result as soon as it is there."""
         started, self._started = self._started or time.monotonic(), None
-        sets = self.sets(real, fake)
-        self._log(caveats_of_sets([side for side in (sets.real, sets.fake) if side]))
-        context = Context(
-            dataset=self.dataset,
-            model=model or _name(fake),
-            resamples=self.resamples,
-            started=started,
-        )
-        failures, results = list(sets.failures), list[Result]()
-        for task in sets.tasks:
+        failures, results = dict(self.failures), list[Result]()
+        real_set, fake_set = self.sets(real, fake, failures)
+        self._log(caveats_of_sets([side for side in (real_set, fake_set) if side]))
+        for task in (task for task in self.tasks if task.metric.name not in failures):
+            given = MetricInput(
+                real=real_set if task.metric.needs_real else None,
+                fake=fake_set,
+                network=task.network,
+                protocol=task.protocol,
+                parameters=task.metric.parameters,
+                resamples=self.resamples,
+            )
             try:
-                new_results = results_of(task, sets.real, sets.fake, context)
+                values = task.metric.compute(given)
             except InputError as error:
                 self._fail(failures, task.metric.name, error)
                 continue
-            for result in new_results:
+            for value in values:
+                result = result_of(
+                    task.metric,
+                    value,
+                    given,
+                    dataset=self.dataset,
+                    model=model or _name(fake),
+                    started=started,
+                )
                 results.append(result)
                 self._log(task.caveats(result))
-                yield result
+                if out is not None:
+                    append_result(out, result)
         if failures:
             raise FailedMetricsError(failures, results, self._num_metrics)
+        return results
 
-    def sets(self, real: Source | None, fake: Source) -> Sets:
-        """Both sets through all networks; the real one only through those that need it."""
-        failures = list(self.failures)
+    def sets(
+        self, real: Source | None, fake: Source, failures: dict[str, InputError] | None = None
+    ) -> tuple[MeasuredSet | None, MeasuredSet]:
+        """Both sets through all networks; the real one only through those that need it.
+
+        Metrics that cannot be computed from them are added to `failures`.
+        """
+        failures = dict(self.failures) if failures is None else failures
         needs_real = any(task.metric.needs_real for task in self.tasks)
         if needs_real and real is None:
             raise InputError("no real videos: give real or dataset (--real, --dataset)")
@@ -183,17 +207,12 @@ class Measurer:
             raise FailedMetricsError(failures, (), self._num_metrics)
         real_set = None
         if real_side is not None and any(task.metric.needs_real for task in fitting):
-            networks = networks_of(task for task in fitting if task.metric.needs_real)
+            networks = _networks_of(task for task in fitting if task.metric.needs_real)
             key = frozenset(map(id, networks))
             if key not in real_side.measured:
                 real_side.measured[key] = self._extracted(real_side.planned, networks)
             real_set = real_side.measured[key]
-        return Sets(
-            real=real_set,
-            fake=self._extracted(planned, networks_of(fitting)),
-            tasks=tuple(fitting),
-            failures=tuple(failures),
-        )
+        return real_set, self._extracted(planned, _networks_of(fitting))
 
     def extract(
         self, videos: Source, side: Side, *, also: Sequence[StoredNetwork] = ()
@@ -205,7 +224,7 @@ class Measurer:
             side: whose clips the protocol describes.
             also: networks besides those of the metrics.
         """
-        return self._extracted(self._plan(videos, side), [*networks_of(self.tasks), *also])
+        return self._extracted(self._plan(videos, side), [*_networks_of(self.tasks), *also])
 
     def network(self, metric_name: str) -> StoredNetwork:
         """The opened network of one of the metrics."""
@@ -219,26 +238,12 @@ class Measurer:
         """
         return features_of(measured, self.network(metric_name))
 
-    def _open_tasks(self, metrics: Sequence[str]) -> tuple[list[MetricTask], list[MetricFailure]]:
-        """Every metric with its network; a network that cannot be had costs its metrics alone."""
-        tasks: list[MetricTask] = []
-        failures: list[MetricFailure] = []
-        for name in metrics:
-            entry = metric(name)
-            try:
-                tasks.append(open_task(entry, self.protocol, self.networks))
-            except InputError as error:
-                self._fail(failures, name, error)
-        if not tasks:
-            raise FailedMetricsError(failures, (), len(metrics))
-        return tasks, failures
-
-    def _fail(self, failures: list[MetricFailure], name: str, error: InputError) -> None:
+    def _fail(self, failures: dict[str, InputError], name: str, error: InputError) -> None:
         """Note a metric that cannot be measured, at once; the only one is an error."""
         if self._num_metrics == 1:
             raise error
         logger.warning("skipping %s: %s", name, error)
-        failures.append(MetricFailure(metric=name, error=error))
+        failures[name] = error
 
     def _log(self, caveats: Iterator[str]) -> None:
         for sentence in caveats if self._notes else ():
@@ -264,6 +269,11 @@ class Measurer:
         if isinstance(planned, MeasuredSet):
             return planned
         return measure_set(planned, networks, self.networks.options, self.at_least)
+
+
+def _networks_of(tasks: Iterable[MetricTask]) -> list[StoredNetwork]:
+    """The networks of these tasks, each once."""
+    return list({id(task.network): task.network for task in tasks}.values())
 
 
 def _name(source: Source) -> str:

@@ -1,63 +1,57 @@
-"""Two measured sets → one number with its interval, its protocol and its provenance."""
+"""A value becomes a result: with its protocol as carried out, what differs, and provenance."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import Any
 
 from evaluation.catalogue.entry import Metric, Value
 from evaluation.catalogue.inputs import MetricInput
-from evaluation.features.sets import MeasuredSet, effective_protocol
-from evaluation.measuring.deviations import affecting_fields, deviations
-from evaluation.measuring.tasks import MetricTask
+from evaluation.catalogue.networks import for_metric
+from evaluation.features.extraction import StoredNetwork
+from evaluation.features.sets import MeasuredSet
+from evaluation.measuring.arrays import MemoryVideo
+from evaluation.networks.registry import NETWORKS
 from evaluation.protocol.content import fingerprint_of
-from evaluation.protocol.fields import Protocol, Side
+from evaluation.protocol.deviations import Deviation, differences
+from evaluation.protocol.fields import REAL_FIELDS, Protocol, Side
+from evaluation.protocol.presets import PRESETS, published_protocol
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
-from evaluation.statistics.origin import follows_protocol
+from evaluation.statistics.origin import deviations_of_statistics, follows_protocol
+
+NETWORK_FIELDS = ("output", "resize", "weights")  # what a choice of the network decides as well
+# How frames may be stored, by what a protocol asks for: videos that came prepared count as well.
+STORAGES: Mapping[str, tuple[str, ...]] = {
+    "jpeg-75": ("jpeg-75", "jpg"),
+    "lossless": ("lossless", "png", "array"),
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Context:
-    """What a result says beside its number: whose it is, and since when it was worked on."""
-
-    dataset: str | None
-    model: str
-    resamples: int  # bootstrap resamples of an interval; 0 for none
-    started: float  # time.monotonic() when the work began
-
-
-def results_of(
-    task: MetricTask, real: MeasuredSet | None, fake: MeasuredSet, context: Context
-) -> list[Result]:
-    """The numbers of a metric with their intervals, protocol and provenance.
-
-    Raises:
-        InputError: sets that this metric cannot be computed from.
-    """
-    given = MetricInput(
-        real=real if task.metric.needs_real else None,
-        fake=fake,
-        network=task.network,
-        protocol=task.protocol,
-        parameters=task.metric.parameters,
-        resamples=context.resamples,
-    )
-    return [_result(task.metric, value, given, context) for value in task.metric.compute(given)]
-
-
-def _result(metric: Metric, value: Value, given: MetricInput, context: Context) -> Result:
+def result_of(
+    metric: Metric,
+    value: Value,
+    given: MetricInput,
+    *,
+    dataset: str | None,
+    model: str,
+    started: float,
+) -> Result:
+    """A number of a metric with all that made it; `started`: time.monotonic() at the beginning."""
     extractor, requested = given.network.extractor, given.protocol
     real, fake = given.real, given.fake
-    effective = effective_protocol(
-        requested,
-        extractor,
-        num_real=_count(real, requested.real_offset) or requested.num_real,
-        num_fake=_count(fake, requested.fake_offset) or requested.num_fake,
-    )
     sides: dict[Side, MeasuredSet] = {"real": real} if real else {}
     sides["fake"] = fake
+    effective = carried_out(requested, given.network, sides)
     interval, fields = value.interval, affecting_fields(effective, metric)
     parameters = {**metric.parameters, **value.parameters}
+    # Statistics that follow the protocol are as good as clips; others count by their digests.
+    foreign = [
+        measured.record.digest
+        for side, measured in sides.items()
+        if measured.given is not None and not follows_protocol(measured.given, effective, side)
+    ]
     return Result(
         name=metric.name,
         metric=value.number.called(extractor.spec),
@@ -71,18 +65,16 @@ def _result(metric: Metric, value: Value, given: MetricInput, context: Context) 
         network=extractor.spec.name,
         weights_sha256=extractor.weights.sha256,
         weights_published=extractor.weights.published,
-        fingerprint=fingerprint_of(
-            fields, metric.name, parameters, _foreign_statistics(effective, sides)
-        ),
+        fingerprint=fingerprint_of(fields, metric.name, parameters, foreign),
         protocol=requested.name,
         protocol_fields=fields,
         parameters=parameters,
-        deviations=deviations(effective, requested, metric, context.dataset, sides),
-        dataset=context.dataset,
-        model=context.model,
+        deviations=_deviations(effective, requested, metric, dataset, sides),
+        dataset=dataset,
+        model=model,
         real=real.record if real else None,
         fake=fake.record,
-        seconds=round(time.monotonic() - context.started, 3),
+        seconds=round(time.monotonic() - started, 3),
         details={
             "interval": interval.method if interval else None,
             "network_run": extractor.path_taken,
@@ -95,19 +87,79 @@ def _result(metric: Metric, value: Value, given: MetricInput, context: Context) 
     )
 
 
-def _count(measured: MeasuredSet | None, offset: str) -> int | None:
-    """Clips of a set, or its frames where every one was to be taken; None where nothing says."""
-    if measured is None or offset != "every":
-        return measured.record.num_clips if measured else None
+def carried_out(
+    protocol: Protocol, network: StoredNetwork, sides: Mapping[Side, MeasuredSet]
+) -> Protocol:
+    """The protocol as it was carried out: the clips there were, the weights that were used."""
+    spec = network.extractor.spec
+    fields: dict[str, Any] = {"output": spec.output, "resize": spec.resize}
+    for side, measured in sides.items():
+        count = measured.record.num_clips
+        if getattr(protocol, f"{side}_offset") == "every":  # its frames are what is counted
+            count = sum(len(clip.frames) for clip in measured.clips)
+            count = measured.given.statistics.count if measured.given else count
+        fields[f"num_{side}"] = count or getattr(protocol, f"num_{side}")
+    weights = network.extractor.weights.label
+    return replace(protocol, network=spec.name, weights=weights, **fields)
+
+
+def affecting_fields(protocol: Protocol, metric: Metric) -> dict[str, Any]:
+    """The fields that affect a number: none about real videos if it needs none."""
+    return {
+        key: value
+        for key, value in protocol.affecting_fields().items()
+        if metric.needs_real or key not in REAL_FIELDS
+    }
+
+
+def _deviations(
+    effective: Protocol,
+    requested: Protocol,
+    metric: Metric,
+    dataset: str | None,
+    sides: Mapping[Side, MeasuredSet],
+) -> tuple[Deviation, ...]:
+    """Differences from the preset of that name on this data set, and from the request."""
+    references = [requested]
+    if effective.name in PRESETS:
+        preset = published_protocol(dataset, PRESETS[effective.name])
+        references.insert(0, for_metric(preset, metric))
+    fields = affecting_fields(effective, metric)
+    if dataset is None:
+        fields.pop("split", None)  # videos of no known data set are of no split
+    if effective.network not in NETWORKS:  # a function of clips, which brings its own
+        fields = {key: value for key, value in fields.items() if key not in NETWORK_FIELDS}
+    by_field: dict[str, Deviation] = {}
+    for reference in references:
+        wanted = {
+            key: value for key, value in reference.affecting_fields().items() if key in fields
+        }
+        for deviation in differences(fields, wanted):
+            by_field.setdefault(deviation.field, deviation)
+    of_sets = (_deviations_of_set(effective, measured, side) for side, measured in sides.items())
+    return (*by_field.values(), *chain.from_iterable(of_sets))
+
+
+def _deviations_of_set(
+    protocol: Protocol, measured: MeasuredSet, side: Side
+) -> Iterator[Deviation]:
+    record, subject = measured.record, measured.record.path
     if measured.given is not None:
-        return measured.given.statistics.count or None
-    return sum(len(clip.frames) for clip in measured.clips)
-
-
-def _foreign_statistics(protocol: Protocol, sides: Mapping[Side, MeasuredSet]) -> list[str]:
-    """Digests of given statistics that do not follow the protocol; others are as good as clips."""
-    return [
-        measured.record.digest
-        for side, measured in sides.items()
-        if measured.given is not None and not follows_protocol(measured.given, protocol, side)
-    ]
+        yield from deviations_of_statistics(measured.given, protocol, side)
+        if record.num_clips is None:
+            yield Deviation(field="number of clips", value="unknown", subject=subject)
+        if measured.given.origin is None or measured.given.origin.record is None:
+            return
+        record = measured.given.origin.record
+    if any(isinstance(clip.video, MemoryVideo) for clip in measured.clips):
+        yield Deviation(field="clips", value="in_memory", subject=subject)
+    size, wanted = (f"{w}×{h}" for w, h in ((record.width, record.height), (protocol.size,) * 2))
+    if protocol.recipe != "none" and size != wanted:
+        yield Deviation(field="frame size", value=size, wanted=wanted, subject=subject)
+    storage = protocol.storage
+    if record.storage not in STORAGES.get(storage, (storage,)):
+        yield Deviation(field="storage", value=record.storage, wanted=storage, subject=subject)
+    if record.recipe not in (None, protocol.recipe):
+        yield Deviation(
+            field="recipe", value=record.recipe, wanted=protocol.recipe, subject=subject
+        )

@@ -1,5 +1,6 @@
 """Layouts in which people have data sets on disk."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +23,11 @@ class FolderLayout:
     splits: tuple[str, ...]  # places of one split
     whole: tuple[str, ...] = ()  # places of all videos, with no split folders
     aliases: tuple[tuple[str, str], ...] = ()  # (split, another name of it)
+
+
+def default_data_root() -> Path:
+    """Where data sets are looked for: `$LATTE_DATA`, else `data`."""
+    return Path(os.environ.get("LATTE_DATA") or "data")
 
 
 def candidate_roots(layout: FolderLayout, data_root: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
-from evaluation.measuring.deviations import affecting_fields
+from evaluation.measuring.results import affecting_fields
 from evaluation.protocol.content import fingerprint_of
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import published_protocol

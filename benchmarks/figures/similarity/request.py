@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.cells.requirements import default_data_root
 from benchmarks.figures.designs import SETUPS, VARIANTS
 from benchmarks.figures.paper.training import DATASET
 from benchmarks.figures.requests import FigureRequest
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, SHAPES
 from latte.data.datasets import open_dataset
+from latte.data.layouts import default_data_root
 from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
 

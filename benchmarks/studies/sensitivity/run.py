@@ -85,7 +85,7 @@ def open_bench(request: SensitivityRequest, out: Path) -> SensitivityBench:
         at_least=count,
         notes=False,
     )
-    if measurer.failures:
-        raise measurer.failures[0].error
+    for error in measurer.failures.values():
+        raise error
     real, *draws = split_draws(videos, count, request.draws, request.seed)
     return SensitivityBench(real=real, draws=tuple(draws), metrics=metrics, measurer=measurer)

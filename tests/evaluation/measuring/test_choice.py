@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from evaluation.measuring.choice import ProtocolChoice, dataset_videos, default_network
+from evaluation.measuring.choice import choose_protocol, dataset_videos, default_network
 from evaluation.protocol.presets import LATTE, SHAPES, STYLEGAN_V
 from latte.data.errors import InputError
 
@@ -23,11 +23,11 @@ from latte.data.errors import InputError
 )
 def test_what_is_left_out_follows_from_the_rest(stated, protocol):
     expected = protocol or replace(STYLEGAN_V, num_frames=32, mirror="both")
-    assert ProtocolChoice(**stated).protocol_for() == expected
+    assert choose_protocol(**stated) == expected
 
 
 def test_videos_at_a_path_are_of_no_known_split(tmp_path):
-    assert ProtocolChoice().protocol_for(tmp_path).split == "given"
+    assert choose_protocol(real=tmp_path).split == "given"
 
 
 def test_weights_without_a_name_belong_to_the_network_of_the_only_metric():
