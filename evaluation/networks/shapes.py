@@ -124,14 +124,19 @@ def load_network(
     Raises:
         InputError: the file is missing, damaged, or holds another network.
     """
-    tensors, header = read_any(path)
+    advice = (
+        "leave weights (--weights) out to use the bundled ones, or make it with python -m "
+        "evaluation.networks.train_shapes"
+    )
+    if path in (VIDEO_FILE, FRAME_FILE):
+        advice = "it is bundled with latte-eval: install that again"
+    tensors, header = read_any(path, advice=advice)
     facts = decode_json(header.get(HEADER_KEY, "{}"), dict[str, str], f"{path}, header")
     name, version = facts.get("network", "another network"), facts.get("version", "?")
     if (name, version) != (kind.__name__, VERSION):
         raise InputError(
-            f"{path}: holds {name} version {version}, not {kind.__name__} version {VERSION}: leave "
-            "weights (--weights) out to use the bundled ones, or make it with python -m "
-            "evaluation.networks.train_shapes"
+            f"{path}: holds {name} version {version}, not {kind.__name__} version {VERSION}: "
+            f"{advice}"
         )
     model = kind()
     check_same(tensors, model.state_dict(), str(path), f"the weights of {kind.__name__}")

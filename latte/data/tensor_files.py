@@ -22,11 +22,15 @@ _HEADER_DTYPES: Mapping[torch.dtype, str] = {
     torch.bfloat16: "BF16",
     torch.int64: "I64",
 }
+FETCH_AGAIN = "fetch it again"
 _LONGEST_HEADER = 100_000_001  # safetensors' own limit, in bytes
 
 
-def is_safetensors(path: Path) -> bool:
+def is_safetensors(path: Path, advice: str = "") -> bool:
     """Whether the file begins as a safetensors file does, whatever its name.
+
+    Args:
+        advice: what to do about another file, for the message.
 
     Raises:
         InputError: there is no such file, or it is none that could hold tensors; says what it is.
@@ -41,22 +45,30 @@ def is_safetensors(path: Path) -> bool:
         return True
     if head.startswith((b"PK\x03\x04", b"\x80")):  # a zip archive, or a bare pickle
         return False
-    raise InputError(f"{path}: {_what_else(head)}")
+    problem, usual_advice = _what_else(head)
+    raise InputError(f"{path}: {problem}: {advice or usual_advice}")
 
 
-def read_any(path: Path, wanted: str = "its state_dict()") -> tuple[Any, dict[str, str]]:
+def read_any(
+    path: Path, wanted: str = "its state_dict()", advice: str = ""
+) -> tuple[Any, dict[str, str]]:
     """Content of a file of weights in either format, and the metadata of a safetensors file.
 
     Args:
         wanted: what to save of a pickle that is refused, for the message.
+        advice: what to do about a file that is damaged or holds something else, for the message.
 
     Raises:
         InputError: it cannot be read safely; says what it is.
     """
-    return read_safetensors(path) if is_safetensors(path) else (read_saved(path, wanted), {})
+    if is_safetensors(path, advice):
+        return read_safetensors(path, advice or FETCH_AGAIN)
+    return read_saved(path, wanted, advice or FETCH_AGAIN), {}
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_safetensors(
+    path: Path, advice: str = FETCH_AGAIN
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a safetensors file, on the CPU, and its metadata.
 
     Raises:
@@ -68,7 +80,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except SafetensorError as error:
         raise InputError(
-            f"{path}: cannot be read as safetensors ({first_line(error)}): fetch it again"
+            f"{path}: cannot be read as safetensors ({first_line(error)}): {advice}"
         ) from None
 
 
@@ -100,7 +112,7 @@ def write_safetensors(
             file.write(tensors[name].contiguous().flatten().view(torch.uint8).numpy().data)
 
 
-def read_saved(path: Path, wanted: str = "its state_dict()") -> Any:
+def read_saved(path: Path, wanted: str = "its state_dict()", advice: str = FETCH_AGAIN) -> Any:
     """Content of a file of `torch.save`, on the CPU: tensors and plain containers only.
 
     Raises:
@@ -120,8 +132,7 @@ def read_saved(path: Path, wanted: str = "its state_dict()") -> Any:
                 "file"
             ) from None
         raise InputError(
-            f"{path}: cannot be read as a file of torch.save, it is cut short or damaged: fetch "
-            "it again"
+            f"{path}: cannot be read as a file of torch.save, it is cut short or damaged: {advice}"
         ) from None
 
 
@@ -181,21 +192,23 @@ def check_same(
         raise InputError(f"{where}: is not {what}: {some_of(differences)}")
 
 
-def _what_else(head: bytes) -> str:
+def _what_else(head: bytes) -> tuple[str, str]:
+    """What a file is that begins so, and what to do about it."""
     if not head:
-        return "is empty: fetch it again"
+        return "is empty", FETCH_AGAIN
+    other_file = "give a .safetensors or a .pt file"
     start = head.lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "is a web page, not a file of weights: fetch the file itself"
+        return "is a web page, not a file of weights", "fetch the file itself"
     if start.startswith(b"version https://git-lfs"):
-        return "is a Git LFS pointer, not the weights: fetch them with `git lfs pull`"
+        return "is a Git LFS pointer, not the weights", "fetch them with `git lfs pull`"
     if b"\0" not in head:
         try:
             head[:-4].decode("utf-8")  # the end may cut a character
-            return "is a text file, not a file of weights: give a .safetensors or a .pt file"
+            return "is a text file, not a file of weights", other_file
         except UnicodeDecodeError:
             pass
-    return "is not a file of weights, or a damaged one: give a .safetensors or a .pt file"
+    return "is not a file of weights, or a damaged one", other_file
 
 
 def _holds_more(path: Path, error: Exception) -> bool:

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks import shapes, train_shapes
+from evaluation.networks.registry import build
 from evaluation.networks.shapes import (
     FRAME_CLASSES,
     FRAME_FILE,
@@ -245,6 +246,14 @@ def test_a_wrong_file_is_refused_by_name(name, sentence, tmp_path):
     path = broken_files(tmp_path)[name]
     with pytest.raises(InputError, match=f"{name}: .*{sentence}"):
         load_network(ShapesVideoNet, path)
+
+
+@pytest.mark.parametrize("name", ["cut", "page", "nameless"])
+def test_without_the_weights_that_are_refused_the_bundled_ones_are_used(name, tmp_path):
+    path = broken_files(tmp_path)[name]
+    with pytest.raises(InputError, match=rf"{name}: .*: leave weights \(--weights\) out"):
+        build("shapes", weights=path)
+    assert build("shapes").weights.label == "bundled"
 
 
 def test_the_frame_network_does_not_take_the_video_networks_file():

@@ -113,7 +113,7 @@ def test_without_a_connection_three_lines_say_what_from_where_and_where_to(folde
         locate_weights(spec_of())  # nobody listens on port 9
     what, source, target = str(caught.value).splitlines()
     assert what == (
-        f"network net needs file.pt (git blob SHA-1 {BLOB[1]}), and fetching it failed: no connection"
+        f"network net needs file.pt ({' '.join(BLOB)}), and fetching it failed: no connection"
     )
     assert source == "download it from http://127.0.0.1:9/file.pt"
     assert target.startswith(f"put it at {folder / 'file.pt'}, ")
