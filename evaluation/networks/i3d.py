@@ -7,6 +7,7 @@ output on probe clips. A batch norm's epsilon is not among the tensors, and the 
 
 import copy
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.networks import files
-from evaluation.networks.padding import max_pool_same, pad, same_padding
 from evaluation.networks.probes import (
     FOLDED,
     OWN,
@@ -67,7 +67,7 @@ class I3D(nn.Module):
     def __init__(self, batch_norm_eps: float = 1e-3) -> None:
         super().__init__()
         eps = batch_norm_eps
-        self.logits = Logits(1024, 400)
+        self.logits = nn.Sequential(OrderedDict(conv3d=nn.Conv3d(1024, 400, 1)))
         self.Conv3d_1a_7x7 = Unit(3, 64, kernel=7, stride=2, eps=eps)
         self.Conv3d_2b_1x1 = Unit(64, 64, kernel=1, eps=eps)
         self.Conv3d_2c_3x3 = Unit(64, 192, kernel=3, eps=eps)
@@ -148,15 +148,28 @@ class Mixed(nn.Module):
         return torch.cat(branches, dim=1)
 
 
-class Logits(nn.Module):
-    """1×1×1 convolution with a bias, without batch norm or activation."""
+def same_padding(
+    sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Zeros before and after each axis, as TensorFlow's "SAME" has them: the odd one at the end."""
+    padding = []
+    for size, k, s in zip(sizes, kernel, stride, strict=True):
+        total = max(k - (size % s or s), 0)
+        padding.append((total // 2, total - total // 2))
+    return padding
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.conv3d = nn.Conv3d(inputs, outputs, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv3d(x)
+def pad(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
+    """`x` (N, C, T, H, W) with zeros before and after T, H and W."""
+    # torch wants the last axis first.
+    return functional.pad(x, [zeros for axis in reversed(padding) for zeros in axis])
+
+
+def max_pool_same(x: Tensor, *, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
+    """Max pooling over windows that TensorFlow's "SAME" padding has filled with zeros, not −∞."""
+    return functional.max_pool3d(
+        pad(x, same_padding(x.shape[2:], kernel, stride)), tuple(kernel), tuple(stride)
+    )
 
 
 def preprocess(clips: Tensor) -> Tensor:
@@ -214,20 +227,32 @@ def open_i3d(
         InputError: the file is not one of these, damaged, of another network, or does not give
             the output of the spec.
     """
-    model = I3D(batch_norm_eps)
-    if files.is_torchscript(path):
-        return _open_torchscript(model, spec, path, device)
-    files.fill(model, files.read_state_dict(path), path)
-    classifier = _classifier(model.to(device), spec.output)
-    plain, folded = (
-        OpenedNetwork(
-            forward=_own(network, spec.output, spec.resize),
-            path_taken=path_taken,
-            classifier=classifier,
+    model, clips = I3D(batch_norm_eps), noise_clips(PROBES, device)
+    if not files.is_torchscript(path):
+        files.fill(model, files.read_state_dict(path), path)
+        plain = _own(model.to(device), spec.output, spec.resize)
+        return faster_if_same(plain, _folded(model, spec.output, spec.resize), clips)
+    module = files.open_torchscript(path, device)
+    published = OpenedNetwork(forward=_published(module, path, spec.resize), path_taken=PUBLISHED)
+    same = files.fill_if_same(model, module.state_dict())
+    # Whatever the output, the file can be compared by its logits.
+    own = _folded(model.to(device), "logits", spec.resize) if same else None
+    opened = faster_if_same(published, own, clips)
+    if spec.output == "logits":
+        return opened
+    if opened.path_taken == PUBLISHED:
+        reason = (
+            "its tensors have other names than our network's"
+            if opened.probe_difference is None
+            else f"its logits differ from our network's by {opened.probe_difference:.1e}"
         )
-        for network, path_taken in ((model, OWN), (fold_batch_norms(model), FOLDED))
-    )
-    return faster_if_same(plain, folded, noise_clips(PROBES, device))
+        raise InputError(
+            f"{path}: is TorchScript that gives logits alone, and our own network, which gives "
+            f"{spec.output} features, cannot take its place ({reason}): use output logits, or "
+            "give i3d_pretrained_400.pt"
+        )
+    pooled = _folded(model, spec.output, spec.resize)
+    return replace(pooled, probe_difference=opened.probe_difference)
 
 
 def open_published(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -244,45 +269,19 @@ def open_published(path: Path, device: torch.device) -> Callable[[Tensor], Tenso
     return _scripted_logits(files.open_torchscript(path, device), path, inside=False)
 
 
-def _open_torchscript(
-    model: I3D, spec: NetworkSpec, path: Path, device: torch.device
-) -> OpenedNetwork:
-    module = files.open_torchscript(path, device)
-    published = OpenedNetwork(forward=_published(module, path, spec.resize), path_taken=PUBLISHED)
-    folded = own = None
-    if files.fill_if_same(model, module.state_dict()):
-        folded = fold_batch_norms(model.to(device))
-        # Whatever the output, the file can be compared by its logits.
-        own = OpenedNetwork(forward=_own(folded, "logits", spec.resize), path_taken=FOLDED)
-    opened = faster_if_same(published, own, noise_clips(PROBES, device))
-    if spec.output == "logits":
-        return opened
-    if folded is None or opened.path_taken == PUBLISHED:
-        reason = (
-            f"its logits differ from our network's by {opened.probe_difference:.1e}"
-            if folded
-            else "its tensors have other names than our network's"
-        )
-        raise InputError(
-            f"{path}: is TorchScript that gives logits alone, and our own network, which gives "
-            f"{spec.output} features, cannot take its place ({reason}): use output logits, or "
-            "give i3d_pretrained_400.pt"
-        )
-    classifier = _classifier(model, spec.output)
-    return replace(opened, forward=_own(folded, spec.output, spec.resize), classifier=classifier)
+def _own(model: I3D, output: str, resize: str) -> OpenedNetwork:
+    def forward(clips: Tensor) -> Tensor:
+        x = PREPROCESS[resize](clips)
+        return model(x) if output == "logits" else model.pooled(x)
+
+    # From pooled features to logits: a 1×1×1 convolution, which averaging over time passes.
+    last = model.logits.conv3d
+    classifier = None if output == "logits" else (last.weight.flatten(1), last.bias)
+    return OpenedNetwork(forward=forward, path_taken=OWN, classifier=classifier)
 
 
-def _classifier(model: I3D, output: str) -> tuple[Tensor, Tensor] | None:
-    """From pooled features to logits: a 1×1×1 convolution, which averaging over time passes."""
-    convolution = model.logits.conv3d
-    if output == "logits" or convolution.bias is None:
-        return None
-    return convolution.weight.flatten(1), convolution.bias
-
-
-def _own(model: I3D, output: str, resize: str) -> Forward:
-    layer = model if output == "logits" else model.pooled
-    return lambda clips: layer(PREPROCESS[resize](clips))
+def _folded(model: I3D, output: str, resize: str) -> OpenedNetwork:
+    return replace(_own(fold_batch_norms(model), output, resize), path_taken=FOLDED)
 
 
 def _published(module: nn.Module, path: Path, resize: str) -> Forward:

@@ -234,28 +234,26 @@ def open_inception(spec: NetworkSpec, path: Path, device: torch.device) -> Opene
         InputError: the file is not one of these, damaged, or of another network.
     """
     if files.is_torchscript(path):
-        return _open_torchscript(spec, path, device)
+        module = files.open_torchscript(path, device)
+        published = _frame_by_frame(_published(module, path, spec.resize), device)
+        reference = OpenedNetwork(forward=published, path_taken=PUBLISHED)
+        model = Inception(classifier=False)
+        same = files.fill_if_same(model, module.state_dict())
+        own = _own(model.to(device), spec.resize, device) if same else None
+        return faster_if_same(reference, own, noise_clips(PROBES, device))
     tensors = files.read_state_dict(path)
     model = Inception(classifier=any(name.endswith("fc.weight") for name in tensors))
     files.fill(model, tensors, path)
-    forward = _frame_by_frame(_own(model.to(device), spec.resize), device)
+    return _own(model.to(device), spec.resize, device)
+
+
+def _own(model: Inception, resize: str, device: torch.device) -> OpenedNetwork:
+    forward = _frame_by_frame(lambda frames: model(preprocess(frames, resize)), device)
     classifier = None
     if model.fc is not None:
         # The Inception Score's original leaves the bias out, and all after it have.
         classifier = (model.fc.weight, torch.zeros_like(model.fc.bias))
     return OpenedNetwork(forward=forward, path_taken=OWN, classifier=classifier)
-
-
-def _open_torchscript(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
-    module = files.open_torchscript(path, device)
-    published = _frame_by_frame(_published(module, path, spec.resize), device)
-    model = Inception(classifier=False)
-    own = None
-    if files.fill_if_same(model, module.state_dict()):
-        forward = _frame_by_frame(_own(model.to(device), spec.resize), device)
-        own = OpenedNetwork(forward=forward, path_taken=OWN)
-    reference = OpenedNetwork(forward=published, path_taken=PUBLISHED)
-    return faster_if_same(reference, own, noise_clips(PROBES, device))
 
 
 def _frame_by_frame(features: FrameForward, device: torch.device) -> Forward:
@@ -270,10 +268,6 @@ def _frame_by_frame(features: FrameForward, device: torch.device) -> Forward:
         return torch.cat(rows).unflatten(0, clips.shape[:2])
 
     return forward
-
-
-def _own(model: Inception, resize: str) -> FrameForward:
-    return lambda frames: model(preprocess(frames, resize))
 
 
 def _published(module: nn.Module, path: Path, resize: str) -> FrameForward:

@@ -7,11 +7,12 @@ import torch
 from evaluation.networks.i3d import (
     I3D,
     fold_batch_norms,
+    max_pool_same,
     pad,
     preprocess,
     preprocess_crop,
+    same_padding,
 )
-from evaluation.networks.padding import max_pool_same, same_padding
 
 
 def relative_difference(found, expected):
