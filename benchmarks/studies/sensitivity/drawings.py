@@ -1,11 +1,12 @@
 """The figures of `latte-bench sensitivity`: a heat map of the findings, and their curves."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from benchmarks.documents.drawings import Drawing
 from benchmarks.shapes.distortions import DISTORTIONS
-from benchmarks.studies.sensitivity.findings import Finding, Findings
 from benchmarks.studies.sensitivity.measure import UNDISTORTED, SensitivityBench, Strengths
 from benchmarks.studies.sensitivity.metrics import METRICS
 from reports.charts.heat_map import HeatCell, heat_map_figure
@@ -18,15 +19,19 @@ BETTER = "Taken for better videos."
 LIMIT = 1000.0  # effects beyond are drawn here
 
 
-def heat_map(noticed: Findings) -> Drawing:
+def heat_map(noticed: pd.DataFrame) -> Drawing:
     """Distortions × metrics: the weakest strength that is noticed, the earlier the darker."""
-    steps = max(finding.num_steps for finding in noticed.findings)
+    steps = int(noticed.num_steps.max())
     ends = {1: " (weakest)", steps: " (strongest)"}
+    domains = noticed.drop_duplicates("distortion").set_index("distortion").domain
+    in_space, in_time = (
+        ", ".join(domains[domains == domain].index) or "none" for domain in ("space", "time")
+    )
     cells = {
-        f"{name} ({DISTORTIONS[name].strength})": {
-            metric: _heat_cell(noticed.by_pair[name, metric], steps) for metric in noticed.metrics
+        f"{name} ({DISTORTIONS[str(name)].strength})": {
+            str(finding.metric): _heat_cell(finding, steps) for finding in own.itertuples()
         }
-        for name in noticed.distortions
+        for name, own in noticed.groupby("distortion", sort=False)
     }
     return Drawing(
         name="sensitivity",
@@ -39,22 +44,17 @@ def heat_map(noticed: Findings) -> Drawing:
         description="The weakest strength of each distortion that each metric notices.",
         caption=(
             "The weakest strength from which on a metric notices a distortion as worse; darker "
-            f"cells are noticed earlier. Distortions in space: {_names(noticed, 'space')}; in "
-            f"time: {_names(noticed, 'time')}."
+            f"cells are noticed earlier. Distortions in space: {in_space}; in time: {in_time}."
         ),
     )
 
 
-def _heat_cell(finding: Finding, steps: int) -> HeatCell:
-    if finding.step is None:
+def _heat_cell(finding: Any, steps: int) -> HeatCell:
+    if np.isnan(finding.step):
         return HeatCell(reason=NOT_NOTICED)
     if not finding.worse:
         return HeatCell(reason=BETTER)
-    return HeatCell(text=f"{finding.strength:.3g}", level=steps - finding.step)
-
-
-def _names(noticed: Findings, domain: str) -> str:
-    return ", ".join(x for x in noticed.distortions if DISTORTIONS[x].domain == domain) or "none"
+    return HeatCell(text=f"{finding.strength:.3g}", level=steps - int(finding.step))
 
 
 def curves(bench: SensitivityBench, frame: pd.DataFrame) -> Drawing:

@@ -1,25 +1,25 @@
 """Distorted real videos by every metric: one row for each number."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from benchmarks.shapes.stand_ins import distorted
-from benchmarks.studies.sensitivity.metrics import Baseline, FollowedMetric
+from benchmarks.studies.sensitivity.metrics import FollowedMetric
 from evaluation.catalogue.registry import metric
 from evaluation.measuring.measurer import Measurer
+from evaluation.metrics.inputs import Array
 from evaluation.uncertainty import grouped_jackknife
-from latte.data.clips import candidates
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import BrokenVideoError
 from latte.data.sources import VideoSet
 
-Array = NDArray[np.float64]
 Strengths = Mapping[str, tuple[float, ...]]  # by distortion, ascending
+LEVEL = 0.95
 GROUPS = 10  # jackknife groups
 UNDISTORTED = "none"  # the distortion of the undistorted draws
 
@@ -57,23 +57,15 @@ class SensitivityBench:
         return number.called(self.measurer.network(followed.metric).extractor.spec)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Impossible:
-    """A distortion that cannot be made of these videos, at which strength, and why."""
-
-    strength: float
-    error: InputError
-
-
-def measure(bench: SensitivityBench) -> tuple[pd.DataFrame, dict[str, Impossible]]:
+def measure(bench: SensitivityBench) -> tuple[pd.DataFrame, dict[str, str]]:
     """Every metric of every distorted set: one row for each number, tidy.
 
     Columns: distortion, strength, metric, value, low, high, relative, effect. Undistorted draws
     are there as the distortion "none", their number as the strength. `relative` is the value over
-    that of the same videos undistorted, `effect` is `Baseline.effect`.
+    that of the same videos undistorted; see `effects`.
 
     Returns:
-        The frame, and the distortions that are not in it, by name.
+        The frame, and why a distortion cannot be made of these videos, by name.
     """
     real = _features(bench, bench.real)
     rows: list[dict[str, object]] = []
@@ -84,83 +76,69 @@ def measure(bench: SensitivityBench) -> tuple[pd.DataFrame, dict[str, Impossible
 
     for number, draw in enumerate(bench.draws):
         add(draw, UNDISTORTED, number)
-    impossible: dict[str, Impossible] = {}
+    impossible: dict[str, str] = {}
     for name, strengths in bench.strengths.items():
         for strength in strengths:
             videos = replace(distorted(bench.draws[0], name, strength), name=f"{name} {strength:g}")
             try:
                 add(videos, name, strength)
             except BrokenVideoError as error:
-                impossible[name] = Impossible(strength=strength, error=error)
+                impossible[name] = f"Not at {strength:g}: {error}"
                 break
-    return _with_effects(bench, pd.DataFrame(rows)), impossible
-
-
-def _with_effects(bench: SensitivityBench, frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.assign(relative=math.nan, effect=math.nan)
+    frame = pd.DataFrame(rows).assign(relative=math.nan, effect=math.nan)
     for followed in bench.metrics:
         own = frame.metric == bench.title(followed)
         undistorted = frame[own & (frame.distortion == UNDISTORTED)].value
-        baseline = Baseline.of(list(undistorted))
         same_videos = float(undistorted.iloc[0])
         if same_videos > 0:  # an unbiased kernel distance of like sets may be below 0
             frame.loc[own, "relative"] = frame[own].value / same_videos
-        frame.loc[own, "effect"] = [
-            baseline.effect(value, higher_is_better=followed.higher_is_better)
-            for value in frame[own].value
-        ]
-    return frame
+        more_is_worse = not metric(followed.metric).number(followed.name).higher_is_better
+        frame.loc[own, "effect"] = effects(
+            list(undistorted), frame[own].value.to_numpy(), more_is_worse=more_is_worse
+        )
+    return frame, impossible
+
+
+def effects(undistorted: Sequence[float], values: Array, *, more_is_worse: bool) -> Array:
+    """How far values lie from those of undistorted videos; above 1 is noticed as worse.
+
+    Below −1 is noticed as better. The unit is half the width of the range in which 95 % of other
+    draws would lie, mean ± t · s · √(1 + 1/K).
+    """
+    count = len(undistorted)
+    spread = float(np.std(undistorted, ddof=1)) * math.sqrt(1 + 1 / count)
+    half_width = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * spread
+    away = (values - np.mean(undistorted)) * (1 if more_is_worse else -1)
+    if half_width > 0:
+        return away / half_width
+    return np.where(away == 0, 0.0, np.copysign(math.inf, away))
 
 
 def _values(
     bench: SensitivityBench, real: Mapping[str, Array], fake: Mapping[str, Array]
 ) -> Iterator[dict[str, object]]:
     for followed in bench.metrics:
-        tables = [real[followed.name], fake[followed.name]]
-        statistic: Callable[..., float] = followed.statistic
-        if followed.unit == "class":  # a score of the generated videos alone
-            tables, statistic = tables[1:], lambda rows, of=followed.statistic: of(rows, rows)
-        value, low, high = statistic(*tables), math.nan, math.nan
+        name, looks = followed.metric, metric(followed.metric).looks
+        tables = [fake[name]] if looks == "classes" else [real[name], fake[name]]
+        value, low, high = followed.statistic(*tables), math.nan, math.nan
         if followed.interval:
-            rows = bench.measurer.protocol.num_frames if followed.unit == "frame" else 1
             interval = grouped_jackknife(
-                statistic, *tables, groups=GROUPS, rows_per_draw=rows, value=value
+                followed.statistic,
+                *tables,
+                groups=GROUPS,
+                rows_per_draw=bench.measurer.protocol.num_frames if looks == "frames" else 1,
+                value=value,
             )
             low, high = interval.low, interval.high
         yield {"metric": bench.title(followed), "value": value, "low": low, "high": high}
 
 
 def _features(bench: SensitivityBench, videos: VideoSet) -> dict[str, Array]:
-    """Rows of a set by followed metric: features, or class probabilities of an Inception Score."""
-    measured = bench.measurer.extract(videos, "real")
-    by_metric = {
-        name: bench.measurer.features(measured, name)
-        for name in dict.fromkeys(followed.metric for followed in bench.metrics)
-    }
-    rows = {}
-    for followed in bench.metrics:
-        features = by_metric[followed.metric]
-        if followed.unit == "class":
-            extractor = bench.measurer.network(followed.metric).extractor
-            features = np.asarray(extractor.probabilities(features))
-        rows[followed.name] = features
+    """Rows of a set by metric: features, or probabilities of classes for an Inception Score."""
+    measurer, rows = bench.measurer, dict[str, Array]()
+    measured = measurer.extract(videos, "real")
+    for name in dict.fromkeys(followed.metric for followed in bench.metrics):
+        rows[name] = measurer.features(measured, name)
+        if metric(name).looks == "classes":
+            rows[name] = np.asarray(measurer.network(name).extractor.probabilities(rows[name]))
     return rows
-
-
-def split_draws(videos: VideoSet, count: int, draws: int, seed: int) -> list[VideoSet]:
-    """`draws` + 1 sets of `count` videos each that share none, chosen at random by name.
-
-    Raises:
-        InputError: fewer videos than that.
-    """
-    needed = count * (draws + 1)
-    if len(videos.videos) < needed:
-        raise InputError(
-            f"{videos.root}: {draws + 1} sets of {count} videos need {needed}, but it has "
-            f"{len(videos.videos)}: lower --num-videos or --draws"
-        )
-    order = candidates(videos.videos, order="random", seed=seed)
-    return [
-        replace(videos, videos=tuple(order[start : start + count]))
-        for start in range(0, needed, count)
-    ]

@@ -1,13 +1,8 @@
-"""The numbers that `latte-bench sensitivity` follows, and the range of each without distortion."""
+"""The numbers that `latte-bench sensitivity` follows."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import stdtrit
+from functools import partial
 
 from evaluation.catalogue.registry import metric
 from evaluation.metrics import (
@@ -21,64 +16,35 @@ from evaluation.metrics import (
 )
 from latte.data.errors import InputError
 
-Array = NDArray[np.float64]
-Unit = Literal["clip", "frame", "class"]
-Statistic = Callable[[Array, Array], float]
-LEVEL = 0.95
-KID_SUBSETS = 10
+Statistic = Callable[..., float]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FollowedMetric:
     """A number that is followed, with the metric of the catalogue that it belongs to."""
 
     name: str  # before the network's suffix
     metric: str  # decides the network
-    unit: Unit  # rows of the statistic
-    statistic: Statistic
-    higher_is_better: bool = False
+    statistic: Statistic  # of rows of real and generated videos, or of probabilities of classes
     interval: bool = True
 
 
-def _part(pair: Callable[[Array, Array], tuple[float, float]], part: int) -> Statistic:
-    return lambda x, y: float(pair(x, y)[part])
+def _part(pair: Callable[..., tuple[float, float]], part: int) -> Statistic:
+    return lambda *tables: float(pair(*tables)[part])
 
 
 METRICS = (
-    FollowedMetric(name="FVD", metric="fvd", unit="clip", statistic=frechet_distance_from_features),
-    FollowedMetric(name="KVD", metric="kvd", unit="clip", statistic=polynomial_mmd),
-    FollowedMetric(name="JEDi", metric="jedi", unit="clip", statistic=jedi_distance),
-    FollowedMetric(
-        name="FID", metric="fid", unit="frame", statistic=frechet_distance_from_features
-    ),
-    FollowedMetric(
-        name="KID",
-        metric="kid",
-        unit="frame",
-        statistic=lambda x, y: kernel_distance(x, y, num_subsets=KID_SUBSETS),
-        interval=False,  # each left-out group would cost as much as the value
-    ),
-    FollowedMetric(
-        name="IS",
-        metric="is",
-        unit="class",
-        statistic=lambda _, fake: inception_score(fake)[0],
-        higher_is_better=True,
-    ),
-    *(
-        FollowedMetric(
-            name=name,
-            metric=metric_name,
-            unit="clip",
-            statistic=_part(pair, part),
-            higher_is_better=True,
-        )
-        for metric_name, pair, names in (
-            ("precision-recall", precision_recall, ("precision", "recall")),
-            ("density-coverage", density_coverage, ("density", "coverage")),
-        )
-        for part, name in enumerate(names)
-    ),
+    FollowedMetric("FVD", "fvd", frechet_distance_from_features),
+    FollowedMetric("KVD", "kvd", polynomial_mmd),
+    FollowedMetric("JEDi", "jedi", jedi_distance),
+    FollowedMetric("FID", "fid", frechet_distance_from_features),
+    # Each group that an interval leaves out would cost as much as the value.
+    FollowedMetric("KID", "kid", partial(kernel_distance, num_subsets=10), interval=False),
+    FollowedMetric("IS", "is", _part(inception_score, 0)),
+    FollowedMetric("precision", "precision-recall", _part(precision_recall, 0)),
+    FollowedMetric("recall", "precision-recall", _part(precision_recall, 1)),
+    FollowedMetric("density", "density-coverage", _part(density_coverage, 0)),
+    FollowedMetric("coverage", "density-coverage", _part(density_coverage, 1)),
 )
 
 
@@ -95,26 +61,3 @@ def chosen_metrics(names: Sequence[str]) -> tuple[FollowedMetric, ...]:
         if metric(name).name not in known:
             raise InputError(f"metric {name} is not followed here: choose {', '.join(known)}")
     return tuple(followed for followed in METRICS if followed.metric in names)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """The range of a metric over undistorted videos."""
-
-    mean: float
-    half_width: float  # prediction interval: 95 % of other draws lie within it
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Baseline":
-        """From several draws: mean ± t · s · √(1 + 1/K)."""
-        count = len(values)
-        quantile = float(stdtrit(count - 1, (1 + LEVEL) / 2))
-        spread = float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / count)
-        return cls(mean=float(np.mean(values)), half_width=quantile * spread)
-
-    def effect(self, value: float, *, higher_is_better: bool) -> float:
-        """How far outside, in half-widths: above 1 is noticed as worse, below −1 as better."""
-        away = (self.mean - value) if higher_is_better else (value - self.mean)
-        if self.half_width > 0:
-            return away / self.half_width
-        return 0.0 if away == 0 else math.copysign(math.inf, away)

@@ -1,93 +1,121 @@
 """The documents of `latte-bench sensitivity`: which metric notices what, from which strength on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.cells.provenance import this_run
 from benchmarks.documents.tables import TableDocument, bare, csv_text
 from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.drawings import BETTER, NOT_NOTICED, TITLE, curves, heat_map
-from benchmarks.studies.sensitivity.findings import Finding, Findings, findings
-from benchmarks.studies.sensitivity.measure import Impossible, SensitivityBench, Strengths
+from benchmarks.studies.sensitivity.measure import SensitivityBench, Strengths
 from reports.blocks import Details
 from reports.cells import Cell, Column, Row
-from reports.provenance import Provenance
-from reports.table import Table
+from reports.table import Table, simple_table
 
 DOMAINS = {"space": "In space", "time": "In time"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class SensitivityStudy:
-    """What was measured."""
+def findings(frame: pd.DataFrame, names: Iterable[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """From which strength on each metric notices each distortion: one row for each pair.
 
-    bench: SensitivityBench
-    frame: pd.DataFrame  # one row for each number
-    impossible: Mapping[str, Impossible]
-    seconds: float
+    Columns: distortion, domain ("space" or "time"), metric, and what `finding` says.
 
-    @property
-    def titles(self) -> list[str]:
-        """The metrics."""
-        return [self.bench.title(followed) for followed in self.bench.metrics]
-
-    @property
-    def provenance(self) -> Provenance:
-        """Videos, protocol and this run."""
-        real, protocol = self.bench.real, self.bench.measurer.protocol
-        details = {
-            "videos": f"{real.root}; {len(real.videos)} clips of {protocol.num_frames} frames in "
-            "each set",
-            "protocol": f"{protocol.name} {protocol.fingerprint}",
+    Args:
+        frame: see `benchmarks.studies.sensitivity.measure.measure`.
+        names: distortions, in the order of the tables.
+        metrics: titles of the metrics.
+    """
+    pairs = [(name, metric) for name in names for metric in metrics]
+    own = {pair: frame[(frame.distortion == pair[0]) & (frame.metric == pair[1])] for pair in pairs}
+    return pd.DataFrame(
+        {
+            "distortion": name,
+            "domain": DISTORTIONS[name].domain,
+            "metric": metric,
+            **finding(own[name, metric]),
         }
-        device = self.bench.measurer.networks.options.device
-        return this_run(device=device, seconds=self.seconds, details=details)
-
-
-def sensitivity_document(study: SensitivityStudy) -> TableDocument:
-    """What each metric notices, as tables, heat map and curves."""
-    frame = study.frame[~study.frame.distortion.isin(list(study.impossible))]
-    bench = study.bench
-    noticed = findings(frame, bench.strengths, study.titles)
-    table = replace(
-        noticed_table(noticed, bench.strengths, study.impossible, len(bench.draws)),
-        provenance=(study.provenance,),
+        for name, metric in pairs
+        if len(own[name, metric])
     )
-    summary = summary_table(noticed)
-    drawings = [heat_map(noticed), curves(bench, frame)]
+
+
+def finding(rows: pd.DataFrame) -> dict[str, Any]:
+    """From which strength on a metric notices a distortion.
+
+    An effect in the wrong direction counts only where the strongest distortion has it.
+
+    Args:
+        rows: rows of this distortion and this metric, with `strength` and `effect`.
+
+    Returns:
+        `strength`, the smallest from which on every stronger one is noticed, and `step`, its place
+        among the `num_steps` that were tried, from 1; NaN where none is. `worse` is False where
+        the distorted videos are taken for better ones, `noticed` if it is noticed as worse.
+    """
+    ordered = rows.sort_values("strength", ascending=False)
+    sign = 1.0 if ordered.effect.iloc[0] > 0 else -1.0
+    count = int((sign * ordered.effect > 1).cumprod().sum())  # strongest ones in a row
+    return {
+        "strength": float(ordered.strength.iloc[count - 1]) if count else math.nan,
+        "step": len(ordered) - count + 1 if count else math.nan,
+        "num_steps": len(ordered),
+        "worse": sign > 0,
+        "noticed": count > 0 and sign > 0,
+    }
+
+
+def sensitivity_document(
+    bench: SensitivityBench, frame: pd.DataFrame, impossible: Mapping[str, str], seconds: float
+) -> TableDocument:
+    """What each metric notices, as tables, heat map and curves.
+
+    Args:
+        frame: with `impossible`, what `measure` returns.
+        seconds: wall time of the study.
+    """
+    frame = frame[~frame.distortion.isin(list(impossible))]
+    noticed = findings(frame, bench.strengths, [bench.title(x) for x in bench.metrics])
+    protocol, options = bench.measurer.protocol, bench.measurer.networks.options
+    details = {
+        "videos": f"{bench.real.root}; {len(bench.real.videos)} clips of {protocol.num_frames} "
+        "frames in each set",
+        "protocol": f"{protocol.name} {protocol.fingerprint}",
+    }
+    record = this_run(device=options.device, seconds=seconds, details=details)
+    table = noticed_table(noticed, bench.strengths, impossible, len(bench.draws))
+    summary, heat, lines = summary_table(noticed), heat_map(noticed), curves(bench, frame)
     return TableDocument(
         name="sensitivity",
         title=f"Sensitivity: {TITLE[0].lower()}{TITLE[1:]}",
         lead=_lead(noticed),
-        tables=(table, summary),
+        tables=(replace(table, provenance=(record,)), summary),
         data=csv_text(frame),
         blocks=(
             bare(summary),
-            drawings[0].block,
+            heat.block,
             bare(table),
-            Details(summary="Effects over the strength", blocks=(drawings[1].block,)),
+            Details(summary="Effects over the strength", blocks=(lines.block,)),
         ),
-        drawings=drawings,
+        drawings=(heat, lines),
     )
 
 
 def noticed_table(
-    noticed: Findings, strengths: Strengths, impossible: Mapping[str, Impossible], draws: int
+    noticed: pd.DataFrame, strengths: Strengths, impossible: Mapping[str, str], draws: int
 ) -> Table:
     """Distortions × metrics: the smallest strength from which on every one is noticed."""
-    rows = []
+    metrics, rows = list(noticed.metric.unique()), []
     for name, tried in strengths.items():
-        known = DISTORTIONS[name]
+        known, own = DISTORTIONS[name], noticed[noticed.distortion == name]
+        cells = {str(finding.metric): _strength_cell(finding) for finding in own.itertuples()}
         if name in impossible:
-            reason = f"Not at {impossible[name].strength:g}: {impossible[name].error}"
-            own = dict.fromkeys(noticed.metrics, Cell(reason=reason))
-        else:
-            own = {x: _strength_cell(noticed.by_pair[name, x]) for x in noticed.metrics}
+            cells = dict.fromkeys(metrics, Cell(reason=impossible[name]))
         label = f"{name} ({known.strength}; {tried[0]:.3g} … {tried[-1]:.3g})"
-        rows.append(Row(label=label, section=DOMAINS[known.domain], cells=own))
+        rows.append(Row(label=label, section=DOMAINS[known.domain], cells=cells))
     return Table(
         title="From which strength on a metric notices a distortion",
         caption=(
@@ -96,72 +124,55 @@ def noticed_table(
             f"20 (mean ± t · s · √(1 + 1/{draws}) over {draws} undistorted sets)."
         ),
         label_heading="Distortion (strength; from … to)",
-        columns=tuple(Column(key=metric, title=metric) for metric in noticed.metrics),
+        columns=tuple(Column(key=metric, title=metric) for metric in metrics),
         rows=tuple(rows),
     )
 
 
-def summary_table(noticed: Findings) -> Table:
+def _strength_cell(finding: Any) -> Cell:
+    if math.isnan(finding.strength):
+        return Cell(reason=NOT_NOTICED)
+    return Cell(text=f"{finding.strength:.3g}", notes=() if finding.worse else (BETTER,))
+
+
+def summary_table(noticed: pd.DataFrame) -> Table:
     """Metrics × what they notice: distortions as worse in space and in time, and how early."""
-    return Table(
-        title=TITLE,
+    rows: list[tuple[str, Sequence[str | Cell]]] = []
+    for metric, own in noticed.groupby("metric", sort=False):
+        seen = own[own.noticed]
+        missed, better = own[own.step.isna()], own[own.step.notna() & ~own.worse]
+        step = f"{seen.step.mean():.1f}" if len(seen) else None
+        cells: list[str | Cell] = [
+            *(f"{sum(seen.domain == x)} of {sum(own.domain == x)}" for x in DOMAINS),
+            Cell(text=step, reason="It notices none."),
+            ", ".join(missed.distortion) or "none",
+            ", ".join(better.distortion) or "none",
+        ]
+        rows.append((str(metric), cells))
+    return simple_table(
+        TITLE,
+        {**DOMAINS, "step": "At step", "missed": "Not noticed", "better": "Taken for better"},
+        rows,
+        label_heading="Metric",
         caption=(
             "Distortions that a metric notices as worse. The step is the place of the smallest "
             "noticed strength among those tried, 1 being the weakest, averaged over the noticed "
             "distortions."
         ),
-        label_heading="Metric",
-        columns=(
-            *(Column(key=domain, title=title) for domain, title in DOMAINS.items()),
-            Column(key="step", title="At step"),
-            Column(key="missed", title="Not noticed"),
-            Column(key="better", title="Taken for better"),
-        ),
-        rows=tuple(_summary_row(noticed, metric) for metric in noticed.metrics),
     )
 
 
-def _summary_row(noticed: Findings, metric: str) -> Row:
-    own = noticed.of(metric)
-    steps = [x.step for x in own if x.step is not None and x.worse]
-    missed = [x.distortion for x in own if x.step is None]
-    better = [x.distortion for x in own if x.step is not None and not x.worse]
-    counts = {
-        domain: Cell(text=f"{noticed.count(metric, domain)} of {noticed.total(domain)}")
-        for domain in DOMAINS
-    }
-    return Row(
-        label=metric,
-        cells={
-            **counts,
-            "step": Cell(
-                text=f"{np.mean(steps):.1f}" if steps else None, reason="It notices none."
-            ),
-            "missed": Cell(text=", ".join(missed) or "none"),
-            "better": Cell(text=", ".join(better) or "none"),
-        },
-    )
-
-
-def _strength_cell(finding: Finding) -> Cell:
-    if finding.strength is None:
-        return Cell(reason=NOT_NOTICED)
-    return Cell(text=f"{finding.strength:.3g}", notes=() if finding.worse else (BETTER,))
-
-
-def _lead(noticed: Findings) -> str:
+def _lead(noticed: pd.DataFrame) -> str:
     """Which metrics notice most in space and in time, and which least."""
     sentences = []
     for domain, where in DOMAINS.items():
-        counts = {metric: noticed.count(metric, domain) for metric in noticed.metrics}
-        names = {
-            count: ", ".join(metric for metric in counts if counts[metric] == count)
-            for count in counts.values()
-        }
-        most, fewest = max(names), min(names)
+        own = noticed[noticed.domain == domain]
+        counts = {x: sum(own[own.metric == x].noticed) for x in noticed.metric.unique()}
+        most, fewest = max(counts.values()), min(counts.values())
+        names = {end: ", ".join(x for x in counts if counts[x] == end) for end in (most, fewest)}
         rest = f"; {fewest} by {names[fewest]}" if fewest < most else ""
         sentences.append(
-            f"{where} {most} of {noticed.total(domain)} distortions are noticed by {names[most]}"
-            f"{rest}."
+            f"{where} {most} of {own.distortion.nunique()} distortions are noticed by "
+            f"{names[most]}{rest}."
         )
     return " ".join(sentences)

@@ -13,15 +13,16 @@ from pathlib import Path
 from benchmarks.documents.tables import publish
 from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.studies.protocols.run import with_network
-from benchmarks.studies.sensitivity.measure import GROUPS, SensitivityBench, measure, split_draws
+from benchmarks.studies.sensitivity.measure import GROUPS, SensitivityBench, measure
 from benchmarks.studies.sensitivity.metrics import chosen_metrics
-from benchmarks.studies.sensitivity.report import SensitivityStudy, sensitivity_document
+from benchmarks.studies.sensitivity.report import sensitivity_document
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import load_protocol
+from latte.data.clips import candidates
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_video_set
-from latte.data.sources import open_video_set
+from latte.data.sources import VideoSet, open_video_set
 
 DEFAULT_COUNT, DRAWS = 256, 8
 
@@ -49,8 +50,7 @@ def run(out: Path, request: SensitivityRequest) -> None:
     bench = open_bench(request, out)
     frame, impossible = measure(bench)
     seconds = time.monotonic() - started
-    study = SensitivityStudy(bench=bench, frame=frame, impossible=impossible, seconds=seconds)
-    publish(sensitivity_document(study), out)
+    publish(sensitivity_document(bench, frame, impossible, seconds), out)
     print(f"{seconds:.0f} s in all")
 
 
@@ -89,3 +89,22 @@ def open_bench(request: SensitivityRequest, out: Path) -> SensitivityBench:
         raise error
     real, *draws = split_draws(videos, count, request.draws, request.seed)
     return SensitivityBench(real=real, draws=tuple(draws), metrics=metrics, measurer=measurer)
+
+
+def split_draws(videos: VideoSet, count: int, draws: int, seed: int) -> list[VideoSet]:
+    """`draws` + 1 sets of `count` videos each that share none, chosen at random by name.
+
+    Raises:
+        InputError: fewer videos than that.
+    """
+    needed = count * (draws + 1)
+    if len(videos.videos) < needed:
+        raise InputError(
+            f"{videos.root}: {draws + 1} sets of {count} videos need {needed}, but it has "
+            f"{len(videos.videos)}: lower --num-videos or --draws"
+        )
+    order = candidates(videos.videos, order="random", seed=seed)
+    return [
+        replace(videos, videos=tuple(order[start : start + count]))
+        for start in range(0, needed, count)
+    ]

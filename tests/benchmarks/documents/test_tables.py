@@ -26,9 +26,8 @@ from benchmarks.shapes.tables import (
     methods_table,
     standings_by_metric,
 )
-from benchmarks.studies.sensitivity.findings import findings
 from benchmarks.studies.sensitivity.measure import STRENGTHS
-from benchmarks.studies.sensitivity.report import noticed_table, summary_table
+from benchmarks.studies.sensitivity.report import findings, noticed_table, summary_table
 from benchmarks.tables import table3, table5
 from benchmarks.tables.table1 import variants_table
 from benchmarks.tables.table2 import sizes_table

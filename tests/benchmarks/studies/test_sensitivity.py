@@ -12,16 +12,16 @@ from scipy import stats
 from benchmarks.documents.tables import publish
 from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.drawings import curves, heat_map, panels
-from benchmarks.studies.sensitivity.findings import finding, findings
-from benchmarks.studies.sensitivity.measure import STRENGTHS, Impossible, measure, split_draws
-from benchmarks.studies.sensitivity.metrics import METRICS, Baseline, chosen_metrics
+from benchmarks.studies.sensitivity.measure import STRENGTHS, effects, measure
+from benchmarks.studies.sensitivity.metrics import METRICS, chosen_metrics
 from benchmarks.studies.sensitivity.report import (
-    SensitivityStudy,
+    finding,
+    findings,
     noticed_table,
     sensitivity_document,
     summary_table,
 )
-from benchmarks.studies.sensitivity.run import SensitivityRequest, open_bench, run
+from benchmarks.studies.sensitivity.run import SensitivityRequest, open_bench, run, split_draws
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks.registry import build
 from latte.data.errors import InputError
@@ -39,9 +39,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def study(out: Path, strengths: dict[str, tuple[float, ...]], request: SensitivityRequest) -> None:
     bench = replace(open_bench(request, out), strengths=strengths)
-    frame, impossible = measure(bench)
-    measured = SensitivityStudy(bench=bench, frame=frame, impossible=impossible, seconds=1.0)
-    publish(sensitivity_document(measured), out)
+    publish(sensitivity_document(bench, *measure(bench), seconds=1.0), out)
 
 
 @pytest.fixture(scope="module")
@@ -142,27 +140,23 @@ def test_everything_promised_is_written(out):
     assert "`" in text
 
 
-def test_the_range_of_the_baseline_holds_another_draw_19_times_of_20():
+def test_the_range_of_undistorted_videos_holds_another_draw_19_times_of_20():
     values = [1.0, 2.0, 4.0]
-    baseline = Baseline.of(values)
     half = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) * np.sqrt(4 / 3)
-    assert baseline.mean == pytest.approx(7 / 3)
-    assert baseline.half_width == pytest.approx(half)
+    ends = np.array([7 / 3 + half, 7 / 3 - half])
+    np.testing.assert_allclose(effects(values, ends, more_is_worse=True), [1, -1])
     random = np.random.default_rng(0)
     draws = random.normal(5.0, 3.0, (4000, 9))
-    inside = [
-        abs(Baseline.of(list(row[:8])).effect(row[8], higher_is_better=False)) <= 1 for row in draws
-    ]
+    inside = [abs(effects(row[:8], row[8:], more_is_worse=True)[0]) <= 1 for row in draws]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.012)
 
 
 def test_an_effect_is_positive_where_the_metric_says_worse():
-    baseline = Baseline(mean=2.0, half_width=0.5)
-    assert baseline.effect(3.0, higher_is_better=False) == 2.0
-    assert baseline.effect(3.0, higher_is_better=True) == -2.0
-    exact = Baseline(mean=1.0, half_width=0.0)  # every draw gave the same number
-    assert exact.effect(1.0, higher_is_better=True) == 0.0
-    assert exact.effect(0.5, higher_is_better=True) == np.inf
+    worse = effects([1.0, 3.0], np.array([5.0]), more_is_worse=True)
+    assert worse > 0
+    assert effects([1.0, 3.0], np.array([5.0]), more_is_worse=False) == -worse
+    exact = [1.0, 1.0]  # every draw gave the same number
+    assert effects(exact, np.array([1.0, 0.5]), more_is_worse=False).tolist() == [0, np.inf]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +165,7 @@ def test_an_effect_is_positive_where_the_metric_says_worse():
         ((0.5, 2.0, 3.0), (20.0, 2, True)),
         ((2.0, 3.0, 4.0), (10.0, 1, True)),
         ((2.0, 0.9, 3.0), (30.0, 3, True)),  # once more unnoticed: not noticed until then
-        ((5.0, 5.0, 1.0), (None, None, True)),
+        ((5.0, 5.0, 1.0), (np.nan, np.nan, True)),
         ((0.0, -2.0, -3.0), (20.0, 2, False)),
         ((-2.0, 0.0, 3.0), (30.0, 3, True)),
         ((3.0, -3.0, -3.0), (20.0, 2, False)),
@@ -179,9 +173,11 @@ def test_an_effect_is_positive_where_the_metric_says_worse():
 )
 def test_noticed_is_what_every_stronger_distortion_is_too(effects, expected):
     rows = pd.DataFrame({"strength": (10.0, 20.0, 30.0), "effect": effects})
-    found = finding("blur", "FVD", rows.sample(frac=1, random_state=0))
-    assert (found.strength, found.step, found.worse) == expected
-    assert found.is_noticed == (found.worse and found.step is not None)
+    found = finding(rows.sample(frac=1, random_state=0))
+    strength, step, worse = expected
+    assert (found["strength"], found["step"]) == pytest.approx((strength, step), nan_ok=True)
+    assert found["worse"] == worse
+    assert found["noticed"] == (worse and not np.isnan(step))
 
 
 def made_up() -> pd.DataFrame:
@@ -195,7 +191,7 @@ def made_up() -> pd.DataFrame:
 
 
 def test_the_tables_say_what_was_computed():
-    impossible = {"sped up": Impossible(strength=4, error=InputError("too short"))}
+    impossible = {"sped up": "Not at 4: too short"}
     found = findings(made_up(), STRENGTHS, ["a", "b"])
     table = noticed_table(found, STRENGTHS, impossible, draws=8)
     cells = {row.label.split(" (")[0]: row.cells for row in table.rows}
