@@ -1,15 +1,14 @@
 """The base protocol's distance, and what each choice makes of it."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmarks.studies.protocols.choices import Choice, choices
-from evaluation.features.extraction import ExtractionOptions, StoredNetwork
+from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
@@ -42,40 +41,32 @@ class ProtocolBench:
     real: VideoSet
     fake: VideoSet
     base: Protocol
-    options: ExtractionOptions
-    weights: Mapping[str, Path] = field(default_factory=dict)  # files by network
+    networks: Networks
     dataset: str | None = None
     resamples: int = 400
-
-    @property
-    def metric(self) -> str:
-        """The Fréchet distance of what the network sees."""
-        return "fvd" if network(self.base.network).unit == "clip" else "fid"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     """Both sets under one protocol."""
 
-    real: MeasuredSet
-    fake: MeasuredSet
+    sets: tuple[MeasuredSet, MeasuredSet]
     network: StoredNetwork
     result: Result
 
     @property
-    def ddof(self) -> int:
-        """Degrees of freedom of the covariance."""
-        return DDOF[str(self.result.protocol_fields["covariance"])]
-
-    @property
     def videos(self) -> list[list[tuple[str, bool]]]:
         """The videos that the clips come from, and whether they are mirrored."""
-        return [[(c.video.name, c.mirrored) for c in s.clips] for s in (self.real, self.fake)]
+        return [[(clip.video.name, clip.mirrored) for clip in x.clips] for x in self.sets]
 
     def features(self) -> list[np.ndarray]:
         """Features of the real and of the generated set, (rows, D) each."""
-        sets = (self.real, self.fake)
-        return [self.network.features(measured.keys).astype(np.float64) for measured in sets]
+        return [self.network.features(x.keys).astype(np.float64) for x in self.sets]
+
+    def distance(self, x: np.ndarray, y: np.ndarray) -> float:
+        """The distance of features by this protocol's covariance."""
+        ddof = DDOF[str(self.result.protocol_fields["covariance"])]
+        return frechet_distance_from_features(x, y, ddof=ddof)
 
 
 def measure(bench: ProtocolBench) -> tuple[Result, list[ChoiceResult]]:
@@ -84,48 +75,39 @@ def measure(bench: ProtocolBench) -> tuple[Result, list[ChoiceResult]]:
     Raises:
         InputError: the base protocol itself cannot be measured.
     """
-    networks = Networks(bench.options, bench.weights)
     alternatives = choices(bench.base, network(bench.base.network))
-    networks.open(bench.base)  # an error of the base protocol's network ends the study
+    bench.networks.open(bench.base)  # an error of the base protocol's network ends the study
     # Every network sees the base protocol's clips in the one pass in which they are decoded.
-    protocols = [replace(bench.base, **c.changes) for c in alternatives if c.family == "network"]
-    base = _measure(bench, bench.base, None, networks, also=_opened(networks, protocols))
-    return base.result, [_choice_result(bench, choice, base, networks) for choice in alternatives]
-
-
-def _choice_result(
-    bench: ProtocolBench, choice: Choice, base: Measurement, networks: Networks
-) -> ChoiceResult:
-    try:
-        protocol = replace(bench.base, **choice.changes)
-        changed = _measure(bench, protocol, choice.videos, networks)
-        change = change_interval(base, changed, seed=bench.base.seed) if bench.resamples else None
-    except InputError as error:
-        return ChoiceResult(choice=choice, error=error)
-    return ChoiceResult(choice=choice, result=changed.result, change=change)
-
-
-def _opened(networks: Networks, protocols: Iterable[Protocol]) -> list[StoredNetwork]:
-    """The networks of protocols, each once, as far as they can be had."""
-    opened = []
-    for protocol in protocols:
-        with suppress(InputError):  # the choice itself gives the reason
-            opened.append(networks.open(protocol))
-    return list({id(network): network for network in opened}.values())
+    also = []
+    for choice in alternatives:
+        if choice.family == "network":
+            with suppress(InputError):  # the choice itself gives the reason
+                also.append(bench.networks.open(replace(bench.base, **choice.changes)))
+    base = _measure(bench, Choice("", "clips", {}), also)
+    results = []
+    for choice in alternatives:
+        change = None
+        try:
+            changed = _measure(bench, choice)
+            if bench.resamples:
+                change = change_interval(base, changed, seed=bench.base.seed)
+            results.append(ChoiceResult(choice=choice, result=changed.result, change=change))
+        except InputError as error:
+            results.append(ChoiceResult(choice=choice, error=error))
+    return base.result, results
 
 
 def _measure(
-    bench: ProtocolBench,
-    protocol: Protocol,
-    limit: int | None,
-    networks: Networks,
-    also: Iterable[StoredNetwork] = (),
+    bench: ProtocolBench, choice: Choice, also: Sequence[StoredNetwork] = ()
 ) -> Measurement:
-    """Both sets under a protocol; `limit` videos of each at most, the first in its order."""
+    """Both sets under the base protocol with a choice, and through other networks as well."""
+    protocol = replace(bench.base, **choice.changes)
+    # The Fréchet distance of what the network sees.
+    metric = "fvd" if network(protocol.network).unit == "clip" else "fid"
     measurer = Measurer(
         protocol,
-        (bench.metric,),
-        networks,
+        (metric,),
+        bench.networks,
         dataset=bench.dataset,
         resamples=bench.resamples,
         at_least=MIN_CLIPS,
@@ -133,17 +115,17 @@ def _measure(
     )
 
     def extracted(videos: VideoSet, side: Side) -> MeasuredSet:
-        if limit is not None:
+        if choice.videos is not None:
             order = protocol.real_order if side == "real" else protocol.fake_order
             first = candidates(
                 videos.videos, order="sorted" if order == "sorted" else "random", seed=protocol.seed
             )
-            videos = replace(videos, videos=tuple(first[:limit]))
-        return measurer.extract(videos, side, also=list(also))
+            videos = replace(videos, videos=tuple(first[: choice.videos]))
+        return measurer.extract(videos, side, also=also)
 
     real, fake = extracted(bench.real, "real"), extracted(bench.fake, "fake")
     (result,) = measurer.measure(real, fake, model=bench.fake.name)
-    return Measurement(real=real, fake=fake, network=measurer.network(bench.metric), result=result)
+    return Measurement(sets=(real, fake), network=measurer.network(metric), result=result)
 
 
 def change_interval(base: Measurement, changed: Measurement, *, seed: int) -> Interval:
@@ -159,25 +141,18 @@ def change_interval(base: Measurement, changed: Measurement, *, seed: int) -> In
         split = before[0].shape[1]
 
         def statistic(x: np.ndarray, y: np.ndarray) -> float:
-            return frechet_distance_from_features(
-                x[:, split:], y[:, split:], ddof=changed.ddof
-            ) - frechet_distance_from_features(x[:, :split], y[:, :split], ddof=base.ddof)
+            later = changed.distance(x[:, split:], y[:, split:])
+            return later - base.distance(x[:, :split], y[:, :split])
 
         real, fake = (np.concatenate(both, axis=1) for both in zip(before, after, strict=True))
-        rows_per_clip = len(real) // len(base.real.keys)  # the frames of a network of frames
+        rows_per_clip = len(real) // len(base.sets[0].keys)  # the frames of a network of frames
         return grouped_jackknife(
             statistic, real, fake, seed=seed, value=difference, rows_per_draw=rows_per_clip
         )
-    (low, high), (base_low, base_high) = _reaches(changed.result), _reaches(base.result)
+    (low, high), (base_low, base_high) = changed.result.ends, base.result.ends
     return Interval(
-        low=difference - math.hypot(low, base_high),
-        high=difference + math.hypot(high, base_low),
+        low=difference - math.hypot(changed.result.value - low, base_high - base.result.value),
+        high=difference + math.hypot(high - changed.result.value, base.result.value - base_low),
         level=changed.result.level,
         method="of two values as if they were independent",
     )
-
-
-def _reaches(result: Result) -> tuple[float, float]:
-    """How far the interval reaches below and above the value."""
-    low, high = result.ends
-    return result.value - low, high - result.value

@@ -9,13 +9,12 @@ from benchmarks.documents.tables import TableDocument, bare
 from benchmarks.studies.protocols.choices import changes
 from benchmarks.studies.protocols.measure import ChoiceResult
 from evaluation.protocol.fields import Protocol
-from evaluation.results.record import Result
+from evaluation.results.record import Result, SetRecord
 from evaluation.uncertainty import Interval
 from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, Base, bar_chart
 from reports.charts.style import styles_for
 from reports.numbers import ASYMMETRIC, decimals_of, percent
-from reports.provenance import Provenance
 from reports.table import Table
 
 FAMILIES = {
@@ -48,29 +47,9 @@ class ProtocolStudy:
     seconds: float
 
     @property
-    def metric(self) -> str:
-        """What the number is called."""
-        return self.result.metric
-
-    @property
     def measured(self) -> list[tuple[ChoiceResult, Result]]:
         """The choices that could be made, with their results."""
         return [(choice, choice.result) for choice in self.choices if choice.result]
-
-    @property
-    def provenance(self) -> Provenance:
-        """Command, videos, clips and fingerprint of the base protocol."""
-        result = self.result
-        assert result.real is not None
-        assert result.fake is not None
-        details = {
-            "real videos": result.real.path,
-            "generated videos": result.fake.path,
-            "clips": f"{result.num_real} real and {result.num_fake} generated of "
-            f"{result.num_frames} frames under the base protocol",
-            "fingerprint of the base protocol as carried out": result.fingerprint,
-        }
-        return of_result(result, seconds=self.seconds, details=details)
 
 
 def protocols_document(study: ProtocolStudy) -> TableDocument:
@@ -78,7 +57,7 @@ def protocols_document(study: ProtocolStudy) -> TableDocument:
     table, drawings = protocols_table(study), draw(study)
     return TableDocument(
         name="protocols",
-        title=f"Protocols: how far one choice moves {study.metric}",
+        title=f"Protocols: how far one choice moves {study.result.metric}",
         lead=_lead(study),
         tables=(table,),
         blocks=(*(drawing.block for drawing in drawings), bare(table)),
@@ -88,14 +67,25 @@ def protocols_document(study: ProtocolStudy) -> TableDocument:
 
 def draw(study: ProtocolStudy) -> list[Drawing]:
     """The chart; none where no choice could be made, or where the base protocol gives 0."""
-    if not study.measured or study.result.value <= 0:
+    base, metric = study.result.value, study.result.metric
+    if not study.measured or base <= 0:
         return []
-    title = f"How far one choice moves {study.metric}"
+    title = f"How far one choice moves {metric}"
+    bars = [
+        Bar(
+            label=measured.choice.label,
+            value=result.value,
+            low=base + measured.change.low if measured.change else None,
+            high=base + measured.change.high if measured.change else None,
+            family=FAMILIES[measured.choice.family],
+        )
+        for measured, result in study.measured
+    ]
     chart = bar_chart(
-        swings(study),
-        base=Base(value=study.result.value, label=f"base protocol {study.base.name}:"),
+        bars,
+        base=Base(value=base, label=f"base protocol {study.base.name}:"),
         title=title,
-        axis=f"{study.metric} (lower is better)",
+        axis=f"{metric} (lower is better)",
         styles=styles_for(FAMILIES.values()),
     )
     return [
@@ -109,60 +99,46 @@ def draw(study: ProtocolStudy) -> list[Drawing]:
     ]
 
 
-def swings(study: ProtocolStudy) -> list[Bar]:
-    """A bar for each choice that could be made; its whisker is the interval of the change."""
-    base = study.result.value
-    return [
-        Bar(
-            label=measured.choice.label,
-            value=result.value,
-            low=base + measured.change.low if measured.change else None,
-            high=base + measured.change.high if measured.change else None,
-            family=FAMILIES[measured.choice.family],
-        )
-        for measured, result in study.measured
-    ]
-
-
 def protocols_table(study: ProtocolStudy) -> Table:
     """One row for each choice, the base protocol first."""
-    none = Cell(reason="The base protocol itself.")
+    result = study.result
     first = Row(
         label=f"base protocol: {study.base.name}",
         cells={
-            "value": Cell.measured(study.result.value, study.result.interval),
-            **dict.fromkeys(COLUMNS, none),
+            "value": Cell.measured(result.value, result.interval),
+            **dict.fromkeys(COLUMNS, Cell(reason="The base protocol itself.")),
         },
     )
+    real, fake = _records(result)
+    details = {
+        "real videos": real.path,
+        "generated videos": fake.path,
+        "clips": f"{result.num_real} real and {result.num_fake} generated of "
+        f"{result.num_frames} frames under the base protocol",
+        "fingerprint of the base protocol as carried out": result.fingerprint,
+    }
     return Table(
-        title=f"How far one choice of the protocol moves {study.metric}",
+        title=f"How far one choice of the protocol moves {result.metric}",
         caption=CAPTION,
         label_heading="Choice",
         columns=(
-            Column(key="value", title=study.metric),
+            Column(key="value", title=result.metric),
             *(Column(key=key, title=title) for key, title in COLUMNS.items()),
         ),
         rows=(first, *(_row(study, choice) for choice in study.choices)),
-        provenance=(study.provenance,),
+        provenance=(of_result(result, seconds=study.seconds, details=details),),
     )
 
 
-def is_clear(change: Interval) -> bool:
-    """Whether the interval of a change leaves out 0."""
-    return not change.low <= 0 <= change.high
-
-
-def notes(study: ProtocolStudy, measured: ChoiceResult) -> Iterator[str]:
+def notes(base: Result, measured: ChoiceResult) -> Iterator[str]:
     """What else is not as under the base protocol."""
-    base, changed = study.result, measured.result
+    changed = measured.result
     if changed is None:
         return
     if changed.interval and {"real_clips", "mirror"} & set(measured.choice.changes):
         yield "Clips of one video count as independent here: the intervals are too narrow."
-    sides = ((base.real, changed.real, "real"), (base.fake, changed.fake, "generated"))
+    sides = zip(_records(base), _records(changed), ("real", "generated"), strict=True)
     for before, after, whose in sides:
-        assert before is not None
-        assert after is not None
         more = len(after.too_short) - len(before.too_short)
         if more > 0:
             yield f"{more} more {whose} videos are too short and left out."
@@ -170,13 +146,23 @@ def notes(study: ProtocolStudy, measured: ChoiceResult) -> Iterator[str]:
         yield "The same number to the last digit: this choice does nothing to these videos."
 
 
+def _records(result: Result) -> tuple[SetRecord, SetRecord]:
+    assert result.real is not None
+    assert result.fake is not None
+    return result.real, result.fake
+
+
+def _is_clear(change: Interval) -> bool:
+    return not change.low <= 0 <= change.high
+
+
 def _lead(study: ProtocolStudy) -> str:
     """The base protocol's number, how many choices move it, and which one the farthest."""
     base, measured = study.result.value, study.measured
-    sentences = [f"{study.metric} is {base:.4g} under the base protocol {study.base.name}."]
+    sentences = [f"{study.result.metric} is {base:.4g} under the base protocol {study.base.name}."]
     known = [choice.change for choice, _ in measured if choice.change]
     if known:
-        clear = sum(map(is_clear, known))
+        clear = sum(map(_is_clear, known))
         sentences.append(f"Of {len(measured)} choices {clear} move it beyond chance.")
     if measured and base > 0:
         farthest, result = max(measured, key=lambda pair: abs(pair[1].value - base))
@@ -186,36 +172,31 @@ def _lead(study: ProtocolStudy) -> str:
 
 
 def _row(study: ProtocolStudy, measured: ChoiceResult) -> Row:
-    choice, base = measured.choice, study.result.value
-    words = [str(change) for change in changes(study.base, choice)]
+    choice, result, change = measured.choice, measured.result, measured.change
+    base = study.result.value
+    words = [str(deviation) for deviation in changes(study.base, choice)]
     words += [f"of {choice.videos} videos"] if choice.videos else []
-    if measured.result is None:
-        empty = Cell(reason=f"{measured.error}.")
-        cells = dict.fromkeys(("value", *COLUMNS), empty)
-    else:
-        value, change = measured.result.value, measured.change
-        clear = None if change is None else "yes" if is_clear(change) else "no"
+    cells = dict.fromkeys(("value", *COLUMNS), Cell(reason=f"{measured.error}."))
+    if result is not None:
+        clear = None if change is None else "yes" if _is_clear(change) else "no"
+        relative = percent(result.value / base - 1) if base > 0 else None
         cells = {
-            "value": Cell.measured(value, measured.result.interval),
-            "change": _change_cell(value - base, change),
-            "relative": Cell(
-                text=percent(value / base - 1) if base > 0 else None,
-                reason="The base protocol gives 0.",
-            ),
+            "value": Cell.measured(result.value, result.interval),
+            "change": _change_cell(result.value - base, change),
+            "relative": Cell(text=relative, reason="The base protocol gives 0."),
             "clear": Cell(text=clear, reason="No intervals were asked for."),
         }
     return Row(
         label=choice.label,
         section=FAMILIES[choice.family],
         cells={**cells, "fields": Cell(text="; ".join(words))},
-        notes=tuple(notes(study, measured)),
+        notes=tuple(notes(study.result, measured)),
     )
 
 
 def _change_cell(difference: float, change: Interval | None) -> Cell:
     """A difference with its sign, and no more decimals than its interval makes meaningful."""
-    if change is None:
-        return Cell(value=difference, text=f"{difference:+.{decimals_of(difference)}f}")
-    decimals = decimals_of((change.high - change.low) / 2 or difference)
-    text = f"{difference:+.{decimals}f}"
-    return Cell(value=difference, low=change.low, high=change.high, text=text)
+    ends, width = None, difference
+    if change is not None:
+        ends, width = (change.low, change.high), (change.high - change.low) / 2 or difference
+    return Cell.measured(difference, ends, text=f"{difference:+.{decimals_of(width)}f}")

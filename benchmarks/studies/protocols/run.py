@@ -5,23 +5,30 @@ time. A table, and a chart with the largest change at the top.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 from benchmarks.documents.tables import publish
+from benchmarks.shapes.distortions import WidenedVideo
 from benchmarks.shapes.measuring import WorkOptions
+from benchmarks.shapes.stand_ins import distorted
 from benchmarks.studies.protocols.measure import ProtocolBench, measure
 from benchmarks.studies.protocols.report import ProtocolStudy, protocols_document
-from benchmarks.studies.protocols.videos import as_source, shapes_pair
+from evaluation.measuring.networks import Networks
 from evaluation.networks.registry import network
 from evaluation.protocol.fields import Protocol, override
 from evaluation.protocol.presets import load_protocol
 from latte.data.errors import InputError
-from latte.data.sources import open_video_set
+from latte.data.shapes import ShapesVideo
+from latte.data.sources import Video, VideoSet, open_video_set
 from reports.files import write_files
 
 DEFAULT_COUNT = 256
 MIN_VIDEOS = 8  # in each set
+SOURCE_SIZE, SOURCE_MARGIN = 60, 10  # 80×60, as UCF101's 320×240
+FLAWS = (("blur", 1.5), ("slowed", 1.25))  # of the stand-in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +78,9 @@ def open_bench(request: ProtocolsRequest, out: Path) -> ProtocolBench:
     Raises:
         InputError: an unknown preset or network, or fewer videos than were asked for.
     """
-    count, embedded = request.num_videos, request.real is None
+    count, dataset = request.num_videos, None
     if request.real is None or request.fake is None:
-        count = count or DEFAULT_COUNT
+        count, dataset = count or DEFAULT_COUNT, "shapes"
         real, fake = shapes_pair(count)
     else:
         real, fake = (as_source(open_video_set(path)) for path in (request.real, request.fake))
@@ -82,40 +89,72 @@ def open_bench(request: ProtocolsRequest, out: Path) -> ProtocolBench:
         raise InputError(
             f"--num-videos {count}: the smaller set has {available} videos: give a smaller number"
         )
-    base = base_protocol(request)
+    base = base_protocol(request.real, request.network, request.base, request.settings)
     count = count or min(base.num_real or available, base.num_fake or available, available)
-    base = replace(base, num_real=count, num_fake=count)
+    weights = {} if request.weights is None else {base.network: request.weights}
     return ProtocolBench(
         real=real,
         fake=fake,
-        base=base,
-        options=request.extraction(out),
-        weights={} if request.weights is None else {base.network: request.weights},
-        dataset="shapes" if embedded else None,
+        base=replace(base, num_real=count, num_fake=count),
+        networks=Networks(request.extraction(out), weights),
+        dataset=dataset,
         resamples=request.resamples,
     )
 
 
-def base_protocol(request: ProtocolsRequest) -> Protocol:
-    """The protocol that the choices start from.
+def base_protocol(
+    real: Path | None,
+    network_name: str | None,
+    name: str | None = None,
+    settings: Sequence[str] = (),
+) -> Protocol:
+    """The protocol that a study starts from; another network is at its first output and resizing.
+
+    Args:
+        real: real videos; None: the embedded ones.
+        network_name: replaces the protocol's network.
+        name: name or file; None: shapes, or stylegan-v for given videos.
+        settings: FIELD=VALUE, changes of the protocol.
 
     Raises:
         InputError: an unknown preset or network.
     """
-    embedded = request.real is None or (request.network or "").startswith("shapes")
-    name = request.base or ("shapes" if embedded else "stylegan-v")
-    base = override(load_protocol(name), [*request.settings])
-    return base if request.network is None else with_network(base, request.network)
+    embedded = real is None or (network_name or "").startswith("shapes")
+    base = override(load_protocol(name or ("shapes" if embedded else "stylegan-v")), settings)
+    if network_name in (None, base.network):
+        return base
+    spec = network(str(network_name))
+    return override(
+        base, [f"network={spec.name}", f"output={spec.output}", f"resize={spec.resize}"]
+    )
 
 
-def with_network(protocol: Protocol, name: str) -> Protocol:
-    """The protocol with another network, at its first output and resizing.
+def shapes_pair(count: int) -> tuple[VideoSet, VideoSet]:
+    """Source videos of the embedded data set, 80×60, and those of a stand-in generator.
 
-    Raises:
-        InputError: there is no network of this name.
+    Scenes drawn at 60×60 with a margin left and right, so that crop, resize and storage have work
+    to do; four times as many as `count`, so that there is a choice among them. The stand-in's are
+    other scenes, a little blurred (σ 1.5 pixels) and slow (4/5 of the speed).
     """
-    if name == protocol.network:
-        return protocol
-    spec = network(name)
-    layer = [f"network={spec.name}", f"output={spec.output}", f"resize={spec.resize}"]
-    return override(protocol, layer)
+    sources = tuple(
+        WidenedVideo(
+            video=ShapesVideo(index=index, split="test", size=SOURCE_SIZE, prepared=False),
+            margin=SOURCE_MARGIN,
+        )
+        for index in range(8 * count)
+    )
+    real = VideoSet(name="shapes, 80×60", videos=sources[: 4 * count], root="shapes, real")
+    fake = VideoSet(
+        name="blurred and slow shapes", videos=sources[4 * count :], root="shapes, generated"
+    )
+    for distortion, strength in FLAWS:
+        fake = distorted(fake, distortion, strength)
+    return real, fake
+
+
+def as_source(videos: VideoSet) -> VideoSet:
+    """The set with its frames as sources for a protocol's preparation, whatever their files are."""
+    unprepared = tuple(
+        cast(Video, replace(cast(Any, video), prepared=False)) for video in videos.videos
+    )
+    return replace(videos, videos=unprepared, preparation=None)

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from benchmarks.documents.tables import publish
 from benchmarks.shapes.measuring import WorkOptions
-from benchmarks.studies.protocols.run import with_network
+from benchmarks.studies.protocols.run import base_protocol
 from benchmarks.studies.sensitivity.measure import GROUPS, SensitivityBench, measure
 from benchmarks.studies.sensitivity.metrics import chosen_metrics
 from benchmarks.studies.sensitivity.report import sensitivity_document
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
-from evaluation.protocol.presets import load_protocol
 from latte.data.clips import candidates
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_video_set
@@ -61,8 +60,7 @@ def open_bench(request: SensitivityRequest, out: Path) -> SensitivityBench:
         InputError: too few videos, or a network that is not available.
     """
     sets = request.draws + 1
-    embedded = request.real is None or (request.network or "").startswith("shapes")
-    base = load_protocol("shapes" if embedded else "stylegan-v")
+    base = base_protocol(request.real, request.network)
     if request.real is None:
         count = request.num_videos or DEFAULT_COUNT
         videos = shapes_video_set("test", num_videos=count * sets)
@@ -75,8 +73,6 @@ def open_bench(request: SensitivityRequest, out: Path) -> SensitivityBench:
             f"{2 * GROUPS} are needed: give more videos, or lower --draws"
         )
     base = replace(base, num_real=count, num_fake=count, seed=request.seed, short_real="error")
-    if request.network is not None:
-        base = with_network(base, request.network)
     metrics = chosen_metrics(request.metrics)
     measurer = Measurer(
         base,

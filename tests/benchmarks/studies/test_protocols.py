@@ -12,10 +12,16 @@ import pytest
 from benchmarks.studies.protocols import measure as measuring
 from benchmarks.studies.protocols.choices import Choice, changes, choices
 from benchmarks.studies.protocols.measure import ChoiceResult, ProtocolBench, measure
-from benchmarks.studies.protocols.report import ProtocolStudy, notes
-from benchmarks.studies.protocols.run import ProtocolsRequest, open_bench, run
-from benchmarks.studies.protocols.videos import as_source, shapes_pair
+from benchmarks.studies.protocols.report import notes
+from benchmarks.studies.protocols.run import (
+    ProtocolsRequest,
+    as_source,
+    open_bench,
+    run,
+    shapes_pair,
+)
 from evaluation.features.extraction import ExtractionOptions
+from evaluation.measuring.networks import Networks
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks.registry import build, network
 from evaluation.protocol.presets import PRESETS, SHAPES
@@ -53,7 +59,7 @@ def bench(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         real=real,
         fake=fake,
         base=replace(SHAPES, num_real=COUNT, num_fake=COUNT),
-        options=ExtractionOptions(store=store, workers=0, progress=False),
+        networks=Networks(ExtractionOptions(store=store, workers=0, progress=False)),
         resamples=40,
     )
 
@@ -127,8 +133,7 @@ def test_choices_after_the_preparation_are_made_on_the_prepared_frames(pair, mea
 def notes_on(measured: dict[str, ChoiceResult], label: str) -> list[str]:
     base = measured["base"].result
     assert base is not None
-    study = ProtocolStudy(base=SHAPES, result=base, choices=[], seconds=1.0)
-    return list(notes(study, measured[label]))
+    return list(notes(base, measured[label]))
 
 
 def test_two_clips_of_each_of_half_the_videos(measured):
