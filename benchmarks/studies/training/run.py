@@ -4,12 +4,18 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.shapes.generated import SAMPLING
-from benchmarks.shapes.measuring import WorkOptions
+import pandas as pd
+
+from benchmarks.shapes.generated import SAMPLING, generated_videos, sampling_text
+from benchmarks.shapes.measuring import FVD, RESAMPLES, WorkOptions
 from benchmarks.shapes.stand_ins import NUM_VIDEOS
-from benchmarks.studies.training.checkpoints import CheckpointFvd, fvd_of_checkpoints
-from benchmarks.studies.training.report import write_training_report
+from benchmarks.studies.training.report import CheckpointFvd, write_training_report
 from benchmarks.studies.training.run_folder import TrainingRun, open_run
+from evaluation.measuring.measurer import Measurer
+from evaluation.measuring.networks import Networks
+from evaluation.protocol.presets import SHAPES
+from latte.data.errors import InputError
+from latte.data.shapes import shapes_video_set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +27,7 @@ class TrainingReportRequest(WorkOptions):
     num_videos: int = NUM_VIDEOS  # samples of each checkpoint
     steps: int | None = None  # DDIM steps; None: the demo's
     guidance_scale: float | None = None  # None: the demo's
+    resamples: int = RESAMPLES
 
 
 def run(out: Path, request: TrainingReportRequest) -> None:
@@ -31,24 +38,62 @@ def run(out: Path, request: TrainingReportRequest) -> None:
     """
     started = time.monotonic()
     training = open_run(request.folder)
-    measured = measure_checkpoints(training, request, out) if request.fvd else None
+    measured = fvd_of_checkpoints(training, request, out) if request.fvd else None
     seconds = time.monotonic() - started
     write_training_report(out, training, measured, seconds=seconds)
 
 
-def measure_checkpoints(
-    training: TrainingRun, request: TrainingReportRequest, out: Path
+def fvd_of_checkpoints(
+    run: TrainingRun, request: TrainingReportRequest, out: Path
 ) -> CheckpointFvd:
-    """FVD-shapes of every checkpoint, also as a table in `out`.
+    """Measure the first samples of each checkpoint against as many videos of the test split.
+
+    The table `training_fvd.csv` in `out` is written anew after each checkpoint, and stored features
+    are found again, so an interrupted measurement resumes.
 
     Raises:
-        InputError: see `fvd_of_checkpoints`.
+        InputError: no checkpoint yet, or the run is of another data set.
     """
-    guidance = SAMPLING.guidance_scale if training.config.model.class_conditional else 1.0
+    data, count = run.config.data, request.num_videos
+    if data.dataset != "shapes":
+        raise InputError(
+            f"{run.folder}: was trained on {data.dataset}, but --fvd measures FVD-shapes: use "
+            "`latte-eval fvd --checkpoint FILE`"
+        )
+    if not run.checkpoints:
+        raise InputError(f"{run.folder}: has no checkpoint yet that could be measured")
+    guidance = SAMPLING.guidance_scale if run.config.model.class_conditional else 1.0
     sampling = replace(
         SAMPLING,
         steps=request.steps or SAMPLING.steps,
         guidance_scale=guidance if request.guidance_scale is None else request.guidance_scale,
     )
-    options, path = request.extraction(out), out / "training_fvd.csv"
-    return fvd_of_checkpoints(training, request.num_videos, sampling, options, path)
+    measurer = Measurer(
+        replace(
+            SHAPES,
+            num_real=count,
+            num_fake=count,
+            num_frames=data.num_frames,
+            real_stride=data.stride,
+        ),
+        ("fvd",),
+        Networks(request.extraction(out)),
+        dataset="shapes",
+        resamples=request.resamples,
+        at_least=count,
+        notes=False,
+    )
+    real = shapes_video_set("test", num_videos=count, size=data.size)
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for step, checkpoint in run.checkpoints.items():
+        videos = generated_videos(checkpoint, count, sampling, dataset="shapes")
+        (result,) = measurer.measure(real, videos, model=f"{run.name}, step {step}")
+        rows.append((step, result.value, *(result.interval or (None, None))))
+        table = pd.DataFrame(rows, columns=["step", FVD, f"{FVD} low", f"{FVD} high"])
+        table.to_csv(out / "training_fvd.csv", index=False, lineterminator="\n")
+    return CheckpointFvd(
+        table,
+        f"FVD-shapes: {count} samples against as many videos of the test split; "
+        f"{sampling_text(sampling)}; protocol fingerprint {result.fingerprint}.",
+    )

@@ -8,13 +8,10 @@ import pytest
 from PIL import Image
 
 from benchmarks.studies.training import run as training_run
-from benchmarks.studies.training.checkpoints import COLUMNS, CheckpointFvd, fvd_of_checkpoints
-from benchmarks.studies.training.report import facts_table, panels
-from benchmarks.studies.training.run import TrainingReportRequest, run
+from benchmarks.studies.training.report import CheckpointFvd, facts_table, panels
+from benchmarks.studies.training.run import TrainingReportRequest, fvd_of_checkpoints, run
 from benchmarks.studies.training.run_folder import open_run, read_numbers
-from evaluation.features.extraction import ExtractionOptions
 from latte.data.errors import InputError
-from latte.sampling.generate import SamplingOptions
 from latte.training.config import (
     DataTable,
     ModelTable,
@@ -157,15 +154,21 @@ def test_numbers_that_are_missing_or_not_finite_are_left_out(tmp_path):
 def test_fvd_is_measured_of_every_checkpoint_and_goes_on_where_it_was(
     make_run, add_checkpoints, tmp_path
 ):
-    folder, table, store = make_run(), tmp_path / "out" / "fvd.csv", tmp_path / "store"
+    folder, out, store = make_run(), tmp_path / "out", tmp_path / "store"
 
     def rows_written():
         return sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
 
     def measure():
-        sampling = SamplingOptions(method="ddim", steps=2)
-        options = ExtractionOptions(store=store, workers=0, progress=False)
-        return fvd_of_checkpoints(open_run(folder), 12, sampling, options, table, resamples=40)
+        request = TrainingReportRequest(
+            folder=folder,
+            num_videos=12,
+            steps=2,
+            guidance_scale=1.5,
+            store=store,
+            resamples=40,
+        )
+        return fvd_of_checkpoints(open_run(folder), request, out)
 
     add_checkpoints(folder, 50)
     first, size = measure().table, rows_written()  # rows of real videos and of a checkpoint
@@ -175,32 +178,26 @@ def test_fvd_is_measured_of_every_checkpoint_and_goes_on_where_it_was(
     measured = measure()
     both = measured.table
     assert size < rows_written() < 2 * size
-    pd.testing.assert_frame_equal(pd.read_csv(table), both)
+    pd.testing.assert_frame_equal(pd.read_csv(out / "training_fvd.csv"), both)
     pd.testing.assert_frame_equal(both.iloc[:1], first)
     assert list(both.step) == [50, 100]
     for _, row in both.iterrows():
         assert 0 <= row["FVD-shapes low"] <= row["FVD-shapes"] <= row["FVD-shapes high"]
-    assert (measured.num_videos, measured.sampling.steps) == (12, 2)
-    assert "12 samples" in str(measured)
+    assert "12 samples" in measured.note
+    assert "DDIM, 2 steps, guidance 1.5" in measured.note
 
 
 def test_what_was_measured_afterwards_is_in_the_documents(make_run, tmp_path, monkeypatch):
-    table = pd.DataFrame([(50, 9.5, 8.0, 12.0), (100, 4.25, 4.0, 5.0)], columns=COLUMNS)
-    asked = []
-
-    def fvd(training, count, sampling, options, path):
-        asked.extend([count, sampling.steps, sampling.guidance_scale, path.name])
-        return CheckpointFvd(table=table, num_videos=count, sampling=sampling, fingerprint="f00d")
-
-    monkeypatch.setattr(training_run, "fvd_of_checkpoints", fvd)
-    request = TrainingReportRequest(
-        folder=make_run(), fvd=True, num_videos=9, steps=3, guidance_scale=1.5
+    columns = ["step", "FVD-shapes", "FVD-shapes low", "FVD-shapes high"]
+    table = pd.DataFrame([(50, 9.5, 8.0, 12.0), (100, 4.25, 4.0, 5.0)], columns=columns)
+    note = "9 samples against as many videos."
+    monkeypatch.setattr(
+        training_run, "fvd_of_checkpoints", lambda *_: CheckpointFvd(table=table, note=note)
     )
-    run(tmp_path / "out", request)
-    assert asked == [9, 3, 1.5, "training_fvd.csv"]
+    run(tmp_path / "out", TrainingReportRequest(folder=make_run(), fvd=True))
     text = (tmp_path / "out" / "training.md").read_text(encoding="utf-8")
     assert re.search(r"\| 100 +\| +4.25 \[4.00, 5.00\] +\|", text)
-    assert "9 samples against as many videos" in text
+    assert note in text
     frame = pd.read_csv(tmp_path / "out" / "training.csv")
     assert frame[frame.track == "FVD-shapes"].high.tolist() == [12, 5]
 
