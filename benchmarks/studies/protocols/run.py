@@ -16,10 +16,9 @@ from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.shapes.stand_ins import distorted
 from benchmarks.studies.protocols.measure import ProtocolBench, measure
 from benchmarks.studies.protocols.report import ProtocolStudy, protocols_document
+from evaluation.measuring.choice import choose_protocol
 from evaluation.measuring.networks import Networks
-from evaluation.networks.registry import network
-from evaluation.protocol.fields import Protocol, override
-from evaluation.protocol.presets import load_protocol
+from evaluation.protocol.fields import Protocol
 from latte.data.errors import InputError
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import Video, VideoSet, open_video_set
@@ -120,13 +119,10 @@ def base_protocol(
         InputError: an unknown preset or network.
     """
     embedded = real is None or (network_name or "").startswith("shapes")
-    base = override(load_protocol(name or ("shapes" if embedded else "stylegan-v")), settings)
+    base = choose_protocol(name, settings=settings, dataset="shapes" if embedded else None)
     if network_name in (None, base.network):
         return base
-    spec = network(str(network_name))
-    return override(
-        base, [f"network={spec.name}", f"output={spec.output}", f"resize={spec.resize}"]
-    )
+    return choose_protocol(base, network=network_name)
 
 
 def shapes_pair(count: int) -> tuple[VideoSet, VideoSet]:
