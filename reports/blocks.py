@@ -1,6 +1,7 @@
 """What a report is made of, as data. `reports.render.documents` makes Markdown and HTML of it."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, TypeAlias
 from xml.etree import ElementTree
 
@@ -63,7 +64,15 @@ class TableBlock(_Block, frozen=True, kw_only=True):
     folds_notes: bool = False  # footnotes are folded away
 
 
-class SvgBlock(_Block, frozen=True, kw_only=True):
+class _Picture(_Block, frozen=True, kw_only=True):
+    """What is a file beside the Markdown, and part of the page."""
+
+    name: FileName  # of its file, without ending
+    description: str  # for somebody who cannot see it
+    caption: str = ""
+
+
+class SvgBlock(_Picture, frozen=True, kw_only=True):
     """A figure as vectors: the `<svg>` element that `figure_block` makes.
 
     Raises:
@@ -71,24 +80,18 @@ class SvgBlock(_Block, frozen=True, kw_only=True):
     """
 
     svg: str
-    description: str  # for somebody who cannot see it
-    caption: str = ""
-    name: FileName | None = None  # of its file beside the Markdown; None: a number of its own
 
     def __post_init__(self) -> None:
         _check_svg(self.svg)
 
 
-class ImageBlock(_Block, frozen=True, kw_only=True):
+class ImageBlock(_Picture, frozen=True, kw_only=True):
     """A picture made of pixels, uint8 (H, W, 3 or 4)."""
 
     image: np.ndarray
-    description: str
-    caption: str = ""
-    name: FileName | None = None
 
 
-class StripsBlock(_Block, frozen=True, kw_only=True):
+class StripsBlock(_Picture, frozen=True, kw_only=True):
     """A contact sheet: one picture in Markdown; in the page rows that fit the screen's width.
 
     Raises:
@@ -96,9 +99,6 @@ class StripsBlock(_Block, frozen=True, kw_only=True):
     """
 
     strips: tuple[Strip, ...]
-    description: str
-    caption: str = ""
-    name: FileName | None = None
 
     def __post_init__(self) -> None:
         if not self.strips:
@@ -133,14 +133,13 @@ class Contents(_Block, frozen=True, kw_only=True):
     entries: tuple[tuple[str, str], ...]
 
 
+Picture: TypeAlias = SvgBlock | ImageBlock | StripsBlock
 Block: TypeAlias = (
     Heading
     | Paragraph
     | Code
     | TableBlock
-    | SvgBlock
-    | ImageBlock
-    | StripsBlock
+    | Picture
     | ProvenanceBlock
     | Details
     | SectionBlock
@@ -148,9 +147,15 @@ Block: TypeAlias = (
 )
 
 
-def figure_block(
-    figure: Figure, *, description: str, caption: str = "", name: str | None = None
-) -> SvgBlock:
+def all_blocks(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The blocks and all blocks within them."""
+    for block in blocks:
+        yield block
+        if isinstance(block, Details | SectionBlock):
+            yield from all_blocks(block.blocks)
+
+
+def figure_block(figure: Figure, *, name: str, description: str, caption: str = "") -> SvgBlock:
     """A matplotlib figure as a block: drawn once, as a second drawing would move its layout."""
     svg = bare_svg(figure_svg(figure))
     return SvgBlock(svg=svg, description=description, caption=caption, name=name)

@@ -2,16 +2,27 @@
 
 The page holds its styles, figures and pictures itself and asks for nothing from outside. It follows
 the reader's choice of light or dark, prints, and scrolls wide tables within themselves.
+
+A report is stored as JSON of the types in `reports.blocks`, pixels as PNG. Nothing in it is run:
+its texts are escaped like any others, and an SVG may draw and do nothing else.
 """
 
+import base64
+import binascii
+import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from reports import stored_report
+import numpy as np
+from msgspec import DecodeError, Struct, ValidationError
+from msgspec.json import Decoder, Encoder
+from PIL import Image
+
 from reports.blocks import Block
+from reports.charts.contact_sheet import png_bytes
 from reports.files import write_files
-from reports.render.documents import anchored, page, picture_blocks, picture_file, report_markdown
+from reports.render.documents import page, picture_file, pictures_by_file, report_markdown
 
 STORED = ".report.json"  # how the names of stored reports end
 Answer = Literal["yes", "no", "not decided", "not measured"]
@@ -54,12 +65,16 @@ class Report:
         Raises:
             ValueError: two of them have one name.
         """
-        blocks = picture_blocks(anchored(self.blocks))
-        return {name: picture_file(block) for name, block in blocks.items()}
+        pictures = pictures_by_file(self.blocks)
+        return {name: picture_file(block) for name, block in pictures.items()}
 
     def to_json(self) -> str:
-        """The report as data: `from_json` makes the same documents of it."""
-        return stored_report.encode(self)
+        """The report as data: `from_json` makes the same documents of it.
+
+        Raises:
+            ValueError: a text that no file can hold.
+        """
+        return Encoder(enc_hook=_encoded).encode(_Stored(report=self)).decode() + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "Report":
@@ -70,8 +85,8 @@ class Report:
                 what, as half a sentence.
         """
         try:
-            report = stored_report.decode(text, cls)
-            picture_blocks(anchored(report.blocks))  # refuses two of one name
+            report = _decoded_report(text)
+            pictures_by_file(report.blocks)  # refuses two of one name
         except ValueError as error:
             # The names of what is wrong may hold line breaks, and be long.
             raise ValueError(" ".join(str(error).split())[:300]) from None
@@ -94,3 +109,66 @@ class Report:
         documents = {f"{name}.md": self.markdown(), f"{name}.html": self.html()}
         stored_as = {f"{stored or name}{STORED}": self.to_json()}
         return write_files(folder, {**documents, **self.pictures(), **stored_as})
+
+
+class _Stored(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of a file."""
+
+    format: Literal["latte-eval report"] = "latte-eval report"
+    version: Literal[3] = 3  # of the form; raised when an older program would misread it
+    report: Report
+
+
+class _Png(Struct, frozen=True, forbid_unknown_fields=True):
+    """One picture (H, W, C), or `count` of them (K, H, W, C) below each other."""
+
+    png: bytes
+    count: int | None = None
+
+
+def _decoded_report(text: str) -> Report:
+    try:
+        return Decoder(_Stored, dec_hook=_decoded).decode(text).report
+    except ValidationError as error:
+        problem, _, place = str(error).partition(" - at `$.")  # "…, at `$.report.blocks[6].kind`"
+        field = place.removeprefix("report.").rstrip("`")
+        problem = ": ".join(filter(None, (field, problem[:1].lower() + problem[1:])))
+        raise ValueError(f"it is no stored report of this version ({problem})") from None
+    except RecursionError:
+        raise ValueError("it is no stored report (parts within parts without end)") from None
+    except (DecodeError, UnicodeError) as error:
+        raise ValueError(f"it is not JSON ({error})") from None
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"a report holds no {type(value).__name__}")
+    count = len(value) if value.ndim == 4 else None
+    flat = value if count is None else value.reshape(-1, *value.shape[2:])
+    return _Png(png_bytes(flat), count)
+
+
+def _decoded(kind: type, value: Any) -> np.ndarray:
+    """Pixels of what `_encoded` made of them."""
+    del kind  # arrays are all that has no type of JSON
+    if not isinstance(value, dict) or not {"png"} <= value.keys() <= {"png", "count"}:
+        raise ValueError("a picture has its PNG and their count")
+    count = value.get("count")
+    try:
+        data = base64.b64decode(value["png"], validate=True)
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            pixels = np.asarray(image)
+    except (
+        *(binascii.Error, OSError, SyntaxError, TypeError, ValueError),
+        Image.DecompressionBombError,
+    ) as error:
+        raise ValueError(f"the picture is no PNG ({error})") from None
+    if pixels.ndim != 3 or pixels.dtype != np.uint8:
+        raise ValueError("the picture's pixels are not of three or four bytes")
+    if count is None:
+        return pixels
+    if type(count) is not int or count < 1 or len(pixels) % count:
+        raise ValueError(f"there cannot be {count!r} pictures in one of {len(pixels)} rows")
+    return pixels.reshape(count, -1, *pixels.shape[1:])

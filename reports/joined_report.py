@@ -18,10 +18,10 @@ from reports.blocks import (
     StripsBlock,
     SvgBlock,
     TableBlock,
+    all_blocks,
 )
 from reports.document import ANSWERS, PaperClaim, Report
 from reports.provenance import Provenance, unique_records
-from reports.render.documents import all_blocks, anchored
 from reports.table import Table, simple_table
 
 PICTURES = "report-pictures"  # folder beside the Markdown
@@ -46,11 +46,8 @@ class Section:
         blocks: list[Block] = [Paragraph(text=report.lead)] if report.lead else []
         blocks += [block for block in report.blocks if not isinstance(block, ProvenanceBlock)]
         blocks += [ProvenanceBlock(records=records, folded=True)] if records else []
-        placed = [
-            _placed(block, anchor, self.name)
-            for anchor, block in anchored(blocks, f"{self.name}-part")
-        ]
-        return SectionBlock(name=self.name, title=report.title, blocks=tuple(placed))
+        placed = tuple(_placed(block, self.name) for block in blocks)
+        return SectionBlock(name=self.name, title=report.title, blocks=placed)
 
 
 def joined_report(
@@ -126,9 +123,7 @@ def provenance_of(report: Report) -> tuple[Provenance, ...]:
 
 def tables_of(blocks: Sequence[Block]) -> list[Table]:
     """All tables, the folded ones too."""
-    return [
-        block.table for _, block in all_blocks(anchored(blocks)) if isinstance(block, TableBlock)
-    ]
+    return [block.table for block in all_blocks(blocks) if isinstance(block, TableBlock)]
 
 
 def without_provenance(report: Report) -> str:
@@ -143,7 +138,7 @@ def without_provenance(report: Report) -> str:
     return replace(report, blocks=kept).to_json()
 
 
-def _placed(block: Block, anchor: str, section: str) -> Block:
+def _placed(block: Block, section: str) -> Block:
     """The block in a section: a smaller heading, pictures in their folder, no provenance."""
     match block:
         case Heading():
@@ -152,11 +147,9 @@ def _placed(block: Block, anchor: str, section: str) -> Block:
             table = replace(block.table, provenance=())
             return TableBlock(table=table, folds_notes=len(table.layout().footnotes) > MAX_NOTES)
         case Details():
-            inner = anchored(block.blocks, anchor)
-            blocks = tuple(_placed(part, place, section) for place, part in inner)
-            return structs.replace(block, blocks=blocks)
+            inner = tuple(_placed(part, section) for part in block.blocks)
+            return structs.replace(block, blocks=inner)
         case SvgBlock() | ImageBlock() | StripsBlock():
-            name = block.name or anchor
-            name = name if name.startswith(section) else f"{section}-{name}"
+            name = block.name if block.name.startswith(section) else f"{section}-{block.name}"
             return structs.replace(block, name=f"{PICTURES}/{name}")
     return block

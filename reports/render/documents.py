@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from importlib.resources import files
 
 import numpy as np
@@ -16,11 +16,13 @@ from reports.blocks import (
     Heading,
     ImageBlock,
     Paragraph,
+    Picture,
     ProvenanceBlock,
     SectionBlock,
     StripsBlock,
     SvgBlock,
     TableBlock,
+    all_blocks,
 )
 from reports.charts.contact_sheet import contact_sheet, png_bytes, strip_image
 from reports.charts.svg import inline_svg
@@ -29,53 +31,36 @@ from reports.render.html import TEMPLATES, table_html
 from reports.render.markdown import folded_markdown, provenance_markdown, table_markdown
 
 CONTENTS = "contents"  # where links back lead to
-Anchored = tuple[str, Block]  # a block with a name that is unique in the report
-Picture = SvgBlock | ImageBlock | StripsBlock
 
 
-def anchored(blocks: Sequence[Block], prefix: str = "part") -> list[Anchored]:
-    """The blocks with names that are fit for ids and files."""
-    return [(f"{prefix}-{number}", block) for number, block in enumerate(blocks, 1)]
-
-
-def inner_blocks(anchor: str, block: Block) -> list[Anchored]:
-    """The blocks within a block."""
-    match block:
-        case Details():
-            return anchored(block.blocks, anchor)
-        case SectionBlock():
-            return anchored(block.blocks, f"{block.name}-part")
-    return []
-
-
-def report_markdown(title: str, lead: str, blocks: Sequence[Block]) -> str:
-    """The document; it refers to the files of `picture_blocks`."""
+def report_markdown(title: str, lead: str, blocks: Iterable[Block]) -> str:
+    """The document; it refers to the files of `pictures_by_file`."""
     head = [f"# {escape_markdown(title)}", *([markdown_text(lead)] if lead else [])]
-    return "\n\n".join([*head, *_all_markdown(anchored(blocks))]) + "\n"
+    return "\n\n".join([*head, *map(_markdown, blocks)]) + "\n"
 
 
-def page(title: str, lead: str, blocks: Sequence[Block]) -> str:
+def page(title: str, lead: str, blocks: Iterable[Block]) -> str:
     """The document as one HTML page."""
     assets = files("reports") / "assets"
     return TEMPLATES.get_template("page.html").render(
         title=title,
         lead=lead,
-        items=anchored(blocks),
+        blocks=blocks,
         style=Markup((assets / "report.css").read_text(encoding="utf-8")),
         script=Markup((assets / "report.js").read_text(encoding="utf-8")),
     )
 
 
-def picture_blocks(items: Sequence[Anchored]) -> dict[str, Picture]:
-    """The blocks whose files the Markdown refers to, by the names of these.
+def pictures_by_file(blocks: Iterable[Block]) -> dict[str, Picture]:
+    """The pictures that the Markdown refers to, by the names of their files.
 
     Raises:
         ValueError: two of them have one name.
     """
     pictures: dict[str, Picture] = {}
-    for anchor, block in all_blocks(items):
+    for block in all_blocks(blocks):
         if isinstance(block, Picture):
-            name = _file_name(anchor, block)
+            name = _file_name(block)
             if name in pictures:
                 raise ValueError(f"it has two pictures called {name}")
             pictures[name] = block
@@ -92,23 +77,11 @@ def picture_file(block: Picture) -> bytes:
     return png_bytes(contact_sheet(block.strips))
 
 
-def all_blocks(items: Sequence[Anchored]) -> Iterator[Anchored]:
-    """The blocks and all blocks within them."""
-    for anchor, block in items:
-        yield anchor, block
-        yield from all_blocks(inner_blocks(anchor, block))
+def _file_name(block: Picture) -> str:
+    return f"{block.name}.{'svg' if isinstance(block, SvgBlock) else 'png'}"
 
 
-def _file_name(anchor: str, block: Picture) -> str:
-    return f"{block.name or anchor}.{'svg' if isinstance(block, SvgBlock) else 'png'}"
-
-
-def _all_markdown(items: Sequence[Anchored]) -> list[str]:
-    return [_markdown(anchor, block) for anchor, block in items]
-
-
-def _markdown(anchor: str, block: Block) -> str:
-    inner = "\n\n".join(_all_markdown(inner_blocks(anchor, block)))
+def _markdown(block: Block) -> str:
     match block:
         case Heading():
             return f"{'#' * block.level} {escape_markdown(block.text)}"
@@ -123,17 +96,16 @@ def _markdown(anchor: str, block: Block) -> str:
             text = table_markdown(layout, folds_notes=block.folds_notes, is_marked=True)
             return text.rstrip("\n")
         case SvgBlock() | ImageBlock() | StripsBlock():
-            file_name = _file_name(anchor, block)
-            picture = f"![{escape_markdown(block.description)}](<{file_name}>)"
+            picture = f"![{escape_markdown(block.description)}](<{_file_name(block)}>)"
             return f"{picture}\n\n*{markdown_text(block.caption)}*" if block.caption else picture
         case ProvenanceBlock():
             lines = provenance_markdown(block.records)
             return folded_markdown("Provenance", lines) if block.folded else lines
         case Details():
-            return folded_markdown(block.summary, inner)
+            return folded_markdown(block.summary, "\n\n".join(map(_markdown, block.blocks)))
         case SectionBlock():
             heading = f'<a id="{block.name}"></a>\n\n## {escape_markdown(block.title)}'
-            return f"{heading}\n\n{inner}" if inner else heading
+            return "\n\n".join([heading, *map(_markdown, block.blocks)])
         case Contents():
             links = [f"- [{escape_markdown(title)}](#{name})" for name, title in block.entries]
             return "\n".join(["## Contents", "", *links])
@@ -145,7 +117,6 @@ def _data_uri(pixels: np.ndarray) -> str:
 
 TEMPLATES.filters |= {
     "kind": lambda block: type(block).__name__,
-    "inner": lambda block, anchor: inner_blocks(anchor, block),
     "data_uri": _data_uri,
     "strip_image": strip_image,
     "table": lambda block, anchor: Markup(

@@ -33,9 +33,9 @@ def picture() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
 
 
-def chart() -> SvgBlock:
+def chart(name: str) -> SvgBlock:
     figure = new_figure(2, 1, NASTY)
-    return figure_block(figure, description=NASTY, caption=NASTY)
+    return figure_block(figure, description=NASTY, caption=NASTY, name=name)
 
 
 def table(title: str = NASTY) -> TableBlock:
@@ -72,12 +72,14 @@ def report(*blocks: Block) -> Report:
             Heading(text="small", level=3),
             Paragraph(text=f"{NASTY} run `a <b>`"),
             table(),
-            chart(),
-            chart(),
-            ImageBlock(image=picture(), description=NASTY, caption=NASTY),
+            chart("one"),
+            chart("two"),
+            ImageBlock(image=picture(), description=NASTY, caption=NASTY, name="pixels"),
             StripsBlock(strips=strips, description=NASTY, caption=NASTY, name="sheet"),
             Code(text=f"```\n{NASTY}"),
-            Details(summary=NASTY, blocks=(Paragraph(text=NASTY), table("folded"), chart())),
+            Details(
+                summary=NASTY, blocks=(Paragraph(text=NASTY), table("folded"), chart("folded"))
+            ),
             ProvenanceBlock(records=(Provenance(details={"note": NASTY}),)),
             *blocks,
         ),
@@ -177,7 +179,7 @@ def test_two_pictures_of_one_name_are_refused() -> None:
 
 def test_a_contact_sheet_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one strip"):
-        StripsBlock(strips=(), description="d")
+        StripsBlock(strips=(), description="d", name="x")
 
 
 def test_a_heading_above_the_title_is_refused() -> None:

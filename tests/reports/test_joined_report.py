@@ -57,7 +57,7 @@ def section(name: str, *claims: PaperClaim, reasons: tuple[str, ...] = ("r",)) -
                 summary="more",
                 blocks=(
                     Code(text="run"),
-                    figure_block(figure, description="d"),
+                    figure_block(figure, description="d", name="folded"),
                     Heading(text="inside"),
                 ),
             ),
@@ -115,7 +115,7 @@ def test_pictures_of_one_name_lie_beside_each_other_in_a_folder() -> None:
     expected = {
         f"report-pictures/{name}{rest}"
         for name in "ab"
-        for rest in (".svg", "-samples.png", "-part-7-2.svg")
+        for rest in (".svg", "-samples.png", "-folded.svg")
     }
     assert report.pictures().keys() == expected
     assert set(re.findall(r"\]\(<([^>]+)>\)", report.markdown())) == expected
