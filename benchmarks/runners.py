@@ -93,7 +93,7 @@ SIMILARITY_OPTIONS = (
 _closed_form = partial(
     Runner,
     kind="table",
-    details="Closed forms: nothing is trained or measured.",
+    details="Counted: nothing is trained or measured.",
     options=("any_scale", "out"),
 )
 _published_table = partial(

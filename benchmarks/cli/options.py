@@ -66,7 +66,7 @@ OPTIONS: Mapping[str, RunnerOption] = {
     ),
     "any_scale": _one(
         str,
-        "Accepted for all tables; closed forms are the same at every scale.",
+        "Accepted for all tables; what is counted is the same at every scale.",
         "--scale",
         metavar=SCALES_METAVAR,
         parameter="scale",

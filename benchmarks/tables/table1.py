@@ -1,6 +1,6 @@
 """Table 1 of the paper: parameters and FLOPs of the four variants, the paper's beside ours.
 
-Ours are closed forms of the networks that this package builds, so they are the same at every scale.
+Ours are counted on the networks that this package builds, so they are the same at every scale.
 """
 
 import time
@@ -31,7 +31,7 @@ COLUMNS = (
 )
 CAPTION = (
     f"{MODEL}, unconditional, for 16 frames of 32×32×4 latents (256×256 pixels): parameters in "
-    "millions, FLOPs in billions. Closed forms, the same at every scale."
+    "millions, FLOPs in billions. The same at every scale."
 )
 COUNTED_ALIKE = (
     "Counted alike: what a counter of module calls gives for three clips, and the convention that "

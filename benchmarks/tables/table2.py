@@ -1,6 +1,6 @@
 """Table 2 of the paper: the sizes of Latte, the paper's beside ours.
 
-Ours are the presets that this package builds, counted in closed form: the same at every scale.
+Ours are the presets that this package builds, which are the same at every scale.
 """
 
 import time
@@ -26,7 +26,7 @@ COLUMNS = (
 )
 CAPTION = (
     f"Ours: unconditional, patches of {PATCH}×{PATCH}, variant 1, trained parameters to the last "
-    "one. Closed forms, the same at every scale."
+    "one. The same at every scale."
 )
 SECTION = "Counted here"
 

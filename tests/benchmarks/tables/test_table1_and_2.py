@@ -1,4 +1,4 @@
-"""Closed forms of Tables 1 and 2 beside the paper's figures, and what the figures say together."""
+"""Tables 1 and 2: what is counted beside the paper's figures, and what the figures say together."""
 
 import re
 from pathlib import Path
