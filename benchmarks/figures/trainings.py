@@ -33,8 +33,8 @@ from latte.data import shapes
 from latte.data.files import atomic_path
 from latte.model.checkpoints import load_checkpoint
 from latte.training.config import DataTable, TrainConfig, as_table
+from latte.training.data import open_training_set
 from latte.training.run import RunOptions, train
-from latte.training.videos import open_training_set
 
 VERSION = 2  # raised by any change of this module that affects a number
 LATENT_CLIPS = 200  # clips that latents are fitted to

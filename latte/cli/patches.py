@@ -26,7 +26,7 @@ def patches(
     """
     from latte.autoencoder.patches import fit_patches, save_patches
     from latte.training.config import DataTable
-    from latte.training.videos import open_training_set
+    from latte.training.data import open_training_set
 
     table = DataTable(dataset=dataset, size=size, stride=1, flip=False)
     training_set = open_training_set(

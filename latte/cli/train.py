@@ -64,9 +64,9 @@ def train(
         typer.echo(to_toml(configuration))
         return
     from latte.data.workers import default_workers
-    from latte.training.callback import open_callback
     from latte.training.run import RunOptions
     from latte.training.run import train as run
+    from latte.training.snapshot import open_callback
 
     options = RunOptions(
         out=out or Path("runs") / Path(config).stem,

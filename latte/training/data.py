@@ -1,4 +1,4 @@
-"""The n-th sample of a training run: which clip it is, and how it is made.
+"""The videos of a training run, and its n-th sample: which clip it is, and how it is made.
 
 Sample n is a function of the seed and n alone: the order of an epoch is a seeded shuffle, and
 offset, flip and images are drawn from the seed and n. So a run can be left and taken up at any n,
@@ -9,17 +9,21 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
+from pathlib import Path
 
 import numpy as np
 
 from latte.data.clips import Clip
-from latte.data.errors import BrokenVideoError
+from latte.data.datasets import DATASETS, class_labels, class_names, open_dataset
+from latte.data.errors import BrokenVideoError, InputError, nearest
 from latte.data.hashing import hash64
-from latte.data.loading import Preparation, load_clip
-from latte.data.sources import VideoSet
+from latte.data.loading import Preparation, load_clip, probe_in_workers
+from latte.data.shapes import CLASS_NAMES, ShapesVideo
+from latte.data.sources import Video, VideoSet, open_video_set
+from latte.data.transforms import FILTERS, OWN_FILTERS, RECIPES
 from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
 from latte.training.config import DataTable
@@ -30,10 +34,8 @@ class Plan:
     """One sample before anything is decoded: a clip, and images of other videos."""
 
     number: int
-    clip: Clip
-    images: tuple[Clip, ...]  # clips of one frame
-    label: int | None
-    image_labels: tuple[int, ...]
+    clips: tuple[Clip, ...]  # the clip, then clips of one frame
+    labels: tuple[int, ...]  # one for each of them; empty without classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,29 +87,34 @@ class TrainingSet:
                 f"{self.videos.root}: {self.num_listed - count} of {self.num_listed} videos have "
                 f"fewer than {table.num_frames} frames and are left out"
             )
-        shortest = self._stride(min(info.num_frames for info in self.infos))
-        if shortest < table.stride:
-            fewer = sum(self._stride(info.num_frames) < table.stride for info in self.infos)
+        strides = [self._stride(info.num_frames) for info in self.infos]
+        if min(strides) < table.stride:
+            fewer = sum(stride < table.stride for stride in strides)
             yield (
                 f"{self.videos.root}: {fewer} of {count} videos are too short for clips at stride "
-                f"{table.stride}, and take the largest that fits, {shortest} at least"
+                f"{table.stride}, and take the largest that fits, {min(strides)} at least"
             )
 
     def plan(self, number: int) -> Plan:
         """Sample `number`, counted from the beginning of the run."""
         epoch, place = divmod(number, len(self.infos))
         index = int(_shuffled(self.seed, epoch, len(self.infos))[place])
-        images = [self._image(number, j) for j in range(self.table.images_per_clip)]
-        labels = self.labels
+        taken = [(index, self._frames(index, number), "flip")]
+        for j in range(self.table.images_per_clip):
+            video, frame = self._image(number, j)
+            taken.append((video, (frame,), f"flip image {j}"))
         return Plan(
             number=number,
-            clip=self._clip(index, self._frames(index, number), number, "flip"),
-            images=tuple(
-                self._clip(video, (frame,), number, f"flip image {j}")
-                for j, (video, frame) in enumerate(images)
+            clips=tuple(
+                Clip(
+                    video=self.videos.videos[video],
+                    info=self.infos[video],
+                    frames=frames,
+                    mirrored=self.table.flip and draw(self.seed, purpose, number) % 2 == 1,
+                )
+                for video, frames, purpose in taken
             ),
-            label=None if labels is None else labels[index],
-            image_labels=() if labels is None else tuple(labels[video] for video, _ in images),
+            labels=() if self.labels is None else tuple(self.labels[video] for video, *_ in taken),
         )
 
     def samples(
@@ -125,28 +132,21 @@ class TrainingSet:
         if not decode:
             yield from (Sample(plan=plan, frames=None) for plan in plans)
             return
-        tasks = ((plan, self.preparation) for plan in plans)
         samples = map_in_order(
-            load_sample, tasks, workers=workers, label=lambda task: task[0].clip.video.name
+            _load_sample,
+            ((plan, self.preparation) for plan in plans),
+            workers=workers,
+            label=lambda task: task[0].clips[0].video.name,
         )
         for sample in samples:
             if isinstance(sample, BrokenVideoError):
-                raise unusable(sample)
+                raise _unusable(sample)
             yield sample
 
     @cached_property
     def _ends(self) -> list[int]:
         """For each video, the number of frames up to its end, all videos in a row."""
         return list(accumulate(info.num_frames for info in self.infos))
-
-    def _clip(self, index: int, frames: tuple[int, ...], number: int, purpose: str) -> Clip:
-        """These frames of a video; `purpose` names the draw that may flip them."""
-        return Clip(
-            video=self.videos.videos[index],
-            info=self.infos[index],
-            frames=frames,
-            mirrored=self.table.flip and draw(self.seed, purpose, number) % 2 == 1,
-        )
 
     def _frames(self, index: int, number: int) -> tuple[int, ...]:
         """The frames that sample `number` takes of a video: anywhere they fit."""
@@ -168,19 +168,111 @@ class TrainingSet:
         return index, place - self._ends[index] + self.infos[index].num_frames
 
 
-def unusable(error: BrokenVideoError) -> BrokenVideoError:
+def open_training_set(
+    table: DataTable, *, seed: int, data_root: Path, workers: int, class_conditional: bool
+) -> TrainingSet:
+    """Find the videos, and leave out those with fewer frames than a clip has.
+
+    Raises:
+        InputError: there are none, or no classes where they are needed.
+        BrokenVideoError: a video cannot be read.
+    """
+    if table.recipe not in ("none", *RECIPES):
+        raise InputError(f"data.recipe = {table.recipe!r}: choose none or {', '.join(RECIPES)}")
+    filters = (OWN_FILTERS[table.recipe],) if table.recipe in OWN_FILTERS else tuple(FILTERS)
+    if table.filter not in filters:
+        raise InputError(
+            f"data.filter = {table.filter!r}: the recipe {table.recipe} has {', '.join(filters)}"
+        )
+    listed = _open_videos(table, data_root)
+    used, infos = _usable(listed, table, workers)
+    labels, classes = _labels(listed, used) if class_conditional else (None, ())
+    known = DATASETS.get(table.dataset)
+    return TrainingSet(
+        videos=used,
+        infos=infos,
+        labels=labels,
+        classes=classes,
+        fps=known.fps if known else None,
+        table=table,
+        seed=seed,
+        num_listed=len(listed.videos),
+    )
+
+
+def _open_videos(table: DataTable, data_root: Path) -> VideoSet:
+    """The videos of the table, of any length."""
+    if table.dataset in DATASETS:
+        videos = open_dataset(table.dataset, data_root=data_root, split=table.split)
+    elif Path(table.dataset).exists():
+        videos = open_video_set(Path(table.dataset))
+    else:
+        raise InputError(
+            f"data.dataset = {table.dataset!r}: is neither a path that is there nor the name of a "
+            f"data set: {nearest(table.dataset, list(DATASETS))}"
+        )
+    # The embedded data set is drawn at any size, and as long as the stride needs it.
+    needed = (table.num_frames - 1) * table.stride + 1
+    selected = tuple(
+        replace(video, size=table.size, num_frames=max(video.num_frames, needed))
+        if isinstance(video, ShapesVideo)
+        else video
+        for video in videos.videos[: table.num_videos or None]
+    )
+    return replace(videos, videos=selected)
+
+
+def _usable(
+    videos: VideoSet, table: DataTable, workers: int
+) -> tuple[VideoSet, tuple[VideoInfo, ...]]:
+    """The videos that hold a clip, and what is known of each."""
+    kept: list[Video] = []
+    infos: list[VideoInfo] = []
+    for video, info in probe_in_workers(videos.videos, workers=workers, timeout=120):
+        if isinstance(info, BrokenVideoError):
+            raise _unusable(info)
+        if info.num_frames < table.num_frames:
+            continue
+        as_it_is = video.prepared or table.recipe == "none"
+        if as_it_is and (info.height, info.width) != (table.size, table.size):
+            raise InputError(
+                f"{videos.root}: {video.name} is {info.width}×{info.height}, and frames are taken "
+                f"as they are: set data.size to their size, or prepare them with `latte-eval "
+                f"prepare --size {table.size}`"
+            )
+        kept.append(video)
+        infos.append(info)
+    if not kept:
+        raise InputError(
+            f"{videos.root}: none of its {len(videos.videos)} videos has {table.num_frames} "
+            "frames: give longer videos, or a smaller data.num_frames"
+        )
+    return replace(videos, videos=tuple(kept)), tuple(infos)
+
+
+def _labels(videos: VideoSet, used: VideoSet) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """A label for each used video, and the names of all classes of the set."""
+    if all(isinstance(video, ShapesVideo) for video in used.videos):
+        return tuple(video.label for video in used.videos), CLASS_NAMES  # type: ignore[attr-defined]
+    labels = class_labels(videos)
+    without = [video.name for video in used.videos if video.name not in labels]
+    if without:
+        raise InputError(
+            f"{videos.root}: {without[0]} has no class, and {len(without)} of {len(used.videos)} "
+            "videos have none: put each video into a folder named after its class, or set "
+            "model.class_conditional=false"
+        )
+    return tuple(labels[video.name] for video in used.videos), class_names(videos)
+
+
+def _unusable(error: BrokenVideoError) -> BrokenVideoError:
     """The error with advice for training, which has no option to leave videos out."""
     return BrokenVideoError(error.problem, "replace the video, or remove it from the data set")
 
 
-def load_sample(task: tuple[Plan, Preparation]) -> Sample:
-    """Decode and prepare one sample.
-
-    Raises:
-        BrokenVideoError: a frame cannot be decoded.
-    """
+def _load_sample(task: tuple[Plan, Preparation]) -> Sample:
     plan, preparation = task
-    clips = [load_clip((clip, preparation)) for clip in (plan.clip, *plan.images)]
+    clips = [load_clip((clip, preparation)) for clip in plan.clips]
     return Sample(plan=plan, frames=np.concatenate(clips))
 
 

@@ -57,10 +57,8 @@ class RunLog:
             writer.writerows(kept)
         self._columns[name] = columns
 
-    def __enter__(self) -> "RunLog":
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
+        """Flush what TensorBoard has not written."""
         self._writer.close()
 
 

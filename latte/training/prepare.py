@@ -5,7 +5,7 @@ Latents of a cache are the exception: they take time, and are kept.
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,40 +16,21 @@ from latte.autoencoder import Autoencoder, open_autoencoder
 from latte.config import LatteConfig
 from latte.data.errors import InputError
 from latte.data.files import write_atomically
+from latte.data.tensor_files import check_same
 from latte.model import Latte
-from latte.training.config import TrainConfig, TrainingTable, to_toml
-from latte.training.continuation import RunInputs
-from latte.training.data import TrainingSet
+from latte.model.checkpoints import Checkpoint, initialise_from_dit, load_initial
+from latte.training.config import ModelTable, TrainConfig, to_toml
+from latte.training.data import TrainingSet, open_training_set
 from latte.training.distributed import Group
 from latte.training.latents import CachedLatents, LatentCache
-from latte.training.loop import RunParts
-from latte.training.snapshot import Evaluate
-from latte.training.state import Counters, TrainState, latest_state, load_state, start_optimizer
-from latte.training.videos import open_training_set
-from latte.training.weights import initial_model
+from latte.training.loop import Run, RunOptions
+from latte.training.state import RunInputs, TrainState, latest_state, load_state, new_state
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """How a run is executed. Affects the weights only through the device's arithmetic."""
-
-    out: Path
-    data_root: Path
-    device: str = "auto"
-    workers: int = 2
-    evaluate: Evaluate | None = None
-    progress: bool = True
-
-    @property
-    def checkpoints(self) -> Path:
-        """Their folder."""
-        return self.out / "checkpoints"
-
-
-def prepare(config: TrainConfig, options: RunOptions, group: Group) -> tuple[RunParts, TrainState]:
-    """The parts of a run and its state: initial, or of its last checkpoint.
+def prepare(config: TrainConfig, options: RunOptions, group: Group) -> Run:
+    """The parts of a run, with its state: initial, or of its last checkpoint.
 
     Raises:
         InputError: data, weights, device or an earlier part of the run are not as it needs them.
@@ -75,8 +56,9 @@ def prepare(config: TrainConfig, options: RunOptions, group: Group) -> tuple[Run
             logger.warning(note)
         for note in notes:
             logger.info(note)
-    parts = RunParts(
+    run = Run(
         config=config,
+        options=options,
         group=group,
         inputs=inputs,
         training_set=training_set,
@@ -84,10 +66,11 @@ def prepare(config: TrainConfig, options: RunOptions, group: Group) -> tuple[Run
         cache=_open_cache(config, options, training_set, autoencoder, group),
         diffusion=diffusion,
         network=_network(state.model, config, group),
+        state=state,
     )
     if group.is_first:
         write_atomically(options.out / "config.toml", to_toml(config))
-    return parts, state
+    return run
 
 
 def check_folder(out: Path) -> None:
@@ -130,10 +113,11 @@ def _state(
     inputs: RunInputs,
 ) -> tuple[TrainState, list[str]]:
     """The first weights, or those of the last checkpoint, with notes."""
-    checkpoint = latest_state(options.checkpoints, config)
+    checkpoint = latest_state(options.out / "checkpoints", config)
     table = config.model if checkpoint is None else replace(config.model, initialise_from=None)
     model, notes = initial_model(latte_config, table, config.training.seed)
-    state = _new_state(model.to(group.device), config.training)
+    model.checkpoint_activations = config.training.checkpoint_activations
+    state = new_state(model.to(group.device), config.training)
     if checkpoint is not None:
         notes += load_state(checkpoint, state, config, inputs)
         step, steps = state.counters.step, config.training.steps
@@ -141,14 +125,32 @@ def _state(
     return state, notes
 
 
-def _new_state(model: Latte, table: TrainingTable) -> TrainState:
-    model.checkpoint_activations = table.checkpoint_activations
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=table.learning_rate, weight_decay=table.weight_decay, fused=True
-    )
-    start_optimizer(optimizer, model)
-    averages = {name: value.detach().clone() for name, value in model.named_parameters()}
-    return TrainState(model=model, averages=averages, optimizer=optimizer, counters=Counters())
+def initial_model(config: LatteConfig, table: ModelTable, seed: int) -> tuple[Latte, list[str]]:
+    """A network with the seed's random weights, filled from a file where the table names one.
+
+    Returns:
+        The network, and notes on what was taken from the file.
+
+    Raises:
+        InputError: the file is missing, damaged, or of another network.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Latte(config)
+    if table.initialise_from is None:
+        return model, []
+    path = Path(table.initialise_from)
+    source = load_initial(path)
+    if not isinstance(source, Checkpoint):
+        return model, initialise_from_dit(model, source, blocks=table.dit_blocks)
+    for field in ("variant", "num_heads"):  # names and shapes do not show them
+        theirs, ours = getattr(source.config, field), getattr(config, field)
+        if theirs != ours:
+            raise InputError(f"{path}: has {field} {theirs}, but the model of this run has {ours}")
+    what = "a checkpoint of the same [model] table"
+    check_same(source.state_dict, model.state_dict(), str(path), what)
+    model.load_state_dict(source.state_dict)
+    return model, [f"{path}: all weights taken"]
 
 
 def _network(model: nn.Module, config: TrainConfig, group: Group) -> nn.Module:

@@ -2,10 +2,12 @@
 
 import copy
 import errno
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import torch
@@ -14,19 +16,21 @@ from filelock import FileLock, Timeout
 from latte.autoencoder import lasting_path
 from latte.data.errors import InputError, named
 from latte.data.files import folder_if_used
+from latte.data.workers import polite_signals
 from latte.model.checkpoints import AutoencoderSettings, CheckpointSettings
 from latte.sampling.faults import fixable_faults
 from latte.sampling.preview import contact_sheet
 from latte.training.config import TrainConfig, as_table
-from latte.training.distributed import Group, join_group
+from latte.training.distributed import join_group
 from latte.training.log import RunLog
-from latte.training.loop import RunParts, diverged, run_steps
-from latte.training.prepare import RunOptions, check_folder, prepare
-from latte.training.signals import stop_between_steps
+from latte.training.loop import Run, RunOptions, diverged, run_steps
+from latte.training.prepare import check_folder, prepare
 from latte.training.snapshot import Snapshot
 from latte.training.state import TrainState, drop_old_states, save_state
 
 __all__ = ["RunOptions", "train"]
+
+logger = logging.getLogger(__name__)
 
 LOCK = ".lock"  # file in a run's folder
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
@@ -53,21 +57,14 @@ def train(config: TrainConfig, options: RunOptions) -> Path:
         stop_between_steps() as should_stop,
         allowing_tf32(config.training.tf32 and group.device.type == "cuda"),
     ):
-        return _train(config, options, group, should_stop)
-
-
-def _train(
-    config: TrainConfig, options: RunOptions, group: Group, should_stop: Callable[[], bool]
-) -> Path:
-    check_folder(options.out)
-    # Before anything of the run is read or written; the other processes end with the first.
-    with alone_in(options.out) if group.is_first else nullcontext():
-        parts, state = prepare(config, options, group)
-        run = _Run(options=options, parts=parts, state=state)
-        if not group.is_first:
-            return run.to_the_end(None, should_stop)
-        with RunLog(options.out, resumed_at=state.counters.step) as log:
-            return run.to_the_end(log, should_stop)
+        check_folder(options.out)
+        # Before anything of the run is read or written; the other processes end with the first.
+        with alone_in(options.out) if group.is_first else nullcontext():
+            run = prepare(config, options, group)
+            if not group.is_first:
+                return _to_the_end(run, None, should_stop)
+            with closing(RunLog(options.out, resumed_at=run.state.counters.step)) as log:
+                return _to_the_end(run, log, should_stop)
 
 
 @contextmanager
@@ -82,11 +79,16 @@ def alone_in(out: Path) -> Iterator[None]:
     lock = FileLock(out / LOCK, timeout=0)
     with folder_if_used(out):
         try:
-            _acquire(lock)
+            lock.acquire()
         except Timeout:
             raise InputError(
                 f"{out}: another run trains there: wait for it or stop it, or give another --out"
             ) from None
+        except NotImplementedError:  # a file system without locks is no reason not to train
+            pass
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                raise
         try:
             yield
         finally:
@@ -95,15 +97,27 @@ def alone_in(out: Path) -> Iterator[None]:
                 (out / LOCK).unlink()
 
 
-def _acquire(lock: FileLock) -> None:
-    """A file system that knows no locks is no reason not to train."""
+@contextmanager
+def stop_between_steps() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C or a polite kill ends the run after the step under way; a second one at once."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        logger.warning("stopping after this step. Interrupt again to stop without saving it.")
+
+    before = {number: signal.getsignal(number) for number in polite_signals()}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, ask)
     try:
-        lock.acquire()
-    except NotImplementedError:
-        return
-    except OSError as error:
-        if error.errno not in WITHOUT_LOCKS:
-            raise
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -120,120 +134,110 @@ def allowing_tf32(wanted: bool) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before[1]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """One process's part of a run."""
-
-    options: RunOptions
-    parts: RunParts
-    state: TrainState
-
-    def to_the_end(self, log: RunLog | None, should_stop: Callable[[], bool]) -> Path:
-        """Run all steps; whatever ends them early, trained weights are written first."""
-        counters, steps = self.state.counters, self.parts.config.training.steps
-        saved_at = counters.step
-
-        def after_step(row: Mapping[str, float] | None) -> None:
-            nonlocal saved_at
-            if log is not None and row is not None:
-                log.add("log", counters.step, row)
-            if self._is_due("checkpoint_every") or counters.step == steps:
-                self._save()
-                saved_at = counters.step
-            try:
-                self._look(log)
-            except Exception:  # a fault in a user's function must not cost the steps before it
-                if counters.step > saved_at:
-                    self._write()
+def _to_the_end(run: Run, log: RunLog | None, should_stop: Callable[[], bool]) -> Path:
+    """Run all steps; whatever ends them early, trained weights are written first."""
+    counters, steps = run.state.counters, run.config.training.steps
+    saved_at = counters.step
+    try:
+        with closing(run_steps(run, should_stop)) as rows:
+            for row in rows:
+                if log is not None and row is not None:
+                    log.add("log", counters.step, row)
+                if _is_due(run, "checkpoint_every") or counters.step == steps:
+                    _save(run)
                     saved_at = counters.step
-                raise
-
-        try:
-            run_steps(
-                self.parts,
-                self.state,
-                workers=self.options.workers,
-                should_stop=should_stop,
-                after_step=after_step,
-                progress=self.options.progress,
-            )
-        except InputError:
-            # A loss that is not finite has corrupted the weights: the last checkpoint stands.
-            # Other processes may be within a step, so this one does not wait for them.
-            if counters.step > saved_at and _is_finite(self.state):
-                self._write()
-            raise
-        if counters.step < steps:
-            if counters.step > saved_at:
-                self._save()
-            raise KeyboardInterrupt
-        return self.options.checkpoints / f"{counters.step:07d}" / "ema.safetensors"
-
-    def _is_due(self, name: str) -> bool:
-        every = getattr(self.parts.config.output, name)
-        return every > 0 and self.state.counters.step % every == 0
-
-    def _save(self) -> None:
-        """Write a checkpoint, for which all processes meet."""
-        if not _is_finite(self.state):
-            raise diverged(self.state)
-        counters, group = self.state.counters, self.parts.group
-        window = torch.tensor(counters.window, dtype=torch.float64, device=group.device)
-        counters.window = group.mean(window).tolist()
-        self._write()
-        group.wait()
-
-    def _write(self) -> None:
-        parts, folder = self.parts, self.options.checkpoints
-        if parts.group.is_first:
-            settings = _settings(parts, self.state)
-            save_state(folder, self.state, self.parts.config, settings, parts.inputs)
-            drop_old_states(folder, self.parts.config.output.keep_states)
-
-    def _look(self, log: RunLog | None) -> None:
-        """Draw samples of the averaged network, and measure it; the others wait."""
-        if not (self._is_due("sample_every") or self._is_due("evaluate_every")):
-            return
-        if log is not None:
-            step = self.state.counters.step
-            model = copy.deepcopy(self.state.model).eval().requires_grad_(False)
-            model.load_state_dict(self.state.ema_state_dict())
-            snapshot = Snapshot(
-                step=step,
-                model=model,
-                autoencoder=self.parts.autoencoder,
-                config=self.parts.config,
-                classes=self.parts.training_set.classes,
-                device=self.parts.group.device,
-            )
-            if self._is_due("sample_every"):
-                self._draw_samples(snapshot, log)
-            if self._is_due("evaluate_every") and self.options.evaluate is not None:
-                log.add("evaluations", step, self.options.evaluate(snapshot))
-        self.parts.group.wait()
-
-    def _draw_samples(self, snapshot: Snapshot, log: RunLog) -> None:
-        count = self.parts.config.output.num_samples
-        labels = snapshot.labels(count)
-        names = [str(i) if labels is None else snapshot.classes[labels[i]] for i in range(count)]
-        sheet = contact_sheet(list(zip(names, snapshot.clips(count), strict=True)))
-        path = self.options.out / "samples" / f"{snapshot.step:07d}.png"
-        with named(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            sheet.save(path)
-        log.add_image("samples", snapshot.step, np.asarray(sheet))
+                try:
+                    _look(run, log)
+                except Exception:  # a fault in a user's function must not cost the steps before it
+                    if counters.step > saved_at:
+                        _write(run)
+                        saved_at = counters.step
+                    raise
+    except InputError:
+        # A loss that is not finite has corrupted the weights: the last checkpoint stands.
+        # Other processes may be within a step, so this one does not wait for them.
+        if counters.step > saved_at and _is_finite(run.state):
+            _write(run)
+        raise
+    if counters.step < steps:
+        if counters.step > saved_at:
+            _save(run)
+        raise KeyboardInterrupt
+    return run.options.out / "checkpoints" / f"{counters.step:07d}" / "ema.safetensors"
 
 
-def _settings(parts: RunParts, state: TrainState) -> CheckpointSettings:
+def _is_due(run: Run, name: str) -> bool:
+    every = getattr(run.config.output, name)
+    return every > 0 and run.state.counters.step % every == 0
+
+
+def _save(run: Run) -> None:
+    """Write a checkpoint, for which all processes meet."""
+    if not _is_finite(run.state):
+        raise diverged(run.state)
+    counters, group = run.state.counters, run.group
+    window = torch.tensor(counters.window, dtype=torch.float64, device=group.device)
+    counters.window = group.mean(window).tolist()
+    _write(run)
+    group.wait()
+
+
+def _write(run: Run) -> None:
+    if run.group.is_first:
+        folder = run.options.out / "checkpoints"
+        save_state(folder, run.state, run.config, _settings(run), run.inputs)
+        drop_old_states(folder, run.config.output.keep_states)
+
+
+def _look(run: Run, log: RunLog | None) -> None:
+    """Draw samples of the averaged network, and measure it; the others wait."""
+    if not (_is_due(run, "sample_every") or _is_due(run, "evaluate_every")):
+        return
+    if log is not None:
+        model = copy.deepcopy(run.state.model).eval().requires_grad_(False)
+        model.load_state_dict(run.state.ema_state_dict())
+        snapshot = Snapshot(
+            step=run.state.counters.step,
+            model=model,
+            autoencoder=run.autoencoder,
+            config=run.config,
+            classes=run.training_set.classes,
+            device=run.group.device,
+        )
+        if _is_due(run, "sample_every"):
+            _draw_samples(run, snapshot, log)
+        if _is_due(run, "evaluate_every") and run.options.evaluate is not None:
+            log.add("evaluations", snapshot.step, run.options.evaluate(snapshot))
+    run.group.wait()
+
+
+def _draw_samples(run: Run, snapshot: Snapshot, log: RunLog) -> None:
+    count = run.config.output.num_samples
+    labels = snapshot.labels(count)
+    names = [str(i) if labels is None else snapshot.classes[labels[i]] for i in range(count)]
+    sheet = contact_sheet(list(zip(names, snapshot.clips(count), strict=True)))
+    path = run.options.out / "samples" / f"{snapshot.step:07d}.png"
+    with named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path)
+    log.add_image("samples", snapshot.step, np.asarray(sheet))
+
+
+def _settings(run: Run) -> CheckpointSettings:
     """Metadata of a checkpoint: how it was made, and how to sample from it."""
-    config, training_set = parts.config, parts.training_set
+    config, training_set, digest = run.config, run.training_set, run.autoencoder.digest
+    autoencoder = AutoencoderSettings(name=config.autoencoder.name)
+    if config.autoencoder.path is not None:
+        autoencoder["path"] = lasting_path(config.autoencoder.path)
+    if digest is not None:
+        autoencoder["digest"] = digest
     settings: CheckpointSettings = {
         "dataset": config.data.dataset,
         "frame_size": config.data.size,
-        "autoencoder": _autoencoder_settings(parts),
+        "autoencoder": autoencoder,
         "diffusion": as_table(config)["diffusion"],
-        "step": state.counters.step,
-        "samples": state.counters.samples,
+        "step": run.state.counters.step,
+        "samples": run.state.counters.samples,
         "training": as_table(config),
     }
     if training_set.labels is not None:
@@ -241,17 +245,6 @@ def _settings(parts: RunParts, state: TrainState) -> CheckpointSettings:
         settings["sampling"] = {"guidance_scale": config.output.guidance_scale}
     if training_set.fps is not None:
         settings["fps"] = training_set.fps / config.data.stride
-    return settings
-
-
-def _autoencoder_settings(parts: RunParts) -> AutoencoderSettings:
-    """Its name, its path as seen from any folder, and its digest."""
-    table, digest = parts.config.autoencoder, parts.autoencoder.digest
-    settings = AutoencoderSettings(name=table.name)
-    if table.path is not None:
-        settings["path"] = lasting_path(table.path)
-    if digest is not None:
-        settings["digest"] = digest
     return settings
 
 

@@ -1,12 +1,14 @@
-"""The averaged network at one step: what sample grids and evaluations see."""
+"""The averaged network at one step, and the user's function that measures it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pkgutil import resolve_name
 
 import numpy as np
 import torch
 
 from latte.autoencoder import Autoencoder
+from latte.data.errors import InputError
 from latte.model import Latte
 from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion
 from latte.training.config import TrainConfig
@@ -52,3 +54,29 @@ class Snapshot:
 
 # Called with the averaged network every `evaluate_every` steps; gives numbers for the log, by name.
 Evaluate = Callable[[Snapshot], Mapping[str, float]]
+
+
+def open_callback(name: str | None, config: TrainConfig) -> Evaluate | None:
+    """The function MODULE:FUNCTION; None without a name.
+
+    Raises:
+        InputError: there is none, or the configuration never calls it.
+    """
+    if name is None:
+        return None
+    if config.output.evaluate_every < 1:
+        raise InputError(
+            f"--evaluate {name}: output.evaluate_every is 0, so it would never be called: set it"
+        )
+    if ":" not in name:
+        raise InputError(f"--evaluate {name}: write MODULE:FUNCTION")
+    try:
+        measure = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"--evaluate {name}: cannot be imported ({error}): a module in the current folder is "
+            "found by `python -m latte train`"
+        ) from error
+    if not callable(measure):
+        raise InputError(f"--evaluate {name}: is not a function")
+    return measure

@@ -9,13 +9,12 @@ are all there is of random states and of the position in the data.
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from latte.data.errors import InputError
 from latte.data.files import atomic_path
@@ -23,8 +22,7 @@ from latte.data.schema import decode_json
 from latte.data.tensor_files import check_same, write_safetensors
 from latte.model import Latte
 from latte.model.checkpoints import CheckpointSettings, save_checkpoint
-from latte.training.config import TrainConfig
-from latte.training.continuation import RunInputs, clips_per_step, differences
+from latte.training.config import TrainConfig, TrainingTable
 
 FORMAT = "latte-eval training state 1"
 
@@ -55,12 +53,37 @@ class TrainState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunInputs:
+    """What the weights of a run depend on besides its configuration."""
+
+    processes: int = 1
+    videos: str | None = None  # `TrainingSet.digest`; None: not known
+    autoencoder: str | None = None  # `Autoencoder.digest`; None: it has no weights
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoredRun:
     """Header of a state's file."""
 
     config: TrainConfig
     inputs: RunInputs
     counters: Counters
+
+
+def new_state(model: Latte, table: TrainingTable) -> TrainState:
+    """The state before the first step."""
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=table.learning_rate, weight_decay=table.weight_decay, fused=True
+    )
+    # Every parameter's moments, as AdamW's first step would make them: to save and to load into.
+    for parameter in model.parameters():
+        optimizer.state[parameter] = {
+            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+    averages = {name: value.detach().clone() for name, value in model.named_parameters()}
+    return TrainState(model=model, averages=averages, optimizer=optimizer, counters=Counters())
 
 
 def save_state(
@@ -98,12 +121,20 @@ def load_state(path: Path, state: TrainState, config: TrainConfig, now: RunInput
     """
     try:
         with safe_open(path, framework="pt") as file:
-            before = _stored_run(path, file.metadata() or {})
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise InputError(f"{path}: not a training state of this version")
+            before = decode_json(metadata.get("run", ""), StoredRun, str(path))
             _check_continuation(path, before, config, now)
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be read ({error}): {_way_on(path, config)}") from error
-    _fill(state, stored, path)
+    own = _tensors(state)
+    what = "a state of this network (give the data that the run began with, or another --out)"
+    check_same(stored, own, str(path), what)
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(stored[name])
     for name, value in asdict(before.counters).items():
         setattr(state.counters, name, value)
     processes = before.inputs.processes
@@ -115,19 +146,13 @@ def load_state(path: Path, state: TrainState, config: TrainConfig, now: RunInput
     return [f"a step had {had}, from here on it has {clips_now} in {now.processes}"]
 
 
-def _stored_run(path: Path, metadata: Mapping[str, str]) -> StoredRun:
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: not a training state of this version")
-    return decode_json(metadata.get("run", ""), StoredRun, str(path))
-
-
 def _check_continuation(path: Path, before: StoredRun, config: TrainConfig, now: RunInputs) -> None:
     """Refuse to continue as another run, or to a step that it has passed."""
     changed = differences(before.config, config, before=before.inputs, now=now)
     if changed:
         raise InputError(
-            f"{path.parent}: the run began otherwise ({', '.join(map(str, changed))}): give what "
-            "it began with, or another --out"
+            f"{path.parent}: the run began otherwise ({', '.join(changed)}): give what it began "
+            "with, or another --out"
         )
     step, wanted = before.counters.step, config.training.steps
     if step > wanted:
@@ -135,6 +160,55 @@ def _check_continuation(path: Path, before: StoredRun, config: TrainConfig, now:
             f"{path.parent}: the run has done {step} steps, more than training.steps = {wanted}: "
             f"give at least {step}, or another --out"
         )
+
+
+def differences(
+    old: TrainConfig,
+    new: TrainConfig,
+    *,
+    before: RunInputs = RunInputs(),
+    now: RunInputs = RunInputs(),
+) -> list[str]:
+    """How a run would continue differently from how it began, where that affects the weights.
+
+    Videos and autoencoder are compared by their digests, and may then lie elsewhere; where a digest
+    is not known, by their paths.
+    """
+    # These affect the weights no more than another machine does.
+    free = {"training.compile", "training.checkpoint_activations"}
+    if new.training.decay == "constant":
+        free.add("training.steps")
+    clips = clips_per_step(old.training, before.processes)
+    if clips == clips_per_step(new.training, now.processes):
+        free |= {"training.batch_size", "training.accumulate"}
+    if None not in (before.videos, now.videos):
+        free.add("data.dataset")
+    if None not in (before.autoencoder, now.autoencoder):
+        free.add("autoencoder.path")
+    if (old.autoencoder.cache is None) == (new.autoencoder.cache is None):
+        free.add("autoencoder.cache")
+    past = asdict(old)
+    changes = [
+        f"{section}.{name} was {past[section][name]!r}, is {value!r}"
+        for section, table in asdict(new).items()
+        for name, value in table.items()
+        if section != "output" and past[section][name] != value and f"{section}.{name}" not in free
+    ]
+    # Other fields of [data] choose other videos: those are named then.
+    if not any(change.startswith("data.") for change in changes):
+        changes += _other_digest("videos", before.videos, now.videos)
+    return changes + _other_digest("autoencoder", before.autoencoder, now.autoencoder)
+
+
+def _other_digest(what: str, before: str | None, now: str | None) -> list[str]:
+    if before is None or now is None or before == now:
+        return []
+    return [f"digest of the {what} was {before[:8]!r}, is {now[:8]!r}"]
+
+
+def clips_per_step(training: TrainingTable, processes: int) -> int:
+    """The batch of all processes together."""
+    return training.batch_size * training.accumulate * processes
 
 
 def latest_state(folder: Path, config: TrainConfig) -> Path | None:
@@ -160,40 +234,14 @@ def drop_old_states(folder: Path, keep: int) -> None:
         path.unlink()
 
 
-def start_optimizer(optimizer: torch.optim.AdamW, model: nn.Module) -> None:
-    """Give every parameter its moments, as AdamW's first step would, to save and to load into."""
-    for parameter in model.parameters():
-        optimizer.state[parameter] = {
-            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-            "exp_avg": torch.zeros_like(parameter),
-            "exp_avg_sq": torch.zeros_like(parameter),
-        }
-
-
-def _fill(state: TrainState, stored: Mapping[str, Tensor], path: Path) -> None:
-    """Copy tensors of a file into the network, the averages and the optimiser.
-
-    Raises:
-        InputError: they are of another network.
-    """
-    what = "a state of this network (give the data that the run began with, or another --out)"
-    check_same(stored, _tensors(state), str(path), what)
-    with torch.no_grad():
-        for name, parameter in state.model.named_parameters():
-            parameter.copy_(stored[f"model/{name}"])
-            state.averages[name].copy_(stored[f"ema/{name}"])
-            moments = state.optimizer.state[parameter]
-            for key in ("exp_avg", "exp_avg_sq", "step"):
-                moments[key].copy_(stored[f"{key}/{name}"])
-
-
 def _tensors(state: TrainState) -> dict[str, Tensor]:
+    """What the file holds, sharing the memory of the state."""
     tensors: dict[str, Tensor] = {}
     for name, parameter in state.model.named_parameters():
-        tensors[f"model/{name}"] = parameter.detach().contiguous()
-        tensors[f"ema/{name}"] = state.averages[name].contiguous()
+        tensors[f"model/{name}"] = parameter.detach()
+        tensors[f"ema/{name}"] = state.averages[name]
         for key, value in state.optimizer.state[parameter].items():
-            tensors[f"{key}/{name}"] = value.contiguous()
+            tensors[f"{key}/{name}"] = value
     return tensors
 
 

@@ -4,10 +4,17 @@ import csv
 import signal
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
+from latte.autoencoder import open_autoencoder
+from latte.model import Latte
 from latte.training.config import load_config
+from latte.training.data import open_training_set
+from latte.training.distributed import Group
+from latte.training.loop import Run
 from latte.training.run import RunOptions, train
+from latte.training.state import RunInputs, new_state
 
 # Smaller still than shapes-tiny: 4 frames of 8×8 pixels in 2×2 patches, two blocks, six steps.
 TINY = (
@@ -57,6 +64,49 @@ def run(tiny, tmp_path):
         return train(tiny(*settings), RunOptions(out=tmp_path / out, **(chosen | options)))
 
     return go
+
+
+@pytest.fixture
+def by_hand(tiny, tmp_path, weight):
+    """Maker of runs whose steps are called one by one.
+
+    Their weights are not the initial ones, whose output is 0.
+    """
+
+    def make(*settings, autoencoder=None, cache=None):
+        config = tiny(*settings)
+        training_set = open_training_set(
+            config.data,
+            seed=config.training.seed,
+            data_root=tmp_path,
+            workers=0,
+            class_conditional=config.model.class_conditional,
+        )
+        autoencoder = autoencoder or open_autoencoder("identity")
+        model = Latte(
+            config.model.latte_config(
+                input_size=config.data.size // autoencoder.factor,
+                in_channels=3,
+                num_frames=config.data.num_frames,
+                num_classes=len(training_set.classes) or None,
+            )
+        )
+        for name, parameter in model.named_parameters():
+            parameter.data = weight(name, tuple(parameter.shape)) * 0.3
+        return Run(
+            config=config,
+            options=RunOptions(out=tmp_path, data_root=tmp_path, device="cpu", workers=0),
+            group=Group(device=torch.device("cpu")),
+            inputs=RunInputs(),
+            training_set=training_set,
+            autoencoder=autoencoder,
+            cache=cache,
+            diffusion=config.diffusion.open(),
+            network=model,
+            state=new_state(model, config.training),
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from latte.training.config import load_config
-from latte.training.continuation import RunInputs, differences
+from latte.training.state import RunInputs, differences
 
 
 def of(processes):
@@ -13,7 +13,7 @@ def of(processes):
 
 
 def changes(old, new, **inputs):
-    return list(map(str, differences(old, new, **inputs)))
+    return differences(old, new, **inputs)
 
 
 @pytest.mark.parametrize(

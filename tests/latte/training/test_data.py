@@ -12,7 +12,7 @@ from latte.data.shapes import CLASS_NAMES, shapes_clips
 from latte.data.transforms import RECIPES
 from latte.data.video import write_video
 from latte.training.config import DataTable
-from latte.training.videos import open_training_set
+from latte.training.data import open_training_set
 
 LENGTHS = {"ape": (4, 9), "bee": (3, 16), "cat": (7, 4)}  # two videos each; one is too short
 
@@ -46,7 +46,7 @@ def shapes(**changes):
 
 
 def names(training_set, numbers):
-    return [training_set.plan(number).clip.video.name for number in numbers]
+    return [training_set.plan(number).clips[0].video.name for number in numbers]
 
 
 def test_a_sample_does_not_depend_on_what_was_asked_before(folder):
@@ -75,7 +75,7 @@ def test_frames_are_those_of_the_plan_prepared_as_asked_for(folder):
     training_set = open_set(folder, images_per_clip=2, filter="box")
     for sample in training_set.samples(range(6), workers=0):
         parts = []
-        for clip in (sample.plan.clip, *sample.plan.images):
+        for clip in sample.plan.clips:
             frames = RECIPES["stylegan-v"](clip.video.read(clip.frames), 8, "box")
             parts.append(frames[:, :, ::-1] if clip.mirrored else frames)
         assert sample.frames.shape == (6, 8, 8, 3)
@@ -104,7 +104,7 @@ def test_clips_begin_wherever_they_fit_and_short_videos_take_a_smaller_stride(fo
     training_set = open_set(folder, stride=2)
     seen = {}
     for number in range(600):
-        clip = training_set.plan(number).clip
+        clip = training_set.plan(number).clips[0]
         seen.setdefault(clip.video.name, set()).add(clip.frames)
 
     def windows(length, stride):
@@ -125,7 +125,7 @@ def test_the_largest_stride_that_fits_is_taken(folder, stride, taken):
     training_set = open_set(folder, stride=stride)
     strides = {
         clip.video.name: clip.frames[1] - clip.frames[0]
-        for clip in (training_set.plan(number).clip for number in range(5))
+        for clip in (training_set.plan(number).clips[0] for number in range(5))
     }
     assert strides["bee/1"] == taken  # of 16 frames
     assert strides["ape/0"] == 1
@@ -133,7 +133,7 @@ def test_the_largest_stride_that_fits_is_taken(folder, stride, taken):
 
 def test_one_frame_is_a_clip(folder):
     training_set = open_set(folder, num_frames=1, stride=3)
-    frames = {training_set.plan(number).clip.frames for number in range(800)}
+    frames = {training_set.plan(number).clips[0].frames for number in range(800)}
     assert frames == {(i,) for i in range(16)}
     assert list(training_set.notes()) == []
 
@@ -150,14 +150,14 @@ def test_what_is_not_as_asked_for_is_said(folder):
 def test_half_of_the_clips_are_flipped(folder):
     training_set = open_set(folder, images_per_clip=1)
     plans = [training_set.plan(number) for number in range(1000)]
-    clips = np.array([plan.clip.mirrored for plan in plans])
-    images = np.array([plan.images[0].mirrored for plan in plans])
+    clips = np.array([plan.clips[0].mirrored for plan in plans])
+    images = np.array([plan.clips[1].mirrored for plan in plans])
     for flips in (clips, images):
         assert abs(flips.mean() - 0.5) < 4 * 0.5 / 1000**0.5
     assert abs(np.corrcoef(clips, images)[0, 1]) < 4 / 1000**0.5
     never = open_set(folder, flip=False, images_per_clip=1)
-    assert not any(never.plan(number).clip.mirrored for number in range(50))
-    assert not any(never.plan(number).images[0].mirrored for number in range(50))
+    assert not any(never.plan(number).clips[0].mirrored for number in range(50))
+    assert not any(never.plan(number).clips[1].mirrored for number in range(50))
 
 
 def test_images_are_any_frame_of_the_set_whatever_the_clip(folder):
@@ -166,7 +166,7 @@ def test_images_are_any_frame_of_the_set_whatever_the_clip(folder):
     taken = [
         (image.video.name, image.frames[0], label)
         for plan in plans
-        for image, label in zip(plan.images, plan.image_labels, strict=True)
+        for image, label in zip(plan.clips[1:], plan.labels[1:], strict=True)
     ]
     lengths = {"ape/0": 4, "ape/1": 9, "bee/1": 16, "cat/0": 7, "cat/1": 4}
     labels = {"ape/0": 0, "ape/1": 0, "bee/1": 1, "cat/0": 2, "cat/1": 2}
@@ -176,22 +176,21 @@ def test_images_are_any_frame_of_the_set_whatever_the_clip(folder):
     expected = len(taken) / 40
     assert ((counts - expected) ** 2 / expected).sum() < 39 + 4 * 78**0.5
     # Independent of the clip, and of each other.
-    same = np.mean([plan.clip.video == plan.images[0].video for plan in plans])
-    alone = np.mean([lengths[plan.clip.video.name] / 40 for plan in plans])
+    same = np.mean([plan.clips[0].video == plan.clips[1].video for plan in plans])
+    alone = np.mean([lengths[plan.clips[0].video.name] / 40 for plan in plans])
     assert abs(same - alone) < 4 * 0.5 / 2000**0.5
-    pairs = {(plan.images[0].frames, plan.images[1].frames) for plan in plans}
+    pairs = {(plan.clips[1].frames, plan.clips[2].frames) for plan in plans}
     assert len(pairs) > 150
 
 
 def test_classes_are_folders(folder):
     training_set = open_set(folder, class_conditional=True)
     assert training_set.classes == ("ape", "bee", "cat")
-    found = {plan.clip.video.name: plan.label for plan in map(training_set.plan, range(5))}
+    found = {plan.clips[0].video.name: plan.labels[0] for plan in map(training_set.plan, range(5))}
     assert found == {"ape/0": 0, "ape/1": 0, "bee/1": 1, "cat/0": 2, "cat/1": 2}
     without = open_set(folder)
     assert without.classes == ()
-    assert without.plan(0).label is None
-    assert without.plan(0).image_labels == ()
+    assert without.plan(0).labels == ()
 
 
 def test_shapes_have_ten_classes_and_any_size_and_length():
@@ -199,8 +198,8 @@ def test_shapes_have_ten_classes_and_any_size_and_length():
     assert training_set.classes == CLASS_NAMES
     assert training_set.fps == 8.0
     for sample in training_set.samples(range(4), workers=0):
-        clip = sample.plan.clip
-        assert sample.plan.label == clip.video.index % 10
+        clip = sample.plan.clips[0]
+        assert sample.plan.labels[0] == clip.video.index % 10
         drawn = shapes_clips(
             "train", [clip.video.index], num_frames=4, stride=30, size=16, start=clip.frames[0]
         )[0]
@@ -223,7 +222,7 @@ def test_frame_folders_are_taken_as_they_are(tmp_path, make_clips):
         Image.fromarray(frame).save(tmp_path / "frames" / "one" / f"{number}.png")
     training_set = open_set(tmp_path / "frames", stride=1, flip=False)
     sample = next(training_set.samples([0], workers=0))
-    start = sample.plan.clip.frames[0]
+    start = sample.plan.clips[0].frames[0]
     assert np.array_equal(sample.frames, clip[start : start + 4])
 
 

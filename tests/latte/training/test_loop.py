@@ -8,57 +8,42 @@ import numpy as np
 import pytest
 import torch
 
-from latte.autoencoder import open_autoencoder
 from latte.data.errors import InputError
-from latte.diffusion import GaussianDiffusion
-from latte.model import Latte
-from latte.training.continuation import RunInputs
 from latte.training.distributed import Group
-from latte.training.loop import RunParts, learning_rate, sample_numbers, train_step
-from latte.training.state import Counters, TrainState, start_optimizer
-from latte.training.videos import open_training_set
+from latte.training.loop import learning_rate, sample_numbers, train_step
 
 
 @pytest.fixture
-def make_parts(tiny, tmp_path, weight):
-    """Maker of (parts, state, samples): a step by hand, from weights that are not the
-    initial ones, whose output is 0."""
+def steps(by_hand):
+    """Maker of (state, function of one step, which gives its row)."""
 
-    def make(*settings, prepared=True):
-        config = tiny(*settings)
-        group = Group(device=torch.device("cpu"))
-        videos = open_training_set(
-            config.data, seed=1, data_root=tmp_path, workers=0, class_conditional=True
-        )
-        model = Latte(
-            config.model.latte_config(input_size=8, in_channels=3, num_frames=4, num_classes=10)
-        )
-        for name, parameter in model.named_parameters():
-            parameter.data = weight(name, tuple(parameter.shape)) * 0.3
-        optimizer = torch.optim.AdamW(
-            model.parameters(), lr=1.0, weight_decay=config.training.weight_decay, fused=True
-        )
-        if prepared:
-            start_optimizer(optimizer, model)
-        averages = {name: value.detach().clone() for name, value in model.named_parameters()}
-        state = TrainState(model=model, averages=averages, optimizer=optimizer, counters=Counters())
-        parts = RunParts(
-            config=config,
-            group=group,
-            inputs=RunInputs(),
-            training_set=videos,
-            autoencoder=open_autoencoder("identity"),
-            cache=None,
-            diffusion=GaussianDiffusion(),
-            network=model,
-        )
-        return parts, state, videos.samples(itertools.count(), workers=0)
+    def make(*settings):
+        run = by_hand(*settings)
+        samples = run.training_set.samples(itertools.count(), workers=0)
+
+        def step():
+            row = train_step(run, samples)
+            run.state.counters.step += 1
+            return row
+
+        return run.state, step
 
     return make
 
 
 def weights(state):
     return {name: value.detach().clone() for name, value in state.model.named_parameters()}
+
+
+def gradients_used(state):
+    """A list that gets the gradients, by name, with which each step updates the weights."""
+    seen = []
+
+    def note(*_):
+        seen.append({name: value.grad.clone() for name, value in state.model.named_parameters()})
+
+    state.optimizer.register_step_pre_hook(note)
+    return seen
 
 
 def test_the_learning_rate_rises_and_falls_by_its_formula(tiny):
@@ -97,37 +82,29 @@ def test_samples_are_dealt_out_once_each_and_in_order(tiny, processes, accumulat
     assert later == dealt[-1][2 * step :]
 
 
-def test_the_first_steps_are_those_of_torchs_own_optimizer(make_parts):
+def test_the_first_steps_are_those_of_torchs_own_optimizer(steps):
     found = []
     for prepared in (True, False):
-        parts, state, samples = make_parts("training.weight_decay=0.01", prepared=prepared)
+        state, step = steps("training.weight_decay=0.01")
+        if not prepared:
+            state.optimizer.state.clear()
         for _ in range(3):
-            train_step(parts, state, samples)
-            state.counters.step += 1
+            step()
         found.append(weights(state))
     for name, tensor in found[0].items():
         assert torch.equal(tensor, found[1][name]), name
 
 
-def test_a_step_is_adamw_by_its_formula(make_parts):
-    parts, state, samples = make_parts("training.clip_from_step=99", "training.weight_decay=0.1")
-    before, gradients = weights(state), []
-    step = state.optimizer.step
-
-    def noted():
-        gradients.append(
-            {name: value.grad.double().clone() for name, value in state.model.named_parameters()}
-        )
-        step()
-
-    state.optimizer.step = noted
+def test_a_step_is_adamw_by_its_formula(steps):
+    state, step = steps("training.clip_from_step=99", "training.weight_decay=0.1")
+    before, gradients = weights(state), gradients_used(state)
     mean = {name: torch.zeros_like(value).double() for name, value in before.items()}
     square = {name: torch.zeros_like(value).double() for name, value in before.items()}
     expected = {name: value.double() for name, value in before.items()}
     for count in (1, 2):
-        train_step(parts, state, samples)
-        state.counters.step += 1
-        for name, gradient in gradients[-1].items():
+        step()
+        for name, value in gradients[-1].items():
+            gradient = value.double()
             mean[name] = 0.9 * mean[name] + 0.1 * gradient
             square[name] = 0.999 * square[name] + 0.001 * gradient**2
             update = mean[name] / (1 - 0.9**count)
@@ -137,12 +114,11 @@ def test_a_step_is_adamw_by_its_formula(make_parts):
         torch.testing.assert_close(value.double(), expected[name], rtol=1e-5, atol=1e-6)
 
 
-def test_the_average_is_what_its_formula_gives(make_parts):
-    parts, state, samples = make_parts("training.ema=0.9")
+def test_the_average_is_what_its_formula_gives(steps):
+    state, step = steps("training.ema=0.9")
     expected = {name: value.double() for name, value in weights(state).items()}
     for _ in range(5):
-        train_step(parts, state, samples)
-        state.counters.step += 1
+        step()
         for name, value in weights(state).items():
             expected[name] = 0.9 * expected[name] + 0.1 * value.double()
     assert state.averages.keys() == expected.keys()
@@ -153,45 +129,31 @@ def test_the_average_is_what_its_formula_gives(make_parts):
     assert torch.equal(whole["pos_embed"], state.model.pos_embed)
 
 
-def test_gradients_are_clipped_from_the_step_that_is_named(make_parts):
-    parts, state, samples = make_parts("training.clip_norm=1e-3", "training.clip_from_step=2")
-    used = []
-    step = state.optimizer.step
-
-    def noted():
-        norms = [value.grad.double().norm() for value in state.model.parameters()]
-        used.append(float(torch.stack(norms).norm()))
-        step()
-
-    state.optimizer.step = noted
-    measured = []
-    for _ in range(4):
-        measured.append(float(train_step(parts, state, samples)[-1]))
-        state.counters.step += 1
+def test_gradients_are_clipped_from_the_step_that_is_named(steps):
+    state, step = steps("training.clip_norm=1e-3", "training.clip_from_step=2")
+    gradients = gradients_used(state)
+    measured = [float(step()[-1]) for _ in range(4)]
+    used = [
+        float(torch.stack([value.double().norm() for value in one.values()]).norm())
+        for one in gradients
+    ]
     assert min(measured) > 1e-2  # before clipping, at every step
     assert used[:2] == pytest.approx(measured[:2], rel=1e-5)
     assert used[2:] == pytest.approx([1e-3, 1e-3], rel=1e-3)  # torch adds 1e-6 to the norm
 
 
-def test_passes_that_are_accumulated_are_one_larger_batch(make_parts):
+def test_passes_that_are_accumulated_are_one_larger_batch(steps):
     found = []
     for settings in (
         ["training.batch_size=6"],
         ["training.batch_size=2", "training.accumulate=3"],
         ["training.batch_size=1", "training.accumulate=6"],
     ):
-        parts, state, samples = make_parts(*settings, "training.clip_from_step=99")
-        gradients = {}
-        step = state.optimizer.step
-
-        def noted(state=state, gradients=gradients, step=step):
-            gradients.update({n: p.grad.clone() for n, p in state.model.named_parameters()})
-            step()
-
-        state.optimizer.step = noted
-        row = train_step(parts, state, samples)
+        state, step = steps(*settings, "training.clip_from_step=99")
+        gradients = gradients_used(state)
+        row = step()
         assert all(value.grad is None for value in state.model.parameters())
-        found.append((row, gradients))
+        found.append((row, gradients[0]))
     for row, gradients in found[1:]:
         torch.testing.assert_close(row, found[0][0], rtol=1e-5, atol=1e-6)
         for name, gradient in gradients.items():

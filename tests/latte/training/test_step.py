@@ -1,19 +1,14 @@
 """From samples to a loss: what is random belongs to the sample, whatever stands beside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 
-from latte.autoencoder import draw, from_uint8, open_autoencoder
-from latte.diffusion import GaussianDiffusion
-from latte.model import Latte
+from latte.autoencoder import draw, from_uint8
 from latte.training.latents import LatentCache
-from latte.training.step import batch_losses, make_batch
-from latte.training.videos import open_training_set
-
-CPU = torch.device("cpu")
+from latte.training.loop import batch_losses, make_batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,54 +36,20 @@ class Nothing:
         return torch.zeros(len(frames), 6, 8, 8)
 
 
-@pytest.fixture
-def setting(tiny, tmp_path):
-    """Maker of (configuration, network's configuration, videos, diffusion)."""
-
-    def make(*settings, factor=1):
-        config = tiny(*settings)
-        training_set = open_training_set(
-            config.data,
-            seed=config.training.seed,
-            data_root=tmp_path,
-            workers=0,
-            class_conditional=config.model.class_conditional,
-        )
-        latte = config.model.latte_config(
-            input_size=config.data.size // factor,
-            in_channels=3,
-            num_frames=config.data.num_frames,
-            num_classes=len(training_set.classes) or None,
-        )
-        diffusion = GaussianDiffusion(config.diffusion.num_steps, config.diffusion.schedule)
-        return config, latte, training_set, diffusion
-
-    return make
-
-
-def batch_of(numbers, config, latte, training_set, autoencoder=None, cache=None):
-    samples = list(training_set.samples(numbers, workers=0, decode=cache is None))
-    coder = autoencoder or open_autoencoder("identity")
-    return make_batch(samples, latte, config, coder, cache, CPU)
-
-
-def network(latte, weight):
-    """One whose output depends on all of its input: the initial one is 0."""
-    model = Latte(latte)
-    for name, parameter in model.named_parameters():
-        parameter.data = weight(name, tuple(parameter.shape)) * 0.3
-    return model
+def batch_of(numbers, run):
+    return make_batch(
+        run, list(run.training_set.samples(numbers, workers=0, decode=run.cache is None))
+    )
 
 
 @pytest.mark.parametrize("images", [0, 2])
-def test_a_sample_does_not_depend_on_its_neighbours(setting, weight, images):
-    config, latte, videos, diffusion = setting(f"data.images_per_clip={images}", "data.flip=true")
-    model = network(latte, weight)
+def test_a_sample_does_not_depend_on_its_neighbours(by_hand, images):
+    run = by_hand(f"data.images_per_clip={images}", "data.flip=true")
 
     def losses(numbers):
-        batch = batch_of(numbers, config, latte, videos)
-        found = diffusion.training_losses(
-            lambda x, t, **inputs: model(x, t, num_images=images, **inputs),
+        batch = batch_of(numbers, run)
+        found = run.diffusion.training_losses(
+            lambda x, t, **inputs: run.network(x, t, num_images=images, **inputs),
             batch.latents,
             batch.t,
             batch.noise,
@@ -108,9 +69,8 @@ def test_a_sample_does_not_depend_on_its_neighbours(setting, weight, images):
             torch.testing.assert_close(loss[0], all_losses[place], rtol=1e-6, atol=1e-6)
 
 
-def test_noise_and_time_are_what_they_should_be(setting):
-    config, latte, videos, _ = setting("diffusion.num_steps=50")
-    batch = batch_of(range(400), config, latte, videos, cache=Nothing())
+def test_noise_and_time_are_what_they_should_be(by_hand):
+    batch = batch_of(range(400), by_hand("diffusion.num_steps=50", cache=Nothing()))
     assert batch.noise.shape == (400, 4, 3, 8, 8)
     assert abs(batch.noise.mean()) < 0.01
     assert abs(batch.noise.std() - 1) < 0.01
@@ -118,19 +78,20 @@ def test_noise_and_time_are_what_they_should_be(setting):
     assert len(counts) == 50
     assert counts.min() > 0
     assert ((counts - 8.0) ** 2 / 8).sum() < 49 + 4 * 98**0.5  # χ² within 4 deviations
-    other = setting("diffusion.num_steps=50", "training.seed=1")[:3]
-    again = batch_of(range(400), *other, cache=Nothing())
+    other = by_hand("diffusion.num_steps=50", "training.seed=1", cache=Nothing())
+    again = batch_of(range(400), other)
     assert not torch.equal(batch.t, again.t)
     assert not torch.equal(batch.noise[0], again.noise[0])
     assert not torch.equal(batch.noise[0], batch.noise[1])
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5])
-def test_labels_become_the_null_class_at_the_rate_asked_for(setting, rate):
-    config, latte, videos, _ = setting(f"training.label_dropout={rate}", "data.images_per_clip=2")
-    batch = batch_of(range(500), config, latte, videos, cache=Nothing())
-    plans = [videos.plan(number) for number in range(500)]
-    labels = torch.tensor([[plan.label, *plan.image_labels] for plan in plans])
+def test_labels_become_the_null_class_at_the_rate_asked_for(by_hand, rate):
+    settings = [f"training.label_dropout={rate}", "data.images_per_clip=2"]
+    run = by_hand(*settings, cache=Nothing())
+    batch = batch_of(range(500), run)
+    plans = [run.training_set.plan(number) for number in range(500)]
+    labels = torch.tensor([plan.labels for plan in plans])
     found = torch.cat([batch.y[:, None], batch.y_images], dim=1)
     assert found.shape == (500, 3)
     dropped = found == 10
@@ -141,23 +102,23 @@ def test_labels_become_the_null_class_at_the_rate_asked_for(setting, rate):
     assert abs(both - rate**2) < 4 * (rate**2 * (1 - rate**2) / 500) ** 0.5 + 1e-9
 
 
-def test_what_is_asked_about_labels_moves_nothing_else(setting):
-    with_labels = batch_of(range(5), *setting("training.label_dropout=0.9")[:3])
-    all_kept = batch_of(range(5), *setting("training.label_dropout=0")[:3])
+def test_what_is_asked_about_labels_moves_nothing_else(by_hand):
+    with_labels = batch_of(range(5), by_hand("training.label_dropout=0.9"))
+    all_kept = batch_of(range(5), by_hand("training.label_dropout=0"))
     assert torch.equal(with_labels.latents, all_kept.latents)
     assert torch.equal(with_labels.noise, all_kept.noise)
     assert not torch.equal(with_labels.y, all_kept.y)
-    without = batch_of(range(5), *setting("model.class_conditional=false")[:3])
+    without = batch_of(range(5), by_hand("model.class_conditional=false"))
     assert without.y is None
     assert without.y_images is None
     assert torch.equal(without.latents, all_kept.latents)
 
 
-def test_latents_are_a_draw_with_a_noise_of_its_own(setting):
-    config, latte, videos, _ = setting(factor=2)
+def test_latents_are_a_draw_with_a_noise_of_its_own(by_hand):
     coder = Halving()
-    batch = batch_of([4, 9], config, latte, videos, coder)
-    clips = np.stack([sample.frames for sample in videos.samples([4, 9], workers=0)])
+    run = by_hand(autoencoder=coder)
+    batch = batch_of([4, 9], run)
+    clips = np.stack([sample.frames for sample in run.training_set.samples([4, 9], workers=0)])
     mean, deviation = coder.encode_moments(from_uint8(clips)).chunk(2, dim=2)
     seen = deviation > 1e-3
     used = ((batch.latents - mean) / deviation)[seen]
@@ -169,9 +130,10 @@ def test_latents_are_a_draw_with_a_noise_of_its_own(setting):
 
 
 @pytest.mark.parametrize("images", [0, 3])
-def test_the_cache_gives_the_same_latents(setting, tmp_path, images):
-    config, latte, videos, _ = setting("data.flip=true", f"data.images_per_clip={images}", factor=2)
-    direct = batch_of(range(8), config, latte, videos, Halving())
+def test_the_cache_gives_the_same_latents(by_hand, tmp_path, images):
+    run = by_hand("data.flip=true", f"data.images_per_clip={images}", autoencoder=Halving())
+    videos = run.training_set
+    direct = batch_of(range(8), run)
     for stored, tolerance in (("float32", 0.0), ("float16", 2e-3)):
         cache = LatentCache(
             folder=tmp_path / stored,
@@ -181,18 +143,18 @@ def test_the_cache_gives_the_same_latents(setting, tmp_path, images):
             progress=False,
             stored=stored,
         ).open(videos.videos)
-        cached = batch_of(range(8), config, latte, videos, Halving(), cache)
+        cached = batch_of(range(8), replace(run, cache=cache))
         torch.testing.assert_close(cached.latents, direct.latents, rtol=0, atol=tolerance)
         for name in ("noise", "t", "y", "y_images"):
             mine, theirs = getattr(cached, name), getattr(direct, name)
             assert (mine is None and theirs is None) or torch.equal(mine, theirs)
-    flips = [videos.plan(number).clip.mirrored for number in range(8)]
+    flips = [videos.plan(number).clips[0].mirrored for number in range(8)]
     assert set(flips) == {True, False}
 
 
-def test_images_share_the_time_of_their_clip_and_bring_their_classes(setting):
-    config, latte, videos, diffusion = setting("data.images_per_clip=2")
-    batch = batch_of(range(3), config, latte, videos)
+def test_images_share_the_time_of_their_clip_and_bring_their_classes(by_hand):
+    run = by_hand("data.images_per_clip=2")
+    batch = batch_of(range(3), run)
     seen = {}
 
     class Watching(torch.nn.Module):
@@ -200,28 +162,30 @@ def test_images_share_the_time_of_their_clip_and_bring_their_classes(setting):
             seen.update(x=x, t=t, num_images=num_images, **inputs)
             return torch.cat([x, x], dim=2)
 
-    batch_losses(Watching(), batch, diffusion, 2, precision="fp32")
+    batch_losses(replace(run, network=Watching()), batch)
     assert seen["num_images"] == 2
     assert torch.equal(seen["t"], batch.t)
     assert seen["x"].shape == (3, 6, 3, 8, 8)
     # One t for all six frames: each is as noisy as its clip.
-    expected = diffusion.q_sample(batch.latents, batch.t, batch.noise)
+    expected = run.diffusion.q_sample(batch.latents, batch.t, batch.noise)
     assert torch.equal(seen["x"], expected)
     assert torch.equal(seen["y"], batch.y)
     assert seen["y_images"].shape == (3, 2)
-    labels = torch.tensor([videos.plan(number).image_labels for number in range(3)])
+    plans = [run.training_set.plan(number) for number in range(3)]
+    labels = torch.tensor([plan.labels[1:] for plan in plans])
     kept = seen["y_images"] != 10
     assert torch.equal(seen["y_images"][kept], labels[kept])
 
 
-def test_losses_are_the_means_over_the_batch_and_bf16_is_near(setting, weight):
-    config, latte, videos, diffusion = setting()
-    model = network(latte, weight)
-    batch = batch_of(range(4), config, latte, videos)
+def test_losses_are_the_means_over_the_batch_and_bf16_is_near(by_hand):
+    run, halved = by_hand(), by_hand("training.precision=bf16")
+    batch = batch_of(range(4), run)
     with torch.no_grad():
-        exact = batch_losses(model, batch, diffusion, 0, precision="fp32")
-        near = batch_losses(model, batch, diffusion, 0, precision="bf16")
-        each = diffusion.training_losses(model, batch.latents, batch.t, batch.noise, y=batch.y)
+        exact = batch_losses(run, batch)
+        near = batch_losses(halved, batch)
+        each = run.diffusion.training_losses(
+            run.network, batch.latents, batch.t, batch.noise, y=batch.y
+        )
     for name, value in exact.items():
         assert value == each[name].mean()
         assert value.dtype == near[name].dtype == torch.float32
@@ -246,13 +210,10 @@ def test_losses_are_the_means_over_the_batch_and_bf16_is_near(setting, weight):
     ],
     ids=lambda settings: " ".join(settings) or "default",
 )
-def test_every_weight_has_a_part_in_the_loss(setting, weight, settings):
+def test_every_weight_has_a_part_in_the_loss(by_hand, settings):
     # Processes that train together wait for the gradient of each.
-    config, latte, videos, diffusion = setting(*settings)
-    model = network(latte, weight)
-    batch = batch_of(range(2), config, latte, videos)
-    losses = batch_losses(model, batch, diffusion, config.data.images_per_clip, precision="fp32")
-    losses["loss"].backward()
-    for name, parameter in model.named_parameters():
+    run = by_hand(*settings)
+    batch_losses(run, batch_of(range(2), run))["loss"].backward()
+    for name, parameter in run.network.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
