@@ -119,7 +119,7 @@ _similarity_figure = partial(
     details="Looks into networks that Figure 5f trains too, and judges the paper's claims.",
     needs="nothing at tiny; a GPU at small",
     options=SIMILARITY_OPTIONS,
-    request="benchmarks.figures.similarity.request:SimilarityRequest",
+    request="benchmarks.figures.requests:SimilarityRequest",
 )
 _study = partial(Runner, kind="study")
 

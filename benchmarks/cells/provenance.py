@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells.cache import CellRecord
+from benchmarks.cells.cache import FILE, CellRecord
+from benchmarks.cells.scale import MEANINGS, Scale
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
 from reports.provenance import Provenance, Role
@@ -61,15 +62,27 @@ def software_of(result: Result) -> dict[str, Any]:
     return {"date": result.date, "versions": dict(result.versions), "host": dict(result.host)}
 
 
-def this_document(details: Mapping[str, str]) -> Provenance:
-    """Command, commit and date of a document whose numbers other records tell of."""
-    return replace(this_run(details=details), versions={}, host={})
-
-
 def of_cells(cells: Sequence[CellRecord], details: Mapping[str, str]) -> Provenance:
     """What measured these cells, as the latest of them says, and the seconds of all."""
     latest = max(cells, key=lambda cell: str(cell.provenance["date"]))
     return recorded(latest.provenance, seconds=sum(cell.seconds for cell in cells), details=details)
+
+
+def of_figure(cells: Sequence[CellRecord], scale: Scale, folder: Path) -> tuple[Provenance, ...]:
+    """How a figure's documents and the cells that it shows came about.
+
+    Args:
+        folder: of the cells.
+    """
+    record = this_run(details={"scale": f"{scale}, {MEANINGS[scale]}"})
+    if not cells:
+        return (record,)
+    details = {
+        "cells": f"{len(cells)} ({folder / FILE})",
+        "fingerprints": ", ".join(sorted({str(cell.details["fingerprint"]) for cell in cells})),
+    }
+    # What was computed says by itself with which software.
+    return replace(record, versions={}, host={}), of_cells(cells, details)
 
 
 def source_commit() -> str | None:

@@ -14,6 +14,7 @@ from benchmarks.figures.checkpoints import MeasureOptions
 from benchmarks.figures.trainings import ImageModel, Training
 from latte.training.config import TrainConfig, load_config
 
+DATASET = "faceforensics"  # of the paper's figures
 PAPER_GPUS = 8  # fewer make the same batch in several passes
 
 

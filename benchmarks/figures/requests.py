@@ -1,14 +1,19 @@
-"""How figures are made: scale, seeds, folders, devices, and at paper scale the executor."""
+"""How figures are made: scale, seeds, folders, devices; jobs at paper scale; clips to look at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.cells.executors import Executor, Resources
 from benchmarks.cells.scale import Scale, name_at
-from benchmarks.figures.designs import PAPER_GPUS, SETUPS
+from benchmarks.figures.designs import DATASET, PAPER_GPUS, SETUPS, VARIANTS
+from evaluation.protocol.fields import Protocol
+from evaluation.protocol.presets import LATTE, SHAPES
+from latte.data.datasets import open_dataset
 from latte.data.errors import InputError
 from latte.data.layouts import default_data_root
+from latte.data.shapes import shapes_video_set
+from latte.data.sources import VideoSet
 
 MAX_ON_A_GPU = 4
 DEFAULT_SEEDS: Mapping[Scale, int] = {"tiny": 3, "small": 3, "paper": 1}
@@ -82,3 +87,29 @@ class TrainingRequest(FigureRequest):
         """Where jobs run, and what each of them has."""
         gpus = self.gpus or max(1, PAPER_GPUS // self.nodes)
         return Resources(executor=self.executor, nodes=self.nodes, gpus=gpus, slurm=self.slurm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityRequest(FigureRequest):
+    """How figures that look into trained networks are made, and the clips that these are shown."""
+
+    num_clips: int | None = None  # None: 256 on shapes, else 64
+    checkpoint: Path | None = None  # network to look into, in place of trainings
+
+    @property
+    def dataset(self) -> str:
+        """The data set whose held-out clips networks are shown."""
+        return DATASET if self.scale == "paper" else "shapes"
+
+    @property
+    def protocol(self) -> Protocol:
+        """How clips are taken; their length and size are the network's."""
+        base, count = (LATTE, 64) if self.scale == "paper" else (SHAPES, 256)
+        stride = SETUPS[self.scale].config_of(VARIANTS[2]).data.stride
+        return replace(base, num_real=self.num_clips or count, real_stride=stride)
+
+    def videos(self) -> VideoSet:
+        """The videos that clips are taken from; of `shapes` no more than are needed."""
+        if self.scale == "paper":
+            return open_dataset(DATASET, data_root=self.root)
+        return shapes_video_set(SHAPES.split, num_videos=self.protocol.num_real)

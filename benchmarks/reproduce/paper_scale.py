@@ -10,9 +10,8 @@ from benchmarks.figures.curves.cells import CurveFigure
 from benchmarks.figures.designs import VARIANTS, Design
 from benchmarks.figures.paper.cells import RATE_SOURCE, remaining_cost
 from benchmarks.figures.paper.cells import requirements as requirements_of_designs
-from benchmarks.figures.requests import TrainingRequest
+from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
 from benchmarks.figures.similarity.probes import ProbeSpec
-from benchmarks.figures.similarity.request import SimilarityRequest
 from benchmarks.figures.similarity.run import checkpoints
 from benchmarks.figures.similarity.run import requirements as requirements_of_probe
 from benchmarks.reproduce.request import ReproduceRequest
@@ -76,7 +75,7 @@ def requirements_of_runners(
         for name, figures in _curve_figures().items()
     }
     of_similarities = {
-        spec.figure: [_requirements_of_probe(spec, trainings)]
+        spec.name: [_requirements_of_probe(spec, trainings)]
         for spec in (figure6.SPEC, figure8.SPEC)
     }
     return {**of_tables, "table4": [vbench], **of_curves, **of_similarities}

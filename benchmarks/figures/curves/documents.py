@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from benchmarks.cells.cache import FILE, CellRecord
-from benchmarks.cells.provenance import of_cells, this_document, this_run
-from benchmarks.cells.scale import MEANINGS, Scale
+from benchmarks.cells.cache import CellRecord
+from benchmarks.cells.provenance import of_figure
+from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import SEVERAL, JudgedClaim, Verdict, judge_all
 from benchmarks.documents.drawings import Drawing
 from benchmarks.documents.figures import FigureDocument, verdicts_lead, write_figure_document
@@ -203,7 +203,10 @@ def _write_together(
         title=f"Figure 5: {TOGETHER}",
         lead=_counted(claims),
         scale=request.scale,
-        blocks=(drawing.block, ProvenanceBlock(records=_provenance(union, cells, request))),
+        blocks=(
+            drawing.block,
+            ProvenanceBlock(records=_provenance(union, cells, request)),
+        ),
     )
     publish_report(report, out, drawing.name, drawings=[drawing])
 
@@ -248,17 +251,7 @@ def _values_table(
 def _provenance(
     figure: CurveFigure, cells: DesignCells, request: TrainingRequest
 ) -> tuple[Provenance, ...]:
-    """How the document and the measurements that it shows came about."""
-    scale = {"scale": f"{request.scale}, {MEANINGS[request.scale]}"}
-    shown = _cells_of(figure, cells)
-    if not shown:
-        return (this_run(details=scale),)
-    fingerprints = sorted({str(cell.details["fingerprint"]) for cell in shown})
-    details = {
-        "cells": f"{len(shown)} ({request.folder / FILE})",
-        "protocol fingerprints": ", ".join(fingerprints),
-    }
-    return this_document(scale), of_cells(shown, details)
+    return of_figure(_cells_of(figure, cells), request.scale, request.folder)
 
 
 def _cells_of(figure: CurveFigure, cells: DesignCells) -> list[CellRecord]:

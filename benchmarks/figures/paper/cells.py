@@ -23,9 +23,9 @@ from benchmarks.cells.requirements import (
     vae,
     vae_identity,
 )
-from benchmarks.figures.designs import BASELINE, PAPER, Design, DesignCells
+from benchmarks.figures.designs import BASELINE, DATASET, PAPER, Design, DesignCells
 from benchmarks.figures.paper.measuring import measure_paper_training, tidy
-from benchmarks.figures.paper.training import DATASET, DIT, PaperTraining
+from benchmarks.figures.paper.training import DIT, PaperTraining
 from benchmarks.figures.requests import TrainingRequest
 from evaluation.protocol.presets import LATTE
 from latte.autoencoder import DEFAULT_VAE

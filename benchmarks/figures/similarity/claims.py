@@ -24,6 +24,7 @@ from benchmarks.documents.claims import (
 from benchmarks.documents.numbers import LEVEL, BoundedNumber
 from benchmarks.figures.similarity.numbers import (
     SHARE,
+    Part,
     Probed,
     ProbedNetworks,
     largest,
@@ -32,15 +33,12 @@ from benchmarks.figures.similarity.numbers import (
     over_networks,
     overlap,
 )
-from evaluation.similarity.summary import Summary
 from reports.document import PaperClaim
 
 MUCH = 0.5  # common part of two distributions: with less they differ strongly
 LOW = 0.1  # mean cosines nearer to 0 are extremely low
 
 ProbedJudge = Callable[[Probed], Judgement]
-Parts = Callable[[Probed], Mapping[str, Sequence[Summary]]]  # summaries by label
-Leads = Callable[[Probed], Mapping[str, Sequence[BoundedNumber]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,25 +59,21 @@ class ProbedClaim:
     @property
     def words(self) -> str:
         """Verdicts with their timesteps: "yes at t = 100, 900; no at t = 500"."""
-        steps = self._steps()
+        steps: dict[Verdict, list[str]] = {}
+        for step, judgement in self.judgements.items():
+            steps.setdefault(judgement.verdict, []).append(str(step))
         if len(steps) == 1:
             return f"{next(iter(steps))} at every timestep"
         return "; ".join(f"{verdict} at t = {', '.join(at)}" for verdict, at in steps.items())
 
     def overview(self, step: int) -> PaperClaim:
         """The claim in the overview of all: its only verdict if so, and the numbers of a step."""
-        steps = self._steps()
+        verdicts = {judgement.verdict for judgement in self.judgements.values()}
         return PaperClaim(
             claim=self.claim.text,
-            verdict=next(iter(steps)) if len(steps) == 1 else "not decided",
+            verdict=verdicts.pop() if len(verdicts) == 1 else "not decided",
             numbers=f"{self.words}; at t = {step}: {self.judgements[step].numbers}",
         )
-
-    def _steps(self) -> dict[Verdict, list[str]]:
-        steps: dict[Verdict, list[str]] = {}
-        for step, judgement in self.judgements.items():
-            steps.setdefault(judgement.verdict, []).append(str(step))
-        return steps
 
 
 def judge_at_timesteps(
@@ -103,23 +97,42 @@ def changing(
     Args:
         shown: blocks whose values are named; none: all.
     """
-    return _going(name, list(pairwise(blocks)), shown or blocks, rises=rises)
+    way, against = ("rises", "falls") if rises else ("falls", "rises")
+    shown = shown or blocks
+
+    def judge(probed: Probed) -> Judgement:
+        changes = [
+            probed.differences(name, f"blocks.{one}", f"blocks.{other}")
+            for one, other in pairwise(blocks)
+        ]
+        if not changes:
+            return Judgement(verdict="not measured", numbers="the networks have one spatial block")
+        gaps = changes if rises else [[-change for change in step] for step in changes]
+        verdicts = [mean_above_zero(gap, probed.networks) for gap in gaps]
+        values = [mean_number(probed.at(f"blocks.{block}"), name) for block in shown]
+        seen = f"{' → '.join(map(str, values))} after blocks {', '.join(map(str, shown))}"
+        if len(changes) < len(shown):  # all that is judged is named
+            by = " and ".join(str(over_networks(change)) for change in changes)
+            seen += f"; changes by {by}; {way} in {_count(gaps)}"
+        else:
+            counts = Counter(verdict(LEVEL) for verdict in verdicts)
+            seen += (
+                f"; of {len(changes)} steps from block to block it {way} in {counts['yes']}, "
+                f"{against} in {counts['no']}, is not decided in {counts['not decided']}; "
+                f"{way} in all of them in {_count(gaps)}"
+            )
+        return Judgement(verdict=all_of(verdicts), numbers=seen)
+
+    return judge
 
 
-def changing_over(name: str, blocks: Sequence[int], *, rises: bool) -> ProbedJudge:
-    """A number goes one way from the first of these blocks to the last, whatever is between."""
-    ends = (blocks[0], blocks[-1])
-    return _going(name, [ends] if len(blocks) > 1 else [], ends, rises=rises)
-
-
-def differing(parts: Parts) -> ProbedJudge:
+def differing(parts: Mapping[str, Part]) -> ProbedJudge:
     """Any two of several distributions have less than `MUCH` in common."""
 
     def judge(probed: Probed) -> Judgement:
-        summaries = parts(probed).values()
         most = [
             largest([overlap(*two) for two in combinations(of_one, 2)])
-            for of_one in zip(*summaries, strict=True)
+            for of_one in zip(*map(probed.at, parts.values()), strict=True)
         ]
         gaps = [-share + MUCH for share in most]
         seen = f"at most {over_networks(most, SHARE)} in common; below {MUCH:g} in {_count([gaps])}"
@@ -127,46 +140,38 @@ def differing(parts: Parts) -> ProbedJudge:
         if any(gap.low is None for gap in gaps):
             too_few = f"too few clips ({probed.networks.num_clips}) for an interval over them"
             return Judgement(verdict="not decided", numbers=f"{seen}; {too_few}")
-        verdict = decided(
-            mean_above_zero(gaps, probed.networks), comparisons=comb(len(summaries), 2)
-        )
-        return Judgement(verdict=verdict, numbers=seen)
+        above = mean_above_zero(gaps, probed.networks)
+        return Judgement(verdict=decided(above, comparisons=comb(len(parts), 2)), numbers=seen)
 
     return judge
 
 
-def lowest_of(parts: Parts, leads: Leads) -> ProbedJudge:
-    """The mean of one part is below those of all others.
-
-    Args:
-        parts: it and the others, whose means are named.
-        leads: by how much the mean of each other is above it.
-    """
+def lowest(label: str, parts: Mapping[str, Part]) -> ProbedJudge:
+    """The mean of one part is below those of all others."""
 
     def judge(probed: Probed) -> Judgement:
-        means = parts(probed).items()
-        gaps = leads(probed)
-        seen = ", ".join(f"{label} {mean_number(part, 'mean')}" for label, part in means)
-        more = " and ".join(str(over_networks(gap)) for gap in gaps.values())
+        others = [part for other, part in parts.items() if other != label]
+        gaps = [probed.differences("mean", parts[label], other) for other in others]
+        means = [f"{x} {mean_number(probed.at(part), 'mean')}" for x, part in parts.items()]
+        more = " and ".join(str(over_networks(gap)) for gap in gaps)
         return Judgement(
-            verdict=all_of([mean_above_zero(gap, probed.networks) for gap in gaps.values()]),
-            numbers=f"means: {seen}; the others higher by {more}; lowest in "
-            f"{_count(list(gaps.values()))}",
+            verdict=all_of([mean_above_zero(gap, probed.networks) for gap in gaps]),
+            numbers=f"means: {', '.join(means)}; the others higher by {more}; lowest in "
+            f"{_count(gaps)}",
         )
 
     return judge
 
 
-def near_zero(name: str, parts: Parts) -> ProbedJudge:
+def near_zero(part: Part) -> ProbedJudge:
     """The mean of one part is within ± `LOW`."""
 
     def judge(probed: Probed) -> Judgement:
-        summaries = parts(probed)[name]
-        means = numbers(summaries, "mean")
+        means = numbers(probed.at(part), "mean")
         gaps = [[-mean + LOW for mean in means], [mean + LOW for mean in means]]
         return Judgement(
             verdict=within(over_networks(means), LOW),
-            numbers=f"mean {mean_number(summaries, 'mean')}; so in {_count(gaps)}",
+            numbers=f"mean {mean_number(probed.at(part), 'mean')}; so in {_count(gaps)}",
         )
 
     return judge
@@ -189,37 +194,6 @@ def mean_above_zero(gaps: Sequence[BoundedNumber], networks: ProbedNetworks) -> 
         return "not decided" if mean.low is None else above_zero(mean.low, mean.high)
 
     return verdict
-
-
-def _going(
-    name: str, steps: Sequence[tuple[int, int]], shown: Sequence[int], *, rises: bool
-) -> ProbedJudge:
-    """A number goes one way with each of these steps from a block to another."""
-    way, against = ("rises", "falls") if rises else ("falls", "rises")
-
-    def judge(probed: Probed) -> Judgement:
-        if not steps:
-            return Judgement(verdict="not measured", numbers="the networks have one spatial block")
-        changes = [
-            probed.differences(name, f"blocks.{one}", f"blocks.{other}") for one, other in steps
-        ]
-        gaps = changes if rises else [[-change for change in step] for step in changes]
-        verdicts = [mean_above_zero(gap, probed.networks) for gap in gaps]
-        values = [mean_number(probed.at(f"blocks.{block}"), name) for block in shown]
-        seen = f"{' → '.join(map(str, values))} after blocks {', '.join(map(str, shown))}"
-        if len(steps) < len(shown):  # all that is judged is named
-            by = " and ".join(str(over_networks(change)) for change in changes)
-            seen += f"; changes by {by}; {way} in {_count(gaps)}"
-        else:
-            counts = Counter(verdict(LEVEL) for verdict in verdicts)
-            seen += (
-                f"; of {len(steps)} steps from block to block it {way} in {counts['yes']}, "
-                f"{against} in {counts['no']}, is not decided in {counts['not decided']}; "
-                f"{way} in all of them in {_count(gaps)}"
-            )
-        return Judgement(verdict=all_of(verdicts), numbers=seen)
-
-    return judge
 
 
 def _count(gaps: Sequence[Sequence[BoundedNumber]]) -> str:

@@ -1,24 +1,48 @@
 """The documents of Figures 6 and 8: drawings, values, and the paper's claims."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from benchmarks.cells.cache import FILE, CellRecord
-from benchmarks.cells.provenance import of_cells, this_document
-from benchmarks.cells.scale import MEANINGS
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmarks.cells.cache import CellRecord
+from benchmarks.cells.provenance import of_figure
 from benchmarks.documents.claims import SEVERAL
+from benchmarks.documents.drawings import Drawing
 from benchmarks.documents.figures import FigureDocument
 from benchmarks.figures.designs import SETUPS, VARIANTS
+from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity.claims import judge_at_timesteps
-from benchmarks.figures.similarity.drawings import TITLES, SimilarityFigure, draw, intervals, means
-from benchmarks.figures.similarity.numbers import ProbedNetworks, mean_number
-from benchmarks.figures.similarity.request import SimilarityRequest
-from evaluation.similarity.summary import Summary
+from benchmarks.figures.similarity.numbers import (
+    COSINE,
+    SHARE,
+    Probed,
+    ProbedNetworks,
+    mean_array,
+    mean_number,
+)
+from benchmarks.figures.similarity.probes import ProbeSpec, SimilarityFigure
+from evaluation.similarity.summary import EDGES, Summary
 from reports.cells import Cell, Column, Row
+from reports.charts.lines import Line, Panel, line_chart, line_data
+from reports.charts.similarities import (
+    Distribution,
+    Matrix,
+    distribution_data,
+    distribution_figure,
+    matrix_data,
+    matrix_figure,
+)
 from reports.numbers import ASYMMETRIC
-from reports.provenance import Provenance
 from reports.table import Table
 
+TITLES = {
+    "mean": "mean",
+    "variance": "variance",
+    "inverted": "inverted relations",
+    "same_frame": "same frame",
+}
 LACKING = {
     "inverted": "Of two parts with each other no frame is the nearer one to itself.",
     "same_frame": "A frame is like itself.",
@@ -26,27 +50,27 @@ LACKING = {
 
 
 def similarity_document(
-    figure: SimilarityFigure, cells: Sequence[CellRecord], request: SimilarityRequest
+    spec: ProbeSpec, cells: Sequence[CellRecord], request: SimilarityRequest
 ) -> FigureDocument:
     """What a figure shows of these networks.
 
     Args:
         cells: one for each network.
     """
-    networks = ProbedNetworks.of(cells)
+    networks = ProbedNetworks(cells=cells)
+    figure = spec.at_depth(networks.depth)
     claims = judge_at_timesteps(figure.claims, networks)
+    values = values_table(figure, networks)
     return FigureDocument(
-        name=figure.name,
-        title=f"Figure {figure.number}: {figure.title}",
+        name=spec.name,
+        title=f"Figure {spec.number}: {figure.title}",
         lead=" ".join(f"{claim.claim.text}: {claim.words}." for claim in claims),
         scale=request.scale,
-        drawings=tuple(draw(figure, networks)),
+        drawings=tuple(draw(spec.name, figure, networks)),
         claims=tuple(line for claim in claims for line in claim.lines),
         overview=tuple(claim.overview(networks.middle) for claim in claims),
         verdicts=tuple(_meanings(figure, networks)),
-        values=replace(
-            values_table(figure, networks), provenance=provenance_records(cells, request)
-        ),
+        values=replace(values, provenance=of_figure(cells, request.scale, request.folder)),
         method=_method(networks, request),
         cells=tuple(cells),
     )
@@ -54,37 +78,26 @@ def similarity_document(
 
 def values_table(figure: SimilarityFigure, networks: ProbedNetworks) -> Table:
     """Parts × numbers, at each timestep."""
+    caption = networks.means
+    if networks.intervals:
+        caption += f" ± is half of the 95 % interval {networks.intervals}, {ASYMMETRIC}."
     rows = [
         Row(
             label=label,
             section=f"t = {probed.step}",
-            cells={name: _cell(summaries, name) for name in figure.numbers},
+            cells={name: _cell(probed.at(part), name) for name in figure.numbers},
         )
         for probed in networks.at_timesteps()
-        for parts in (figure.beside(probed), figure.parts(probed))
-        for label, summaries in parts.items()
+        for label, part in {**figure.beside, **figure.parts}.items()
     ]
     return Table(
         title=f"{figure.title}: cosine similarity between frames",
-        caption=_caption(networks),
+        caption=caption,
         label_heading="Part",
         columns=tuple(Column(key=name, title=TITLES[name]) for name in figure.numbers),
         rows=tuple(rows),
         remarks=figure.remarks,
     )
-
-
-def provenance_records(
-    cells: Sequence[CellRecord], request: SimilarityRequest
-) -> tuple[Provenance, ...]:
-    """How the document and the measurements that it shows came about."""
-    details = {
-        "cells": f"{len(cells)}, timed with the trainings that were missing "
-        f"({request.folder / FILE})",
-        "fingerprints": ", ".join(sorted({cell.details["fingerprint"] for cell in cells})),
-    }
-    scale = {"scale": f"{request.scale}, {MEANINGS[request.scale]}"}
-    return this_document(scale), of_cells(cells, details)
 
 
 def _cell(summaries: Sequence[Summary], name: str) -> Cell:
@@ -93,49 +106,144 @@ def _cell(summaries: Sequence[Summary], name: str) -> Cell:
     return mean_number(summaries, name).cell
 
 
-def _caption(networks: ProbedNetworks) -> str:
-    """What the values and their intervals are."""
-    of_what = intervals(networks)
-    if of_what is None:
-        return means(networks)
-    return f"{means(networks)} ± is half of the 95 % interval {of_what}, {ASYMMETRIC}."
+def draw(name: str, figure: SimilarityFigure, networks: ProbedNetworks) -> list[Drawing]:
+    """All drawings; the one of the figure's plain name is the first."""
+    middle = networks.middle
+    stem = f"{name}-distribution" if figure.matrices_first else name
+    distributions = [
+        _distributions(f"{stem}{'' if at.step == middle else f'-{at.step:04d}'}", figure, at)
+        for at in sorted(networks.at_timesteps(), key=lambda at: at.step != middle)
+    ]
+    own = [label for label, part in figure.parts.items() if isinstance(part, str)]
+    stem = name if figure.matrices_first else f"{name}-matrices"
+    matrices = [_matrices(stem, figure, networks, own)]
+    if figure.axes is not None:
+        (pair,) = figure.parts.keys() - {*own}
+        matrices.append(_matrices(f"{name}-mutual", figure, networks, [pair], figure.axes))
+    curves = [_curves(f"{name}-depth", figure.curves, networks)] if figure.curves else []
+    if figure.matrices_first:
+        return [*matrices, *distributions, *curves]
+    return [*distributions, *matrices, *curves]
+
+
+def _matrices(
+    name: str,
+    figure: SimilarityFigure,
+    networks: ProbedNetworks,
+    labels: Sequence[str],
+    axes: tuple[str, str] = ("frame", "frame"),
+) -> Drawing:
+    """A row of matrices for each part, a column for each timestep.
+
+    Args:
+        axes: what columns and rows are.
+    """
+    matrices = [
+        _matrix(label, figure, probed) for label in labels for probed in networks.at_timesteps()
+    ]
+    picture = matrix_figure(matrices, title=f"{figure.title}: similarity of frames", axes=axes)
+    shown = f"Cosine similarity of each {axes[1]} (rows) with each {axes[0]} (columns), "
+    shown += f"{', '.join(labels)}."
+    return _drawing(name, picture, matrix_data(matrices), shown, networks)
+
+
+def _matrix(label: str, figure: SimilarityFigure, probed: Probed) -> Matrix:
+    summaries = probed.at(figure.parts[label])
+    caption = f"mean {mean_number(summaries, 'mean').value:.3f}".replace("-", "−")
+    if "inverted" in summaries[0].numbers:
+        caption += f", inverted {100 * mean_number(summaries, 'inverted').value:.1f} %"
+    mean = mean_array([summary.matrix for summary in summaries], COSINE)
+    return Matrix(
+        title=f"{label}, t = {probed.step}",
+        caption=caption,
+        values=mean.value,
+        low=mean.low,
+        high=mean.high,
+    )
+
+
+def _distributions(name: str, figure: SimilarityFigure, probed: Probed) -> Drawing:
+    distributions = []
+    for label, part in figure.parts.items():
+        shares = mean_array([summary.distribution for summary in probed.at(part)], SHARE)
+        distributions.append(
+            Distribution(
+                label=label, edges=EDGES, shares=shares.value, low=shares.low, high=shares.high
+            )
+        )
+    title = f"{figure.title}: distributions, t = {probed.step}"
+    picture = distribution_figure(distributions, title=title)
+    shown = (
+        f"Distribution of the cosine similarity between frames, {', '.join(figure.parts)}, at "
+        f"timestep {probed.step}."
+    )
+    return _drawing(name, picture, distribution_data(distributions), shown, probed.networks)
+
+
+def _curves(name: str, paths: Mapping[int, str], networks: ProbedNetworks) -> Drawing:
+    """Mean, variance and inverted relations over the blocks, a curve for each timestep."""
+    panels = []
+    for number in ("mean", "variance", "inverted"):
+        curves = []
+        for probed in networks.at_timesteps():
+            points = [mean_number(probed.at(path), number) for path in paths.values()]
+            has_ends = all(point.low is not None for point in points)
+            curves.append(
+                Line(
+                    label=f"t = {probed.step}",
+                    x=tuple(map(float, paths)),
+                    y=tuple(float(point.value) for point in points),
+                    low=tuple(float(point.low) for point in points) if has_ends else None,
+                    high=tuple(float(point.high) for point in points) if has_ends else None,
+                )
+            )
+        panels.append(Panel(title=TITLES[number], axis="spatial block", lines=tuple(curves)))
+    picture = line_chart(panels, title="Similarity between frames over depth", shared="columns")
+    bands = f"; bands are 95 % intervals {networks.intervals}" if networks.intervals else ""
+    shown = f"Over all spatial blocks{bands}."
+    return _drawing(name, picture, line_data(panels), shown, networks)
+
+
+def _drawing(
+    name: str, picture: Figure, data: pd.DataFrame, shown: str, networks: ProbedNetworks
+) -> Drawing:
+    caption = f"{shown} {networks.means}"
+    return Drawing(name=name, figure=picture, data=data, description=shown, caption=caption)
 
 
 def _meanings(figure: SimilarityFigure, networks: ProbedNetworks) -> list[str]:
     """What the verdicts mean."""
-    has_intervals = intervals(networks) is not None
-    undecided = "the 95 % interval of the difference, taken within each network, holds 0"
-    if not has_intervals:
-        undecided = "one network with so few clips has no intervals"
+    undecided = "one network with so few clips has no intervals"
+    if networks.intervals:
+        undecided = "the 95 % interval of the difference, taken within each network, holds 0"
     return [
         f"“Not decided”: {undecided}.",
-        *([SEVERAL] if has_intervals else []),
+        *([SEVERAL] if networks.intervals else []),
         *(claim.meaning for claim in figure.claims if claim.meaning),
     ]
 
 
 def _method(networks: ProbedNetworks, request: SimilarityRequest) -> str:
-    clips, config = request.clips, networks.records[0]["config"]
-    size = networks.records[0]["frame_size"]
+    config, size = networks.first["config"], networks.first["frame_size"]
     source = f"The network is {request.checkpoint}."
     if request.checkpoint is None:
         steps = SETUPS[request.scale].config_of(VARIANTS[config["variant"]]).training.steps
         seeds = "one seed" if networks.count == 1 else f"{networks.count} seeds"
         source = (
             f"Networks are cells of Figure 5f: averaged weights after {steps:,} steps on "
-            f"{clips.dataset}, from {seeds}."
+            f"{request.dataset}, from {seeds}."
         )
         if request.scale != "paper":
             source += " They are small: what holds in them need not hold in the paper's."
     shown = "1 clip" if networks.num_clips == 1 else f"{networks.num_clips} clips"
-    is_held_out = clips.dataset == "shapes"
+    is_held_out = request.dataset == "shapes"
     split = "held out from training" if is_held_out else "of the split that FVD is measured on"
     return (
         f"Variant {config['variant']} of {config['depth']} blocks, {config['hidden_size']} wide, "
-        f"is shown {shown} of {clips.dataset}, {split} ({config['num_frames']} frames of "
-        f"{size}×{size}, sampling interval {clips.stride}), noised to the timesteps "
-        f"{', '.join(map(str, networks.timesteps))}. The cosine is taken token by token and "
-        "averaged over the tokens; every number is that of a clip, averaged over the clips. "
+        f"is shown {shown} of {request.dataset}, {split} ({config['num_frames']} frames of "
+        f"{size}×{size}, sampling interval {request.protocol.real_stride}), noised to the "
+        f"timesteps {', '.join(map(str, networks.timesteps))}. The cosine is taken token by token "
+        "and averaged over the tokens; every number is that of a clip, averaged over the clips. "
         f"{source} The paper says neither its timestep nor its clips, so each claim is judged at "
         "three timesteps; it gives its curves without numbers."
     )

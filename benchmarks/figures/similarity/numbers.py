@@ -14,12 +14,14 @@ import numpy as np
 from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.numbers import LEVEL, BoundedNumber, mean_and_half, widening
 from evaluation.metrics.inputs import Array
+from evaluation.similarity import SitePair
 from evaluation.similarity.means import MIN_CLIPS, ArrayEstimate
 from evaluation.similarity.record import read_summary
 from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS, Summary
 
 BINS = 40  # each 0.05 wide: in finer ones distributions of few clips would seem apart
 
+Part: TypeAlias = str | SitePair  # a part of a network by its dotted path, or two with each other
 Range: TypeAlias = tuple[float, float]
 ANY: Range = (-math.inf, math.inf)
 COSINE: Range = (-1.0, 1.0)
@@ -29,39 +31,34 @@ RANGES: Mapping[str, Range] = {**FRAME_NUMBERS, **MUTUAL_NUMBERS}
 
 @dataclass(frozen=True, kw_only=True)
 class ProbedNetworks:
-    """What was measured in networks of one kind: the details of their cells."""
+    """What was measured in networks of one kind."""
 
-    records: tuple[Mapping[str, Any], ...]
-
-    @classmethod
-    def of(cls, cells: Sequence[CellRecord]) -> "ProbedNetworks":
-        """Networks of these cells."""
-        return cls(records=tuple(cell.details for cell in cells))
+    cells: Sequence[CellRecord]  # one for each network
 
     @property
     def count(self) -> int:
         """Number of networks: of one there is no interval over seeds."""
-        return len(self.records)
+        return len(self.cells)
+
+    @property
+    def first(self) -> Mapping[str, Any]:
+        """The details of the first network's cell, whose sizes are those of all."""
+        return self.cells[0].details
 
     @property
     def num_clips(self) -> int:
         """Clips that each was shown."""
-        return int(self.records[0]["num_clips"])
-
-    @property
-    def has_enough_clips(self) -> bool:
-        """Whether there are enough for intervals over the clips."""
-        return self.num_clips >= MIN_CLIPS
+        return int(self.first["num_clips"])
 
     @property
     def depth(self) -> int:
         """Blocks."""
-        return int(self.records[0]["config"]["depth"])
+        return int(self.first["config"]["depth"])
 
     @property
     def timesteps(self) -> list[int]:
         """Ascending."""
-        return sorted({site["timestep"] for site in self.records[0]["sites"]})
+        return sorted({site["timestep"] for site in self.first["sites"]})
 
     @property
     def middle(self) -> int:
@@ -72,6 +69,22 @@ class ProbedNetworks:
         """The networks at each timestep, ascending."""
         return [Probed(networks=self, step=step) for step in self.timesteps]
 
+    @property
+    def means(self) -> str:
+        """A sentence for captions: what the numbers are means over."""
+        if self.count == 1:
+            return "Means over the clips, of one network."
+        return (
+            f"Means over networks from {self.count} seeds, which see the same clips with the same "
+            "noise."
+        )
+
+    @property
+    def intervals(self) -> str:
+        """How intervals are taken, and for what, to follow that word; empty if there are none."""
+        over = ["other seeds"] * (self.count > 1) + ["other clips"] * (self.num_clips >= MIN_CLIPS)
+        return f"(Student's t) for {' and '.join(over)}" if over else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Probed:
@@ -80,40 +93,54 @@ class Probed:
     networks: ProbedNetworks
     step: int
 
-    def at(self, path: str) -> list[Summary]:
-        """One part."""
-        return [read_summary(site["summary"]) for site in self._records("sites", path=path)]
+    def at(self, part: Part) -> list[Summary]:
+        """How alike frames are there."""
+        if isinstance(part, str):
+            records = self._records("sites", path=part)
+        else:
+            records = self._records("pairs", first=part.first, second=part.second)
+        return [read_summary(record["summary"]) for record in records]
 
-    def between(self) -> list[Summary]:
-        """The two branches with each other."""
-        return [read_summary(pair["summary"]) for pair in self._records("pairs")]
-
-    def differences(self, number: str, first: str, second: str) -> list["BoundedNumber"]:
-        """The number at the second place less that at the first, clip by clip."""
-        places = {"number": number, "first": first, "second": second}
-        return [_number(record) for record in self._records("differences", **places)]
+    def differences(self, number: str, first: Part, second: Part) -> list[BoundedNumber]:
+        """The number at the second part less that at the first, clip by clip."""
+        parts = {"first": part_name(first), "second": part_name(second)}
+        records = self._records("differences", number=number, **parts)
+        return [_bounded(record["value"], record["interval"]) for record in records]
 
     def _records(self, kind: str, **fields: str) -> list[Mapping[str, Any]]:
         wanted = {**fields, "timestep": self.step}
         return [
             record
-            for network in self.networks.records
-            for record in network[kind]
+            for cell in self.networks.cells
+            for record in cell.details[kind]
             if all(record[name] == value for name, value in wanted.items())
         ]
+
+
+def part_name(part: Part) -> str:
+    """A part as records of differences name it."""
+    return part if isinstance(part, str) else f"{part.first} × {part.second}"
 
 
 def numbers(summaries: Sequence[Summary], name: str) -> list[BoundedNumber]:
     """One number of each, with its interval over the clips."""
     estimates = [summary[name] for summary in summaries]
     return [
-        BoundedNumber(value=estimate.value)
-        if estimate.interval is None
-        else BoundedNumber(
-            value=estimate.value, low=estimate.interval.low, high=estimate.interval.high
-        )
-        for estimate in estimates
+        _bounded(x.value, (x.interval.low, x.interval.high) if x.interval else None)
+        for x in estimates
     ]
+
+
+def _bounded(value: float, ends: Sequence[float] | None) -> BoundedNumber:
+    low, high = ends or (None, None)
+    return BoundedNumber(value=value, low=low, high=high)
+
+
+def mean_array(arrays: Sequence[ArrayEstimate], within: Range) -> BoundedNumber:
+    """The mean of arrays of several networks."""
+    return over_networks(
+        [BoundedNumber(value=x.value, low=x.low, high=x.high) for x in arrays], within
+    )
 
 
 def mean_number(summaries: Sequence[Summary], name: str) -> BoundedNumber:
@@ -197,8 +224,3 @@ def _coarse_ends(distribution: ArrayEstimate) -> tuple[Array, Array]:
     low, high = _coarse(distribution.low), _coarse(distribution.high)
     others_low, others_high = low.sum() - low, high.sum() - high
     return np.maximum(low, 1 - others_high), np.minimum(high, 1 - others_low)
-
-
-def _number(record: Mapping[str, Any]) -> BoundedNumber:
-    low, high = record["interval"] or (None, None)
-    return BoundedNumber(value=record["value"], low=low, high=high)

@@ -1,7 +1,7 @@
 """What is measured inside one network for Figures 6 and 8: a cell of the file of cells."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -9,11 +9,13 @@ from typing import Any, TypeAlias
 from benchmarks.cells.cache import CellValue, cell_key
 from benchmarks.cells.provenance import software_of
 from benchmarks.cells.threads import one_thread
-from benchmarks.figures.paper.training import DATASET
-from benchmarks.figures.similarity.request import Clips
+from benchmarks.documents.claims import Claim
+from benchmarks.figures.designs import DATASET
+from benchmarks.figures.requests import SimilarityRequest
+from benchmarks.figures.similarity.numbers import Part, Probed, part_name
 from benchmarks.figures.trainings import Training, trained_network
 from evaluation.features.extraction import ExtractionOptions
-from evaluation.similarity import Difference, ModelSimilarity, SitePair
+from evaluation.similarity import Difference, ModelSimilarity
 from evaluation.similarity.hidden_states.checkpoint import OpenedModel, open_model
 from evaluation.similarity.hidden_states.run import ModelRequest, measure_hidden_states
 from evaluation.similarity.record import number_record
@@ -24,18 +26,43 @@ from latte.data.errors import InputError
 VERSION = 2  # raised by any change that affects a number, or what is measured
 TIMESTEPS = (100, 500, 900)  # little noise, half way, almost nothing but noise
 
-Part: TypeAlias = int | str  # a block by number, or a part by dotted path
+Change: TypeAlias = tuple[str, Part, Part]  # a number at the second part less that at the first
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityFigure:
+    """What a figure of the paper shows of networks of one depth."""
+
+    title: str
+    parts: Mapping[str, Part]  # drawn, by label
+    beside: Mapping[str, Part] = field(default_factory=dict)  # in the table alone
+    curves: Mapping[int, str] = field(default_factory=dict)  # drawn as curves, by block
+    changes: tuple[Change, ...]  # by which claims are judged
+    claims: tuple[Claim[Probed], ...]
+    numbers: tuple[str, ...]  # columns of the table
+    remarks: tuple[str, ...]  # how this differs from the paper's figure
+    matrices_first: bool = False  # the figure of that name shows matrices, not distributions
+    axes: tuple[str, str] | None = None  # columns and rows of the matrices of pairs
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Parts that are measured; a pair is measured where both of its parts are."""
+        parts = (*self.beside.values(), *self.curves.values(), *self.parts.values())
+        return tuple(dict.fromkeys(part for part in parts if isinstance(part, str)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeSpec:
-    """Where a figure of the paper looks, and in networks of which variant."""
+    """A figure of the paper that looks into networks of one variant."""
 
-    figure: str  # "figure6"
+    number: str  # in the paper: "6"
     variant: int
-    parts: Callable[[int], tuple[Part, ...]]  # parts of a network, given its number of blocks
-    # Differences of numbers, by which claims are judged: (blocks of the network, timestep) → all.
-    differences: Callable[[int, int], tuple[Difference, ...]]
+    at_depth: Callable[[int], SimilarityFigure]  # what it shows, given the number of blocks
+
+    @property
+    def name(self) -> str:
+        """Name of its files and cells: "figure6"."""
+        return f"figure{self.number}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,36 +70,34 @@ class ProbeTask:
     """A network and where to look in it."""
 
     spec: ProbeSpec
-    training: Training | None  # None: a checkpoint
-    checkpoint: Path | None
+    request: SimilarityRequest
+    source: Training | Path  # a training, or the file of a network
     content: str  # identity of the network: key of its training, or hash of its file
-    clips: Clips
-    device: str
-    vae: str | None = None  # autoencoder of a checkpoint, if not the one that it names
-    encoder: str | None = None  # hash of a checkpoint's autoencoder, which affects results
+    encoder: str | None = None  # hash of a file's autoencoder, which affects results
 
     @property
     def key(self) -> str:
         """Over all that decides what is measured, but the pixels of real data sets."""
+        request = self.request
         return cell_key(
             cell="frame similarity",
             version=VERSION,
-            figure=self.spec.figure,
+            figure=self.spec.name,
             network=self.content,
             encoder=self.encoder,
-            drawn=shapes.VERSION if self.clips.dataset == "shapes" else None,
-            dataset=self.clips.dataset,
-            count=self.clips.count,
-            stride=self.clips.stride,
+            drawn=shapes.VERSION if request.dataset == "shapes" else None,
+            dataset=request.dataset,
+            count=request.protocol.num_real,
+            stride=request.protocol.real_stride,
             timesteps=TIMESTEPS,
-            device=self.device.partition(":")[0],
+            device=request.run_device.partition(":")[0],
         )
 
     @property
     def name(self) -> str:
         """Name for messages."""
-        network = self.training.name if self.training else str(self.checkpoint)
-        return f"{self.spec.figure}: {network}"
+        source = self.source
+        return f"{self.spec.name}: {source if isinstance(source, Path) else source.name}"
 
 
 def probe_network(task: ProbeTask) -> CellValue:
@@ -87,28 +112,32 @@ def probe_network(task: ProbeTask) -> CellValue:
         InputError: the network cannot be trained, is not of the figure's variant, or was trained
             on another data set than the clips are of.
     """
-    spec, clips = task.spec, task.clips
-    with one_thread(task.device), TemporaryDirectory() as scratch:
-        path, autoencoder = task.checkpoint, task.vae
-        if task.training is not None:
-            path, autoencoder = trained_network(task.training)
-        assert path is not None
-        opened = open_model(path, autoencoder=autoencoder, device=task.device)
-        depth = opened.model.config.depth
+    request, device, source = task.request, task.request.run_device, task.source
+    with one_thread(device), TemporaryDirectory() as scratch:
+        if isinstance(source, Path):
+            path, autoencoder = source, request.vae
+        else:
+            path, autoencoder = trained_network(source)
+        opened = open_model(path, autoencoder=autoencoder, device=device)
         _check_network(path, opened, task)
+        figure = task.spec.at_depth(opened.model.config.depth)
         result, similarity = measure_hidden_states(
             ModelRequest(
                 opened=opened,
-                videos=clips.videos(),
-                protocol=clips.protocol,
-                blocks=spec.parts(depth),
+                videos=request.videos(),
+                protocol=request.protocol,
+                blocks=figure.paths,
                 timesteps=TIMESTEPS,
-                differences=tuple(x for step in TIMESTEPS for x in spec.differences(depth, step)),
-                at_least=clips.count if clips.dataset == "shapes" else 1,
-                dataset=clips.dataset,
+                differences=tuple(
+                    Difference(number, (first, step), (second, step))
+                    for step in TIMESTEPS
+                    for number, first, second in figure.changes
+                ),
+                at_least=request.protocol.num_real if request.dataset == "shapes" else 1,
+                dataset=request.dataset,
                 model=task.name,
             ),
-            ExtractionOptions(store=Path(scratch), device=task.device, workers=0, progress=False),
+            ExtractionOptions(store=Path(scratch), device=device, workers=0, progress=False),
         )
     details = {
         **result.details,
@@ -125,18 +154,13 @@ def probe_network(task: ProbeTask) -> CellValue:
     )
 
 
-def place_name(where: str | SitePair) -> str:
-    """A part, or two parts with each other, as records of differences name it."""
-    return where if isinstance(where, str) else f"{where.first} × {where.second}"
-
-
 def _difference_records(similarity: ModelSimilarity) -> list[dict[str, Any]]:
     """The number at the second place less that at the first, at one timestep."""
     return [
         {
             "number": difference.number,
-            "first": place_name(difference.first[0]),
-            "second": place_name(difference.second[0]),
+            "first": part_name(difference.first[0]),
+            "second": part_name(difference.second[0]),
             "timestep": difference.second[1],
             **number_record(estimate),
         }
@@ -149,10 +173,10 @@ def _check_network(path: Path, opened: OpenedModel, task: ProbeTask) -> None:
     variant, wanted = opened.model.config.variant, task.spec.variant
     if variant != wanted:
         raise InputError(
-            f"{path}: is of variant {variant}, but {task.spec.figure} looks into variant {wanted}: "
+            f"{path}: is of variant {variant}, but {task.spec.name} looks into variant {wanted}: "
             "give another --checkpoint"
         )
-    stated, shown = opened.dataset, task.clips.dataset
+    stated, shown = opened.dataset, task.request.dataset
     if stated is None or stated == shown or (stated not in DATASETS and shown == DATASET):
         return  # a folder may well hold the data set of the paper
     otherwise = f"look into it with `latte-eval similarity --checkpoint {path}`"

@@ -5,10 +5,9 @@ kept. One line of the file of cells has all that was measured in a network; docu
 these lines alone.
 """
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.cells.cache import FILE, CellRecord, MeasuredCells, measure_cells
+from benchmarks.cells.cache import FILE, MeasuredCells, measure_cells
 from benchmarks.cells.requirements import (
     Requirement,
     autoencoder_of,
@@ -20,14 +19,11 @@ from benchmarks.cells.requirements import (
 )
 from benchmarks.documents.claims import JudgedClaim
 from benchmarks.documents.figures import write_figure_document
-from benchmarks.figures.designs import SETUPS, VARIANTS, training_of
+from benchmarks.figures.designs import DATASET, SETUPS, VARIANTS, training_of
 from benchmarks.figures.paper.cells import paper_training
-from benchmarks.figures.paper.training import DATASET
-from benchmarks.figures.requests import TrainingRequest
+from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
 from benchmarks.figures.similarity.documents import similarity_document
-from benchmarks.figures.similarity.drawings import SimilarityFigure
 from benchmarks.figures.similarity.probes import ProbeSpec, ProbeTask, probe_network
-from benchmarks.figures.similarity.request import SimilarityRequest
 from benchmarks.figures.trainings import with_seed
 from evaluation.similarity.hidden_states.checkpoint import encoder_identity
 from latte.data.errors import InputError
@@ -35,16 +31,8 @@ from latte.data.hashing import file_sha256
 from latte.sampling.processes import Process, choose_device
 
 
-def run_similarity(
-    spec: ProbeSpec,
-    figure: Callable[[Sequence[CellRecord]], SimilarityFigure],
-    out: Path,
-    request: SimilarityRequest,
-) -> list[JudgedClaim]:
+def run_similarity(spec: ProbeSpec, out: Path, request: SimilarityRequest) -> list[JudgedClaim]:
     """Measure what is not measured yet, and write a figure's documents into `out`.
-
-    Args:
-        figure: what it shows, given the networks that could be measured.
 
     Returns:
         The paper's claims, judged at each timestep.
@@ -54,65 +42,53 @@ def run_similarity(
         FailedCellsError: networks could not be measured; the documents of the others are written
             before.
     """
-    cells, measured = probe_networks(spec, request)
+    measured = probe_networks(spec, request)
     claims: tuple[JudgedClaim, ...] = ()
-    if cells:
-        document = similarity_document(figure(cells), cells, request)
+    if measured.cells:
+        document = similarity_document(spec, [*measured.cells.values()], request)
         write_figure_document(document, out)
         claims = document.claims
     measured.raise_if_failed()
     return list(claims)
 
 
-def probe_networks(
-    spec: ProbeSpec, request: SimilarityRequest
-) -> tuple[list[CellRecord], MeasuredCells]:
+def probe_networks(spec: ProbeSpec, request: SimilarityRequest) -> MeasuredCells:
     """Measure every network that a figure shows, each once; train those that are not trained yet.
 
     Returns:
-        A cell for each network that could be measured, by seed, and the outcome of the run.
+        A cell for each network that could be measured, by seed.
 
     Raises:
         InputError: something is missing that the scale needs: one message with all of it, before
             anything starts; or there is no such device.
     """
-    _check(spec, request)
-    tasks = probe_tasks(spec, request)
-    path, workers = request.folder / FILE, request.max_workers
-    measured = measure_cells(tasks, probe_network, path, workers=workers)
-    return [*measured.cells.values()], measured
+    if request.vae is not None and request.checkpoint is None and request.scale != "paper":
+        raise InputError("--vae is the autoencoder of a --checkpoint, and none is given")
+    if request.checkpoint is not None and request.checkpoint.is_dir():
+        raise InputError(f"{request.checkpoint} is a folder: --checkpoint takes a file")
+    require(requirements(spec, request), request.scale)
+    choose_device(request.run_device, Process())  # refused once, not for each network
+    tasks, path = probe_tasks(spec, request), request.folder / FILE
+    return measure_cells(tasks, probe_network, path, workers=request.max_workers)
 
 
 def probe_tasks(spec: ProbeSpec, request: SimilarityRequest) -> list[ProbeTask]:
     """One for each seed; of a checkpoint a single one."""
-    device = request.run_device
     if request.checkpoint is not None or request.scale == "paper":
         return [
             ProbeTask(
                 spec=spec,
-                training=None,
-                checkpoint=path,
+                request=request,
+                source=path,
                 content=file_sha256(path),
-                clips=request.clips,
-                device=device,
-                vae=request.vae,
                 encoder=encoder_identity(path, autoencoder=request.vae),
             )
             for path in checkpoints(spec, request).values()
         ]
-    design, setup = VARIANTS[spec.variant], SETUPS[request.scale]
+    design, setup, device = VARIANTS[spec.variant], SETUPS[request.scale], request.run_device
     training = training_of(design, setup, request.folder, device=device)
-    return [
-        ProbeTask(
-            spec=spec,
-            training=seeded,
-            checkpoint=None,
-            content=seeded.key,
-            clips=request.clips,
-            device=device,
-        )
-        for seeded in (with_seed(training, seed) for seed in range(request.num_seeds))
-    ]
+    seeded = [with_seed(training, seed) for seed in range(request.num_seeds)]
+    return [ProbeTask(spec=spec, request=request, source=x, content=x.key) for x in seeded]
 
 
 def checkpoints(spec: ProbeSpec, request: SimilarityRequest) -> dict[str, Path]:
@@ -136,8 +112,7 @@ def requirements(spec: ProbeSpec, request: SimilarityRequest) -> list[Requiremen
     """What a figure needs to look into networks, and whether it is available."""
     needed = []
     if request.scale == "paper" or request.checkpoint is not None:
-        advice = _advice(spec, request)
-        networks = checkpoints(spec, request)
+        advice, networks = _advice(spec, request), checkpoints(spec, request)
         needed += [file(name, path, advice) for name, path in networks.items()]
     if request.scale == "paper":
         first = next(iter(networks.values()))
@@ -149,15 +124,6 @@ def requirements(spec: ProbeSpec, request: SimilarityRequest) -> list[Requiremen
     if request.run_device.startswith("cuda"):
         needed.append(gpus())
     return needed
-
-
-def _check(spec: ProbeSpec, request: SimilarityRequest) -> None:
-    if request.vae is not None and request.checkpoint is None and request.scale != "paper":
-        raise InputError("--vae is the autoencoder of a --checkpoint, and none is given")
-    if request.checkpoint is not None and request.checkpoint.is_dir():
-        raise InputError(f"{request.checkpoint} is a folder: --checkpoint takes a file")
-    require(requirements(spec, request), request.scale)
-    choose_device(request.run_device, Process())  # refused once, not for each network
 
 
 def _advice(spec: ProbeSpec, request: SimilarityRequest) -> str:

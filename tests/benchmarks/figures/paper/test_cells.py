@@ -13,6 +13,7 @@ from benchmarks.cells.cache import MeasuredCells, read_cells
 from benchmarks.cells.executors import Job, Resources, read_job
 from benchmarks.figures.designs import (
     BASELINE,
+    DATASET,
     FROM_IMAGES,
     ROTARY,
     SIZES,
@@ -32,7 +33,7 @@ from benchmarks.figures.paper.cells import (
     training_of_job,
 )
 from benchmarks.figures.paper.measuring import measure_paper_training, tidy
-from benchmarks.figures.paper.training import DATASET, SAMPLES, PaperTraining
+from benchmarks.figures.paper.training import SAMPLES, PaperTraining
 from benchmarks.figures.requests import TrainingRequest
 from evaluation.networks import weights
 from latte.data.errors import InputError

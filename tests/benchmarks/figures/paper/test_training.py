@@ -10,6 +10,7 @@ import latte.cli.app
 from benchmarks.cells.executors import Resources
 from benchmarks.figures.designs import (
     BASELINE,
+    DATASET,
     FROM_IMAGES,
     ONLY_VIDEO,
     PAPER,
@@ -20,7 +21,7 @@ from benchmarks.figures.designs import (
 from benchmarks.figures.paper.cells import (
     paper_training,
 )
-from benchmarks.figures.paper.training import DATASET, SAMPLES, PaperTraining
+from benchmarks.figures.paper.training import SAMPLES, PaperTraining
 from benchmarks.figures.requests import TrainingRequest
 from latte.data.errors import InputError
 from latte.sampling.official import official_options

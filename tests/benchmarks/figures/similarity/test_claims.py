@@ -10,15 +10,14 @@ from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import SEVERAL, Claim, JudgedClaim, Judgement, Verdict
 from benchmarks.documents.numbers import BoundedNumber
 from benchmarks.figures import figure6, figure8
+from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity import documents as similarity_documents
 from benchmarks.figures.similarity.claims import (
     ProbedClaim,
     changing,
-    changing_over,
     judge_at_timesteps,
 )
 from benchmarks.figures.similarity.documents import similarity_document, values_table
-from benchmarks.figures.similarity.drawings import SimilarityFigure
 from benchmarks.figures.similarity.numbers import (
     SHARE,
     Probed,
@@ -26,7 +25,7 @@ from benchmarks.figures.similarity.numbers import (
     over_networks,
     overlap,
 )
-from benchmarks.figures.similarity.request import SimilarityRequest
+from benchmarks.figures.similarity.probes import ProbeSpec
 from evaluation.similarity.record import summary_record
 from evaluation.similarity.summary import RunningSummary, Summary
 
@@ -78,13 +77,14 @@ def network_of_figure6(seed: int, means: tuple[float, ...]) -> CellRecord:
     return cell(seed, {"sites": sites, "pairs": [], "differences": differences, "config": config})
 
 
-def judged(figure: SimilarityFigure, cells: list[CellRecord]) -> list[JudgedClaim]:
-    claims = judge_at_timesteps(figure.claims, ProbedNetworks.of(cells))
+def judged(spec: ProbeSpec, cells: list[CellRecord]) -> list[JudgedClaim]:
+    networks = ProbedNetworks(cells=cells)
+    claims = judge_at_timesteps(spec.at_depth(networks.depth).claims, networks)
     return [line for claim in claims for line in claim.lines]
 
 
 def probed(cells: list[CellRecord], step: int = 500) -> Probed:
-    return Probed(networks=ProbedNetworks.of(cells), step=step)
+    return Probed(networks=ProbedNetworks(cells=cells), step=step)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_claim_is_told_once_for_all_timesteps(
 
 def test_the_claims_of_figure6_are_judged_seed_by_seed() -> None:
     cells = [network_of_figure6(seed, (0.9, 0.8 + 0.01 * seed, 0.5)) for seed in range(3)]
-    found = judged(figure6.figure(cells), cells)
+    found = judged(figure6.SPEC, cells)
     assert [claim.measured.verdict for claim in found] == ["yes", "yes", "not decided"]
     assert found[0].line == (
         "The mean falls with each further spatial block, t = 500: paper yes; here yes "
@@ -123,11 +123,11 @@ def test_the_claims_of_figure6_are_judged_seed_by_seed() -> None:
     )
     assert found[2].measured.numbers.endswith("rises in 1 of 3 seeds")
     rising = [network_of_figure6(seed, (0.9, 0.8, 0.85 + 0.01 * seed)) for seed in range(3)]
-    (falls, *_) = judged(figure6.figure(rising), rising)
+    (falls, *_) = judged(figure6.SPEC, rising)
     assert (falls.measured.verdict, falls.measured.numbers[-21:]) == ("no", "falls in 0 of 3 seeds")
     # One network alone: by the interval over its clips.
     alone = probed(cells[:1])
-    assert changing_over("inverted", (0, 1, 2), rises=True)(alone).verdict == "not decided"
+    assert changing("inverted", (0, 2), rises=True)(alone).verdict == "not decided"
     assert changing("mean", (0, 1, 2), rises=False)(alone).verdict == "yes"
 
 
@@ -135,16 +135,15 @@ def test_each_further_block_is_every_block_not_those_shown_alone() -> None:
     # Falls from each shown block (0, 3 and 6 of 7) to the next, but rises from block 4 to 5.
     means = (0.9, 0.8, 0.7, 0.6, 0.5, 0.55, 0.3)
     cells = [network_of_figure6(seed, means) for seed in range(2)]
-    figure = figure6.figure(cells)
-    (falls, *_) = judged(figure, cells)
+    (falls, *_) = judged(figure6.SPEC, cells)
     assert falls.measured.verdict == "no"
     assert falls.measured.numbers.endswith(
         "after blocks 0, 3, 6; of 6 steps from block to block it falls in 5, rises in 1, is not "
         "decided in 0; falls in all of them in 0 of 2 seeds"
     )
-    assert list(figure.parts(probed(cells))) == ["block 0", "block 3", "block 6"]
+    assert list(figure6.figure(14).parts) == ["block 0", "block 3", "block 6"]
     steady = [network_of_figure6(seed, (*means[:5], 0.4, 0.3)) for seed in range(2)]
-    assert judged(figure6.figure(steady), steady)[0].measured.verdict == "yes"
+    assert judged(figure6.SPEC, steady)[0].measured.verdict == "yes"
 
 
 def test_of_many_blocks_one_refutes_at_the_corrected_level_alone() -> None:
@@ -159,13 +158,13 @@ def test_of_many_blocks_one_refutes_at_the_corrected_level_alone() -> None:
 
 
 def test_figure6_asks_for_the_differences_that_it_judges_by() -> None:
-    found = figure6.differences(28, 500)
-    pairs = dict.fromkeys((each.first[0], each.second[0]) for each in found)
+    found = figure6.figure(28).changes
+    pairs = dict.fromkeys((first, second) for _, first, second in found)
     blocks = [f"blocks.{block}" for block in range(14)]
     assert list(pairs) == [*pairwise(blocks), ("blocks.0", "blocks.13")]
-    assert {each.number for each in found} == {"mean", "variance", "inverted"}
+    assert {number for number, *_ in found} == {"mean", "variance", "inverted"}
     assert len(set(found)) == len(found) == 14 * 3
-    assert figure6.differences(2, 500) == ()
+    assert figure6.figure(2).changes == ()
 
 
 def network_of_figure8(
@@ -208,14 +207,14 @@ def test_the_claims_of_figure8_hold_only_where_they_should(
 ) -> None:
     cells = [network_of_figure8(seed, *means) for seed in range(3)]
     for some in (cells, cells[:1]):
-        found = judged(figure8.figure(some), some)
+        found = judged(figure8.SPEC, some)
         assert [claim.measured.verdict for claim in found] == verdicts
 
 
 @pytest.mark.parametrize("networks", [1, 3])
 def test_distributions_of_very_few_clips_are_not_said_to_differ(networks: int) -> None:
     cells = [network_of_figure8(seed, 0.9, 0.6, 0.02, clips=1) for seed in range(networks)]
-    (differ, *_) = judged(figure8.figure(cells), cells)
+    (differ, *_) = judged(figure8.SPEC, cells)
     assert differ.measured.verdict == "not decided"
     assert differ.measured.numbers.endswith("too few clips (1) for an interval over them")
 
@@ -228,18 +227,12 @@ def test_attentions_are_compared_clip_by_clip() -> None:
         mean["interval"] = [mean["value"] - 0.2, mean["value"] + 0.2]
     for each in near.details["differences"]:
         each["interval"] = [each["value"] - 0.01, each["value"] + 0.01]
-    claims = {each.claim: each for each in judged(figure8.figure([near]), [near])}
+    claims = {each.claim: each for each in judged(figure8.SPEC, [near])}
     lowest = claims[
         "The two attentions are less like each other than frames of either are, t = 500"
     ]
     assert lowest.measured.verdict == "yes"
     assert "the others higher by 0.0500 ± 0.0100 and 0.150 ± 0.010" in lowest.measured.numbers
-
-
-def document(cells: list[CellRecord], figure: SimilarityFigure) -> tuple[str, list[str]]:
-    """The caption of the values, and what the verdicts mean."""
-    made = similarity_document(figure, cells, SimilarityRequest())
-    return made.values.caption, list(made.verdicts)
 
 
 def test_captions_say_of_what_the_means_and_intervals_are(
@@ -249,7 +242,8 @@ def test_captions_say_of_what_the_means_and_intervals_are(
 
     def told(count: int, clips: int) -> tuple[str, list[str]]:
         cells = [network_of_figure8(seed, 0.9, 0.6, 0.02, clips=clips) for seed in range(count)]
-        return document(cells, figure8.figure(cells))
+        made = similarity_document(figure8.SPEC, cells, SimilarityRequest())
+        return made.values.caption, list(made.verdicts)
 
     caption, verdicts = told(3, 5)
     assert "networks from 3 seeds" in caption
@@ -274,23 +268,21 @@ def test_networks_are_said_to_be_those_of_the_scale(
 ) -> None:
     monkeypatch.setattr(similarity_documents, "draw", lambda *_: [])
     cells = [network_of_figure8(seed, 0.9, 0.6, 0.02) for seed in range(2)]
-    figure = figure8.figure(cells)
-    told = similarity_document(figure, cells, SimilarityRequest(scale=scale)).method
+    told = similarity_document(figure8.SPEC, cells, SimilarityRequest(scale=scale)).method
     assert f"averaged weights after {steps} steps on {dataset}, from 2 seeds." in told
     assert ("They are small" in told) == (scale == "tiny")
 
 
 def test_intervals_end_where_the_numbers_do() -> None:
     cells = [network_of_figure8(seed, 0.98 - 0.4 * seed, 0.6, 0.02) for seed in range(2)]
-    figure = figure8.figure(cells)
-    table = values_table(figure, ProbedNetworks.of(cells))
+    table = values_table(figure8.figure(3), ProbedNetworks(cells=cells))
     for row in table.rows:
         for name, one in row.cells.items():
             if one.low is not None and one.high is not None:
                 assert one.low >= (0 if name in ("variance", "inverted") else -1)
                 assert one.high <= 1
     assert table.rows[0].cells["mean"].spread == "[−1.000, 1.000]"
-    (lowest,) = (each for each in judged(figure, cells) if "less like" in each.claim)
+    (lowest,) = (each for each in judged(figure8.SPEC, cells) if "less like" in each.claim)
     assert "temporal attention 0.782 [−1.000, 1.000]" in lowest.measured.numbers
     share = over_networks([BoundedNumber(value=0.1), BoundedNumber(value=0.4)], SHARE)
     assert (share.low, share.high) == (0, 1)

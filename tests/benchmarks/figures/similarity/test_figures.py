@@ -14,17 +14,15 @@ from benchmarks.figures import figure6, figure8
 from benchmarks.figures.checkpoints import MeasureOptions
 from benchmarks.figures.designs import SETUPS, VARIANTS, Setup
 from benchmarks.figures.paper.cells import paper_training
-from benchmarks.figures.requests import TrainingRequest
+from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
 from benchmarks.figures.similarity import documents as similarity_documents
-from benchmarks.figures.similarity.documents import values_table
-from benchmarks.figures.similarity.drawings import draw
+from benchmarks.figures.similarity.documents import draw, values_table
 from benchmarks.figures.similarity.numbers import (
     ProbedNetworks,
 )
 from benchmarks.figures.similarity.probes import ProbeTask
-from benchmarks.figures.similarity.request import SimilarityRequest
 from benchmarks.figures.similarity.run import probe_networks, probe_tasks
-from benchmarks.figures.trainings import run_trainings
+from benchmarks.figures.trainings import Training, run_trainings
 from evaluation.similarity import Denoiser, Probe, latte_sites, measure_model_similarity
 from latte.autoencoder import open_autoencoder
 from latte.autoencoder.patches import fit_patches, save_patches
@@ -106,9 +104,9 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
     # The network is not looked into again.
     monkeypatch.setattr("benchmarks.figures.similarity.run.probe_network", print)
     request = SimilarityRequest(checkpoint=path, num_clips=5, cells=tmp_path)
-    (again,), _ = probe_networks(figure6.SPEC, request)
+    (again,) = probe_networks(figure6.SPEC, request).cells.values()
     assert (out / "figure6.jsonl").read_text(encoding="utf-8") == again.to_json() + "\n"
-    others = draw(figure6.figure([again]), ProbedNetworks.of([again]))[1:]
+    others = draw("figure6", figure6.figure(4), ProbedNetworks(cells=[again]))[1:]
     assert [each.name.removeprefix("figure6-") for each in others] == [
         *("distribution", "distribution-0100", "distribution-0900", "depth")
     ]
@@ -117,21 +115,22 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
 def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Path) -> None:
     request = SimilarityRequest(checkpoint=network(4, 3), num_clips=5, cells=tmp_path)
     labels = ["temporal attention", "spatial attention", "between the two"]
-    cells, ended = probe_networks(figure8.SPEC, request)
-    ended.raise_if_failed()
+    measured = probe_networks(figure8.SPEC, request)
+    measured.raise_if_failed()
+    cells = [*measured.cells.values()]
     pair = cells[0].details["pairs"][0]
     assert (pair["first"], pair["second"]) == ("blocks.2.attn", "blocks.2.attn_temporal")
     temporal = cells[0].details["sites"][0]
     assert (temporal["path"], temporal["timestep"], pair["timestep"]) == (
         *("blocks.2.attn_temporal", 100, 100),
     )
-    lead = figure8.leads(ProbedNetworks.of(cells).at_timesteps()[0])["temporal attention"][0]
+    figure, networks = figure8.figure(3), ProbedNetworks(cells=cells)
+    lead = networks.at_timesteps()[0].differences(*figure.changes[0])[0]
     means = [place["summary"]["numbers"]["mean"] for place in (temporal, pair)]
     assert lead.value == pytest.approx(means[0]["value"] - means[1]["value"])
     ends = [np.subtract(*mean["interval"]) / -2 for mean in means]
     assert (lead.high - lead.low) / 2 < sum(ends)  # taken clip by clip
-    figure, networks = figure8.figure(cells), ProbedNetworks.of(cells)
-    drawings = {each.name: each for each in draw(figure, networks)}
+    drawings = {each.name: each for each in draw("figure8", figure, networks)}
     drawn = {name: each.data for name, each in drawings.items()}
     assert list(drawn) == [
         *("figure8", "figure8-0100", "figure8-0900", "figure8-matrices", "figure8-mutual")
@@ -177,10 +176,10 @@ def test_a_network_is_not_shown_clips_of_another_data_set_than_it_was_trained_on
 ) -> None:
     path = network(2, 4, dataset=dataset)
     request = SimilarityRequest(checkpoint=path, num_clips=4, cells=tmp_path)
-    cells, ended = probe_networks(figure6.SPEC, request)
-    assert not cells
+    measured = probe_networks(figure6.SPEC, request)
+    assert not measured.cells
     with pytest.raises(FailedCellsError, match="was trained on") as caught:
-        ended.raise_if_failed()
+        measured.raise_if_failed()
     assert f"{path}: was trained on {dataset}, but is shown clips of shapes: {how}" in str(
         caught.value
     )
@@ -244,7 +243,7 @@ def test_few_processes_share_a_gpu(
     def finish(
         tasks: Sequence[ProbeTask], measure: object, path: Path, *, workers: int
     ) -> MeasuredCells:
-        asked.append((workers, tasks[0].device))
+        asked.append((workers, tasks[0].request.run_device))
         return MeasuredCells(cells={}, failed=())
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -300,7 +299,7 @@ def test_at_paper_scale_the_networks_of_figure_5f_are_looked_into(network, tmp_p
         probe_networks(figure6.SPEC, both)
     assert "a trained network" not in str(refused.value)  # but a data set
     tasks = probe_tasks(figure6.SPEC, both)
-    assert [task.checkpoint for task in tasks] == trained[:2]
+    assert [task.source for task in tasks] == trained[:2]
 
 
 def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
@@ -316,25 +315,25 @@ def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
     )
     monkeypatch.setattr("benchmarks.figures.similarity.run.SETUPS", {"tiny": setup})
     request = SimilarityRequest(seeds=1, num_clips=4, cells=tmp_path / "shared")
-    cells, ended = probe_networks(figure6.SPEC, request)
-    ended.raise_if_failed()
-    assert len(cells) == 1
+    measured = probe_networks(figure6.SPEC, request)
+    measured.raise_if_failed()
+    (looked_at,) = measured.cells.values()
     (task,) = probe_tasks(figure6.SPEC, request)
-    assert task.training is not None
-    kept = tmp_path / "shared" / "networks" / task.training.key / "ema.safetensors"
+    assert isinstance(task.source, Training)
+    kept = tmp_path / "shared" / "networks" / task.source.key / "ema.safetensors"
     weights = kept.read_bytes()
 
     caplog.set_level("INFO", "latte")
-    (shared,) = run_trainings([task.training], 1, tmp_path / "shared", workers=0).cells.values()
+    (shared,) = run_trainings([task.source], 1, tmp_path / "shared", workers=0).cells.values()
     assert "resuming from step 2 of 2" in caplog.text  # not a step more
-    alone = replace(task.training, folder=tmp_path / "alone")
+    alone = replace(task.source, folder=tmp_path / "alone")
     (cell,) = run_trainings([alone], 1, tmp_path / "alone", workers=0).cells.values()
     assert cell.details == shared.details
 
     # After Figure 5f, whose weights are gone, the same network is made again.
     kept.unlink()
     (tmp_path / "shared" / "cells.jsonl").write_text(shared.to_json() + "\n", encoding="utf-8")
-    again, _ = probe_networks(figure6.SPEC, request)
+    (again,) = probe_networks(figure6.SPEC, request).cells.values()
     assert kept.read_bytes() == weights
-    assert again[0].details == cells[0].details
+    assert again.details == looked_at.details
     assert not list((tmp_path / "shared" / "runs").iterdir())
