@@ -1,6 +1,7 @@
 """Fréchet distances by class and by position in the clip. Light to import."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from evaluation.catalogue.entry import Metric, Number, Value
@@ -12,17 +13,14 @@ if TYPE_CHECKING:
     from evaluation.catalogue.inputs import MetricInput
     from evaluation.features.sets import MeasuredSet
 
-_PER_CLASS = Number(title="FVD", per="class")
-_PER_POSITION = Number(title="FID", per="position")
-
 
 def _per_class(given: "MetricInput") -> list[Value]:
     import numpy as np
 
     from evaluation.metrics.breakdown import frechet_by_group
 
-    x, y = given.pair()
-    groups = frechet_by_group(x, y, _classes(given.real_set), _classes(given.fake), ddof=given.ddof)
+    classes = _classes(given.real_set), _classes(given.fake)
+    groups = frechet_by_group(*given.pair, *classes, ddof=given.ddof)
     distances = {str(name): g.value for name, g in groups.items() if g.value is not None}
     if not distances:
         raise InputError(
@@ -33,23 +31,10 @@ def _per_class(given: "MetricInput") -> list[Value]:
     details = {
         "no_interval": {"reason": "mean_of_classes"},
         "std_over_classes": float(np.std(values)),
-        "classes": {
-            str(name): {
-                "value": group.value,
-                "num_real": group.num_real,
-                "num_fake": group.num_fake,
-            }
-            for name, group in groups.items()
-        },
+        "classes": {str(name): asdict(group) for name, group in groups.items()},
     }
-    return [
-        Value(
-            number=_PER_CLASS,
-            value=float(np.mean(values)),
-            details=details,
-            parameters={"classes": list(distances)},  # means over other classes do not compare
-        )
-    ]
+    parameters = {"classes": list(distances)}  # means over other classes do not compare
+    return [Value(value=float(np.mean(values)), details=details, parameters=parameters)]
 
 
 def _classes(measured: "MeasuredSet") -> list[str]:
@@ -81,25 +66,22 @@ def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[str]:
 
 
 def _per_position(given: "MetricInput") -> list[Value]:
-    from evaluation.catalogue.inputs import refuse_statistics
     from evaluation.metrics.breakdown import frechet_by_position
 
-    sets = (given.real_set, given.fake)
-    for measured in sets:
-        refuse_statistics(measured)
-    x, y = (given.network.frame_features(measured.keys) for measured in sets)
+    keys = [measured.clip_keys() for measured in (given.real_set, given.fake)]
+    x, y = map(given.network.frame_features, keys)
     distances = frechet_by_position(x, y, ddof=given.ddof)
     details = {
         "no_interval": {"reason": "mean_of_positions"},
         "positions": [float(distance) for distance in distances],
     }
-    return [Value(number=_PER_POSITION, value=float(distances.mean()), details=details)]
+    return [Value(value=float(distances.mean()), details=details)]
 
 
 METRICS = (
     Metric(
         name="per-class",
-        numbers=(_PER_CLASS,),
+        numbers=(Number(title="FVD", per="class"),),
         help="""Measure FVD of each class by itself, and its mean over the classes.
 
 Lower is better. Classes are the folders of the videos.""",
@@ -110,7 +92,7 @@ Lower is better. Classes are the folders of the videos.""",
     ),
     Metric(
         name="per-position",
-        numbers=(_PER_POSITION,),
+        numbers=(Number(title="FID", per="position"),),
         help="""Measure FID of first frames, of second frames, …: where clips go wrong.
 
 Lower is better.""",

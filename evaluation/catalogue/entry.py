@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Looks = Literal["clips", "frames", "classes"]  # features of clips, of frames, or probabilities
 
+MIN_CLIPS_FOR_INTERVAL = 4  # clips of each set
+TOO_FEW_CLIPS = {"reason": "too_few_clips", "min_clips": MIN_CLIPS_FOR_INTERVAL}
 NO_INTERVAL: Mapping[str, str] = {  # by the reason that a value's details give under "no_interval"
     "too_few_clips": "fewer than {min_clips} clips",
     "unequal_lengths": "clips of different lengths cannot be drawn again as whole ones",
@@ -56,9 +58,8 @@ class Number:
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """The value of one number."""
+    """The value of a metric's number."""
 
-    number: Number
     value: float
     interval: "Interval | None" = None
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class Metric:
     numbers: tuple[Number, ...]
     help: str  # text of the command
     looks: Looks
-    compute: "Callable[[MetricInput], list[Value]]"
+    compute: "Callable[[MetricInput], list[Value]]"  # a value of each number
     min_clips: int = 1  # clips of each set
     min_value: float = -math.inf  # no sound value of it is smaller
     needs_real: bool = True

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from evaluation.catalogue.entry import Metric, Number, Value
+from evaluation.catalogue.entry import MIN_CLIPS_FOR_INTERVAL, TOO_FEW_CLIPS, Metric, Number, Value
 from evaluation.networks.spec import NetworkSpec
 from evaluation.results.record import Result
 from reports.numbers import format_value
@@ -19,8 +19,8 @@ MIN_CLIPS_TO_EXTRAPOLATE = 32  # clips of each set
 MIN_SHARE = 0.1  # smallest part of a value due to too few clips that is worth a note
 
 
-def frechet(given: "MetricInput") -> float:
-    """Fréchet distance by streamed statistics, or by the rows themselves where they are few."""
+def _distance(given: "MetricInput") -> float:
+    """By streamed statistics, or by the rows themselves where they are few."""
     from evaluation.metrics.frechet import frechet_distance, frechet_distance_from_features
 
     real, fake, network = given.real_set, given.fake, given.network
@@ -35,10 +35,8 @@ def frechet(given: "MetricInput") -> float:
     return frechet_distance(first.mean, first.covariance, second.mean, second.covariance)
 
 
-def _frechet_value(number: Number, given: "MetricInput") -> list[Value]:
-    from evaluation.catalogue.inputs import MIN_CLIPS_FOR_INTERVAL, TOO_FEW_CLIPS
-
-    value = frechet(given)
+def _frechet(given: "MetricInput") -> list[Value]:
+    value = _distance(given)
     interval, details = None, dict[str, Any]()
     if given.resamples and not (given.real_set.given or given.fake.given):
         if given.min_count < MIN_CLIPS_FOR_INTERVAL:
@@ -49,7 +47,7 @@ def _frechet_value(number: Number, given: "MetricInput") -> list[Value]:
             pair = given.feature_pair()
             interval = _interval(given, pair, value)
             details = _limit(given, pair)
-    return [Value(number=number, value=value, interval=interval, details=details)]
+    return [Value(value=value, interval=interval, details=details)]
 
 
 def _interval(given: "MetricInput", pair: "FeaturePair", value: float) -> "Interval":
@@ -111,11 +109,10 @@ def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
         )
 
 
-_FVD, _FID = Number(title="FVD"), Number(title="FID")
 METRICS = (
     Metric(
         name="fvd",
-        numbers=(_FVD,),
+        numbers=(Number(title="FVD"),),
         help="""Measure the Fréchet video distance of generated videos from real ones.
 
 Lower is better.
@@ -126,18 +123,18 @@ latte-eval fvd --real real/ --fake fake/ --protocol shapes""",
         looks="clips",
         min_clips=2,
         min_value=0.0,
-        compute=lambda given: _frechet_value(_FVD, given),
+        compute=_frechet,
         caveats=_caveats,
     ),
     Metric(
         name="fid",
-        numbers=(_FID,),
+        numbers=(Number(title="FID"),),
         help="""Measure the Fréchet inception distance of the frames of the clips.
 
 Lower is better. --protocol stylegan-v-fid50k takes every frame, as fid50k_full does.""",
         looks="frames",
         min_value=0.0,
-        compute=lambda given: _frechet_value(_FID, given),
+        compute=_frechet,
         caveats=_caveats,
     ),
 )

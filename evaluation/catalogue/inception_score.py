@@ -11,16 +11,14 @@ if TYPE_CHECKING:
     from evaluation.catalogue.inputs import MetricInput
 
 SPLITS = 10
-_IS = Number(title="IS", higher_is_better=True)
 
 
 def _inception_score(given: "MetricInput") -> list[Value]:
-    from evaluation.catalogue.inputs import features_of
     from evaluation.metrics.inception_score import inception_score
     from evaluation.uncertainty.bootstrap import bootstrap_inception_score
 
     splits, shuffle_seed = given.parameters["splits"], given.parameters["shuffle_seed"]
-    probabilities = given.network.extractor.probabilities(features_of(given.fake, given.network))
+    probabilities = given.network.extractor.probabilities(given.fake.features(given.network))
     value, deviation = inception_score(probabilities, splits, shuffle_seed=shuffle_seed)
     interval = None
     if given.resamples:
@@ -36,7 +34,7 @@ def _inception_score(given: "MetricInput") -> list[Value]:
         "std_over_splits": deviation,
         "num_classes": probabilities.shape[1],
     }
-    return [Value(number=_IS, value=value, interval=interval, details=details)]
+    return [Value(value=value, interval=interval, details=details)]
 
 
 def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
@@ -52,7 +50,7 @@ def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
 METRICS = (
     Metric(
         name="is",
-        numbers=(_IS,),
+        numbers=(Number(title="IS", higher_is_better=True),),
         help="""Measure the Inception Score of generated clips by C3D trained on UCF-101.
 
 Higher is better. Needs no real videos.""",

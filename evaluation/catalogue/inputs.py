@@ -2,19 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet
 from evaluation.metrics.inputs import Array
 from evaluation.protocol.fields import DDOF, Protocol
 from evaluation.uncertainty.resampling import FeaturePair
-from latte.data.errors import InputError
-
-MIN_CLIPS_FOR_INTERVAL = 4  # clips of each set
-TOO_FEW_CLIPS = {"reason": "too_few_clips", "min_clips": MIN_CLIPS_FOR_INTERVAL}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +33,7 @@ class MetricInput:
         """Rows that are drawn together: the frames of a clip; None where clips differ in length."""
         if self.network.extractor.spec.unit == "clip":
             return 1
-        lengths = {measured.frames_per_clip for measured in (self.real, self.fake) if measured}
+        lengths = {len(clip.frames) for clip in (*self.real_set.clips, *self.fake.clips)}
         return lengths.pop() if len(lengths) == 1 else None
 
     @property
@@ -52,34 +47,12 @@ class MetricInput:
         """Clips of the smaller set."""
         return min(len(self.real_set.keys), len(self.fake.keys))
 
+    @cached_property
+    def pair(self) -> tuple[Array, Array]:
+        """Features of the real and of the generated set."""
+        return self.real_set.features(self.network), self.fake.features(self.network)
+
     def feature_pair(self) -> FeaturePair:
         """Features of both sets, ready to be resampled; all clips have one length."""
         assert self.rows_per_draw is not None
-        return FeaturePair(*self.pair(), ddof=self.ddof, rows_per_draw=self.rows_per_draw)
-
-    def pair(self) -> tuple[Array, Array]:
-        """Features of the real and of the generated set."""
-        return features_of(self.real_set, self.network), features_of(self.fake, self.network)
-
-
-def features_of(measured: MeasuredSet, network: StoredNetwork) -> Array:
-    """Features of a set, (rows, D) float64.
-
-    Raises:
-        InputError: the set is known by its statistics alone.
-    """
-    refuse_statistics(measured)
-    return network.features(measured.keys).astype(np.float64)
-
-
-def refuse_statistics(measured: MeasuredSet) -> None:
-    """Refuse a set without clips.
-
-    Raises:
-        InputError: the set is known by its statistics alone.
-    """
-    if measured.given is not None:
-        raise InputError(
-            f"{measured.record.path}: holds a mean and a covariance, which do for a Fréchet "
-            "distance alone: give the videos themselves"
-        )
+        return FeaturePair(*self.pair, ddof=self.ddof, rows_per_draw=self.rows_per_draw)

@@ -9,48 +9,41 @@ if TYPE_CHECKING:
     from evaluation.catalogue.inputs import MetricInput
     from evaluation.uncertainty.interval import Interval
 
-_PRECISION_RECALL = tuple(
-    Number(title=title, higher_is_better=True) for title in ("precision", "recall")
-)
-_DENSITY_COVERAGE = tuple(
-    Number(title=title, higher_is_better=True) for title in ("density", "coverage")
-)
-
 
 def _precision_recall(given: "MetricInput") -> list[Value]:
     from evaluation.metrics.precision_recall import precision_recall
     from evaluation.uncertainty.neighbours_jackknife import jackknife_precision_recall
 
-    return _values(given, _PRECISION_RECALL, precision_recall, jackknife_precision_recall)
+    return _values(given, precision_recall, jackknife_precision_recall)
 
 
 def _density_coverage(given: "MetricInput") -> list[Value]:
     from evaluation.metrics.density_coverage import density_coverage
     from evaluation.uncertainty.neighbours_jackknife import jackknife_density_coverage
 
-    return _values(given, _DENSITY_COVERAGE, density_coverage, jackknife_density_coverage)
+    return _values(given, density_coverage, jackknife_density_coverage)
 
 
 def _values(
     given: "MetricInput",
-    numbers: Sequence[Number],
     metric: Callable[..., Sequence[float]],
     jackknife: "Callable[..., Sequence[Interval]]",
 ) -> list[Value]:
-    (x, y), k = given.pair(), given.parameters["k"]
+    (x, y), k = given.pair, given.parameters["k"]
     intervals: Sequence[Interval | None] = (None, None)
     if given.resamples and min(len(x), len(y)) > k + 1:
         intervals = jackknife(x, y, k, seed=given.protocol.seed)
-    return [
-        Value(number=number, value=value, interval=interval)
-        for number, value, interval in zip(numbers, metric(x, y, k), intervals, strict=True)
-    ]
+    return [Value(value=v, interval=i) for v, i in zip(metric(x, y, k), intervals, strict=True)]
+
+
+def _numbers(*titles: str) -> tuple[Number, ...]:
+    return tuple(Number(title=title, higher_is_better=True) for title in titles)
 
 
 METRICS = (
     Metric(
         name="precision-recall",
-        numbers=_PRECISION_RECALL,
+        numbers=_numbers("precision", "recall"),
         help="""Measure which share of generated clips looks real, and the reverse.
 
 Higher is better; nearest neighbours among features, k = 3.""",
@@ -61,7 +54,7 @@ Higher is better; nearest neighbours among features, k = 3.""",
     ),
     Metric(
         name="density-coverage",
-        numbers=_DENSITY_COVERAGE,
+        numbers=_numbers("density", "coverage"),
         help="""Measure density and coverage: precision and recall, robust to outliers.
 
 Higher is better; nearest neighbours among features, k = 5.""",

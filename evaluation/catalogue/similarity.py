@@ -3,19 +3,15 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from evaluation.catalogue.entry import Metric, Number, Value
+from evaluation.catalogue.entry import MIN_CLIPS_FOR_INTERVAL, TOO_FEW_CLIPS, Metric, Number, Value
 
 if TYPE_CHECKING:
     from evaluation.catalogue.inputs import MetricInput
     from evaluation.features.sets import MeasuredSet
     from evaluation.metrics.inputs import Array
 
-_DISTANCE = Number(title="similarity-distance")
-_INVERSION_RATE = Number(title="inversion-rate", higher_is_better=None)
-
 
 def _similarity(given: "MetricInput") -> list[Value]:
-    from evaluation.catalogue.inputs import MIN_CLIPS_FOR_INTERVAL, TOO_FEW_CLIPS
     from evaluation.similarity.record import number_record, summary_record
     from evaluation.similarity.videos.comparison import compare_videos
 
@@ -32,7 +28,6 @@ def _similarity(given: "MetricInput") -> list[Value]:
     why = {"no_interval": TOO_FEW_CLIPS} if given.resamples and few else {}
     return [
         Value(
-            number=_DISTANCE,
             value=comparison.distance,
             interval=comparison.interval,
             details={
@@ -44,7 +39,6 @@ def _similarity(given: "MetricInput") -> list[Value]:
             },
         ),
         Value(
-            number=_INVERSION_RATE,
             value=inverted.value,
             interval=inverted.interval,
             details={
@@ -60,22 +54,24 @@ def _matrices(given: "MetricInput", measured: "MeasuredSet") -> "Iterator[Array]
     """The similarity of the frames of each clip, without all clips in memory."""
     import numpy as np
 
-    from evaluation.catalogue.inputs import refuse_statistics
     from evaluation.features.extraction import ROWS_AT_ONCE
     from evaluation.similarity.matrices import frame_similarity
     from evaluation.similarity.videos.pixels import MATRIX
 
-    refuse_statistics(measured)
+    keys = measured.clip_keys()
     is_matrix = given.network.extractor.spec.output == MATRIX
-    for start in range(0, len(measured.keys), ROWS_AT_ONCE):
-        for row in given.network.store.rows(measured.keys[start : start + ROWS_AT_ONCE]):
+    for start in range(0, len(keys), ROWS_AT_ONCE):
+        for row in given.network.store.rows(keys[start : start + ROWS_AT_ONCE]):
             yield row.astype(np.float64) if is_matrix else frame_similarity(row)
 
 
 METRICS = (
     Metric(
         name="similarity",
-        numbers=(_DISTANCE, _INVERSION_RATE),
+        numbers=(
+            Number(title="similarity-distance"),
+            Number(title="inversion-rate", higher_is_better=None),
+        ),
         help="""Measure how alike the frames of a clip are: still, jumpy, out of order.
 
 With --checkpoint inside a model, block by block, on noised real clips (--dataset or --real);

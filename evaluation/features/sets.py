@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork, check_sizes, extract
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.content import content_key
@@ -41,11 +44,22 @@ class MeasuredSet:
     given: StatisticsFile | None = None  # there are no features then
     decoded: int = 0  # clips that were not in the store before
 
-    @property
-    def frames_per_clip(self) -> int | None:
-        """Frames of every clip; None where clips differ, or there are none."""
-        lengths = {len(clip.frames) for clip in self.clips}
-        return lengths.pop() if len(lengths) == 1 else None
+    def clip_keys(self) -> tuple[bytes, ...]:
+        """The keys of its clips.
+
+        Raises:
+            InputError: the set is known by its statistics alone.
+        """
+        if self.given is not None:
+            raise InputError(
+                f"{self.record.path}: holds a mean and a covariance, which do for a Fréchet "
+                "distance alone: give the videos themselves"
+            )
+        return self.keys
+
+    def features(self, network: StoredNetwork) -> NDArray[np.float64]:
+        """Its features, (rows, D); refused as in `clip_keys`."""
+        return network.features(self.clip_keys()).astype(np.float64)
 
     def statistics(self, network: StoredNetwork, covariance: Covariance) -> Statistics:
         """Mean and covariance of its features, from the store or as given."""

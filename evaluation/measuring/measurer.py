@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.catalogue.inputs import MetricInput, features_of
+from evaluation.catalogue.inputs import MetricInput
 from evaluation.catalogue.registry import METRICS, metric
 from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import StoredNetwork
@@ -163,9 +163,10 @@ class Measurer:
             except InputError as error:
                 self._fail(failures, task.metric.name, error)
                 continue
-            for value in values:
+            for number, value in zip(task.metric.numbers, values, strict=True):
                 result = result_of(
                     task.metric,
+                    number,
                     value,
                     given,
                     dataset=self.dataset,
@@ -236,7 +237,7 @@ class Measurer:
         Raises:
             InputError: the set is known by its statistics alone.
         """
-        return features_of(measured, self.network(metric_name))
+        return measured.features(self.network(metric_name))
 
     def _fail(self, failures: dict[str, InputError], name: str, error: InputError) -> None:
         """Note a metric that cannot be measured, at once; the only one is an error."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from evaluation.catalogue.entry import Metric, Value
+from evaluation.catalogue.entry import Metric, Number, Value
 from evaluation.catalogue.inputs import MetricInput
 from evaluation.catalogue.networks import for_metric
 from evaluation.features.extraction import StoredNetwork
@@ -31,6 +31,7 @@ STORAGES: Mapping[str, tuple[str, ...]] = {
 
 def result_of(
     metric: Metric,
+    number: Number,
     value: Value,
     given: MetricInput,
     *,
@@ -38,7 +39,7 @@ def result_of(
     model: str,
     started: float,
 ) -> Result:
-    """A number of a metric with all that made it; `started`: time.monotonic() at the beginning."""
+    """One of a metric's numbers with all that made it; `started`: time.monotonic() at the start."""
     extractor, requested = given.network.extractor, given.protocol
     real, fake = given.real, given.fake
     sides: dict[Side, MeasuredSet] = {"real": real} if real else {}
@@ -54,11 +55,11 @@ def result_of(
     ]
     return Result(
         name=metric.name,
-        metric=value.number.called(extractor.spec),
+        metric=number.called(extractor.spec),
         value=value.value,
         interval=(interval.low, interval.high) if interval else None,
         level=interval.level if interval else 0.95,
-        higher_is_better=value.number.higher_is_better,
+        higher_is_better=number.higher_is_better,
         num_real=real.record.num_clips if real else 0,
         num_fake=fake.record.num_clips,
         num_frames=requested.num_frames,
