@@ -1,8 +1,18 @@
-"""Video files: probing, reading chosen frames or all in turn, and writing."""
+"""Video files: probing, decoding chosen frames or all in turn, and writing.
 
+The two decoders, decord, and PyAV where decord has no wheel, decode with one thread, so that a file
+gives the same bytes on every machine; processes, not threads, make decoding fast
+(latte.data.workers).
+"""
+
+import importlib.util
+import os
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +20,15 @@ import av
 import numpy as np
 
 from latte.data.containers import Stream, decoder_message, nearly_all, scan
-from latte.data.decoders import chosen_decoder, decode, decoder_version
 from latte.data.errors import SKIP, BrokenVideoError, InputError
-
-__all__ = [
-    "VIDEO_SUFFIXES",
-    "VideoInfo",
-    "decoder_version",
-    "iterate_file",
-    "probe_file",
-    "read_file",
-    "write_video",
-]
 
 # x264's assembler reads memory that nothing has written at most widths: without it, the same clip
 # gives the same file.
 _H264_OPTIONS = {"x264-params": "asm=0"}
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+# decord takes the padded length of a row, divided by the width, for the number of channels: in
+# narrow frames, depending on the machine, it finds four. PyAV decodes these everywhere.
+_DECORD_MIN_WIDTH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,17 +128,32 @@ def encode(container: Any, clip: np.ndarray, *, fps: float, lossless: bool) -> N
     container.mux(stream.encode())
 
 
+def decoder_version() -> str:
+    """Names and versions of all that decoding rests on, as a result records them.
+
+    "decord 0.6.0, pyav 18.1.0", because PyAV lists the packets and decodes what decord gets wrong;
+    or "pyav 18.1.0".
+    """
+    pyav = f"pyav {version('av')}"
+    return f"decord {version('decord')}, {pyav}" if _chosen_decoder() == "decord" else pyav
+
+
 def _decode(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np.ndarray]:
-    """Decode, and turn errors of the decoder into one sentence."""
+    """All frames of a file, or those asked for (ascending, without repetition): uint8 (H, W, 3).
+
+    Fewer come where the file runs out. Errors of the decoder become one sentence.
+    """
+    chosen = _chosen_decoder()
+    use_decord = chosen == "decord" and stream.width >= _DECORD_MIN_WIDTH
     try:
-        yield from decode(path, stream, frames)
+        yield from (_decode_by_decord if use_decord else _decode_by_pyav)(path, stream, frames)
     except (InputError, GeneratorExit, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:
         # decord and FFmpeg have exceptions of many families; all mean that this file is at fault.
-        hint = ", LATTE_DECODER=pyav may read it" if chosen_decoder() == "decord" else ""
+        hint = ", LATTE_DECODER=pyav may read it" if chosen == "decord" else ""
         raise BrokenVideoError(
-            f"{path}: {chosen_decoder()} cannot decode its {stream.codec} video "
+            f"{path}: {chosen} cannot decode its {stream.codec} video "
             f"({decoder_message(error)}){hint}",
             f"replace it, or {SKIP}",
         ) from error
@@ -147,3 +164,106 @@ def _undecodable(path: Path, index: int, count: int) -> BrokenVideoError:
         f"{path}: frame {index} of {count} cannot be decoded, as the file is damaged",
         f"copy it again, or {SKIP}",
     )
+
+
+def _chosen_decoder() -> str:
+    """`decord` where it is installed, else `pyav`; $LATTE_DECODER forces one."""
+    wanted = os.environ.get("LATTE_DECODER", "")
+    installed = importlib.util.find_spec("decord") is not None
+    if not wanted:
+        return "decord" if installed else "pyav"
+    if wanted not in ("decord", "pyav"):
+        raise InputError(
+            f"LATTE_DECODER={wanted}: unknown decoder: set it to decord or pyav, or unset it"
+        )
+    if wanted == "decord" and not installed:
+        raise InputError(
+            "LATTE_DECODER=decord: decord is not installed: `pip install decord`, or unset it to "
+            "decode with PyAV"
+        )
+    return wanted
+
+
+def _decode_by_decord(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np.ndarray]:
+    """decord finds its way by counting packets from the nearest key frame.
+
+    This is right only where the groups of pictures are closed and the times are true. Elsewhere it
+    is made to decode in order from the first frame, which is always right.
+    """
+    reader = _decord_reader(path)
+    if len(reader) != stream.num_packets:
+        raise RuntimeError(f"it counts {len(reader)} frames where there are {stream.num_packets}")
+    if frames is not None and stream.entries:
+        yield from reader.get_batch(frames).asnumpy()
+        return
+    wanted = range(stream.num_frames) if frames is None else set(frames)
+    for index in range(max(wanted) + 1):
+        try:
+            frame = reader.next()
+        except StopIteration:
+            return
+        if index in wanted:
+            yield frame.asnumpy()
+
+
+def _decord_reader(path: Path) -> Any:
+    # decord polls for a file's last frames; its own limit is too low on a machine that is busy.
+    os.environ.setdefault("DECORD_EOF_RETRY_MAX", "1000000")
+    import decord
+
+    decord.logging.set_level(decord.logging.QUIET)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # decord takes UTF-8 names alone: the file is read for it
+        with path.open("rb") as file:
+            return decord.VideoReader(file, num_threads=1)
+    return decord.VideoReader(str(path), num_threads=1)
+
+
+def _decode_by_pyav(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np.ndarray]:
+    """PyAV (FFmpeg) jumps to the nearest key frame where that is safe."""
+    decoded = 0
+    if frames is not None and stream.entries:
+        for frame in _jump_and_decode(path, stream, frames):
+            yield frame
+            decoded += 1
+        frames = frames[decoded:]
+    wanted = range(stream.num_frames) if frames is None else set(frames)
+    if not wanted:
+        return
+    last = max(wanted)
+    with _open(path) as (container, video):
+        for index, picture in enumerate(container.decode(video)):
+            if index in wanted:
+                yield picture.to_ndarray(format="rgb24")
+            if index >= last:
+                return
+
+
+def _jump_and_decode(path: Path, stream: Stream, frames: list[int]) -> Iterator[np.ndarray]:
+    """The frames asked for, decoded from the key frame before them; ends at the first not found.
+
+    A jump may land too late, because containers index by decoding time: that frame is not found.
+    """
+    with _open(path) as (container, video):
+        pictures: Iterator[Any] = iter(())
+        position = -1  # index of the last decoded frame
+        for index in frames:
+            entry = stream.entries[bisect_right(stream.entries, index) - 1]
+            if entry > position:
+                container.seek(stream.times[entry], stream=video, backward=True)
+                pictures = container.decode(video)
+            time = stream.times[index]
+            picture = next((candidate for candidate in pictures if candidate.pts >= time), None)
+            if picture is None or picture.pts != time:
+                return
+            position = index
+            yield picture.to_ndarray(format="rgb24")
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[Any, Any]]:
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        video.codec_context.thread_count = 1
+        yield container, video
