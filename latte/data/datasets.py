@@ -1,25 +1,13 @@
 """The data sets that papers measure on: what each is, where it is looked for, how to get it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from latte.data.errors import InputError, nearest
-from latte.data.layouts import (
-    FolderLayout,
-    candidate_roots,
-    find_root,
-    find_split,
-    find_whole,
-    open_splits,
-    ucf_list,
-    with_short_names,
-)
+from latte.data.layouts import UCF_NAME, FolderLayout, on_ucf_lists, open_splits, with_ucf_names
 from latte.data.sources import Video, VideoSet, open_video_set
-
-_UCF_NAME = re.compile(r"v_(\w+?)_g\d+_c\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +136,7 @@ SKYTIMELAPSE = Dataset(
         folders=("skytimelapse", "sky_timelapse", "sky-timelapse", "SkyTimelapse", "sky"),
         splits=("sky_{split}", "{split}", "sky_timelapse/sky_{split}", "sky_timelapse/{split}"),
         whole=(".",),
-        aliases=(("test", "val"),),
+        aliases=MappingProxyType({"test": "val"}),
     ),
 )
 
@@ -226,12 +214,11 @@ def open_dataset(name: str, *, data_root: Path, split: str | None = None) -> Vid
         from latte.data.shapes import shapes_video_set
 
         return shapes_video_set(split)
-    root = find_root(known.layout, data_root)
+    root, looked = known.layout.find_root(data_root)
     if root is None:
-        looked = ", ".join(str(path) for path in candidate_roots(known.layout, data_root))
         raise InputError(
-            f"{name}: not found, looked for {looked}: give --data-root or $LATTE_DATA, the folder "
-            f"that holds it. Layout: {known.layouts}. Get it: {known.how_to_get}"
+            f"{name}: not found, looked for {', '.join(looked)}: give --data-root or $LATTE_DATA, "
+            f"the folder that holds it. Layout: {known.layouts}. Get it: {known.how_to_get}"
         )
     return _open_at(known, known.layout, root, parts)
 
@@ -266,81 +253,46 @@ def dataset_status(data_root: Path) -> list[DatasetStatus]:
 
 
 def _status(known: Dataset, data_root: Path) -> DatasetStatus:
-    found: str | None = "embedded"
-    looked: tuple[str, ...] = ()
-    problem: str | None = None
-    counts = {split: count for split, count in known.splits.items() if count is not None}
-    if known.layout is not None:
-        root = find_root(known.layout, data_root)
-        looked = tuple(str(path) for path in candidate_roots(known.layout, data_root))
-        found = str(root) if root else None
-        counts, problem = _counts(known, data_root) if root else ({}, None)
+    root, looked = known.layout.find_root(data_root) if known.layout else ("embedded", [])
+    counts, problems = {}, []
+    for split in known.splits if root else ():
+        try:
+            counts[split] = len(open_dataset(known.name, data_root=data_root, split=split).videos)
+        except InputError as error:
+            problems.append(str(error))
     return DatasetStatus(
         name=known.name,
         title=known.title,
-        found=found,
-        looked=looked,
+        found=str(root) if root else None,
+        looked=tuple(looked),
         counts=counts,
         expected=dict(known.splits),
-        problem=problem,
+        problem=problems[0] if problems and not counts else None,
         layouts=known.layouts,
         how_to_get=known.how_to_get,
     )
 
 
-def _counts(known: Dataset, data_root: Path) -> tuple[dict[str, int], str | None]:
-    """Videos in each split that is there; a sentence if there is none."""
-    counts, problems = {}, []
-    for split in known.splits:
-        try:
-            counts[split] = len(open_dataset(known.name, data_root=data_root, split=split).videos)
-        except InputError as error:
-            problems.append(str(error))
-    return counts, None if counts else problems[0]
-
-
 def _open_at(known: Dataset, layout: FolderLayout, root: Path, parts: list[str]) -> VideoSet:
     name = f"{known.name} {'+'.join(parts)}"
-    folders = [(part, find_split(layout, root, part)) for part in parts]
-    present = [(part, folder) for part, folder in folders if folder is not None]
-    if len(present) == len(parts):
-        videos = open_splits(name, present)
-        return with_short_names(videos, _UCF_NAME) if known.name == UCF101.name else videos
-    missing = next(part for part, folder in folders if folder is None)
-    has_splits = any(find_split(layout, root, split) for split in known.splits)
-    whole = None if has_splits else find_whole(layout, root)
-    if whole is not None and (known.name == UCF101.name or parts == [known.fvd_split]):
+    is_ucf = known is UCF101
+    folders = {part: folder for part in parts if (folder := layout.find_split(root, part))}
+    if len(folders) == len(parts):
+        videos = open_splits(name, folders)
+        return with_ucf_names(videos) if is_ucf else videos
+    has_splits = any(layout.find_split(root, split) for split in known.splits)
+    whole = None if has_splits else layout.find_whole(root)
+    if whole is not None and (is_ucf or parts == [known.fvd_split]):
         videos = replace(open_video_set(whole), name=name)
-        if known.name == UCF101.name:
-            return _ucf_part(with_short_names(videos, _UCF_NAME), root, parts)
-        return videos
+        return on_ucf_lists(with_ucf_names(videos), root, parts) if is_ucf else videos
+    missing = next(part for part in parts if part not in folders)
     raise InputError(
         f"{known.name}: no split {missing} in {root}, whose layouts may be: {known.layouts}"
     )
 
 
-def _ucf_part(videos: VideoSet, root: Path, parts: list[str]) -> VideoSet:
-    """The videos on UCF101's lists of the splits; all of them for train and test together."""
-    if set(parts) in ({"train", "test"}, {"train2", "test2"}, {"train3", "test3"}):
-        return videos
-    listed: set[str] = set()
-    for part in parts:
-        match = re.fullmatch(r"(train|test)([23]?)", part)
-        assert match is not None
-        listed |= ucf_list(root, match[1], int(match[2] or 1))
-    listed_videos = tuple(
-        video for video in videos.videos if video.name.rpartition("/")[2].lower() in listed
-    )
-    if not listed_videos:
-        raise InputError(
-            f"{videos.root}: none of its {len(videos.videos)} videos is on UCF101's list of "
-            f"{'+'.join(parts)}: keep the names v_<class>_g01_c01"
-        )
-    return replace(videos, videos=listed_videos)
-
-
 def _class_of(name: str) -> str | None:
-    match = _UCF_NAME.fullmatch(name.rpartition("/")[2])
+    match = UCF_NAME.fullmatch(name.rpartition("/")[2])
     if match:
         return match[1]
     folders = name.split("/")[:-1]
