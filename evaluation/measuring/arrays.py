@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import InputError, check_frames
 from latte.data.sources import VideoSet
 from latte.data.video import VideoInfo
 
@@ -41,12 +41,7 @@ class MemoryVideo:
 
     def read(self, frames: Sequence[int]) -> NDArray[np.uint8]:
         """These frames, uint8 (T, H, W, 3)."""
-        if max(frames) >= len(self.pixels):
-            raise BrokenVideoError(
-                f"clip {self.name}: frame {max(frames)} was asked for, but it has "
-                f"{len(self.pixels)} frames",
-                "give longer clips",
-            )
+        check_frames(frames, len(self.pixels), f"clip {self.name}")
         return np.ascontiguousarray(self.pixels[list(frames)])
 
     def digest(self, frames: Sequence[int]) -> str:

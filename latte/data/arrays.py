@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from safetensors import SafetensorError, safe_open
 
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import InputError, check_frames
 from latte.data.video import VideoInfo
 
 ARRAY_SUFFIXES = frozenset({".npy", ".npz", ".safetensors"})
@@ -36,12 +36,7 @@ class ArrayVideo:
 
     def read(self, frames: Sequence[int]) -> np.ndarray:
         array = self._array()
-        if max(frames) >= array.shape[1]:
-            raise BrokenVideoError(
-                f"{self.path}: frame {max(frames)} of row {self.row} is wanted but the array has "
-                f"{array.shape[1]} frames",
-                "give longer videos",
-            )
+        check_frames(frames, array.shape[1], f"{self.path}: row {self.row}")
         return np.ascontiguousarray(np.asarray(array.source[self.row])[list(frames)])
 
     def digest(self, frames: Sequence[int]) -> str:
@@ -101,12 +96,8 @@ def _open_rows(path: Path, size: int, modified: int) -> _Rows:
 
 
 def _open_npy(path: Path) -> tuple[Any, str, tuple[int, ...]]:
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty: write it again")
     with path.open("rb") as file:
-        _refuse_objects(path, _npy_header(file)[2])
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array, str(array.dtype), array.shape
+        return _map_npy(path, _npy_header(path, file), file.tell())
 
 
 def _open_npz(path: Path) -> tuple[Any, str, tuple[int, ...]]:
@@ -114,23 +105,17 @@ def _open_npz(path: Path) -> tuple[Any, str, tuple[int, ...]]:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
         member = archive.getinfo(members[_pick(path, list(members))])
         with archive.open(member) as file:
-            shape, fortran_order, dtype = _npy_header(file)
+            header = _npy_header(path, file)
             start = file.tell()
-        _refuse_objects(path, dtype)
         if member.compress_type != zipfile.ZIP_STORED:
             with archive.open(member) as file:
                 array = npy_format.read_array(file, allow_pickle=False)
-            return array, str(dtype), shape
+            return array, str(array.dtype), array.shape
     with path.open("rb") as file:
         # The length of the local header's variable part is not in the directory.
         file.seek(member.header_offset + 26)
         start += member.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
-    if dtype.itemsize * int(np.prod(shape)) == 0:
-        return None, str(dtype), shape
-    array = np.memmap(
-        path, dtype, mode="r", offset=start, shape=shape, order="F" if fortran_order else "C"
-    )
-    return array, str(dtype), shape
+    return _map_npy(path, header, start)
 
 
 def _open_safetensors(path: Path) -> tuple[Any, str, tuple[int, ...]]:
@@ -140,21 +125,33 @@ def _open_safetensors(path: Path) -> tuple[Any, str, tuple[int, ...]]:
     return part, names.get(part.get_dtype(), part.get_dtype()), tuple(part.get_shape())
 
 
-def _npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _npy_header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     read = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
     version = npy_format.read_magic(file)
     if version not in read:
         raise ValueError(f"npy format {version[0]}.{version[1]}")
     shape, fortran_order, dtype = read[version](file)
-    return shape, fortran_order, dtype
-
-
-def _refuse_objects(path: Path, dtype: np.dtype) -> None:
     if dtype.hasobject:
         raise InputError(
             f"{path}: holds pickled Python objects, which are not loaded because they can run "
             f"code: save one array, {_SHAPE}"
         )
+    return shape, fortran_order, dtype
+
+
+def _map_npy(
+    path: Path, header: tuple[tuple[int, ...], bool, np.dtype], start: int
+) -> tuple[Any, str, tuple[int, ...]]:
+    shape, fortran_order, dtype = header
+    empty = 0 in shape or not dtype.itemsize  # which cannot be mapped
+    array = (
+        None
+        if empty
+        else np.memmap(
+            path, dtype, mode="r", offset=start, shape=shape, order="F" if fortran_order else "C"
+        )
+    )
+    return array, str(dtype), shape
 
 
 def _pick(path: Path, keys: list[str]) -> str:

@@ -74,6 +74,20 @@ class Failure:
     message: str
 
 
+def check_frames(frames: Sequence[int], count: int, video: str) -> None:
+    """Refuse frames that a video of `count` frames does not have.
+
+    Raises:
+        BrokenVideoError: naming one of them.
+    """
+    beyond = [frame for frame in frames if not 0 <= frame < count]
+    if beyond:
+        raise BrokenVideoError(
+            f"{video}: frame {max(beyond)} is wanted but it has {count} frames",
+            f"give a longer video, copy it again if it is damaged, or {SKIP}",
+        )
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """ "did you mean …?" where a known name is near, else all known names."""
     near = get_close_matches(name, known, n=3, cutoff=0.5)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from latte.data.errors import SKIP, BrokenVideoError
+from latte.data.errors import SKIP, BrokenVideoError, check_frames
 from latte.data.video import VideoInfo
 
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
@@ -81,11 +81,7 @@ class FrameFolder:
 
     def _chosen(self, frames: Sequence[int]) -> list[Path]:
         files = self._files()
-        if max(frames) >= len(files):
-            raise BrokenVideoError(
-                f"{self.path}: frame {max(frames)} is wanted but it holds {len(files)} frames",
-                f"give a longer video, or {SKIP}",
-            )
+        check_frames(frames, len(files), str(self.path))
         return [files[index] for index in frames]
 
 

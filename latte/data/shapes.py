@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from latte.data.drawing import Array, Pose, background, cosine, paint, reflect, sine, to_uint8
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import InputError, check_frames
 from latte.data.sources import VideoSet
 from latte.data.video import VideoInfo
 
@@ -141,12 +141,7 @@ class ShapesVideo:
         Raises:
             BrokenVideoError: a frame beyond the video's end is asked for.
         """
-        beyond = [frame for frame in frames if not 0 <= frame < self.num_frames]
-        if beyond:
-            raise BrokenVideoError(
-                f"shapes {self.name}: frame {beyond[0]} was asked for, but it has "
-                f"{self.num_frames} frames"
-            )
+        check_frames(frames, self.num_frames, f"shapes {self.name}")
         return render(draw_scene(self.split, self.index), frames, self.size)
 
     def digest(self, frames: Sequence[int]) -> str:

@@ -20,7 +20,7 @@ import av
 import numpy as np
 
 from latte.data.containers import Stream, decoder_message, nearly_all, scan
-from latte.data.errors import SKIP, BrokenVideoError, InputError
+from latte.data.errors import SKIP, BrokenVideoError, InputError, check_frames
 
 # x264's assembler reads memory that nothing has written at most widths: without it, the same clip
 # gives the same file.
@@ -59,13 +59,7 @@ def read_file(path: Path, frames: Sequence[int]) -> np.ndarray:
     """
     stream = scan(path)
     wanted = sorted(set(frames))
-    if not wanted or wanted[0] < 0:
-        raise ValueError(f"frames {list(frames)} cannot be read from {path}")
-    if wanted[-1] >= stream.num_frames:
-        raise BrokenVideoError(
-            f"{path}: frame {wanted[-1]} is wanted but the file has {stream.num_frames} frames",
-            f"give a longer video, copy it again if it is damaged, or {SKIP}",
-        )
+    check_frames(wanted, stream.num_frames, str(path))
     decoded = list(_decode(path, stream, wanted))
     if len(decoded) < len(wanted):
         raise _undecodable(path, wanted[len(decoded)], stream.num_frames)

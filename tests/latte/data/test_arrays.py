@@ -85,7 +85,7 @@ def test_a_file_that_was_replaced_is_read_anew(tmp_path):
 
 
 def test_a_frame_beyond_the_end_is_refused(path):
-    with pytest.raises(BrokenVideoError, match=r"frame 5 of row 0 is wanted but .* 5 frames"):
+    with pytest.raises(BrokenVideoError, match=r"row 0: frame 5 is wanted but .* 5 frames"):
         open_array(path)[0].read([5])
 
 

@@ -69,7 +69,7 @@ def test_the_digest_is_of_the_names_and_bytes_of_these_frames_alone(folder):
 
 def test_a_frame_beyond_the_end_is_refused(folder):
     for use in (folder.read, folder.digest):
-        with pytest.raises(BrokenVideoError, match="frame 5 is wanted but it holds 5 frames"):
+        with pytest.raises(BrokenVideoError, match=r"frame 5 is wanted but .* 5 frames"):
             use([0, 5])
 
 
