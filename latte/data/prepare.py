@@ -8,10 +8,12 @@ import json
 import os
 import platform
 import shutil
+import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ FORMATS = ("jpg", "png")
 PARTIAL_PREFIX = f".partial-{platform.node()}-"  # and the process id: runs may share a target
 _FRAMES_AT_ONCE = 16  # read from frame folders and arrays
 _TIMEOUT = 6 * 3600.0  # seconds for one video, which may be hours long
+_Task = tuple[Video, Path]  # a video, and the folder to make
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +50,6 @@ class PrepareReport:
         if self.broken:
             text += f", {len(self.broken)} broken ones skipped:"
         return "\n  ".join([text, *self.broken])
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Task:
-    video: Video
-    folder: Path  # folder to make
-    partial: Path  # place where it is made
-    target: Path
-    record: PreparedRecord  # to write into the target
 
 
 def prepare_folder(
@@ -90,23 +84,15 @@ def prepare_folder(
     folders = _folders(source, target, videos)
     _check_target(target, record)
     existed = target.exists()
-    partial = target / f"{PARTIAL_PREFIX}{os.getpid()}"
     _remove_left_over(target)
-    tasks = [
-        _Task(
-            video=video,
-            folder=folder,
-            partial=partial / f"{index:06d}",
-            target=target,
-            record=record,
-        )
-        for index, (video, folder) in enumerate(zip(videos, folders, strict=True))
-        if not folder.exists()
-    ]
+    half_made = target / f"{PARTIAL_PREFIX}{os.getpid()}"
+    work = partial(_prepare, target=target, record=record, half_made=half_made)
+    pairs = zip(videos, folders, strict=True)
+    tasks = [(video, folder) for video, folder in pairs if not folder.exists()]
     try:
-        broken = _run(tasks, min(workers, len(tasks)), progress, skip_broken)
+        broken = _run(work, tasks, min(workers, len(tasks)), progress, skip_broken)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(half_made, ignore_errors=True)
         if not existed:
             with suppress(OSError):  # it is not empty
                 target.rmdir()
@@ -118,45 +104,51 @@ def prepare_folder(
     )
 
 
-def _run(tasks: list[_Task], workers: int, progress: bool, skip_broken: bool) -> list[str]:
+def _run(
+    work: Callable[[_Task], None],
+    tasks: list[_Task],
+    workers: int,
+    progress: bool,
+    skip_broken: bool,
+) -> list[str]:
     """Prepare the videos, and return the problems of skipped ones."""
     outcomes = map_in_order(
-        _prepare, tasks, workers=workers, timeout=_TIMEOUT, label=lambda task: task.video.name
+        work, tasks, workers=workers, timeout=_TIMEOUT, label=lambda task: task[0].name
     )
     broken = []
     with (
         closing(outcomes),
-        tqdm(total=len(tasks), unit="video", desc="prepare", disable=not progress) as bar,
+        tqdm(outcomes, total=len(tasks), unit="video", desc="prepare", disable=not progress) as bar,
     ):
-        for outcome in outcomes:
+        for outcome in bar:
             if isinstance(outcome, BrokenVideoError):
                 if not skip_broken:
                     raise outcome
                 broken.append(outcome.problem)
-            bar.update()
     return broken
 
 
-def _prepare(task: _Task) -> None:
+def _prepare(task: _Task, *, target: Path, record: PreparedRecord, half_made: Path) -> None:
     """Prepare one video, one frame in memory at a time."""
+    video, folder = task
+    made = half_made / uuid.uuid4().hex
     try:
-        task.partial.mkdir(parents=True)
-        for index, frame in enumerate(_all_frames(task.video)):
-            square = RECIPES[task.record.recipe](frame[None], task.record.size)[0]
-            content = encode_image(square, task.record.format)
-            file = task.partial / f"{index:06d}.{task.record.format}"
+        made.mkdir(parents=True)
+        for index, frame in enumerate(_all_frames(video)):
+            square = RECIPES[record.recipe](frame[None], record.size)[0]
+            file = made / f"{index:06d}.{record.format}"
             with named(file):
-                file.write_bytes(content)
-        _mark(task.target, task.record)
-        task.folder.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(encode_image(square, record.format))
+        _mark(target, record)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         try:
-            task.partial.rename(task.folder)
+            made.rename(folder)
         except OSError:
-            if not task.folder.is_dir():
+            if not folder.is_dir():
                 raise
             # Another run into this target was quicker, and made the same.
     finally:
-        shutil.rmtree(task.partial, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _all_frames(video: Video) -> Iterator[np.ndarray]:
@@ -175,8 +167,7 @@ def _record(recipe: str, size: int, image_format: str) -> PreparedRecord:
         raise InputError(f'no format "{image_format}": choose {" or ".join(FORMATS)}')
     if size < 1:
         raise InputError(f"size {size}: frames have at least one pixel")
-    decoder = decoder_version()
-    return PreparedRecord(recipe=recipe, size=size, format=image_format, decoder=decoder)
+    return PreparedRecord(recipe=recipe, size=size, format=image_format, decoder=decoder_version())
 
 
 def _folders(source: Path, target: Path, videos: tuple[Video, ...]) -> list[Path]:
