@@ -8,7 +8,7 @@ video; and it does not depend on the order in which videos are looked at.
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, tee
+from itertools import chain, count, islice, tee
 from typing import Literal
 
 from latte.data.errors import SKIP, BrokenVideoError, InputError
@@ -170,11 +170,8 @@ def plan_clips(
                 raise error
             broken.append(error.problem)
 
-    if selection.order == "clips":
-        chosen_clips = _among_all(usable(), selection)
-    else:
-        chosen_clips = _in_rounds(usable(), selection)
-    clips = _take(_then_mirrored(chosen_clips) if selection.mirror else chosen_clips, selection)
+    in_order = _among_all if selection.order == "clips" else _in_rounds
+    clips = _take(in_order(usable(), selection), selection)
     if not clips:
         raise InputError(_nothing_left(videos, selection, too_short, broken))
     return ClipPlan(
@@ -189,27 +186,26 @@ def plan_clips(
 def _in_rounds(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) -> Iterator[Clip]:
     """One clip of each video, then another of each; where every frame is taken, all at once."""
 
-    def clip(video: Video, info: VideoInfo, number: int) -> Iterator[Clip]:
-        frames = clip_frames(selection, video.name, info.num_frames, number)
-        if frames:
+    def clips(video: Video, info: VideoInfo, numbers: Iterable[int]) -> Iterator[Clip]:
+        for number in numbers:
+            frames = clip_frames(selection, video.name, info.num_frames, number)
+            if not frames:
+                return
             yield Clip(video=video, info=info, frames=frames)
 
-    usable_videos: list[tuple[Video, VideoInfo]] = []
+    if selection.offset == "every":
+        for video, info in usable:
+            yield from clips(video, info, count())
+        return
+    videos = []
     for video, info in usable:
-        if selection.offset == "every":
-            covering = -(-info.num_frames // (selection.num_frames * selection.stride))
-            for number in range(covering):
-                yield from clip(video, info, number)
-        else:
-            usable_videos.append((video, info))
-            yield from clip(video, info, 0)
+        videos.append((video, info))
+        yield from clips(video, info, [0])
     for number in range(1, selection.clips_per_video):
-        more = [
-            more_clip for video, info in usable_videos for more_clip in clip(video, info, number)
-        ]
+        more = [clip for video, info in videos for clip in clips(video, info, [number])]
         yield from more
         if not more:
-            break
+            return
 
 
 def _among_all(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) -> Iterator[Clip]:
@@ -217,39 +213,35 @@ def _among_all(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) 
     videos = list(usable)
     wanted = selection.num_videos or sum(info.num_frames for _, info in videos)
 
-    def of(place: int) -> list[tuple[int, int, int]]:
-        video, info = videos[place]
-        draws = (
-            (_draw(selection.seed, "clip", f"{video.name}\0{start}"), place, start)
-            for start in range(info.num_frames - selection.span + 1)
-        )
-        return heapq.nsmallest(min(selection.clips_per_video, wanted), draws)
+    def draws() -> Iterator[tuple[int, int, int]]:
+        for place, (video, info) in enumerate(videos):
+            of_video = (
+                (_draw(selection.seed, "clip", f"{video.name}\0{start}"), place, start)
+                for start in range(info.num_frames - selection.span + 1)
+            )
+            yield from heapq.nsmallest(min(selection.clips_per_video, wanted), of_video)
 
-    every = (draw for place in range(len(videos)) for draw in of(place))
     length = selection.num_frames * selection.stride
-    for _, place, start in heapq.nsmallest(wanted, every):
+    for _, place, start in heapq.nsmallest(wanted, draws()):
         video, info = videos[place]
         frames = tuple(range(start, start + length, selection.stride))
         yield Clip(video=video, info=info, frames=frames)
 
 
-def _then_mirrored(clips: Iterable[Clip]) -> Iterator[Clip]:
-    as_they_are, again = tee(clips)
-    return chain(as_they_are, (replace(clip, mirrored=True) for clip in again))
-
-
-def _take(clips: Iterable[Clip], selection: Selection) -> list[Clip]:
+def _take(clips: Iterator[Clip], selection: Selection) -> list[Clip]:
     """The first clips, as many as are wanted; with every frame wanted, the last clip is cut."""
+    if selection.mirror:
+        clips, again = tee(clips)
+        clips = chain(clips, (replace(clip, mirrored=True) for clip in again))
+    if selection.offset != "every" or not selection.num_videos:
+        return list(islice(clips, selection.num_videos or None))
     taken: list[Clip] = []
     left = selection.num_videos
     for clip in clips:
-        if left and selection.offset == "every":
-            clip = replace(clip, frames=clip.frames[:left])
-        taken.append(clip)
-        if selection.num_videos:
-            left -= len(clip.frames) if selection.offset == "every" else 1
-            if left == 0:
-                break
+        taken.append(replace(clip, frames=clip.frames[:left]))
+        left -= len(taken[-1].frames)
+        if left == 0:
+            break
     return taken
 
 
@@ -271,14 +263,12 @@ def _too_short(
 def _nothing_left(
     videos: VideoSet, selection: Selection, too_short: Sequence[str], broken: Sequence[str]
 ) -> str:
-    reasons = []
-    if too_short:
-        reasons.append(
-            f"{len(too_short)} shorter than {selection.min_frames} frames ({too_short[0]}"
-            + (", …)" if len(too_short) > 1 else ")")
-        )
-    if broken:
-        reasons.append(f"{len(broken)} broken ({broken[0]}" + (", …)" if broken[1:] else ")"))
+    sets_aside = (too_short, f"shorter than {selection.min_frames} frames"), (broken, "broken")
+    reasons = [
+        f"{len(names)} {what} ({names[0]}{', …' if names[1:] else ''})"
+        for names, what in sets_aside
+        if names
+    ]
     return (
         f"{videos.root}: none of its {len(videos.videos)} videos can be used: "
         f"{' and '.join(reasons) or 'it has no videos'}, so give videos of at least "
