@@ -15,6 +15,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
@@ -61,23 +62,17 @@ def map_in_order(
     if workers < 0:
         raise InputError(f"workers = {workers}: give 0 or more")
     if workers == 0:
-        yield from _map_here(function, tasks)
+        for task in tasks:
+            try:
+                yield function(task)
+            except BrokenVideoError as error:
+                yield error
         return
     crew = _Crew(function, workers, timeout, label)
     try:
         yield from crew.run(tasks, lookahead=2 * workers + 2)
     finally:
         crew.stop()
-
-
-def _map_here(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R | BrokenVideoError]:
-    for task in tasks:
-        result: R | BrokenVideoError
-        try:
-            result = function(task)
-        except BrokenVideoError as error:
-            result = error
-        yield result
 
 
 class _Worker:
@@ -112,18 +107,16 @@ class _Worker:
         return code
 
 
+@dataclass
 class _Crew:
     """Workers, their tasks, and the results not yet yielded."""
 
-    def __init__(
-        self, function: Callable[[Any], Any], size: int, timeout: float, label: Callable[[Any], str]
-    ) -> None:
-        self.function = function
-        self.size = size
-        self.timeout = timeout
-        self.label = label
-        self.workers: list[_Worker] = []
-        self.results: dict[int, Any] = {}
+    function: Callable[[Any], Any]
+    size: int
+    timeout: float
+    label: Callable[[Any], str]
+    workers: list[_Worker] = field(default_factory=list)
+    results: dict[int, Any] = field(default_factory=dict)
 
     def run(self, tasks: Iterable[Any], lookahead: int) -> Iterator[Any]:
         """Yield results in order; at most `lookahead` tasks are begun and not yet yielded."""
@@ -269,10 +262,9 @@ def _outcome(function: Callable[[Any], Any], task: Any) -> tuple[str, Any]:
 
 def _fault(error: Exception) -> tuple[str, Any]:
     """An error as a type that can surely be unpickled, with its trace."""
+    copy: Exception = RuntimeError(f"{type(error).__name__}: {error}")
     if isinstance(error, InputError):
-        return "fault", (InputError(str(error)), traceback.format_exc())
-    if isinstance(error, OSError) and error.errno is not None:
+        copy = InputError(str(error))
+    elif isinstance(error, OSError) and error.errno is not None:
         copy = OSError(error.errno, error.strerror, error.filename)
-        return "fault", (copy, traceback.format_exc())
-    summary = f"{type(error).__name__}: {error}"
-    return "fault", (RuntimeError(summary), traceback.format_exc())
+    return "fault", (copy, traceback.format_exc())
