@@ -33,7 +33,7 @@ SCALARS: Mapping[type[inspect.Type], tuple[str, tuple[type, ...]]] = {
     inspect.BoolType: ("true or false", (bool,)),
     inspect.NoneType: ("null", (type(None),)),
 }
-BOUNDS = (
+BOUNDS: tuple[tuple[str, str, Callable[[Any, Any], bool]], ...] = (
     ("ge", "of at least", operator.ge),
     ("gt", "above", operator.gt),
     ("le", "of at most", operator.le),
@@ -84,28 +84,23 @@ def decode_json(text: str | bytes, kind: type[T], where: str) -> T:
     return convert(value, kind, where)
 
 
-def check_fields(record: Any) -> None:
-    """Hold the values of a dataclass against its annotations: for its `__post_init__`.
+class Checked:
+    """A dataclass whose values are held against its annotations whenever one is made.
 
     Raises:
         InputError: a value is of another type, out of range, or none of the choices.
     """
-    kinds: dict[str, Any] = _hints(record.__class__)
-    for name, kind in kinds.items():
-        value = getattr(record, name)
-        for problem in _problems(value, _layout(kind), name):
-            raise InputError(problem)
-        try:
-            msgspec.convert(value, kind)
-        except msgspec.ValidationError as error:
-            raise InputError(f"{name} = {value!r}: {_message(error)}") from error
-
-
-class Checked:
-    """A dataclass whose values are held against its annotations whenever one is made."""
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        record_type: Any = self.__class__
+        for name, kind in _hints(record_type).items():
+            value = getattr(self, name)
+            for problem in _problems(value, _layout(kind), name):
+                raise InputError(problem)
+            try:
+                msgspec.convert(value, kind)
+            except msgspec.ValidationError as error:
+                raise InputError(f"{name} = {value!r}: {_message(error)}") from error
 
 
 @cache
@@ -120,8 +115,9 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _message(error: msgspec.ValidationError) -> str:
-    text = str(error)
-    return text[:1].lower() + text[1:]
+    what, _, place = str(error).partition(" - at `$")
+    place = place.strip(".`")
+    return f"{place}: {what[:1].lower()}{what[1:]}".removeprefix(": ")
 
 
 def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[str]:
@@ -137,8 +133,11 @@ def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[st
         item = collection.item_type if collection else None
         for index, part in enumerate(value):
             yield from _problems(part, item, f"{path}[{index}]")
-    else:
-        yield from _problems_of_scalar(value, layout, path)
+    elif all(type(member) in SCALARS for member in _members(layout)):
+        expected = dict(_expected(member, value) for member in _members(layout))
+        if not any(expected.values()):
+            wanted = " or ".join(words for words in expected if words != "null")
+            yield f"{path or 'the value'} must be {wanted}, got {value!r}"
     if isinstance(value, str | int):
         choices = _member(layout, inspect.LiteralType)
         free = _member(layout, inspect.StrType, inspect.IntType, inspect.AnyType)
@@ -146,36 +145,21 @@ def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[st
             yield f"{path} = {value!r}: {nearest(str(value), list(map(str, choices.values)))}"
 
 
-def _problems_of_scalar(value: Any, layout: inspect.Type | None, path: str) -> Iterator[str]:
-    members = _members(layout)
-    if not all(type(member) in SCALARS for member in members):
-        return
-    if not any(_fits(value, member) for member in members):
-        wanted = " or ".join(_wanted(x) for x in members if not isinstance(x, inspect.NoneType))
-        yield f"{path or 'the value'} must be {wanted}, got {value!r}"
+def _expected(layout: Any, value: Any) -> tuple[str, bool]:
+    """What a number or string has to be, and whether a value is.
 
-
-def _fits(value: Any, layout: Any) -> bool:
-    if isinstance(value, bool) and not isinstance(layout, inspect.BoolType):
-        return False
-    if not isinstance(value, SCALARS[type(layout)][1]):
-        return False
-    return all(compare(value, bound) for _, bound, compare in _bounds(layout))
-
-
-def _wanted(layout: Any) -> str:
-    """What a number or string has to be.
-
-    >>> _wanted(_layout(CountOrZero)), _wanted(_layout(Positive))
-    ('an integer of at least 0', 'a number above 0')
+    >>> _expected(_layout(CountOrZero), -1), _expected(_layout(Positive), 3)
+    (('an integer of at least 0', False), ('a number above 0', True))
     """
-    limits = [f"{words} {bound:g}" for words, bound, _ in _bounds(layout)]
-    return " ".join([SCALARS[type(layout)][0], " and ".join(limits)]).strip()
-
-
-def _bounds(layout: Any) -> list[tuple[str, float, Callable[[Any, Any], bool]]]:
-    limits = [(words, getattr(layout, name, None), compare) for name, words, compare in BOUNDS]
-    return [(words, bound, compare) for words, bound, compare in limits if bound is not None]
+    words, kinds = SCALARS[type(layout)]
+    bounds = [(text, getattr(layout, name, None), compare) for name, text, compare in BOUNDS]
+    limits = [f"{text} {bound:g}" for text, bound, _ in bounds if bound is not None]
+    fits = (
+        isinstance(value, kinds)
+        and isinstance(value, bool) == (bool in kinds)
+        and all(bound is None or compare(value, bound) for _, bound, compare in bounds)
+    )
+    return f"{words} {' and '.join(limits)}".strip(), fits
 
 
 def _problems_of_mapping(

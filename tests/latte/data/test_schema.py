@@ -65,6 +65,7 @@ def test_values_reach_their_fields():
         ('{"cup": {"size": 1}, "number": 1, "other": []}', ["other:", "did you mean others?"]),
         ('{"cup": {"size": 1}, "number": 1, "others": [{"siez": 1}]}', ["others[0].siez", "size?"]),
         ('{"cup": {"size": 1.0}, "number": 1}', ["cup.size"]),
+        ('{"cup": {"size": 1}, "number": 1, "others": [{}]}', ["json: others[0]: ", "`size`"]),
         ('{"cup": {"size": true}, "number": 1}', ["cup.size"]),
         ('{"cup": {"size": "1"}, "number": 1}', ["cup.size"]),
         ('{"cup": {"size": 1, "kind": "late"}, "number": 1}', ["cup.kind", "did you mean latte?"]),
