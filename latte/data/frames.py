@@ -103,8 +103,9 @@ def _open(file: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(file) as image:
             if image.mode != "RGB" or _bits(image) != 8:
+                what = "RGB of 16 bits" if image.mode == "RGB" else f"of PIL's mode {image.mode}"
                 raise BrokenVideoError(
-                    f"{file}: a frame has to be 8-bit RGB, not {_describe(image)}",
+                    f"{file}: a frame has to be 8-bit RGB, not {what}",
                     "convert it first (what its other channels or levels mean is for you to "
                     "decide)",
                 )
@@ -118,20 +119,6 @@ def _bits(image: Image.Image) -> int:
     raw_mode = image.tile[0][3] if image.tile else ""
     raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) else raw_mode
     return 16 if "16" in str(raw_mode) else 8
-
-
-def _describe(image: Image.Image) -> str:
-    kinds = {
-        "1": "black and white",
-        "L": "grey",
-        "LA": "grey with alpha",
-        "P": "palette colours",
-        "RGBA": "RGBA",
-        "CMYK": "CMYK",
-    }
-    if _bits(image) == 16 or image.mode.startswith("I"):
-        return "RGB of 16 bits" if image.mode == "RGB" else "16-bit"
-    return kinds.get(image.mode, f"mode {image.mode}")
 
 
 def _size(image: np.ndarray) -> str:

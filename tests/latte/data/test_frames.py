@@ -118,10 +118,10 @@ def save_16_bit_rgb(path):
 @pytest.mark.parametrize(
     ("save", "what"),
     [
-        (save_grey, "grey"),
-        (save_rgba, "RGBA"),
-        (save_palette, "palette colours"),
-        (save_16_bit_grey, "16-bit"),
+        (save_grey, "of PIL's mode L"),
+        (save_rgba, "of PIL's mode RGBA"),
+        (save_palette, "of PIL's mode P"),
+        (save_16_bit_grey, "of PIL's mode I;16"),
         (save_16_bit_rgb, "RGB of 16 bits"),
     ],
 )
@@ -138,7 +138,7 @@ def test_cmyk_is_refused(folder):
         folder.path / "frame0.jpg"
     )
     (folder.path / "frame0.png").unlink()
-    with pytest.raises(BrokenVideoError, match="not CMYK"):
+    with pytest.raises(BrokenVideoError, match="not of PIL's mode CMYK"):
         folder.read([0])
 
 
