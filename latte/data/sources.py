@@ -3,9 +3,10 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -126,116 +127,89 @@ def open_video_set(path: Path) -> VideoSet:
             f"a folder of frame folders ({_listing(FRAME_SUFFIXES)}), or an array "
             f"({_listing(ARRAY_SUFFIXES)})"
         )
+    preparation = None
+    with suppress(InputError):  # a damaged record does not stop the videos from being read
+        preparation = PreparedRecord.read(path)
     return VideoSet(
         name=path.resolve().name,
         videos=tuple(sorted(videos, key=lambda video: video.name)),
         root=str(path),
-        preparation=_readable_record(path),
+        preparation=preparation,
     )
 
 
-def _readable_record(path: Path) -> PreparedRecord | None:
-    """The record of a folder; a damaged one does not stop its videos from being read."""
-    try:
-        return PreparedRecord.read(path)
-    except InputError:
-        return None
+class _Content(NamedTuple):
+    """What lies directly in one folder."""
+
+    folders: list[Path]
+    videos: list[Path]
+    num_images: int
+    others: Counter[str]  # by suffix
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Folder:
-    """The direct content of one folder."""
-
-    path: Path
-    folders: tuple[Path, ...]
-    videos: tuple[Path, ...]
-    images: int
-    others: Counter[str]
-
-    @classmethod
-    def look(cls, path: Path) -> "_Folder":
-        folders, videos, images = [], [], 0
-        others: Counter[str] = Counter()
-        # A set of frame folders may hold millions of files: no object and no system call for each.
-        with os.scandir(path) as entries:
-            for entry in entries:
-                suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders.append(path / entry.name)
-                elif suffix in FRAME_SUFFIXES:
-                    images += 1
-                elif suffix in VIDEO_SUFFIXES:
-                    videos.append(path / entry.name)
-                else:
-                    others[suffix or "without suffix"] += 1
-        return cls(
-            path=path,
-            folders=tuple(sorted(folders)),
-            videos=tuple(sorted(videos)),
-            images=images,
-            others=others,
-        )
-
-    def describe(self) -> str:
-        parts = [f"{count} {suffix}" for suffix, count in sorted(self.others.items())]
-        if self.images:
-            parts.append(f"{self.images} images")
-        if self.folders:
-            parts.append(f"{len(self.folders)} folders without videos or frames")
-        return ", ".join(parts)
+def _look(path: Path) -> _Content:
+    folders, videos, num_images = [], [], 0
+    others: Counter[str] = Counter()
+    # A set of frame folders may hold millions of files: no object and no system call for each.
+    with os.scandir(path) as entries:
+        for entry in entries:
+            suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                folders.append(path / entry.name)
+            elif suffix in FRAME_SUFFIXES:
+                num_images += 1
+            elif suffix in VIDEO_SUFFIXES:
+                videos.append(path / entry.name)
+            else:
+                others[suffix or "without suffix"] += 1
+    return _Content(sorted(folders), sorted(videos), num_images, others)
 
 
 def _videos_in_folder(path: Path) -> list[Video]:
-    top = _Folder.look(path)
-    if top.images:
+    top = _look(path)
+    if top.num_images:
         raise InputError(
-            f"{path}: holds {top.images} images directly: give the folder above it (each folder in "
-            "it is one video), or put the frames of each video into a folder of its own"
+            f"{path}: holds {top.num_images} images directly: give the folder above it (each "
+            "folder in it is one video), or put the frames of each video into a folder of its own"
         )
-    files: list[Path] = list(top.videos)
-    frames: list[Path] = []
-    for folder in map(_Folder.look, top.folders):
-        files += folder.videos
-        if folder.images:
-            frames.append(folder.path)
+    files, frames = top.videos, []
+    for folder in top.folders:
+        inside = _look(folder)
+        files += inside.videos
+        if inside.num_images:
+            frames.append(folder)
         else:
-            frames += [part for part in folder.folders if _Folder.look(part).images]
+            frames += [part for part in inside.folders if _look(part).num_images]
     if files and frames:
         raise InputError(
             f"{path}: holds both video files ({_inside(path, files[0])}) and frame folders "
             f"({_inside(path, frames[0])}): give a folder with one kind"
         )
     if not files and not frames:
-        content = top.describe()
-        what = f"no videos in it, but {content}" if content else "it is empty"
-        raise InputError(f"{path}: {what}: {_advice(top)}")
+        raise InputError(f"{path}: {_nothing_in(top)}")
     if frames:
         return [FrameFolder(name=_inside(path, folder), path=folder) for folder in frames]
-    return [
-        FileVideo(name=name, path=file)
-        for name, file in zip(_file_names(path, files), files, strict=True)
-    ]
-
-
-def _file_names(root: Path, files: Sequence[Path]) -> list[str]:
-    """Names below the root, without suffixes unless two would be the same."""
-    names = [_inside(root, file.with_suffix("")) for file in files]
-    if len(set(names)) < len(names):
-        return [_inside(root, file) for file in files]
-    return names
+    names = [_inside(path, file.with_suffix("")) for file in files]
+    if len(set(names)) < len(names):  # suffixes tell apart what has the same name
+        names = [_inside(path, file) for file in files]
+    return [FileVideo(name=name, path=file) for name, file in zip(names, files, strict=True)]
 
 
 def _inside(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _advice(folder: _Folder) -> str:
+def _nothing_in(folder: _Content) -> str:
+    parts = [f"{count} {suffix}" for suffix, count in sorted(folder.others.items())]
+    if folder.folders:
+        parts.append(f"{len(folder.folders)} folders without videos or frames")
+    what = f"no videos in it, but {', '.join(parts)}" if parts else "it is empty"
     if set(folder.others) & ARRAY_SUFFIXES:
-        return "to use an array file give its own path"
+        return f"{what}: to use an array file give its own path"
     return (
-        f"give a folder of videos ({_listing(VIDEO_SUFFIXES)}) or of frame folders "
+        f"{what}: give a folder of videos ({_listing(VIDEO_SUFFIXES)}) or of frame folders "
         f"({_listing(FRAME_SUFFIXES)})"
     )
 
