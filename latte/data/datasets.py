@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from latte.data.errors import InputError, nearest
 from latte.data.layouts import UCF_NAME, FolderLayout, on_ucf_lists, open_splits, with_ucf_names
@@ -65,17 +64,15 @@ UCF101 = Dataset(
     title="UCF101, human actions, 320×240",
     num_classes=101,
     fps=25.0,
-    splits=MappingProxyType(
-        {
-            "train+test": 13320,
-            "train": 9537,
-            "test": 3783,
-            "train2": 9586,
-            "test2": 3734,
-            "train3": 9624,
-            "test3": 3696,
-        }
-    ),
+    splits={
+        "train+test": 13320,
+        "train": 9537,
+        "test": 3783,
+        "train2": 9586,
+        "test2": 3734,
+        "train3": 9624,
+        "test3": 3696,
+    },
     fvd_split="train+test",
     layouts=(
         "ucf101/UCF-101/<class>/*.avi with ucf101/ucfTrainTestlist/ for the splits; or "
@@ -97,7 +94,7 @@ FACEFORENSICS = Dataset(
     title="FaceForensics (2018), faces cropped by its masks, 256×256",
     num_classes=None,
     fps=30.0,
-    splits=MappingProxyType({"train": 704, "val": 150, "test": 150}),
+    splits={"train": 704, "val": 150, "test": 150},
     fvd_split="train",
     layouts=(
         "faceforensics/{train,test}/videos/*.mp4 (preprocess_ffs as Latte publishes it); or "
@@ -125,7 +122,7 @@ SKYTIMELAPSE = Dataset(
     title="Sky Time-lapse (MDGAN), frames of 640×360",
     num_classes=None,
     fps=25.0,
-    splits=MappingProxyType({"train": None, "test": None}),
+    splits={"train": None, "test": None},
     fvd_split="train",
     layouts=(
         "skytimelapse/sky_{train,test}/<id>/<id>_<k>/*.jpg; or {train,val}/ or {train,test}/ with "
@@ -136,7 +133,7 @@ SKYTIMELAPSE = Dataset(
         folders=("skytimelapse", "sky_timelapse", "sky-timelapse", "SkyTimelapse", "sky"),
         splits=("sky_{split}", "{split}", "sky_timelapse/sky_{split}", "sky_timelapse/{split}"),
         whole=(".",),
-        aliases=MappingProxyType({"test": "val"}),
+        aliases={"test": "val"},
     ),
 )
 
@@ -145,7 +142,7 @@ TAICHI_HD = Dataset(
     title="Taichi-HD (first order motion model), 256×256",
     num_classes=None,
     fps=None,
-    splits=MappingProxyType({"train": 3049, "test": 285}),
+    splits={"train": 3049, "test": 285},
     fvd_split="train",
     layouts=(
         "taichi-hd/frames/{train,test}/<video>/*.png or *.jpg (taichi-256 as Latte publishes it); "
@@ -169,16 +166,16 @@ SHAPES = Dataset(
     title="shapes, the embedded data set: moving shapes, 32×32",
     num_classes=10,
     fps=8.0,
-    splits=MappingProxyType({"train": 10_000, "test": 2_048}),
+    splits={"train": 10_000, "test": 2_048},
     fvd_split="train",
     layouts="none: made on the fly",
     how_to_get="comes with the package",
     layout=None,
 )
 
-DATASETS: Mapping[str, Dataset] = MappingProxyType(
-    {known.name: known for known in (UCF101, FACEFORENSICS, SKYTIMELAPSE, TAICHI_HD, SHAPES)}
-)
+DATASETS: Mapping[str, Dataset] = {
+    known.name: known for known in (UCF101, FACEFORENSICS, SKYTIMELAPSE, TAICHI_HD, SHAPES)
+}
 
 
 def dataset(name: str) -> Dataset:

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from types import MappingProxyType
 
 import av
 import numpy as np
@@ -53,10 +52,8 @@ def encoder_version() -> str:
     return f"pyav {version('av')}"
 
 
-STORAGES: Mapping[str, Storage] = MappingProxyType(
-    {
-        "jpeg-75": lambda clip, name: jpeg_round_trip(clip, 75),
-        "jpeg-95": lambda clip, name: jpeg_round_trip(clip, 95),
-        "mp4": mp4_round_trip,
-    }
-)
+STORAGES: Mapping[str, Storage] = {
+    "jpeg-75": lambda clip, name: jpeg_round_trip(clip, 75),
+    "jpeg-95": lambda clip, name: jpeg_round_trip(clip, 95),
+    "mp4": mp4_round_trip,
+}

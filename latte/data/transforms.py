@@ -3,22 +3,13 @@
 import io
 import math
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
 JPEG_QUALITY = 75
-FILTERS: Mapping[str, Image.Resampling] = MappingProxyType(
-    {
-        "lanczos": Image.Resampling.LANCZOS,
-        "bicubic": Image.Resampling.BICUBIC,
-        "bilinear": Image.Resampling.BILINEAR,
-        "box": Image.Resampling.BOX,
-        "nearest": Image.Resampling.NEAREST,
-    }
-)
+FILTERS = ("lanczos", "bicubic", "bilinear", "box", "nearest")  # of PIL
 
 
 class Recipe(Protocol):
@@ -107,19 +98,15 @@ def digan(clip: np.ndarray, size: int, filter: str = "bilinear") -> np.ndarray:
     return resized.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy()
 
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {
-        "stylegan-v": resize_then_crop,
-        "latte": crop_then_resize,
-        "cd-fvd": cd_fvd,
-        "videogpt": videogpt,
-        "digan": digan,
-    }
-)
+RECIPES: Mapping[str, Recipe] = {
+    "stylegan-v": resize_then_crop,
+    "latte": crop_then_resize,
+    "cd-fvd": cd_fvd,
+    "videogpt": videogpt,
+    "digan": digan,
+}
 # Recipes that resize by torch, not by PIL, have one filter each.
-OWN_FILTERS: Mapping[str, str] = MappingProxyType(
-    {"cd-fvd": "bilinear", "videogpt": "bilinear", "digan": "bilinear"}
-)
+OWN_FILTERS: Mapping[str, str] = {"cd-fvd": "bilinear", "videogpt": "bilinear", "digan": "bilinear"}
 
 
 def jpeg_round_trip(clip: np.ndarray, quality: int = JPEG_QUALITY) -> np.ndarray:
@@ -174,7 +161,7 @@ def _check_bilinear(filter: str) -> None:
 
 def _resize(frame: np.ndarray, size: tuple[int, int], filter: str) -> np.ndarray:
     """Resize a frame to (width, height)."""
-    return np.asarray(Image.fromarray(frame).resize(size, FILTERS[filter]))
+    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling[filter.upper()]))
 
 
 def _centre(frame: np.ndarray, size: int) -> np.ndarray:
