@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -69,7 +68,7 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
     for kind in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, kind, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # ignored by nohup
-            signal.signal(number, _stop)
+            signal.signal(number, signal.default_int_handler)  # ends like Ctrl-C
     try:
         with notes_on_stderr():
             result = app(standalone_mode=False, prog_name=name)
@@ -116,11 +115,6 @@ def notes_on_stderr() -> Iterator[None]:
         for logger, level in zip(loggers, levels, strict=True):
             logger.removeHandler(handler)
             logger.setLevel(level)
-
-
-def _stop(signum: int, frame: FrameType | None) -> None:
-    """End like Ctrl-C, which writes what is computed first."""
-    raise KeyboardInterrupt
 
 
 def _end_interrupted() -> NoReturn:

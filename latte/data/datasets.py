@@ -233,8 +233,8 @@ def class_labels(videos: VideoSet) -> dict[str, int]:
     Videos without either are left out.
     """
     labels = {name: label for label, name in enumerate(class_names(videos))}
-    classes = {video.name: _class_of(video.name) for video in videos.videos}
-    return {name: labels[known] for name, known in classes.items() if known is not None}
+    classes = ((video.name, _class_of(video.name)) for video in videos.videos)
+    return {name: labels[known] for name, known in classes if known is not None}
 
 
 def class_of(video: Video) -> str | None:

@@ -33,7 +33,8 @@ def export_videos(
         raise InputError(
             f"{target}: npy writes one file that ends in .npy, other formats write a folder"
         )
-    names = [_file_name(video, file_format) for video in videos.videos]
+    suffix = "" if file_format == "png" else f".{file_format}"
+    names = [video.name.replace("/", "_") + suffix for video in videos.videos]
     if file_format != "npy":
         _prepare_folder(target, names)
     elif target.is_dir():
@@ -91,11 +92,6 @@ def _prepare_folder(target: Path, names: list[str]) -> None:
             f"{target}: already holds {others[0]}, which is none of these videos: choose an empty "
             "or new folder"
         )
-
-
-def _file_name(video: Video, file_format: str) -> str:
-    name = video.name.replace("/", "_")
-    return name if file_format == "png" else f"{name}.{file_format}"
 
 
 def _read_all(video: Video) -> np.ndarray:

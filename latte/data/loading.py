@@ -1,7 +1,9 @@
 """One planned clip → the uint8 frames that a network sees, and the hash of all that made them."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from operator import attrgetter, methodcaller
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from latte.data.errors import SKIP, BrokenVideoError
 from latte.data.sources import Video
 from latte.data.storage import STORAGES, encoder_version
 from latte.data.transforms import RECIPES
-from latte.data.video import VideoInfo, decoder_version
+from latte.data.video import decoder_version
 from latte.data.workers import map_in_order
 
 
@@ -86,17 +88,11 @@ def probe_in_workers(videos: Iterable[Video], *, workers: int, timeout: float) -
     # Frame folders and arrays are no danger to this process, and quicker to look at here.
     dangerous = any(not video.prepared for video in listed)
     infos = map_in_order(
-        _probe,
+        methodcaller("probe"),
         listed,
         workers=workers if dangerous else 0,
         timeout=timeout,
-        label=lambda video: video.name,
+        label=attrgetter("name"),
     )
-    try:
+    with closing(infos):
         yield from zip(listed, infos, strict=False)
-    finally:
-        infos.close()
-
-
-def _probe(video: Video) -> VideoInfo:
-    return video.probe()

@@ -10,14 +10,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from latte.data.arrays import ARRAY_SUFFIXES, ArrayVideo, open_array
+from latte.data.arrays import ARRAY_SUFFIXES, open_array
 from latte.data.errors import SKIP, BrokenVideoError, InputError
 from latte.data.frames import FRAME_SUFFIXES, FrameFolder
 from latte.data.hashing import file_sha256
 from latte.data.schema import Count, decode_json
 from latte.data.video import VIDEO_SUFFIXES, VideoInfo, probe_file, read_file
-
-__all__ = ["ArrayVideo", "FileVideo", "FrameFolder", "Video", "VideoSet", "open_video_set"]
 
 SETTINGS_FILE = ".prepared.json"  # settings of `prepare`, in the folder that it made
 

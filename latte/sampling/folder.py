@@ -13,9 +13,9 @@ import numpy as np
 from latte.data.errors import InputError
 from latte.data.export import write_clip
 from latte.data.files import write_atomically
-from latte.data.frames import FRAME_SUFFIXES
+from latte.data.frames import FRAME_SUFFIXES, FrameFolder
 from latte.data.schema import decode_json
-from latte.data.sources import FileVideo, FrameFolder, Video
+from latte.data.sources import FileVideo, Video
 from latte.data.video import VIDEO_SUFFIXES
 
 RECORD = ".sampling.json"  # hidden: passed over where the folder is measured

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from latte.data.arrays import ArrayVideo
 from latte.data.datasets import open_dataset
 from latte.data.errors import BrokenVideoError, InputError
-from latte.data.sources import ArrayVideo, FileVideo, FrameFolder, PreparedRecord, open_video_set
+from latte.data.frames import FrameFolder
+from latte.data.sources import FileVideo, PreparedRecord, open_video_set
 
 CLIPS = Path(__file__).parents[2] / "data"
 
