@@ -33,7 +33,7 @@ from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, for_dataset
-from evaluation.results.reading import ResultLine
+from evaluation.results.files import ResultLine
 from evaluation.results.record import Result
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.datasets import open_dataset

@@ -19,7 +19,7 @@ from evaluation.catalogue.registry import metric
 from evaluation.protocol.deviations import Deviation, differences
 from evaluation.protocol.fields import LABELS, REAL_FIELDS
 from evaluation.protocol.presets import published_protocol
-from evaluation.results.reading import ResultLine
+from evaluation.results.files import ResultLine
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 from reports.blocks import Block, Details

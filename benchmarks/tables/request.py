@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.cells.cache import MeasuredCells
 from benchmarks.cells.executors import Executor, Resources
 from benchmarks.cells.scale import Scale, name_at
-from evaluation.results.reading import ResultLine
+from evaluation.results.files import ResultLine
 from latte.data.errors import InputError
 from reports.table import Table
 

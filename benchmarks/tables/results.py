@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from evaluation.measuring.checking import check_result
-from evaluation.results.reading import ResultLine, read_lines
+from evaluation.results.files import ResultLine, read_lines
 from latte.data.errors import InputError
 
 

@@ -14,7 +14,7 @@ from benchmarks.tables.paper_scale import measure_at_paper_scale
 from benchmarks.tables.published import PublishedTable
 from benchmarks.tables.request import Measurements, TableRequest
 from benchmarks.tables.results import checked_lines
-from evaluation.results.reading import ResultLine
+from evaluation.results.files import ResultLine
 
 
 def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:

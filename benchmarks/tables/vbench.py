@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from evaluation.results.reading import json_value
+from evaluation.results.files import json_value
 from latte.data.errors import InputError, nearest
 
 

@@ -79,7 +79,7 @@ def hidden_states(
     intervals: bool,
 ) -> None:
     """Measure the model, record the result and show it."""
-    from evaluation.results.writing import append_result
+    from evaluation.results.files import append_result
     from evaluation.similarity.hidden_states.checkpoint import open_model
     from evaluation.similarity.hidden_states.run import ModelRequest, measure_hidden_states
     from evaluation.similarity.plots import model_figures

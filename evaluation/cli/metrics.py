@@ -109,7 +109,7 @@ def _measure(
     from evaluation.measuring.api import measure
     from evaluation.measuring.choice import default_network
     from evaluation.measuring.measurer import FailedMetricsError
-    from evaluation.results.writing import check_writable
+    from evaluation.results.files import check_writable
 
     asked = protocol.protocol_for(sets)
     metrics, default = asked.metrics, asked.network

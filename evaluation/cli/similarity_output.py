@@ -34,7 +34,7 @@ class SimilarityOutput(OutputOptions):
         Raises:
             InputError: naming the file or folder.
         """
-        from evaluation.results.writing import check_writable
+        from evaluation.results.files import check_writable
 
         check_writable(self.out)
         if self.plots is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluation.comparison.differences import ComparedSettings, settings_of
 from evaluation.measuring.checking import check_result
-from evaluation.results.reading import ResultLine, read_lines
+from evaluation.results.files import ResultLine, read_lines
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 

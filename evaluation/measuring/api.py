@@ -15,8 +15,8 @@ from evaluation.measuring.choice import choose_protocol, dataset_videos, default
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.fields import Protocol
+from evaluation.results.files import check_writable
 from evaluation.results.record import Result
-from evaluation.results.writing import check_writable
 from latte.data.datasets import DATASETS
 from latte.data.errors import InputError, nearest
 from latte.data.sources import VideoSet

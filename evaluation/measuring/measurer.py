@@ -17,8 +17,8 @@ from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_
 from evaluation.measuring.networks import MetricTask, Networks, open_task
 from evaluation.measuring.results import result_of
 from evaluation.protocol.fields import Protocol, Side
+from evaluation.results.files import append_result
 from evaluation.results.record import Result
-from evaluation.results.writing import append_result
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 

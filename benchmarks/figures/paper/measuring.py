@@ -9,7 +9,7 @@ from benchmarks.cells.cache import CellValue
 from benchmarks.cells.executors import run_command
 from benchmarks.cells.provenance import software_of
 from benchmarks.figures.paper.training import PaperTraining
-from evaluation.results.reading import read_results
+from evaluation.results.files import read_results
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 

@@ -12,7 +12,7 @@ from benchmarks.shapes import generated
 from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL, model_of_shapes
 from benchmarks.shapes.measuring import Accuracy
 from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, REAL
-from evaluation.results.reading import read_results
+from evaluation.results.files import read_results
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES
 from latte.sampling.generate import SamplingOptions

@@ -16,7 +16,7 @@ from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
 from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.presets import STYLEGAN_V, published_protocol
-from evaluation.results.reading import ResultLine
+from evaluation.results.files import ResultLine
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Row

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evaluation.protocol.presets import PRESETS
-from evaluation.results.reading import read_results
+from evaluation.results.files import read_results
 
 
 def check_one_sentence(done, *, contains: str) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from evaluation.catalogue.registry import METRICS
 from evaluation.protocol.presets import PRESETS
-from evaluation.results.reading import read_results
+from evaluation.results.files import read_results
 from latte.data.shapes import CLASS_NAMES, shapes_clips
 from latte.data.video import write_video
 

@@ -13,7 +13,7 @@ from evaluation.measuring.arrays import memory_video_set
 from evaluation.measuring.measurer import FailedMetricsError, Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import SHAPES
-from evaluation.results.reading import read_results
+from evaluation.results.files import read_results
 from evaluation.results.record import results_frame
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips, shapes_video_set

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from evaluation.protocol.deviations import Deviation
+from evaluation.results.files import append_result, check_writable, read_results
 from evaluation.results.provenance import machine, provenance
-from evaluation.results.reading import read_results
 from evaluation.results.record import Result, SetRecord
-from evaluation.results.writing import append_result, check_writable
 from latte.data.errors import InputError
 from reports.numbers import format_value
 
@@ -133,7 +132,7 @@ def test_a_disk_that_fills_up_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     def full(handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("evaluation.results.writing.os.fsync", full)
+    monkeypatch.setattr("evaluation.results.files.os.fsync", full)
     with pytest.raises(InputError, match=r"No space left on device.*--out"):
         append_result(path, RESULT)
     assert path.read_bytes() == before

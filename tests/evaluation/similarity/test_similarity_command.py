@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.results.reading import read_results
+from evaluation.results.files import read_results
 from latte.data.shapes import CLASS_NAMES
 from latte.model.checkpoints import save_checkpoint
 

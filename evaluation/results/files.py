@@ -1,0 +1,114 @@
+"""Results files: one result a line, as JSON."""
+
+import errno
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.results.record import Result
+from latte.data.errors import InputError
+from latte.data.files import can_write
+from latte.data.schema import convert
+
+MAX_DIGITS = 300  # longest integer; a float holds no more than 308 digits
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultLine:
+    """A result and where it was found."""
+
+    result: Result
+    where: str  # "results.jsonl, line 3"
+
+
+def read_results(path: Path) -> list[Result]:
+    """The results of a file, in its order.
+
+    Raises:
+        InputError: no such file, or a line that is not a result, by its number.
+    """
+    return [line.result for line in read_lines(path)]
+
+
+def read_lines(path: Path) -> list[ResultLine]:
+    """`read_results`, each result with its file and line."""
+    try:
+        # Not splitlines(): a name may hold a separator that only that function knows.
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such results file: `latte-eval fvd` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a results file ({error})") from None
+    results = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            where = f"{path}, line {number}"
+            result = convert(
+                json_value(line, where), Result, f"{where}: not a result of latte-eval"
+            )
+            results.append(ResultLine(result=result, where=where))
+    return results
+
+
+def json_value(text: str, where: str) -> Any:
+    """The value of a JSON text, whose strings may hold file names of any encoding.
+
+    Raises:
+        InputError: it is not JSON.
+    """
+    try:
+        # msgspec refuses the lone surrogates that stand for such names.
+        return json.loads(text, parse_int=_integer)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not valid JSON ({error}): remove or correct it") from None
+
+
+def append_result(path: Path, result: Result) -> None:
+    """Add a line to a results file, whole or not at all; what is there stays, whatever happens.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    text = result.to_json().encode()
+    try:
+        with path.open("a+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            unfinished = file.read(1) not in (b"", b"\n")  # an editor may have left it so
+            line = b"\n" * unfinished + text + b"\n"
+            try:
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
+    except OSError as error:
+        raise InputError(
+            f"{path}: the result cannot be written ({error.strerror}): choose another file with "
+            "out (--out), for which the kept features are used"
+        ) from None
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a results file that cannot be written before hours of work, not after.
+
+    Raises:
+        InputError: it is no plain file, or not a file of results, or it may not be written.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(
+            f"{path} is a folder or not a plain file: out (--out) takes one such as results.jsonl"
+        )
+    if not (os.access(path, os.W_OK) if path.exists() else can_write(path.parent)):
+        raise InputError(f"{path} cannot be written: choose another file with out (--out)")
+    if path.exists():
+        read_results(path)
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"an integer of {len(text)} digits")
+    return int(text)
