@@ -8,7 +8,7 @@ from benchmarks.cells.cache import CellRecord
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import JudgedClaim
 from benchmarks.documents.drawings import Drawing
-from benchmarks.documents.tables import bare, provenance_of, publish_report
+from benchmarks.documents.tables import bare, provenance_block, publish_report
 from reports.blocks import Block, Details, Heading, Paragraph
 from reports.document import PaperClaim, Report
 from reports.table import Table, simple_table
@@ -51,7 +51,7 @@ class FigureDocument:
                 Heading(text="How these numbers are made"),
                 Paragraph(text=self.method),
                 *self.more,
-                provenance_of([*self.beside, self.values]),
+                provenance_block([*self.beside, self.values]),
             ),
             findings=self.overview or tuple(claim.paper_claim for claim in self.claims),
         )

@@ -39,7 +39,7 @@ class TableDocument:
         return Report(
             title=self.title,
             lead=self.lead,
-            blocks=(*(self.blocks or map(bare, self.tables)), provenance_of(self.tables)),
+            blocks=(*(self.blocks or map(bare, self.tables)), provenance_block(self.tables)),
             scale=self.scale or "",
             findings=tuple(self.findings),
         )
@@ -50,7 +50,7 @@ def bare(table: Table) -> TableBlock:
     return TableBlock(table=replace(table, provenance=()))
 
 
-def provenance_of(tables: Sequence[Table]) -> ProvenanceBlock:
+def provenance_block(tables: Sequence[Table]) -> ProvenanceBlock:
     """The provenance of several tables, each record once."""
     records = unique_records(record for table in tables for record in table.provenance)
     return ProvenanceBlock(records=records)

@@ -1,14 +1,14 @@
 """Clips in memory (NumPy arrays, torch tensors) as a set of videos."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latte.data.errors import InputError, check_frames
+from latte.data.arrays import clip_digest
+from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 from latte.data.video import VideoInfo
 
@@ -41,15 +41,11 @@ class MemoryVideo:
 
     def read(self, frames: Sequence[int]) -> NDArray[np.uint8]:
         """These frames, uint8 (T, H, W, 3)."""
-        check_frames(frames, len(self.pixels), f"clip {self.name}")
         return np.ascontiguousarray(self.pixels[list(frames)])
 
     def digest(self, frames: Sequence[int]) -> str:
         """SHA-256 (hex) of these frames' shape and pixels."""
-        clip = self.read(frames)
-        digest = hashlib.sha256(repr(clip.shape).encode())
-        digest.update(clip.data)
-        return digest.hexdigest()
+        return clip_digest(self.read(frames))
 
 
 def memory_video_set(
@@ -75,9 +71,13 @@ def memory_video_set(
     Raises:
         InputError: another shape, type or range; the sentence says what to pass.
     """
-    array = _on_host(clips)
+    if isinstance(clips, np.ndarray):
+        array: NDArray[np.generic] = clips
+    else:
+        tensor = clips.detach().cpu()  # NumPy knows no bfloat16
+        array = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
     if layout not in AXES:
-        raise InputError(f"layout={layout!r}: pass one of {', '.join(get_args(Layout))}")
+        raise InputError(f"layout={layout!r}: pass one of {', '.join(AXES)}")
     _check_shape(array, name, layout)
     pixels = _to_uint8(array, name, value_range).transpose(AXES[layout])
     digits = len(str(len(pixels) - 1))
@@ -85,15 +85,6 @@ def memory_video_set(
         MemoryVideo(name=f"{row:0{digits}d}", pixels=clip) for row, clip in enumerate(pixels)
     )
     return VideoSet(name=name, videos=videos, root=name)
-
-
-def _on_host(clips: "NDArray[np.generic] | Tensor") -> NDArray[np.generic]:
-    """A tensor's values as an array: NumPy knows no bfloat16."""
-    if isinstance(clips, np.ndarray):
-        return clips
-    tensor = clips.detach().cpu()
-    array: NDArray[np.generic] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-    return array
 
 
 def _check_shape(array: NDArray[np.generic], name: str, layout: Layout) -> None:
@@ -105,15 +96,9 @@ def _check_shape(array: NDArray[np.generic], name: str, layout: Layout) -> None:
         )
     if shape[AXES[layout][-1]] == 3:
         return
-    fitting = [name for name, axes in AXES.items() if shape[axes[-1]] == 3]
-    advice = (
-        f'pass layout="{fitting[0]}" if that is what it is'
-        if len(fitting) == 1
-        else "pass RGB, 3 channels"
-        if not fitting
-        else f"pass layout={' or '.join(fitting)}"
-    )
-    raise InputError(f"{name}: has the shape {shape}, which is not {layout}: {advice}")
+    fitting = [f'layout="{name}"' for name, axes in AXES.items() if shape[axes[-1]] == 3]
+    advice = f"{' or '.join(fitting)} if that is what it is" if fitting else "RGB, 3 channels"
+    raise InputError(f"{name}: has the shape {shape}, which is not {layout}: pass {advice}")
 
 
 def _to_uint8(
@@ -144,24 +129,15 @@ def _to_uint8(
             f"{name}: has values from {smallest:g} to {largest:g}, outside of "
             f"value_range=({low:g}, {high:g}): {ADVICE}, or clamp them first"
         )
-    _check_plausible(name, smallest, largest, value_range)
+    # A set without one dark pixel, or without one bright one, in the stated range.
+    if (low == -1 and smallest >= 0) or (high == 255 and largest <= 1):
+        raise InputError(
+            f"{name}: has values from {smallest:g} to {largest:g}, so value_range=({low:g}, "
+            f"{high:g}) is hardly its range: pass value_range=(0, 1), or uint8"
+        )
     values = array.astype(np.float32)
     if (low, high) == (-1, 1):
         values = (values * np.float32(0.5) + np.float32(0.5)) * np.float32(255)
     elif (low, high) == (0, 1):
         values = values * np.float32(255)
     return np.clip(values + np.float32(0.5), 0, 255).astype(np.uint8)
-
-
-def _check_plausible(name: str, smallest: float, largest: float, value_range: ValueRange) -> None:
-    """Refuse a set without one dark pixel, or without one bright one, in the stated range."""
-    if tuple(value_range) == (-1, 1) and smallest >= 0:
-        raise InputError(
-            f"{name}: has no value below 0, so value_range=(-1, 1) is hardly its range: pass "
-            "value_range=(0, 1), or uint8"
-        )
-    if tuple(value_range) == (0, 255) and largest <= 1:
-        raise InputError(
-            f"{name}: has no value above 1, so value_range=(0, 255) is hardly its range: pass "
-            "value_range=(0, 1), or uint8"
-        )

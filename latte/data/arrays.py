@@ -41,14 +41,18 @@ class ArrayVideo:
 
     def digest(self, frames: Sequence[int]) -> str:
         """Hash of these frames' pixels and shape: each byte is hashed at most once a clip."""
-        clip = self.read(frames)
-        digest = hashlib.sha256(repr(clip.shape).encode())
-        digest.update(clip.data)
-        return digest.hexdigest()
+        return clip_digest(self.read(frames))
 
     def _array(self) -> "_Rows":
         status = self.path.stat()
         return _open_rows(self.path, status.st_size, status.st_mtime_ns)
+
+
+def clip_digest(clip: np.ndarray) -> str:
+    """SHA-256 (hex) of the shape and the pixels of a clip, which lie one after another."""
+    digest = hashlib.sha256(repr(clip.shape).encode())
+    digest.update(clip.data)
+    return digest.hexdigest()
 
 
 def open_array(path: Path) -> list[ArrayVideo]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.documents.tables import of_this_run, provenance_of
+from benchmarks.documents.tables import of_this_run, provenance_block
 from benchmarks.tables import table3, table5
 from benchmarks.tables.published import DATASETS
 from benchmarks.tables.request import Measurements, TableRequest
@@ -260,7 +260,7 @@ def test_a_document_says_which_command_measured_what_it_shows() -> None:
         provenance=(measured,),
     )
     shown = document(table5.TABLE, [], Measurements(tables=(below,)))
-    records = provenance_of(of_this_run(shown, time.monotonic()).tables).records
+    records = provenance_block(of_this_run(shown, time.monotonic()).tables).records
     assert [record.command for record in records if record.role == "measurements"] == [
         None,  # the published figures
         "latte-bench table3 --scale tiny",
