@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from string import ascii_lowercase
 
 from reports.cells import Cell, Column, Row
@@ -125,29 +126,16 @@ def _letter(index: int) -> str:
     return (_letter(rest - 1) if rest else "") + ascii_lowercase[last]
 
 
-def label_view(heading: str, rows: Sequence[Row]) -> ColumnView:
-    """The heading above the rows' labels."""
-    wraps = any(len(row.label) > WRAP_FROM for row in rows)
-    return ColumnView(heading=heading, words=True, wraps=wraps)
-
-
-def column_views(
-    rows: Sequence[Row], columns: Sequence[Column], footnotes: Footnotes
-) -> tuple[ColumnView, ...]:
-    """The headings, with what the cells below them hold."""
-    views = []
-    for column in columns:
-        cells = [row.cells[column.key] for row in rows]
-        words = any(cell.text for cell in cells) and all(cell.value is None for cell in cells)
-        views.append(
-            ColumnView(
-                heading=column.heading,
-                marks=footnotes.letters(column.notes),
-                words=words,
-                wraps=words and any(len(cell.number) > WRAP_FROM for cell in cells),
-            )
-        )
-    return tuple(views)
+def column_view(column: Column, rows: Sequence[Row], footnotes: Footnotes) -> ColumnView:
+    """The heading, with what the cells below it hold."""
+    cells = [row.cells[column.key] for row in rows]
+    words = any(cell.text for cell in cells) and all(cell.value is None for cell in cells)
+    return ColumnView(
+        heading=column.heading,
+        marks=footnotes.letters(column.notes),
+        words=words,
+        wraps=words and any(len(cell.number) > WRAP_FROM for cell in cells),
+    )
 
 
 def section_views(
@@ -164,22 +152,22 @@ def section_views(
         for column in columns
         if column.direction
     }
-    sections: list[tuple[str, list[RowView]]] = []
-    for index, row in enumerate(rows):
-        if not sections or sections[-1][0] != row.section:
-            sections.append((row.section, []))
-        row_marks = footnotes.letters(row.notes)
-        views = []
-        for column in columns:
-            cell = row.cells[column.key]
-            views.append(
-                CellView(
-                    number=cell.number,
-                    spread=cell.spread,
-                    rank=ranked.get(column.key, {}).get(index),
-                    marks=footnotes.marks(cell, beside_published=beside_published),
-                    sort_value=cell.value,
-                )
+
+    def row_view(index: int, row: Row) -> RowView:
+        marks = footnotes.letters(row.notes)
+        cells = [
+            CellView(
+                number=cell.number,
+                spread=cell.spread,
+                rank=ranked.get(key, {}).get(index),
+                marks=footnotes.marks(cell, beside_published=beside_published),
+                sort_value=cell.value,
             )
-        sections[-1][1].append(RowView(label=row.label, marks=row_marks, cells=tuple(views)))
-    return tuple(SectionView(title=title, rows=tuple(drawn)) for title, drawn in sections)
+            for key, cell in ((column.key, row.cells[column.key]) for column in columns)
+        ]
+        return RowView(label=row.label, marks=marks, cells=tuple(cells))
+
+    return tuple(
+        SectionView(title=title, rows=tuple(row_view(*numbered) for numbered in section))
+        for title, section in groupby(enumerate(rows), key=lambda numbered: numbered[1].section)
+    )

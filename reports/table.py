@@ -6,6 +6,7 @@ cell says why; equal footnotes share a letter.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,14 @@ import pandas as pd
 
 from reports.cells import Cell, Column, Row
 from reports.files import write_files
-from reports.layout import Footnotes, TableView, column_views, label_view, section_views
+from reports.layout import (
+    WRAP_FROM,
+    ColumnView,
+    Footnotes,
+    TableView,
+    column_view,
+    section_views,
+)
 from reports.provenance import Provenance
 from reports.render.html import table_html
 from reports.render.latex import table_latex
@@ -45,10 +53,10 @@ class Table:
             raise ValueError(f"table {self.title!r} has no columns")
         if len(set(keys)) < len(keys):
             raise ValueError(f"table {self.title!r} has a column twice: {', '.join(keys)}")
-        names = [(row.section, row.label) for row in self.rows]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"table {self.title!r} has two rows for {name[1]!r}")
+        labels = [(row.section, row.label) for row in self.rows]
+        for (_, label), count in Counter(labels).items():
+            if count > 1:
+                raise ValueError(f"table {self.title!r} has two rows for {label!r}")
         for row in self.rows:
             if set(row.cells) != set(keys):
                 raise ValueError(
@@ -73,19 +81,7 @@ class Table:
         return table_html(self.layout(), anchor)
 
     def csv(self) -> str:
-        """One line for each cell: row, column, value, interval, mark, footnotes, reason."""
-        text: str = self.records().to_csv(index=False, lineterminator="\n")
-        return text
-
-    def frame(self) -> pd.DataFrame:
-        """The values alone: rows by labels, columns by keys, NaN where a cell is empty."""
-        values = [[row.cells[column.key].value for column in self.columns] for row in self.rows]
-        index = pd.Index([row.label for row in self.rows], name=self.label_heading)
-        columns = [column.key for column in self.columns]
-        return pd.DataFrame(values, index=index, columns=columns, dtype=float)
-
-    def records(self) -> pd.DataFrame:
-        """One row for each cell, with all that is known about it."""
+        """One line for each cell, with all that is known about it."""
         cells = [
             (row, column.key, row.cells[column.key]) for row in self.rows for column in self.columns
         ]
@@ -107,19 +103,19 @@ class Table:
         if self.level is not None:
             frame["p_value"] = [cell.p_value for _, _, cell in cells]
             frame["significant"] = [cell.significant for _, _, cell in cells]
-        return frame
+        text: str = frame.to_csv(index=False, lineterminator="\n")
+        return text
 
     def layout(self) -> TableView:
         """The table with its ranks, marks and footnotes decided."""
         footnotes = Footnotes(level=self.level)
-        columns = column_views(self.rows, self.columns, footnotes)
-        sections = section_views(self.rows, self.columns, footnotes)
+        wraps = any(len(row.label) > WRAP_FROM for row in self.rows)
         return TableView(
             title=self.title,
             caption=self.caption,
-            label=label_view(self.label_heading, self.rows),
-            columns=columns,
-            sections=sections,
+            label=ColumnView(heading=self.label_heading, words=True, wraps=wraps),
+            columns=tuple(column_view(column, self.rows, footnotes) for column in self.columns),
+            sections=section_views(self.rows, self.columns, footnotes),
             footnotes=footnotes.listed(),
             remarks=self.remarks,
             provenance=self.provenance,

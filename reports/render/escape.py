@@ -9,7 +9,57 @@ from collections.abc import Callable
 
 from markupsafe import Markup, escape
 
-from reports.render.latex_characters import LATEX, T1
+# How LaTeX writes characters that it does not take as they are, with T1 fonts and no package.
+# Our own: pylatexenc writes some with commands that no package here has (`\textfrac`).
+LATEX = {
+    "\0": "{}",  # between hyphens, which would become a dash
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "−": r"$-$",
+    "†": r"\dag{}",
+    "‡": r"\ddag{}",
+    "–": "--",
+    "—": "---",
+    "…": r"\ldots{}",
+    "“": "``",
+    "”": "''",
+    "‘": "`",
+    "’": "'",
+    "½": r"$\frac12$",
+    "²": r"$^2$",
+    "³": r"$^3$",
+    "′": r"$'$",
+    "°": r"$^\circ$",
+    "\u00a0": "~",
+    "\u202f": r"\,",
+    "⁄": "/",
+    "‐": "-",
+    "‑": "-",
+}
+_MATH = (
+    "± pm × times ÷ div √ surd · cdot ≤ leq ≥ geq ≈ approx ≠ neq ∞ infty ∅ emptyset ∘ circ "
+    "‖ Vert ⌊ lfloor ⌋ rfloor ⇔ Leftrightarrow ← leftarrow → rightarrow ↑ uparrow ↓ downarrow "
+    "α alpha β beta γ gamma δ delta ε varepsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda "
+    "μ mu ν nu ξ xi π pi ρ rho σ sigma τ tau υ upsilon φ varphi χ chi ψ psi ω omega "
+    "Γ Gamma Δ Delta Θ Theta Λ Lambda Ξ Xi Π Pi Σ Sigma Φ Phi Ψ Psi Ω Omega"
+)
+LATEX |= {sign: rf"$\{name}$" for sign, name in re.findall(r"(\S) (\w+)", _MATH)}
+T1 = frozenset(  # taken as they are
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ§£¡¿«»‹›„‚"
+    "ĂăĄąĆćČčĎďĐđĘęĚěĞğĹĺĽľŁłŃńŇňŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž"
+)
 
 
 def one_line(text: str) -> str:

@@ -3,8 +3,8 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports.layout import ColumnView, TableView
+from reports.provenance import provenance_lines
 from reports.render.escape import html_text
-from reports.render.provenance import provenance_lines
 
 MAX_UPRIGHT = 10  # columns; a table with more is printed on a page on its side
 

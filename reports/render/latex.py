@@ -4,8 +4,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.layout import ColumnView, TableView
+from reports.provenance import provenance_lines
 from reports.render.escape import escape_latex, latex_text, one_line
-from reports.render.provenance import provenance_lines
 
 _WRAPPED = r">{\raggedright\arraybackslash}p{18em}"  # a column of words that need room to wrap
 _RANKS = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", None: "{}"}

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from markupsafe import escape
 
 from reports.layout import CellView, TableView
-from reports.provenance import Provenance
+from reports.provenance import Provenance, provenance_lines
 from reports.render.escape import escape_markdown, markdown_text, one_line
-from reports.render.grid import Syntax, grid
-from reports.render.provenance import provenance_lines
+from reports.render.text import grid
 
 _SUPERSCRIPTS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 _RANKS = {"best": "**{}**", "second": "<u>{}</u>", None: "{}"}
@@ -23,7 +22,15 @@ def table_markdown(layout: TableView, *, folds_notes: bool = False, is_marked: b
         folds_notes: footnotes are folded away; remarks never are.
         is_marked: comments around the grid, the first with the title, say where it stands.
     """
-    table = grid(layout, _SYNTAX)
+    table = grid(
+        layout,
+        "pipe",
+        heading=escape_markdown,
+        label=_in_a_cell,
+        section="*{}*",
+        cell=_cell,
+        marks=_marks,
+    )
     if is_marked:
         name = html.escape(one_line(layout.title), quote=False)
         table = f"<!-- table: {name} -->\n\n{table}\n\n<!-- end -->"
@@ -67,13 +74,3 @@ def _marks(marks: Sequence[str]) -> str:
 def _in_a_cell(text: str) -> str:
     """As `markdown_text`; in a table a bar ends the cell even where it is code."""
     return re.sub(r"(?<!\\)\|", r"\\|", markdown_text(text))
-
-
-_SYNTAX = Syntax(
-    format="pipe",
-    heading=escape_markdown,
-    label=_in_a_cell,
-    section="*{}*",
-    cell=_cell,
-    marks=_marks,
-)

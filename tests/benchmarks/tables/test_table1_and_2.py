@@ -17,8 +17,8 @@ from benchmarks.tables.table1 import run as run_table1
 from benchmarks.tables.table2 import run as run_table2
 from benchmarks.tables.table2 import sizes_table
 from latte.config import preset
+from reports.provenance import provenance_lines
 from reports.published import published
-from reports.render.provenance import provenance_lines
 
 
 def here(variant: int, column: str) -> float:

@@ -20,8 +20,7 @@ from evaluation.results.files import ResultLine
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 from reports.cells import Cell, Column, Row
-from reports.provenance import Provenance
-from reports.render.provenance import provenance_lines
+from reports.provenance import Provenance, provenance_lines
 from reports.table import Table
 
 

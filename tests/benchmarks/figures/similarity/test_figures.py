@@ -146,10 +146,10 @@ def test_figure8_compares_both_attentions_with_each_other(network, tmp_path: Pat
     shares = drawn["figure8"].groupby("distribution", sort=False).share.sum()
     assert list(shares.index) == labels
     assert shares.tolist() == pytest.approx([1, 1, 1], abs=1e-3)  # the record rounds its bins
-    frame = values_table(figure, networks).frame()
-    assert list(frame.index) == labels * 3
-    assert frame["mean"].iloc[2] == pytest.approx(means[1]["value"])
-    assert frame["inverted"].isna().tolist() == [False, False, True] * 3
+    rows = values_table(figure, networks).rows
+    assert [row.label for row in rows] == labels * 3
+    assert rows[2].cells["mean"].value == pytest.approx(means[1]["value"])
+    assert [row.cells["inverted"].is_empty for row in rows] == [False, False, True] * 3
     assert "here block 2 of 3" in figure.remarks[0]
 
 
