@@ -45,7 +45,7 @@ def _with_interval(given: "MetricInput", value: float, **details: float) -> list
         return [Value(value=value, details=details)]
     interval = jackknife_mmd(
         FeaturePair(*given.pair, rows_per_draw=rows),
-        Kernel(degree=parameters["degree"], gamma=None, coef0=parameters["coef0"]),
+        Kernel(degree=parameters["degree"], coef0=parameters["coef0"]),
         value=value,
         unbiased=parameters["unbiased"],
         scale=parameters.get("scale", 1.0),

@@ -19,7 +19,7 @@ from evaluation.networks.extractor import Extractor
 from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
 from evaluation.protocol.content import content_key
-from evaluation.statistics.running import RunningStatistics
+from evaluation.statistics.running import Statistics, streamed_statistics
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import Preparation, clip_identity, frame_size, load_clip
@@ -93,12 +93,11 @@ class StoredNetwork:
             )
         return np.stack(rows)
 
-    def statistics(self, keys: Sequence[bytes]) -> RunningStatistics:
+    def statistics(self, keys: Sequence[bytes], ddof: int = 0) -> Statistics:
         """Mean and covariance of the rows, streamed in the order of the plan."""
-        statistics = RunningStatistics(self.extractor.spec.num_features)
-        for start in range(0, len(keys), ROWS_AT_ONCE):
-            statistics.add(self.features(keys[start : start + ROWS_AT_ONCE]))
-        return statistics
+        starts = range(0, len(keys), ROWS_AT_ONCE)
+        pieces = (self.features(keys[start : start + ROWS_AT_ONCE]) for start in starts)
+        return streamed_statistics(pieces, ddof=ddof)
 
 
 @dataclass(frozen=True, kw_only=True)

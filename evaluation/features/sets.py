@@ -65,7 +65,7 @@ class MeasuredSet:
         """Mean and covariance of its features, from the store or as given."""
         if self.given is not None:
             return statistics_over(self.given, covariance)
-        return network.statistics(self.keys).statistics(DDOF[covariance])
+        return network.statistics(self.keys, DDOF[covariance])
 
 
 def plan_set(

@@ -1,7 +1,6 @@
 """Metrics: pure functions of arrays, in float64."""
 
 from evaluation.metrics.breakdown import GroupDistance, frechet_by_group, frechet_by_position
-from evaluation.metrics.density_coverage import DensityCoverage, density_coverage
 from evaluation.metrics.frechet import frechet_distance, frechet_distance_from_features
 from evaluation.metrics.inception_score import inception_score
 from evaluation.metrics.kernel import (
@@ -14,16 +13,14 @@ from evaluation.metrics.kernel import (
     kernel_distances,
     polynomial_mmd,
 )
-from evaluation.metrics.precision_recall import PrecisionRecall, precision_recall
+from evaluation.metrics.neighbours import density_coverage, precision_recall
 
 __all__ = [
     "JEDI",
     "KID",
     "KVD",
-    "DensityCoverage",
     "GroupDistance",
     "Kernel",
-    "PrecisionRecall",
     "density_coverage",
     "frechet_by_group",
     "frechet_by_position",

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from evaluation.metrics.frechet import frechet_distance_from_features
 from evaluation.metrics.inputs import Array, as_feature_pair
 from latte.data.errors import InputError
 
-Group = str | int
-Groups = Sequence[Group] | NDArray[np.str_] | NDArray[np.integer]
 MIN_CLIPS = 2  # one clip has no covariance
 
 
@@ -25,8 +23,13 @@ class GroupDistance:
 
 
 def frechet_by_group(
-    real: ArrayLike, fake: ArrayLike, real_groups: Groups, fake_groups: Groups, *, ddof: int
-) -> dict[Group, GroupDistance]:
+    real: ArrayLike,
+    fake: ArrayLike,
+    real_groups: Sequence[str],
+    fake_groups: Sequence[str],
+    *,
+    ddof: int,
+) -> dict[str, GroupDistance]:
     """Squared Fréchet distance within each group, such as a class; lower is better.
 
     A group is small, and the bias of the distance grows as its clips get fewer: compare a group
@@ -34,7 +37,7 @@ def frechet_by_group(
 
     Args:
         real, fake: (N, D) and (M, D), as for `frechet_distance_from_features`.
-        real_groups, fake_groups: the group of each row, N and M names or numbers.
+        real_groups, fake_groups: the group of each row, N and M names.
         ddof: 0 divides the covariances by the group's clips, 1 by one less.
 
     Returns:
@@ -42,23 +45,26 @@ def frechet_by_group(
         than two clips of it.
 
     Raises:
-        InputError: as `as_feature_pair`; another number of groups than of rows, or groups that
-            are not all names or all numbers.
+        InputError: as `as_feature_pair`; another number of groups than of rows.
     """
     first, second = as_feature_pair(
         real, fake, ddof=ddof, labels=("real features", "fake features")
     )
-    rows_real = _rows_by_group(real_groups, len(first), "real")
-    rows_fake = _rows_by_group(fake_groups, len(second), "fake")
-    distances: dict[Group, GroupDistance] = {}
-    for group in _in_order(rows_real.keys() | rows_fake.keys()):
-        pair = first[rows_real.get(group, [])], second[rows_fake.get(group, [])]
-        counts = len(pair[0]), len(pair[1])
-        few = min(counts) < MIN_CLIPS
+    for rows, groups, which in ((first, real_groups, "real"), (second, fake_groups, "fake")):
+        if len(groups) != len(rows):
+            raise InputError(
+                f"{which} features have {len(rows)} rows but {len(groups)} groups: give one of "
+                "each row"
+            )
+    names_real, names_fake = np.asarray(real_groups), np.asarray(fake_groups)
+    distances = {}
+    for group in sorted({*real_groups, *fake_groups}):
+        x, y = first[names_real == group], second[names_fake == group]
+        few = min(len(x), len(y)) < MIN_CLIPS
         distances[group] = GroupDistance(
-            value=None if few else frechet_distance_from_features(*pair, ddof=ddof),
-            num_real=counts[0],
-            num_fake=counts[1],
+            value=None if few else frechet_distance_from_features(x, y, ddof=ddof),
+            num_real=len(x),
+            num_fake=len(y),
         )
     return distances
 
@@ -90,31 +96,11 @@ def frechet_by_position(real: ArrayLike, fake: ArrayLike, *, ddof: int) -> Array
             "clips of one length"
         )
     distances = np.empty(first.shape[1])
-    for t in range(first.shape[1]):
-        labels = (f"real features at frame {t}", f"fake features at frame {t}")
-        pair = as_feature_pair(first[:, t], second[:, t], ddof=ddof, labels=labels)
-        distances[t] = frechet_distance_from_features(*pair, ddof=ddof)
-    return distances
-
-
-def _rows_by_group(groups: Groups, num_rows: int, which: str) -> dict[Group, list[int]]:
-    labels = [label.item() if isinstance(label, np.generic) else label for label in groups]
-    if len(labels) != num_rows:
-        raise InputError(
-            f"{which} features have {num_rows} rows but {len(labels)} groups: give one of each row"
+    for t in range(len(distances)):
+        distances[t] = frechet_distance_from_features(
+            first[:, t],
+            second[:, t],
+            ddof=ddof,
+            labels=(f"real features at frame {t}", f"fake features at frame {t}"),
         )
-    rows: dict[Group, list[int]] = {}
-    for row, label in enumerate(labels):
-        if not isinstance(label, str | int):
-            raise InputError(
-                f"the group of row {row} of the {which} features is {label!r}: groups must be "
-                "strings or integers"
-            )
-        rows.setdefault(label, []).append(row)
-    return rows
-
-
-def _in_order(groups: set[Group]) -> list[Group]:
-    if len({isinstance(group, str) for group in groups}) > 1:
-        raise InputError("some groups are names and others numbers: give one kind in both sets")
-    return sorted(groups)  # type: ignore[type-var]
+    return distances

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.metrics.inputs import Array, as_feature_pair
+from evaluation.metrics.inputs import TOLERANCE, Array, as_feature_pair, as_moments
 from latte.data.errors import InputError
 
 ROWS_AT_ONCE = 4096  # of the triangular factor; bounds memory only
-TOLERANCE = 1e-6  # relative: float32 statistics of others are symmetric and positive to this
 
 
 def frechet_distance(mu1: ArrayLike, sigma1: ArrayLike, mu2: ArrayLike, sigma2: ArrayLike) -> float:
@@ -34,17 +33,21 @@ def frechet_distance(mu1: ArrayLike, sigma1: ArrayLike, mu2: ArrayLike, sigma2: 
         InputError: shapes that do not fit, values that are not finite, or a matrix that is not
             symmetric and positive semi-definite.
     """
-    mean1, factor1 = _moments(mu1, sigma1, "first")
-    mean2, factor2 = _moments(mu2, sigma2, "second")
+    mean1, covariance1 = as_moments(mu1, sigma1, "the first")
+    mean2, covariance2 = as_moments(mu2, sigma2, "the second")
     if mean1.shape != mean2.shape:
         raise InputError(
             f"the first mean has {mean1.size} features but the second {mean2.size}: compare "
             "statistics of one network"
         )
+    factor1 = _covariance_factor(covariance1, "first")
+    factor2 = _covariance_factor(covariance2, "second")
     return distance_of_factors(mean1, factor1, mean2, factor2)
 
 
-def frechet_distance_from_features(x: ArrayLike, y: ArrayLike, *, ddof: int = 0) -> float:
+def frechet_distance_from_features(
+    x: ArrayLike, y: ArrayLike, *, ddof: int = 0, labels: tuple[str, str] = ("x", "y")
+) -> float:
     """Squared Fréchet distance of the Gaussians fitted to two sets of features; lower is better.
 
     The covariances are not formed: the centred rows are a factor already (the smaller Gram matrix,
@@ -54,12 +57,13 @@ def frechet_distance_from_features(x: ArrayLike, y: ArrayLike, *, ddof: int = 0)
     Args:
         x, y: (N, D) and (M, D), any floating type; computed in float64.
         ddof: 0 divides the covariances by N, 1 by N − 1. Papers differ.
+        labels: what to call x and y in a message.
 
     Raises:
         InputError: shapes that do not fit, a row that is not finite (named by its number), or too
             few rows.
     """
-    first, second = as_feature_pair(x, y, ddof=ddof)
+    first, second = as_feature_pair(x, y, ddof=ddof, labels=labels)
     return distance_of_factors(
         first.mean(axis=0),
         rows_factor(first - first.mean(axis=0), len(first) - ddof),
@@ -91,23 +95,6 @@ def distance_of_factors(mean1: Array, factor1: Array, mean2: Array, factor2: Arr
     distance = shift @ shift + np.vdot(factor1, factor1) + np.vdot(factor2, factor2) - 2 * cross
     # Equal Gaussians leave a rounding error of either sign; a distance has none.
     return max(0.0, float(distance))
-
-
-def _moments(mu: ArrayLike, sigma: ArrayLike, which: str) -> tuple[Array, Array]:
-    """The mean, and a factor of the covariance."""
-    mean = np.asarray(mu, dtype=np.float64)
-    covariance = np.asarray(sigma, dtype=np.float64)
-    if mean.ndim != 1 or not mean.size or covariance.shape != (mean.size, mean.size):
-        raise InputError(
-            f"the {which} mean has shape {mean.shape} and its covariance {covariance.shape}: a "
-            "Fréchet distance needs (D,) and (D, D)"
-        )
-    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
-        raise InputError(f"the {which} mean or covariance is not finite: check the features")
-    asymmetry = float(np.abs(covariance - covariance.T).max())
-    if asymmetry > TOLERANCE * float(np.abs(covariance).max()):
-        raise InputError(f"the {which} covariance is not symmetric: it is not a covariance")
-    return mean, _covariance_factor(covariance, which)
 
 
 def _covariance_factor(sigma: Array, which: str) -> Array:

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from latte.data.errors import InputError
 
 Array = NDArray[np.float64]
+TOLERANCE = 1e-6  # relative: float32 statistics of others are symmetric and positive to this
 
 
 def as_features(features: ArrayLike, label: str = "features") -> Array:
@@ -54,3 +55,26 @@ def as_feature_pair(
                 f"{label} have {len(array)} rows: a covariance over N − {ddof} needs more"
             )
     return first, second
+
+
+def as_moments(mu: ArrayLike, sigma: ArrayLike, label: str) -> tuple[Array, Array]:
+    """Mean (D,) and covariance (D, D) of one set as float64.
+
+    Args:
+        mu, sigma: finite, sigma symmetric.
+        label: what to call them in a message, such as "the first" or "FILE:".
+
+    Raises:
+        InputError: they are not of these kinds.
+    """
+    mean, covariance = np.asarray(mu, np.float64), np.asarray(sigma, np.float64)
+    if mean.ndim != 1 or not mean.size or covariance.shape != (mean.size, mean.size):
+        raise InputError(
+            f"{label} mean {mean.shape} and covariance {covariance.shape} do not fit: statistics "
+            "are (D,) and (D, D)"
+        )
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise InputError(f"{label} mean or covariance is not finite: check the features")
+    if np.abs(covariance - covariance.T).max() > TOLERANCE * np.abs(covariance).max():
+        raise InputError(f"{label} covariance is not symmetric, so is none: make it again")
+    return mean, covariance

@@ -15,72 +15,52 @@ ROWS_AT_ONCE = 2048  # of a kernel matrix, and columns; bounds memory only
 
 @dataclass(frozen=True, kw_only=True)
 class Kernel:
-    """k(a, b) = (gamma a·b + coef0)^degree, positive semi-definite.
-
-    Raises:
-        InputError: a degree below 1, a gamma that is not positive or a negative coef0: no kernel.
-    """
+    """k(a, b) = (a·b / D + coef0)^degree, D the number of features."""
 
     degree: int
-    gamma: float | None  # None: 1/D, D the number of features
     coef0: float
-
-    def __post_init__(self) -> None:
-        if int(self.degree) != self.degree or self.degree < 1:
-            raise InputError(f"the kernel's degree is {self.degree}: it must be an integer from 1")
-        if self.gamma is not None and not 0 < self.gamma < math.inf:
-            raise InputError(f"the kernel's gamma is {self.gamma}: it is positive, or None for 1/D")
-        if not 0 <= self.coef0 < math.inf:
-            raise InputError(f"the kernel's coef0 is {self.coef0}: it is 0 or more")
 
     def __call__(self, a: Array, b: Array) -> Array:
         """Kernel matrix of rows (n, D) and (m, D): (n, m)."""
         base = a @ b.T
-        base *= 1 / a.shape[1] if self.gamma is None else self.gamma
+        base *= 1 / a.shape[1]
         base += self.coef0
         values = base.copy()
-        for _ in range(int(self.degree) - 1):
+        for _ in range(self.degree - 1):
             values *= base
         return values
 
     def diagonal(self, a: Array) -> Array:
         """k(row, row) of each row of (n, D): (n,)."""
-        gamma = 1 / a.shape[1] if self.gamma is None else self.gamma
-        return np.asarray((gamma * np.einsum("nd,nd->n", a, a) + self.coef0) ** int(self.degree))
+        return np.asarray(
+            (1 / a.shape[1] * np.einsum("nd,nd->n", a, a) + self.coef0) ** self.degree
+        )
 
 
-KID = Kernel(degree=3, gamma=None, coef0=1.0)  # Bińkowski et al., 2018
-KVD = Kernel(degree=3, gamma=None, coef0=1.0)  # DIGAN and TATS: scikit-learn's defaults
-JEDI = Kernel(degree=2, gamma=None, coef0=0.0)  # videojedi 1.1.0
+KID = Kernel(degree=3, coef0=1.0)  # Bińkowski et al., 2018
+KVD = Kernel(degree=3, coef0=1.0)  # DIGAN and TATS: scikit-learn's defaults
+JEDI = Kernel(degree=2, coef0=0.0)  # videojedi 1.1.0
 
 
 def polynomial_mmd(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    degree: int = 3,
-    gamma: float | None = None,
-    coef0: float = 1.0,
-    unbiased: bool = True,
+    x: ArrayLike, y: ArrayLike, kernel: Kernel = KVD, *, unbiased: bool = True
 ) -> float:
     """Squared MMD of two sets of features with a polynomial kernel; lower is better.
 
     mean k(x, x′) + mean k(y, y′) − 2 mean k(x, y)                          [Gretton et al., 2012]
 
-    with k(a, b) = (gamma a·b + coef0)^degree. On I3D logits and with the defaults, the KVD of
-    sihyun-yu/digan (src/scripts/compute_fvd_kvd.py) and songweige/TATS (tats/fvd/fvd.py).
+    On I3D logits and with the defaults, the KVD of sihyun-yu/digan
+    (src/scripts/compute_fvd_kvd.py) and songweige/TATS (tats/fvd/fvd.py).
 
     Args:
         x, y: (N, D) and (M, D), any floating type; computed in float64.
-        gamma: None for 1/D.
         unbiased: True leaves out k of a row with itself (the U-statistic: its expectation is the
             squared MMD of the distributions, so it may be negative where they are alike). False
             keeps it (the V-statistic: never negative, 0 for equal sets, too large by about 1/N).
 
     Raises:
-        InputError: as `as_feature_pair` and `Kernel`; one row where it is to be unbiased.
+        InputError: as `as_feature_pair`; one row where it is to be unbiased.
     """
-    kernel = Kernel(degree=degree, gamma=gamma, coef0=coef0)
     first, second = as_feature_pair(x, y)
     if unbiased:
         _check_pairs(len(first), len(second))
@@ -93,7 +73,6 @@ def kernel_distance(
     *,
     num_subsets: int = 100,
     subset_size: int = 1000,
-    kernel: Kernel = KID,
     seed: int = 0,
 ) -> float:
     """Kernel distance (KID): the mean of `kernel_distances`; lower is better, about 0 when alike.
@@ -101,8 +80,8 @@ def kernel_distance(
     It is unbiased, so its expectation does not depend on N, and it may be a little negative. Not
     multiplied by 1000, as some tables do.
     """
-    sizes = {"num_subsets": num_subsets, "subset_size": subset_size}
-    return float(kernel_distances(x, y, **sizes, kernel=kernel, seed=seed).mean())
+    subsets = kernel_distances(x, y, num_subsets=num_subsets, subset_size=subset_size, seed=seed)
+    return float(subsets.mean())
 
 
 def kernel_distances(
@@ -111,7 +90,6 @@ def kernel_distances(
     *,
     num_subsets: int = 100,
     subset_size: int = 1000,
-    kernel: Kernel = KID,
     seed: int = 0,
 ) -> Array:
     """Unbiased squared MMD of random subsets of two sets of features, (num_subsets,).
@@ -134,13 +112,13 @@ def kernel_distances(
     _check_pairs(len(first), len(second), subset_size)
     size = min(subset_size, len(first), len(second))
     if size == len(first) == len(second):  # each subset is the whole set
-        return np.full(num_subsets, _mmd(first, second, kernel, unbiased=True))
+        return np.full(num_subsets, _mmd(first, second, KID, unbiased=True))
     distances = np.empty(num_subsets)
     for index in range(num_subsets):
         random = np.random.default_rng((seed, index))
         rows = random.choice(len(first), size, replace=False)
         columns = random.choice(len(second), size, replace=False)
-        distances[index] = _mmd(first[rows], second[columns], kernel, unbiased=True)
+        distances[index] = _mmd(first[rows], second[columns], KID, unbiased=True)
     return distances
 
 

@@ -18,10 +18,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from evaluation.metrics.inputs import TOLERANCE, Array, as_moments
 from evaluation.protocol.content import content_key, fingerprint
 from evaluation.protocol.fields import DDOF, Side
 from evaluation.results.record import SetRecord
-from evaluation.statistics.running import Array, Statistics
+from evaluation.statistics.running import Statistics
 from latte.data.errors import InputError
 from latte.data.files import can_write, write_atomically
 from latte.data.schema import convert
@@ -95,25 +96,26 @@ def read_statistics_file(path: Path) -> StatisticsFile:
             or are not finite.
     """
     try:
-        arrays = read_arrays(path, ("mu", "sigma", "count"))
-        statistics = Statistics(
-            mean=np.asarray(arrays["mu"], np.float64),
-            covariance=np.asarray(arrays["sigma"], np.float64),
-            count=int(arrays.get("count", np.zeros(()))[()]),
-        )
+        arrays = read_arrays(path, ("mu", "sigma", "count", PROVENANCE))
+        mean, covariance = as_moments(arrays["mu"], arrays["sigma"], f"{path}:")
+        count = int(arrays.get("count", np.zeros(()))[()])
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except UNREADABLE as error:
         raise InputError(
             f"{path}: not a readable statistics file ({error}): write it again"
         ) from None
-    check_statistics(path, statistics)
-    provenance = _provenance(path)
-    origin = None if provenance is None else provenance.origin
-    if provenance is not None and provenance.checksum != _checksum(statistics, provenance.origin):
-        raise InputError(
-            f"{path}: its statistics or its protocol were changed after it was written: write it "
-            "again"
-        )
+    if not _is_semidefinite(covariance):
+        raise InputError(f"{path}: sigma has negative eigenvalues, so is no covariance")
+    statistics = Statistics(mean=mean, covariance=covariance, count=count)
+    origin = None
+    if PROVENANCE in arrays:
+        record = _origin_record(path, str(arrays[PROVENANCE]))
+        origin = record.origin
+        if record.checksum != _checksum(statistics, origin):
+            raise InputError(
+                f"{path}: its statistics or its protocol were changed after it was written: write "
+                "it again"
+            )
     return StatisticsFile(path=path, statistics=statistics, digest=digest, origin=origin)
 
 
@@ -162,27 +164,6 @@ def check_target(path: Path) -> None:
         raise InputError(f"--out {path}: {path.parent} cannot be written: choose another folder")
 
 
-def check_statistics(path: Path, statistics: Statistics) -> None:
-    """Refuse what cannot be a mean (D,) and a covariance (D, D).
-
-    Raises:
-        InputError: shapes that do not fit, values that are not finite, or no covariance.
-    """
-    mean, covariance = statistics.mean, statistics.covariance
-    if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
-        raise InputError(
-            f"{path}: mu {mean.shape} and sigma {covariance.shape} do not fit: statistics are "
-            "(D,) and (D, D)"
-        )
-    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
-        raise InputError(f"{path}: its statistics are not finite: make them again")
-    scale = np.abs(covariance).max(initial=0.0)
-    if np.abs(covariance - covariance.T).max(initial=0.0) > 1e-6 * scale:
-        raise InputError(f"{path}: sigma is not symmetric, so no covariance: make it again")
-    if not _is_semidefinite(covariance, 1e-6 * scale):
-        raise InputError(f"{path}: sigma has negative eigenvalues, so is no covariance")
-
-
 def array_names(path: Path) -> list[str]:
     """Names of the arrays in an `.npz` or `.safetensors`; nothing is unpickled."""
     if path.suffix.lower() == ".npz":
@@ -193,13 +174,15 @@ def array_names(path: Path) -> list[str]:
 
 
 def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Those of these arrays that are there; nothing is unpickled."""
+    """Those of these arrays, and texts, that are there; nothing is unpickled."""
     if path.suffix.lower() == ".npz":
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in names if name in archive.files}
     else:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in {*names} & {*file.keys()}}
+            texts = file.metadata() or {}
+            arrays |= {name: np.array(texts[name]) for name in {*names} & {*texts}}
     for name, array in arrays.items():
         if np.iscomplexobj(array):
             raise ValueError(f"{name} is complex, not real: write the file again")
@@ -214,23 +197,16 @@ def stated_split(path: Path | None) -> str | None:
     """
     if path is None or not is_statistics_file(path):
         return None
-    provenance = _provenance(path)
-    split = provenance and provenance.origin.protocol_fields.get("split")
+    origin = read_statistics_file(path).origin
+    split = origin and origin.protocol_fields.get("split")
     return None if split is None else str(split)
 
 
-def _provenance(path: Path) -> OriginRecord | None:
+def _origin_record(path: Path, text: str) -> OriginRecord:
     try:
-        if path.suffix.lower() == ".npz":
-            text = read_arrays(path, (PROVENANCE,)).get(PROVENANCE)
-        else:
-            with safe_open(path, framework="numpy") as file:
-                text = (file.metadata() or {}).get(PROVENANCE)
-        if text is None:
-            return None
         # msgspec refuses the lone surrogates that stand for file names of other encodings.
-        values = json.loads(str(text))
-    except UNREADABLE as error:
+        values = json.loads(text)
+    except ValueError as error:
         raise InputError(f"{path}: its provenance is not JSON ({error}): write it again") from None
     return convert(values, OriginRecord, f"{path}, provenance")
 
@@ -243,8 +219,9 @@ def _checksum(statistics: Statistics, origin: Origin) -> str:
     return digest.hexdigest()
 
 
-def _is_semidefinite(covariance: Array, tolerance: float) -> bool:
-    """Whether no eigenvalue is below −tolerance; a tenth of the time of computing them."""
+def _is_semidefinite(covariance: Array) -> bool:
+    """Whether no eigenvalue is much below 0; a tenth of the time of computing them."""
+    tolerance = TOLERANCE * np.abs(covariance).max()
     if tolerance == 0:
         return True
     try:

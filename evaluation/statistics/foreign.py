@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from evaluation.networks.registry import network
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
@@ -17,13 +15,12 @@ from evaluation.statistics.file import (
     Origin,
     StatisticsFile,
     array_names,
-    check_statistics,
     check_target,
     read_arrays,
     read_statistics_file,
     write_statistics_file,
 )
-from evaluation.statistics.running import RunningStatistics, Statistics
+from evaluation.statistics.running import Statistics, streamed_statistics
 from latte.data.errors import InputError
 
 FEATURES = "feats"  # what clean-fid's *_kid.npz holds
@@ -60,11 +57,11 @@ def import_statistics(
     if out.resolve() == source.resolve():
         raise InputError(f"--out {out}: is the file to import: choose another name")
     spec = network(protocol.network).choose(protocol.output, protocol.resize)
-    if FEATURES in _names(source):
-        covariance = protocol.covariance
-        statistics = _of_features(source, count, covariance)
-    else:
+    statistics = _statistics(source, count, protocol.covariance)
+    if statistics is None:
         statistics = _with_count(source, count)
+    else:
+        covariance = protocol.covariance
     if len(statistics.mean) != spec.num_features:
         raise InputError(
             f"{source}: holds statistics of {len(statistics.mean)} features, the network "
@@ -93,30 +90,26 @@ def import_statistics(
     return write_statistics_file(out, statistics, origin)
 
 
-def _names(path: Path) -> list[str]:
+def _statistics(path: Path, count: int | None, covariance: Covariance) -> Statistics | None:
+    """Statistics of the features in a file; None if it holds mu and sigma."""
     try:
         names = array_names(path)
+        features = None if {"mu", "sigma"} <= {*names} else read_arrays(path, (FEATURES,))
     except UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as .npz or .safetensors ({error})") from None
-    if FEATURES not in names and not {"mu", "sigma"} <= {*names}:
+    if features is None:
+        return None
+    if FEATURES not in features:
         raise InputError(
             f"{path}: holds {', '.join(names) or 'nothing'}, neither mu and sigma nor {FEATURES}: "
             "give the .npz of pytorch-fid or clean-fid"
         )
-    return [] if {"mu", "sigma"} <= {*names} else names
-
-
-def _of_features(path: Path, count: int | None, covariance: Covariance) -> Statistics:
-    features = read_arrays(path, (FEATURES,))[FEATURES]
-    if features.ndim != 2:
-        raise InputError(f"{path}: {FEATURES} {features.shape} are no (N, D) features")
-    if count not in (None, len(features)):
-        raise InputError(f"--count {count}: {path} holds {len(features)} rows")
-    running = RunningStatistics(features.shape[1])
-    running.add(np.asarray(features))
-    statistics = running.statistics(DDOF[covariance])
-    check_statistics(path, statistics)
-    return statistics
+    rows = features[FEATURES]
+    if rows.ndim != 2:
+        raise InputError(f"{path}: {FEATURES} {rows.shape} are no (N, D) features")
+    if count not in (None, len(rows)):
+        raise InputError(f"--count {count}: {path} holds {len(rows)} rows")
+    return streamed_statistics([rows], ddof=DDOF[covariance])
 
 
 def _with_count(path: Path, stated: int | None) -> Statistics:

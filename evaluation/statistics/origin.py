@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from evaluation.networks.spec import NetworkSpec
@@ -24,40 +23,39 @@ def check_network(file: StatisticsFile, spec: NetworkSpec, weights_sha256: str) 
     Raises:
         InputError: another width, network, version of it, layer, or other weights.
     """
-    origin, path = file.origin, file.path
+    origin, name = file.origin, spec.name
+    problem = None
     if origin is not None:
-        _check_origin(path, origin, spec, weights_sha256)
+        output = origin.protocol_fields.get("output", spec.output)
+        if origin.network != name:
+            problem = (
+                f"made with the network {origin.network}, not {name}: give network "
+                f"{origin.network} (--network)"
+            )
+        elif output != spec.output:
+            problem = (
+                f"made of the {output} of {name}, not of its {spec.output}: set output={output} "
+                "(--set)"
+            )
+        elif origin.network_version != spec.version:
+            problem = (
+                f"made with version {origin.network_version} of {name}, this is version "
+                f"{spec.version}: export the statistics again"
+            )
+        elif origin.weights_sha256 not in (None, weights_sha256):
+            problem = (
+                f"made with other weights of {name} ({str(origin.weights_sha256)[:12]}…, these are "
+                f"{weights_sha256[:12]}…): give theirs with weights (--weights), or export the "
+                "statistics again"
+            )
     width = len(file.statistics.mean)
-    if width != spec.num_features:
-        raise InputError(
-            f"{path}: holds statistics of {width} features, the network has {spec.num_features}: "
-            "give the network that they were made with (--network)"
+    if problem is None and width != spec.num_features:
+        problem = (
+            f"holds statistics of {width} features, the network has {spec.num_features}: give the "
+            "network that they were made with (--network)"
         )
-
-
-def _check_origin(path: Path, origin: Origin, spec: NetworkSpec, weights_sha256: str) -> None:
-    if origin.network != spec.name:
-        raise InputError(
-            f"{path}: made with the network {origin.network}, not {spec.name}: give "
-            f"network {origin.network} (--network)"
-        )
-    output = origin.protocol_fields.get("output", spec.output)
-    if output != spec.output:
-        raise InputError(
-            f"{path}: made of the {output} of {spec.name}, not of its {spec.output}: set "
-            f"output={output} (--set)"
-        )
-    if origin.network_version != spec.version:
-        raise InputError(
-            f"{path}: made with version {origin.network_version} of {spec.name}, this is version "
-            f"{spec.version}: export the statistics again"
-        )
-    if origin.weights_sha256 not in (None, weights_sha256):
-        raise InputError(
-            f"{path}: made with other weights of {spec.name} ({str(origin.weights_sha256)[:12]}…, "
-            f"these are {weights_sha256[:12]}…): give theirs with weights (--weights), or export "
-            "the statistics again"
-        )
+    if problem:
+        raise InputError(f"{file.path}: {problem}")
 
 
 def deviations_of_statistics(

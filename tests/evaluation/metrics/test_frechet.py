@@ -213,8 +213,8 @@ def test_one_row_has_no_covariance_over_n_minus_one():
 @pytest.mark.parametrize(
     ("mu", "sigma", "message"),
     [
-        (np.zeros(2), np.eye(3), r"second mean has shape \(2,\) and its covariance \(3, 3\)"),
-        (np.zeros((1, 2)), np.eye(2), r"second mean has shape \(1, 2\)"),
+        (np.zeros(2), np.eye(3), r"second mean \(2,\) and covariance \(3, 3\) do not fit"),
+        (np.zeros((1, 2)), np.eye(2), r"second mean \(1, 2\)"),
         (np.zeros(3), np.eye(3), "first mean has 2 features but the second 3"),
         (np.array([0, np.nan]), np.eye(2), "second mean or covariance is not finite"),
         (np.zeros(2), np.array([[1, 0.5], [0, 1]]), "second covariance is not symmetric"),

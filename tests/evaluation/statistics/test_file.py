@@ -28,7 +28,7 @@ from evaluation.statistics.origin import (
     record_of_statistics,
     statistics_over,
 )
-from evaluation.statistics.running import RunningStatistics, Statistics
+from evaluation.statistics.running import Statistics, streamed_statistics
 from latte.data.errors import InputError
 
 MU, SIGMA = np.array([1.0, 2.0]), np.array([[2.0, 0.5], [0.5, 1.0]])
@@ -347,18 +347,14 @@ def test_other_weights_are_refused_by_both_hashes():
 @given(st.integers(2, 60), st.sampled_from([("n", 0), ("n-1", 1)]))
 def test_the_covariance_is_what_the_protocol_asks_for(count, wanted):
     rows = np.random.default_rng(count).standard_normal((count, 3))
-    running = RunningStatistics(3)
-    running.add(rows)
     name, ddof = wanted
+    expected = streamed_statistics([rows], ddof=ddof).covariance
     for have, own in (("n", 0), ("n-1", 1)):
         fields = STYLEGAN_V.affecting_fields() | {"covariance": have}
-        file = replace(
-            of(replace(ORIGIN, protocol_fields=fields)), statistics=running.statistics(own)
-        )
-        np.testing.assert_allclose(
-            statistics_over(file, name).covariance, running.covariance(ddof), rtol=1e-14
-        )
-    unknown = replace(of(None), statistics=running.statistics(0))
+        statistics = streamed_statistics([rows], ddof=own)
+        file = replace(of(replace(ORIGIN, protocol_fields=fields)), statistics=statistics)
+        np.testing.assert_allclose(statistics_over(file, name).covariance, expected, rtol=1e-14)
+    unknown = replace(of(None), statistics=statistics)
     assert statistics_over(unknown, name) is unknown.statistics
 
 
