@@ -7,7 +7,6 @@ end in -shapes: they cannot be compared with scores of VBench.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -37,32 +36,22 @@ MIN_CHANGE = 255 / 8  # grey levels
 MIN_PROBABILITY = 0.85  # VBench counts actions from here on
 
 
-@dataclass(frozen=True, kw_only=True)
-class StandIn:
-    """The replacement for a network of VBench."""
-
-    what: str  # description for a reader
-    yes_or_no: bool = False  # whether a clip scores 0 or 1
-
-
-# Keyed by VBench's names. Scores of pixels come first, in the order of `pixel_scores`.
-STAND_INS: Mapping[str, StandIn] = MappingProxyType(
+# VBench's dimensions, and what stands in for its network. Scores of pixels come first, in the order
+# of `pixel_scores`.
+STAND_INS: Mapping[str, str] = MappingProxyType(
     {
-        "background_consistency": StandIn(
-            what=f"pixels of the rim, {RIM} wide, for CLIP's features"
-        ),
-        "temporal_flickering": StandIn(what="VBench's own formula, which has no network"),
-        "motion_smoothness": StandIn(what="the mean of the frames beside it for AMT's frame"),
-        "dynamic_degree": StandIn(what="changes of grey levels for RAFT's flow", yes_or_no=True),
-        "subject_consistency": StandIn(what="features of the frame network for DINO's"),
-        "object_class": StandIn(what="the frame network's shape for GRiT's object"),
-        "human_action": StandIn(what="the clip network's motion for UMT's action", yes_or_no=True),
-        "overall_consistency": StandIn(
-            what="the clip network's probability of the class for ViCLIP's likeness of video and "
-            "text"
-        ),
+        "background_consistency": f"pixels of the rim, {RIM} wide, for CLIP's features",
+        "temporal_flickering": "VBench's own formula, which has no network",
+        "motion_smoothness": "the mean of the frames beside it for AMT's frame",
+        "dynamic_degree": "changes of grey levels for RAFT's flow",
+        "subject_consistency": "features of the frame network for DINO's",
+        "object_class": "the frame network's shape for GRiT's object",
+        "human_action": "the clip network's motion for UMT's action",
+        "overall_consistency": "the clip network's probability of the class for ViCLIP's likeness "
+        "of video and text",
     }
 )
+YES_OR_NO = ("dynamic_degree", "human_action")  # a clip scores 0 or 1
 SUFFIX = "-shapes"  # ends the names of scores
 OF_PIXELS = tuple(STAND_INS)[:4]
 
@@ -193,10 +182,11 @@ def score_dimensions(
     }
     return {
         f"{name}{SUFFIX}": {
-            **_mean(scores[name], yes_or_no=stand_in.yes_or_no),
+            "value": float(np.mean(scores[name])),
+            "interval": list(mean_interval(scores[name], yes_or_no=name in YES_OR_NO)),
             "fingerprint": content_key({"dimension": name, **made_of}).hex()[:16],
         }
-        for name, stand_in in STAND_INS.items()
+        for name in STAND_INS
     }
 
 
@@ -224,20 +214,18 @@ def _class_of(clip: Clip) -> int:
     return int(video.label)
 
 
-def share_interval(count: int, of: int) -> tuple[float, float]:
-    """Wilson's interval of a proportion."""
-    ends = binomtest(count, of).proportion_ci(LEVEL, method="wilson")
-    return float(ends.low), float(ends.high)
+def mean_interval(
+    values: Sequence[float], *, yes_or_no: bool, clips: int = 1
+) -> tuple[float, float]:
+    """The interval of a mean of shares: Wilson's of yes and no, else Student's t, from 0 to 1.
 
-
-def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Student's t interval of a mean of shares, cut off at 0 and 1."""
+    Args:
+        values: shares, each of so many `clips`.
+    """
     count, value = len(values), float(np.mean(values))
+    if yes_or_no:
+        test = binomtest(round(sum(values) * clips), count * clips)
+        ends = test.proportion_ci(LEVEL, method="wilson")
+        return float(ends.low), float(ends.high)
     half = two_sided_quantile(LEVEL, count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
     return max(value - half, 0.0), min(value + half, 1.0)
-
-
-def _mean(values: Sequence[float], *, yes_or_no: bool) -> dict[str, Any]:
-    """The mean of shares with its interval."""
-    ends = share_interval(round(sum(values)), len(values)) if yes_or_no else mean_interval(values)
-    return {"value": float(np.mean(values)), "interval": list(ends)}

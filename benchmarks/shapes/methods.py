@@ -27,14 +27,14 @@ from benchmarks.documents.numbers import geometric_mean
 from benchmarks.shapes.dimensions import (
     STAND_INS,
     SUFFIX,
+    YES_OR_NO,
     mean_interval,
     open_pixel_scores,
     score_dimensions,
-    share_interval,
 )
 from benchmarks.shapes.dimensions import VERSION as DIMENSIONS_VERSION
 from benchmarks.shapes.generated import BUNDLED, NO_MODEL, SAMPLING, SampledModel, model_of_shapes
-from benchmarks.shapes.measuring import FVD, IS, RESAMPLES, ShapesMeasurer, WorkOptions
+from benchmarks.shapes.measuring import FID, FVD, IS, RESAMPLES, ShapesMeasurer, WorkOptions
 from benchmarks.shapes.networks import embedded_networks
 from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, Generator, real_videos
 from evaluation.features.extraction import ExtractionOptions
@@ -120,39 +120,29 @@ class MeasuredMethods:
     sampled: str  # how its samples are made; "" without a model
     finished: MeasuredCells
 
-    def cell(self, method: str, metric: str) -> Cell:
-        """A value with its interval, or the reason why there is none.
+    def cell(self, method: str, name: str) -> Cell:
+        """A metric, or a dimension in percent, with its interval, or why there is none.
 
-        One seed has the bootstrap interval over its clips; of several the geometric mean is shown,
-        with the interval that Student's t gives from their logarithms.
+        One seed has the interval over its clips. Several have, of a metric, the geometric mean and
+        Student's t on logarithms; of a dimension, the mean and Student's t over the seeds, or
+        Wilson's interval over all their clips where a clip scores 0 or 1.
         """
-        measured = self._details(method, metric)
+        if method == REAL and name in (FVD, FID):
+            return Cell(reason="The reference that the others are measured against.")
+        measured = [cell.details[name] for cell in self.cells.get(method, ())]
         if not measured:
             return Cell(reason=self.reasons[method])
-        if len(measured) == 1:
-            return Cell.measured(measured[0]["value"], measured[0]["interval"])
-        return geometric_mean([seed["value"] for seed in measured]).cell
-
-    def percent(self, method: str, dimension: str) -> Cell:
-        """A share in percent with its interval, or the reason why there is none.
-
-        Several seeds have Student's t over the seeds; a score of yes and no has Wilson's interval
-        over all their clips.
-        """
-        measured = self._details(method, dimension)
-        if not measured:
-            return Cell(reason=self.reasons[method])
-        values = [seed["value"] for seed in measured]
-        low, high = measured[0]["interval"]
-        if len(values) > 1 and STAND_INS[dimension.removesuffix(SUFFIX)].yes_or_no:
-            count = round(sum(values) * self.num_videos)
-            low, high = share_interval(count, len(values) * self.num_videos)
-        elif len(values) > 1:
-            low, high = mean_interval(values)
+        values, dimension = [seed["value"] for seed in measured], name.removesuffix(SUFFIX)
+        interval = measured[0]["interval"]
+        if dimension not in STAND_INS:
+            if len(values) > 1:
+                return geometric_mean(values).cell
+            return Cell.measured(values[0], interval)
+        if len(values) > 1:
+            yes_or_no = dimension in YES_OR_NO
+            interval = mean_interval(values, yes_or_no=yes_or_no, clips=self.num_videos)
+        low, high = interval
         return Cell(value=100 * float(np.mean(values)), low=100 * low, high=100 * high)
-
-    def _details(self, method: str, name: str) -> list[Mapping[str, Any]]:
-        return [cell.details[name] for cell in self.cells.get(method, ())]
 
     def provenance(self, metrics: Collection[str]) -> tuple[Provenance, ...]:
         """Command, model, fingerprints, versions, hardware, date and seconds of the work."""

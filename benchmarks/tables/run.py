@@ -9,7 +9,7 @@ from benchmarks.cells.scale import Scale
 from benchmarks.documents.tables import TableDocument, bare, publish
 from benchmarks.runners import RUNNERS
 from benchmarks.shapes.methods import SCALES, MeasuredMethods, measure_on_shapes
-from benchmarks.shapes.tables import methods_table, standings_in_words
+from benchmarks.shapes.tables import methods_table, standings_by_metric
 from benchmarks.tables.paper_scale import measure_at_paper_scale
 from benchmarks.tables.published import PublishedTable
 from benchmarks.tables.request import Measurements, TableRequest
@@ -45,7 +45,7 @@ def measure(table: PublishedTable, request: TableRequest) -> Measurements:
     measured = methods_on_shapes(request, request.scale)
     return Measurements(
         tables=(methods_table(measured, table.on_shapes, request.scale),),
-        standings=standings_in_words(measured, table.on_shapes),
+        standings=standings_by_metric(measured, table.on_shapes),
         cells=measured.finished,
     )
 

@@ -20,10 +20,10 @@ from benchmarks.shapes.measuring import FID, FVD, IS
 from benchmarks.shapes.methods import MeasuredMethods
 from benchmarks.shapes.stand_ins import DISTORTED, HELD_OUT
 from benchmarks.shapes.tables import (
-    Standing,
     counts,
     dimensions_table,
     methods_table,
+    standing,
     standings_by_metric,
 )
 from benchmarks.studies.sensitivity.measure import STRENGTHS
@@ -256,30 +256,29 @@ def test_without_a_model_its_row_says_why() -> None:
     assert not any("Latte" in title for record in table.provenance for title in record.details)
 
 
-def standing(model: float, half: float, *stand_ins: float | None) -> tuple[int, int, int]:
-    """The model's FVD-shapes beside those of stand-ins, each ± `half`: better, alike, worse."""
+def beside(model: float, half: float, *stand_ins: float | None) -> MeasuredMethods:
+    """The model's FVD-shapes and those of stand-ins, each ± `half`."""
     values = {BUNDLED: model, **dict(zip(DISTORTED, stand_ins, strict=False))}
     cells = {}
     for label, value in values.items():
         if value is not None:
             found = {"value": value, "interval": [value - half, value + half], "fingerprint": "f"}
             cells[label] = [replace(cell(label, 0, **{FVD: 1.0}), details={FVD: found})]
-    seen = replace(on_shapes(), cells=cells, reasons=dict.fromkeys(DISTORTED, "Failed."))
-    (found,) = standings_by_metric(seen, [FVD])
-    return found.better, found.alike, found.worse
+    return replace(on_shapes(), cells=cells, reasons=dict.fromkeys(DISTORTED, "Failed."))
 
 
 def test_better_is_only_what_no_interval_leaves_open() -> None:
-    assert standing(8.22, 0.46, 8.21, 8.21, 9.0, 10.0, 1.0) == (1, 3, 1)
-    found = Standing(metric=FVD, method="mine", better=1, alike=3, worse=1)
-    assert str(found) == (
-        "FVD-shapes, mine: better than 1 of 5 stand-ins, not significantly different from 3, "
+    seen = beside(8.22, 0.46, 8.21, 8.21, 9.0, 10.0, 1.0)
+    assert standing(seen, BUNDLED, FVD) == (1, 1, 3)
+    assert standings_by_metric(seen, [FVD])[0] == (
+        f"FVD-shapes, {BUNDLED}: better than 1 of 5 stand-ins, not significantly different from 3, "
         "worse than 1."
     )
 
 
 def test_what_differs_in_digits_that_nobody_sees_does_not_differ() -> None:
-    assert standing(0.6849302660701113, 0.0, 0.6849302660700829) == (0, 1, 0)
+    seen = beside(0.6849302660701113, 0.0, 0.6849302660700829)
+    assert standing(seen, BUNDLED, FVD) == (0, 0, 1)
 
 
 def test_intervals_that_overlap_do_not_differ_by_their_decimals() -> None:
@@ -290,7 +289,7 @@ def test_intervals_that_overlap_do_not_differ_by_their_decimals() -> None:
 
 
 def test_a_stand_in_without_a_value_is_left_out_and_not_taken_for_0() -> None:
-    assert standing(4.0, 1.0, 9.0, None, 20.0) == (2, 0, 0)
+    assert standing(beside(4.0, 1.0, 9.0, None, 20.0), BUNDLED, FVD) == (0, 2, 0)
 
 
 def test_who_leads_in_most_columns_comes_first_and_measured_figures_do_not_lead() -> None:
