@@ -297,7 +297,6 @@ _ENTRIES = (
         summary="Time and memory of the evaluation on this machine, beside what is promised",
         options=("out",),
         module="benchmarks.studies.speed.evaluation",
-        request="benchmarks.studies.speed.evaluation:SpeedRequest",
     ),
     _study(
         name="speed-generator",

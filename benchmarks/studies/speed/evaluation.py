@@ -12,8 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ import torch
 from benchmarks.cells.provenance import this_run
 from benchmarks.documents.tables import csv_text, publish_report
 from benchmarks.shapes.distortions import EnlargedVideo
+from benchmarks.studies.speed.timing import race
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
@@ -38,18 +40,10 @@ from reports.provenance import Provenance
 from reports.table import simple_table
 
 MEGABYTE = 1024.0  # kilobytes, the unit of getrusage
+NUM_CLIPS = 2048  # of the larger extraction
 
 
-@dataclass(frozen=True, kw_only=True)
-class SpeedRequest:
-    """What is measured."""
-
-    num_clips: int = 2048  # clips of the larger extraction
-    with_demo: bool = True
-
-
-@dataclass(frozen=True)
-class Quantity:
+class Quantity(NamedTuple):
     """A time, a memory or a ratio, with its limit where one is promised."""
 
     what: str
@@ -57,39 +51,12 @@ class Quantity:
     unit: str
     limit: float | None = None
 
-    @property
-    def is_kept(self) -> bool | None:
-        """Whether the promise is kept; None without a promise."""
-        return None if self.limit is None else self.measured < self.limit
 
-    @property
-    def row(self) -> tuple[str, tuple[str | Cell, ...]]:
-        """Its row of the table."""
-        measured = Cell(value=self.measured, text=f"{self.measured:.3g}")
-        if self.limit is None:
-            none = Cell(reason="Nothing is promised of it.")
-            return self.what, (measured, self.unit, none, none)
-        promise, kept = f"< {self.limit:g} {self.unit}", "yes" if self.is_kept else "no"
-        return self.what, (measured, self.unit, promise, kept)
-
-
-def help_seconds(command: str, runs: int = 5) -> float:
-    """Median wall time of `python -m MODULE --help`."""
-    times = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", command, "--help"], capture_output=True, check=True)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
-
-
-def demo_seconds() -> float:
-    """Wall time of `latte-bench demo` with an empty store."""
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        command = [sys.executable, "-m", "benchmarks", "demo", "--out", folder]
-        subprocess.run(command, capture_output=True, check=True)
-        return time.perf_counter() - started
+def seconds_of(*command: str) -> float:
+    """Wall time of `python -m COMMAND`."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", *command], capture_output=True, check=True)
+    return time.perf_counter() - started
 
 
 def peak_megabytes(num_clips: int) -> float:
@@ -117,20 +84,15 @@ def extract_enlarged(num_clips: int) -> None:
 def i3d_seconds(clips: int = 6) -> tuple[float, float]:
     """Seconds for a clip of 16×224×224 through I3D: as written, and with batch norms folded.
 
-    The best of a few clips each, taken in turn, so that a busy machine slows both alike.
+    The best of a few clips each.
     """
     torch.manual_seed(0)
     plain = I3D().eval()
     folded = fold_batch_norms(plain)
     clip = torch.rand(1, 3, 16, 224, 224) * 2 - 1
-    best = {"plain": float("inf"), "folded": float("inf")}
     with torch.inference_mode():
-        for _ in range(clips):
-            for name, network in (("plain", plain), ("folded", folded)):
-                started = time.perf_counter()
-                network(clip)
-                best[name] = min(best[name], time.perf_counter() - started)
-    return best["plain"], best["folded"]
+        times = race({"plain": lambda: plain(clip), "folded": lambda: folded(clip)}, clips)
+    return min(times["plain"]), min(times["folded"])
 
 
 def interval_seconds(count: int = 2048, num_features: int = 400) -> tuple[float, float]:
@@ -144,19 +106,20 @@ def interval_seconds(count: int = 2048, num_features: int = 400) -> tuple[float,
     return between - started, time.perf_counter() - between
 
 
-def measure_all(num_clips: int, with_demo: bool) -> list[Quantity]:
+def measure_all() -> list[Quantity]:
     """Every promise, measured one after the other."""
-    quantities = [
-        Quantity(f"{name} --help", help_seconds(module), "s", limit=1)
-        for name, module in (
-            ("latte-eval", "evaluation"),
-            ("latte-bench", "benchmarks"),
-            ("latte", "latte"),
-        )
-    ]
+    commands = {"latte-eval": "evaluation", "latte-bench": "benchmarks", "latte": "latte"}
+    help_seconds = {
+        name: statistics.median(seconds_of(module, "--help") for _ in range(5))
+        for name, module in commands.items()
+    }
     plain, folded = i3d_seconds()
     bootstrap, half_samples = interval_seconds()
-    quantities += [
+    peak, smaller = peak_megabytes(NUM_CLIPS), peak_megabytes(NUM_CLIPS // 8)
+    with tempfile.TemporaryDirectory() as folder:  # an empty store
+        demo = seconds_of("benchmarks", "demo", "--out", folder)
+    return [
+        *(Quantity(f"{name} --help", each, "s", limit=1) for name, each in help_seconds.items()),
         Quantity("I3D, one clip, as written", plain, "s"),
         Quantity("I3D, one clip, batch norms folded", folded, "s"),
         Quantity("I3D, folded: times faster", plain / folded, "×"),
@@ -165,51 +128,41 @@ def measure_all(num_clips: int, with_demo: bool) -> list[Quantity]:
             "bootstrap: clips through I3D in the same time", bootstrap / folded, "clips", limit=100
         ),
         Quantity("interval of FVD, half samples of (2048 × 400)", half_samples, "s"),
-        Quantity(
-            f"peak memory, {num_clips} clips of 16×256×256",
-            peak_megabytes(num_clips),
-            "MB",
-            limit=2000,
-        ),
-        Quantity(f"the same, {num_clips // 8} clips", peak_megabytes(num_clips // 8), "MB"),
+        Quantity(f"peak memory, {NUM_CLIPS} clips of 16×256×256", peak, "MB", limit=2000),
+        Quantity(f"the same, {NUM_CLIPS // 8} clips", smaller, "MB"),
+        Quantity("latte-bench demo", demo, "s", limit=180),
     ]
-    if with_demo:
-        quantities.append(Quantity("latte-bench demo", demo_seconds(), "s", limit=180))
-    return quantities
 
 
 def speed_report(quantities: Sequence[Quantity], provenance: Provenance) -> Report:
     """The table, and how many promises are kept."""
-    promised = [quantity for quantity in quantities if quantity.limit is not None]
-    broken = [quantity for quantity in promised if not quantity.is_kept]
-    lead = f"{len(promised) - len(broken)} of {len(promised)} promises are kept"
-    if broken:
-        named = (
-            f"{quantity.what} ({quantity.measured:.3g} {quantity.unit})" for quantity in broken
-        )
-        lead += f"; not kept: {', '.join(named)}"
+    rows: list[tuple[str, Sequence[str | Cell]]] = []
+    promised, broken = 0, []
+    for what, measured, unit, limit in quantities:
+        number = f"{measured:.3g}"
+        promise = kept = Cell(reason="Nothing is promised of it.")
+        if limit is not None:
+            promised += 1
+            promise = Cell(text=f"< {limit:g} {unit}")
+            kept = Cell(text="yes" if measured < limit else "no")
+            broken += [] if measured < limit else [f"{what} ({number} {unit})"]
+        rows.append((what, (Cell(value=measured, text=number), unit, promise, kept)))
     titles = {"measured": "Measured", "unit": "Unit", "promise": "Promise", "kept": "Kept"}
-    table = simple_table(
-        "Time and memory on this machine",
-        titles,
-        (quantity.row for quantity in quantities),
-        label_heading="What",
-    )
+    table = simple_table("Time and memory on this machine", titles, rows, label_heading="What")
+    rest = f"; not kept: {', '.join(broken)}" if broken else ""
     return Report(
         title="Speed and memory",
-        lead=f"{lead}.",
+        lead=f"{promised - len(broken)} of {promised} promises are kept{rest}.",
         blocks=(TableBlock(table=table), ProvenanceBlock(records=(provenance,))),
     )
 
 
-def run(out: Path, request: SpeedRequest) -> None:
+def run(out: Path) -> None:
     """Measure, write `speed.md`, `.html`, `.csv` and `.report.json`, and print the report."""
     started = time.monotonic()
-    quantities = measure_all(request.num_clips, request.with_demo)
+    quantities = measure_all()
     report = speed_report(quantities, this_run(seconds=time.monotonic() - started))
-    frame = pd.DataFrame(
-        [(q.what, f"{q.measured:.3g}", q.unit, q.limit) for q in quantities],
-        columns=["what", "measured", "unit", "limit"],
-    )
+    frame = pd.DataFrame(quantities)
+    frame["measured"] = frame.measured.map("{:.3g}".format)
     print(report.markdown())
     publish_report(report, out, "speed", texts={"csv": csv_text(frame)})

@@ -6,10 +6,11 @@ on which machine they were taken. Results are the same but for rounding, which t
 
 import importlib.util
 import logging
+import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,7 +27,7 @@ from benchmarks.studies.speed.generator_jobs import (
     Task,
     Workbench,
 )
-from benchmarks.studies.speed.timing import matrix_product, race
+from benchmarks.studies.speed.timing import race
 from latte.config import LatteConfig, preset
 from latte.data.errors import InputError
 from latte.model.cost import cost
@@ -39,6 +40,7 @@ from reports.table import Table
 logger = logging.getLogger(__name__)
 
 MODELS = ("Latte-B/2", "Latte-XL/2")
+REPETITIONS, QUICK_REPETITIONS = 5, 2
 GIGABYTE = 1e9
 LARGE = 2e12  # FLOPs of a pass forward; a CPU times no other task of larger models
 PLAIN, OURS = Implementation("plain"), Implementation("ours")
@@ -76,7 +78,6 @@ class GeneratorSpeedRequest:
     device: str = "auto"
     compiled: bool = True  # also our blocks compiled, which takes a C++ compiler on a CPU
     quick: bool = False  # the first of MODELS alone, and fewer repetitions
-    repetitions: int = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,37 +135,29 @@ def run_race(
     """Time a task by all implementations, in turns, with the machine's peak in between."""
     torch.compiler.reset()  # after too many kinds of input blocks would no longer be compiled
     missing: dict[Implementation, str] = {}
-    jobs: dict[Implementation, Job] = {}
+    jobs: dict[Implementation | Precision, Job] = {}
     for one in implementations:
         job = bench.job(task, one)
-        reason = _warm_up(job)
-        if reason is None:
+        try:
+            job()
             jobs[one] = job
-        else:
-            missing[one] = reason
+        except RuntimeError as error:
+            if not type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+                raise
+            missing[one] = "The network cannot be compiled here."
     size = PEAK_SIZES[bench.device.type]
-    products = {name: matrix_product(dtype, bench.device, size) for name, dtype in DTYPES.items()}
-    peaks = {name: job for name, (job, _) in products.items()}
-    times = race({**jobs, **peaks}, repetitions, bench.device)
+    for precision, dtype in DTYPES.items():
+        a, b = torch.rand((2, size, size), device=bench.device).to(dtype)
+        jobs[precision] = partial(torch.mm, a, b, out=torch.empty_like(a))
+    times = {name: statistics.median(runs) for name, runs in race(jobs, repetitions).items()}
     return Race(
         model=model,
         task=task,
         flops=float(PASSES[task] * cost(bench.config).flops),
-        seconds={one: times[one] for one in jobs},
+        seconds={one: times[one] for one in implementations if one in times},
         missing=missing,
-        peak={name: flops / times[name] for name, (_, flops) in products.items()},
+        peak={name: 2.0 * size**3 / times[name] for name in DTYPES},
     )
-
-
-def _warm_up(job: Job) -> str | None:
-    """Run a job once; the reason if it cannot be compiled here."""
-    try:
-        job()
-    except RuntimeError as error:
-        if type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
-            return "The network cannot be compiled here."
-        raise
-    return None
 
 
 def plan(
@@ -275,10 +268,11 @@ def run(out: Path, request: GeneratorSpeedRequest) -> None:
         logger.warning("diffusers is not installed: its rows are left out")
         left_out |= {one for one in IMPLEMENTATIONS if one.network == "diffusers"}
     implementations = [one for one in IMPLEMENTATIONS if one not in left_out]
-    repetitions = 2 if request.quick else request.repetitions
+    repetitions = QUICK_REPETITIONS if request.quick else REPETITIONS
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32, as in the official scripts
     try:
-        with tensor_cores(device):
-            races = measure(planned, device, implementations, repetitions)
+        races = measure(planned, device, implementations, repetitions)
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise InputError(f"memory of {device} has run out: choose a smaller --model") from error
@@ -292,15 +286,3 @@ def run(out: Path, request: GeneratorSpeedRequest) -> None:
         section="speed-generator",  # the folder's name
     )
     publish(document, out)
-
-
-@contextmanager
-def tensor_cores(device: torch.device) -> Iterator[None]:
-    """TF32 for float32 on a GPU, as in the official scripts."""
-    before = torch.get_float32_matmul_precision()
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

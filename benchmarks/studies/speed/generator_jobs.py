@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from benchmarks.studies.speed.plain_latte import PlainLatte
+from benchmarks.studies.speed.formulations import DiffusersLatte, PlainLatte
 from latte.config import LatteConfig
 from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
@@ -65,13 +65,9 @@ class Workbench:
         self.diffusion = GaussianDiffusion()
         model = random_model(config, self.device)
         self.networks: dict[str, nn.Module] = {"ours": model}
-        wanted = {one.network for one in implementations}
-        if "plain" in wanted:
-            self.networks["plain"] = PlainLatte(model)
-        if "diffusers" in wanted:
-            from benchmarks.studies.speed.diffusers_latte import DiffusersLatte
-
-            self.networks["diffusers"] = DiffusersLatte(model)
+        others = {"plain": PlainLatte, "diffusers": DiffusersLatte}
+        for name in {one.network for one in implementations} - {"ours"}:
+            self.networks[name] = others[name](model)
         if any(one.compiled for one in implementations):
             self.networks["ours, compiled"] = compiled_twin(model)
         self.trainers: dict[str, Trainer] = {}
@@ -93,29 +89,34 @@ class Workbench:
         if task == "forward":
             return torch.no_grad()(lambda: predict(self.latents, self.t, self.y))
         if task == "sampling":
-            return lambda: self._sample(guided(predict, self.config))
+            diffusion = GaussianDiffusion(respacing=str(SAMPLING_STEPS))
+            guide = guided(predict, self.config)
+            return lambda: diffusion.sample(guide, self.noise, "ddim", y=self.y)
         if one.network not in self.trainers:  # the twin's weights are the model's
-            kind = PlainTrainer if one.network == "plain" else Trainer
-            self.trainers[one.network] = kind()
+            self.trainers[one.network] = Trainer(plain=one.network == "plain")
         trainer = self.trainers[one.network]
-        return lambda: trainer.step(network, self._loss(predict))
 
-    def _sample(self, predict: Callable[..., Tensor]) -> Tensor:
-        diffusion = GaussianDiffusion(respacing=str(SAMPLING_STEPS))
-        return diffusion.sample(predict, self.noise, "ddim", y=self.y)
+        def train() -> None:
+            losses = self.diffusion.training_losses(
+                predict, self.latents, self.t, self.noise, y=self.y
+            )
+            trainer.step(network, losses["loss"].mean())
 
-    def _loss(self, predict: Callable[..., Tensor]) -> Tensor:
-        losses = self.diffusion.training_losses(predict, self.latents, self.t, self.noise, y=self.y)
-        return losses["loss"].mean()
+        return train
 
 
 class Trainer:
     """Updates of the weights and their averages, as `latte train` makes them.
 
     The learning rate is 0: shared weights stay as they are.
+
+    Args:
+        plain: like the official train.py, torch's default AdamW and averages one tensor after the
+            other.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, plain: bool) -> None:
+        self.plain = plain
         self.parameters: list[nn.Parameter] = []
 
     def step(self, network: nn.Module, loss: Tensor) -> None:
@@ -125,29 +126,18 @@ class Trainer:
             # Our blocks beside those of diffusers have no part in the loss.
             self.parameters = [p for p in network.parameters() if p.grad is not None]
             self.averages = [p.detach().clone() for p in self.parameters]
-            self.optimizer = self.make_optimizer()
+            self.optimizer = torch.optim.AdamW(
+                self.parameters, lr=0.0, weight_decay=0.0, fused=None if self.plain else True
+            )
         nn.utils.clip_grad_norm_(self.parameters, 0.1)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.average()
-
-    def make_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self.parameters, lr=0.0, weight_decay=0.0, fused=True)
-
-    def average(self) -> None:
         current = [p.detach() for p in self.parameters]
-        get_ema_multi_avg_fn(EMA)(self.averages, current, None)
-
-
-class PlainTrainer(Trainer):
-    """Like the official train.py: torch's default AdamW, averages one tensor after the other."""
-
-    def make_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self.parameters, lr=0.0, weight_decay=0.0)
-
-    def average(self) -> None:
-        for mean, parameter in zip(self.averages, self.parameters, strict=True):
-            mean.mul_(EMA).add_(parameter.detach(), alpha=1 - EMA)
+        if self.plain:
+            for mean, parameter in zip(self.averages, current, strict=True):
+                mean.mul_(EMA).add_(parameter, alpha=1 - EMA)
+        else:
+            get_ema_multi_avg_fn(EMA)(self.averages, current, None)
 
 
 def random_model(config: LatteConfig, device: torch.device | str = "cpu") -> Latte:

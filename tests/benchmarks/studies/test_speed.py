@@ -14,8 +14,8 @@ def test_the_table_is_written_and_printed(tmp_path, section, capsys, monkeypatch
         speed.Quantity("another", 3.0, "MB", limit=2.5),
         speed.Quantity("a third", 4.0, "s"),
     ]
-    monkeypatch.setattr(speed, "measure_all", lambda *_: quantities)
-    speed.run(tmp_path, speed.SpeedRequest())
+    monkeypatch.setattr(speed, "measure_all", lambda: quantities)
+    speed.run(tmp_path)
     text = (tmp_path / "speed.md").read_text(encoding="utf-8")
     assert "a thing" in text
     assert "1.23" in text

@@ -1,16 +1,22 @@
-"""Latte as its formulas read, to compare `latte.model` with: no step is fused, shared or left out.
+"""Other formulations of Latte, to compare `latte.model` with: plain, and with blocks of diffusers.
 
-What the official code computes (Vchitect/Latte b27c24a, models/latte.py, variant 1), in its order:
-tokens are laid out anew for every block, the condition is repeated for every row and goes through
-each modulation's linear layer in each of them, and attention is a softmax over scores that are
-kept.
+Plain is Latte as its formulas read: no step is fused, shared or left out. It computes what the
+official code does (Vchitect/Latte b27c24a, models/latte.py, variant 1), in its order: tokens are
+laid out anew for every block, the condition is repeated for every row and goes through each
+modulation's linear layer in each of them, and attention is a softmax over scores that are kept.
+
+diffusers has a `BasicTransformerBlock` with the modulation of PixArt-α's adaLN-single, which its
+text-to-video model of Latte is made of. With its own table at zero and with our modulation in place
+of the shared one, it computes what a block of ours does.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from latte.config import LatteConfig
 from latte.model import Latte
-from latte.model.blocks import Attention, Modulation
+from latte.model.blocks import Attention, Block, Modulation
 from latte.model.embeddings import unfold_patches
 
 
@@ -49,7 +55,7 @@ class PlainLatte(nn.Module):
             tokens = self.run_block(index + 1, tokens, condition)
             tokens = _by_the_other(tokens, patches)
         final = model.final_layer
-        shift, scale = modulation(final.adaLN_modulation, for_rows(condition, tokens))
+        shift, scale = _modulation(final.adaLN_modulation, _for_rows(condition, tokens))
         out = final.linear(_modulate(final.norm_final(tokens), shift, scale))
         out = out.unflatten(0, (-1, frames))
         return unfold_patches(out, config.patch_size, config.out_channels)
@@ -57,7 +63,7 @@ class PlainLatte(nn.Module):
     def run_block(self, index: int, x: Tensor, condition: Tensor) -> Tensor:
         """Rows of tokens (B, L, D), of clips with their conditions (N, D), through one block."""
         block = self.model.blocks[index]
-        parts = modulation(block.adaLN_modulation, for_rows(condition, x))
+        parts = _modulation(block.adaLN_modulation, _for_rows(condition, x))
         shift1, scale1, gate1, shift2, scale2, gate2 = parts
         mixed = _attention(block.attn, _modulate(block.norm1(x), shift1, scale1))
         x = x + gate1[:, None] * mixed
@@ -65,12 +71,28 @@ class PlainLatte(nn.Module):
         return x + gate2[:, None] * block.mlp.fc2(F.gelu(wide, approximate="tanh"))
 
 
-def for_rows(of_clips: Tensor, rows: Tensor) -> Tensor:
+class DiffusersLatte(PlainLatte):
+    """The plain formulation but for the blocks: those are diffusers', with copies of the weights.
+
+    As in diffusers' model, the modulation is computed for each clip and repeated for its rows.
+    """
+
+    def __init__(self, model: Latte) -> None:
+        super().__init__(model)
+        self.copies = nn.ModuleList(_copy_of(block, model.config) for block in model.blocks)
+
+    def run_block(self, index: int, x: Tensor, condition: Tensor) -> Tensor:
+        parts = _modulation(self.model.blocks[index].adaLN_modulation, condition)
+        tokens: Tensor = self.copies[index](x, timestep=_for_rows(torch.cat(parts, dim=-1), x))
+        return tokens
+
+
+def _for_rows(of_clips: Tensor, rows: Tensor) -> Tensor:
     """What each clip has (N, …), for each of its rows: (B, …)."""
     return of_clips.repeat_interleave(len(rows) // len(of_clips), dim=0)
 
 
-def modulation(module: Modulation | None, condition: Tensor) -> tuple[Tensor, ...]:
+def _modulation(module: Modulation | None, condition: Tensor) -> tuple[Tensor, ...]:
     """Conditions (B, D) → shifts, scales (and gates), each (B, D)."""
     assert module is not None
     parts: tuple[Tensor, ...] = module[1](F.silu(condition)).chunk(module.parts, dim=-1)
@@ -93,3 +115,32 @@ def _attention(attention: Attention, x: Tensor) -> Tensor:
 
 def _modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return x * (1 + scale[:, None]) + shift[:, None]
+
+
+def _copy_of(block: Block, config: LatteConfig) -> nn.Module:
+    from diffusers.models.attention import BasicTransformerBlock  # which is optional
+
+    with torch.device("meta"):
+        copy = BasicTransformerBlock(
+            config.hidden_size,
+            config.num_heads,
+            config.head_size,
+            activation_fn="gelu-approximate",
+            attention_bias=True,
+            norm_type="ada_norm_single",
+            norm_elementwise_affine=False,
+            norm_eps=1e-6,
+            ff_inner_dim=block.mlp.fc1.out_features,
+        )
+    ours = {name: value.detach().clone() for name, value in block.state_dict().items()}
+    weights = {"scale_shift_table": torch.zeros(6, config.hidden_size).to(ours["attn.qkv.weight"])}
+    for kind in ("weight", "bias"):
+        parts = ours[f"attn.qkv.{kind}"].chunk(3)
+        weights |= {
+            f"attn1.to_{name}.{kind}": part for name, part in zip("qkv", parts, strict=True)
+        }
+        weights[f"attn1.to_out.0.{kind}"] = ours[f"attn.proj.{kind}"]
+        weights[f"ff.net.0.proj.{kind}"] = ours[f"mlp.fc1.{kind}"]
+        weights[f"ff.net.2.{kind}"] = ours[f"mlp.fc2.{kind}"]
+    copy.load_state_dict(weights, assign=True)
+    return copy
