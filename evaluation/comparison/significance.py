@@ -213,7 +213,7 @@ def _open(root: Path, space: str) -> FeatureStore | None:
         described = json.loads((root / space / "space.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return FeatureStore.open(root, described)
+    return FeatureStore(root, described)
 
 
 def _table(rows: list[np.ndarray]) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ class StoredNetwork:
             "device": str(extractor.device).partition(":")[0],
             "precision": "float32",
         }
-        return cls(extractor, FeatureStore.open(root, space))
+        return cls(extractor, FeatureStore(root, space))
 
     @classmethod
     def of_function(cls, spec: NetworkSpec, forward: Forward, root: Path | None) -> "StoredNetwork":

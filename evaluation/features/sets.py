@@ -30,6 +30,7 @@ class PlannedSet:
     selection: Selection
     preparation: Preparation
     side: Side
+    at_least: int  # clips, or frames where all are taken
     plan: ClipPlan
     probed: dict[str, Probed]
 
@@ -77,20 +78,18 @@ def plan_set(
         selection=protocol.selection(side),
         preparation=protocol.preparation(),
         side=side,
+        at_least=at_least,
         plan=ClipPlan(root=videos.root, clips=(), num_listed=0),
         probed={},
     )
     planned = _choose(planned, options, known_broken=())
-    _check_count(planned, at_least)
+    _check_count(planned)
     check_sizes(planned.plan.clips, planned.preparation, videos.root)
     return planned
 
 
 def measure_set(
-    planned: PlannedSet,
-    networks: Sequence[StoredNetwork],
-    options: ExtractionOptions,
-    at_least: int = 1,
+    planned: PlannedSet, networks: Sequence[StoredNetwork], options: ExtractionOptions
 ) -> MeasuredSet:
     """Extract the features of a planned set.
 
@@ -106,7 +105,7 @@ def measure_set(
             break
         known_broken += extraction.broken
         planned = _choose(planned, options, known_broken=known_broken)
-        _check_count(planned, at_least)
+        _check_count(planned)
     height, width = frame_size(plan.clips[0], planned.preparation)  # of all: extract checks it
     keys = [key.hex() for key in extraction.keys]
     order = content_key({"clips in order": keys}).hex()
@@ -145,6 +144,30 @@ def statistics_set(path: Path, at_least: int = 1) -> MeasuredSet:
     return MeasuredSet(record=record, given=file)
 
 
+def caveats_of_sets(sets: Sequence[MeasuredSet]) -> Iterator[str]:
+    """What was left out of the sets, and why their clips may not be independent."""
+    for measured in sets:
+        record, num_clips = measured.record, len(measured.clips)
+        if measured.given is not None:
+            yield (
+                f"{record.path} is a statistics file, without clips to resample: no confidence "
+                "interval"
+            )
+            continue
+        for names, reason in ((record.too_short, "too short"), (record.broken, "broken")):
+            if names:
+                videos = "1 video is" if len(names) == 1 else f"{len(names)} videos are"
+                yield f"{videos} {reason} and left out: {some_of(names)}"
+        num_videos = len({clip.video.name for clip in measured.clips})
+        if num_videos < num_clips:
+            yield (
+                f"{num_clips} clips of {num_videos} videos of {record.path} count as independent: "
+                "intervals are too narrow"
+            )
+    if len(sets) == 2 and sets[0].record.digest == sets[1].record.digest:
+        yield "the two sets are the same clips"
+
+
 def _choose(
     planned: PlannedSet, options: ExtractionOptions, *, known_broken: Sequence[tuple[str, str]]
 ) -> PlannedSet:
@@ -169,8 +192,8 @@ def _choose(
     return replace(planned, plan=plan)
 
 
-def _check_count(planned: PlannedSet, at_least: int) -> None:
-    plan = planned.plan
+def _check_count(planned: PlannedSet) -> None:
+    plan, at_least = planned.plan, planned.at_least
     # Where every frame is taken, frames are what is counted.
     available = plan.num_frames if planned.selection.offset == "every" else len(plan.clips)
     if available >= at_least:

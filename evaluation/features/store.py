@@ -17,7 +17,6 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,35 +45,29 @@ def default_store() -> Path:
     return Path(pooch.os_cache("latte-eval")) / "features"
 
 
-@dataclass
 class FeatureStore:
     """The rows of one feature space (one network with its weights), on disk and in the making.
 
-    Without a folder all rows stay in memory, and nothing is written.
+    A space that has no folder yet gets one; damaged files in it are set aside. Without a folder of
+    all spaces all rows stay in memory, and nothing is written.
+
+    Args:
+        root: the folder of all feature spaces; None keeps the rows in memory alone.
+        space: what determines rows: the network, its weights and arithmetic.
+
+    Raises:
+        InputError: the folder cannot be created or written.
     """
 
-    folder: Path | None
-    space: str  # hash over the feature space
-    _where: dict[bytes, tuple[Path, int]] = field(default_factory=dict)
-    _pending: dict[bytes, np.ndarray] = field(default_factory=dict)
-    _last_write: float = field(default_factory=time.monotonic)
-
-    @classmethod
-    def open(cls, root: Path | None, space: Mapping[str, Any]) -> "FeatureStore":
-        """Open the folder of a feature space, making it if need be; damaged files are set aside.
-
-        Args:
-            root: the folder of all feature spaces; None keeps the rows in memory alone.
-            space: what determines rows: the network, its weights and arithmetic.
-
-        Raises:
-            InputError: the folder cannot be created or written.
-        """
-        name = content_key(space).hex()[:16]
-        if root is None:
-            return cls(None, name)
-        folder = root / name
-        description = folder / "space.json"
+    def __init__(self, root: Path | None, space: Mapping[str, Any]) -> None:
+        self.space = content_key(space).hex()[:16]
+        self.folder = root and root / self.space
+        self._where: dict[bytes, tuple[Path, int]] = {}
+        self._pending: dict[bytes, np.ndarray] = {}
+        self._last_write = time.monotonic()
+        if self.folder is None:
+            return
+        description = self.folder / "space.json"
         try:
             if not description.exists():
                 text = json.dumps(dict(space), indent=1) + "\n"
@@ -84,12 +77,10 @@ class FeatureStore:
                 f"{root}: features cannot be kept there ({error.strerror}): choose another folder "
                 "with store (--store)"
             ) from None
-        _remove_old_leftovers(folder)
-        store = cls(folder, name)
-        for path in sorted(folder.glob("[!.]*.safetensors")):
+        _remove_old_leftovers(self.folder)
+        for path in sorted(self.folder.glob("[!.]*.safetensors")):
             for row, key in enumerate(_read_keys(path)):
-                store._where.setdefault(key, (path, row))
-        return store
+                self._where.setdefault(key, (path, row))
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._where or key in self._pending

@@ -37,7 +37,7 @@ def export_statistics(
     extractor = stored.extractor
     planned = plan_set(videos, protocol, side, networks.options, at_least)
     check_lengths(planned.plan.clips, extractor.spec)
-    measured = measure_set(planned, [stored], networks.options, at_least)
+    measured = measure_set(planned, [stored], networks.options)
     statistics = measured.statistics(stored, protocol.covariance)
     if statistics.count < 2:
         raise InputError(f"{videos.root}: statistics of one clip say nothing: add videos")

@@ -11,9 +11,15 @@ from numpy.typing import NDArray
 
 from evaluation.catalogue.inputs import MetricInput
 from evaluation.catalogue.registry import METRICS, metric
-from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import StoredNetwork
-from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set, statistics_set
+from evaluation.features.sets import (
+    MeasuredSet,
+    PlannedSet,
+    caveats_of_sets,
+    measure_set,
+    plan_set,
+    statistics_set,
+)
 from evaluation.measuring.networks import MetricTask, Networks, open_task
 from evaluation.measuring.results import result_of
 from evaluation.protocol.fields import Protocol, Side
@@ -269,7 +275,7 @@ class Measurer:
     ) -> MeasuredSet:
         if isinstance(planned, MeasuredSet):
             return planned
-        return measure_set(planned, networks, self.networks.options, self.at_least)
+        return measure_set(planned, networks, self.networks.options)
 
 
 def _networks_of(tasks: Iterable[MetricTask]) -> list[StoredNetwork]:

@@ -42,7 +42,8 @@ NUM_SCENES = 1000  # scenes whose values are scaled to mean 0 and deviation 1
 NUM_NORMALISE = 2000  # clips whose features get mean 0 and standard deviation 1
 NUM_TEST = 2048
 
-Targets = Callable[[Scene, int, np.ndarray], tuple[np.ndarray, np.ndarray]]
+# Clips uint8 (N, T, H, W, 3); class (rows,) and scene (rows, K) of each row of features.
+Batch = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +54,7 @@ class TrainingTask:
     file_name: str
     frames: int  # frames of each training clip that are used
     steps: int  # default number of steps
-    targets: Targets
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelledClips:
-    """Clips uint8 (N, T, H, W, 3); the class and the scene of each row of features."""
-
-    clips: Tensor
-    labels: Tensor  # (rows,)
-    scenes: Tensor  # (rows, K)
+    targets: Callable[[Scene, int, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def video_targets(scene: Scene, index: int, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,21 +89,21 @@ FRAME = TrainingTask(
 
 
 def draw_batch(
-    task: TrainingTask, split: Split, indices: Sequence[int], starts: Sequence[int]
-) -> LabelledClips:
-    """The task's frames, spread over 16, of these videos from these frames on."""
+    task: TrainingTask, split: Split, indices: Sequence[int], starts: Sequence[int] | None = None
+) -> Batch:
+    """The task's frames, spread over 16, of these videos from these frames on (the first ones)."""
     clips, labels, scenes = [], [], []
-    for index, start in zip(indices, starts, strict=True):
+    for index, start in zip(indices, starts or [0] * len(indices), strict=True):
         scene = draw_scene(split, index)
         times = np.arange(start, start + NUM_FRAMES, NUM_FRAMES // task.frames)
         clips.append(render(scene, times.tolist(), INPUT_SIZE))
         label, row = task.targets(scene, index, times.astype(np.float64))
         labels.append(label)
         scenes.append(row)
-    return LabelledClips(
-        clips=torch.from_numpy(np.stack(clips)),
-        labels=torch.from_numpy(np.concatenate(labels)),
-        scenes=torch.from_numpy(np.concatenate(scenes)).float(),
+    return (
+        torch.from_numpy(np.stack(clips)),
+        torch.from_numpy(np.concatenate(labels)),
+        torch.from_numpy(np.concatenate(scenes)).float(),
     )
 
 
@@ -121,8 +113,8 @@ def train(task: TrainingTask, *, steps: int, seed: int) -> nn.Module:
     random = np.random.default_rng(seed)
     model = task.network()
     normalise_batches(model)
-    first = draw_batch(task, "train", range(NUM_SCENES), [0] * NUM_SCENES)
-    scene_mean, scene_std = first.scenes.mean(0), first.scenes.std(0)
+    _, _, scenes = draw_batch(task, "train", range(NUM_SCENES))
+    scene_mean, scene_std = scenes.mean(0), scenes.std(0)
     scene_head = nn.Linear(NUM_FEATURES, len(scene_mean))
     parameters = [*model.parameters(), *scene_head.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.01)
@@ -130,10 +122,11 @@ def train(task: TrainingTask, *, steps: int, seed: int) -> nn.Module:
     progress = tqdm(range(steps), desc=task.network.__name__, unit="step")
     for step in progress:
         starts = random.integers(0, MAX_START + 1, BATCH_SIZE).tolist()
-        batch = draw_batch(task, "train", range(step * BATCH_SIZE, (step + 1) * BATCH_SIZE), starts)
-        features = model.features(batch.clips).flatten(0, -2)
-        class_loss = F.cross_entropy(model.head(features), batch.labels)
-        scene_loss = F.mse_loss(scene_head(features), (batch.scenes - scene_mean) / scene_std)
+        indices = range(step * BATCH_SIZE, (step + 1) * BATCH_SIZE)
+        clips, labels, scenes = draw_batch(task, "train", indices, starts)
+        features = model.features(clips).flatten(0, -2)
+        class_loss = F.cross_entropy(model.head(features), labels)
+        scene_loss = F.mse_loss(scene_head(features), (scenes - scene_mean) / scene_std)
         optimiser.zero_grad()
         (class_loss + SCENE_WEIGHT * scene_loss).backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -142,7 +135,9 @@ def train(task: TrainingTask, *, steps: int, seed: int) -> nn.Module:
         if step % 20 == 0:
             progress.set_postfix(classes=f"{class_loss:.3f}", scene=f"{scene_loss:.3f}")
     fold_batch_norms(model.eval())
-    normalise_features(model, _features(model, task, "train", NUM_NORMALISE))
+    with torch.no_grad():
+        rows = [model.features(clips) for clips, _, _ in _batches(task, "train", NUM_NORMALISE)]
+    normalise_features(model, torch.cat(rows).flatten(0, -2))
     return model
 
 
@@ -160,11 +155,11 @@ def normalise_features(model: nn.Module, features: Tensor) -> None:
 def test(task: TrainingTask, model: nn.Module) -> tuple[float, float]:
     """Accuracy (0 … 1) and cross-entropy (nats) on clips of the test split."""
     right, loss, rows = 0, 0.0, 0
-    for batch in _batches(task, "test", NUM_TEST):
-        logits = model(batch.clips).flatten(0, -2)
-        right += int((logits.argmax(1) == batch.labels).sum())
-        loss += float(F.cross_entropy(logits, batch.labels, reduction="sum"))
-        rows += len(batch.labels)
+    for clips, labels, _ in _batches(task, "test", NUM_TEST):
+        logits = model(clips).flatten(0, -2)
+        right += int((logits.argmax(1) == labels).sum())
+        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+        rows += len(labels)
     return right / rows, loss / rows
 
 
@@ -180,16 +175,9 @@ def fold_batch_norms(model: nn.Module) -> None:
         model.stages[place] = fuse_conv_bn_eval(convolution, norm)
 
 
-@torch.no_grad()
-def _features(model: nn.Module, task: TrainingTask, split: Split, count: int) -> Tensor:
-    batches = _batches(task, split, count)
-    return torch.cat([model.features(batch.clips).flatten(0, -2) for batch in batches])
-
-
-def _batches(task: TrainingTask, split: Split, count: int) -> Iterator[LabelledClips]:
+def _batches(task: TrainingTask, split: Split, count: int) -> Iterator[Batch]:
     for start in range(0, count, 64):
-        indices = range(start, min(start + 64, count))
-        yield draw_batch(task, split, indices, [0] * len(indices))
+        yield draw_batch(task, split, range(start, min(start + 64, count)))
 
 
 def _colours(scene: Scene) -> np.ndarray:

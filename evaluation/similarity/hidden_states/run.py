@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from evaluation.features.caveats import caveats_of_sets
 from evaluation.features.extraction import ExtractionOptions
-from evaluation.features.sets import MeasuredSet, PlannedSet, measure_set, plan_set
+from evaluation.features.sets import MeasuredSet, PlannedSet, caveats_of_sets, measure_set, plan_set
 from evaluation.protocol.content import fingerprint_of_states
 from evaluation.protocol.fields import REAL_FIELDS, Protocol
 from evaluation.results.provenance import provenance

@@ -9,8 +9,7 @@ import pytest
 
 from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import METRICS, metric
-from evaluation.features.caveats import caveats_of_sets
-from evaluation.features.sets import MeasuredSet
+from evaluation.features.sets import MeasuredSet, caveats_of_sets
 from evaluation.metrics import JEDI, KID, KVD
 from evaluation.networks.registry import network
 from evaluation.protocol.fields import override

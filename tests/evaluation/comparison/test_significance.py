@@ -88,7 +88,7 @@ def stored_results(make_result, tmp_path):
             real, a, noise = rng.standard_normal((3, 60, 3)).astype(np.float32)
             b = (a + shift + 0.1 * noise).astype(np.float32)[: 60 - fewer]
             sets = {"real": real, "a": a, "b": b}
-        store = FeatureStore.open(tmp_path, {"network": "test"})
+        store = FeatureStore(tmp_path, {"network": "test"})
         for name, rows in sets.items():
             keys = [content_key({"set": name, "row": i}) for i in range(len(rows))]
             for key, row in zip(keys, rows, strict=True):

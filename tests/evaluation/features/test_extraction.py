@@ -207,7 +207,7 @@ def test_too_few_videos_name_what_was_left_out(tmp_path):
     options = ExtractionOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
     planned = plan_set(numbered(0, -1, 2), PROTOCOL, "real", options, 3)
     with pytest.raises(InputError, match=r"3 videos were asked for, but only 2.*v001 is broken"):
-        measure_set(planned, [StoredNetwork.open(MeanNetwork(), tmp_path)], options, at_least=3)
+        measure_set(planned, [StoredNetwork.open(MeanNetwork(), tmp_path)], options)
 
 
 def test_mixed_sizes_name_both_videos(tmp_path):

@@ -16,7 +16,7 @@ def key(i: int) -> bytes:
 
 
 def filled(root, rows) -> FeatureStore:
-    store = FeatureStore.open(root, SPACE)
+    store = FeatureStore(root, SPACE)
     for i in rows:
         store.add(key(i), np.full(3, i))
     return store
@@ -32,14 +32,14 @@ def test_rows_come_back_in_the_order_asked_for(tmp_path):
 def test_rows_are_found_by_the_next_run(tmp_path):
     filled(tmp_path, range(3)).flush()
     filled(tmp_path, range(2, 6)).flush()
-    store = FeatureStore.open(tmp_path, SPACE)
+    store = FeatureStore(tmp_path, SPACE)
     assert [row[0] for row in store.rows([key(i) for i in range(6)])] == list(range(6))
     assert key(6) not in store
 
 
 def test_another_space_has_rows_of_its_own(tmp_path):
     filled(tmp_path, range(3)).flush()
-    assert key(0) not in FeatureStore.open(tmp_path, SPACE | {"version": 2})
+    assert key(0) not in FeatureStore(tmp_path, SPACE | {"version": 2})
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
@@ -51,18 +51,18 @@ def test_a_damaged_file_is_set_aside_and_its_rows_are_made_again(tmp_path, caplo
     if damage == "flipped":
         data[-1] ^= 1
     path.write_bytes({"truncated": data[:-5], "flipped": data, "empty": b""}[damage])
-    again = FeatureStore.open(tmp_path, SPACE)
+    again = FeatureStore(tmp_path, SPACE)
     assert key(0) not in again
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     again.add(key(0), np.full(3, 7))
     again.flush()
-    assert FeatureStore.open(tmp_path, SPACE).rows([key(0)])[0][0] == 7
+    assert FeatureStore(tmp_path, SPACE).rows([key(0)])[0][0] == 7
 
 
 def test_what_is_pending_goes_to_disk_by_itself(tmp_path, monkeypatch):
     monkeypatch.setattr("evaluation.features.store.MAX_PENDING_ROWS", 4)
     filled(tmp_path, range(9))  # dropped without a flush, as by a kill
-    store = FeatureStore.open(tmp_path, SPACE)
+    store = FeatureStore(tmp_path, SPACE)
     assert [key(i) in store for i in range(9)] == [True] * 8 + [False]
 
 
@@ -78,11 +78,11 @@ def test_a_full_disk_leaves_no_half_file_and_loses_nothing(tmp_path, monkeypatch
     assert [path.name for path in store.folder.iterdir()] == ["space.json"]
     monkeypatch.undo()
     store.flush()
-    assert key(2) in FeatureStore.open(tmp_path, SPACE)
+    assert key(2) in FeatureStore(tmp_path, SPACE)
 
 
 def test_rows_of_any_shape_are_kept_as_they_are(tmp_path):
-    store = FeatureStore.open(tmp_path, SPACE)
+    store = FeatureStore(tmp_path, SPACE)
     row = np.arange(6, dtype=np.float32).reshape(2, 3)
     store.add(key(0), row)
     store.flush()
@@ -92,7 +92,7 @@ def test_rows_of_any_shape_are_kept_as_they_are(tmp_path):
 def test_a_store_that_cannot_be_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file: features cannot be kept there.*--store"):
-        FeatureStore.open(tmp_path / "file", SPACE)
+        FeatureStore(tmp_path / "file", SPACE)
 
 
 def test_others_may_read_what_is_stored(tmp_path):
@@ -110,31 +110,31 @@ def test_leftovers_of_killed_runs_are_removed_and_work_in_progress_is_not(tmp_pa
     for path in (old, new):
         path.write_text("half")
     os.utime(old, (0, 0))
-    FeatureStore.open(tmp_path, SPACE)
+    FeatureStore(tmp_path, SPACE)
     assert not old.exists()
     assert new.exists()
 
 
 def test_rows_of_different_lengths_live_in_one_store(tmp_path):
-    store = FeatureStore.open(tmp_path, SPACE)
+    store = FeatureStore(tmp_path, SPACE)
     for i, length in enumerate((4, 2, 4, 1)):
         store.add(key(i), np.full((length, 3), i, np.float32))
     store.flush()
-    again = FeatureStore.open(tmp_path, SPACE)
+    again = FeatureStore(tmp_path, SPACE)
     assert [row.shape for row in again.rows([key(3), key(0), key(1)])] == [(1, 3), (4, 3), (2, 3)]
     assert [row[0, 0] for row in again.rows([key(2), key(1)])] == [2, 1]
 
 
 def test_a_set_is_remembered_in_its_order_and_forgotten_with_its_rows(tmp_path):
-    store = FeatureStore.open(tmp_path, SPACE)
+    store = FeatureStore(tmp_path, SPACE)
     for i in range(3):
         store.add(key(i), np.full(2, i, np.float32))
     store.flush()
     order = [key(2), key(0), key(1)]
     store.remember("abc", order)
-    again = FeatureStore.open(tmp_path, SPACE)
+    again = FeatureStore(tmp_path, SPACE)
     assert again.recall("abc") == order
     assert again.recall("other") is None
     for path in again.folder.glob("*.safetensors"):
         path.unlink()
-    assert FeatureStore.open(tmp_path, SPACE).recall("abc") is None
+    assert FeatureStore(tmp_path, SPACE).recall("abc") is None
