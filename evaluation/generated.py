@@ -21,17 +21,12 @@ def sample_first(
     dataset: str | None = None,
     device: str = "cpu",
 ) -> Path:
-    """Make the samples that are not there yet, lossless, as `latte sample` does.
+    """Make the samples that are not there yet, lossless, as `latte sample` does; their folder.
 
     Args:
-        checkpoint: the model.
         protocol: says how many samples are measured, and how long they must be.
         out: their folder; by default samples/<dataset>.
         dataset: what the model was trained on.
-        device: where the model runs.
-
-    Returns:
-        The folder.
 
     Raises:
         InputError: what `latte sample` refuses, or a model whose videos are too short, before any

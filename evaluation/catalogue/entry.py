@@ -87,11 +87,6 @@ class Metric:
         """What results call its numbers, with the network of the reference."""
         return tuple(number.plain for number in self.numbers)
 
-    @property
-    def higher_is_better(self) -> bool | None:
-        """Whether more of its first number is better; None where neither is."""
-        return self.numbers[0].higher_is_better
-
     def number(self, title: str) -> Number:
         """One of its numbers by its plain title."""
         return next(number for number in self.numbers if number.plain == title)

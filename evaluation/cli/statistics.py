@@ -64,7 +64,7 @@ def stats_export(
         at_least=protocol.num_videos or 1,
         dataset=sets.dataset,
     )
-    _print_written(file, as_json)
+    _show(file, as_json)
 
 
 def stats_import(
@@ -107,7 +107,7 @@ def stats_import(
     file = import_statistics(
         source, out, chosen, side=side, count=count, covariance=covariance, dataset=dataset
     )
-    _print_written(file, as_json)
+    _show(file, as_json)
 
 
 def stats_show(
@@ -115,58 +115,41 @@ def stats_show(
     as_json: AsJson = False,
 ) -> None:
     """Print what a statistics file holds and how it was made."""
-    from tabulate import tabulate
-
     from evaluation.statistics.file import is_statistics_file, read_statistics_file
 
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
     if not is_statistics_file(path):
-        raise InputError(f"{path}: no statistics file: it lacks mu and sigma")
-    file = read_statistics_file(path)
-    facts = description(file)
+        raise InputError(
+            f"{path}: no statistics file: there is no such file, or it lacks mu and sigma"
+        )
+    _show(read_statistics_file(path), as_json)
+
+
+def _show(file: "StatisticsFile", as_json: bool) -> None:
+    from tabulate import tabulate
+
+    origin = file.origin
+    facts: dict[str, Any] = {
+        "path": str(file.path),
+        "sha256": file.digest,
+        "features": len(file.statistics.mean),
+        "count": file.statistics.count or None,
+    }
+    if origin is not None:
+        facts |= {"fingerprint": origin.fingerprint, **asdict(origin)}
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    rows: dict[str, object] = {"made": _maker(file)}
+    made = "not stated (`latte-eval stats import` adds it)"
+    if origin is not None:
+        imported = facts.pop("stated")
+        made = "as stated by whoever imported it" if imported else "by latte-eval stats export"
+    rows: dict[str, object] = {"made": made}
     for key, value in facts.items():
         parts = value if isinstance(value, dict) else {"": value}
         rows |= {f"{key}.{name}".rstrip("."): part for name, part in parts.items()}
     shown = [
         (key, some_of(value) if isinstance(value, tuple) else value)
         for key, value in rows.items()
-        if value not in (None, "", ()) and key != "stated"
+        if value not in (None, "", ())
     ]
     typer.echo(tabulate(shown, tablefmt="plain", disable_numparse=True))
-
-
-def description(file: "StatisticsFile") -> dict[str, Any]:
-    """What a statistics file holds and how it was made, in reading order."""
-    statistics, origin = file.statistics, file.origin
-    facts: dict[str, Any] = {
-        "path": str(file.path),
-        "sha256": file.digest,
-        "features": len(statistics.mean),
-        "count": statistics.count or None,
-    }
-    return facts | ({"fingerprint": origin.fingerprint, **asdict(origin)} if origin else {})
-
-
-def _maker(file: "StatisticsFile") -> str:
-    """Who says how a file was made."""
-    if file.origin is None:
-        return "not stated (`latte-eval stats import` adds it)"
-    imported = "as stated by whoever imported it"
-    return imported if file.origin.stated else "by latte-eval stats export"
-
-
-def _print_written(file: "StatisticsFile", as_json: bool) -> None:
-    facts = description(file)
-    if as_json:
-        typer.echo(json.dumps(facts))
-        return
-    typer.echo(
-        f"wrote {file.path}: mean and covariance of {facts['features']} features of "
-        f"{facts['count']} rows, {facts['protocol']} {facts['fingerprint']} {_maker(file)} "
-        "(`latte-eval stats show` prints all of it)"
-    )

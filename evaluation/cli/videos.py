@@ -12,6 +12,7 @@ from evaluation.cli.options import (
     AsJson,
     DataRoot,
     ProtocolOptions,
+    Quiet,
     SetOptions,
     SkipBroken,
     Workers,
@@ -92,7 +93,7 @@ def prepare(
     ] = "jpg",
     workers: Workers = None,
     skip_broken: SkipBroken = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Turn videos into folders of square frames, as StyleGAN-V or Latte do.
 

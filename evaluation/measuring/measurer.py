@@ -69,12 +69,6 @@ class Measurer:
         for fake in generated_sets:
             fvd, fid = measurer.measure(real, fake, model=fake.name)
 
-    Several protocols share opened networks:
-
-        networks = Networks(ExtractionOptions(store=folder, workers=4))
-        for protocol in protocols:
-            results = Measurer(protocol, ("fvd",), networks).measure(real, fake)
-
     Sets are `VideoSet`s (`latte.data.sources.open_video_set`, `shapes_video_set`,
     `evaluation.measuring.arrays.memory_video_set`), the path of a statistics file, or what
     `extract` returned. For what is no metric of the catalogue, `extract` gives a set's features

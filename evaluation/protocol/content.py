@@ -19,16 +19,15 @@ def fingerprint(fields: Mapping[str, Any]) -> str:
 
 def fingerprint_of(
     fields: Mapping[str, Any],
-    metric: str = "",
-    parameters: Mapping[str, Any] | None = None,
+    metric: str,
+    parameters: Mapping[str, Any],
     given: Sequence[str] = (),
 ) -> str:
     """The fingerprint of a result: a protocol's, unless parameters or statistics add to it.
 
     Args:
         fields: the fields of the protocol that affect the number.
-        metric: the metric's name.
-        parameters: the metric's parameters.
+        metric, parameters: the metric's name and its parameters.
         given: digests of statistics of which the protocol does not know how they were made.
     """
     of_fields = fingerprint(fields)

@@ -86,7 +86,7 @@ def make_result():
                 value=value,
                 interval=(value - 2, value + 3),
                 level=0.95,
-                higher_is_better=chosen.higher_is_better,
+                higher_is_better=chosen.numbers[0].higher_is_better,
                 num_real=protocol.num_real if chosen.needs_real else 0,
                 num_fake=protocol.num_fake,
                 num_frames=protocol.num_frames,

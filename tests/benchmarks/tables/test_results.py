@@ -148,7 +148,7 @@ def test_statistics_of_other_making_are_part_of_the_fingerprint(
         for side in sides
     }  # fmt: skip
     result = make_result(**sets)
-    fingerprint = fingerprint_of(result.protocol_fields, given=sides)
+    fingerprint = fingerprint_of(result.protocol_fields, "fvd", {}, sides)
     given = replace(result, fingerprint=fingerprint)
     check_result(given, "line 1")
     check_result(result, "line 1")  # statistics that follow the protocol are not part of it

@@ -64,7 +64,7 @@ def test_each_metric_is_a_command_with_intervals_and_parameters(measure, tmp_pat
     for result in results:
         assert np.isfinite(result["value"])
         assert result["parameters"] == dict(METRICS[command].parameters)
-        assert result["higher_is_better"] == METRICS[command].higher_is_better
+        assert result["higher_is_better"] == METRICS[command].numbers[0].higher_is_better
         if command != "per-position":
             low, high = result["interval"]
             assert low <= result["value"] <= high
