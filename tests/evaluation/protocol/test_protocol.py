@@ -74,7 +74,7 @@ def test_a_file_may_start_from_a_preset(tmp_path):
         ('base = "latte"\nreal_stride = "3"\n', "real_stride must be an integer"),
         ('base = "latte"\nnum_real = -1\n', "num_real must be an integer"),
         ('base = "latte"\nreal_clips = 0\n', "real_clips must be an integer"),
-        ('base = "latte"\nmetrics = "fvd"\n', "array.*metrics"),
+        ('base = "latte"\nmetrics = "fvd"\n', "metrics.*array"),
         ('base = "latte"\nmetrics = []\n', "metrics"),
         ('base = "latte"\nmetrics = [1]\n', "metrics.*a string"),
         ('base = "latte"\nmetrics = ["fvd", "fvd"]\n', "metrics.*twice"),
