@@ -37,7 +37,7 @@ def _kid(given: "MetricInput") -> list[Value]:
 
 def _with_interval(given: "MetricInput", value: float, **details: float) -> list[Value]:
     from evaluation.metrics.kernel import Kernel
-    from evaluation.uncertainty.kernel_jackknife import jackknife_mmd
+    from evaluation.uncertainty.jackknife import jackknife_mmd
     from evaluation.uncertainty.resampling import FeaturePair
 
     rows, parameters = given.rows_per_draw, given.parameters

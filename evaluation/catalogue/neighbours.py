@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 def _precision_recall(given: "MetricInput") -> list[Value]:
     from evaluation.metrics.neighbours import precision_recall
-    from evaluation.uncertainty.neighbours_jackknife import jackknife_precision_recall
+    from evaluation.uncertainty.jackknife import jackknife_precision_recall
 
     return _values(given, precision_recall, jackknife_precision_recall)
 
 
 def _density_coverage(given: "MetricInput") -> list[Value]:
     from evaluation.metrics.neighbours import density_coverage
-    from evaluation.uncertainty.neighbours_jackknife import jackknife_density_coverage
+    from evaluation.uncertainty.jackknife import jackknife_density_coverage
 
     return _values(given, density_coverage, jackknife_density_coverage)
 

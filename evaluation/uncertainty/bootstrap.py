@@ -56,13 +56,9 @@ def bootstrap_frechet(
         )
     value = pair.value if value is None else value
     pair.prepare()
-    distances = np.array(
-        list(on_all_cores(lambda index: pair.distance(*counts(pair, seed, index)), resamples))
-    )
+    distances = on_all_cores(lambda index: pair.distance(*counts(pair, seed, index)), resamples)
     num_mixtures = min(resamples // 2, MAX_MIXTURES)
-    mixtures = np.array(
-        list(on_all_cores(lambda two: mixed_distance(pair, seed, two), num_mixtures))
-    )
+    mixtures = on_all_cores(lambda two: mixed_distance(pair, seed, two), num_mixtures)
     shrink = _shrink(distances, mixtures)
     low, high = percentiles(distances - distances.mean(), level)
     return Interval(
@@ -104,7 +100,7 @@ def bootstrap_inception_score(
         drawn = rows[random.integers(0, len(rows), len(rows))]
         return float(np.mean([score_of_split(drawn[i:j]) for i, j in pairwise(bounds)]))
 
-    scores = np.array(list(on_all_cores(score, resamples)))
+    scores = on_all_cores(score, resamples)
     low, high = percentiles(scores, level)
     bias = float(scores.mean()) - value
     return Interval(
@@ -124,10 +120,8 @@ def counts(pair: FeaturePair, seed: int, index: int) -> tuple[Tensor, Tensor]:
 
 def mixed_distance(pair: FeaturePair, seed: int, two: int) -> float:
     """The distance of resamples 2 · two and 2 · two + 1 merged, at half weight each."""
-    (first1, second1), (first2, second2) = (
-        counts(pair, seed, index) for index in (2 * two, 2 * two + 1)
-    )
-    return pair.distance((first1 + first2) / 2, (second1 + second2) / 2)
+    both = zip(counts(pair, seed, 2 * two), counts(pair, seed, 2 * two + 1), strict=True)
+    return pair.distance(*((one + other) / 2 for one, other in both))
 
 
 def quadratic_variance(distances: Array, mixtures: Array) -> float:

@@ -3,31 +3,34 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
 
+import numpy as np
 import torch
 
+from evaluation.metrics.inputs import Array
+
 Progress = Callable[[int], object]
-T = TypeVar("T")
 
 
 def on_all_cores(
-    function: Callable[[int], T], count: int, progress: Progress | None = None
-) -> Iterator[T]:
-    """function(0), …, function(count − 1), in parallel on all cores.
+    function: Callable[[int], float | tuple[float, ...]],
+    count: int,
+    progress: Progress = lambda number: None,
+) -> Array:
+    """function(0), …, function(count − 1), in parallel on all cores: (count,), or (count, values).
 
     Each call keeps to one core: matrices of this size gain little from several, lose much where
     others use them too, and the bits stay the same on every number of cores.
     """
-    threads = torch.get_num_threads()
+    threads, values = torch.get_num_threads(), []
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             for value in pool.map(function, range(count)):
-                if progress is not None:
-                    progress(1)
-                yield value
+                progress(1)
+                values.append(value)
     finally:
         torch.set_num_threads(threads)  # new threads inherit the last setting of any thread
+    return np.array(values)
 
 
 @contextmanager

@@ -40,8 +40,7 @@ class Extrapolation:
     measured: float  # of all rows
     sizes: tuple[tuple[int, int], ...]  # rows of both sets, all first, then ever smaller parts
     distances: tuple[float, ...]  # mean at each of the sizes
-    reliable: bool  # whether the linear law holds here
-    reason: str = ""  # why not
+    reliable: bool  # whether the linear law holds: parts have more rows than features
 
 
 def extrapolate_frechet(
@@ -56,7 +55,7 @@ def extrapolate_frechet(
         cuts: how often both sets are halved; 25 do where each distance takes seconds (D = 2048).
 
     Returns:
-        The limit with its interval. `reliable` is False where parts have fewer rows than features.
+        The limit with its interval; not reliable where parts have fewer rows than features.
 
     Raises:
         InputError: too few rows for halves.
@@ -70,10 +69,6 @@ def extrapolate_frechet(
     slope = sum(float(e.sum()) for e in excess.values()) / sum(
         u * len(e) for u, e in excess.items()
     )
-    reason = (
-        f"{smallest} rows of {num_features} features: half of them have a singular covariance, "
-        "where the distance is not linear in 1/N"
-    )
     return Extrapolation(
         value=max(0.0, value - slope),
         interval=_interval(samples, slope, _slope_variance(excess, samples), level),
@@ -83,7 +78,6 @@ def extrapolate_frechet(
         ),
         distances=(value, *(value + float(e.mean()) for e in excess.values())),
         reliable=reliable,
-        reason="" if reliable else reason,
     )
 
 
@@ -108,7 +102,7 @@ def _excess(
             ]
             return pair.distance(*weights)
 
-        return np.array(list(on_all_cores(one, PARTS)))
+        return on_all_cores(one, PARTS)
 
     excess = {}
     for number, share in enumerate(STEPS):

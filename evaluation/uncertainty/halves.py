@@ -29,7 +29,7 @@ import numpy as np
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty.cores import on_all_cores
 from evaluation.uncertainty.interval import Interval, two_sided_quantile
-from evaluation.uncertainty.resampling import FeaturePair, halves, require_draws
+from evaluation.uncertainty.resampling import FeaturePair, halves
 from latte.data.errors import InputError
 
 MIN_CUTS = 2  # a variance needs two
@@ -132,7 +132,12 @@ def half_samples(pair: FeaturePair, value: float, *, cuts: int, seed: int = 0) -
         raise InputError(
             f"an interval from halves needs at least {2 * MIN_CUTS} resamples, two for each cut"
         )
-    require_draws(pair, MIN_DRAWS, "an interval from halves")
+    for table, label in zip(pair.tables, ("x", "y"), strict=True):
+        if table.num_draws < MIN_DRAWS:
+            raise InputError(
+                f"an interval from halves needs at least {MIN_DRAWS} clips in each set, but "
+                f"{label} has {table.num_draws}: add videos or ask for no interval"
+            )
     pair.prepare()
 
     def distances(index: int) -> tuple[float, float]:
@@ -143,5 +148,5 @@ def half_samples(pair: FeaturePair, value: float, *, cuts: int, seed: int = 0) -
         ]
         return pair.split_distances(*parts)
 
-    first, second = np.array(list(on_all_cores(distances, cuts))).T
+    first, second = on_all_cores(distances, cuts).T
     return HalfSamples(value, first, second, pair.num_draws)

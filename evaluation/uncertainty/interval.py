@@ -1,9 +1,11 @@
 """A confidence interval, and the quantiles that intervals are made from."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from evaluation.metrics.inputs import Array
 from latte.data.errors import InputError
@@ -25,12 +27,20 @@ def two_sided_quantile(level: float, degrees: float = math.inf) -> float:
     Raises:
         InputError: a level outside 0 … 1.
     """
-    # Not at the top: commands that compute nothing import this module.
-    from scipy.special import ndtri, stdtrit
-
     check_level(level)
     tail = (1 + level) / 2
     return float(ndtri(tail) if math.isinf(degrees) else stdtrit(degrees, tail))
+
+
+def welch_half_width(variances: Sequence[float], degrees: Sequence[int], level: float) -> float:
+    """Half the interval of a sum of independent estimates, of their variances (Welch, 1947).
+
+    The degrees of freedom are Satterthwaite's (1946), from those of each variance.
+    """
+    variance = sum(variances)
+    weights = sum(v**2 / own for v, own in zip(variances, degrees, strict=True))
+    t = two_sided_quantile(level, variance**2 / weights if weights > 0 else 1.0)
+    return t * float(np.sqrt(variance))
 
 
 def percentiles(samples: Array, level: float) -> tuple[float, float]:

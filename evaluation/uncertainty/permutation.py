@@ -1,9 +1,8 @@
 """Is one model better than another? A permutation test of two distances to the same real set."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, islice, product
+from itertools import combinations, product
 
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ def permutation_test(
     paired: bool,
     permutations: int = 1000,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = lambda number: None,
 ) -> PermutationTest:
     """Test that a and b are samples of one distribution, by FD(a, real) − FD(b, real).
 
@@ -80,7 +79,7 @@ def permutation_test(
         return relabelled.difference(_random(relabelled.count, relabelled.total, paired, stream))
 
     number = permutations if listed is None else len(listed)
-    others = np.array(list(on_all_cores(permuted, number, progress)))
+    others = on_all_cores(permuted, number, progress)
     # Sets of different size have different bias: the expected difference is then not zero.
     centre = 0.0 if len(a) == len(b) else float(np.mean([*others, measured]))
     extreme = int((np.abs(others - centre) >= abs(measured - centre) - relabelled.rounding).sum())
@@ -130,12 +129,8 @@ def _swapped(swaps: np.ndarray) -> Tensor:
 
 def _all(count: int, total: int, paired: bool, limit: int) -> list[Tensor] | None:
     """Every permutation, if there are no more than `limit`."""
-    number = 2**count if paired else math.comb(total, count)
-    if number > limit:
+    if (2**count if paired else math.comb(total, count)) > limit:
         return None
-    members: Iterator[Tensor]
     if paired:
-        members = (_swapped(np.array(swaps)) for swaps in product((0, 1), repeat=count))
-    else:
-        members = (indicator(np.array(c), total) for c in combinations(range(total), count))
-    return list(islice(members, limit))
+        return [_swapped(np.array(swaps)) for swaps in product((0, 1), repeat=count)]
+    return [indicator(np.array(c), total) for c in combinations(range(total), count)]

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty.halves import half_samples
@@ -69,7 +70,8 @@ def clips_needed(
     pilot = FeaturePair(x, y, ddof=pair.ddof, rows_per_draw=pair.rows_per_draw)
     samples = half_samples(pilot, pilot.value, cuts=CUTS, seed=seed)
     linear, quadratic = samples.linear * clips, samples.quadratic * clips**2
-    factor = 2 * _quantiles(level, power) ** 2  # difference² = factor · sd²
+    z = float(ndtri(1 - level / 2) + ndtri(power))
+    factor = 2 * z**2  # difference² = factor · sd²
 
     def visible(count: int) -> float:
         return math.sqrt(factor * (linear / count + quadratic / count**2))
@@ -90,12 +92,6 @@ def clips_needed(
         table=tuple((count, visible(count)) for count in sorted({*TABLE, clips, wanted})),
         extrapolated=wanted > clips,
     )
-
-
-def _quantiles(level: float, power: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(1 - level / 2) + ndtri(power))
 
 
 def _some(rows: Array, pair: FeaturePair, stream: tuple[int, int]) -> Array:

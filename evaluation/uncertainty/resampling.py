@@ -20,7 +20,6 @@ from torch import Tensor
 from evaluation.metrics.frechet import frechet_distance_from_features
 from evaluation.metrics.inputs import Array, as_feature_pair
 from evaluation.uncertainty.cores import one_core
-from latte.data.errors import InputError
 
 BLOCK_ROWS = 256
 MIN_PANEL = 100  # columns of one part of a product of which symmetry gives most of the rest
@@ -47,7 +46,6 @@ class FeatureTable:
     @classmethod
     def of(cls, features: Array, rows_per_draw: int = 1) -> "FeatureTable":
         """A table of features, (N, D), N a multiple of `rows_per_draw`."""
-        check_draws(len(features), rows_per_draw)
         centre = features.mean(axis=0)
         # A clone, because the bits of a product may depend on where in memory its factors begin.
         rows = torch.from_numpy(features - centre).clone()
@@ -303,13 +301,3 @@ def check_draws(num_rows: int, rows_per_draw: int) -> None:
     """Raises ValueError where rows are no whole groups."""
     if rows_per_draw < 1 or num_rows % rows_per_draw:
         raise ValueError(f"{num_rows} rows are no groups of {rows_per_draw}")
-
-
-def require_draws(pair: FeaturePair, wanted: int, purpose: str) -> None:
-    """Raises InputError where a set has fewer independent draws than a method needs."""
-    for table, label in zip(pair.tables, ("x", "y"), strict=True):
-        if table.num_draws < wanted:
-            raise InputError(
-                f"{purpose} needs at least {wanted} clips in each set, but {label} has "
-                f"{table.num_draws}: add videos or ask for no interval"
-            )

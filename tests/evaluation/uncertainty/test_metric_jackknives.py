@@ -11,10 +11,10 @@ from evaluation.metrics import (
     polynomial_mmd,
     precision_recall,
 )
-from evaluation.uncertainty import FeaturePair, grouped_jackknife
-from evaluation.uncertainty.kernel_jackknife import jackknife_mmd
-from evaluation.uncertainty.neighbours_jackknife import (
+from evaluation.uncertainty import FeaturePair, grouped_jackknife, jackknife
+from evaluation.uncertainty.jackknife import (
     jackknife_density_coverage,
+    jackknife_mmd,
     jackknife_precision_recall,
 )
 
@@ -59,8 +59,6 @@ def test_distances_give_the_intervals_that_recomputing_gives(tables, metric, qui
 
 def test_large_sets_are_represented_by_a_part_of_all_of_them(monkeypatch):
     """Sets are often sorted by class: their first rows are of a few classes."""
-    from evaluation.uncertainty import kernel_jackknife, neighbours_jackknife
-
     random = np.random.default_rng(3)
     x, y = (
         random.normal(size=(240, 3)) + np.repeat(np.arange(6) / 4, 40)[:, None] for _ in range(2)
@@ -68,8 +66,8 @@ def test_large_sets_are_represented_by_a_part_of_all_of_them(monkeypatch):
     value = polynomial_mmd(x, y)
     whole = jackknife_mmd(FeaturePair(x, y), KID, value=value)
     precise, _ = jackknife_precision_recall(x, y)
-    monkeypatch.setattr(kernel_jackknife, "MAX_ROWS", 120)
-    monkeypatch.setattr(neighbours_jackknife, "MAX_ROWS", 120)
+    monkeypatch.setattr(jackknife, "MAX_KERNEL_ROWS", 120)
+    monkeypatch.setattr(jackknife, "MAX_NEIGHBOUR_ROWS", 120)
     part = jackknife_mmd(FeaturePair(x, y), KID, value=value)
     assert part != whole
     assert part.high - part.low == pytest.approx(whole.high - whole.low, rel=0.5)
