@@ -1,6 +1,7 @@
 """How alike the frames of a clip are. Light to import."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from evaluation.catalogue.entry import MIN_CLIPS_FOR_INTERVAL, TOO_FEW_CLIPS, Metric, Number, Value
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
 
 
 def _similarity(given: "MetricInput") -> list[Value]:
-    from evaluation.similarity.record import number_record, summary_record
+    from evaluation.similarity.record import summary_record
+    from evaluation.similarity.summary import LEVEL, students_method
     from evaluation.similarity.videos.comparison import compare_videos
+    from evaluation.uncertainty.interval import Interval
 
     comparison = compare_videos(
         _matrices(given, given.real_set),
@@ -22,8 +25,12 @@ def _similarity(given: "MetricInput") -> list[Value]:
         intervals=bool(given.resamples),
     )
     both = {"real": summary_record(comparison.real), "fake": summary_record(comparison.fake)}
-    differences = {name: number_record(gap) for name, gap in comparison.differences.items()}
-    inverted = comparison.fake["inverted"]
+    differences = {name: asdict(gap) for name, gap in comparison.differences.items()}
+    inverted, interval = comparison.fake["inverted"], None
+    if inverted.interval is not None:
+        low, high = inverted.interval
+        method = students_method(comparison.fake.num_clips)
+        interval = Interval(low=low, high=high, level=LEVEL, method=method)
     few = min(comparison.real.num_clips, comparison.fake.num_clips) < MIN_CLIPS_FOR_INTERVAL
     why = {"no_interval": TOO_FEW_CLIPS} if given.resamples and few else {}
     return [
@@ -40,11 +47,11 @@ def _similarity(given: "MetricInput") -> list[Value]:
         ),
         Value(
             value=inverted.value,
-            interval=inverted.interval,
+            interval=interval,
             details={
                 "real": both["real"]["numbers"]["inverted"],
                 "difference": differences["inverted"],
-                **(why if inverted.interval is None else {}),
+                **(why if interval is None else {}),
             },
         ),
     ]

@@ -1,18 +1,20 @@
 """How alike the frames of a clip are: in the hidden states of a network, and in videos alone."""
 
-from evaluation.similarity.hidden_states.findings import Difference, ModelSimilarity
-from evaluation.similarity.hidden_states.latte_sites import SitePair, branch_pairs, latte_sites
-from evaluation.similarity.hidden_states.measuring import Probe, measure_model_similarity
+from evaluation.similarity.hidden_states.measuring import (
+    Difference,
+    ModelSimilarity,
+    Probe,
+    measure_model_similarity,
+)
 from evaluation.similarity.hidden_states.noised import Denoiser
-from evaluation.similarity.hidden_states.sites import Site
+from evaluation.similarity.hidden_states.sites import Site, SitePair, branch_pairs, latte_sites
 from evaluation.similarity.matrices import (
     frame_similarity,
     inverted_share,
     matrix_distance,
     mutual_similarity,
 )
-from evaluation.similarity.means import ArrayEstimate, Estimate
-from evaluation.similarity.summary import EDGES, Summary
+from evaluation.similarity.summary import EDGES, ArrayEstimate, Estimate, Summary
 
 __all__ = [
     "EDGES",

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from evaluation.similarity.hidden_states.findings import ModelSimilarity
-from evaluation.similarity.means import ArrayEstimate, Estimate
-from evaluation.similarity.summary import EDGES, Summary
+from evaluation.similarity.hidden_states.measuring import ModelSimilarity
+from evaluation.similarity.summary import EDGES, ArrayEstimate, Estimate, Summary
 from reports.charts.lines import Line, Panel, line_chart, line_data
 from reports.charts.similarities import (
     Distribution,
@@ -46,25 +45,18 @@ def model_figures(similarity: ModelSimilarity) -> dict[str, Drawn]:
     for step in similarity.timesteps:
         at = f"timestep {step}"
         summaries = {path: similarity.at(path, step) for path in paths}
-        figures[f"matrices-{step:04d}"] = _matrices(
-            [_matrix(path, summary, _own_numbers(summary)) for path, summary in summaries.items()],
-            f"Similarity between frames, {at}",
-        )
+        figures[f"matrices-{step:04d}"] = _matrices(summaries, f"Similarity between frames, {at}")
         between = {
-            f"{pair.first} × {pair.second.rpartition('.')[2]}": similarity.between(pair, step)
+            f"{pair.first} × {pair.second.rpartition('.')[2]}": similarity.at(pair, step)
             for pair in similarity.pairs
             if pair.first in paths
         }
-        curves = {**summaries, **between}
         figures[f"distribution-{step:04d}"] = _distributions(
-            curves, f"Distribution of the similarity between frames, {at}"
+            summaries | between, f"Distribution of the similarity between frames, {at}"
         )
         if between:
             figures[f"mutual-{step:04d}"] = _matrices(
-                [
-                    _matrix(path, summary, _mutual_numbers(summary))
-                    for path, summary in between.items()
-                ],
+                between,
                 f"Similarity between frames of two parts, {at}",
                 ("frame of the second", "frame of the first"),
             )
@@ -87,9 +79,8 @@ def video_figures(sets: Mapping[str, Summary]) -> dict[str, Drawn]:
         axis="frames apart",
         lines=tuple(_distance_curve(name, summary.by_distance) for name, summary in sets.items()),
     )
-    matrices = [_matrix(name, summary, _own_numbers(summary)) for name, summary in sets.items()]
     return {
-        "matrices": _matrices(matrices, "Similarity between frames"),
+        "matrices": _matrices(sets, "Similarity between frames"),
         "distribution": _distributions(sets, "Distribution of the similarity between frames"),
         "distance": (
             line_chart([panel], title="Similarity of frames, by how far they are apart"),
@@ -117,8 +108,20 @@ def shown_sites(similarity: ModelSimilarity) -> list[str]:
 
 
 def _matrices(
-    matrices: Sequence[Matrix], title: str, axes: tuple[str, str] = ("frame", "frame")
+    summaries: Mapping[str, Summary], title: str, axes: tuple[str, str] = ("frame", "frame")
 ) -> Drawn:
+    matrices = []
+    for name, summary in summaries.items():
+        if "inverted" in summary.numbers:
+            more = f"inverted {100 * summary['inverted'].value:.1f} %"
+        else:
+            more = f"same frame {summary['same_frame'].value:.3f}"
+        caption = f"mean {summary['mean'].value:.3f}, {more}".replace("-", "−")
+        # The title is the name alone, so that the data of two runs can be joined.
+        means = summary.matrix
+        matrices.append(
+            Matrix(title=name, caption=caption, values=means.value, low=means.low, high=means.high)
+        )
     return matrix_figure(matrices, title=title, axes=axes), matrix_data(matrices)
 
 
@@ -143,20 +146,16 @@ def _over_depth(similarity: ModelSimilarity) -> list[Panel]:
         for number, title in AXES_OF_NUMBERS.items():
             points = {kind: similarity.over_depth(number, step, kind) for kind in similarity.kinds}
             if number == "mean":
-                points["of the two branches"] = _mutual(similarity, step)
+                points["of the two branches"] = [
+                    (pair.depth, similarity.at(pair, step)["mean"])
+                    for pair in similarity.pairs
+                    if pair.depth is not None
+                ]
             curves = [_curve(kind, each) for kind, each in points.items() if len(each) > 1]
             if curves:
                 heading = f"{title}, t = {step}"
                 panels.append(Panel(title=heading, axis="block", lines=tuple(curves)))
     return panels
-
-
-def _mutual(similarity: ModelSimilarity, step: int) -> list[tuple[int, Estimate]]:
-    return [
-        (pair.depth, similarity.between(pair, step)["mean"])
-        for pair in similarity.pairs
-        if pair.depth is not None
-    ]
 
 
 def _over_time(similarity: ModelSimilarity, paths: Sequence[str]) -> list[Panel]:
@@ -172,13 +171,13 @@ def _over_time(similarity: ModelSimilarity, paths: Sequence[str]) -> list[Panel]
 
 def _curve(label: str, points: Iterable[tuple[int, Estimate]]) -> Line:
     places, estimates = zip(*points, strict=True)
-    intervals = [estimate.interval for estimate in estimates]
+    low, high = zip(*(estimate.interval or (None, None) for estimate in estimates), strict=True)
     return Line(
         label=label,
         x=tuple(float(x) for x in places),
         y=tuple(estimate.value for estimate in estimates),
-        low=tuple(interval.low for interval in intervals if interval) or None,
-        high=tuple(interval.high for interval in intervals if interval) or None,
+        low=None if None in low else low,
+        high=None if None in high else high,
     )
 
 
@@ -194,24 +193,3 @@ def _distance_curve(label: str, means: ArrayEstimate) -> Line:
         low=low,
         high=high,
     )
-
-
-def _matrix(name: str, summary: Summary, numbers: str) -> Matrix:
-    """Its title is the name alone, so that the data of two runs can be joined."""
-    means = summary.matrix
-    return Matrix(title=name, caption=numbers, values=means.value, low=means.low, high=means.high)
-
-
-def _own_numbers(summary: Summary) -> str:
-    inverted = 100 * summary["inverted"].value
-    return _signed(f"mean {summary['mean'].value:.3f}, inverted {inverted:.1f} %")
-
-
-def _mutual_numbers(summary: Summary) -> str:
-    mean, same = summary["mean"].value, summary["same_frame"].value
-    return _signed(f"mean {mean:.3f}, same frame {same:.3f}")
-
-
-def _signed(numbers: str) -> str:
-    """The text with minus signs in place of hyphens."""
-    return numbers.replace("-", "−")

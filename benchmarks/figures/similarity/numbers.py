@@ -15,9 +15,14 @@ from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.numbers import LEVEL, BoundedNumber, mean_and_half, widening
 from evaluation.metrics.inputs import Array
 from evaluation.similarity import SitePair
-from evaluation.similarity.means import MIN_CLIPS, ArrayEstimate
 from evaluation.similarity.record import read_summary
-from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS, Summary
+from evaluation.similarity.summary import (
+    FRAME_NUMBERS,
+    MIN_CLIPS,
+    MUTUAL_NUMBERS,
+    ArrayEstimate,
+    Summary,
+)
 
 BINS = 40  # each 0.05 wide: in finer ones distributions of few clips would seem apart
 
@@ -125,10 +130,7 @@ def part_name(part: Part) -> str:
 def numbers(summaries: Sequence[Summary], name: str) -> list[BoundedNumber]:
     """One number of each, with its interval over the clips."""
     estimates = [summary[name] for summary in summaries]
-    return [
-        _bounded(x.value, (x.interval.low, x.interval.high) if x.interval else None)
-        for x in estimates
-    ]
+    return [_bounded(x.value, x.interval) for x in estimates]
 
 
 def _bounded(value: float, ends: Sequence[float] | None) -> BoundedNumber:

@@ -1,7 +1,7 @@
 """What is measured inside one network for Figures 6 and 8: a cell of the file of cells."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -18,7 +18,6 @@ from evaluation.features.extraction import ExtractionOptions
 from evaluation.similarity import Difference, ModelSimilarity
 from evaluation.similarity.hidden_states.checkpoint import OpenedModel, open_model
 from evaluation.similarity.hidden_states.run import ModelRequest, measure_hidden_states
-from evaluation.similarity.record import number_record
 from latte.data import shapes
 from latte.data.datasets import DATASETS
 from latte.data.errors import InputError
@@ -162,7 +161,7 @@ def _difference_records(similarity: ModelSimilarity) -> list[dict[str, Any]]:
             "first": part_name(difference.first[0]),
             "second": part_name(difference.second[0]),
             "timestep": difference.second[1],
-            **number_record(estimate),
+            **asdict(estimate),
         }
         for difference, estimate in similarity.differences.items()
     ]

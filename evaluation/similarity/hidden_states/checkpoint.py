@@ -12,11 +12,13 @@ import numpy as np
 import torch
 
 from evaluation.protocol.fields import Filter, Recipe
-from evaluation.similarity.hidden_states.findings import ModelSimilarity
-from evaluation.similarity.hidden_states.latte_sites import latte_sites
-from evaluation.similarity.hidden_states.measuring import Probe, measure_model_similarity
-from evaluation.similarity.hidden_states.noised import Denoiser, Encoder, Noising
-from evaluation.similarity.hidden_states.sites import Site, check_sites
+from evaluation.similarity.hidden_states.measuring import (
+    ModelSimilarity,
+    Probe,
+    measure_model_similarity,
+)
+from evaluation.similarity.hidden_states.noised import Denoiser
+from evaluation.similarity.hidden_states.sites import Site, check_sites, latte_sites
 from latte.data.datasets import class_of
 from latte.data.hashing import file_sha256
 from latte.data.sources import Video
@@ -31,19 +33,17 @@ from latte.sampling.processes import Process, choose_device
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenedModel:
+class OpenedModel(Denoiser):
     """A network with its autoencoder and diffusion, and what its checkpoint says of it."""
 
     model: Latte
-    autoencoder: Encoder
+    device: torch.device
     autoencoder_name: str  # with the digest of its weights
-    diffusion: Noising
     schedule: str  # name of the diffusion's schedule
     classes: tuple[str, ...]  # class names by label; empty if it has no classes, or no names
     dataset: str | None  # name or path of the training data, if the file says it
     trained_on: Mapping[str, Any]  # protocol fields of the training clips, where known
     frame_size: int  # side of the square frames it works on, in pixels
-    device: torch.device
     sha256: str  # hash of the checkpoint's content
 
     @property
@@ -89,15 +89,9 @@ class OpenedModel:
         Raises:
             InputError: as `measure_model_similarity`; or there is too little memory.
         """
-        denoiser = Denoiser(
-            model=self.model,
-            autoencoder=self.autoencoder,
-            diffusion=self.diffusion,
-            device=self.device,
-        )
         with fixable_when_sampling(self.device, batch_size):
             return measure_model_similarity(
-                denoiser, clips, probe, labels=labels, batch_size=batch_size, on_clips=on_clips
+                self, clips, probe, labels=labels, batch_size=batch_size, on_clips=on_clips
             )
 
 
@@ -161,6 +155,6 @@ def _trained_on(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plan(loaded: Checkpoint, autoencoder: str | None) -> SamplePlan:
-    where = loaded.path
-    request = SampleRequest(checkpoint=where, out=where.parent, autoencoder=autoencoder)
+    out = loaded.path.parent  # not written to
+    request = SampleRequest(checkpoint=loaded.path, out=out, autoencoder=autoencoder)
     return make_plan(request, loaded)

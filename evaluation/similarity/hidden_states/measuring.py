@@ -1,8 +1,9 @@
 """Noised clips through a network, and the similarity of their frames at every site."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -10,14 +11,50 @@ from torch import Tensor, nn
 
 from evaluation.metrics.inputs import Array
 from evaluation.networks.probes import run_exactly
-from evaluation.similarity.hidden_states.findings import Difference, ModelSimilarity, Place
-from evaluation.similarity.hidden_states.latte_sites import SitePair, branch_pairs, latte_sites
-from evaluation.similarity.hidden_states.noised import Denoiser, NoisedBatch, noised_batches
-from evaluation.similarity.hidden_states.sites import Site, watching
+from evaluation.similarity.hidden_states.noised import Denoiser, noised_batches
+from evaluation.similarity.hidden_states.sites import (
+    Site,
+    SitePair,
+    branch_pairs,
+    latte_sites,
+    watching,
+)
 from evaluation.similarity.matrices import MIN_FRAMES, cosines, token_directions
-from evaluation.similarity.means import RunningMeans
-from evaluation.similarity.summary import FRAME_NUMBERS, RunningSummary
+from evaluation.similarity.record import summary_record
+from evaluation.similarity.summary import (
+    ANY,
+    FRAME_NUMBERS,
+    MUTUAL_NUMBERS,
+    Estimate,
+    RunningMeans,
+    RunningSummary,
+    Summary,
+)
 from latte.data.errors import InputError
+
+Place: TypeAlias = tuple[str | SitePair, int]  # a site by its path or two of them, and a timestep
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The number at the second place less that at the first, clip by clip.
+
+    Raises:
+        ValueError: one of the places has no such number.
+    """
+
+    number: str  # a name in FRAME_NUMBERS at a site, in MUTUAL_NUMBERS at a pair of sites
+    first: Place
+    second: Place
+
+    def __post_init__(self) -> None:
+        for where, step in (self.first, self.second):
+            known = FRAME_NUMBERS if isinstance(where, str) else MUTUAL_NUMBERS
+            if self.number not in known:
+                raise ValueError(
+                    f"{where} at timestep {step} has no number {self.number!r}: it has "
+                    f"{', '.join(known)}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +70,71 @@ class Probe:
     intervals: bool = True  # False: no number gets one
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelSimilarity:
+    """Similarity of frames in the hidden states of a network.
+
+    `at(path, timestep)` has matrix, distribution and numbers ("mean", "variance", "inverted", …),
+    each with its interval over the clips; `at(pair, timestep)` the same of two branches.
+    """
+
+    sites: tuple[Site, ...]
+    pairs: tuple[SitePair, ...]
+    timesteps: tuple[int, ...]
+    num_clips: int
+    num_frames: int  # frames of tokens
+    summaries: Mapping[Place, Summary]
+    averages: Mapping[str, Estimate]  # of FRAME_NUMBERS, over all sites and timesteps
+    differences: Mapping[Difference, Estimate]  # the requested ones, taken clip by clip
+
+    def at(self, where: str | SitePair, timestep: int) -> Summary:
+        """Similarity of a site's frames with each other, or with those of a second site."""
+        return self.summaries[where, timestep]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of sites, such as "spatial block", in the order of the sites."""
+        return tuple(dict.fromkeys(site.kind for site in self.sites))
+
+    def over_depth(self, number: str, timestep: int, kind: str) -> list[tuple[int, Estimate]]:
+        """One number at every block that has a site of a kind, by the number of the block."""
+        points = {
+            site.depth: self.at(site.path, timestep)[number]
+            for site in self.sites
+            if site.kind == kind and site.depth is not None
+        }
+        return sorted(points.items())
+
+    def over_time(self, number: str, path: str) -> list[tuple[int, Estimate]]:
+        """One number of a site at every timestep, ascending."""
+        return [(step, self.at(path, step)[number]) for step in sorted(self.timesteps)]
+
+    def record(self) -> dict[str, Any]:
+        """All sites and pairs for JSON, one entry for each timestep."""
+
+        def entries(where: str | SitePair, **names: object) -> list[dict[str, Any]]:
+            return [
+                {**names, "timestep": step, "summary": summary_record(self.at(where, step))}
+                for step in self.timesteps
+            ]
+
+        sites = [
+            entries(site.path, path=site.path, kind=site.kind, depth=site.depth)
+            for site in self.sites
+        ]
+        pairs = [
+            entries(pair, first=pair.first, second=pair.second, depth=pair.depth)
+            for pair in self.pairs
+        ]
+        return {"sites": list(chain(*sites)), "pairs": list(chain(*pairs))}
+
+
 def measure_model_similarity(
     denoiser: Denoiser,
     clips: Iterable[np.ndarray],
     probe: Probe,
     *,
-    labels: Iterable[int] | None = None,
+    labels: Sequence[int] | None = None,
     batch_size: int = 8,
     on_clips: Callable[[int], object] = lambda count: None,
 ) -> ModelSimilarity:
@@ -70,10 +166,14 @@ def measure_model_similarity(
     batches = noised_batches(clips, labels, denoiser, probe.timesteps, size=size, seed=probe.seed)
     for count, steps in batches:
         matrices: list[dict[Place, Array]] = [{} for _ in range(count)]
-        for batch in steps:
-            run = _Pass(batch.timestep, matrices, pending=list(pairs))
-            with watching(model, sites, run.receive, num_clips=len(batch.x), num_frames=frames):
-                run_exactly(_forward(denoiser, batch), batch.x)
+        for step, x, t, y in steps:
+
+            def forward(x: Tensor, t: Tensor = t, y: Tensor | None = y) -> Any:
+                return denoiser.predict(model, x, t, y)
+
+            run = _Pass(step, matrices, pending=list(pairs))
+            with watching(model, sites, run.receive, num_clips=len(x), num_frames=frames):
+                run_exactly(forward, x)
         for clip in matrices:
             running.add(clip)
         on_clips(count)
@@ -114,12 +214,6 @@ class RunningSimilarity:
                     raise ValueError(f"{difference} is of {place}, which is not measured")
         self.differences = RunningMeans(len(self.requested), intervals=probe.intervals)
 
-    @property
-    def num_bytes(self) -> int:
-        """Memory of all sums."""
-        at_places = sum(running.num_bytes for running in self.places.values())
-        return at_places + self.averages.num_bytes + self.differences.num_bytes
-
     def add(self, matrices: dict[Place, Array]) -> None:
         """One clip, at all places."""
         numbers = {place: summary.add(matrices[place]) for place, summary in self.places.items()}
@@ -149,14 +243,8 @@ class RunningSimilarity:
             num_clips=num_clips,
             num_frames=self.num_frames,
             summaries={place: running.summary() for place, running in self.places.items()},
-            averages={
-                name: self.averages.estimate(place, floor=low, ceiling=high)
-                for place, (name, (low, high)) in enumerate(FRAME_NUMBERS.items())
-            },
-            differences={
-                wanted: self.differences.estimate(place)
-                for place, wanted in enumerate(self.requested)
-            },
+            averages=self.averages.numbers(FRAME_NUMBERS),
+            differences=self.differences.numbers(dict.fromkeys(self.requested, ANY)),
         )
 
 
@@ -193,10 +281,6 @@ class _Pass:
             self.matrices, self.held[first], self.held[second], strict=True
         ):
             clip[where, self.timestep] = cosines(one, other)
-
-
-def _forward(denoiser: Denoiser, batch: NoisedBatch) -> Callable[[Tensor], Any]:
-    return lambda x: denoiser.predict(denoiser.model, x, batch.t, batch.y)
 
 
 def _config(model: nn.Module) -> Any:

@@ -1,12 +1,9 @@
-"""Clips → latents → noised latents at given timesteps. A clip's noise is a function of its number.
-
-The generator's parts are known here by what they do, not by their types.
-"""
+"""Clips → latents → noised latents at given timesteps; a clip's noise follows from its number."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,25 +12,13 @@ from torch import Tensor, nn
 from latte.data.errors import InputError
 from latte.data.hashing import hash64
 
+if TYPE_CHECKING:
+    from latte.autoencoder import Autoencoder
+    from latte.diffusion import GaussianDiffusion
+
 Predict: TypeAlias = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Any]
-
-
-class Encoder(Protocol):
-    """What is needed of an autoencoder (`latte.autoencoder`)."""
-
-    def encode(self, clips: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Latents (N, F, C, h, w) of clips (N, F, 3, H, W) in [−1, 1]: the mean without noise."""
-
-
-class Noising(Protocol):
-    """What is needed of a diffusion (`latte.diffusion.GaussianDiffusion`)."""
-
-    @property
-    def timesteps(self) -> Sequence[int]:
-        """Its steps as the network knows them, ascending."""
-
-    def q_sample(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """x_t of x_0 at places t (N,) in `timesteps`."""
+# A timestep, and what the network is called with: x (N, F, C, h, w), t (N,), classes (N,) or None.
+Noised: TypeAlias = tuple[int, Tensor, Tensor, Tensor | None]
 
 
 def _predict(model: nn.Module, x: Tensor, t: Tensor, y: Tensor | None) -> Any:
@@ -45,8 +30,8 @@ class Denoiser:
     """A network and what turns clips into its inputs."""
 
     model: nn.Module  # on `device`, in `eval` mode
-    autoencoder: Encoder
-    diffusion: Noising
+    autoencoder: "Autoencoder"
+    diffusion: "GaussianDiffusion"
     device: torch.device | str = "cpu"
     num_frames: int | None = None  # frames of tokens; None: as the model's configuration says
     predict: Predict = _predict  # calls (model, x (N, F, C, h, w), t (N,), y (N,) or None)
@@ -60,16 +45,6 @@ class Denoiser:
         return latents, noise.to(self.device)
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoisedBatch:
-    """Clips at one timestep, as the network sees them."""
-
-    timestep: int
-    x: Tensor  # (N, F, C, h, w)
-    t: Tensor  # (N,), the timestep
-    y: Tensor | None  # (N,), classes
-
-
 def clip_noise(seed: int, number: int, shape: Sequence[int]) -> Tensor:
     """The noise of one clip, by its number; drawn on the CPU, whatever the device.
 
@@ -81,14 +56,14 @@ def clip_noise(seed: int, number: int, shape: Sequence[int]) -> Tensor:
 
 def noised_batches(
     clips: Iterable[np.ndarray],
-    labels: Iterable[int] | None,
+    labels: Sequence[int] | None,
     denoiser: Denoiser,
     timesteps: Sequence[int],
     *,
     size: int,
     seed: int,
-) -> Iterator[tuple[int, Iterator[NoisedBatch]]]:
-    """For `size` clips at a time, their number and one batch for each timestep.
+) -> Iterator[tuple[int, Iterator[Noised]]]:
+    """For `size` clips at a time, their number and the network's input at each timestep.
 
     The last batch is filled up with its last clip, so every batch has `size` clips.
 
@@ -102,33 +77,27 @@ def noised_batches(
     diffusion, device = denoiser.diffusion, denoiser.device
     check_timesteps(timesteps, diffusion)
     places = {step: place for place, step in enumerate(diffusion.timesteps)}
-    numbered = enumerate(clips)
-    classes = None if labels is None else iter(labels)
 
-    def at_each_timestep(x0: Tensor, noise: Tensor, y: Tensor | None) -> Iterator[NoisedBatch]:
+    def at_each_timestep(x0: Tensor, noise: Tensor, y: Tensor | None) -> Iterator[Noised]:
         for step in timesteps:
             place = torch.full((size,), places[step], device=device)
-            yield NoisedBatch(
-                timestep=step,
-                x=diffusion.q_sample(x0, place, noise),
-                t=torch.full((size,), step, device=device),
-                y=y,
-            )
+            x = diffusion.q_sample(x0, place, noise)
+            yield step, x, torch.full((size,), step, device=device), y
 
+    numbered = enumerate(clips)
     while batch := list(islice(numbered, size)):
-        y = None
-        if classes is not None:
-            own = list(islice(classes, len(batch)))
-            if len(own) < len(batch):
-                raise ValueError("fewer labels than clips")
-            y = _filled(torch.tensor(own, device=device), size)
         filled = batch + batch[-1:] * (size - len(batch))
         numbers = [number for number, _ in filled]
+        y = None
+        if labels is not None:
+            if len(labels) <= numbers[-1]:
+                raise ValueError("fewer labels than clips")
+            y = torch.tensor([labels[number] for number in numbers], device=device)
         x0, noise = denoiser.inputs(np.stack([clip for _, clip in filled]), numbers, seed)
         yield len(batch), at_each_timestep(x0, noise, y)
 
 
-def check_timesteps(timesteps: Sequence[int], diffusion: Noising) -> None:
+def check_timesteps(timesteps: Sequence[int], diffusion: "GaussianDiffusion") -> None:
     """Refuse timesteps that the diffusion does not have, and repeated ones.
 
     Raises:
@@ -144,8 +113,3 @@ def check_timesteps(timesteps: Sequence[int], diffusion: Noising) -> None:
             )
     if len(set(timesteps)) < len(timesteps):
         raise InputError(f"timesteps {', '.join(map(str, timesteps))}: give each once")
-
-
-def _filled(rows: Tensor, size: int) -> Tensor:
-    """The rows with the last repeated up to `size`."""
-    return torch.cat([rows, rows[-1:].expand(size - len(rows), *rows.shape[1:])])

@@ -15,10 +15,9 @@ from evaluation.protocol.fields import REAL_FIELDS, Protocol
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
 from evaluation.similarity.hidden_states.checkpoint import OpenedModel
-from evaluation.similarity.hidden_states.findings import Difference, ModelSimilarity
-from evaluation.similarity.hidden_states.measuring import Probe
+from evaluation.similarity.hidden_states.measuring import Difference, ModelSimilarity, Probe
 from evaluation.similarity.hidden_states.noised import check_timesteps
-from evaluation.similarity.means import LEVEL, MIN_CLIPS
+from evaluation.similarity.summary import LEVEL, MIN_CLIPS, students_method
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import frame_size, load_clip
 from latte.data.progress import progress_bar
@@ -188,8 +187,7 @@ def _result(
     labels: Sequence[int] | None,
     started: float,
 ) -> Result:
-    opened, average = request.opened, similarity.average("inverted")
-    interval = average.interval
+    opened, average = request.opened, similarity.averages["inverted"]
     done = replace(request.protocol, num_real=similarity.num_clips)
     fields = {key: value for key, value in done.affecting_fields().items() if key in CLIP_FIELDS}
     shown = "none" if _names_no_class(opened, labels) else "of the clips"
@@ -204,8 +202,8 @@ def _result(
     return Result(
         metric=HIDDEN,
         value=average.value,
-        interval=(interval.low, interval.high) if interval else None,
-        level=interval.level if interval else LEVEL,
+        interval=average.interval,
+        level=LEVEL,
         higher_is_better=None,
         num_real=similarity.num_clips,
         num_fake=0,
@@ -224,7 +222,7 @@ def _result(
         fake=None,  # the model makes no clips: it is shown the real ones
         seconds=round(time.monotonic() - started, 3),
         details={
-            "interval": interval.method if interval else None,
+            "interval": students_method(similarity.num_clips) if average.interval else None,
             "checkpoint": {"title": opened.title, "sha256": opened.sha256},
             "config": asdict(opened.model.config),
             **similarity.record(),

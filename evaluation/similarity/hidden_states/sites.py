@@ -1,4 +1,4 @@
-"""Hidden states of submodules, by dotted path, while a network runs.
+"""Places in a network by dotted path, those of a Latte that the paper examines, and their states.
 
 A forward hook hands each state on as soon as it is there, so no more than one is held.
 """
@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from latte.data.errors import InputError
 
+if TYPE_CHECKING:
+    from latte.config import LatteConfig
+
+SPATIAL, TEMPORAL = "attn", "attn_temporal"  # submodules of the blocks of variants 3 and 4
 AXES = "nfshwd"  # clips, frames, tokens of a frame (or their rows and columns), channels
 Receive = Callable[["Site", Tensor], None]
 
@@ -45,6 +49,47 @@ class Site:
             raise ValueError(f"{self.layout!r}: a layout is nfsd, (nf)sd or (ns)fd, for example")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SitePair:
+    """Two sites whose states are compared with each other, by their paths."""
+
+    first: str
+    second: str
+    depth: int | None = None
+
+
+def latte_sites(
+    config: "LatteConfig", parts: Sequence[int | str] | None = None
+) -> tuple[Site, ...]:
+    """The sites of a Latte.
+
+    Args:
+        config: configuration of the network.
+        parts: blocks by number, each of which stands for its output and, in variants 3 and 4,
+            the outputs of its spatial and of its temporal attention; or dotted paths. None: all
+            blocks.
+
+    Raises:
+        InputError: an unknown block, or an empty path.
+    """
+    sites: dict[str, Site] = {}
+    for part in range(config.depth) if parts is None else parts:
+        for path in [part] if isinstance(part, str) else _paths_of_block(config, part):
+            sites[path] = _latte_site(config, path)
+    return tuple(sites.values())
+
+
+def branch_pairs(sites: Sequence[Site]) -> tuple[SitePair, ...]:
+    """Spatial with temporal attention, for each block that has both among the sites."""
+    paths = {site.path for site in sites}
+    return tuple(
+        SitePair(first=site.path, second=f"{block}.{TEMPORAL}", depth=site.depth)
+        for site in sites
+        for block, _, part in [site.path.rpartition(".")]
+        if part == SPATIAL and f"{block}.{TEMPORAL}" in paths
+    )
+
+
 def check_sites(
     model: nn.Module, sites: Sequence[Site], children: Sequence[str] | None = None
 ) -> None:
@@ -65,17 +110,6 @@ def check_sites(
                 f"the model has no part {site.path!r}: {meant} {_outline(model, children)}, and "
                 "their parts"
             )
-
-
-def _outline(model: nn.Module, names: Sequence[str] | None) -> str:
-    """The children of a model; a list by its first and its last: `blocks.0 … blocks.13`."""
-    children = dict(model.named_children())
-    shown = []
-    for name in children if names is None else names:
-        part = children[name]
-        is_list = isinstance(part, nn.ModuleList) and len(part) > 1
-        shown.append(f"{name}.0 … {name}.{len(part) - 1}" if is_list else name)
-    return ", ".join(shown)
 
 
 @contextmanager
@@ -141,6 +175,59 @@ def as_frames(output: Any, site: Site, num_clips: int, num_frames: int) -> Tenso
     whole = output.reshape([sizes[letter] for letter in letters])
     ordered = whole.permute([letters.index(letter) for letter in AXES if letter in letters])
     return ordered.reshape(num_clips, num_frames, -1, sizes["d"])
+
+
+def _latte_site(config: "LatteConfig", path: str) -> Site:
+    """One site by its path: tokens are (N, F, S, D) except in attention over time."""
+    if not path:
+        raise InputError("a part of the model without a name: give a path such as blocks.0.attn")
+    block = re.match(r"blocks\.(\d+)(?:\.(\w+))?", path)
+    depth = int(block[1]) if block else None
+    part = block[2] if block else None
+    over_time = part == TEMPORAL
+    if part == SPATIAL and depth is not None:
+        over_time = _axis(config, depth) == "temporal"
+    kind = "output" if depth is None else path.removeprefix(f"blocks.{depth}.")
+    if path == f"blocks.{depth}" and depth is not None:
+        kind = f"{_axis(config, depth)} block".strip()
+    elif part in (SPATIAL, TEMPORAL) and path.endswith(str(part)):
+        kind = f"{'temporal' if over_time else 'spatial'} attention"
+    extra = 0
+    if depth is not None and config.conditioning == "all-tokens":
+        # The timestep and the class stand before the patches, inside the blocks alone.
+        extra = 1 if config.num_classes is None else 2
+    return Site(
+        path=path, layout="nsfd" if over_time else "nfsd", kind=kind, depth=depth, skip_tokens=extra
+    )
+
+
+def _paths_of_block(config: "LatteConfig", number: int) -> list[str]:
+    if not 0 <= number < config.depth:
+        raise InputError(f"no block {number}: the model has blocks 0 … {config.depth - 1}")
+    block = f"blocks.{number}"
+    if config.variant in (3, 4):
+        return [block, f"{block}.{SPATIAL}", f"{block}.{TEMPORAL}"]
+    return [block]
+
+
+def _axis(config: "LatteConfig", depth: int) -> str:
+    """The axis that a block attends over; empty where it attends over both."""
+    if config.variant == 1:
+        return "temporal" if depth % 2 else "spatial"
+    if config.variant == 2:
+        return "temporal" if depth >= config.depth // 2 else "spatial"
+    return ""
+
+
+def _outline(model: nn.Module, names: Sequence[str] | None) -> str:
+    """The children of a model; a list by its first and its last: `blocks.0 … blocks.13`."""
+    children = dict(model.named_children())
+    shown = []
+    for name in children if names is None else names:
+        part = children[name]
+        is_list = isinstance(part, nn.ModuleList) and len(part) > 1
+        shown.append(f"{name}.0 … {name}.{len(part) - 1}" if is_list else name)
+    return ", ".join(shown)
 
 
 def _groups(layout: str) -> list[str]:

@@ -7,8 +7,15 @@ import numpy as np
 
 from evaluation.metrics.inputs import Array
 from evaluation.similarity.matrices import MIN_FRAMES, matrix_distance, pairs
-from evaluation.similarity.means import LEVEL, MIN_CLIPS, Estimate, mean_difference
-from evaluation.similarity.summary import FRAME_NUMBERS, RunningSummary, Summary
+from evaluation.similarity.summary import (
+    FRAME_NUMBERS,
+    LEVEL,
+    MIN_CLIPS,
+    Estimate,
+    RunningSummary,
+    Summary,
+    mean_difference,
+)
 from evaluation.uncertainty.interval import Interval
 from evaluation.uncertainty.jackknife import jackknife_interval
 from latte.data.errors import InputError
@@ -120,16 +127,15 @@ def compare_videos(
             f"real clips have {first.num_frames} frames but generated ones {second.num_frames}: "
             "compare clips of one length"
         )
-    value, interval = matrix_distance(first.matrix.value, second.matrix.value), None
+    value = matrix_distance(first.matrix.value, second.matrix.value)
     counts = first.num_clips, second.num_clips
-    if intervals and min(counts) >= MIN_CLIPS:
-        interval = distance_interval(value, real_groups, fake_groups)
+    enough = intervals and min(counts) >= MIN_CLIPS
     by_chance = _square_by_chance([real_groups.whole(), fake_groups.whole()])
     return VideoSimilarity(
         real=first,
         fake=second,
         distance=value,
-        interval=interval,
+        interval=distance_interval(value, real_groups, fake_groups) if enough else None,
         chance_distance=None if by_chance is None else float(np.sqrt(by_chance)),
         differences={
             name: mean_difference(first[name], second[name], counts) for name in FRAME_NUMBERS
@@ -145,16 +151,13 @@ def distance_interval(value: float, real: GroupedMatrices, fake: GroupedMatrices
     chance, which is 0 on average for sources of one mean, ends too low where they are nearly one.
     """
     one, other = real.whole(), fake.whole()
-    left_out = [
-        [(left, other) for left in real.without_each()],
-        [(one, left) for left in fake.without_each()],
-    ]
 
     def interval(
         center: float, statistic: Callable[[MatrixMoments, MatrixMoments], float]
     ) -> Interval:
-        values = [np.array([statistic(*pair) for pair in pairs_of]) for pairs_of in left_out]
-        return jackknife_interval(center, values, LEVEL)
+        without_real = np.array([statistic(left, other) for left in real.without_each()])
+        without_fake = np.array([statistic(one, left) for left in fake.without_each()])
+        return jackknife_interval(center, [without_real, without_fake], LEVEL)
 
     plain = interval(value, lambda x, y: matrix_distance(x.mean, y.mean))
     square = interval(unbiased_square(one, other), unbiased_square)

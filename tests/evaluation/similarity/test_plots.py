@@ -37,7 +37,7 @@ def test_of_two_branches_matrices_distributions_and_curves_are_drawn(measure):
     drawn, mutual = figures["mutual-0900"]
     assert list(mutual.matrix.unique()) == ["blocks.1.attn × attn_temporal"]
     name, numbers = drawn.axes[0].get_title("left").split("\n")
-    both = found.between(found.pairs[1], 900)
+    both = found.at(found.pairs[1], 900)
     assert name == "blocks.1.attn × attn_temporal"
     assert numbers.replace("−", "-") == (
         f"mean {both['mean'].value:.3f}, same frame {both['same_frame'].value:.3f}"
@@ -51,12 +51,7 @@ def test_of_two_branches_matrices_distributions_and_curves_are_drawn(measure):
     assert list(curves[curves.panel == "mean similarity, t = 100"].curve.unique()) == kinds
     point = curves[(curves.panel == "mean similarity, t = 900") & (curves.curve == "block")].iloc[2]
     mean = found.at("blocks.2", 900)["mean"]
-    assert tuple(point[["x", "y", "low", "high"]]) == (
-        2,
-        mean.value,
-        mean.interval.low,
-        mean.interval.high,
-    )
+    assert tuple(point[["x", "y", "low", "high"]]) == (2, mean.value, *mean.interval)
     assert any(isinstance(part, PolyCollection) for part in figure.axes[0].collections)
 
 

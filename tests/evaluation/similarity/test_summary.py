@@ -1,6 +1,7 @@
 """Summaries of a stream of matrices: as of all of them at once, in memory for one."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -28,8 +29,9 @@ def summary_of(matrices, **options):
 
 def check_mean(estimate, samples):
     expected = stats.ttest_1samp(samples, 0).confidence_interval(0.95)
-    ends = (estimate.interval.low, estimate.interval.high)
-    assert (estimate.value, *ends) == pytest.approx((samples.mean(), *expected), rel=1e-12)
+    assert (estimate.value, *estimate.interval) == pytest.approx(
+        (samples.mean(), *expected), rel=1e-12
+    )
     assert estimate.deviation == pytest.approx(samples.std(ddof=1))
 
 
@@ -68,13 +70,14 @@ def test_two_states_are_compared_frame_by_frame_and_any_with_any(matrices):
 
 
 def test_memory_does_not_grow_with_the_clips(matrices):
-    assert summary_of(matrices).num_bytes == summary_of(matrices[:1]).num_bytes > 0
+    few, many = (len(pickle.dumps(summary_of(clips))) for clips in (matrices[:1], matrices))
+    assert many == few
 
 
 def test_intervals_end_where_the_values_can_and_need_four_clips():
     still = np.ones((6, 4, 4))
     found = summary_of(still).summary()
-    assert (found["mean"].interval.low, found["mean"].interval.high) == (1, 1)
+    assert found["mean"].interval == (1, 1)
     assert found["variance"].value == found["inverted"].value == 0
     without = summary_of(still, intervals=False).summary()
     assert without["mean"].interval is without.matrix.low is without.by_distance.high is None
@@ -92,16 +95,6 @@ def test_a_record_is_read_back_but_for_rounding(matrices):
         for end in ("value", "low", "high"):
             ours, theirs = (getattr(getattr(each, name), end) for each in (back, found))
             np.testing.assert_allclose(ours, theirs, atol=1e-5)
-
-
-def test_what_is_no_matrix_of_these_frames_is_refused(matrices):
-    with pytest.raises(ValueError, match="not of 4 frames"):
-        RunningSummary(4).add(matrices[0])
-    for mutual in (False, True):
-        with pytest.raises(ValueError, match="not all finite"):
-            RunningSummary(5, mutual=mutual).add(np.full((5, 5), np.nan))
-    with pytest.raises(ValueError, match="no clips"):
-        RunningSummary(4).summary()
 
 
 def test_a_damaged_record_is_refused_by_its_field(matrices):
