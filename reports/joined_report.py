@@ -145,7 +145,8 @@ def _placed(block: Block, section: str) -> Block:
             return structs.replace(block, level=min(block.level + 1, 4))
         case TableBlock():
             table = replace(block.table, provenance=())
-            return TableBlock(table=table, folds_notes=len(table.layout().footnotes) > MAX_NOTES)
+            folds_notes = block.folds_notes or len(table.layout().footnotes) > MAX_NOTES
+            return TableBlock(table=table, folds_notes=folds_notes)
         case Details():
             inner = tuple(_placed(part, section) for part in block.blocks)
             return structs.replace(block, blocks=inner)

@@ -1,19 +1,17 @@
 """Published tables that results of `latte-eval` can stand in, below the paper's rows.
 
 A result is ranked with the published figures only where it was made as its column's were. Where it
-was not, a footnote names every field that differs; in a section of the joined report that list is
-folded away.
+was not, a footnote names every field that differs.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
 from benchmarks.cells.provenance import known
-from benchmarks.documents.tables import bare, leaders
+from benchmarks.documents.tables import leaders
 from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
 from evaluation.protocol.deviations import Deviation, differences
@@ -22,10 +20,9 @@ from evaluation.protocol.presets import published_protocol
 from evaluation.results.files import ResultLine
 from evaluation.results.record import Result
 from latte.data.errors import InputError
-from reports.blocks import Block, Details
 from reports.cells import Cell, Column, Direction, Row
 from reports.provenance import Provenance
-from reports.table import Table, simple_table
+from reports.table import Table
 
 # The data sets of the paper, in the order of its Table 3.
 DATASETS: Mapping[str, str] = {
@@ -35,9 +32,6 @@ DATASETS: Mapping[str, str] = {
     "taichi-hd": "Taichi-HD",
 }
 SECTION = "Measured here"
-DIFFERENCES = "Protocol differences"
-DIFFERS = "Protocol differs from the published column's: {fields}."
-FOLDED = DIFFERS.format(fields=f"see “{DIFFERENCES}”")
 VERSIONS = ("latte-eval", "torch", "decoder")  # that are shown
 MAX_LISTED = 4  # values in a sentence; more are counted
 NOT_MEASURED = Cell(reason="Not measured.")
@@ -55,31 +49,6 @@ class PublishedColumn:
     command: str  # as `latte-eval` calls it: "fvd"
     network: str  # behind the published figures
     dataset: str
-
-    @property
-    def column(self) -> Column:
-        """The column of the table."""
-        return Column(key=self.key, title=self.title, direction=self.direction)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mismatch:
-    """Why a result belongs into no column of a table."""
-
-    field: Literal["metric", "network", "dataset"]
-    metric: str
-    value: str | None = None  # what the result has in that field
-    wanted: str = ""
-
-    def __str__(self) -> str:
-        if self.field == "metric":
-            return f"{self.metric} is another metric"
-        if self.field == "network":
-            return f"{self.metric} by the network {self.value} instead of {self.wanted}"
-        if self.value is None:
-            return "its data set is not named: measure with --dataset"
-        missing = f"{self.metric} on" if self.value in DATASETS else "data set"
-        return f"the paper has no {missing} {self.value}"
 
 
 Cells = Mapping[tuple[str, str], ResultLine]  # by model and column
@@ -104,58 +73,34 @@ class PublishedTable:
         """The metrics of its columns."""
         return tuple(dict.fromkeys(column.metric for column in self.columns))
 
-    def with_results(
-        self, lines: Iterable[ResultLine], not_measured: Sequence[str] = (), *, folded: bool = False
-    ) -> Table:
+    def with_results(self, lines: Iterable[ResultLine], not_measured: Sequence[str] = ()) -> Table:
         """The paper's rows, and the measured results below them.
 
         Args:
             not_measured: sentences about what was asked for and could not be measured.
-            folded: footnotes refer to `differences` instead of naming every field.
 
         Raises:
             InputError: two different results for one cell.
         """
-        cells, mismatches = place(lines, self.columns)
+        cells, left_out = place(lines, self.columns)
         remarks = [self.protocols] if cells else [self.protocols, self.nothing_measured]
         return Table(
             title=self.title,
             caption=self.caption,
-            columns=tuple(column.column for column in self.columns),
-            rows=(*self.rows(), *measured_rows(cells, self.columns, folded=folded)),
-            remarks=(*remarks, *not_measured, *_left_out(mismatches)),
+            columns=tuple(
+                Column(key=column.key, title=column.title, direction=column.direction)
+                for column in self.columns
+            ),
+            rows=(*self.rows(), *measured_rows(cells, self.columns)),
+            remarks=(*remarks, *not_measured, *_left_out(left_out)),
             provenance=(
                 Provenance(details={"published": self.source}),
                 *(provenance_of_result(line.result) for line in cells.values()),
             ),
         )
 
-    def differences(self, lines: Iterable[ResultLine]) -> list[Block]:
-        """The fields in which results differ from their columns, folded away; empty for none."""
-        cells, _ = place(lines, self.columns)
-        columns = {column.key: column for column in self.columns}
-        deviations = {
-            f"{model}, {columns[key].title}": deviations_from(columns[key], line.result)
-            for (model, key), line in cells.items()
-        }
-        rows = [
-            (label, ("; ".join(map(str, fields)),))
-            for label, fields in deviations.items()
-            if fields
-        ]
-        if not rows:
-            return []
-        table = simple_table(
-            "Measured values that were not made as the published ones of their column",
-            {"fields": "What differs"},
-            rows,
-            label_heading="Value",
-        )
-        return [Details(summary=DIFFERENCES, blocks=(bare(table),))]
-
-    def lead(self, lines: Iterable[ResultLine]) -> str:
+    def lead(self, table: Table) -> str:
         """Who is best by the published figures, and what was measured, in two sentences."""
-        table = self.with_results(lines)
         best = "; ".join(f"{row} ({', '.join(titles)})" for row, titles in leaders(table).items())
         values = [
             f"{row.label}, {column.title} {row.cells[column.key].number}"
@@ -187,39 +132,37 @@ def by_method(frame: pd.DataFrame, column: str, value: str) -> dict[str, dict[st
 
 def place(
     lines: Iterable[ResultLine], columns: Sequence[PublishedColumn]
-) -> tuple[Cells, list[Mismatch]]:
-    """The results by their cells, and why the others have none; repetitions of a run are one.
+) -> tuple[Cells, list[str]]:
+    """The results by their cells, and why others have none; repetitions of a run are one.
 
     Raises:
         InputError: two results for one cell that differ in value, interval or protocol.
     """
     cells: dict[tuple[str, str], ResultLine] = {}
-    mismatches = []
+    left_out = []
     for line in lines:
         column = _column_of(line.result, columns)
-        if isinstance(column, Mismatch):
-            mismatches.append(column)
+        if isinstance(column, str):
+            left_out.append(column)
             continue
         before = cells.setdefault((line.result.model, column.key), line)
-        if _run_of(before.result) != _run_of(line.result):
+        if difference := _difference(before.result, line.result):
             raise InputError(
                 f"{before.where} and {line.where}: two results for {line.result.model} on "
-                f"{column.dataset} ({_both_values(before.result, line.result)}): remove one of "
-                "the lines, or measure with another --name"
+                f"{column.dataset} ({difference}): remove one of the lines, or measure with "
+                "another --name"
             )
-    return cells, mismatches
+    return cells, left_out
 
 
-def measured_rows(
-    cells: Cells, columns: Sequence[PublishedColumn], *, folded: bool = False
-) -> list[Row]:
+def measured_rows(cells: Cells, columns: Sequence[PublishedColumn]) -> list[Row]:
     """One row for each model, in the order of the results."""
     return [
         Row(
             label=model,
             section=SECTION,
             cells={
-                column.key: _measured_cell(cells[model, column.key].result, column, folded)
+                column.key: _measured_cell(cells[model, column.key].result, column)
                 if (model, column.key) in cells
                 else NOT_MEASURED
                 for column in columns
@@ -265,47 +208,47 @@ def provenance_of_result(result: Result) -> Provenance:
     )
 
 
-def _column_of(result: Result, columns: Sequence[PublishedColumn]) -> PublishedColumn | Mismatch:
+def _column_of(result: Result, columns: Sequence[PublishedColumn]) -> PublishedColumn | str:
     """Where a result belongs, or why it belongs nowhere."""
-    name = result.metric
+    name, dataset = result.metric, result.dataset
     candidates = [column for column in columns if column.metric == name]
     if not candidates:
-        return Mismatch(field="metric", metric=name)
-    wanted = candidates[0].network
-    if result.network != wanted:
-        return Mismatch(field="network", metric=name, value=result.network, wanted=wanted)
+        return f"{name} is another metric"
+    if result.network != candidates[0].network:
+        return f"{name} by the network {result.network} instead of {candidates[0].network}"
     for column in candidates:
-        if column.dataset == result.dataset:
+        if column.dataset == dataset:
             return column
-    return Mismatch(field="dataset", metric=name, value=result.dataset)
+    if dataset is None:
+        return "its data set is not named: measure with --dataset"
+    return f"the paper has no {f'{name} on' if dataset in DATASETS else 'data set'} {dataset}"
 
 
-def _left_out(mismatches: Sequence[Mismatch]) -> list[str]:
+def _left_out(reasons: Sequence[str]) -> list[str]:
     """A remark on the results that have no cell, if there are any."""
-    if not mismatches:
+    if not reasons:
         return []
-    counts = Counter(map(str, mismatches))
-    reasons = "; ".join(f"{count} × {reason}" for reason, count in counts.items())
-    results = "1 result" if len(mismatches) == 1 else f"{len(mismatches)} results"
-    return [f"Left out: {results} ({reasons})."]
+    counted = "; ".join(f"{count} × {reason}" for reason, count in Counter(reasons).items())
+    results = "1 result" if len(reasons) == 1 else f"{len(reasons)} results"
+    return [f"Left out: {results} ({counted})."]
 
 
-def _run_of(result: Result) -> tuple[object, ...]:
-    """What two lines of one run have in common, and no others."""
-    return result.fingerprint, result.value, result.interval
-
-
-def _both_values(first: Result, second: Result) -> str:
+def _difference(first: Result, second: Result) -> str:
+    """In what two results for one cell differ; empty for lines of one run."""
     if first.value != second.value:
         return f"{first.value:.6g} and {second.value:.6g}"
-    differing = "protocol" if first.fingerprint != second.fingerprint else "interval"
-    return f"both {first.value:.6g}, each with its own {differing}"
+    for field in ("fingerprint", "interval"):
+        if getattr(first, field) != getattr(second, field):
+            what = "protocol" if field == "fingerprint" else field
+            return f"both {first.value:.6g}, each with its own {what}"
+    return ""
 
 
-def _measured_cell(result: Result, column: PublishedColumn, folded: bool) -> Cell:
+def _measured_cell(result: Result, column: PublishedColumn) -> Cell:
     """The value and its interval; ranked with the published ones only if made as they were."""
     deviations = deviations_from(column, result)
-    note = FOLDED if folded else DIFFERS.format(fields="; ".join(map(str, deviations)))
+    fields = "; ".join(map(str, deviations))
+    note = f"Protocol differs from the published column's: {fields}."
     return Cell.measured(
         result.value,
         result.interval,

@@ -1,7 +1,7 @@
 """Makes a published table: reads results, measures what the scale asks for, writes documents."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +13,10 @@ from benchmarks.shapes.tables import methods_table, standings_by_metric
 from benchmarks.tables.paper_scale import measure_at_paper_scale
 from benchmarks.tables.published import PublishedTable
 from benchmarks.tables.request import Measurements, TableRequest
-from benchmarks.tables.results import checked_lines
-from evaluation.results.files import ResultLine
+from evaluation.measuring.checking import check_result
+from evaluation.results.files import ResultLine, read_lines
+from latte.data.errors import InputError
+from reports.blocks import TableBlock
 
 
 def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
@@ -31,9 +33,31 @@ def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
     table.with_results(lines)  # or refuse it, before hours of work
     measurements = measure(table, request)
     shown = replace(document(table, lines, measurements), scale=request.scale)
-    publish(shown, out, started=started)
+    publish_measured(shown, measurements, out, started=started)
+
+
+def publish_measured(
+    document: TableDocument, measurements: Measurements, out: Path, *, started: float
+) -> None:
+    """Write the documents of a table, then raise for the cells that failed."""
+    publish(document, out, started=started)
     if measurements.cells is not None:
         measurements.cells.raise_if_failed()
+
+
+def checked_lines(path: Path, metrics: Collection[str]) -> list[ResultLine]:
+    """The results of a file; those of `metrics` are checked.
+
+    Raises:
+        InputError: no such file, none in it, or a line that is not a sound result, by its number.
+    """
+    lines = read_lines(path)
+    if not lines:
+        raise InputError(f"{path}: holds no results: leave it out, or measure with `latte-eval`")
+    for line in lines:
+        if line.result.metric in metrics:
+            check_result(line.result, line.where)
+    return lines
 
 
 def measure(table: PublishedTable, request: TableRequest) -> Measurements:
@@ -72,14 +96,12 @@ def document(
 ) -> TableDocument:
     """The table with given and measured results, what was measured besides below it."""
     lines = [*given, *measurements.lines]
-    whole, folded = (
-        table.with_results(lines, measurements.not_measured, folded=folded)
-        for folded in (False, True)
-    )
+    shown = table.with_results(lines, measurements.not_measured)
+    section = TableBlock(table=replace(shown, provenance=()), folds_notes=bool(lines))
     return TableDocument(
         name=table.name,
         title=RUNNERS[table.name].title,
-        lead=" ".join([table.lead(lines), *measurements.standings]),
-        tables=(whole, *measurements.tables),
-        blocks=(bare(folded), *table.differences(lines), *map(bare, measurements.tables)),
+        lead=" ".join([table.lead(shown), *measurements.standings]),
+        tables=(shown, *measurements.tables),
+        blocks=(section, *map(bare, measurements.tables)),
     )

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from benchmarks.cells.requirements import Requirement, require
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.tables import TableDocument, bare, leaders, publish
+from benchmarks.documents.tables import TableDocument, bare, leaders
 from benchmarks.runners import RUNNERS
 from benchmarks.shapes.tables import dimensions_table, standings_by_dimension
 from benchmarks.tables.published import NOT_MEASURED, SECTION, by_method, published_cell
 from benchmarks.tables.request import Measurements, TableRequest
-from benchmarks.tables.run import methods_on_shapes
+from benchmarks.tables.run import methods_on_shapes, publish_measured
 from benchmarks.tables.vbench import DIMENSIONS, Score, VBenchModel, read_models, total
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
@@ -72,9 +72,7 @@ def run(out: Path, request: TableRequest) -> None:
     elif request.scale is not None:
         measurements = _measure_on_shapes(request, request.scale)
     shown = replace(document(models, measurements), scale=request.scale)
-    publish(shown, out, started=started)
-    if measurements.cells is not None:
-        measurements.cells.raise_if_failed()
+    publish_measured(shown, measurements, out, started=started)
 
 
 def document(

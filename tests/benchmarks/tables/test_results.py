@@ -11,7 +11,7 @@ import pytest
 from benchmarks.shapes.measuring import ShapesMeasurer
 from benchmarks.shapes.stand_ins import HELD_OUT, real_videos
 from benchmarks.tables.request import TableRequest
-from benchmarks.tables.results import checked_lines
+from benchmarks.tables.run import checked_lines
 from benchmarks.tables.table3 import TABLE, run
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.checking import check_result
