@@ -156,7 +156,7 @@ def vae(path: str) -> Requirement:
     Args:
         path: as `latte.autoencoder.open_autoencoder` takes it.
     """
-    from latte.autoencoder.vae_files import WEIGHT_FILES
+    from latte.autoencoder.stable_diffusion import WEIGHT_FILES
 
     owner, _, rest = path.partition("/")
     repository, _, inside = rest.partition("/")
@@ -195,8 +195,8 @@ def _content(files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 def _vae_files(folder: Path) -> list[Path]:
-    """Configuration and weights of a folder, as `vae_files` takes them, or nothing."""
-    from latte.autoencoder.vae_files import WEIGHT_FILES
+    """Configuration and weights of a folder, as `open_vae` takes them, or nothing."""
+    from latte.autoencoder.stable_diffusion import WEIGHT_FILES
 
     for place in (folder, folder / "vae"):
         if (place / "config.json").is_file():

@@ -26,10 +26,6 @@ class Autoencoder(Protocol):
         """Channels of the latents."""
 
     @property
-    def scale(self) -> float:
-        """Factor between the encoder's output and the latents."""
-
-    @property
     def identity(self) -> str:
         """Hash of all that decides what the encoder gives, but the kind of device."""
 
@@ -108,7 +104,6 @@ class IdentityAutoencoder(Autoencoder):
     name: str = "identity"
     factor: int = 1
     channels: int = 3
-    scale: float = 1.0
     identity: str = "identity"
     digest: None = None
     cacheable: bool = False

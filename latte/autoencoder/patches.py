@@ -36,7 +36,6 @@ class PatchAutoencoder(Autoencoder):
     mean: Tensor  # (3·p·p,)
     spread: Tensor  # (C,): what a latent of 1 stands for
     name: str = "patches"
-    scale: float = 1.0
     cacheable: bool = False  # making them costs less than reading them
 
     @property

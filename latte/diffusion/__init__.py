@@ -1,6 +1,5 @@
 """Gaussian diffusion: schedules, training losses and samplers."""
 
-from latte.diffusion.gaussian import GaussianDiffusion
-from latte.diffusion.settings import DiffusionSettings
+from latte.diffusion.gaussian import DiffusionSettings, GaussianDiffusion
 
 __all__ = ["DiffusionSettings", "GaussianDiffusion"]

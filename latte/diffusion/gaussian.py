@@ -1,6 +1,8 @@
 """The diffusion: q adds noise step by step, the network learns to take it away."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -9,12 +11,30 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latte.data.errors import InputError, nearest
-from latte.diffusion.likelihood import discretized_log_likelihood, normal_kl, per_sample
-from latte.diffusion.schedule import make_betas, respaced_timesteps
-from latte.diffusion.tensors import Denoiser, RandomNumbers, at, widened
+from latte.data.schema import Checked, Count
+from latte.diffusion.schedule import Schedule, make_betas, respaced_timesteps
 
 Prediction = Literal["noise", "velocity"]
-METHODS = ("ddpm", "ddim")
+Method = Literal["ddpm", "ddim"]
+Denoiser = Callable[..., Tensor]  # (x, t, **model_inputs) → prediction
+RandomNumbers = Callable[[tuple[int, ...]], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionSettings(Checked):
+    """[diffusion] of a configuration, and of a checkpoint's settings. The defaults are Latte's."""
+
+    num_steps: Count = 1000
+    schedule: Schedule = "linear"  # cosine is called squaredcos_cap_v2 elsewhere
+    prediction: Prediction = "noise"  # or "velocity"; see docs/diffusion.md
+
+    def open(self, respacing: str | int | None = None) -> "GaussianDiffusion":
+        """The diffusion, at the steps that are kept.
+
+        Raises:
+            InputError: a value that cannot be.
+        """
+        return GaussianDiffusion(self.num_steps, self.schedule, respacing, self.prediction)
 
 
 class GaussianDiffusion:
@@ -49,8 +69,8 @@ class GaussianDiffusion:
         prediction: str = "noise",
     ) -> None:
         if prediction not in get_args(Prediction):
-            known = get_args(Prediction)
-            raise InputError(f"no prediction {prediction!r}: {nearest(prediction, known)}")
+            known = nearest(prediction, get_args(Prediction))
+            raise InputError(f"no prediction {prediction!r}: {known}")
         self.prediction = prediction
         self.timesteps = respaced_timesteps(num_steps, respacing)
         whole = np.cumprod(1 - make_betas(schedule, num_steps))
@@ -84,7 +104,9 @@ class GaussianDiffusion:
         xt = self.q_sample(x0, t, noise)
         output = model(xt, self.model_times(t), **model_inputs).to(x0.dtype)
         predicted, between = split_output(output, x0.shape[-3])
-        target = noise if self.prediction == "noise" else self._velocity(x0, t, noise)
+        target = noise
+        if self.prediction == "velocity":
+            target = at(self.signal, t, x0) * noise - at(self.spread, t, x0) * x0
         losses = {"mse": per_sample((target - predicted) ** 2)}
         if between is not None:
             predicted_noise = self._noise(xt, t, predicted.detach())
@@ -144,8 +166,8 @@ class GaussianDiffusion:
         Raises:
             InputError: there is no such method, or eta is out of range.
         """
-        if method not in METHODS:
-            raise InputError(f"no sampling method {method!r}: {nearest(method, METHODS)}")
+        if method not in get_args(Method):
+            raise InputError(f"no sampling method {method!r}: {nearest(method, get_args(Method))}")
         if not 0 <= eta <= 1:
             raise InputError(f"eta = {eta}: give 0 (no new noise) … 1 (as much as DDPM)")
         x = widened(noise)
@@ -175,9 +197,6 @@ class GaussianDiffusion:
     def model_times(self, t: Tensor) -> Tensor:
         """Steps of the whole diffusion, which the network knows, for kept steps."""
         return torch.tensor(self.timesteps, device=t.device)[t]
-
-    def _velocity(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        return at(self.signal, t, x0) * noise - at(self.spread, t, x0) * x0
 
     def _noise(self, xt: Tensor, t: Tensor, predicted: Tensor) -> Tensor:
         """The noise that a prediction stands for."""
@@ -232,3 +251,49 @@ def _draw(randn: RandomNumbers | None, x: Tensor) -> Tensor:
     if fresh.shape != x.shape:
         raise ValueError(f"randn gave {tuple(fresh.shape)}, not {tuple(x.shape)}")
     return fresh.to(device=x.device, dtype=x.dtype)
+
+
+def at(values: np.ndarray, t: Tensor, like: Tensor) -> Tensor:
+    """values[t], of the type of `like` and shaped (N, 1, …) to multiply with it."""
+    rows = torch.from_numpy(values).to(like.device, like.dtype)[t]
+    return rows.view(-1, *[1] * (like.ndim - 1))
+
+
+def widened(x: Tensor) -> Tensor:
+    """x in float32 at least: noise levels need more digits than float16 and bfloat16 have."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def per_sample(values: Tensor) -> Tensor:
+    """Mean over everything but the samples, (N,)."""
+    return values.flatten(1).mean(dim=1)
+
+
+def normal_kl(mean1: Tensor, log_variance1: Tensor, mean2: Tensor, log_variance2: Tensor) -> Tensor:
+    """KL(N₁ ‖ N₂) of each dimension, nats."""
+    return 0.5 * (
+        log_variance2
+        - log_variance1
+        - 1.0
+        + torch.exp(log_variance1 - log_variance2)
+        + (mean1 - mean2) ** 2 * torch.exp(-log_variance2)
+    )
+
+
+def discretized_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """log P of the one of 256 levels in [−1, 1] that x lies on, under N(mean, scale²), nats.
+
+    The outermost levels reach to infinity (DDPM eq. 13). Φ is the tanh approximation, and
+    probabilities are at least 1e-12, as in the official code.
+    """
+    centred, inverse = x - mean, torch.exp(-log_scale)
+    below_upper = _normal_cdf(inverse * (centred + 1 / 255))
+    below_lower = _normal_cdf(inverse * (centred - 1 / 255))
+    inside = torch.log((below_upper - below_lower).clamp(min=1e-12))
+    lowest = torch.log(below_upper.clamp(min=1e-12))
+    highest = torch.log((1 - below_lower).clamp(min=1e-12))
+    return torch.where(x < -0.999, lowest, torch.where(x > 0.999, highest, inside))
+
+
+def _normal_cdf(x: Tensor) -> Tensor:
+    return 0.5 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))

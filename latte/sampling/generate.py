@@ -17,10 +17,10 @@ from latte.data.errors import InputError
 from latte.data.hashing import hash64
 from latte.data.schema import Checked, Count, CountOrZero, NonNegative
 from latte.diffusion import DiffusionSettings, GaussianDiffusion
+from latte.diffusion.gaussian import Method
 from latte.model import Latte
 from latte.model.transformer import GuidedChannels
 
-Method = Literal["ddpm", "ddim"]
 Precision = Literal["fp32", "bf16", "fp16"]
 
 T = TypeVar("T")

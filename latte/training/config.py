@@ -22,7 +22,7 @@ from latte.config import (
 )
 from latte.data.errors import InputError, nearest
 from latte.data.schema import Checked, Count, CountOrZero, NonNegative, Positive, convert
-from latte.diffusion.settings import DiffusionSettings
+from latte.diffusion import DiffusionSettings
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
 
