@@ -33,8 +33,7 @@ def sample_first(
             is made.
     """
     from latte.sampling.plan import SampleRequest
-    from latte.sampling.prepare import prepare
-    from latte.sampling.run import carry_out
+    from latte.sampling.run import carry_out, prepare
 
     if protocol.num_fake < 1:
         raise InputError("--checkpoint: say how many samples with --num-videos")

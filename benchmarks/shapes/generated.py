@@ -17,8 +17,7 @@ from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
 from latte.model.checkpoints import Checkpoint, build_model, bundled_checkpoint, load_checkpoint
 from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion
-from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
-from latte.sampling.prepare import planned_autoencoder
+from latte.sampling.plan import SamplePlan, SampleRequest, make_plan, planned_autoencoder
 
 BUNDLED, GIVEN = "Latte (bundled)", "Latte (given)"
 SAMPLING = SamplingOptions(method="ddim", steps=20, guidance_scale=3.0)  # unless options say else
@@ -89,7 +88,7 @@ def generated_videos(
             sha256=sha256,
             autoencoder=autoencoder.digest or autoencoder.name,
             index=index,
-            label=plan.label(index),
+            label=plan.folder.label(index),
             options=options,
             info=info,
         )

@@ -65,19 +65,26 @@ class SampleFolder:
         """
         if self.root.exists() and not self.root.is_dir():
             raise InputError(f"{self.root}: is a file, but a folder is to be written: {_ADVICE}")
-        before = self._read_record()
-        if before is None:
+        path = self.root / RECORD
+        if not path.exists():
             if entries := _visible(self.root):
                 raise InputError(
                     f"{self.root}: holds {entries[0].name}, and no {RECORD} says how it was made: "
                     f"{_ADVICE}"
                 )
-        elif differences := _differences(before, json.loads(json.dumps(settings))):
+            return True
+        before = decode_json(path.read_bytes(), SampleRecord, str(path)).settings
+        now = json.loads(json.dumps(settings))
+        if differences := [
+            f"{name} {_shown(before.get(name))} (not {_shown(now.get(name))})"
+            for name in {**now, **before}
+            if before.get(name) != now.get(name)
+        ]:
             raise InputError(
-                f"{self.root}: its samples were made with {differences}: give the same options to "
-                "resume, or another folder with --out"
+                f"{self.root}: its samples were made with {' and '.join(differences)}: give the "
+                "same options to resume, or another folder with --out"
             )
-        return before is None
+        return False
 
     @contextmanager
     def claimed(
@@ -143,12 +150,6 @@ class SampleFolder:
             video = FrameFolder(name=path.name, path=path)
         return video.read(range(video.probe().num_frames))
 
-    def _read_record(self) -> dict[str, Any] | None:
-        path = self.root / RECORD
-        if not path.exists():
-            return None
-        return decode_json(path.read_bytes(), SampleRecord, str(path)).settings
-
 
 def folder_name(class_name: str) -> str:
     """A class's name as that of a folder: no path can be made of it, and it is not hidden.
@@ -169,14 +170,6 @@ def _visible(folder: Path) -> list[Path]:
         entry
         for entry in folder.iterdir()
         if not entry.name.startswith(".") and (entry.suffix.lower() in kinds or entry.is_dir())
-    )
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """ "steps 250 (not 50) and seed 0 (not 1)"; empty without differences."""
-    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
-    return " and ".join(
-        f"{name} {_shown(before.get(name))} (not {_shown(now.get(name))})" for name in names
     )
 
 

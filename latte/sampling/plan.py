@@ -1,23 +1,29 @@
 """The plan of a sampling: the request, completed from the checkpoint."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from latte.autoencoder import AUTOENCODERS, DEFAULT_VAE
+import torch
+
+from latte.autoencoder import AUTOENCODERS, DEFAULT_VAE, Autoencoder, open_autoencoder
 from latte.data.datasets import DATASETS
 from latte.data.errors import InputError, nearest
+from latte.data.hashing import hash64
 from latte.data.schema import convert
 from latte.diffusion import DiffusionSettings
 from latte.model.checkpoints import AutoencoderSettings, Checkpoint
+from latte.sampling.folder import SampleFolder
 from latte.sampling.generate import Precision, SamplingOptions, check_guidance
-from latte.sampling.labels import LabelRule, read_labels
 from latte.sampling.official import DIFFUSION, FPS, official_options
 
 FORMATS = ("mkv", "png", "mp4")
 NUM_SAMPLES = 16
+BALANCED, RANDOM = "balanced", "random"
+Labels = str | tuple[int, ...]  # BALANCED, RANDOM, or labels to be taken in turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,21 +54,12 @@ class SamplePlan:
     """Everything that determines the files."""
 
     options: SamplingOptions
-    out: Path
+    folder: SampleFolder
     indices: range
-    labels: LabelRule | None
-    classes: tuple[str, ...] | None  # names, in the order of the labels
+    labels: Labels | None  # None without classes
     diffusion: DiffusionSettings
-    autoencoder: str
-    autoencoder_path: str | None
-    autoencoder_digest: str | None  # required digest, if it is to be the one of the training
+    autoencoder: AutoencoderSettings  # with a digest if it is to be the one of the training
     precision: Precision
-    file_format: str
-    fps: float
-
-    def label(self, index: int) -> int | None:
-        """The class of a sample; None without classes."""
-        return None if self.labels is None else self.labels.label(index)
 
 
 def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
@@ -80,32 +77,111 @@ def make_plan(request: SampleRequest, checkpoint: Checkpoint) -> SamplePlan:
             raise InputError(f"no {what} {value!r}: choose {', '.join(known)}")
     dataset = _dataset(request, checkpoint)
     options = _options(request, checkpoint, dataset)
-    classes = checkpoint.settings.get("classes")
-    labels = read_labels(request.labels, checkpoint.config.num_classes, classes, seed=options.seed)
-    autoencoder = _autoencoder(request, checkpoint)
-    fps = checkpoint.settings.get("fps", FPS) if request.fps is None else request.fps
+    num_classes, settings = checkpoint.config.num_classes, checkpoint.settings
+    classes = settings.get("classes")
+    labels = read_labels(request.labels, num_classes, classes)
+    fps = settings.get("fps", FPS) if request.fps is None else request.fps
     if not (math.isfinite(fps) and fps > 0):
         raise InputError(f"fps = {fps}: give frames per second, above 0")
+    # What the file does not say of the diffusion is as in the official code.
+    diffusion = {**asdict(DIFFUSION), **settings.get("diffusion", {})}
     return SamplePlan(
         options=options,
-        out=_out(request, dataset),
+        folder=SampleFolder(
+            root=_out(request, dataset),
+            file_format=request.file_format,
+            fps=fps,
+            classes=None if classes is None else tuple(classes),
+            label=partial(label_of, labels, num_classes=num_classes, seed=options.seed),
+        ),
         indices=_indices(request, labels),
         labels=labels,
-        classes=None if classes is None else tuple(classes),
-        diffusion=_diffusion(checkpoint),
-        autoencoder=autoencoder["name"],
-        autoencoder_path=autoencoder.get("path"),
-        autoencoder_digest=autoencoder.get("digest"),
+        diffusion=convert(diffusion, DiffusionSettings, f"{checkpoint.path}: settings.diffusion"),
+        autoencoder=_autoencoder(request, checkpoint),
         precision=cast(Precision, request.precision),
-        file_format=request.file_format,
-        fps=fps,
     )
 
 
-def _diffusion(checkpoint: Checkpoint) -> DiffusionSettings:
-    """The diffusion of the training; what the file does not say is as in the official code."""
-    stated = {**asdict(DIFFUSION), **checkpoint.settings.get("diffusion", {})}
-    return convert(stated, DiffusionSettings, f"{checkpoint.path}: settings.diffusion")
+def planned_autoencoder(
+    plan: SamplePlan, checkpoint: Checkpoint, device: torch.device | str = "cpu"
+) -> Autoencoder:
+    """The plan's autoencoder, in float32: it takes a small part of the time.
+
+    Raises:
+        InputError: it cannot be opened, makes other latents, or is not the one of the training.
+    """
+    name, path = plan.autoencoder["name"], plan.autoencoder.get("path")
+    autoencoder = open_autoencoder(name, path, device=device)
+    where = path or name
+    channels = checkpoint.config.in_channels
+    if autoencoder.channels != channels:
+        raise InputError(
+            f"{checkpoint.path}: works on latents of {channels} channels, but the autoencoder "
+            f"{where} has {autoencoder.channels}: give the one it was trained with by --autoencoder"
+        )
+    if plan.autoencoder.get("digest") not in (None, autoencoder.digest):
+        raise InputError(
+            f"{checkpoint.path}: was trained with another autoencoder than {where} is now: bring "
+            f"that one back, or take this one all the same with --autoencoder {where}"
+        )
+    return autoencoder
+
+
+def label_of(
+    labels: Labels | None, index: int, *, num_classes: int | None, seed: int
+) -> int | None:
+    """The class of sample `index`, independent of other samples; None without classes.
+
+    "balanced": the index modulo the number of classes. "random": a hash of the seed and the index.
+    Labels that were given are taken in turn, from the first again after the last.
+    """
+    if labels is None or num_classes is None:
+        return None
+    if labels == BALANCED:
+        return index % num_classes
+    if labels == RANDOM:
+        return hash64(f"latte sample label {seed} {index}") % num_classes
+    return int(labels[index % len(labels)])
+
+
+def read_labels(
+    text: str | None, num_classes: int | None, classes: Sequence[str] | None
+) -> Labels | None:
+    """The value of `--labels`; None for a model without classes.
+
+    Args:
+        text: "balanced" (as None), "random", or labels between commas: numbers, or names of
+            `classes`.
+
+    Raises:
+        InputError: labels for a model without classes, an unknown name, or a number out of range.
+    """
+    if num_classes is None:
+        if text is not None:
+            raise InputError(f"--labels {text}: the model has no classes, so leave the option out")
+        return None
+    if text in (None, "", BALANCED, RANDOM):
+        return text or BALANCED
+    # A name may hold a comma.
+    words = [text] if text in (classes or ()) else str(text).split(",")
+    return tuple(_label(str(word).strip(), num_classes, classes) for word in words)
+
+
+def _label(word: str, num_classes: int, classes: Sequence[str] | None) -> int:
+    if classes is not None and word in classes:
+        return list(classes).index(word)
+    try:
+        number = int(word)
+    except ValueError:
+        if classes is None:
+            raise InputError(
+                f"--labels: {word!r} is not a number, and the checkpoint has no names of classes: "
+                f"give balanced, random, or numbers in 0 … {num_classes - 1}"
+            ) from None
+        raise InputError(f"--labels: no class {word!r}: {nearest(word, classes)}") from None
+    if not 0 <= number < num_classes:
+        raise InputError(f"--labels: no class {number}, as there are 0 … {num_classes - 1}")
+    return number
 
 
 def _dataset(request: SampleRequest, checkpoint: Checkpoint) -> str | None:
@@ -166,8 +242,8 @@ def _autoencoder(request: SampleRequest, checkpoint: Checkpoint) -> AutoencoderS
     return autoencoder
 
 
-def _indices(request: SampleRequest, labels: LabelRule | None) -> range:
-    given = len(labels.rule) if labels is not None and isinstance(labels.rule, tuple) else 0
+def _indices(request: SampleRequest, labels: Labels | None) -> range:
+    given = len(labels) if isinstance(labels, tuple) else 0
     count = request.num_samples
     if count is None:
         count = given or NUM_SAMPLES

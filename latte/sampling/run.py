@@ -1,22 +1,55 @@
-"""`latte sample`: a checkpoint to a folder of videos, from wherever it was interrupted."""
+"""`latte sample`: a checkpoint to a folder of videos, from wherever it was interrupted.
+
+Errors are found before the first sample, and before anything is written.
+"""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from latte.model.checkpoints import build_model
+from latte.autoencoder import Autoencoder
+from latte.data.errors import InputError
+from latte.data.hashing import file_sha256
+from latte.diffusion import GaussianDiffusion
+from latte.model.checkpoints import Checkpoint, build_model, bundled_checkpoint, load_checkpoint
 from latte.sampling.faults import fixable_when_sampling
-from latte.sampling.generate import Sampler
-from latte.sampling.plan import SamplePlan, SampleRequest
-from latte.sampling.prepare import Sampling, prepare
+from latte.sampling.folder import SampleFolder
+from latte.sampling.generate import Sampler, open_diffusion
+from latte.sampling.plan import SamplePlan, SampleRequest, make_plan, planned_autoencoder
 from latte.sampling.preview import ROWS, preview_path, save_preview
+from latte.sampling.processes import Process, choose_device, this_process
 
+BUNDLED_DATASET = "shapes"
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """A request with its parts, which go together."""
+
+    request: SampleRequest
+    process: Process
+    device: torch.device
+    checkpoint: Checkpoint
+    plan: SamplePlan
+    diffusion: GaussianDiffusion
+    autoencoder: Autoencoder
+    settings: Mapping[str, Any]  # all that decides a sample besides its number
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of a sample."""
+        return self.checkpoint.config.num_frames
+
+    @property
+    def size(self) -> int:
+        """Side of the square frames, in pixels."""
+        return self.checkpoint.config.input_size * self.autoencoder.factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +89,66 @@ def sample(request: SampleRequest) -> SampleReport:
     return carry_out(prepare(request))
 
 
+def prepare(request: SampleRequest) -> Sampling:
+    """Open what a request needs, and see that its folder is that of such samples.
+
+    Raises:
+        InputError: something is missing, or does not fit together.
+    """
+    process = this_process()
+    device = choose_device(request.device, process)
+    checkpoint = load_checkpoint(_checkpoint_path(request), request.num_heads)
+    plan = make_plan(request, checkpoint)
+    diffusion = open_diffusion(plan.options, plan.diffusion)
+    with fixable_when_sampling(device, request.batch_size):
+        autoencoder = planned_autoencoder(plan, checkpoint, device)
+    sampling = Sampling(
+        request=request,
+        process=process,
+        device=device,
+        checkpoint=checkpoint,
+        plan=plan,
+        diffusion=diffusion,
+        autoencoder=autoencoder,
+        # And, on a GPU, the batch size.
+        settings={
+            "checkpoint": file_sha256(checkpoint.path),
+            "autoencoder": plan.autoencoder["name"],
+            "autoencoder_digest": autoencoder.digest,
+            "labels": plan.labels,
+            **asdict(plan.options),
+            "precision": plan.precision,
+            "compile": request.compile,
+            "device": device.type,
+            "format": plan.folder.file_format,
+            "fps": plan.folder.fps,
+        },
+    )
+    if plan.folder.file_format == "mp4" and sampling.size % 2:
+        size = f"{sampling.size}×{sampling.size}"
+        raise InputError(f"--format mp4: H.264 needs even sides, not {size}, so choose mkv")
+    plan.folder.check(sampling.settings)
+    return sampling
+
+
+def _checkpoint_path(request: SampleRequest) -> Path:
+    if request.checkpoint is not None:
+        return request.checkpoint
+    if request.dataset not in (None, BUNDLED_DATASET):
+        raise InputError(
+            f"no checkpoint of {request.dataset} comes with the package, so give one: "
+            f"latte sample FILE --dataset {request.dataset}"
+        )
+    return bundled_checkpoint()
+
+
 def carry_out(sampling: Sampling) -> SampleReport:
     """Make the samples of a request that has been prepared.
 
     Raises:
         InputError: memory, a compiler or a sample's numbers are not as they should be.
     """
-    there = sampling.folder.present()
+    there = sampling.plan.folder.present()
     share = sampling.process.share(sampling.plan.indices)
     missing = [index for index in share if index not in there]
     if missing:
@@ -87,25 +173,25 @@ def _make(sampling: Sampling, missing: Sequence[int]) -> None:
         batch_size=request.batch_size,
         precision=plan.precision,
     )
-    labels = None if plan.labels is None else list(map(plan.labels.label, missing))
-    clips = sampler.clips(missing, labels, progress=show)
-    with sampling.folder.claimed(sampling.settings, _made_by(sampling), alone=alone):
+    labels = [label for index in missing if (label := plan.folder.label(index)) is not None]
+    clips = sampler.clips(missing, labels or None, progress=show)
+    with plan.folder.claimed(sampling.settings, _made_by(sampling), alone=alone):
         for index, clip in zip(missing, clips, strict=True):
-            sampling.folder.write(index, clip)
+            plan.folder.write(index, clip)
 
 
 def _report(sampling: Sampling, made: int) -> SampleReport:
-    plan, folder = sampling.plan, sampling.folder
+    indices, folder = sampling.plan.indices, sampling.plan.folder
     there = folder.present()
-    present = there & set(plan.indices)
+    present = there & set(indices)
     preview = None
-    if len(present) == len(plan.indices):
-        preview = preview_path(plan.out)
-        shown = sorted(plan.indices[:ROWS], key=lambda index: plan.label(index) or 0)
-        save_preview(preview, [(_row_label(plan, index), folder.read(index)) for index in shown])
+    if len(present) == len(indices):
+        preview = preview_path(folder.root)
+        shown = sorted(indices[:ROWS], key=lambda index: folder.label(index) or 0)
+        save_preview(preview, [(_row_label(folder, index), folder.read(index)) for index in shown])
     return SampleReport(
-        out=plan.out,
-        wanted=len(plan.indices),
+        out=folder.root,
+        wanted=len(indices),
         made=made,
         present=len(present),
         extra=len(there - present),
@@ -115,11 +201,11 @@ def _report(sampling: Sampling, made: int) -> SampleReport:
     )
 
 
-def _row_label(plan: SamplePlan, index: int) -> str:
-    label = plan.label(index)
+def _row_label(folder: SampleFolder, index: int) -> str:
+    label = folder.label(index)
     if label is None:
         return str(index)
-    name = f"class {label}" if plan.classes is None else plan.classes[label]
+    name = f"class {label}" if folder.classes is None else folder.classes[label]
     return f"{name} · {index}"
 
 
@@ -131,7 +217,7 @@ def _made_by(sampling: Sampling) -> dict[str, Any]:
         "dataset": checkpoint.settings.get("dataset"),
         "step": checkpoint.settings.get("step"),
         "num_frames": checkpoint.config.num_frames,
-        "autoencoder_path": sampling.plan.autoencoder_path,
+        "autoencoder_path": sampling.plan.autoencoder.get("path"),
         "latte-eval": version("latte-eval"),
         "torch": torch.__version__,
     }
@@ -144,6 +230,6 @@ def _intention(sampling: Sampling) -> str:
     if options.is_guided:
         parts.append(f"guidance {options.guidance_scale:g}")
     parts.append(plan.precision)
-    if plan.autoencoder_path is not None:
-        parts.append(f"decoded by {plan.autoencoder_path}")
+    if "path" in plan.autoencoder:
+        parts.append(f"decoded by {plan.autoencoder['path']}")
     return ", ".join(parts)

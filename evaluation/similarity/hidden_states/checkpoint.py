@@ -27,8 +27,7 @@ from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint
 from latte.sampling.faults import fixable_when_sampling
 from latte.sampling.generate import SamplingOptions, open_diffusion
-from latte.sampling.plan import SamplePlan, SampleRequest, make_plan
-from latte.sampling.prepare import planned_autoencoder
+from latte.sampling.plan import SamplePlan, SampleRequest, make_plan, planned_autoencoder
 from latte.sampling.processes import Process, choose_device
 
 
@@ -118,7 +117,7 @@ def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> Ope
         autoencoder_name=" ".join(filter(None, (opened.name, opened.digest))),
         diffusion=diffusion,
         schedule=plan.diffusion.schedule,
-        classes=plan.classes or (),
+        classes=plan.folder.classes or (),
         dataset=loaded.settings.get("dataset"),
         trained_on=_trained_on(loaded.settings),
         frame_size=loaded.config.input_size * opened.factor,

@@ -3,14 +3,14 @@ from collections import Counter
 import pytest
 
 from latte.data.errors import InputError
-from latte.sampling.labels import LabelRule, read_labels
+from latte.sampling.plan import label_of, read_labels
 
 NAMES = ["ape", "bee", "cat, wild", "2"]
 
 
 def labels(text, count, *, classes=NAMES, seed=0):
-    rule = read_labels(text, 4, classes, seed=seed)
-    return [rule.label(index) for index in range(count)]
+    rule = read_labels(text, 4, classes)
+    return [label_of(rule, index, num_classes=4, seed=seed) for index in range(count)]
 
 
 def test_balanced_is_the_default_and_gives_each_class_in_turn():
@@ -37,9 +37,9 @@ def test_names_stand_for_their_numbers_and_go_before_them():
 
 
 def test_a_model_without_classes_has_no_labels():
-    assert read_labels(None, None, None, seed=0) is None
+    assert read_labels(None, None, None) is None
     with pytest.raises(InputError, match="--labels balanced: the model has no classes"):
-        read_labels("balanced", None, None, seed=0)
+        read_labels("balanced", None, None)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,8 @@ def test_a_model_without_classes_has_no_labels():
 )
 def test_what_is_no_class_is_refused(text, classes, sentence):
     with pytest.raises(InputError, match=sentence):
-        read_labels(text, 4, classes, seed=0)
+        read_labels(text, 4, classes)
 
 
 def test_a_rule_is_the_same_for_any_number():
-    rule = LabelRule(rule="random", num_classes=101, seed=3)
-    assert 0 <= rule.label(10**9) < 101
+    assert 0 <= label_of("random", 10**9, num_classes=101, seed=3) < 101

@@ -33,11 +33,12 @@ def test_our_own_files_say_how_to_sample():
     assert (made.options.method, made.options.steps, made.options.eta) == ("ddim", 50, 0.5)
     assert made.options.guidance_scale == 4
     assert made.diffusion == DiffusionSettings(num_steps=500, schedule="cosine")
-    assert (made.fps, made.file_format, made.precision) == (12.5, "mkv", "fp32")
-    assert (made.autoencoder, made.autoencoder_path) == ("identity", None)
-    assert made.out == Path("samples/shapes")
+    assert (made.folder.fps, made.folder.file_format, made.precision) == (12.5, "mkv", "fp32")
+    assert made.autoencoder == {"name": "identity"}
+    assert made.folder.root == Path("samples/shapes")
     assert made.indices == range(16)
-    assert [made.classes[made.label(index)] for index in (0, 1, 5)] == ["ape", "bee", "cat"]
+    labels = map(made.folder.label, (0, 1, 5))
+    assert [made.folder.classes[label] for label in labels] == ["ape", "bee", "cat"]
 
 
 def test_what_is_given_goes_before_what_the_file_says():
@@ -45,7 +46,7 @@ def test_what_is_given_goes_before_what_the_file_says():
     made = plan(checkpoint(3, **OWN), options=options, fps=5.0, start=4, num_samples=3)
     assert (made.options.method, made.options.steps, made.options.eta) == ("ddpm", 20, 0.0)
     assert (made.options.guidance_scale, made.options.seed) == (1.0, 0)
-    assert (made.fps, made.indices) == (5.0, range(4, 7))
+    assert (made.folder.fps, made.indices) == (5.0, range(4, 7))
 
 
 @pytest.mark.parametrize(
@@ -55,10 +56,10 @@ def test_what_is_given_goes_before_what_the_file_says():
 def test_official_files_are_sampled_as_officially(dataset, num_classes, guidance_scale):
     made = plan(checkpoint(num_classes, 4), dataset=dataset, autoencoder="some/vae")
     assert made.options.guidance_scale == guidance_scale
-    assert (made.options.method, made.options.steps, made.fps) == ("ddpm", 250, 8.0)
+    assert (made.options.method, made.options.steps, made.folder.fps) == ("ddpm", 250, 8.0)
     assert made.diffusion == DiffusionSettings()
-    assert (made.autoencoder, made.autoencoder_path) == ("sd-vae", "some/vae")
-    assert made.classes is None
+    assert made.autoencoder == {"name": "sd-vae", "path": "some/vae"}
+    assert made.folder.classes is None
 
 
 @pytest.mark.parametrize(
@@ -73,18 +74,18 @@ def test_official_files_are_sampled_as_officially(dataset, num_classes, guidance
 )
 def test_where_the_autoencoder_comes_from(given, stated, wanted):
     made = plan(checkpoint(None, 4, autoencoder=stated), autoencoder=given)
-    assert (made.autoencoder, made.autoencoder_path) == wanted
+    assert (made.autoencoder["name"], made.autoencoder.get("path")) == wanted
 
 
 def test_the_autoencoder_of_the_training_is_meant_unless_another_is_named():
     model = checkpoint(None, 4, autoencoder={"name": "sd-vae", "path": "a/vae", "digest": "1a"})
-    assert plan(model).autoencoder_digest == "1a"
-    assert plan(model, autoencoder="b/vae").autoencoder_digest is None
-    assert plan(checkpoint(None, 4, autoencoder={"name": "sd-vae"})).autoencoder_digest is None
+    assert plan(model).autoencoder["digest"] == "1a"
+    assert "digest" not in plan(model, autoencoder="b/vae").autoencoder
+    assert "digest" not in plan(checkpoint(None, 4, autoencoder={"name": "sd-vae"})).autoencoder
 
 
 def test_latents_without_an_autoencoder_are_refused_and_frames_need_none():
-    assert plan(checkpoint(None, 3)).autoencoder == "identity"
+    assert plan(checkpoint(None, 3)).autoencoder == {"name": "identity"}
     with pytest.raises(InputError, match=f"model.pt: works on.*--autoencoder {DEFAULT_VAE}"):
         plan(checkpoint(None, 4))
 
@@ -93,7 +94,7 @@ def test_as_many_samples_as_labels_unless_told_otherwise():
     model = checkpoint(3, **OWN)
     assert plan(model, labels="cat,ape").indices == range(2)
     longer = plan(model, labels="cat,ape", num_samples=5, start=1)
-    assert [longer.label(index) for index in longer.indices] == [0, 2, 0, 2, 0]
+    assert [longer.folder.label(index) for index in longer.indices] == [0, 2, 0, 2, 0]
 
 
 @pytest.mark.parametrize(
@@ -117,11 +118,11 @@ def test_what_does_not_suit_the_checkpoint_is_refused(request_, sentence):
 
 
 def test_a_data_set_must_be_known_or_the_checkpoints_own():
-    assert plan(checkpoint(dataset="my cats"), dataset="my cats", out=None).out == Path(
+    assert plan(checkpoint(dataset="my cats"), dataset="my cats", out=None).folder.root == Path(
         "samples/my cats"
     )
-    assert plan(checkpoint(dataset="/data/cats"), out=None).out == Path("samples/cats")
-    assert plan(checkpoint(dataset="/data/ucf"), dataset="ucf101").out == Path("out")
+    assert plan(checkpoint(dataset="/data/cats"), out=None).folder.root == Path("samples/cats")
+    assert plan(checkpoint(dataset="/data/ucf"), dataset="ucf101").folder.root == Path("out")
     with pytest.raises(InputError, match='no data set "ucf10": did you mean ucf101'):
         plan(checkpoint(), dataset="ucf10")
     with pytest.raises(InputError, match="give --out DIR, or --dataset NAME for samples/NAME"):

@@ -13,7 +13,7 @@ from latte.data.errors import InputError
 from latte.data.sources import open_video_set
 from latte.model import Latte
 from latte.model.checkpoints import build_model, load_checkpoint, save_checkpoint
-from latte.sampling import Sampler, SamplingOptions, folder, prepare, run
+from latte.sampling import Sampler, SamplingOptions, folder, run
 from latte.sampling.generate import open_diffusion
 from latte.sampling.plan import SampleRequest
 
@@ -314,7 +314,7 @@ def test_too_little_memory_is_one_sentence(
     def full(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(prepare, "choose_device", lambda *arguments: torch.device(device))
+    monkeypatch.setattr(run, "choose_device", lambda *arguments: torch.device(device))
     monkeypatch.setattr(run, "build_model", full)
     with pytest.raises(InputError, match=sentence):
         sample(checkpoint_file(), tmp_path / "out", batch_size=batch_size)
@@ -358,7 +358,7 @@ def test_a_full_disk_names_the_file_and_keeps_what_is_there(checkpoint_file, tmp
 
 def test_without_a_checkpoint_the_bundled_one_is_used(checkpoint_file, tmp_path, monkeypatch):
     path = checkpoint_file(3)
-    monkeypatch.setattr(prepare, "bundled_checkpoint", lambda: path)
+    monkeypatch.setattr(run, "bundled_checkpoint", lambda: path)
     monkeypatch.chdir(tmp_path)
     assert sample(None, None, dataset="shapes", num_samples=1).out == Path("samples/shapes")
     with pytest.raises(InputError, match="no checkpoint of taichi-hd comes with the package"):
