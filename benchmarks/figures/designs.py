@@ -4,7 +4,7 @@ A design is the baseline (the paper's best practice: variant 1, uniform frame pa
 absolute positions, no images) with one thing changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -95,6 +95,11 @@ class DesignCells:
             for (other, seed), key in self.keys.items()
             if other == design and key in self.measured.cells
         }
+
+    def shown(self, designs: Iterable[Design]) -> list[CellRecord]:
+        """The cells of several designs, each once."""
+        cells = [cell for design in designs for cell in self.of(design).values()]
+        return [*{cell.key: cell for cell in cells}.values()]
 
 
 SINGLE_IMAGES = (

@@ -56,7 +56,6 @@ def _panel(
 ) -> CurveFigure:
     return CurveFigure(
         name=f"figure5{letter}",
-        number="5",
         letter=letter,
         title=title,
         designs=designs,

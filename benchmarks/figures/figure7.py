@@ -21,7 +21,6 @@ def figure(scale: Scale = "tiny") -> CurveFigure:
     labels = [f"Latte-{size}" for size in SIZES]
     return CurveFigure(
         name="figure7",
-        number="7",
         title="Model size",
         designs=dict(zip(labels, SIZES.values(), strict=True)),
         claims=(

@@ -10,7 +10,7 @@ from benchmarks.documents.figures import verdicts_lead, write_figure_document
 from benchmarks.documents.numbers import BoundedNumber
 from benchmarks.documents.tables import written
 from benchmarks.figures.curves.cells import CurveFigure, curves_of, measure_designs
-from benchmarks.figures.curves.claims import END, Curve, Curves, lower
+from benchmarks.figures.curves.claims import END, Curves, lower
 from benchmarks.figures.curves.documents import curve_document, remarks_of
 from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK, DesignCells
 from benchmarks.figures.requests import TrainingRequest
@@ -31,7 +31,6 @@ CAPTION = (
     f"geometric means over seeds, ± half of the 95 % interval, {ASYMMETRIC}."
 )
 EMBEDDED = "Measured on the embedded data set, by networks of its own: no FVD or FID."
-PUBLISHED = "Published, by networks of FVD and FID."
 FID_CLAIMS = (
     Claim("Temporal Mask has a lower FID than Only Video", lower("Temporal Mask", "Only Video")),
     Claim("Joint training has a lower FID than videos alone", lower("Temporal Mask", ALONE)),
@@ -105,29 +104,26 @@ def run(out: Path, request: TrainingRequest) -> list[JudgedClaim]:
 
 def fid_curves(masks: CurveFigure, cells: DesignCells) -> Curves:
     """FID at the end, as curves of one step."""
-    steps = curves_of(masks, cells).steps[-1:]
-    designs: dict[str, dict[int, Curve]] = {}
+    designs: dict[str, dict[int, list[BoundedNumber]]] = {label: {} for label in masks.designs}
     for label, design in masks.designs.items():
-        fid = {seed: cell.details.get("fid") for seed, cell in cells.of(design).items()}
-        designs[label] = {
-            seed: Curve(values=(ends[0],), low=(ends[1],), high=(ends[2],))
-            for seed, ends in fid.items()
-            if ends is not None
-        }
-    return Curves(steps=steps, designs=designs)
+        for seed, cell in cells.of(design).items():
+            value, low, high = cell.details["fid"]
+            designs[label][seed] = [BoundedNumber(value=value, low=low, high=high)]
+    return Curves(steps=curves_of(masks, cells).steps[-1:], designs=designs)
 
 
 def intext_table(labels: Sequence[str], fvd: Curves, fid: Curves, *, scale: Scale) -> Table:
     """Published figures, and measured ones: on the embedded data set in columns of their own."""
     own = () if scale == "paper" else ("FVD-shapes", "FID-shapes")
+    lacking = dict.fromkeys(METRICS, Cell(reason=EMBEDDED)) if own else {}
     measured = [
         Row(
             label=label,
             section="Measured here",
             cells={
-                **(dict.fromkeys(METRICS, Cell(reason=EMBEDDED)) if own else {}),
+                **lacking,
                 **{
-                    title: _measured(curves.mean(label, END) if curves.steps else None, own)
+                    title: _measured(curves.mean(label, END), own)
                     for title, curves in zip(own or METRICS, (fvd, fid), strict=True)
                 },
             },
@@ -139,25 +135,19 @@ def intext_table(labels: Sequence[str], fvd: Curves, fid: Curves, *, scale: Scal
         title="Joint training and text-to-video",
         caption=CAPTION.format(dataset=SETUPS[scale].config_of(BASELINE).data.dataset),
         columns=tuple(Column(key=title, title=title, direction="lower") for title in columns),
-        rows=(*published_rows(own), *measured),
+        rows=(*_published_rows(own), *measured),
     )
 
 
-def published_rows(others: Sequence[str] = ()) -> list[Row]:
-    """The figures as the paper prints them, with a reason in columns that it does not have."""
-    frame = published("in_text")
-    rows = []
-    for what in dict.fromkeys(frame.what):
-        values = dict(frame[frame.what == what][["metric", "value"]].itertuples(index=False))
-        cells = {title: _published(values[title.lower()]) for title in METRICS}
-        empty = dict.fromkeys(others, Cell(reason=PUBLISHED))
-        rows.append(Row(label=what, section="Published", cells={**cells, **empty}))
-    return rows
-
-
-def _published(text: str) -> Cell:
-    """A figure as printed, never ranked: rows have different data sets and tasks."""
-    return Cell(value=float(text), text=text, mark="published", comparable=False)
+def _published_rows(own: Sequence[str]) -> list[Row]:
+    """The figures as the paper prints them, with a reason in our own columns."""
+    empty = dict.fromkeys(own, Cell(reason="Published, by networks of FVD and FID."))
+    rows: dict[str, dict[str, Cell]] = {}
+    for what, metric, text in published("in_text")[["what", "metric", "value"]].to_numpy():
+        # As printed, never ranked: rows have different data sets and tasks.
+        cell = Cell(value=float(text), text=text, mark="published", comparable=False)
+        rows.setdefault(what, {**empty})[metric.upper()] = cell
+    return [Row(label=what, section="Published", cells=cells) for what, cells in rows.items()]
 
 
 def _measured(mean: BoundedNumber | None, own: Sequence[str]) -> Cell:

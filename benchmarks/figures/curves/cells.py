@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from benchmarks.cells.cache import FILE, CellRecord
+from benchmarks.cells.cache import FILE
 from benchmarks.cells.requirements import gpus, require
 from benchmarks.documents.claims import Claim
-from benchmarks.figures.curves.claims import Curve, Curves
+from benchmarks.documents.numbers import BoundedNumber
+from benchmarks.figures.curves.claims import Curves
 from benchmarks.figures.designs import SETUPS, Design, DesignCells, training_of
 from benchmarks.figures.paper.cells import measure_paper_cells
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import run_trainings, with_seed
-from latte.data.errors import InputError
+from latte.data.schema import Positive, convert
 from latte.sampling.processes import Process, choose_device
+
+Point: TypeAlias = tuple[int, Positive, Positive, Positive]  # step, value and its interval's ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +30,13 @@ class CurveFigure:
     remarks: tuple[str, ...] = ()  # how this differs from the paper's figure
     # A remark that follows from the cells.
     computed: Callable[["CurveFigure", "DesignCells"], str] | None = None
-    number: str = ""  # number in the paper; empty for what is in its text
     letter: str = ""  # letter of a panel
+
+    @property
+    def heading(self) -> str:
+        """ "Figure 5a: Patch embedding", or the title alone of what is no figure of the paper."""
+        number = self.name.removeprefix("figure")
+        return self.title if number == self.name else f"Figure {number}: {self.title}"
 
     @property
     def panel_title(self) -> str:
@@ -70,32 +79,21 @@ def curves_of(figure: CurveFigure, cells: DesignCells, *, stride: int = 0) -> Cu
 
     Args:
         stride: index of the real clips' sampling interval in a cell's `strides`.
+
+    Raises:
+        InputError: the file of cells was changed by hand.
     """
     steps: tuple[int, ...] = ()
-    designs: dict[str, dict[int, Curve]] = {}
+    designs: dict[str, dict[int, list[BoundedNumber]]] = {}
     for label, design in figure.designs.items():
         designs[label] = {}
         for seed, cell in cells.of(design).items():
-            steps, values, low, high = zip(*_rows(cell, stride), strict=True)
-            designs[label][seed] = Curve(values=values, low=low, high=high)
-    return Curves(steps=tuple(map(int, steps)), designs=designs)
-
-
-def _rows(cell: CellRecord, stride: int) -> list[list[float]]:
-    """[step, value, low, high] of each checkpoint.
-
-    Raises:
-        InputError: the file was changed by hand.
-    """
-    try:
-        points = cell.details["points"]
-        # A cell whose own interval is the usual one has one list of points for both.
-        rows: list[list[float]] = points[min(stride, len(points) - 1)]
-        if rows and all(len(row) == 4 and min(row[1:]) > 0 for row in rows):
-            return rows
-    except (KeyError, TypeError, IndexError):
-        pass
-    raise InputError(
-        f"the cell {cell.key} ({cell.name}) holds no distances over training: remove its line from "
-        f"{FILE}, and it is measured again"
-    )
+            where = f"{FILE}, {cell.key} ({cell.name}): remove its line, and it is measured again"
+            points = convert(cell.details.get("points"), list[list[Point]], where)
+            # A cell whose own interval is the usual one has one list of points for both.
+            rows = points[min(stride, len(points) - 1)]
+            steps = tuple(step for step, *_ in rows)
+            designs[label][seed] = [
+                BoundedNumber(value=value, low=low, high=high) for _, value, low, high in rows
+            ]
+    return Curves(steps=steps, designs=designs)

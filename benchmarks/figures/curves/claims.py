@@ -7,7 +7,7 @@ share everything but the design share their data and noise, which cancels in the
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, pairwise
 
@@ -26,20 +26,12 @@ END = -1  # index of the last checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
-    """What one seed of a design gave: a value for each checkpoint, and ends of its interval."""
-
-    values: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Curves:
     """The curves of a figure."""
 
     steps: tuple[int, ...]  # training steps of the checkpoints
-    designs: Mapping[str, Mapping[int, Curve]]  # curves by label and seed; no seeds: not measured
+    # By label and seed a value for each checkpoint, with its interval; no seeds: not measured.
+    designs: Mapping[str, Mapping[int, Sequence[BoundedNumber]]]
 
     def shared(self, *labels: str) -> list[int]:
         """Seeds that all of these designs have."""
@@ -48,7 +40,7 @@ class Curves:
 
     def mean(self, label: str, place: int) -> BoundedNumber | None:
         """Mean of a design at a checkpoint; None where it was not measured."""
-        values = [curve.values[place] for curve in self.designs.get(label, {}).values()]
+        values = [curve[place].value for curve in self.designs.get(label, {}).values()]
         return geometric_mean(values) if values else None
 
     def point(self, label: str, place: int) -> BoundedNumber | None:
@@ -57,15 +49,17 @@ class Curves:
         if mean is None or len(seeds) > 1:
             return mean
         (curve,) = seeds.values()
-        return BoundedNumber(value=mean.value, low=curve.low[place], high=curve.high[place])
+        return replace(curve[place], value=mean.value)
 
-    def ratios(self, first: str, second: str, place: int) -> list[float]:
-        """log(second ÷ first) of each seed that has both."""
-        both = self.designs[first], self.designs[second]
-        return [
-            math.log(both[1][seed].values[place] / both[0][seed].values[place])
+    def ratios(self, first: str, second: str, places: Sequence[int]) -> dict[int, float]:
+        """log(second ÷ first) of each seed that has both, its mean over checkpoints."""
+        a, b = self.designs[first], self.designs[second]
+        return {
+            seed: float(
+                np.mean([math.log(b[seed][place].value / a[seed][place].value) for place in places])
+            )
             for seed in self.shared(first, second)
-        ]
+        }
 
 
 CurveJudge = Callable[[Curves], Judgement]
@@ -74,57 +68,7 @@ Pair = tuple[str, str]  # two labels
 
 def lower(first: str, second: str, place: int = END) -> CurveJudge:
     """`first` has the lower distance at a checkpoint."""
-    pair = (first, second)
-    return _all_lower([pair], place, shown=[pair], holds=f"{first} lower")
-
-
-def lowest(first: str, others: Sequence[str], place: int = END) -> CurveJudge:
-    """`first` is lower than each of the others."""
-    pairs = [(first, other) for other in others]
-    return _all_lower(pairs, place, shown=pairs, holds="lowest")
-
-
-def highest(first: str, others: Sequence[str], place: int = END) -> CurveJudge:
-    """`first` is higher than each of the others."""
-    pairs = [(other, first) for other in others]
-    shown = [(first, other) for other in others]
-    return _all_lower(pairs, place, shown=shown, holds="highest")
-
-
-def ordered(labels: Sequence[str], place: int = END) -> CurveJudge:
-    """The labels go from the lowest to the highest distance; any pair in reverse refutes it."""
-    pairs = list(combinations(labels, 2))
-    return _all_lower(pairs, place, shown=list(pairwise(labels)), holds="in this order")
-
-
-def _all_lower(
-    pairs: Sequence[Pair], place: int, *, shown: Sequence[Pair], holds: str
-) -> CurveJudge:
-    """The first of each pair has the lower distance at a checkpoint.
-
-    Args:
-        shown: pairs whose ratios are named, with those that refute the claim.
-        holds: what is counted over the seeds.
-    """
-
-    def look(curves: Curves, seeds: Sequence[int]) -> Judgement:
-        verdicts = {pair: partial(_verdict, curves, *pair, place) for pair in pairs}
-        level = corrected(len(pairs))
-        refuting = [pair for pair in pairs if verdicts[pair](level) == "no"]
-        named = dict.fromkeys([*shown, *(x for x in refuting if x[::-1] not in shown)])
-        ratios = [f"{b} ÷ {a} = {_interval(curves.ratios(a, b, place))}" for a, b in named]
-        values = {label: curves.designs[label] for pair in pairs for label in pair}
-        count = sum(
-            all(values[a][seed].values[place] < values[b][seed].values[place] for a, b in pairs)
-            for seed in seeds
-        )
-        return Judgement(
-            verdict=all_of(list(verdicts.values())),
-            numbers=f"{'; '.join(ratios)}{_at(curves, place)}; "
-            f"{holds} in {count} of {_seeds(seeds)}",
-        )
-
-    return _judge([label for pair in pairs for label in pair], look)
+    return _all_lower([(first, second)], holds=f"{first} lower", places=[place])
 
 
 def ahead(first: str, second: str) -> CurveJudge:
@@ -132,20 +76,58 @@ def ahead(first: str, second: str) -> CurveJudge:
 
     No checkpoint is chosen for "early": the first ones may come before anything is learned.
     """
+    return _all_lower([(first, second)], holds=f"{first} lower", places=None)
+
+
+def lowest(first: str, others: Sequence[str]) -> CurveJudge:
+    """`first` is lower than each of the others at the end."""
+    return _all_lower([(first, other) for other in others], holds="lowest")
+
+
+def highest(first: str, others: Sequence[str]) -> CurveJudge:
+    """`first` is higher than each of the others at the end."""
+    shown = [(first, other) for other in others]
+    return _all_lower([(other, first) for other in others], holds="highest", shown=shown)
+
+
+def ordered(labels: Sequence[str]) -> CurveJudge:
+    """The labels go from the lowest to the highest distance; any pair in reverse refutes it."""
+    pairs, shown = list(combinations(labels, 2)), list(pairwise(labels))
+    return _all_lower(pairs, holds="in this order", shown=shown)
+
+
+def _all_lower(
+    pairs: Sequence[Pair],
+    *,
+    holds: str,
+    shown: Sequence[Pair] = (),
+    places: Sequence[int] | None = (END,),
+) -> CurveJudge:
+    """The first of each pair has the lower distance, in the mean over checkpoints.
+
+    Args:
+        holds: what is counted over the seeds.
+        shown: pairs whose ratios are named, with those that refute the claim; none: all.
+        places: indices of checkpoints; None: all.
+    """
+    shown = shown or pairs
 
     def look(curves: Curves, seeds: Sequence[int]) -> Judgement:
-        places = range(len(curves.steps))
-        logs = np.mean([curves.ratios(first, second, place) for place in places], axis=0).tolist()
-        verdicts = {_verdict(curves, first, second, place) for place in places}
-        if len(logs) > 1:
-            verdicts = {_sign(logs)}
-        return Judgement(  # one seed alone decides only where all checkpoints agree
-            verdict=verdicts.pop() if len(verdicts) == 1 else "not decided",
-            numbers=f"{second} ÷ {first} = {_interval(logs)}{_over(curves, places)}; "
-            f"{first} lower in {sum(log > 0 for log in logs)} of {_seeds(seeds)}",
+        at = range(len(curves.steps)) if places is None else places
+        verdicts = {pair: partial(_verdict, curves, pair, at) for pair in pairs}
+        level = corrected(len(pairs))
+        refuting = [pair for pair in pairs if verdicts[pair](level) == "no"]
+        named = dict.fromkeys([*shown, *(x for x in refuting if x[::-1] not in shown)])
+        ratios = [f"{b} ÷ {a} = {_interval(curves.ratios(a, b, at))}" for a, b in named]
+        logs = [curves.ratios(*pair, at) for pair in pairs]
+        count = sum(all(log[seed] > 0 for log in logs) for seed in seeds)
+        return Judgement(
+            verdict=all_of(list(verdicts.values())),
+            numbers=f"{'; '.join(ratios)}{_when(curves, at)}; {holds} in {count} of "
+            f"{_seeds(seeds)}",
         )
 
-    return _judge([first, second], look)
+    return _judge([label for pair in pairs for label in pair], look)
 
 
 def drawing_nearer(labels: Sequence[str]) -> CurveJudge:
@@ -156,7 +138,7 @@ def drawing_nearer(labels: Sequence[str]) -> CurveJudge:
 
     def look(curves: Curves, seeds: Sequence[int]) -> Judgement:
         def spread(seed: int, place: int) -> float:
-            values = [curves.designs[label][seed].values[place] for label in labels]
+            values = [curves.designs[label][seed][place].value for label in labels]
             return math.log(max(values) / min(values))
 
         *earlier, last = range(len(curves.steps))
@@ -168,8 +150,8 @@ def drawing_nearer(labels: Sequence[str]) -> CurveJudge:
         factors = [geometric_mean(np.exp(spreads).tolist()).value for spreads in (before, after)]
         return Judgement(
             verdict=_sign(changes),
-            numbers=f"highest ÷ lowest = {factors[0]:.2f}{_over(curves, earlier)}, "
-            f"{factors[1]:.2f}{_at(curves, last)}; nearer in "
+            numbers=f"highest ÷ lowest = {factors[0]:.2f}{_when(curves, earlier)}, "
+            f"{factors[1]:.2f}{_when(curves, [last])}; nearer in "
             f"{sum(change > 0 for change in changes)} of {_seeds(seeds)}",
         )
 
@@ -198,41 +180,36 @@ def _sign(logs: Sequence[float], level: float = LEVEL) -> Verdict:
     return "not decided" if half is None else above_zero(middle - half, middle + half)
 
 
-def _verdict(curves: Curves, first: str, second: str, place: int, level: float = LEVEL) -> Verdict:
-    """Whether `first` is lower; of one seed alone by the intervals of the two measurements."""
-    seeds = curves.shared(first, second)
-    if len(seeds) > 1:
-        return _sign(curves.ratios(first, second, place), level)
-    a, b = (_ends(curves.designs[label][seeds[0]], place, level) for label in (first, second))
-    if a[1] < b[0]:
+def _verdict(curves: Curves, pair: Pair, places: Sequence[int], level: float) -> Verdict:
+    """Whether the first is lower."""
+    logs = curves.ratios(*pair, places)
+    if len(logs) > 1:
+        return _sign([*logs.values()], level)
+    # One seed alone: by the intervals of its measurements, where all checkpoints agree.
+    (seed,) = logs
+    first, second = (curves.designs[label][seed] for label in pair)
+    verdicts = {_below(first[place], second[place], widening(level)) for place in places}
+    return verdicts.pop() if len(verdicts) == 1 else "not decided"
+
+
+def _below(first: BoundedNumber, second: BoundedNumber, wider: float) -> Verdict:
+    a, b = first.wider(wider), second.wider(wider)
+    if a.high < b.low:
         return "yes"
-    return "no" if b[1] < a[0] else "not decided"
+    return "no" if b.high < a.low else "not decided"
 
 
-def _ends(curve: Curve, place: int, level: float) -> tuple[float, float]:
-    """Ends of one measurement's interval, at other levels than `LEVEL` as of a normal one."""
-    value, low, high = (ends[place] for ends in (curve.values, curve.low, curve.high))
-    if level == LEVEL:
-        return low, high
-    wider = widening(level)
-    return value - wider * (value - low), value + wider * (high - value)
-
-
-def _interval(logs: Sequence[float]) -> str:
-    mean = geometric_mean([math.exp(x) for x in logs])
+def _interval(logs: Mapping[int, float]) -> str:
+    mean = geometric_mean([math.exp(log) for log in logs.values()])
     if mean.low is None:
         return f"{mean.value:.2f}"
     return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
 
 
-def _at(curves: Curves, place: int) -> str:
-    return f" at step {curves.steps[place]:,}"
-
-
-def _over(curves: Curves, places: Sequence[int]) -> str:
-    if len(places) == 1:
-        return _at(curves, places[0])
+def _when(curves: Curves, places: Sequence[int]) -> str:
     first, last = curves.steps[places[0]], curves.steps[places[-1]]
+    if len(places) == 1:
+        return f" at step {last:,}"
     return f" in the mean of steps {first:,} to {last:,}"
 
 

@@ -1,14 +1,11 @@
 """The documents of figures that compare designs: curves, values, and the paper's claims."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
-from benchmarks.cells.cache import CellRecord
 from benchmarks.cells.provenance import of_figure
 from benchmarks.cells.scale import Scale
-from benchmarks.documents.claims import SEVERAL, JudgedClaim, Verdict, judge_all
+from benchmarks.documents.claims import SEVERAL, JudgedClaim, judge_all
 from benchmarks.documents.drawings import Drawing
 from benchmarks.documents.figures import FigureDocument, verdicts_lead, write_figure_document
 from benchmarks.documents.tables import publish_report
@@ -23,8 +20,8 @@ from reports.cells import Cell, Column, Row
 from reports.charts.lines import Line, Panel, line_chart, line_data
 from reports.charts.style import Style, styles_for
 from reports.document import Report
+from reports.joined_report import counted
 from reports.numbers import ASYMMETRIC
-from reports.provenance import Provenance
 from reports.table import Table
 
 NO_NUMBERS = "The paper draws its curves without numbers: what it says of them is held against."
@@ -74,23 +71,21 @@ def curve_document(
     figure: CurveFigure, cells: DesignCells, request: TrainingRequest
 ) -> FigureDocument:
     """One figure: its curves if there are any, claims, values, and how they are made."""
-    curves = curves_of(figure, cells)
-    claims = judge_all(figure.claims, curves)
+    claims = judge_all(figure.claims, curves_of(figure, cells))
     drawing = draw([figure], cells, request, name=figure.name, title=figure.title)
     commands = Code(text=_training_commands(figure, request))
-    shown = {cell.key: cell for cell in _cells_of(figure, cells)}
     return FigureDocument(
         name=figure.name,
-        title=_title(figure),
+        title=figure.heading,
         lead=verdicts_lead(claims),
         scale=request.scale,
         drawings=(drawing,) if drawing else (),
         claims=claims,
         verdicts=VERDICTS,
-        values=_values_table(figure, cells, request, curves),
+        values=_values_table(figure, cells, request),
         method=_method(request),
         more=(Details(summary="The trainings", blocks=(commands,)),),
-        cells=tuple(shown.values()),
+        cells=tuple(cells.shown(figure.designs.values())),
     )
 
 
@@ -103,8 +98,11 @@ def draw(
     title: str,
 ) -> Drawing | None:
     """A panel for each figure; None where nothing was measured."""
-    panels = [_panel(figure, curves_of(figure, cells)) for figure in figures]
-    panels = [panel for panel in panels if panel.lines]
+    panels = [
+        Panel(title=figure.panel_title, axis="training step", scale="log", lines=lines)
+        for figure in figures
+        if (lines := _lines(curves_of(figure, cells)))
+    ]
     if not panels:
         return None
     metric = metric_of(request)
@@ -149,41 +147,27 @@ def label_styles(figures: Sequence[CurveFigure], scale: Scale) -> dict[str, Styl
 def remarks_of(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...]:
     """How a figure differs from the paper's, and its measurements from their protocol."""
     computed = (figure.computed(figure, cells),) if figure.computed else ()
-    return (*figure.remarks, *computed, *_deviations(figure, cells))
-
-
-def _deviations(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...]:
-    """What is not as the protocol asks, and of which designs."""
-    measured = {label: cells.of(design) for label, design in figure.designs.items()}
-    labels_of: dict[str, dict[str, None]] = {}  # labels by deviation
-    for label, by_seed in measured.items():
-        for cell in by_seed.values():
+    labels: dict[str, dict[str, None]] = {}  # labels by deviation
+    for label, design in figure.designs.items():
+        for cell in cells.of(design).values():
             for deviation in cell.details.get("deviations", ()):
-                labels_of.setdefault(str(Deviation(**deviation)), {})[label] = None
-    shared = [label for label, by_seed in measured.items() if by_seed]
-    phrases = [
-        deviation if [*labels] == shared else f"{deviation} ({', '.join(labels)})"
-        for deviation, labels in labels_of.items()
-    ]
-    return (f"Not as the protocol asks: {'; '.join(phrases)}.",) if phrases else ()
+                labels.setdefault(str(Deviation(**deviation)), {})[label] = None
+    phrases = "; ".join(f"{deviation} ({', '.join(of)})" for deviation, of in labels.items())
+    deviations = (f"Not as the protocol asks: {phrases}.",) if phrases else ()
+    return (*figure.remarks, *computed, *deviations)
 
 
-def _panel(figure: CurveFigure, curves: Curves) -> Panel:
+def _lines(curves: Curves) -> tuple[Line, ...]:
     """The curves of the designs that were measured."""
-    measured = [label for label, by_seed in curves.designs.items() if by_seed and curves.steps]
-    lines = tuple(_line(label, curves) for label in measured)
-    return Panel(title=figure.panel_title, axis="training step", scale="log", lines=lines)
-
-
-def _line(label: str, curves: Curves) -> Line:
-    points = [curves.point(label, place) for place in range(len(curves.steps))]
-    return Line(
-        label=label,
-        x=curves.steps,
-        y=tuple(point.value for point in points if point),
-        low=tuple(point.low or point.value for point in points if point),
-        high=tuple(point.high or point.value for point in points if point),
-    )
+    lines = []
+    for label in curves.designs:
+        points = [curves.point(label, place) for place in range(len(curves.steps))]
+        known = [point for point in points if point]
+        if known:
+            low, high = zip(*((x.low or x.value, x.high or x.value) for x in known), strict=True)
+            y = tuple(point.value for point in known)
+            lines.append(Line(label=label, x=curves.steps, y=y, low=low, high=high))
+    return tuple(lines)
 
 
 def _write_together(
@@ -197,46 +181,33 @@ def _write_together(
     drawing = draw(figures, cells, request, name="figure5", title=TOGETHER)
     if drawing is None:
         return
-    designs = {design.name: design for figure in figures for design in figure.designs.values()}
-    union = CurveFigure(name=drawing.name, title=TOGETHER, designs=designs, claims=())
+    shown = cells.shown(design for figure in figures for design in figure.designs.values())
     report = Report(
         title=f"Figure 5: {TOGETHER}",
-        lead=_counted(claims),
+        lead=counted([claim.paper_claim for claim in claims]),
         scale=request.scale,
         blocks=(
             drawing.block,
-            ProvenanceBlock(records=_provenance(union, cells, request)),
+            ProvenanceBlock(records=of_figure(shown, request.scale, request.folder)),
         ),
     )
     publish_report(report, out, drawing.name, drawings=[drawing])
 
 
-def _counted(claims: Sequence[JudgedClaim]) -> str:
-    """How many claims hold, in a sentence."""
-    counts = Counter(claim.measured.verdict for claim in claims)
-    kinds = ", ".join(
-        f"{verdict} {counts[verdict]}" for verdict in get_args(Verdict) if counts[verdict]
-    )
-    return f"{len(claims)} claims of the paper, held against what was measured: {kinds}."
-
-
-def _values_table(
-    figure: CurveFigure, cells: DesignCells, request: TrainingRequest, curves: Curves
-) -> Table:
+def _values_table(figure: CurveFigure, cells: DesignCells, request: TrainingRequest) -> Table:
     """Designs × checkpoints."""
+    curves = curves_of(figure, cells)
     rows = []
     for label, design in figure.designs.items():
         reason = cells.reasons.get(design, "not measured: its cells failed, or were not reached")
-        points = {step: curves.point(label, place) for place, step in enumerate(curves.steps)}
-        values = {
-            str(step): point.cell if point else Cell(reason=reason)
-            for step, point in points.items()
-        }
+        points = {str(step): curves.point(label, place) for place, step in enumerate(curves.steps)}
+        values = {step: x.cell if x else Cell(reason=reason) for step, x in points.items()}
         seeds = Cell(text=str(len(curves.designs[label])))
         rows.append(Row(label=label, cells={**values, "seeds": seeds}))
     columns = [
         Column(key=str(step), title=f"step {step:,}", direction="lower") for step in curves.steps
     ]
+    shown = cells.shown(figure.designs.values())
     return Table(
         title=f"{figure.title}: {metric_of(request)} over training",
         caption=CAPTION,
@@ -244,18 +215,8 @@ def _values_table(
         columns=(*columns, Column(key="seeds", title="seeds")),
         rows=tuple(rows),
         remarks=remarks_of(figure, cells),
-        provenance=_provenance(figure, cells, request),
+        provenance=of_figure(shown, request.scale, request.folder),
     )
-
-
-def _provenance(
-    figure: CurveFigure, cells: DesignCells, request: TrainingRequest
-) -> tuple[Provenance, ...]:
-    return of_figure(_cells_of(figure, cells), request.scale, request.folder)
-
-
-def _cells_of(figure: CurveFigure, cells: DesignCells) -> list[CellRecord]:
-    return [cell for design in figure.designs.values() for cell in cells.of(design).values()]
 
 
 def _training_commands(figure: CurveFigure, request: TrainingRequest) -> str:
@@ -295,10 +256,3 @@ def _method(request: TrainingRequest) -> str:
         f"{measure.num_real:,} videos of the test split. These networks and videos are small: "
         "what holds here need not hold for the paper's. " + NO_NUMBERS
     )
-
-
-def _title(figure: CurveFigure) -> str:
-    """ "Figure 5a: Patch embedding", or the title alone of what is no figure of the paper."""
-    if not figure.number:
-        return figure.title
-    return f"Figure {figure.number}{figure.letter}: {figure.title}"

@@ -11,9 +11,8 @@ from benchmarks.documents.claims import (
     all_of,
     judge_all,
 )
-from benchmarks.documents.numbers import geometric_mean
+from benchmarks.documents.numbers import BoundedNumber, geometric_mean
 from benchmarks.figures.curves.claims import (
-    Curve,
     Curves,
     ahead,
     drawing_nearer,
@@ -24,12 +23,8 @@ from benchmarks.figures.curves.claims import (
 )
 
 
-def points(*values: float, width: float = 1.1) -> Curve:
-    return Curve(
-        values=values,
-        low=tuple(value / width for value in values),
-        high=tuple(value * width for value in values),
-    )
+def points(*values: float) -> list[BoundedNumber]:
+    return [BoundedNumber(value=x, low=x / 1.1, high=x * 1.1) for x in values]
 
 
 def outcome(**designs: list[tuple[float, float]]) -> Curves:

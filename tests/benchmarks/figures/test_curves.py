@@ -90,7 +90,7 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     assert [claim.verdict for claim in each.findings] == ["yes", "no", "yes"]
     assert [getattr(block, "name", None) for block in each.blocks[:2]] == ["figure5f", None]
     assert together.findings == ()  # each is told once
-    assert together.lead == ("5 claims of the paper, held against what was measured: yes 4, no 1.")
+    assert together.lead == ("5 claims of the paper: 4 yes, 1 no.")
     chart, made = together.blocks
     assert chart.name == "figure5"
     # The baseline, which both figures show, is counted once.
@@ -246,8 +246,8 @@ def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path)
     document = curve_document(figure, cells, TrainingRequest(scale="paper"))
     assert document.values is not None
     assert document.values.remarks[-1] == (
-        "Not as the protocol asks: num_real 11 instead of 704; weights sha256:1 instead of "
-        "i3d_torchscript.pt (compression frame)."
+        "Not as the protocol asks: num_real 11 instead of 704 (uniform frame, compression frame); "
+        "weights sha256:1 instead of i3d_torchscript.pt (compression frame)."
     )
     plain = {
         key: replace(each, details={**each.details, "deviations": []})
