@@ -26,9 +26,9 @@ from benchmarks.cells.requirements import (
 )
 from benchmarks.tables.published import PublishedColumn, PublishedTable
 from benchmarks.tables.request import Measurements, TableRequest
-from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
 from evaluation.features.extraction import ExtractionOptions
+from evaluation.measuring.choice import for_metric
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.fields import Protocol

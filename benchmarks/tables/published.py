@@ -12,8 +12,8 @@ import pandas as pd
 
 from benchmarks.cells.provenance import known
 from benchmarks.documents.tables import leaders
-from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
+from evaluation.measuring.choice import for_metric
 from evaluation.protocol.deviations import Deviation, differences
 from evaluation.protocol.fields import LABELS, REAL_FIELDS
 from evaluation.protocol.presets import published_protocol

@@ -1,16 +1,18 @@
-"""Fréchet distances of clips (FVD) and of frames (FID). Light to import."""
+"""Fréchet distances: of clips (FVD), frames (FID), classes and positions. Light to import."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from evaluation.catalogue.entry import MIN_CLIPS_FOR_INTERVAL, TOO_FEW_CLIPS, Metric, Number, Value
 from evaluation.networks.spec import NetworkSpec
 from evaluation.results.record import Result
+from latte.data.errors import InputError, some_of
 from reports.numbers import format_value
 
 if TYPE_CHECKING:
     from evaluation.catalogue.inputs import MetricInput
-    from evaluation.uncertainty.interval import Interval
+    from evaluation.features.sets import MeasuredSet
     from evaluation.uncertainty.resampling import FeaturePair
 
 MAX_BOOTSTRAP_DIM = 512  # one distance of wider covariances takes seconds
@@ -36,6 +38,9 @@ def _distance(given: "MetricInput") -> float:
 
 
 def _frechet(given: "MetricInput") -> list[Value]:
+    from evaluation.uncertainty.halves import half_sample_frechet
+    from evaluation.uncertainty.jackknife import jackknife_frechet
+
     value = _distance(given)
     interval, details = None, dict[str, Any]()
     if given.resamples and not (given.real_set.given or given.fake.given):
@@ -45,20 +50,14 @@ def _frechet(given: "MetricInput") -> list[Value]:
             details = {"no_interval": {"reason": "unequal_lengths"}}
         else:
             pair = given.feature_pair()
-            interval = _interval(given, pair, value)
+            if pair.x.shape[1] > MAX_BOOTSTRAP_DIM:
+                interval = jackknife_frechet(pair, value=value)
+            else:
+                interval = half_sample_frechet(
+                    pair, resamples=given.resamples, seed=given.protocol.seed, value=value
+                )
             details = _limit(given, pair)
     return [Value(value=value, interval=interval, details=details)]
-
-
-def _interval(given: "MetricInput", pair: "FeaturePair", value: float) -> "Interval":
-    from evaluation.uncertainty.halves import half_sample_frechet
-    from evaluation.uncertainty.jackknife import jackknife_frechet
-
-    if pair.x.shape[1] > MAX_BOOTSTRAP_DIM:
-        return jackknife_frechet(pair, value=value)
-    return half_sample_frechet(
-        pair, resamples=given.resamples, seed=given.protocol.seed, value=value
-    )
 
 
 def _limit(given: "MetricInput", pair: "FeaturePair") -> dict[str, Any]:
@@ -109,6 +108,70 @@ def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
         )
 
 
+def _per_class(given: "MetricInput") -> list[Value]:
+    import numpy as np
+
+    from evaluation.metrics.breakdown import frechet_by_group
+
+    classes = _classes(given.real_set), _classes(given.fake)
+    groups = frechet_by_group(*given.pair, *classes, ddof=given.ddof)
+    distances = {str(name): g.value for name, g in groups.items() if g.value is not None}
+    if not distances:
+        raise InputError(
+            "no class has two clips or more in both sets: the classes are the folders of the "
+            "videos, and have to be called the same in both"
+        )
+    values = list(distances.values())
+    details = {
+        "no_interval": {"reason": "mean_of_classes"},
+        "std_over_classes": float(np.std(values)),
+        "classes": {str(name): asdict(group) for name, group in groups.items()},
+    }
+    parameters = {"classes": list(distances)}  # means over other classes do not compare
+    return [Value(value=float(np.mean(values)), details=details, parameters=parameters)]
+
+
+def _classes(measured: "MeasuredSet") -> list[str]:
+    from latte.data.datasets import class_of
+
+    names = []
+    for clip in measured.clips:
+        name = class_of(clip.video)
+        if name is None:
+            raise InputError(
+                f"{measured.record.path}: {clip.video.name} has no class: put the videos of each "
+                "class into a folder of its own"
+            )
+        names.append(name)
+    return names
+
+
+def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[str]:
+    from evaluation.metrics.breakdown import MIN_CLIPS
+
+    left_out = [
+        f"{name} ({part['num_real']} real and {part['num_fake']} generated clips, at least "
+        f"{MIN_CLIPS} of each are needed)"
+        for name, part in result.details["classes"].items()
+        if part["value"] is None
+    ]
+    if left_out:
+        yield f"the mean leaves out {some_of(left_out)}"
+
+
+def _per_position(given: "MetricInput") -> list[Value]:
+    from evaluation.metrics.breakdown import frechet_by_position
+
+    keys = [measured.clip_keys() for measured in (given.real_set, given.fake)]
+    x, y = map(given.network.frame_features, keys)
+    distances = frechet_by_position(x, y, ddof=given.ddof)
+    details = {
+        "no_interval": {"reason": "mean_of_positions"},
+        "positions": [float(distance) for distance in distances],
+    }
+    return [Value(value=float(distances.mean()), details=details)]
+
+
 METRICS = (
     Metric(
         name="fvd",
@@ -136,5 +199,25 @@ Lower is better. --protocol stylegan-v-fid50k takes every frame, as fid50k_full 
         min_value=0.0,
         compute=_frechet,
         caveats=_caveats,
+    ),
+    Metric(
+        name="per-class",
+        numbers=(Number(title="FVD", per="class"),),
+        help="""Measure FVD of each class by itself, and its mean over the classes.
+
+Lower is better. Classes are the folders of the videos.""",
+        looks="clips",
+        min_clips=2,
+        compute=_per_class,
+        caveats=_caveats_of_classes,
+    ),
+    Metric(
+        name="per-position",
+        numbers=(Number(title="FID", per="position"),),
+        help="""Measure FID of first frames, of second frames, …: where clips go wrong.
+
+Lower is better.""",
+        looks="frames",
+        compute=_per_position,
     ),
 )

@@ -38,13 +38,12 @@ def _kid(given: "MetricInput") -> list[Value]:
 def _with_interval(given: "MetricInput", value: float, **details: float) -> list[Value]:
     from evaluation.metrics.kernel import Kernel
     from evaluation.uncertainty.jackknife import jackknife_mmd
-    from evaluation.uncertainty.resampling import FeaturePair
 
-    rows, parameters = given.rows_per_draw, given.parameters
-    if not given.resamples or not rows or given.min_count < MIN_CLIPS_FOR_INTERVAL:
+    parameters, few = given.parameters, given.min_count < MIN_CLIPS_FOR_INTERVAL
+    if few or not (given.resamples and given.rows_per_draw):
         return [Value(value=value, details=details)]
     interval = jackknife_mmd(
-        FeaturePair(*given.pair, rows_per_draw=rows),
+        given.feature_pair(),
         Kernel(degree=parameters["degree"], coef0=parameters["coef0"]),
         value=value,
         unbiased=parameters["unbiased"],

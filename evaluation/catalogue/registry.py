@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from evaluation.catalogue import breakdown, frechet, inception_score, kernel, neighbours, similarity
+from evaluation.catalogue import frechet, inception_score, kernel, neighbours, similarity
 from evaluation.catalogue.entry import Metric
 from latte.data.errors import InputError, nearest
 
-FAMILIES = (frechet, kernel, inception_score, neighbours, breakdown, similarity)
+FAMILIES = (frechet, kernel, inception_score, neighbours, similarity)
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {metric.name: metric for family in FAMILIES for metric in family.METRICS}
 )

@@ -87,7 +87,7 @@ def fid(
 
 def _with_reference(sets: SetOptions, protocol: ProtocolOptions, name: str) -> SetOptions:
     """The sets with published statistics in the place of real videos."""
-    from evaluation.catalogue.networks import for_metric
+    from evaluation.measuring.choice import for_metric
     from evaluation.statistics.references import reference_statistics
 
     if sets.real is not None:

@@ -1,11 +1,16 @@
-"""Which protocol and which videos a request means: what is left out follows from what is given."""
+"""Which protocol, network and videos a request means: what is left out follows from what is given.
+
+A protocol says how clips are chosen and prepared, and names the network of its own metric. Another
+metric under the same protocol sees the same clips through the network that its reference takes,
+which goes into the fields, so that the fingerprint of every number names it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.catalogue.networks import for_metric
+from evaluation.catalogue.entry import Metric
 from evaluation.catalogue.registry import metric
 from evaluation.networks.registry import network as find_network
 from evaluation.protocol.fields import Protocol, override
@@ -15,6 +20,8 @@ from latte.data.datasets import dataset, open_dataset
 from latte.data.errors import InputError
 from latte.data.layouts import default_data_root
 from latte.data.sources import VideoSet, open_video_set
+
+EMBEDDED = "-shapes"  # suffix of metrics by networks that are bundled
 
 
 def choose_protocol(
@@ -55,6 +62,40 @@ def choose_protocol(
         given |= {"network": network, "output": spec.output, "resize": spec.resize}
     changes = {key: value for key, value in given.items() if value is not None}
     return replace(override(protocol, settings or ()), **changes)
+
+
+def for_metric(protocol: Protocol, metric: Metric) -> Protocol:
+    """The protocol with the network that a metric takes under it.
+
+    The protocol's own network, if it sees what the metric looks at. Otherwise I3D for clips, the
+    FID Inception with clean-fid's resizing and covariance for frames, C3D for classes; under a
+    protocol of the embedded networks, those.
+    """
+    own = find_network(protocol.network)
+    embedded = own.metric_suffix == EMBEDDED
+    if metric.looks == "classes":
+        if embedded:
+            return _with(protocol, "shapes")
+        return protocol if protocol.output == "probabilities" else _with(protocol, "c3d")
+    unit = "clip" if metric.looks == "clips" else "frame"
+    if own.unit == unit:
+        return protocol
+    if unit == "clip":
+        return _with(protocol, "shapes" if embedded else "i3d")
+    if embedded:
+        return _with(protocol, "shapes-frame")
+    return replace(_with(protocol, "inception"), covariance="n-1")
+
+
+def _with(protocol: Protocol, name: str) -> Protocol:
+    """The protocol with another network, its output and resizing kept where that one has them."""
+    spec = find_network(name)
+    spec = spec.choose(
+        protocol.output if protocol.output in spec.outputs else None,
+        protocol.resize if protocol.resize in spec.resizes else None,
+    )
+    fields: dict[str, Any] = {"output": spec.output, "resize": spec.resize}
+    return replace(protocol, network=name, weights=spec.default_weights, **fields)
 
 
 def default_network(metrics: Sequence[str], protocol: Protocol, named: str | None) -> str:

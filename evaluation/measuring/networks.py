@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.catalogue.entry import NO_INTERVAL, Metric
-from evaluation.catalogue.networks import for_metric
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import MeasuredSet, PlannedSet, check_lengths
+from evaluation.measuring.choice import for_metric
 from evaluation.networks.registry import build, network
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.fields import Protocol

@@ -8,10 +8,10 @@ from typing import Any
 
 from evaluation.catalogue.entry import Metric, Number, Value
 from evaluation.catalogue.inputs import MetricInput
-from evaluation.catalogue.networks import for_metric
 from evaluation.features.extraction import StoredNetwork
 from evaluation.features.sets import MeasuredSet
 from evaluation.measuring.arrays import MemoryVideo
+from evaluation.measuring.choice import for_metric
 from evaluation.networks.registry import NETWORKS
 from evaluation.protocol.content import fingerprint_of
 from evaluation.protocol.deviations import Deviation, differences

@@ -6,9 +6,9 @@ A protocol is a value, not a code path: presets (`evaluation/protocol/presets.py
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from msgspec import Meta
 
@@ -16,7 +16,7 @@ from evaluation.protocol.content import fingerprint
 from latte.data.clips import Offset, Order, Selection, ShortVideos, Window
 from latte.data.errors import InputError, nearest
 from latte.data.loading import Preparation
-from latte.data.schema import convert
+from latte.data.schema import Checked, Count, CountOrZero, convert
 from latte.data.transforms import OWN_FILTERS
 
 Covariance = Literal["n", "n-1"]
@@ -31,8 +31,6 @@ LABELS = ("name", "description", "metrics")  # they do not affect results
 REAL_FIELDS = (
     *("split", "num_real", "real_stride", "real_order", "real_offset", "real_clips", "short_real"),
 )  # they do not affect a metric that needs no real videos
-NonNegative: TypeAlias = Annotated[int, Meta(ge=0)]
-Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
 def _doc(text: str) -> Meta:
@@ -41,7 +39,7 @@ def _doc(text: str) -> Meta:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class Protocol(Checked):
     """How a number is made, from the choice of videos to the covariance.
 
     Each field carries its meaning, which `latte-eval protocols show NAME` prints beside the value.
@@ -65,14 +63,14 @@ class Protocol:
         str, _doc("split of the real data set: published (the one of its papers), train, test, …")
     ]
     num_real: Annotated[
-        NonNegative, _doc("maximum number of real clips (frames, if every one is taken); 0: all")
+        CountOrZero, _doc("maximum number of real clips (frames, if every one is taken); 0: all")
     ]
-    num_fake: Annotated[NonNegative, _doc("maximum number of generated clips; 0: all")]
-    num_frames: Annotated[Positive, _doc("frames in each clip")]
+    num_fake: Annotated[CountOrZero, _doc("maximum number of generated clips; 0: all")]
+    num_frames: Annotated[Count, _doc("frames in each clip")]
     real_stride: Annotated[
-        Positive, _doc("source frames per kept frame of real videos; papers differ")
+        Count, _doc("source frames per kept frame of real videos; papers differ")
     ]
-    fake_stride: Annotated[Positive, _doc("source frames per kept frame of generated videos")]
+    fake_stride: Annotated[Count, _doc("source frames per kept frame of generated videos")]
     real_order: Annotated[
         Order,
         _doc(
@@ -97,19 +95,19 @@ class Protocol:
         ShortVideos, _doc("what to do with real videos that are too short: discard or error")
     ]
     real_clips: Annotated[
-        Positive,
+        Count,
         _doc("maximum number of clips from one real video; a second one comes after one of each"),
     ]
-    fake_clips: Annotated[Positive, _doc("maximum number of clips from one generated video")]
+    fake_clips: Annotated[Count, _doc("maximum number of clips from one generated video")]
     mirror: Annotated[
         Mirror, _doc("which clips are added once more, flipped left to right: none, real or both")
     ]
-    seed: Annotated[NonNegative, _doc("seed of every random choice")]
+    seed: Annotated[CountOrZero, _doc("seed of every random choice")]
     recipe: Annotated[
         Recipe, _doc("how video files become square frames; stored frames stay as they are")
     ]
     filter: Annotated[Filter, _doc("filter with which the recipe resizes")]
-    size: Annotated[Positive, _doc("height and width of the recipe's frames, in pixels")]
+    size: Annotated[Count, _doc("height and width of the recipe's frames, in pixels")]
     storage: Annotated[Storage, _doc("how the recipe's frames are stored before they are measured")]
     network: Annotated[str, _doc("feature network")]
     weights: Annotated[
@@ -123,8 +121,7 @@ class Protocol:
     ]
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            convert(getattr(self, field.name), _types()[field.name], field.name)
+        super().__post_init__()
         if len(set(self.metrics)) < len(self.metrics):
             raise InputError(f"metrics: {', '.join(self.metrics)} names one metric twice")
         own_filter = OWN_FILTERS.get(self.recipe, self.filter)
@@ -188,15 +185,11 @@ def override(protocol: Protocol, assignments: Sequence[str]) -> Protocol:
             )
         if not separator:
             raise InputError(f"--set {assignment}: write FIELD=VALUE")
+        values[key] = text
         if key == "metrics":
             values[key] = [part.strip() for part in text.split(",") if part.strip()]
-        elif isinstance(getattr(protocol, key), int):
-            try:
-                values[key] = int(text)
-            except ValueError:
-                raise InputError(f"--set {assignment}: {key} must be an integer") from None
-        else:
-            values[key] = text
+        elif isinstance(getattr(protocol, key), int) and text.removeprefix("-").isdecimal():
+            values[key] = int(text)
     return convert(asdict(protocol) | values, Protocol, "--set")
 
 

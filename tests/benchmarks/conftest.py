@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
+from evaluation.measuring.choice import for_metric
 from evaluation.measuring.results import affecting_fields
 from evaluation.protocol.content import fingerprint_of
 from evaluation.protocol.fields import Protocol

@@ -9,8 +9,8 @@ from typing import Any
 from benchmarks.cells.cache import cell_key
 from benchmarks.cells.executors import Resources, torchrun
 from benchmarks.figures.designs import DATASET, PAPER, PAPER_GPUS, Design
-from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
+from evaluation.measuring.choice import for_metric
 from evaluation.protocol.fields import override
 from evaluation.protocol.presets import LATTE
 from latte.autoencoder import DEFAULT_VAE

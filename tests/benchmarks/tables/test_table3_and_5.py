@@ -12,8 +12,8 @@ from benchmarks.tables import table3, table5
 from benchmarks.tables.published import DATASETS
 from benchmarks.tables.request import Measurements, TableRequest
 from benchmarks.tables.run import document
-from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import metric
+from evaluation.measuring.choice import for_metric
 from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.presets import STYLEGAN_V, published_protocol
 from evaluation.results.files import ResultLine

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from evaluation.catalogue.networks import for_metric
 from evaluation.catalogue.registry import METRICS, metric
 from evaluation.features.sets import MeasuredSet, caveats_of_sets
+from evaluation.measuring.choice import for_metric
 from evaluation.metrics import JEDI, KID, KVD
 from evaluation.networks.registry import network
 from evaluation.protocol.fields import override
