@@ -96,42 +96,41 @@ def test_there_is_no_circle_of_imports():
     assert circle == []
 
 
+def imports_in(package: str) -> list[tuple[str, str]]:
+    """(module, a module of ours that it imports) for each module of a package."""
+    return [
+        (name, target)
+        for name, targets in graph().items()
+        if name.split(".")[0] == package
+        for target in targets
+    ]
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_each_package_imports_only_what_it_may(package):
-    for name, targets in graph().items():
-        if name.split(".")[0] != package:
-            continue
-        for target in targets:
-            assert target.split(".")[0] in MAY_IMPORT[package], f"{name} imports {target}"
-            if package == "evaluation" and target.split(".")[0] == "latte":
-                allowed = OF_THE_GENERATOR if name in REACH_THE_GENERATOR else ("latte.data",)
-                assert target.startswith(allowed), f"{name} imports {target}"
+    for name, target in imports_in(package):
+        assert target.split(".")[0] in MAY_IMPORT[package], f"{name} imports {target}"
+        if package == "evaluation" and target.split(".")[0] == "latte":
+            allowed = OF_THE_GENERATOR if name in REACH_THE_GENERATOR else ("latte.data",)
+            assert target.startswith(allowed), f"{name} imports {target}"
 
 
 @pytest.mark.parametrize("package", [package for package in PACKAGES if ROOMS[package]])
 def test_each_room_imports_only_lower_rooms(package):
-    order = ROOMS[package]
-    for name, targets in graph().items():
-        for target in targets:
-            here, there = name.split("."), target.split(".")
-            if here[0] != package or there[0] != package or len(here) < 2 or len(there) < 2:
-                continue
-            if here[1] in order and there[1] in order:
-                upwards = order.index(there[1]) > order.index(here[1])
-                assert not upwards, f"{name} imports {target}, which is of a higher room"
+    place = {f"{package}.{room}": number for number, room in enumerate(ROOMS[package])}
+    for name, target in imports_in(package):
+        here, there = (".".join(module.split(".")[:2]) for module in (name, target))
+        if here in place and there in place:
+            assert place[there] <= place[here], (
+                f"{name} imports {target}, which is of a higher room"
+            )
 
 
-@pytest.mark.parametrize("module", ["latte.cli.app", "evaluation.cli.app", "benchmarks.cli.app"])
-def test_a_command_line_starts_without_anything_heavy(module):
+@pytest.mark.parametrize(
+    "module", ["evaluation", "latte.cli.app", "evaluation.cli.app", "benchmarks.cli.app"]
+)
+def test_the_public_api_and_command_lines_start_without_anything_heavy(module):
     code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
-    loaded = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
-    )
-    assert HEAVY & set(loaded.stdout.split()) == set()
-
-
-def test_the_public_api_is_imported_without_anything_heavy():
-    code = "import sys, evaluation; print(*{name.split('.')[0] for name in sys.modules})"
     loaded = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )

@@ -49,14 +49,28 @@ def videos(*lengths: int) -> VideoSet:
     return VideoSet(name="set", root="set", videos=members)
 
 
+@pytest.fixture
+def opened():
+    """Names of the videos that `probe` was asked for."""
+    return []
+
+
+@pytest.fixture
+def probe(opened):
+    def one_by_one(members):
+        for video in members:
+            opened.append(video.name)
+            yield video, video.probe()
+
+    return one_by_one
+
+
 def chosen(plan) -> list[str]:
     return [clip.video.name for clip in plan.clips]
 
 
 def test_sorted_order_takes_the_first_by_name_one_clip_each():
-    some = VideoSet(
-        name="set", root="set", videos=tuple(FakeVideo(name) for name in ("b", "c", "a"))
-    )
+    some = replace(videos(), videos=tuple(FakeVideo(name) for name in ("b", "c", "a")))
     plan = plan_clips(some, replace(EVERY_VIDEO, num_videos=2), probe_here)
     assert chosen(plan) == ["a", "b"]
     assert plan.clips[0].frames == (0, 2, 4, 6)
@@ -94,7 +108,11 @@ def test_offsets_are_uniform():
 def test_plans_of_the_first_release_never_move():
     selection = replace(EVERY_VIDEO, offset="random", order="random", num_videos=3)
     plan = plan_clips(videos(*[100] * 10), selection, probe_here)
-    assert [(clip.video.name, clip.frames[0]) for clip in plan.clips] == PINNED_PLAN
+    assert [(clip.video.name, clip.frames[0]) for clip in plan.clips] == [
+        ("v000", 67),
+        ("v007", 68),
+        ("v006", 93),
+    ]
 
 
 def test_short_videos_are_left_out_and_listed_where_the_protocol_discards_them():
@@ -117,14 +135,7 @@ def test_skipped_videos_are_replaced_by_the_next():
     assert len(plan.broken) == 2
 
 
-def test_videos_known_to_be_broken_are_not_opened_again():
-    opened = []
-
-    def probe(members):
-        for video in members:
-            opened.append(video.name)
-            yield video, video.probe()
-
+def test_videos_known_to_be_broken_are_not_opened_again(probe, opened):
     plan = plan_clips(
         videos(20, 20, 20),
         replace(EVERY_VIDEO, num_videos=1),
@@ -135,14 +146,7 @@ def test_videos_known_to_be_broken_are_not_opened_again():
     assert (chosen(plan), opened, plan.broken) == (["v001"], ["v001"], ("v000 is broken",))
 
 
-def test_no_video_is_opened_once_there_are_enough():
-    opened = []
-
-    def probe(members):
-        for video in members:
-            opened.append(video.name)
-            yield video, video.probe()
-
+def test_no_video_is_opened_once_there_are_enough(probe, opened):
     plan_clips(videos(*[20] * 50), replace(EVERY_VIDEO, num_videos=3), probe)
     assert opened == ["v000", "v001", "v002"]
 
@@ -158,9 +162,6 @@ def test_nothing_usable_does_not_advise_to_leave_out_what_is_left_out():
         plan_clips(videos(3, 4), EVERY_VIDEO, probe_here, skip_broken=True)
     assert "2 broken (set: v000 has 3 frames" in str(caught.value)
     assert "--skip-broken" not in str(caught.value)
-
-
-PINNED_PLAN = [("v000", 67), ("v007", 68), ("v006", 93)]
 
 
 @pytest.mark.parametrize("window", ["kept", "strides"])
@@ -262,14 +263,7 @@ def test_every_frame_is_taken_once_and_the_last_clip_ends_with_the_last(
         assert len(taken) == sum(lengths)
 
 
-def test_where_every_frame_is_taken_no_video_is_too_short_and_none_is_opened_in_vain():
-    opened = []
-
-    def probe(members):
-        for video in members:
-            opened.append(video.name)
-            yield video, video.probe()
-
+def test_where_every_frame_is_taken_no_video_is_too_short_and_none_is_opened_in_vain(probe, opened):
     selection = replace(EVERY_VIDEO, offset="every", stride=1, num_videos=7)
     plan = plan_clips(videos(1, 2, 30, 30), replace(selection, short_videos="discard"), probe)
     assert opened == ["v000", "v001", "v002"]
