@@ -1,8 +1,9 @@
 """One planned clip → the uint8 frames that a network sees, and the hash of all that made them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from operator import attrgetter, methodcaller
 from typing import Any
 
@@ -11,10 +12,16 @@ import numpy as np
 from latte.data.clips import Clip, Probed
 from latte.data.errors import SKIP, BrokenVideoError
 from latte.data.sources import Video
-from latte.data.storage import STORAGES, encoder_version
-from latte.data.transforms import RECIPES
-from latte.data.video import decoder_version
+from latte.data.transforms import RECIPES, jpeg_round_trip
+from latte.data.video import decoder_version, mp4_round_trip
 from latte.data.workers import map_in_order
+
+# Compression as if frames were written to disk and read again: a clip, and its name for messages.
+STORAGES: Mapping[str, Callable[[np.ndarray, str], np.ndarray]] = {
+    "jpeg-75": lambda clip, name: jpeg_round_trip(clip, 75),
+    "jpeg-95": lambda clip, name: jpeg_round_trip(clip, 95),
+    "mp4": mp4_round_trip,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +34,7 @@ class Preparation:
 
     recipe: str  # "none", or a name of latte.data.transforms.RECIPES
     size: int  # side of the square frames that the recipe makes
-    storage: str  # "lossless", or a name of latte.data.storage.STORAGES: as frames on disk went
+    storage: str  # "lossless", or a name of STORAGES: as frames on disk went
     filter: str = "lanczos"  # filter of the resizing: a name of latte.data.transforms.FILTERS
 
 
@@ -71,7 +78,7 @@ def clip_identity(clip: Clip, preparation: Preparation) -> dict[str, Any]:
             del fields["filter"]
         identity |= {"preparation": fields, "decoder": decoder_version()}
         if preparation.storage == "mp4":
-            identity["encoder"] = encoder_version()
+            identity["encoder"] = f"pyav {version('av')}"  # it includes FFmpeg and libx264
     return identity
 
 

@@ -6,6 +6,7 @@ gives the same bytes on every machine; processes, not threads, make decoding fas
 """
 
 import importlib.util
+import io
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -96,21 +97,48 @@ def write_video(path: Path, clip: np.ndarray, *, fps: float, lossless: bool = Tr
     """
     if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[-1] != 3 or 0 in clip.shape:
         raise InputError(f"{path}: cannot write {clip.dtype} {clip.shape}: give uint8 (T, H, W, 3)")
-    height, width = clip.shape[1:3]
-    if not lossless and (height % 2 or width % 2):
-        raise InputError(
-            f"{path}: H.264 needs even sides, not {width}×{height}: crop, or write lossless .mkv"
-        )
+    if not lossless:
+        _check_even(clip, f"{path}: H.264", "crop, or write lossless .mkv")
     # Matroska otherwise gives every file a random number, and so the same clip another hash.
     with av.open(str(path), "w", options={"fflags": "bitexact"}) as container:
-        encode(container, clip, fps=fps, lossless=lossless)
+        _encode(container, clip, fps=fps, lossless=lossless)
 
 
-def encode(container: Any, clip: np.ndarray, *, fps: float, lossless: bool) -> None:
-    """Encode a clip into a container that is open for writing: FFV1, or H.264.
+def mp4_round_trip(clip: np.ndarray, name: str = "a clip") -> np.ndarray:
+    """A clip, uint8 (T, H, W, 3), as it comes back from an H.264 file that `write_video` made.
 
-    One thread, so that the bytes are the same on every machine.
+    libx264 with its own defaults, 4:2:0, 25 frames per second (its rate control looks at them).
+    The clip is a file of its own: its first frame is a key frame. One thread and x264's own C
+    code, so that every run makes the same frames.
+
+    Raises:
+        InputError: H.264 cannot have its odd size.
+        BrokenVideoError: frames were lost on the way.
     """
+    advice = "choose another size or storage=lossless (--set storage=lossless)"
+    _check_even(clip, f"{name}: storage mp4", advice)
+    content = io.BytesIO()
+    with av.open(content, "w", format="mp4", options={"fflags": "bitexact"}) as container:
+        _encode(container, clip, fps=25, lossless=False)
+    content.seek(0)
+    with _open(content) as (container, video):
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video)]
+    if len(frames) != len(clip):
+        raise BrokenVideoError(
+            f"{name}: of {len(clip)} frames {len(frames)} came back from H.264",
+            "choose another storage",
+        )
+    return np.stack(frames)
+
+
+def _check_even(clip: np.ndarray, what: str, advice: str) -> None:
+    height, width = clip.shape[1:3]
+    if height % 2 or width % 2:
+        raise InputError(f"{what} needs even sides, not {width}×{height}: {advice}")
+
+
+def _encode(container: Any, clip: np.ndarray, *, fps: float, lossless: bool) -> None:
+    """FFV1, or H.264, by one thread, so that the bytes are the same on every machine."""
     codec, pixels = ("ffv1", "bgr0") if lossless else ("libx264", "yuv420p")
     rate = Fraction(fps).limit_denominator(10_000)
     stream = container.add_stream(codec, rate=rate, options={} if lossless else _H264_OPTIONS)
@@ -226,7 +254,7 @@ def _decode_by_pyav(path: Path, stream: Stream, frames: list[int] | None) -> Ite
     if not wanted:
         return
     last = max(wanted)
-    with _open(path) as (container, video):
+    with _open(str(path)) as (container, video):
         for index, picture in enumerate(container.decode(video)):
             if index in wanted:
                 yield picture.to_ndarray(format="rgb24")
@@ -239,7 +267,7 @@ def _jump_and_decode(path: Path, stream: Stream, frames: list[int]) -> Iterator[
 
     A jump may land too late, because containers index by decoding time: that frame is not found.
     """
-    with _open(path) as (container, video):
+    with _open(str(path)) as (container, video):
         pictures: Iterator[Any] = iter(())
         position = -1  # index of the last decoded frame
         for index in frames:
@@ -256,8 +284,8 @@ def _jump_and_decode(path: Path, stream: Stream, frames: list[int]) -> Iterator[
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[tuple[Any, Any]]:
-    with av.open(str(path)) as container:
+def _open(file: str | BinaryIO) -> Iterator[tuple[Any, Any]]:
+    with av.open(file) as container:
         video = container.streams.video[0]
         video.codec_context.thread_count = 1
         yield container, video
