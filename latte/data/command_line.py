@@ -70,14 +70,14 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # ignored by nohup
             signal.signal(number, signal.default_int_handler)  # ends like Ctrl-C
     try:
-        with notes_on_stderr():
+        with _notes_on_stderr():
             result = app(standalone_mode=False, prog_name=name)
     except InputError as error:
         _fail(str(error))
     except FailedRunError as error:
         _fail(str(error), BAD_INPUT if error.fixable else FAULT)
     except KeyboardInterrupt:
-        _end_interrupted()
+        result = INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away (`… | head`), which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -95,31 +95,26 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
             raise
         _fail_usage(error, name)
     if result == INTERRUPTED:
-        _end_interrupted()
+        print(INTERRUPTED_MESSAGE, file=sys.stderr)
+        sys.exit(BAD_INPUT)
     sys.exit(result if isinstance(result, int) else 0)
 
 
 @contextmanager
-def notes_on_stderr() -> Iterator[None]:
+def _notes_on_stderr() -> Iterator[None]:
     """Print log records of our packages on stderr, as `note: …`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("note: %(message)s"))
-    loggers = [logging.getLogger(package) for package in PACKAGES]
-    levels = [logger.level for logger in loggers]
+    loggers = {logger: logger.level for logger in map(logging.getLogger, PACKAGES)}
     for logger in loggers:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in loggers.items():
             logger.removeHandler(handler)
             logger.setLevel(level)
-
-
-def _end_interrupted() -> NoReturn:
-    print(INTERRUPTED_MESSAGE, file=sys.stderr)
-    sys.exit(BAD_INPUT)
 
 
 def _fail(message: str, code: int = BAD_INPUT) -> NoReturn:

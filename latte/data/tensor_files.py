@@ -63,7 +63,7 @@ def read_any(
     """
     if is_safetensors(path, advice):
         return read_safetensors(path, advice or FETCH_AGAIN)
-    return read_saved(path, wanted, advice or FETCH_AGAIN), {}
+    return _read_saved(path, wanted, advice or FETCH_AGAIN), {}
 
 
 def read_safetensors(
@@ -112,12 +112,8 @@ def write_safetensors(
             file.write(tensors[name].contiguous().flatten().view(torch.uint8).numpy().data)
 
 
-def read_saved(path: Path, wanted: str = "its state_dict()", advice: str = FETCH_AGAIN) -> Any:
-    """Content of a file of `torch.save`, on the CPU: tensors and plain containers only.
-
-    Raises:
-        InputError: the file is damaged, or its pickle needs more than that.
-    """
+def _read_saved(path: Path, wanted: str, advice: str) -> Any:
+    """Content of a file of `torch.save`, on the CPU: tensors and plain containers only."""
     archive = zipfile.is_zipfile(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # torch warns before it refuses
@@ -184,16 +180,15 @@ def check_same(
     differences = [f"{name} is missing" for name in wanted if name not in tensors]
     differences += [f"{name} is not known" for name in tensors if name not in wanted]
     differences += [
-        f"{name} is {tuple(tensors[name].shape)}, not {tuple(wanted[name].shape)}"
-        for name in wanted
-        if name in tensors and tensors[name].shape != wanted[name].shape
+        f"{name} is {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in tensors and tensors[name].shape != tensor.shape
     ]
     if differences:
         raise InputError(f"{where}: is not {what}: {some_of(differences)}")
 
 
 def _what_else(head: bytes) -> tuple[str, str]:
-    """What a file is that begins so, and what to do about it."""
     if not head:
         return "is empty", FETCH_AGAIN
     other_file = "give a .safetensors or a .pt file"
