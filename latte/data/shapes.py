@@ -132,20 +132,13 @@ class ShapesVideo:
         return self.index % NUM_CLASSES
 
     def probe(self) -> VideoInfo:
-        """Length and size."""
         return VideoInfo(num_frames=self.num_frames, height=self.size, width=self.size)
 
     def read(self, frames: Sequence[int]) -> Array:
-        """These frames, uint8 (T, H, W, 3).
-
-        Raises:
-            BrokenVideoError: a frame beyond the video's end is asked for.
-        """
         check_frames(frames, self.num_frames, f"shapes {self.name}")
         return render(draw_scene(self.split, self.index), frames, self.size)
 
     def digest(self, frames: Sequence[int]) -> str:
-        """Hash over all that decides the pixels of any frame."""
         made_of = f"latte shapes {VERSION} {self.split} {self.index} {self.size}"
         return hashlib.sha256(made_of.encode()).hexdigest()
 
@@ -185,18 +178,11 @@ def shapes_video_set(
 
 
 def shapes_clips(
-    split: Split,
-    indices: Sequence[int],
-    *,
-    num_frames: int = 16,
-    stride: int = 1,
-    size: int = 32,
-    start: int = 0,
+    split: Split, indices: Sequence[int], *, num_frames: int = 16, size: int = 32
 ) -> Array:
-    """Clips of these videos, uint8 (N, T, H, W, 3), from frame `start` on."""
-    frames = range(start, start + num_frames * stride, stride)
-    clips = [render(draw_scene(split, index), frames, size) for index in indices]
-    return np.stack(clips) if clips else np.empty((0, num_frames, size, size, 3), np.uint8)
+    """The beginnings of these videos, uint8 (N, T, H, W, 3)."""
+    scenes = (draw_scene(split, index) for index in indices)
+    return np.stack([render(scene, range(num_frames), size) for scene in scenes])
 
 
 def render(scene: Scene, frames: Sequence[int], size: int) -> Array:

@@ -32,7 +32,8 @@ def sha256(array: np.ndarray) -> str:
 
 def test_every_byte_is_the_same_on_every_machine():
     assert sha256(shapes_clips("train", range(10), num_frames=64)) == GOLDEN_32
-    assert sha256(shapes_clips("test", [3, 2047], size=64, start=5)) == GOLDEN_64
+    videos = (ShapesVideo(index=index, split="test", size=64) for index in (3, 2047))
+    assert sha256(np.stack([video.read(range(5, 21)) for video in videos])) == GOLDEN_64
 
 
 def test_another_process_draws_the_same_bytes():
@@ -200,7 +201,3 @@ def test_numbers_out_of_range_are_refused(change):
 def test_a_frame_beyond_the_end_is_refused_by_name(frame):
     with pytest.raises(BrokenVideoError, match=f"test/000001: frame {frame} .* 64 frames"):
         ShapesVideo(index=1, split="test").read([0, frame])
-
-
-def test_no_indices_give_no_clips():
-    assert shapes_clips("test", [], num_frames=2).shape == (0, 2, 32, 32, 3)

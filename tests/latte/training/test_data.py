@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from latte.data.errors import BrokenVideoError, InputError
-from latte.data.shapes import CLASS_NAMES, shapes_clips
+from latte.data.shapes import CLASS_NAMES, draw_scene, render
 from latte.data.transforms import RECIPES
 from latte.data.video import write_video
 from latte.training.config import DataTable
@@ -200,9 +200,8 @@ def test_shapes_have_ten_classes_and_any_size_and_length():
     for sample in training_set.samples(range(4), workers=0):
         clip = sample.plan.clips[0]
         assert sample.plan.labels[0] == clip.video.index % 10
-        drawn = shapes_clips(
-            "train", [clip.video.index], num_frames=4, stride=30, size=16, start=clip.frames[0]
-        )[0]
+        assert np.diff(clip.frames).tolist() == [30] * 3
+        drawn = render(draw_scene("train", clip.video.index), clip.frames, 16)
         assert np.array_equal(sample.frames, drawn[:, :, ::-1] if clip.mirrored else drawn)
     assert list(training_set.notes()) == []
 
