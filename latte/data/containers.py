@@ -4,7 +4,6 @@ Nothing is decoded here: the packets are only listed, which takes milliseconds.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -40,8 +39,7 @@ def scan(path: Path) -> Stream:
         BrokenVideoError: unreadable, no video in it, cut short, or far fewer frames than claimed.
     """
     try:
-        shortfall = missing_bytes(path)
-        if shortfall:
+        if shortfall := _missing_bytes(path):
             raise BrokenVideoError(
                 f"{path}: the file is cut short ({shortfall} bytes are missing at its end)",
                 "copy or download it again",
@@ -71,19 +69,16 @@ def scan(path: Path) -> Stream:
             f"{path}: the file says {claimed} frames but holds {len(packets)}, so it is damaged",
             "copy or download it again",
         )
-    times: tuple[int, ...] = ()
-    entries: tuple[int, ...] = ()
-    if timed and len(shown) == len(packets) and _groups_are_closed(shown):
-        times = tuple(sorted(pts for pts, _ in shown))
-        entries = tuple(place for place, (_, is_key) in enumerate(shown) if is_key)
+    can_jump = timed and len(shown) == len(packets) and _groups_are_closed(shown)
+    entries = (place for place, (_, is_key) in enumerate(shown) if is_key)
     return Stream(
         codec=codec,
         num_packets=len(packets),
         num_frames=len(shown),
         height=height,
         width=width,
-        times=times,
-        entries=entries,
+        times=tuple(sorted(pts for pts, _ in shown)) if can_jump else (),
+        entries=tuple(entries) if can_jump else (),
     )
 
 
@@ -129,71 +124,65 @@ def _groups_are_closed(packets: list[tuple[int | None, bool]]) -> bool:
     times = [pts for pts, _ in packets if pts is not None]
     if len(times) < len(packets) or len(set(times)) < len(times) or not packets[0][1]:
         return False
-    latest_before = -(2**63)
-    keys = []
-    for time, (_, key) in zip(times, packets, strict=True):
-        if key:
-            if time < latest_before:
-                return False
-            keys.append(time)
-        elif keys and time < keys[-1]:
+    latest = group_begins = times[0]
+    for time, (_, is_key) in zip(times, packets, strict=True):
+        if time < (latest if is_key else group_begins):
             return False
-        latest_before = max(latest_before, time)
+        group_begins = time if is_key else group_begins
+        latest = max(latest, time)
     return True
 
 
-def missing_bytes(path: Path) -> int:
+def _missing_bytes(path: Path) -> int:
     """Bytes that the container's outermost boxes promise beyond the end of the file."""
     size = path.stat().st_size
+    end = 0
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] == b"RIFF":
             end = 8 + int.from_bytes(head[4:8], "little")
         elif head[:4] == b"\x1a\x45\xdf\xa3":
-            end = max(_matroska_ends(file, size), default=0)
+            end = _end_of_matroska(file, size)
         elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-            end = max(_box_ends(file, size), default=0)
-        else:
-            end = 0
+            end = _end_of_boxes(file, size)
     # A RIFF size that is off by its padding byte is common and harmless.
     return end - size if end > size + 1 else 0
 
 
-def _box_ends(file: BinaryIO, size: int) -> Iterator[int]:
-    """Ends of the top-level boxes of an MP4 or QuickTime file (ISO/IEC 14496-12, 4.2)."""
-    start = 0
-    while start + 8 <= size:
-        file.seek(start)
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    """End of the top-level boxes of an MP4 or QuickTime file (ISO/IEC 14496-12, 4.2)."""
+    end = 0
+    while end + 8 <= size:
+        file.seek(end)
         head = file.read(16)
         length = int.from_bytes(head[:4], "big")
-        if length == 0:  # to the end of the file
-            return
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
-        if length < 8:
-            return
-        start += length
-        yield start
+        if length < 8:  # 0: to the end of the file
+            break
+        end += length
+    return end
 
 
-def _matroska_ends(file: BinaryIO, size: int) -> Iterator[int]:
-    """Ends of the top-level elements of a Matroska or WebM file (RFC 8794)."""
-    start = 0
-    while start < size:
-        file.seek(start)
+def _end_of_matroska(file: BinaryIO, size: int) -> int:
+    """End of the top-level elements of a Matroska or WebM file (RFC 8794)."""
+    end = 0
+    while end < size:
+        file.seek(end)
         head = file.read(12)
         id_length = _vint_length(head[0])
         if len(head) <= id_length or not id_length:
-            return
+            break
         length = _vint_length(head[id_length])
         data = head[id_length : id_length + length]
         if not length or len(data) < length:
-            return
-        value = int.from_bytes(data, "big") & ((1 << 7 * length) - 1)
-        if value == (1 << 7 * length) - 1:  # unknown: a live recording, which ends where it ends
-            return
-        start += id_length + length + value
-        yield start
+            break
+        unknown = (1 << 7 * length) - 1  # a live recording, which ends where it ends
+        value = int.from_bytes(data, "big") & unknown
+        if value == unknown:
+            break
+        end += id_length + length + value
+    return end
 
 
 def _vint_length(byte: int) -> int:
