@@ -61,8 +61,7 @@ class FrameFolder:
                 content = file.read_bytes()
             except OSError as error:
                 raise _unusable(file, error) from error
-            header = f"{file.name}\0{len(content)}\0".encode(errors="surrogateescape")
-            digest.update(header)
+            digest.update(f"{file.name}\0{len(content)}\0".encode(errors="surrogateescape"))
             digest.update(content)
         return digest.hexdigest()
 
@@ -102,23 +101,18 @@ def _open(file: Path) -> Iterator[Image.Image]:
     """An image whose header has been read and is that of an 8-bit RGB image."""
     try:
         with Image.open(file) as image:
-            if image.mode != "RGB" or _bits(image) != 8:
+            # PIL cuts RGB of 16 bits to 8 silently: only the mode in the file tells.
+            raw_mode = image.tile[0][3] if image.tile else ""
+            raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) else raw_mode
+            if image.mode != "RGB" or "16" in str(raw_mode):
                 what = "RGB of 16 bits" if image.mode == "RGB" else f"of PIL's mode {image.mode}"
                 raise BrokenVideoError(
                     f"{file}: a frame has to be 8-bit RGB, not {what}",
-                    "convert it first (what its other channels or levels mean is for you to "
-                    "decide)",
+                    "convert it first (what its other channels or levels mean is yours to decide)",
                 )
             yield image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _unusable(file, error) from error
-
-
-def _bits(image: Image.Image) -> int:
-    """Bits of each sample in the file. PIL cuts RGB of 16 bits to 8 silently."""
-    raw_mode = image.tile[0][3] if image.tile else ""
-    raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) else raw_mode
-    return 16 if "16" in str(raw_mode) else 8
 
 
 def _size(image: np.ndarray) -> str:
@@ -126,10 +120,9 @@ def _size(image: np.ndarray) -> str:
 
 
 def _unusable(path: Path, error: Exception) -> BrokenVideoError:
+    reason = getattr(error, "strerror", None) or str(error)
     if isinstance(error, UnidentifiedImageError):
         reason = "it is not an image"
-    else:
-        reason = getattr(error, "strerror", None) or str(error)
     return BrokenVideoError(
         f"{path}: cannot be read as a frame ({reason})", f"replace it, or {SKIP}"
     )

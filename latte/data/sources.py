@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from latte.data.arrays import ARRAY_SUFFIXES, open_array
-from latte.data.errors import SKIP, BrokenVideoError, InputError
+from latte.data.containers import unreadable
+from latte.data.errors import InputError
 from latte.data.frames import FRAME_SUFFIXES, FrameFolder
 from latte.data.hashing import file_sha256
 from latte.data.schema import Count, decode_json
@@ -60,9 +61,7 @@ class FileVideo:
         try:
             return file_sha256(self.path)
         except OSError as error:
-            raise BrokenVideoError(
-                f"{self.path}: cannot be read ({error.strerror})", f"check it, or {SKIP}"
-            ) from error
+            raise unreadable(self.path, error) from error
 
 
 @dataclass(frozen=True, kw_only=True)
