@@ -1,13 +1,17 @@
 """`latte-eval similarity`: how alike frames are, in videos or inside a model."""
 
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evaluation.cli.hidden_states import DEFAULT_CLIPS, ModelOptions, hidden_states
+from evaluation.cli.metrics import breakdown, one_object
 from evaluation.cli.options import (
     ComputeOptions,
+    OutputOptions,
     ProtocolOptions,
     Resamples,
     SetOptions,
@@ -15,11 +19,21 @@ from evaluation.cli.options import (
     weights_by_network,
     with_bundles,
 )
-from evaluation.cli.similarity_output import SimilarityOutput
 from latte.data.errors import InputError
+from latte.data.files import can_write
 
 if TYPE_CHECKING:
     from evaluation.features.extraction import ExtractionOptions
+    from evaluation.protocol.fields import Protocol
+    from evaluation.results.record import Result
+    from evaluation.similarity.plots import Drawn
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_TIMESTEPS = (100, 500, 900)
+DEFAULT_CLIPS = 64
+AS_TRAINED = "as trained"  # name of a protocol that takes clips as the training did
+PREPARING = frozenset({"recipe", "filter", "storage"})  # fields that say how frames are prepared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +62,89 @@ class SimilarityProtocolOptions(ProtocolOptions):
     ] = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The model and its parts."""
+
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Measure the hidden states of this model of `latte`, on noised real clips.",
+        ),
+    ] = None
+    block: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N|PATH",
+            help="Block of the model by number, or any part by dotted path, such as "
+            "blocks.20.attn; repeatable. [default: all blocks]",
+        ),
+    ] = None
+    timestep: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0,
+            metavar="T",
+            help="Step of the diffusion that says how noisy the clips are; repeatable. "
+            "[default: 100, 500, 900]",
+        ),
+    ] = None
+    autoencoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH", help="Autoencoder, as for `latte sample`. [default: the model's]"
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityOutput(OutputOptions):
+    """Where results and figures go."""
+
+    plots: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write figures there: .svg, .png, and the numbers as .csv."
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Make the folder of figures and refuse outputs that cannot be written, before the work.
+
+        Raises:
+            InputError: naming the file or folder.
+        """
+        from evaluation.results.files import check_writable
+
+        check_writable(self.out)
+        if self.plots is None:
+            return
+        if self.plots.exists() and not self.plots.is_dir():
+            raise InputError(f"{self.plots} is a file: --plots takes a folder")
+        if not can_write(self.plots):
+            raise InputError(f"{self.plots} cannot be written: choose another folder with --plots")
+
+    def show(
+        self,
+        results: Sequence["Result"],
+        lines: Sequence[str],
+        figures: Callable[[], Mapping[str, "Drawn"]],
+    ) -> None:
+        """Write the figures, and print the results as JSON or as these lines."""
+        if self.plots is not None:
+            from evaluation.similarity.plots import write_figures
+
+            write_figures(figures(), self.plots)
+        if self.as_json:
+            typer.echo(one_object(results))
+            return
+        for line in lines:
+            typer.echo(line.rstrip("\n"))
+        if self.plots is not None:
+            typer.echo(f"figures: {self.plots}")
+
+
 @with_bundles
 def similarity(
     sets: SetOptions,
@@ -61,16 +158,22 @@ def similarity(
     """Measure how alike the frames of a clip are."""
     if model.checkpoint is None:
         advice = "is about a model: give one with --checkpoint FILE"
-        _refuse(advice, block=model.block, timestep=model.timestep, autoencoder=model.autoencoder)
+        foreign: dict[str, object] = {
+            "block": model.block,
+            "timestep": model.timestep,
+            "autoencoder": model.autoencoder,
+        }
     else:
         advice = "is about videos alone: leave it out, or leave --checkpoint out"
-        _refuse(
-            advice,
-            fake=sets.fake,
-            features=protocol.network,
-            weights=weights,
-            num_frames=protocol.num_frames,
-        )
+        foreign = {
+            "fake": sets.fake,
+            "features": protocol.network,
+            "weights": weights,
+            "num-frames": protocol.num_frames,
+        }
+    for option, value in foreign.items():
+        if value is not None:
+            raise InputError(f"--{option} {advice}")
     from evaluation.similarity.videos.pixels import PIXELS
 
     pixels = protocol.network == PIXELS
@@ -81,18 +184,11 @@ def similarity(
         protocol = replace(protocol, network=None)
     options = run.extraction()
     if model.checkpoint is not None:
-        hidden_states(model, sets, protocol, options, output, intervals=bool(resamples))
+        _hidden_states(model, sets, protocol, options, output, intervals=bool(resamples))
         return
     _similar_videos(
         sets, protocol, options, output, pixels=pixels, weights=weights, resamples=resamples
     )
-
-
-def _refuse(advice: str, **given: object) -> None:
-    """Refuse options that belong to the other use of the command."""
-    for name, value in given.items():
-        if value is not None:
-            raise InputError(f"--{name.replace('_', '-')} {advice}")
 
 
 def _similar_videos(
@@ -106,7 +202,6 @@ def _similar_videos(
     resamples: int,
 ) -> None:
     """Measure both sets, record the results and show them."""
-    from evaluation.cli.metrics import breakdown
     from evaluation.measuring.choice import default_network
     from evaluation.measuring.measurer import Measurer
     from evaluation.measuring.networks import Networks, PixelNetworks
@@ -135,3 +230,88 @@ def _similar_videos(
             {"real": read_summary(measured["real"]), "generated": read_summary(measured["fake"])}
         ),
     )
+
+
+def _hidden_states(
+    model: ModelOptions,
+    sets: SetOptions,
+    asked: ProtocolOptions,
+    options: "ExtractionOptions",
+    output: SimilarityOutput,
+    *,
+    intervals: bool,
+) -> None:
+    """Measure the model, record the result and show it."""
+    from evaluation.results.files import append_result
+    from evaluation.similarity.hidden_states.checkpoint import open_model
+    from evaluation.similarity.hidden_states.run import ModelRequest, measure_hidden_states
+    from evaluation.similarity.plots import model_figures
+    from evaluation.similarity.tables import hidden_states_table
+    from latte.data.sources import VideoSet
+
+    assert model.checkpoint is not None
+    opened = open_model(model.checkpoint, autoencoder=model.autoencoder, device=options.device)
+    protocol = _clips_protocol(asked, sets, opened.trained_on)
+    videos = sets.real_videos(protocol)
+    if not isinstance(videos, VideoSet):
+        raise InputError(f"{videos} is a statistics file: a model is shown the videos")
+    blocks = tuple(
+        int(part) if part.removeprefix("-").isdecimal() else part for part in model.block or ()
+    )
+    result, similarity = measure_hidden_states(
+        ModelRequest(
+            opened=opened,
+            videos=videos,
+            protocol=protocol,
+            blocks=blocks or None,
+            timesteps=tuple(model.timestep or DEFAULT_TIMESTEPS),
+            intervals=intervals,
+            at_least=asked.num_videos or 1,
+            dataset=sets.dataset,
+            model=output.name or model.checkpoint.stem,
+        ),
+        options,
+    )
+    append_result(output.out, result)
+    heading = (
+        f"{result.model}: {opened.title}, {result.num_real} clips × {result.num_frames} frames, "
+        f"{result.protocol}"
+    )
+    output.show(
+        [result], [heading, hidden_states_table(result.details)], lambda: model_figures(similarity)
+    )
+
+
+def _clips_protocol(
+    asked: ProtocolOptions, sets: SetOptions, trained_on: Mapping[str, object]
+) -> "Protocol":
+    """How real clips are taken for a model: as in its training, unless the user says how."""
+    from evaluation.protocol.deviations import differences
+
+    number = () if asked.num_videos is not None else (f"num_real={DEFAULT_CLIPS}",)
+    base = asked.protocol or (None if sets.dataset == "shapes" else "latte")
+    own = asked.settings or []
+
+    def with_settings(*settings: str) -> "Protocol":
+        every = [*number, *settings, *own]
+        return replace(asked, protocol=base, settings=every).protocol_for(sets)
+
+    plain = with_settings()
+    if asked.protocol is not None:
+        return plain
+    # What the user sets stays. How frames are prepared does as well if the user sets a part of it,
+    # and for the embedded data set, which is drawn at the model's size.
+    kept = {setting.partition("=")[0].strip() for setting in own}
+    if kept & PREPARING or sets.dataset == "shapes":
+        kept |= PREPARING
+    as_trained = with_settings(
+        *(f"{key}={value}" for key, value in trained_on.items() if key not in kept)
+    )
+    changed = differences(as_trained.affecting_fields(), plain.affecting_fields())
+    if not changed:
+        return plain
+    logger.warning(
+        "clips are taken as in the checkpoint's training (%s), unless --protocol or --set is given",
+        ", ".join(map(str, changed)),
+    )
+    return replace(as_trained, name=AS_TRAINED)

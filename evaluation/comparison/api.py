@@ -7,18 +7,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.comparison.columns import ComparedCell, ComparedColumn, compared_columns
-from evaluation.comparison.entries import (
+from evaluation.comparison.columns import (
+    ComparedCell,
+    ComparedColumn,
     Entry,
     Superseded,
-    checked_entry,
     column_titles,
+    compared_columns,
     in_columns,
     newest,
-    read_entries,
 )
 from evaluation.comparison.rendering import cell_notes, column_notes, comparison_table
 from evaluation.comparison.significance import DifferenceTest, interval_test
+from evaluation.measuring.checking import check_result
+from evaluation.results.files import ResultLine, read_lines
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 from latte.data.schema import convert
@@ -137,11 +139,16 @@ def compare(
     entries: list[Entry] = []
     for number, given in enumerate(results, 1):
         if isinstance(given, str | os.PathLike):
-            entries += read_entries([Path(given)])
+            lines = read_lines(Path(given))
+            if not lines:
+                raise InputError(f"{given}: no results to compare: `latte-eval fvd` writes some")
         else:
             where = f"result {number}"
             result = given if isinstance(given, Result) else convert(given, Result, where)
-            entries.append(checked_entry(result, where))
+            lines = [ResultLine(result=result, where=where)]
+        for line in lines:
+            check_result(line.result, line.where)
+            entries.append(Entry(result=line.result, where=line.where))
     if not entries:
         raise InputError("no results to compare: give at least one")
     if not 0 < level < 1:

@@ -1,15 +1,70 @@
-"""Columns of comparable results: who is best, and whether the others differ significantly."""
+"""Results sorted into columns, each with one way of measuring that most of its results share.
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+In each column it is said who is best, and whether the others differ significantly.
+"""
 
-from evaluation.comparison.differences import result_differences
-from evaluation.comparison.entries import Entry
-from evaluation.comparison.significance import DifferenceTest, Method, holm
-from evaluation.protocol.deviations import Deviation
-from evaluation.results.record import Result
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from evaluation.comparison.significance import DifferenceTest, Method, Verdict, holm
+from evaluation.protocol.deviations import Deviation, differences
+from evaluation.protocol.fields import REAL_CLIP_FIELDS
+from evaluation.results.files import ResultLine
+from evaluation.results.record import Result, SetRecord
 from reports.cells import Cell
 from reports.ranks import Rank, ranks
+
+HASH_DIGITS = 12  # digits of a hash that are shown
+
+
+class ComparedSettings(NamedTuple):
+    """What has to be equal for two values of a metric to be comparable."""
+
+    fingerprint: str
+    weights: str
+    real_clips: str  # digest
+    generated_frames: str
+
+    @classmethod
+    def of(cls, result: Result) -> "ComparedSettings":
+        """The settings that a result was measured with."""
+        return cls(
+            fingerprint=result.fingerprint,
+            weights=result.weights_sha256,
+            real_clips=result.real.digest if result.real else "",
+            generated_frames=_frames(result.fake),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry(ResultLine):
+    """A result that is compared with others."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The metric, and the data set it was measured on or else the name of the real videos."""
+        real = self.result.real
+        return self.result.metric, self.result.dataset or (Path(real.path).name if real else "")
+
+    @property
+    def title(self) -> str:
+        """`FVD, ucf101`; the metric alone if there is no data set."""
+        return ", ".join(filter(None, self.place))
+
+    @property
+    def settings(self) -> ComparedSettings:
+        """What has to be equal for two values to be comparable."""
+        return ComparedSettings.of(self.result)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Superseded:
+    """A result that does not count because a newer one was measured in the same way."""
+
+    entry: Entry
+    newer: Entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +96,6 @@ class ComparedCell:
         fields = {deviation.field for deviation in (*self.differences, *self.deviations)}
         return not self.result.weights_published and "weights" not in fields
 
-    def as_cell(self, notes: tuple[str, ...] = ()) -> Cell:
-        """The value with its interval and its test, for a table."""
-        return Cell.measured(
-            self.result.value,
-            self.result.interval,
-            notes=notes,
-            comparable=self.comparable,
-            p_value=self.p_value,
-            significant=self.significant,
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedColumn:
@@ -71,10 +115,92 @@ class ComparedColumn:
         """None: neither; nothing is ranked."""
         return self.reference.higher_is_better
 
-    @property
-    def methods(self) -> tuple[Method, ...]:
-        """The tests that were used, each once."""
-        return tuple(dict.fromkeys(cell.test for cell in self.cells.values() if cell.test))
+
+def newest(entries: Iterable[Entry]) -> tuple[list[Entry], list[Superseded]]:
+    """One entry for each model, column and settings: the newest by date, then by order."""
+    kept: dict[tuple[object, ...], Entry] = {}
+    superseded = []
+    for entry in entries:
+        key = (entry.result.model, entry.place, entry.settings)
+        older, newer = kept.get(key, entry), entry
+        if newer.result.date < older.result.date:
+            older, newer = newer, older
+        kept[key] = newer
+        if newer.result.value != older.result.value:
+            superseded.append(Superseded(entry=older, newer=newer))
+    return list(kept.values()), superseded
+
+
+def in_columns(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Entries by column; the first entry of a column has the settings of its ranked ones.
+
+    The most common settings come first. Other settings join a column unless it has one of their
+    models already.
+    """
+    places: dict[tuple[str, str], dict[ComparedSettings, list[Entry]]] = {}
+    homes: dict[tuple[str, ComparedSettings], tuple[str, str]] = {}
+    for entry in entries:
+        home = entry.place
+        if entry.result.dataset is None and entry.settings.real_clips:
+            # The same clips by another path, such as that of their statistics: the same column.
+            home = homes.setdefault((home[0], entry.settings), home)
+        places.setdefault(home, {}).setdefault(entry.settings, []).append(entry)
+    columns: list[list[Entry]] = []
+    for by_settings in places.values():
+        here: list[list[Entry]] = []
+        # A stable sort: settings of equally many entries keep their order.
+        for group in sorted(by_settings.values(), key=len, reverse=True):
+            models = {entry.result.model for entry in group}
+            for column in here:
+                if not models & {entry.result.model for entry in column}:
+                    column += group
+                    break
+            else:
+                here.append(list(group))
+        columns += here
+    return columns
+
+
+def column_titles(columns: Sequence[Sequence[Entry]]) -> list[str]:
+    """Metric and data set; where that names two columns the protocol, or its fingerprint."""
+    firsts = [column[0] for column in columns]
+    titles = [entry.title for entry in firsts]
+    for more in (
+        [entry.result.protocol for entry in firsts],
+        [entry.result.fingerprint[:8] for entry in firsts],
+    ):
+        titles = [
+            f"{title} ({addition})" if titles.count(title) > 1 else title
+            for title, addition in zip(titles, more, strict=True)
+        ]
+    return titles
+
+
+def result_differences(result: Result, reference: Result) -> tuple[Deviation, ...]:
+    """Everything in which a result was measured differently from a reference; empty if nothing."""
+    ours, theirs = ComparedSettings.of(result), ComparedSettings.of(reference)
+    if ours == theirs:
+        return ()
+    fields = [
+        *differences(result.protocol_fields, reference.protocol_fields),
+        *differences(result.parameters, reference.parameters),
+    ]
+    named = {deviation.field for deviation in fields}
+    if ours.weights != theirs.weights and "weights" not in named:
+        fields.append(_hashes("weights", ours.weights, theirs.weights))
+    if ours.real_clips != theirs.real_clips and named.isdisjoint(REAL_CLIP_FIELDS):
+        fields.append(_hashes("real clips", ours.real_clips, theirs.real_clips))
+    if ours.generated_frames != theirs.generated_frames:
+        fields.append(
+            Deviation(
+                field="generated frames",
+                value=ours.generated_frames,
+                wanted=theirs.generated_frames,
+            )
+        )
+    if not fields:
+        fields.append(_hashes("fingerprint", ours.fingerprint, theirs.fingerprint))
+    return tuple(fields)
 
 
 def compared_columns(
@@ -85,60 +211,67 @@ def compared_columns(
     for entries, title in zip(groups, titles, strict=True):
         reference, place = entries[0].result, entries[0].place
         first, first_title = firsts.setdefault(place, (reference, title))
-        cells = {
-            entry.result.model: ComparedCell(
-                result=entry.result,
-                where=entry.where,
-                differences=result_differences(entry.result, reference),
-            )
-            for entry in entries
-        }
         yield ComparedColumn(
             metric=place[0],
             dataset=place[1],
             title=title,
             reference=reference,
-            cells=_tested(_ranked(cells, reference), reference, test, level),
+            cells={cell.result.model: cell for cell in _compared(entries, test, level)},
             beside="" if first is reference else first_title,
             differences=result_differences(reference, first),
         )
 
 
-def _ranked(cells: Mapping[str, ComparedCell], reference: Result) -> dict[str, ComparedCell]:
-    """The cells with the ranks that a table of them has."""
-    if reference.higher_is_better is None:
-        return dict(cells)
-    places = ranks(
-        {model: cell.as_cell() for model, cell in cells.items()}, higher=reference.higher_is_better
-    )
-    return {model: replace(cell, rank=places.get(model)) for model, cell in cells.items()}
-
-
-def _tested(
-    cells: Mapping[str, ComparedCell], reference: Result, test: DifferenceTest, level: float
-) -> dict[str, ComparedCell]:
-    """Every comparable cell against the best one; p-values are corrected within the column."""
-    firsts = [model for model, cell in cells.items() if cell.rank == "best"]
-    if not firsts:
-        return dict(cells)
-    best = (max if reference.higher_is_better else min)(
-        firsts, key=lambda model: cells[model].result.value
-    )
-    verdicts = {
-        model: test(cell.result, cells[best].result)
-        for model, cell in cells.items()
-        if cell.comparable and model != best
-    }
+def _compared(
+    entries: Sequence[Entry], test: DifferenceTest, level: float
+) -> Iterator[ComparedCell]:
+    """The cells with the ranks that a table of them has, each tested against the best."""
+    reference = entries[0].result
+    differing = {x.result.model: result_differences(x.result, reference) for x in entries}
+    comparable = {x.result.model: x.result for x in entries if not differing[x.result.model]}
+    places: Mapping[str, Rank] = {}
+    verdicts: dict[str, Verdict] = {}
+    if reference.higher_is_better is not None:
+        shown = {model: Cell.measured(x.value, x.interval) for model, x in comparable.items()}
+        places = ranks(shown, higher=reference.higher_is_better)
+    firsts = [model for model, rank in places.items() if rank == "best"]
+    if firsts:
+        best = (max if reference.higher_is_better else min)(
+            firsts, key=lambda model: comparable[model].value
+        )
+        verdicts = {
+            model: test(result, comparable[best])
+            for model, result in comparable.items()
+            if model != best
+        }
     raw = {model: v.p_value for model, v in verdicts.items() if v.p_value is not None}
     corrected = dict(zip(raw, holm(list(raw.values())), strict=True))
-    return {
-        model: cell
-        if model not in verdicts
-        else replace(
-            cell,
+    for entry in entries:
+        model = entry.result.model
+        yield ComparedCell(
+            result=entry.result,
+            where=entry.where,
+            differences=differing[model],
+            rank=places.get(model),
             p_value=corrected.get(model),
             significant=corrected[model] < level if model in corrected else None,
-            test=verdicts[model].method,
+            test=verdicts[model].method if model in verdicts else None,
         )
-        for model, cell in cells.items()
-    }
+
+
+def _hashes(field: str, ours: str, theirs: str) -> Deviation:
+    return Deviation(
+        field=field, value=ours[:HASH_DIGITS] or None, wanted=theirs[:HASH_DIGITS] or None
+    )
+
+
+def _frames(generated: SetRecord | None) -> str:
+    """Size and storage of generated frames; lossless ones agree, however they were stored."""
+    if generated is None:
+        return ""
+    storage = generated.storage
+    if storage in ("png", "array", "lossless"):
+        storage = "lossless"
+    elif storage.startswith("jpeg-75"):  # JPEG frames made here are as good as those that came so
+        storage = "jpg"
+    return f"{generated.width}×{generated.height} {storage}"

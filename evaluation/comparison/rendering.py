@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from evaluation.comparison.columns import ComparedCell, ComparedColumn
-from evaluation.comparison.entries import Superseded
+from evaluation.comparison.columns import ComparedCell, ComparedColumn, Superseded
 from evaluation.protocol.deviations import Deviation
 from reports.cells import Cell, Column, Direction, Row
 from reports.table import Table
 
-MISSING = Cell(reason="Not measured.")
 DIRECTIONS: Mapping[bool | None, Direction | None] = {True: "higher", False: "lower", None: None}
 
 
@@ -19,32 +17,25 @@ def comparison_table(
     level: float,
 ) -> Table:
     """Models × metrics, with ranks, marks, footnotes and remarks."""
-    drawn, shared = [], {}
+    drawn = []
+    rows: dict[str, dict[str, Cell]] = {model: {} for model in models}
     for number, column in enumerate(columns):
-        shared[number] = _shared_notes(column)
+        shared, key = _shared_notes(column), str(number)
         drawn.append(
             Column(
-                key=str(number),
+                key=key,
                 title=column.title,
                 direction=DIRECTIONS[column.higher_is_better],
-                notes=(*column_notes(column), *shared[number]),
+                notes=(*column_notes(column), *shared),
             )
         )
-    rows = [
-        Row(
-            label=model,
-            cells={
-                str(number): _cell(column.cells.get(model), shared[number])
-                for number, column in enumerate(columns)
-            },
-        )
-        for model in models
-    ]
+        for model in models:
+            rows[model][key] = _table_cell(column.cells.get(model), shared)
     return Table(
         title="Comparison of models",
         caption=_caption(columns),
         columns=tuple(drawn),
-        rows=tuple(rows),
+        rows=tuple(Row(label=model, cells=cells) for model, cells in rows.items()),
         label_heading="Model",
         remarks=(
             *(_settings_line(column) for column in columns),
@@ -74,11 +65,17 @@ def column_notes(column: ComparedColumn) -> tuple[str, ...]:
     return (f"Not comparable with {column.beside}: {_listed(column.differences)}.",)
 
 
-def _cell(cell: ComparedCell | None, shared: Sequence[str]) -> Cell:
+def _table_cell(cell: ComparedCell | None, shared: Sequence[str]) -> Cell:
     if cell is None:
-        return MISSING
-    notes = tuple(note for note in cell_notes(cell) if note not in shared)
-    return cell.as_cell(notes)
+        return Cell(reason="Not measured.")
+    return Cell.measured(
+        cell.result.value,
+        cell.result.interval,
+        notes=tuple(note for note in cell_notes(cell) if note not in shared),
+        comparable=cell.comparable,
+        p_value=cell.p_value,
+        significant=cell.significant,
+    )
 
 
 def _shared_notes(column: ComparedColumn) -> tuple[str, ...]:
@@ -120,7 +117,7 @@ def _test_lines(columns: Sequence[ComparedColumn]) -> Iterator[str]:
     """A sentence for each kind of test, with the columns in which it was used."""
     used: dict[str, list[str]] = {}
     for column in columns:
-        for method in dict.fromkeys(map(str, column.methods)):
+        for method in dict.fromkeys(str(cell.test) for cell in column.cells.values() if cell.test):
             used.setdefault(method, []).append(column.title)
     for method, titles in used.items():
         yield f"{'; '.join(titles)}: {method}."

@@ -31,6 +31,11 @@ LABELS = ("name", "description", "metrics")  # they do not affect results
 REAL_FIELDS = (
     *("split", "num_real", "real_stride", "real_order", "real_offset", "real_clips", "short_real"),
 )  # they do not affect a metric that needs no real videos
+# What decides which real clips there are, and how they are prepared.
+REAL_CLIP_FIELDS = (
+    *REAL_FIELDS,
+    *("num_frames", "window", "mirror", "seed", "recipe", "filter", "size", "storage"),
+)
 
 
 def _doc(text: str) -> Meta:

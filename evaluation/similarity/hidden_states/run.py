@@ -11,7 +11,7 @@ import numpy as np
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.features.sets import MeasuredSet, PlannedSet, caveats_of_sets, measure_set, plan_set
 from evaluation.protocol.content import fingerprint_of_states
-from evaluation.protocol.fields import REAL_FIELDS, Protocol
+from evaluation.protocol.fields import REAL_CLIP_FIELDS, Protocol
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
 from evaluation.similarity.hidden_states.checkpoint import OpenedModel
@@ -29,11 +29,6 @@ logger = logging.getLogger(__name__)
 
 HIDDEN = "hidden-inversion-rate"
 NO_NETWORK = "none"  # no feature network: the examined one is in the details
-# Fields of a protocol that decide which clips a model is shown.
-CLIP_FIELDS = (
-    *REAL_FIELDS,
-    *("num_frames", "window", "mirror", "seed", "recipe", "filter", "size", "storage"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +184,9 @@ def _result(
 ) -> Result:
     opened, average = request.opened, similarity.averages["inverted"]
     done = replace(request.protocol, num_real=similarity.num_clips)
-    fields = {key: value for key, value in done.affecting_fields().items() if key in CLIP_FIELDS}
+    fields = {
+        key: value for key, value in done.affecting_fields().items() if key in REAL_CLIP_FIELDS
+    }
     shown = "none" if _names_no_class(opened, labels) else "of the clips"
     parameters = {
         "sites": [site.path for site in similarity.sites],

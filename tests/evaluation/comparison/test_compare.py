@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import evaluation
 from evaluation.comparison.api import compare
-from evaluation.comparison.differences import result_differences
+from evaluation.comparison.columns import result_differences
 from evaluation.comparison.significance import Method, Verdict
 from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.presets import LATTE, STYLEGAN_V
