@@ -308,7 +308,7 @@ def test_a_file_that_holds_no_weights_is_refused_with_what_to_do(similarity, tmp
     done = similarity(*given, "--weights", tmp_path / "w.pt")
     assert done.returncode == 2
     assert f"{tmp_path / 'w.pt'}: is a text file" in done.stderr
-    assert "give a .safetensors" in done.stderr
+    assert "leave weights (--weights) out" in done.stderr
 
 
 def test_batch_size_and_store_do_not_affect_results(similarity, tmp_path):
