@@ -8,7 +8,7 @@ from benchmarks.cells.requirements import Requirement, require, unmet
 from benchmarks.figures import figure5, figure6, figure7, figure8, masks
 from benchmarks.figures.curves.cells import CurveFigure
 from benchmarks.figures.designs import VARIANTS, Design
-from benchmarks.figures.paper.cells import RATE_SOURCE, remaining_cost
+from benchmarks.figures.paper.cells import remaining_cost
 from benchmarks.figures.paper.cells import requirements as requirements_of_designs
 from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
 from benchmarks.figures.similarity.probes import ProbeSpec
@@ -40,8 +40,7 @@ def runners_left_out(results: Path, request: ReproduceRequest) -> list[str]:
     needed = requirements_of_runners(trainings, request)
     every = [each for parts in needed.values() for part in parts for each in part]
     figures = [figure for group in _curve_figures().values() for figure in group]
-    cost = remaining_cost(_designs(*figures), trainings)
-    logger.info("%s (rate of %s)", cost, RATE_SOURCE)
+    logger.info("%s", remaining_cost(_designs(*figures), trainings))
     if not request.only_available:
         require(every, "paper", or_else="--only-available runs what can be run")
     left_out = [name for name, parts in needed.items() if all(map(unmet, parts))]

@@ -6,7 +6,7 @@ interrupted.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,8 +24,7 @@ from benchmarks.cells.requirements import (
     vae_identity,
 )
 from benchmarks.figures.designs import BASELINE, DATASET, PAPER, Design, DesignCells
-from benchmarks.figures.paper.measuring import measure_paper_training, tidy
-from benchmarks.figures.paper.training import DIT, PaperTraining
+from benchmarks.figures.paper.training import DIT, PaperTraining, measure_paper_training, tidy
 from benchmarks.figures.requests import TrainingRequest
 from evaluation.protocol.presets import LATTE
 from latte.autoencoder import DEFAULT_VAE
@@ -51,30 +50,6 @@ class TrainingInputs:
     request: TrainingRequest
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingCost:
-    """How much there is to train.
-
-    >>> print(TrainingCost(trainings=2, trained=1, steps=200_000))
-    200,000 steps in 1 of 2 trainings, about 1,440 GPU hours without sampling and measuring
-    """
-
-    trainings: int
-    trained: int  # complete ones among them
-    steps: int  # left to train
-
-    @property
-    def gpu_hours(self) -> float:
-        """GPU hours at the rate of the largest model, an upper bound for the smaller ones."""
-        return self.steps * GPU_HOURS_PER_STEP
-
-    def __str__(self) -> str:
-        return (
-            f"{self.steps:,} steps in {self.trainings - self.trained} of {self.trainings} "
-            f"trainings, about {self.gpu_hours:,.0f} GPU hours without sampling and measuring"
-        )
-
-
 def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> DesignCells:
     """Run a job for each design and seed whose requirements are met, and say first what it costs.
 
@@ -88,37 +63,37 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
             f"--device {request.device}: at paper scale torchrun takes the GPUs of --gpus, so "
             "leave it out"
         )
-    tasks = _trainings(designs, request)
-    needed = requirements(designs, request)
+    path, folder = request.folder / FILE, request.folder
+    tasks, needed = _trainings(designs, request), requirements(designs, request)
     missing = {design: unmet(needed[design]) for design in designs}
-    jobs = {place: training_job(task, request) for place, task in tasks.items()}
-    possible = [design for design in designs if not missing[design]]
-    path = request.folder / FILE
+    begins = request.only_available and not all(missing.values())
+    wanted = [x for place, x in tasks.items() if not (begins and missing[place[0]])]
     done = read_cells(path)
-    begins = request.only_available and bool(possible)
-    wanted = [place for place in tasks if not (begins and missing[place[0]])]
-    logger.info("%s (rate of %s)", cost([tasks[place] for place in wanted], done), RATE_SOURCE)
+    logger.info("%s", cost(wanted, done))
     if not begins:
-        files = [job.write(request.folder) for job in jobs.values()]
+        files = [training_job(task, request).write(folder) for task in wanted]
         hint = "" if request.only_available else ", and --only-available runs what can be run"
         or_else = f"`latte-bench cell --show FILE` prints the commands of {files[0].parent}{hint}"
         require([part for parts in needed.values() for part in parts], "paper", or_else=or_else)
-    for task in (tasks[place] for place in wanted):
+    for task in wanted:
         if task.key in done:  # stopped before it was tidied up
             tidy(task)
-    measured = run_jobs([jobs[place] for place in wanted], path, request.resources)
+    jobs = [training_job(task, request) for task in wanted]
+    measured = run_jobs(jobs, path, request.resources)
     measured.raise_if_empty()
-    keys = {place: task.key for place, task in tasks.items()}
     reasons = {
         design: f"lacks {', '.join(requirement.name for requirement in lacking)}"
         for design, lacking in missing.items()
         if lacking
     }
+    keys = {place: task.key for place, task in tasks.items()}
     return DesignCells(measured=measured, keys=keys, reasons=reasons)
 
 
-def cost(tasks: Sequence[PaperTraining], done: Iterable[str] = ()) -> TrainingCost:
-    """What is left to train; designs that are one training count once.
+def cost(tasks: Collection[PaperTraining], done: Iterable[str] = ()) -> str:
+    """What is left to train, in words; designs that are one training count once.
+
+    GPU hours are at the rate of the largest model, an upper bound for the smaller ones.
 
     Args:
         done: keys of measured cells.
@@ -128,17 +103,17 @@ def cost(tasks: Sequence[PaperTraining], done: Iterable[str] = ()) -> TrainingCo
     left = [
         task for key, task in trainings.items() if key not in measured and not task.weights.exists()
     ]
-    return TrainingCost(
-        trainings=len(trainings),
-        trained=len(trainings) - len(left),
-        steps=sum(task.steps[-1] for task in left),
+    steps = sum(task.steps[-1] for task in left)
+    return (
+        f"{steps:,} steps in {len(left)} of {len(trainings)} trainings, about "
+        f"{steps * GPU_HOURS_PER_STEP:,.0f} GPU hours without sampling and measuring (rate of "
+        f"{RATE_SOURCE})"
     )
 
 
-def remaining_cost(designs: Sequence[Design], request: TrainingRequest) -> TrainingCost:
+def remaining_cost(designs: Sequence[Design], request: TrainingRequest) -> str:
     """What is left to train of all designs, whether or not their requirements are met."""
-    tasks = [*_trainings(designs, request).values()]
-    return cost(tasks, read_cells(request.folder / FILE))
+    return cost(_trainings(designs, request).values(), read_cells(request.folder / FILE))
 
 
 def training_job(task: PaperTraining, request: TrainingRequest) -> Job:
@@ -155,8 +130,7 @@ def training_of_job(job: Job) -> PaperTraining:
         InputError: the inputs do not fit, or make another cell now than when they were written.
     """
     inputs = convert(job.inputs, TrainingInputs, f"the job of {job.name}")
-    design, request = inputs.design, inputs.request
-    task = paper_training(design, inputs.seed, request, initial_weights([design], request))
+    task = paper_training(inputs.design, inputs.seed, inputs.request)
     job.check(task.key)
     return task
 
@@ -180,24 +154,24 @@ def _trainings(
     designs: Sequence[Design], request: TrainingRequest
 ) -> dict[tuple[Design, int], PaperTraining]:
     """Every design of a seed, then those of the next."""
-    initial = initial_weights(designs, request)
     return {
-        (design, seed): paper_training(design, seed, request, initial)
+        (design, seed): paper_training(design, seed, request)
         for seed in range(request.num_seeds)
         for design in designs
     }
 
 
-def paper_training(
-    design: Design, seed: int, request: TrainingRequest, initial: str = DIT
-) -> PaperTraining:
+def paper_training(design: Design, seed: int, request: TrainingRequest) -> PaperTraining:
     """The training of a design; seed 0 is the configuration's own."""
+    path, initial = request.initialise_from, DIT
+    if design.starts_from_images and path is not None and path.is_file():
+        initial = file_sha256(path)
     own_seed = load_config(PAPER.config).training.seed
     settings = [*PAPER.settings_of(design), f"training.seed={own_seed + seed}"]
     if request.vae is not None:
         settings.append(f"autoencoder.path={request.vae}")
     if design.starts_from_images:
-        settings.append(f"model.initialise_from={request.initialise_from or Path(DIT).name}")
+        settings.append(f"model.initialise_from={path or Path(DIT).name}")
     config = load_config(PAPER.config, settings)
     baseline_stride = PAPER.config_of(BASELINE).data.stride
     every = config.training.steps // PAPER.points
@@ -236,9 +210,13 @@ def requirements(
     strides = {
         design: max(PAPER.config_of(design).data.stride, baseline.data.stride) for design in designs
     }
+    # FVD's real clips are the longest; trainings take shorter videos as well.
     videos = {
         stride: data_set(
-            DATASET, request.root, min_frames=_min_frames(stride), frame_size=LATTE.size
+            DATASET,
+            request.root,
+            min_frames=replace(LATTE, real_stride=stride).selection("real").min_frames,
+            frame_size=LATTE.size,
         )
         for stride in set(strides.values())
     }
@@ -246,15 +224,3 @@ def requirements(
         design: [videos[strides[design]], *([dit] if design.starts_from_images else []), *common]
         for design in designs
     }
-
-
-def _min_frames(stride: int) -> int:
-    """Frames of a video that FVD's real clips need; trainings take shorter videos as well."""
-    return replace(LATTE, real_stride=stride).selection("real").min_frames
-
-
-def initial_weights(designs: Sequence[Design], request: TrainingRequest) -> str:
-    """What identifies the file that some designs start from: its digest, if it is available."""
-    path = request.initialise_from
-    needed = any(design.starts_from_images for design in designs)
-    return file_sha256(path) if needed and path is not None and path.is_file() else DIT

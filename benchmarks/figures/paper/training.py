@@ -1,19 +1,27 @@
-"""A training at the paper's settings: its commands are `latte train`, `latte sample` and FVD."""
+"""A training at the paper's settings: `latte train`, then `latte sample` and FVD of checkpoints.
 
+Each command is resumed, or skipped where its results are there.
+"""
+
+import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells.cache import cell_key
-from benchmarks.cells.executors import Resources, torchrun
+from benchmarks.cells.cache import CellValue, cell_key
+from benchmarks.cells.executors import Resources, run_command, torchrun
+from benchmarks.cells.provenance import software_of
 from benchmarks.figures.designs import DATASET, PAPER, PAPER_GPUS, Design
 from evaluation.catalogue.registry import metric
 from evaluation.measuring.choice import for_metric
 from evaluation.protocol.fields import override
 from evaluation.protocol.presets import LATTE
+from evaluation.results.files import read_results
+from evaluation.results.record import Result
 from latte.autoencoder import DEFAULT_VAE
+from latte.data.errors import InputError
 from latte.training.config import TrainConfig, load_config
 
 # Raised by any change that affects weights, such as another default of a configuration: all
@@ -116,9 +124,8 @@ class PaperTraining:
 
     def _measure_command(self, name: str, step: int, stride: int) -> list[str]:
         sets = ["--dataset", DATASET, "--fake", str(self.samples(step)), "--protocol", LATTE.name]
-        fields = _set_options(_protocol_fields(stride))
-        place = ["--data-root", str(self.data_root)]
-        return ["python", "-m", "evaluation", name, *sets, *fields, *place]
+        options = [*sets, *_set_options(_protocol_fields(stride))]
+        return ["python", "-m", "evaluation", name, *options, "--data-root", str(self.data_root)]
 
     @property
     def checkpoints(self) -> Path:
@@ -177,3 +184,83 @@ def _protocol_fields(stride: int) -> tuple[str, ...]:
 def _fingerprint(name: str, stride: int) -> str:
     """Fingerprint of the protocol as a metric takes it."""
     return for_metric(override(LATTE, list(_protocol_fields(stride))), metric(name)).fingerprint
+
+
+def measure_paper_training(task: PaperTraining) -> CellValue:
+    """Run the commands whose results are not there yet.
+
+    Raises:
+        InputError: one of them failed, a file of results has a broken line, or weights that are
+            to be measured were removed.
+    """
+    missing = {
+        step: [command for path, command in task.measure_commands(step).items() if not _read(path)]
+        for step in task.steps
+    }
+    if any(missing.values()) and not task.weights.exists():
+        run_command(task.train_command())
+        _remove_unmeasured(task)
+    for step, commands in missing.items():
+        if commands and not task.checkpoint(step).exists():
+            raise InputError(
+                f"{task.run}: is trained, but its weights of step {step:,} are gone: bring them "
+                "back, or remove the folder to have it trained again"
+            )
+    for step, commands in missing.items():
+        for command in [task.sample_command(step), *commands] if commands else []:
+            run_command(command)
+        _remove(task.samples(step))
+    results = {path: _result(path) for step in task.steps for path in task.measure_commands(step)}
+    points = [
+        [(step, results[task.results(step, stride)]) for step in task.steps]
+        for stride in task.strides
+    ]
+    (_, last), fid = points[0][-1], results[task.fid]
+    deviations = dict.fromkeys(part for result in results.values() for part in result.deviations)
+    return CellValue(
+        value=last.value,
+        interval=last.ends,
+        details={
+            "points": [[[step, x.value, *x.ends] for step, x in rows] for rows in points],
+            "fid": [fid.value, *fid.ends],
+            "fingerprint": last.fingerprint,
+            "num_real": last.num_real,
+            "num_fake": last.num_fake,
+            "deviations": [asdict(part) for part in deviations],
+        },
+        provenance=software_of(last),
+    )
+
+
+def tidy(task: PaperTraining) -> None:
+    """Keep the weights of a measured training that are measured, beside its log and results."""
+    if task.weights.exists():
+        _remove_unmeasured(task)
+    for path in (task.state, *map(task.samples, task.steps)):
+        _remove(path)
+
+
+def _remove_unmeasured(task: PaperTraining) -> None:
+    """Checkpoints in between are for resuming after a hard stop alone."""
+    kept = {task.checkpoint(step).parent for step in task.steps}
+    for folder in set(task.checkpoints.glob("*")) - kept:
+        _remove(folder)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> list[Result]:
+    """The results of a file, which need not be there."""
+    return read_results(path) if path.exists() else []
+
+
+def _result(path: Path) -> Result:
+    results = _read(path)
+    if not results:
+        raise InputError(f"{path}: a command ended well, but left no result there: run it again")
+    return results[-1]

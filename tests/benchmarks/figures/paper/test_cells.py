@@ -21,7 +21,7 @@ from benchmarks.figures.designs import (
     Design,
 )
 from benchmarks.figures.paper import cells as paper_cells
-from benchmarks.figures.paper import measuring as paper_measuring
+from benchmarks.figures.paper import training as paper_runs
 from benchmarks.figures.paper.cells import (
     cost,
     job_commands,
@@ -32,10 +32,13 @@ from benchmarks.figures.paper.cells import (
     training_job,
     training_of_job,
 )
-from benchmarks.figures.paper.measuring import measure_paper_training, tidy
-from benchmarks.figures.paper.training import SAMPLES, PaperTraining
+from benchmarks.figures.paper.training import (
+    SAMPLES,
+    PaperTraining,
+    measure_paper_training,
+    tidy,
+)
 from benchmarks.figures.requests import TrainingRequest
-from evaluation.networks import weights
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_video_set
 from latte.training.config import load_config
@@ -103,7 +106,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             with out.open("a", encoding="utf-8") as file:
                 file.write(result_line(float(out.stem[:7]) + int(stride or 0), **lacking))
 
-    monkeypatch.setattr(paper_measuring, "run_command", pretend)
+    monkeypatch.setattr(paper_runs, "run_command", pretend)
     return names
 
 
@@ -203,17 +206,16 @@ def test_the_cost_of_what_is_left_is_said_before_it_is_done(
 ) -> None:
     caplog.set_level(logging.INFO)
     tasks = [task_of(tmp_path, design=design) for design in (BASELINE, SIZES["XL"], ROTARY)]
-    total = cost(tasks)  # the largest size is the baseline
-    assert (total.trainings, total.trained, total.steps) == (2, 0, 400_000)
-    assert total.gpu_hours == pytest.approx(400_000 * 8 * 36 / 40_000)
+    # The largest size is the baseline.
+    assert cost(tasks).startswith("400,000 steps in 2 of 2 trainings, about 2,880 GPU hours ")
     measure_paper_cells([BASELINE], request_in(tmp_path))
     assert "200,000 steps in 1 of 1 trainings, about 1,440 GPU hours" in caplog.messages[0]
     assert "https://github.com/Vchitect/Latte/issues/54" in caplog.messages[0]
     left = cost(tasks, read_cells(tmp_path / "cells.jsonl"))
-    assert (left.trainings, left.trained, left.steps) == (2, 1, 200_000)
+    assert left.startswith("200,000 steps in 1 of 2 trainings")
     task_of(tmp_path, design=ROTARY).weights.parent.mkdir(parents=True)
     task_of(tmp_path, design=ROTARY).weights.touch()  # trained, but not measured
-    assert cost(tasks).steps == 0
+    assert cost(tasks).startswith("0 steps in 0 of 2 trainings")
 
 
 def test_the_cost_is_said_also_where_something_is_missing(
@@ -319,7 +321,6 @@ def test_the_file_to_start_from_is_known_by_what_is_in_it(
             measure_paper_cells([FROM_IMAGES], request)
         jobs += [read_job(file) for file in (cells / "jobs").iterdir()]
     assert jobs[0].key == jobs[1].key
-    assert len(weights.digest(files[0]).sha256) == 64
     unknown = paper_training(FROM_IMAGES, 0, TrainingRequest(scale="paper", cells=tmp_path / "c"))
     assert unknown.key != jobs[0].key
     train, *others = job_commands(jobs[0])
