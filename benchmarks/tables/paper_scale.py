@@ -83,11 +83,6 @@ class PaperTask:
         return "fp32" if self.device == "cpu" else "fp16"
 
     @property
-    def samples(self) -> str:
-        """Name of the samples' folder, which all metrics share: over all that decides a sample."""
-        return f"{self.column.dataset}-{cell_key(**self._sampling)[:8]}"
-
-    @property
     def key(self) -> str:
         """Hash over all that decides the value but the pixels of the data set."""
         return cell_key(
@@ -132,8 +127,8 @@ class PaperTask:
         return [*program, "sample", str(self.checkpoint), *options, "--out", out]
 
     def samples_folder(self, folder: Path) -> Path:
-        """Folder of the samples, beside the cells."""
-        return folder / "samples" / self.samples
+        """Folder of the samples beside the cells, which all metrics of a model share."""
+        return folder / "samples" / f"{self.column.dataset}-{cell_key(**self._sampling)[:8]}"
 
 
 def measure_at_paper_scale(table: PublishedTable, request: TableRequest) -> Measurements:
@@ -157,8 +152,8 @@ def measure_at_paper_scale(table: PublishedTable, request: TableRequest) -> Meas
         measured = run_jobs(jobs, path, request.resources)
     return Measurements(
         lines=[
-            _line(f"{path} ({task.name})", measured.cells[task.key].details)
-            for task in wanted
+            ResultLine(where=where, result=convert(measured.cells[task.key].details, Result, where))
+            for task, where in ((task, f"{path} ({task.name})") for task in wanted)
             if task.key in measured.cells
         ],
         not_measured=[
@@ -174,9 +169,15 @@ def measure_at_paper_scale(table: PublishedTable, request: TableRequest) -> Meas
 def requirements(column: PublishedColumn, request: TableRequest) -> list[Requirement]:
     """What a cell needs."""
     checkpoint = _checkpoint(column.dataset, request.checkpoints)
-    needs_real = metric(column.command).needs_real
+    protocol = _protocol(column.dataset, request)
+    real_videos = data_set(
+        column.dataset,
+        request.data_root or default_data_root(),
+        min_frames=protocol.selection("real").min_frames,
+        frame_size=None if protocol.recipe == "none" else protocol.size,
+    )
     return [
-        *([_real_videos(column.dataset, request)] if needs_real else []),
+        *([real_videos] if metric(column.command).needs_real else []),
         network_weights(column.network),
         file(
             f"weights of Latte for {column.dataset}",
@@ -278,23 +279,15 @@ def paper_task(column: PublishedColumn, request: TableRequest) -> PaperTask:
         vae=vae,
         vae_content=None if vae is None else vae_identity(vae),
         sha256=file_sha256(path),
-        device=_device(request),
+        device=request.device or "cuda",
     )
-
-
-def _line(where: str, details: Any) -> ResultLine:
-    return ResultLine(where=where, result=convert(details, Result, where))
-
-
-def _device(request: TableRequest) -> str:
-    return request.device or "cuda"
 
 
 def _visible_gpus(request: TableRequest) -> int:
     """GPUs that may all be used: none where a single device is named."""
     import torch
 
-    return torch.cuda.device_count() if _device(request) == "cuda" else 0
+    return torch.cuda.device_count() if request.device in (None, "cuda") else 0
 
 
 def _protocol(dataset: str, request: TableRequest) -> Protocol:
@@ -302,17 +295,6 @@ def _protocol(dataset: str, request: TableRequest) -> Protocol:
     if request.num_videos is None:
         return protocol
     return replace(protocol, num_real=request.num_videos, num_fake=request.num_videos)
-
-
-def _real_videos(dataset: str, request: TableRequest) -> Requirement:
-    """The data set, of which a video must be long enough, with frames of the protocol's size."""
-    protocol = _protocol(dataset, request)
-    return data_set(
-        dataset,
-        request.data_root or default_data_root(),
-        min_frames=protocol.selection("real").min_frames,
-        frame_size=None if protocol.recipe == "none" else protocol.size,
-    )
 
 
 def _checkpoint(dataset: str, folder: Path) -> Path:

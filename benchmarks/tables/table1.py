@@ -4,7 +4,7 @@ Ours are counted on the networks that this package builds, so they are the same 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.documents.claims import JudgedClaim, Judgement, Verdict
@@ -98,11 +98,8 @@ def published_variants() -> dict[int, tuple[str, str]]:
 
 def comparison() -> str:
     """A sentence on the variants whose parameters are those that the paper prints."""
-    same = [
-        str(variant)
-        for variant, (parameters, _) in published_variants().items()
-        if cut_off(cost(_config(variant)).parameters / 1e6) == parameters
-    ]
+    printed = published_variants()
+    same = [str(v) for v, own in costs().items() if cut_off(own.parameters / 1e6) == printed[v][0]]
     return (
         f"Our parameters are the paper's in the variants {' and '.join(same)}; the paper cuts them "
         "off after two decimals."
@@ -111,24 +108,24 @@ def comparison() -> str:
 
 def claims() -> list[JudgedClaim]:
     """The paper's claims about its Table 1, judged by its figures and by ours."""
-    printed = published_variants()
-    costs = {variant: cost(_config(variant)) for variant in printed}
-    parameters = {variant: own.parameters / 1e6 for variant, own in costs.items()}
-    flops = {variant: own.flops / 1e9 for variant, own in costs.items()}
+    printed, ours = published_variants().values(), costs().values()
     return [
         JudgedClaim(
             claim="All variants have about as many parameters",
-            paper=_about_equal({variant: float(count) for variant, (count, _) in printed.items()}),
-            measured=_about_equal(parameters),
+            paper=_about_equal([float(parameters) for parameters, _ in printed]),
+            measured=_about_equal([cost.parameters for cost in ours]),
         ),
         JudgedClaim(
             claim="Variant 4 takes about a quarter of the others' FLOPs",
-            paper=_about_a_quarter(
-                {variant: float(count) for variant, (_, count) in printed.items()}
-            ),
-            measured=_about_a_quarter(flops),
+            paper=_about_a_quarter([float(flops) for _, flops in printed]),
+            measured=_about_a_quarter([cost.flops for cost in ours]),
         ),
     ]
+
+
+def costs() -> dict[int, Cost]:
+    """What each variant costs here."""
+    return {variant: cost(preset(MODEL, variant=variant)) for variant in published_variants()}
 
 
 def as_the_paper_counts(config: LatteConfig) -> float:
@@ -157,16 +154,19 @@ def as_the_paper_counts(config: LatteConfig) -> float:
 
 
 def _row(variant: int, parameters: str, flops: str) -> Row:
-    config = _config(variant)
+    config = preset(MODEL, variant=variant)
     counted = cost(config)
-    open_form = variant > 2
+    notes = []
+    if variant > 2:  # the paper leaves some parameters open
+        less = round(float(parameters) * 1e6) - counted.parameters
+        notes = [UNDETERMINED, LESS.format(less=less, share=less / (1e4 * float(parameters)))]
     missing = Cell(reason="The official code has variant 1 alone.")
     official = counted.official_flops
     return Row(
         label=f"Variant {variant}",
         cells={
             "params_m_paper": published_cell(parameters),
-            "params_m": _parameters_cell(counted, float(parameters), open_form),
+            "params_m": Cell.fixed(counted.parameters / 1e6, 6, notes=tuple(notes)),
             "flops_g_paper": published_cell(flops, (UNKNOWN_FLOPS,) if variant == 4 else ()),
             "flops_g_as_paper": Cell.fixed(as_the_paper_counts(config) / 1e9, 3),
             "gflop": Cell.fixed(counted.flops / 1e9, 2),
@@ -175,29 +175,16 @@ def _row(variant: int, parameters: str, flops: str) -> Row:
     )
 
 
-def _parameters_cell(counted: Cost, paper: float, open_form: bool) -> Cell:
-    """Every parameter, in millions; where the paper leaves some open, how many are lacking."""
-    notes = []
-    if open_form:
-        less = round(paper * 1e6) - counted.parameters
-        notes = [UNDETERMINED, LESS.format(less=less, share=100 * less / (paper * 1e6))]
-    return Cell.fixed(counted.parameters / 1e6, 6, notes=tuple(notes))
-
-
-def _config(variant: int) -> LatteConfig:
-    return preset(MODEL, variant=variant)
-
-
-def _about_equal(parameters: Mapping[int, float]) -> Judgement:
-    most, least = max(parameters.values()), min(parameters.values())
+def _about_equal(parameters: Sequence[float]) -> Judgement:
+    most, least = max(parameters), min(parameters)
     return Judgement(
         verdict="yes" if most < 1.01 * least else "no",
         numbers=f"the most {100 * (most / least - 1):.1f} % above the least",
     )
 
 
-def _about_a_quarter(flops: Mapping[int, float]) -> Judgement:
-    others = sum(flops[variant] for variant in (1, 2, 3)) / 3
-    share = flops[4] / others
+def _about_a_quarter(flops: Sequence[float]) -> Judgement:
+    *others, last = flops
+    share = last / (sum(others) / len(others))
     verdict: Verdict = "yes" if 0.2 < share < 0.3 else "no"
     return Judgement(verdict=verdict, numbers=f"{share:.2f} of their mean")

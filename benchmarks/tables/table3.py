@@ -4,7 +4,7 @@ The paper's rows and columns are in its order. Measured results follow in a sect
 each with its interval, and with a footnote where its protocol is not the column's.
 """
 
-from pathlib import Path
+from functools import partial
 
 from benchmarks.tables.published import (
     DATASETS,
@@ -13,7 +13,6 @@ from benchmarks.tables.published import (
     by_method,
     published_cell,
 )
-from benchmarks.tables.request import TableRequest
 from benchmarks.tables.run import run_table
 from reports.cells import Row
 from reports.numbers import ASYMMETRIC
@@ -23,11 +22,6 @@ SOURCE = "arXiv:2401.03048v3 Table 3"
 FIRST_VERSION = "arXiv:2401.03048v1 Table 2"
 RETRAINED = {("PVDM", "faceforensics"), ("PVDM", "taichi-hd")}  # v1, caption of Table 2
 RETRAINED_NOTE = f"Trained by the paper's authors themselves ({FIRST_VERSION})."
-
-
-def run(out: Path, request: TableRequest) -> None:
-    """Write the documents of `table3` into `out`; see `benchmarks.tables.run.run_table`."""
-    run_table(TABLE, out, request)
 
 
 def published_rows() -> list[Row]:
@@ -83,3 +77,4 @@ TABLE = PublishedTable(
     ),
     on_shapes=("FVD-shapes",),
 )
+run = partial(run_table, TABLE)

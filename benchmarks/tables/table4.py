@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.cells.requirements import Requirement, require
-from benchmarks.cells.scale import Scale
-from benchmarks.documents.tables import TableDocument, bare, leaders
+from benchmarks.documents.tables import TableDocument, leaders
 from benchmarks.runners import RUNNERS
 from benchmarks.shapes.tables import dimensions_table, standings_by_dimension
 from benchmarks.tables.published import NOT_MEASURED, SECTION, by_method, published_cell
 from benchmarks.tables.request import Measurements, TableRequest
 from benchmarks.tables.run import methods_on_shapes, publish_measured
-from benchmarks.tables.vbench import DIMENSIONS, Score, VBenchModel, read_models, total
+from benchmarks.tables.vbench import DIMENSIONS, VBenchModel, read_models, total
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
@@ -69,24 +68,27 @@ def run(out: Path, request: TableRequest) -> None:
     measurements = Measurements()
     if request.scale == "paper":
         require([] if models else [RESULTS_OF_VBENCH], "paper", or_else=OR_ELSE)
-    elif request.scale is not None:
-        measurements = _measure_on_shapes(request, request.scale)
+    elif request.scale is not None:  # the cells that Tables 3 and 5 share
+        measured = methods_on_shapes(request, request.scale)
+        headings = {key: dimension.heading for key, dimension in DIMENSIONS.items()}
+        measurements = Measurements(
+            tables=(dimensions_table(measured, headings, request.scale),),
+            standings=standings_by_dimension(measured, headings),
+            cells=measured.finished,
+        )
     shown = replace(document(models, measurements), scale=request.scale)
     publish_measured(shown, measurements, out, started=started)
 
 
-def document(
-    models: Sequence[VBenchModel], measurements: Measurements | None = None
-) -> TableDocument:
+def document(models: Sequence[VBenchModel], measurements: Measurements) -> TableDocument:
     """The table in its halves, with who is best by how many dimensions.
 
     Args:
         measurements: what was measured besides, below it.
     """
-    table, measurements = vbench_table(models), measurements or Measurements()
+    table = vbench_table(models)
     best = ", ".join(f"{label} in {len(titles)}" for label, titles in leaders(table).items())
     totals = [_total_sentence(model) for model in models]
-    tables = (*halves(table), *measurements.tables)
     return TableDocument(
         name="table4",
         title=RUNNERS["table4"].title,
@@ -97,9 +99,8 @@ def document(
                 *measurements.standings,
             ]
         ),
-        tables=tables,
+        tables=(*halves(table), *measurements.tables),
         data=csv_of([table, *measurements.tables]),
-        blocks=tuple(map(bare, tables)),
     )
 
 
@@ -131,22 +132,20 @@ def halves(table: Table) -> list[Table]:
     for first in range(0, len(table.columns), HALF):
         columns = table.columns[first : first + HALF]
         keys = [column.key for column in columns]
-        rows = tuple(
-            replace(row, cells={key: row.cells[key] for key in keys}) for row in table.rows
+        names = ", ".join(DIMENSIONS[key].title for key in keys)
+        part = replace(
+            table,
+            title=f"{table.title}, dimensions {first + 1} to {first + len(columns)}",
+            caption=f"{names[0].upper()}{names[1:]}. {table.caption}",
+            columns=columns,
+            rows=tuple(
+                replace(row, cells={key: row.cells[key] for key in keys}) for row in table.rows
+            ),
+            remarks=(),
+            provenance=(),
         )
-        last = first + HALF >= len(table.columns)
-        parts.append(
-            replace(
-                table,
-                title=f"{table.title}, dimensions {first + 1} to {first + len(columns)}",
-                caption=f"{_names(keys)}. {table.caption}",
-                columns=columns,
-                rows=rows,
-                remarks=table.remarks if last else (),
-                provenance=table.provenance if last else (),
-            )
-        )
-    return parts
+        parts.append(part)
+    return [*parts[:-1], replace(parts[-1], remarks=table.remarks, provenance=table.provenance)]
 
 
 def published_rows() -> list[Row]:
@@ -159,26 +158,19 @@ def published_rows() -> list[Row]:
 
 
 def measured_row(model: VBenchModel) -> Row:
-    """One model's scores."""
-    return Row(
-        label=model.name,
-        section=SECTION,
-        cells={
-            key: _cell(key, model.scores[key]) if key in model.scores else NOT_MEASURED
-            for key in DIMENSIONS
-        },
-    )
-
-
-def _measure_on_shapes(request: TableRequest, scale: Scale) -> Measurements:
-    """VBench's formulas on the embedded data set: cells that Tables 3 and 5 share."""
-    measured = methods_on_shapes(request, scale)
-    headings = {key: dimension.heading for key, dimension in DIMENSIONS.items()}
-    return Measurements(
-        tables=(dimensions_table(measured, headings, scale),),
-        standings=standings_by_dimension(measured, headings),
-        cells=measured.finished,
-    )
+    """One model's scores; ranked where they are of as many videos as VBench asks for."""
+    cells = dict.fromkeys(DIMENSIONS, NOT_MEASURED)
+    for key, score in model.scores.items():
+        wanted = SAMPLES * DIMENSIONS[key].prompts
+        whole = key == FILTERED or score.num_videos == wanted
+        cells[key] = Cell.measured(
+            score.percent,
+            score.interval,
+            text=f"{score.percent:.2f}",  # the paper's decimals
+            notes=() if whole else (f"{score.num_videos} videos instead of VBench's {wanted}.",),
+            comparable=whole,
+        )
+    return Row(label=model.name, section=SECTION, cells=cells)
 
 
 def _total_sentence(model: VBenchModel) -> str:
@@ -190,25 +182,6 @@ def _total_sentence(model: VBenchModel) -> str:
         f"{model.name} by VBench's weights: quality {summary.quality:.2f}, semantic "
         f"{summary.semantic:.2f}, total {summary.total:.2f}."
     )
-
-
-def _cell(key: str, score: Score) -> Cell:
-    """A score; ranked if it is of as many videos as VBench asks for."""
-    wanted = SAMPLES * DIMENSIONS[key].prompts
-    whole = key == FILTERED or score.num_videos == wanted
-    return Cell.measured(
-        score.percent,
-        score.interval,
-        text=f"{score.percent:.2f}",  # the paper's decimals
-        notes=() if whole else (f"{score.num_videos} videos instead of VBench's {wanted}.",),
-        comparable=whole,
-    )
-
-
-def _names(keys: Sequence[str]) -> str:
-    """The dimensions in words, as a beginning of a sentence."""
-    names = ", ".join(DIMENSIONS[key].title for key in keys)
-    return names[0].upper() + names[1:]
 
 
 def _provenance(model: VBenchModel) -> list[Provenance]:

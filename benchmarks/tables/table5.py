@@ -1,9 +1,8 @@
 """Table 5 of the paper: Inception Score on UCF101 and FID on FaceForensics, and yours below."""
 
-from pathlib import Path
+from functools import partial
 
 from benchmarks.tables.published import PublishedColumn, PublishedTable, published_cell
-from benchmarks.tables.request import TableRequest
 from benchmarks.tables.run import run_table
 from reports.cells import Row
 from reports.numbers import ASYMMETRIC
@@ -12,11 +11,6 @@ from reports.published import published
 RELEASED_MODELS = (
     "Measured by the paper's authors on videos of the models that PVDM's authors released."
 )
-
-
-def run(out: Path, request: TableRequest) -> None:
-    """Write the documents of `table5` into `out`; see `benchmarks.tables.run.run_table`."""
-    run_table(TABLE, out, request)
 
 
 def published_rows() -> list[Row]:
@@ -72,3 +66,4 @@ TABLE = PublishedTable(
     ),
     on_shapes=("IS-shapes", "FID-shapes"),
 )
+run = partial(run_table, TABLE)

@@ -56,7 +56,7 @@ def test_the_first_samples_are_measured_whatever_the_folder_holds(
     used_before = replace(request_here, cells=tmp_path / "used")
     measure_cell(task_of(request_here, 6), used_before)
     used = measure_cell(few, used_before)
-    assert len(list((tmp_path / "used" / "samples" / few.samples).glob("*.mkv"))) == 6
+    assert len(list(few.samples_folder(tmp_path / "used").glob("*.mkv"))) == 6
     assert (used.value, used.interval) == (fresh.value, fresh.interval)
     assert used.details["fake"]["order"] == fresh.details["fake"]["order"]
     assert used.details["num_fake"] == 3
@@ -70,10 +70,11 @@ def test_a_key_is_over_what_decides_the_value(request_here: TableRequest, tmp_pa
     on_gpu = [paper_task(COLUMN, replace(request_here, device=name)) for name in (None, "cuda:1")]
     assert on_gpu[0].key == on_gpu[1].key != task.key
     assert [each.precision for each in (task, *on_gpu)] == ["fp32", "fp16", "fp16"]
-    assert on_gpu[0].samples != task.samples
+    folder = task.samples_folder(tmp_path)
+    assert on_gpu[0].samples_folder(tmp_path) != folder
     more = paper_task(COLUMN, replace(request_here, num_videos=4))
     assert more.key != task.key
-    assert more.samples == task.samples  # which go on where the fewer ended
+    assert more.samples_folder(tmp_path) == folder  # its samples go on where the fewer ended
 
 
 def test_the_autoencoder_is_the_one_asked_for_or_the_checkpoints_own(
@@ -138,4 +139,4 @@ def test_several_gpus_that_are_visible_share_the_samples(
     assert options["precision"] == "fp16"
     assert options["num_samples"] == 3
     assert options["dataset"] == "faceforensics"
-    assert options["out"] == tmp_path / "cells" / "samples" / task.samples
+    assert options["out"] == task.samples_folder(tmp_path / "cells")
