@@ -133,12 +133,12 @@ def measure(
 
 
 def _options(options: ExtractionOptions | None, device: str | None) -> ExtractionOptions:
-    if device is None and options is None:
-        import torch
+    if options is not None:
+        return options if device is None else replace(options, device=device)
+    import torch
 
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    options = options or ExtractionOptions(workers=0, progress=False)
-    return options if device is None else replace(options, device=device)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return ExtractionOptions(device=device, workers=0, progress=False)
 
 
 def _open(

@@ -86,8 +86,8 @@ class Result:
 
         For example `FVD 123.4 ± 5.6 (95 %), 2048 clips × 16 frames, stylegan-v, i3d 1a2b3c4d…`.
         """
-        changed = f" with {len(self.deviations)} deviations" if len(self.deviations) > 1 else ""
-        changed = " with 1 deviation" if len(self.deviations) == 1 else changed
+        count = len(self.deviations)
+        changed = f" with {count} deviation{'s' * (count > 1)}" if count else ""
         return (
             f"{self.metric} {format_value(self.value, self.interval)}"
             f"{f' ({self.level:.0%})'.replace('%', ' %') if self.interval else ''}, "
@@ -113,12 +113,8 @@ def results_frame(results: "Iterable[Result]") -> "pd.DataFrame":
     """One row for each result, with the columns of `FRAME_COLUMNS`."""
     import pandas as pd
 
-    rows = [
-        [
-            *(getattr(result, name) for name in FRAME_COLUMNS[:4]),
-            *(result.interval or (float("nan"), float("nan"))),
-            *(getattr(result, name) for name in FRAME_COLUMNS[6:]),
-        ]
-        for result in results
-    ]
+    rows = []
+    for result in results:
+        low, high = result.interval or (float("nan"), float("nan"))
+        rows.append(vars(result) | {"low": low, "high": high})
     return pd.DataFrame(rows, columns=list(FRAME_COLUMNS))
