@@ -22,9 +22,8 @@ from evaluation.protocol.content import content_key
 from evaluation.statistics.running import Statistics, streamed_statistics
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError
-from latte.data.loading import Preparation, clip_identity, frame_size, load_clip
+from latte.data.loading import Preparation, clip_identity, frame_size, load_in_workers
 from latte.data.progress import progress_bar
-from latte.data.workers import map_in_order
 
 ROWS_AT_ONCE = 1024
 
@@ -186,13 +185,7 @@ def _batches(
 ) -> Iterator[dict[bytes, np.ndarray]]:
     """Decoded clips by key, `batch_size` at a time; broken ones go to `broken` or are raised."""
     clips = list(missing.values())
-    frames = map_in_order(
-        load_clip,
-        [(clip, preparation) for clip in clips],
-        workers=min(options.workers, len(clips)),
-        timeout=options.timeout,
-        label=lambda task: task[0].video.name,
-    )
+    frames = load_in_workers(clips, preparation, workers=options.workers, timeout=options.timeout)
     batch: dict[bytes, np.ndarray] = {}
     with closing(frames):
         for key, clip, decoded in zip(missing, clips, frames, strict=True):

@@ -1,8 +1,9 @@
 """One planned clip → the uint8 frames that a network sees, and the hash of all that made them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from operator import attrgetter, methodcaller
 from typing import Any
@@ -38,14 +39,23 @@ class Preparation:
     filter: str = "lanczos"  # filter of the resizing: a name of latte.data.transforms.FILTERS
 
 
-def load_clip(task: tuple[Clip, Preparation]) -> np.ndarray:
+def load_in_workers(
+    clips: Iterable[Clip], preparation: Preparation, *, workers: int, timeout: float = 120.0
+) -> Generator[np.ndarray | BrokenVideoError, None, None]:
+    """Each clip as `load_clip` gives it, or the error of a broken one, in order."""
+    load = partial(load_clip, preparation=preparation)
+    return map_in_order(
+        load, clips, workers=workers, timeout=timeout, label=lambda clip: clip.video.name
+    )
+
+
+def load_clip(clip: Clip, preparation: Preparation) -> np.ndarray:
     """Decode and prepare one clip: uint8 (T, H, W, 3).
 
     Raises:
         BrokenVideoError: a frame cannot be decoded, or has another size than the video's header
             or first frame says.
     """
-    clip, preparation = task
     frames = clip.video.read(clip.frames)
     if not clip.video.prepared and preparation.recipe != "none":
         recipe = RECIPES[preparation.recipe]

@@ -10,7 +10,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -133,10 +133,10 @@ class TrainingSet:
             yield from (Sample(plan=plan, frames=None) for plan in plans)
             return
         samples = map_in_order(
-            _load_sample,
-            ((plan, self.preparation) for plan in plans),
+            partial(_load_sample, preparation=self.preparation),
+            plans,
             workers=workers,
-            label=lambda task: task[0].clips[0].video.name,
+            label=lambda plan: plan.clips[0].video.name,
         )
         for sample in samples:
             if isinstance(sample, BrokenVideoError):
@@ -270,9 +270,8 @@ def _unusable(error: BrokenVideoError) -> BrokenVideoError:
     return BrokenVideoError(error.problem, "replace the video, or remove it from the data set")
 
 
-def _load_sample(task: tuple[Plan, Preparation]) -> Sample:
-    plan, preparation = task
-    clips = [load_clip((clip, preparation)) for clip in plan.clips]
+def _load_sample(plan: Plan, preparation: Preparation) -> Sample:
+    clips = [load_clip(clip, preparation) for clip in plan.clips]
     return Sample(plan=plan, frames=np.concatenate(clips))
 
 

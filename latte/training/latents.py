@@ -17,6 +17,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ from latte.autoencoder import Autoencoder, from_uint8
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError, named
 from latte.data.files import write_atomically
-from latte.data.loading import Preparation, clip_identity, load_clip
+from latte.data.loading import Preparation, clip_identity, load_in_workers
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
@@ -125,10 +126,10 @@ class LatentCache:
         made_by = {"form": FORM, "autoencoder": self.autoencoder.identity, "stored": self.stored}
         canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
         described = map_in_order(
-            _describe,
-            [(video, self.preparation) for video in videos.videos],
+            partial(_describe, preparation=self.preparation),
+            videos.videos,
             workers=self.workers,
-            label=lambda task: task[0].name,
+            label=lambda video: video.name,
         )
         for video, description in zip(videos.videos, described, strict=True):
             if isinstance(description, BrokenVideoError):
@@ -149,12 +150,8 @@ class LatentCache:
         with named(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         clips = [video.clips() for video in missing]
-        loaded = map_in_order(
-            load_clip,
-            [(clip, self.preparation) for parts in clips for clip in parts],
-            workers=self.workers,
-            label=lambda task: task[0].video.name,
-        )
+        in_turn = [clip for parts in clips for clip in parts]
+        loaded = load_in_workers(in_turn, self.preparation, workers=self.workers)
         total = sum(video.info.num_frames for video in missing)
         name = f"{self.folder}: latents"
         try:
@@ -234,9 +231,8 @@ class _Entry:
         return [Clip(video=self.video, info=self.info, frames=frames) for frames in chunks]
 
 
-def _describe(task: tuple[Video, Preparation]) -> tuple[VideoInfo, dict[str, Any]]:
+def _describe(video: Video, preparation: Preparation) -> tuple[VideoInfo, dict[str, Any]]:
     """Size of a video, and what decides the pixels of its frames."""
-    video, preparation = task
     info = video.probe()
     whole = Clip(video=video, info=info, frames=tuple(range(info.num_frames)))
     return info, clip_identity(whole, preparation) | {"frames": info.num_frames}

@@ -19,11 +19,10 @@ from evaluation.similarity.hidden_states.measuring import Difference, ModelSimil
 from evaluation.similarity.hidden_states.noised import check_timesteps
 from evaluation.similarity.summary import LEVEL, MIN_CLIPS, students_method
 from latte.data.errors import BrokenVideoError, InputError
-from latte.data.loading import frame_size, load_clip
+from latte.data.loading import frame_size, load_in_workers
 from latte.data.progress import progress_bar
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import Video, VideoSet
-from latte.data.workers import map_in_order
 
 logger = logging.getLogger(__name__)
 
@@ -160,13 +159,11 @@ def _redrawn(video: Video, protocol: Protocol) -> Video:
 
 def _decoded(planned: PlannedSet, options: ExtractionOptions) -> Iterator[np.ndarray]:
     """The clips in turn."""
-    clips = planned.plan.clips
-    frames = map_in_order(
-        load_clip,
-        [(clip, planned.preparation) for clip in clips],
-        workers=min(options.workers, len(clips)),
+    frames = load_in_workers(
+        planned.plan.clips,
+        planned.preparation,
+        workers=options.workers,
         timeout=options.timeout,
-        label=lambda task: task[0].video.name,
     )
     with closing(frames):
         for decoded in frames:

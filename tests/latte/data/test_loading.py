@@ -59,9 +59,9 @@ def growing_stream(tmp_path):
 
 
 def test_frames_of_another_size_than_planned_name_the_video_and_both_sizes(growing_frames):
-    assert load_clip((clip_of(growing_frames, 0), AS_IT_IS)).shape == (1, 32, 32, 3)
+    assert load_clip(clip_of(growing_frames, 0), AS_IT_IS).shape == (1, 32, 32, 3)
     with pytest.raises(BrokenVideoError, match=r"growing: its frames are 48×40.*as 32×32"):
-        load_clip((clip_of(growing_frames, 1, 2), AS_IT_IS))
+        load_clip(clip_of(growing_frames, 1, 2), AS_IT_IS)
 
 
 def test_a_stream_that_changes_size_is_broken(growing_stream, monkeypatch):
@@ -71,7 +71,7 @@ def test_a_stream_that_changes_size_is_broken(growing_stream, monkeypatch):
         read_file(growing_stream, [15, 0])
     video = FileVideo(name="growing", path=growing_stream)
     with pytest.raises(BrokenVideoError, match=r"growing: its frames are 128×96.*as 64×64"):
-        load_clip((clip_of(video, 14, 15), AS_IT_IS))
+        load_clip(clip_of(video, 14, 15), AS_IT_IS)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
@@ -96,7 +96,7 @@ def test_a_name_that_is_not_utf8_is_a_name_like_any_other(
     )
     (clip,) = plan_clips(open_video_set(tmp_path), selection, probe_here).clips
     expected = read_file(CLIPS / "closed_groups.mp4", clip.frames)
-    np.testing.assert_array_equal(load_clip((clip, AS_IT_IS)), expected)
+    np.testing.assert_array_equal(load_clip(clip, AS_IT_IS), expected)
     assert json.dumps(clip_identity(clip, AS_IT_IS)).encode()
 
 
@@ -119,24 +119,24 @@ def test_a_clip_goes_through_its_recipe_and_then_its_storage(clip, recipe, stora
     expected = RECIPES[recipe](clip.video.read(clip.frames), 24, filter)
     if storage != "lossless":
         expected = STORAGES[storage](expected, "video")
-    np.testing.assert_array_equal(load_clip((clip, preparation)), expected)
+    np.testing.assert_array_equal(load_clip(clip, preparation), expected)
 
 
 def test_the_filter_is_the_one_asked_for(clip):
     box = Preparation(recipe="latte", size=24, storage="lossless", filter="box")
     expected = RECIPES["latte"](clip.video.read(clip.frames), 24, "box")
-    np.testing.assert_array_equal(load_clip((clip, box)), expected)
-    lanczos = load_clip((clip, replace(box, filter="lanczos")))
+    np.testing.assert_array_equal(load_clip(clip, box), expected)
+    lanczos = load_clip(clip, replace(box, filter="lanczos"))
     assert (lanczos != expected).any()
 
 
 def test_a_mirrored_clip_is_flipped_left_to_right_after_its_storage(clip):
     prepared = Preparation(recipe="latte", size=24, storage="jpeg-75")
-    frames = load_clip((clip, prepared))
-    mirrored = load_clip((replace(clip, mirrored=True), prepared))
+    frames = load_clip(clip, prepared)
+    mirrored = load_clip(replace(clip, mirrored=True), prepared)
     np.testing.assert_array_equal(mirrored, frames[:, :, ::-1])
     assert mirrored.flags["C_CONTIGUOUS"]
-    lossless = load_clip((clip, replace(prepared, storage="lossless")))
+    lossless = load_clip(clip, replace(prepared, storage="lossless"))
     assert (mirrored != jpeg_round_trip(lossless[:, :, ::-1])).any()
 
 
@@ -181,9 +181,9 @@ def test_frames_that_are_prepared_are_mirrored_only(tmp_path):
     Image.fromarray(image).save(tmp_path / "0.png")
     clip = clip_of(FrameFolder(name="video", path=tmp_path), 0)
     prepared = Preparation(recipe="latte", size=4, storage="mp4")
-    np.testing.assert_array_equal(load_clip((clip, prepared)), image[None])
+    np.testing.assert_array_equal(load_clip(clip, prepared), image[None])
     mirrored = replace(clip, mirrored=True)
-    np.testing.assert_array_equal(load_clip((mirrored, prepared)), image[None, :, ::-1])
+    np.testing.assert_array_equal(load_clip(mirrored, prepared), image[None, :, ::-1])
     assert clip_identity(clip, prepared) == clip_identity(clip, AS_IT_IS)
     assert clip_identity(mirrored, prepared) != clip_identity(clip, prepared)
 

@@ -72,7 +72,7 @@ def direct(videos, autoencoder, name, frames, mirrored=False, preparation=PREPAR
     """The moments without any cache."""
     video = next(video for video in videos.videos if video.name == name)
     clip = Clip(video=video, info=video.probe(), frames=tuple(frames), mirrored=mirrored)
-    return autoencoder.encode_moments(from_uint8(load_clip((clip, preparation)))[None])[0]
+    return autoencoder.encode_moments(from_uint8(load_clip(clip, preparation))[None])[0]
 
 
 def written(folder):
