@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.cells.provenance import of_result
 from benchmarks.demo.expectations import Expectation, expectations
@@ -64,23 +63,16 @@ class DemoRun:
     model: SampledModel | None
     seconds: float
 
-    @property
-    def generators(self) -> list[str]:
-        """The rows that are measured against the real videos."""
-        return [label for label in self.sets if label != REAL]
-
     @cached_property
-    def frame(self) -> pd.DataFrame:
-        """One row for each number."""
-        return pd.DataFrame(
-            [(r.model, r.metric, r.value, *(r.interval or (np.nan, np.nan))) for r in self.results],
-            columns=["generator", "metric", "value", "low", "high"],
-        )
+    def fvd(self) -> dict[str, Result]:
+        """FVD-shapes of every set but the real videos."""
+        return {result.model: result for result in self.results if result.metric == FVD}
 
     @cached_property
     def expectations(self) -> list[Expectation]:
         """What is expected of a sound metric and model, and whether it holds."""
-        return expectations(self.frame, self.recognised)
+        values = {label: result.value for label, result in self.fvd.items()}
+        return expectations(values, self.recognised)
 
     @property
     def provenance(self) -> Provenance:
@@ -102,36 +94,47 @@ def write_demo_report(out: Path, run: DemoRun) -> str:
     Returns:
         What the command prints: the table as Markdown, the expectations, and the report's path.
     """
-    table, chart = demo_table(run), draw(run)
+    table, chart, checks = demo_table(run), draw(run), run.expectations
     write_tables([table], out, "demo")
     write_drawings([chart], out)
     record = json.dumps(asdict(run.results[-1]), indent=1, ensure_ascii=False)
+    hold = sum(check.holds for check in checks)
+    models, made = "Stand-in", ""
+    if run.model:
+        models = "A small Latte and stand-in"
+        made = f"{run.model.label} is {run.model.description}; its classes take turns. "
     report = Report(
         title="Latte-Eval demo",
-        lead=_lead(run),
+        lead=f"{models} generators on the embedded data set `shapes`: {HELD_OUT}, and real videos "
+        f"with known distortions. {hold} of {len(checks)} expectations of sound metrics and models "
+        "hold.",
         blocks=(
             Heading(text="What is expected and what was measured"),
-            TableBlock(table=expectations_table(run.expectations)),
+            TableBlock(table=expectations_table(checks)),
             Heading(text="Every metric, every generator"),
             bare(table),
             chart.block,
             *_samples(run),
             Heading(text="The clips"),
             StripsBlock(
-                strips=tuple(strips(run.sets)),
+                # The same real video under every distortion.
+                strips=tuple(
+                    Strip(label=label, pictures=_pictures(videos.videos[0].read(range(16))))
+                    for label, videos in run.sets.items()
+                ),
                 description="Frames of one clip of the real videos and of each generator.",
                 caption="Eight of the sixteen frames of the first clip of each set.",
                 name="clips",
             ),
             Heading(text="How these numbers are made"),
-            Paragraph(text=_method(run)),
+            Paragraph(text=made + METHOD),
             Details(summary="The record of one number", blocks=(Code(text=record),)),
             ProvenanceBlock(records=(run.provenance,)),
         ),
     )
     report.write(out, stored="demo")
     lines = [table.markdown(), ""]
-    lines += [f"{'yes' if e.holds else 'NO '}  {e.claim}: {e.seen}" for e in run.expectations]
+    lines += [f"{'yes' if check.holds else 'NO '}  {check.claim}: {check.seen}" for check in checks]
     lines += ["", f"Report: {out / 'report.html'} (also report.md; {run.seconds:.0f} s)"]
     return "\n".join(lines)
 
@@ -139,11 +142,10 @@ def write_demo_report(out: Path, run: DemoRun) -> str:
 def demo_table(run: DemoRun) -> Table:
     """Generators × metrics, with the real videos' own Inception Score as a reference."""
     measured = {(result.model, result.metric): result for result in run.results}
-    none = Cell(reason="The reference that the others are measured against.")
 
     def cell(label: str, metric: str) -> Cell:
         if (result := measured.get((label, metric))) is None:
-            return none
+            return Cell(reason="The reference that the others are measured against.")
         notes = ("The real videos themselves, not ranked.",) if label == REAL else ()
         return Cell.measured(result.value, result.interval, comparable=not notes, notes=notes)
 
@@ -154,7 +156,7 @@ def demo_table(run: DemoRun) -> Table:
         columns=tuple(Column(key=x, title=x, direction=DIRECTIONS[x]) for x in DIRECTIONS),
         rows=tuple(
             Row(label=label, cells={metric: cell(label, metric) for metric in DIRECTIONS})
-            for label in (*run.generators, REAL)
+            for label in (*run.fvd, REAL)
         ),
         provenance=(run.provenance,),
     )
@@ -174,17 +176,11 @@ def draw(run: DemoRun) -> Drawing:
     """FVD-shapes of each generator; a family looks the same whether there is a model or not."""
     families = {generator.label: generator.family for generator in GENERATORS}
     real, *others = families.values()
-    rows = run.frame[run.frame.metric == FVD].set_index("generator")
-    bars = [
-        Bar(
-            label=label,
-            value=float(rows.value[label]),
-            low=float(rows.low[label]),
-            high=float(rows.high[label]),
-            family=families.get(label, MODEL),
-        )
-        for label in run.generators
-    ]
+    bars = []
+    for label, result in run.fvd.items():
+        low, high = result.interval or (None, None)
+        family = families.get(label, MODEL)
+        bars.append(Bar(label=label, value=result.value, low=low, high=high, family=family))
     return Drawing(
         name="demo-fvd",
         figure=bar_chart(
@@ -202,24 +198,6 @@ def draw(run: DemoRun) -> Drawing:
     )
 
 
-def strips(sets: Mapping[str, VideoSet]) -> list[Strip]:
-    """One clip of each set, the same real video under every distortion."""
-    return [
-        Strip(label=label, pictures=evenly_spaced(videos.videos[0].read(range(16)), NUM_PICTURES))
-        for label, videos in sets.items()
-    ]
-
-
-def _lead(run: DemoRun) -> str:
-    hold = sum(check.holds for check in run.expectations)
-    model = "A small Latte and stand-in" if run.model else "Stand-in"
-    return (
-        f"{model} generators on the embedded data set `shapes`: {HELD_OUT}, and real videos with "
-        f"known distortions. {hold} of {len(run.expectations)} expectations of sound metrics and "
-        "models hold."
-    )
-
-
 def _samples(run: DemoRun) -> list[Block]:
     """The model's clips that are already sampled, with their requested classes."""
     if run.model is None:
@@ -227,7 +205,7 @@ def _samples(run: DemoRun) -> list[Block]:
     shown = tuple(
         Strip(
             label=video.name if video.label is None else CLASS_NAMES[video.label],
-            pictures=evenly_spaced(video.clip, NUM_PICTURES),
+            pictures=_pictures(video.clip),
         )
         for video in run.sets[run.model.label].videos
         if isinstance(video, GeneratedVideo) and video.clip is not None
@@ -241,7 +219,5 @@ def _samples(run: DemoRun) -> list[Block]:
     return [Heading(text="Samples of the model"), sheet]
 
 
-def _method(run: DemoRun) -> str:
-    if run.model is None:
-        return METHOD
-    return f"{run.model.label} is {run.model.description}; its classes take turns. {METHOD}"
+def _pictures(clip: np.ndarray) -> np.ndarray:
+    return evenly_spaced(clip, NUM_PICTURES)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,17 +37,11 @@ class WorkOptions:
         return ExtractionOptions(store=store, device=self.device, workers=self.workers)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Accuracy:
+class Accuracy(NamedTuple):
     """How many clips a classifier puts into their class."""
 
     right: int
     total: int
-
-    @property
-    def share(self) -> float:
-        """Between 0 and 1."""
-        return self.right / self.total
 
 
 class ShapesMeasurer:

@@ -136,30 +136,24 @@ def test_a_file_that_is_given_has_to_be_a_model_of_shapes(tiny_checkpoint, tmp_p
         DemoRequest(num_videos=9)
 
 
-def frame(values: dict[str, float]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"generator": list(values), "metric": "FVD-shapes", "value": list(values.values())}
-    )
-
-
 def test_expectations_are_computed_and_can_fail():
     labels = [generator.label for generator in GENERATORS]
     rising = {label: 10.0 + i for i, label in enumerate(labels)}
     good = rising | {HELD_OUT: 1.0, BUNDLED: 5.0}
     all_right = {name: Accuracy(right=20, total=20) for name in (HELD_OUT, BUNDLED)}
-    found = expectations(frame(good), all_right)
+    found = expectations(good, all_right)
     assert len(found) == 5
     assert all(finding.holds for finding in found)
     falling = {label: 10.0 - i / 2 for i, label in enumerate(labels)}
     bad = falling | {HELD_OUT: 9.0, BUNDLED: 8.0}
     half_right = all_right | {BUNDLED: Accuracy(right=17, total=20)}
-    assert not any(finding.holds for finding in expectations(frame(bad), half_right))
+    assert not any(finding.holds for finding in expectations(bad, half_right))
 
 
 def test_a_model_as_good_as_real_videos_is_no_fault_of_the_metric():
     values = {generator.label: 10.0 + i for i, generator in enumerate(GENERATORS)}
     values |= {HELD_OUT: 1.0, GIVEN: 0.9}
-    assert expectations(frame(values), {})[0].holds
+    assert expectations(values, {})[0].holds
 
 
 def test_the_reference_is_shown_and_never_ranked(out):
