@@ -35,7 +35,7 @@ from reports.blocks import ProvenanceBlock, TableBlock
 from reports.cells import Cell
 from reports.document import Report
 from reports.provenance import Provenance
-from reports.table import Table, simple_table
+from reports.table import simple_table
 
 DEGREES = 5  # degrees of freedom of Student's t, for heavy tails
 CASE_COLUMNS = ("D", "N, M", "scale, shift")
@@ -44,7 +44,6 @@ LIMITS_CAPTION = (
     "extrapolation to many; how often in percent the limit's interval covers the truth, and how "
     "often the limit is nearer to it than the value."
 )
-Method = Callable[[FeaturePair, int], Interval]
 
 
 @dataclass(frozen=True)
@@ -63,31 +62,28 @@ class Case:
     heavy: bool = False  # Student's t instead of Gaussian
 
     @property
+    def deviations(self) -> Array:
+        """Standard deviations of the first distribution."""
+        return np.linspace(1, 0.2, self.features)
+
+    @property
     def truth(self) -> float:
         """The distance of the distributions."""
-        spread = float(((self._deviations * (self.scale - 1)) ** 2).sum())
-        return spread + self.shift**2
+        return float(((self.deviations * (self.scale - 1)) ** 2).sum()) + self.shift**2
 
     def draw(self, random: np.random.Generator) -> tuple[Array, Array]:
         """One sample of both, (rows, features) and (other_rows, features)."""
         x, y = (
-            self._noise(random, (rows, self.features)) * self._deviations
+            random.standard_t(DEGREES, (rows, self.features)) * np.sqrt((DEGREES - 2) / DEGREES)
+            if self.heavy
+            else random.standard_normal((rows, self.features))
             for rows in (self.rows, self.other_rows)
         )
-        return x, y * self.scale + self.shift / np.sqrt(self.features)
+        shift = self.shift / np.sqrt(self.features)
+        return x * self.deviations, y * self.deviations * self.scale + shift
 
     def __str__(self) -> str:
-        tails = ", t" if self.heavy else ""
-        return f"{self.scale:g}, {self.shift:g}{tails}"
-
-    @property
-    def _deviations(self) -> Array:
-        return np.linspace(1, 0.2, self.features)
-
-    def _noise(self, random: np.random.Generator, shape: tuple[int, int]) -> Array:
-        if self.heavy:
-            return random.standard_t(DEGREES, shape) * np.sqrt((DEGREES - 2) / DEGREES)
-        return random.standard_normal(shape)
+        return f"{self.scale:g}, {self.shift:g}{', t' if self.heavy else ''}"
 
 
 CASES = (
@@ -114,14 +110,12 @@ CASES = (
 )
 
 
-def methods(resamples: int) -> dict[str, Method]:
-    """Intervals by name."""
+def methods(resamples: int) -> dict[str, Callable[..., Interval]]:
+    """Intervals by name: functions of a pair and `seed`."""
     return {
-        "half samples": lambda pair, seed: half_sample_frechet(
-            pair, resamples=resamples, seed=seed
-        ),
-        "bootstrap": lambda pair, seed: bootstrap_frechet(pair, resamples=resamples, seed=seed),
-        "jackknife": lambda pair, seed: jackknife_frechet(pair, seed=seed),
+        "half samples": partial(half_sample_frechet, resamples=resamples),
+        "bootstrap": partial(bootstrap_frechet, resamples=resamples),
+        "jackknife": jackknife_frechet,
     }
 
 
@@ -154,7 +148,7 @@ def cover(case: Case, request: CoverageRequest) -> dict[str, Any]:
         "scale, shift": str(case),
     }
     for name, method in methods(request.resamples).items():
-        intervals = [method(pair, number) for number, pair in enumerate(samples)]
+        intervals = [method(pair, seed=number) for number, pair in enumerate(samples)]
         row[name] = 100 * np.mean([i.low <= expected <= i.high for i in intervals])
         row[f"{name}: width"] = np.mean([i.high - i.low for i in intervals]) / width
     limits = [extrapolate_frechet(pair, seed=number) for number, pair in enumerate(samples)]
@@ -202,44 +196,42 @@ def coverage_report(
     )
     split = list(frame.columns).index("truth")
     intervals, limits = frame.columns[len(CASE_COLUMNS) : split], frame.columns[split:]
+    # How often each method covers, from the worst case to the best.
+    ranges = (
+        f"{name} in {frame[name].min():.3g} to {frame[name].max():.3g}" for name in methods(1)
+    )
+    lead = (
+        f"Of 100 intervals of 95 %, over {len(frame)} cases, the expected value is covered by "
+        f"{'; '.join(ranges)}."
+    )
+    reliable = frame[frame.reliable == "yes"]["FD∞ covers"]
+    if len(reliable):
+        lead += (
+            f" The limit's interval covers the truth in {reliable.min():.3g} to "
+            f"{reliable.max():.3g} where it calls itself reliable."
+        )
     return Report(
         title="Coverage of 95 % intervals",
-        lead=_lead(frame),
+        lead=lead,
         blocks=(
-            TableBlock(table=_table("Intervals of the value", frame, intervals, caption)),
-            TableBlock(table=_table("The limit for many samples", frame, limits, LIMITS_CAPTION)),
+            _table("Intervals of the value", frame, intervals, caption),
+            _table("The limit for many samples", frame, limits, LIMITS_CAPTION),
             ProvenanceBlock(records=(provenance,)),
         ),
     )
 
 
-def _table(title: str, frame: pd.DataFrame, columns: Iterable[str], caption: str) -> Table:
+def _table(title: str, frame: pd.DataFrame, columns: Iterable[str], caption: str) -> TableBlock:
     titles = {name: name for name in columns}
     rows = (
         ("; ".join(str(case[key]) for key in CASE_COLUMNS), [_cell(case[name]) for name in titles])
         for case in frame.to_dict("records")
     )
     heading = "; ".join(CASE_COLUMNS)
-    return simple_table(title, titles, rows, label_heading=heading, caption=caption)
+    return TableBlock(
+        table=simple_table(title, titles, rows, label_heading=heading, caption=caption)
+    )
 
 
 def _cell(value: float | str) -> str | Cell:
     return value if isinstance(value, str) else Cell(value=float(value), text=f"{value:.4g}")
-
-
-def _lead(frame: pd.DataFrame) -> str:
-    """How often each method covers, from the worst case to the best."""
-    ranges = [
-        f"{name} in {frame[name].min():.3g} to {frame[name].max():.3g}" for name in methods(1)
-    ]
-    reliable = frame[frame.reliable == "yes"]["FD∞ covers"]
-    limit = ""
-    if len(reliable):
-        limit = (
-            f" The limit's interval covers the truth in {reliable.min():.3g} to "
-            f"{reliable.max():.3g} where it calls itself reliable."
-        )
-    return (
-        f"Of 100 intervals of 95 %, over {len(frame)} cases, the expected value is covered by "
-        f"{'; '.join(ranges)}.{limit}"
-    )
