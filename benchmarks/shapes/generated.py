@@ -15,7 +15,7 @@ from latte.data.hashing import file_sha256
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
-from latte.model.checkpoints import Checkpoint, build_model, bundled_checkpoint, load_checkpoint
+from latte.model.checkpoints import build_model, bundled_checkpoint, load_checkpoint
 from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan, planned_autoencoder
 
@@ -74,13 +74,10 @@ def generated_videos(
     Raises:
         InputError: the file is not a checkpoint, is of another data set, or cannot be sampled so.
     """
-    loaded = load_checkpoint(checkpoint)
-    plan = _plan(loaded, options, dataset)
-    config = loaded.config
-    autoencoder = planned_autoencoder(plan, loaded)
+    sampler, plan = _open(checkpoint, options, dataset)
+    config, autoencoder = sampler.model.config, sampler.autoencoder
     side = config.input_size * autoencoder.factor
     info = VideoInfo(num_frames=config.num_frames, height=side, width=side)
-    open_diffusion(options, plan.diffusion)  # refuses impossible options
     sha256 = file_sha256(checkpoint)
     videos = tuple(
         GeneratedVideo(
@@ -113,10 +110,6 @@ class SampledModel:
         """
         videos = generated_videos(self.checkpoint, count, self.options, dataset="shapes")
         return replace(videos, name=self.label)
-
-    def with_seed(self, seed: int) -> "SampledModel":
-        """The same with another seed."""
-        return replace(self, options=replace(self.options, seed=seed))
 
     @cached_property
     def hashes(self) -> tuple[str, str]:
@@ -165,31 +158,28 @@ def with_clips(videos: VideoSet, count: int, *, workers: int) -> VideoSet:
     return replace(videos, videos=(*sampled, *videos.videos[count:]))
 
 
-@lru_cache(maxsize=1)
-def _sampler(path: Path, sha256: str, options: SamplingOptions) -> Sampler:
-    """The networks that make samples, loaded once in each process.
-
-    Raises:
-        InputError: the file has changed.
-    """
-    if file_sha256(path) != sha256:
-        raise InputError(f"{path} has changed since its samples were planned: start again")
+def _open(
+    path: Path, options: SamplingOptions, dataset: str | None = None
+) -> tuple[Sampler, SamplePlan]:
+    """What makes the samples of a checkpoint, and their labels, as `latte sample` reads them."""
     checkpoint = load_checkpoint(path)
-    plan = _plan(checkpoint, options, None)
-    return Sampler(
+    request = SampleRequest(checkpoint=path, dataset=dataset, out=Path(), options=asdict(options))
+    plan = make_plan(request, checkpoint)
+    sampler = Sampler(
         model=build_model(checkpoint),
         diffusion=open_diffusion(options, plan.diffusion),
         autoencoder=planned_autoencoder(plan, checkpoint),
         options=options,
     )
+    return sampler, plan
 
 
-def _plan(checkpoint: Checkpoint, options: SamplingOptions, dataset: str | None) -> SamplePlan:
-    """Labels, diffusion and autoencoder of its samples, as `latte sample` reads them."""
-    request = SampleRequest(
-        checkpoint=checkpoint.path, dataset=dataset, out=Path(), options=asdict(options)
-    )
-    return make_plan(request, checkpoint)
+@lru_cache(maxsize=1)
+def _sampler(path: Path, sha256: str, options: SamplingOptions) -> Sampler:
+    """Loaded once in each process."""
+    if file_sha256(path) != sha256:
+        raise InputError(f"{path} has changed since its samples were planned: start again")
+    return _open(path, options)[0]
 
 
 def _sample(video: GeneratedVideo) -> np.ndarray:

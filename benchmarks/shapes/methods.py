@@ -79,9 +79,8 @@ class MethodTask:
     @property
     def key(self) -> str:
         """Hash over everything that decides the numbers."""
-        source = self.source
-        model = source if isinstance(source, SampledModel) else None
-        stand_in = source if isinstance(source, Generator) else None
+        model = self.source if isinstance(self.source, SampledModel) else None
+        stand_in = self.source if isinstance(self.source, Generator) else None
         return cell_key(
             cell="method on shapes",
             revision=REVISION,
@@ -207,7 +206,8 @@ def measure_method(task: MethodTask, options: ExtractionOptions) -> CellValue:
     first = 2 * count * task.seed  # no two seeds share a video
     real = videos = real_videos(first, count)
     if isinstance(source, SampledModel):
-        videos = source.with_seed(task.seed).videos(count)
+        seeded = replace(source, options=replace(source.options, seed=task.seed))
+        videos = seeded.videos(count)
     else:
         options = replace(options, workers=0)  # drawing shapes takes less than starting processes
     if isinstance(source, Generator):
