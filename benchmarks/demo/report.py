@@ -4,17 +4,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.cells.provenance import of_result
-from benchmarks.demo.expectations import Expectation, expectations
 from benchmarks.documents.drawings import Drawing, write_drawings
 from benchmarks.documents.tables import bare
-from benchmarks.shapes.generated import NO_MODEL, GeneratedVideo, SampledModel
+from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL, GeneratedVideo, SampledModel
 from benchmarks.shapes.measuring import DIRECTIONS, FVD, Accuracy
-from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, REAL
+from benchmarks.shapes.stand_ins import DISTORTED, GENERATORS, HELD_OUT, REAL
 from evaluation.results.record import Result
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import VideoSet
@@ -39,6 +40,7 @@ from reports.table import Table, simple_table, write_tables
 
 MODEL = "model"  # family of the model's bar
 NUM_PICTURES = 8  # frames shown of a clip
+WANTED_ACCURACY = 0.9
 CAPTION = (
     "Distances from the real videos (lower is better) and Inception Scores (higher is better), "
     f"each ± half the width of its bootstrap 95 % interval, {ASYMMETRIC}. These metrics use the "
@@ -51,6 +53,14 @@ METHOD = (
     "fitted to the features; IS-shapes is the Inception Score by the 3-D network's own ten classes."
     " `latte-eval protocols show shapes` prints every field of the protocol."
 )
+
+
+class Expectation(NamedTuple):
+    """A sentence, whether it holds here, and the numbers that say so."""
+
+    claim: str
+    holds: bool
+    seen: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +170,59 @@ def demo_table(run: DemoRun) -> Table:
         ),
         provenance=(run.provenance,),
     )
+
+
+def expectations(fvd: Mapping[str, float], recognised: Mapping[str, Accuracy]) -> list[Expectation]:
+    """Every expectation.
+
+    Args:
+        fvd: FVD-shapes by set.
+        recognised: clips in their class by set, where classes are known.
+    """
+    families = {
+        family: [generator.label for generator in GENERATORS if generator.family == family]
+        for family in ("blur", "noise", "time")
+    }
+    nearest = min(DISTORTED, key=fvd.__getitem__)
+    nearest_in_time = min(families["time"], key=fvd.__getitem__)
+    checks = [
+        Expectation(
+            f"{HELD_OUT} are nearer by far than any distorted ones",
+            fvd[HELD_OUT] * 2 < fvd[nearest],
+            f"{FVD} {fvd[HELD_OUT]:.3g}, the nearest distorted videos {fvd[nearest]:.3g} "
+            f"({nearest})",
+        )
+    ]
+    for family in ("blur", "noise"):
+        strengths = [fvd[label] for label in families[family]]
+        checks.append(
+            Expectation(
+                f"{FVD} grows with the strength of {family}",
+                all(low < high for low, high in pairwise(strengths)),
+                " < ".join(f"{number:.3g}" for number in strengths),
+            )
+        )
+    for model in (BUNDLED, GIVEN):
+        if model in fvd:
+            checks.append(
+                Expectation(
+                    f"{model} is nearer to the real videos than any that are corrupted in time",
+                    fvd[model] < fvd[nearest_in_time],
+                    f"{FVD} {fvd[model]:.3g}, the nearest corrupted videos "
+                    f"{fvd[nearest_in_time]:.3g} ({nearest_in_time})",
+                )
+            )
+        if model in recognised:
+            own, real = recognised[model], recognised[HELD_OUT]
+            checks.append(
+                Expectation(
+                    f"nine of ten samples of {model} are of the requested class",
+                    own.right / own.total >= WANTED_ACCURACY,
+                    f"{own.right} of {own.total} by the embedded network, of {HELD_OUT} "
+                    f"{real.right}",
+                )
+            )
+    return checks
 
 
 def expectations_table(checks: Sequence[Expectation]) -> Table:

@@ -13,8 +13,12 @@ from pathlib import Path
 from benchmarks.documents.tables import publish
 from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.studies.protocols.run import base_protocol
-from benchmarks.studies.sensitivity.measure import GROUPS, SensitivityBench, measure
-from benchmarks.studies.sensitivity.metrics import chosen_metrics
+from benchmarks.studies.sensitivity.measure import (
+    GROUPS,
+    SensitivityBench,
+    chosen_metrics,
+    measure,
+)
 from benchmarks.studies.sensitivity.report import sensitivity_document
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks

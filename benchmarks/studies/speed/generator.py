@@ -175,9 +175,8 @@ def plan(
     for name in names or (MODELS[:1] if quick else MODELS):
         config = preset(name, num_classes=NUM_CLASSES)
         tasks: tuple[Task, ...] = ("forward", "training", "sampling")
-        if device.type == "cpu" and cost(config).flops > LARGE:
-            tasks = tasks[:1]
-        if needed_bytes(config, tasks) > free:
+        large = device.type == "cpu" and cost(config).flops > LARGE
+        if large or needed_bytes(config, tasks) > free:
             tasks = ("forward",)
         needed = needed_bytes(config, tasks)
         if needed <= free:
@@ -216,25 +215,6 @@ def free_bytes(device: torch.device) -> float:
     return 1024.0 * int(kilobytes)
 
 
-def measure(
-    planned: Mapping[str, tuple[LatteConfig, tuple[Task, ...]]],
-    device: torch.device,
-    implementations: Sequence[Implementation],
-    repetitions: int,
-) -> list[Race]:
-    """Every task of every model, one after the other."""
-    races = []
-    for name, (config, tasks) in planned.items():
-        bench = Workbench(config, tuple(implementations), device)
-        large = cost(config).flops > LARGE
-        for task in tasks:
-            logger.info("%s: %s …", name, TITLES[task])
-            brief = device.type == "cpu" and (large or task != "forward")
-            timed = [one for one in implementations if one in FEWER or not brief]
-            races.append(run_race(bench, name, task, timed, max(repetitions // (1 + brief), 1)))
-    return races
-
-
 def table(races: Sequence[Race], provenance: Provenance) -> Table:
     """One section for each task of each model."""
     return Table(
@@ -267,12 +247,21 @@ def run(out: Path, request: GeneratorSpeedRequest) -> None:
     if importlib.util.find_spec("diffusers") is None:
         logger.warning("diffusers is not installed: its rows are left out")
         left_out |= {one for one in IMPLEMENTATIONS if one.network == "diffusers"}
-    implementations = [one for one in IMPLEMENTATIONS if one not in left_out]
+    implementations = tuple(one for one in IMPLEMENTATIONS if one not in left_out)
     repetitions = QUICK_REPETITIONS if request.quick else REPETITIONS
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32, as in the official scripts
+    races = []
     try:
-        races = measure(planned, device, implementations, repetitions)
+        for name, (config, tasks) in planned.items():
+            bench = Workbench(config, implementations, device)
+            for task in tasks:
+                logger.info("%s: %s …", name, TITLES[task])
+                long = task != "forward" or cost(config).flops > LARGE
+                brief = device.type == "cpu" and long
+                timed = [one for one in implementations if one in FEWER or not brief]
+                count = max(repetitions // (1 + brief), 1)
+                races.append(run_race(bench, name, task, timed, count))
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise InputError(f"memory of {device} has run out: choose a smaller --model") from error

@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from benchmarks.demo.expectations import expectations
+from benchmarks.demo.report import expectations
 from benchmarks.demo.run import DemoRequest, demo_sets, run
 from benchmarks.shapes import generated
 from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL, model_of_shapes

@@ -11,13 +11,20 @@ from scipy import stats
 
 from benchmarks.documents.tables import publish
 from benchmarks.shapes.distortions import DISTORTIONS
-from benchmarks.studies.sensitivity.drawings import curves, heat_map, panels
-from benchmarks.studies.sensitivity.measure import STRENGTHS, effects, measure
-from benchmarks.studies.sensitivity.metrics import METRICS, chosen_metrics
+from benchmarks.studies.sensitivity.measure import (
+    METRICS,
+    STRENGTHS,
+    chosen_metrics,
+    effects,
+    measure,
+)
 from benchmarks.studies.sensitivity.report import (
+    curves,
     finding,
     findings,
+    heat_map,
     noticed_table,
+    panels,
     sensitivity_document,
     summary_table,
 )
