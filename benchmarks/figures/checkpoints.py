@@ -7,19 +7,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from evaluation.measuring.arrays import memory_video_set
+from benchmarks.shapes.training_fvd import real_clips
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
-from evaluation.protocol.fields import Protocol
-from evaluation.protocol.presets import SHAPES
-from evaluation.results.record import Result
 from latte.autoencoder import open_autoencoder, to_uint8
-from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
 from latte.diffusion import DiffusionSettings
 from latte.model.checkpoints import build_model, load_checkpoint
 from latte.sampling.generate import SamplingOptions, open_diffusion, random_stream
-from latte.training.config import TrainConfig
+from latte.training.config import DataTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,73 +57,29 @@ def checkpoint_clips(
     return np.concatenate(batches)
 
 
-class CheckpointMeasurer:
-    """Measures the samples of a training's checkpoints.
+def checkpoint_measurers(
+    data: DataTable, options: MeasureOptions, strides: Sequence[int], networks: Networks
+) -> list[tuple[Measurer, VideoSet]]:
+    """What measures samples, with the real clips that they are measured against.
+
+    FVD-shapes against real clips at each interval; then FID-shapes at the first.
 
     Args:
-        config: of the training: length and size of the clips.
-        strides: sampling intervals of the real clips that samples are measured against.
+        data: of the training: length and size of the clips.
+        strides: sampling intervals of the real clips.
         networks: opened networks; real clips are kept in their store for all trainings.
     """
-
-    def __init__(
-        self,
-        config: TrainConfig,
-        options: MeasureOptions,
-        strides: Sequence[int],
-        networks: Networks,
-    ) -> None:
-        self.config, self.options, self.networks = config, options, networks
-        self.reals = {stride: self._real_videos(stride) for stride in strides}
-        self.fvd = {stride: self._measurer(stride, "fvd") for stride in strides}
-
-    def results(self, clips: np.ndarray, *, label: str, with_fid: bool) -> list[Result]:
-        """FVD-shapes against real clips at each interval; then FID-shapes at the first.
-
-        Args:
-            clips: samples, uint8 (N, F, H, W, 3).
-            label: what results and messages call them.
-        """
-        samples = memory_video_set(clips, label)
-        measurers = [*self.fvd.items()]
-        if with_fid:
-            first = next(iter(self.reals))
-            measurers.append((first, self._measurer(first, "fid")))
-        return [
-            result
-            for stride, measurer in measurers
-            for result in measurer.measure(self.reals[stride], samples, model=label)
-        ]
-
-    def protocol(self, stride: int) -> Protocol:
-        """The protocol `shapes` for clips of this training, with real ones at an interval."""
-        data = self.config.data
-        return replace(
-            SHAPES,
-            num_frames=data.num_frames,
-            size=data.size,
-            real_stride=stride,
-            num_real=self.options.num_real,
-            num_fake=self.options.num_clips,
-        )
-
-    def _measurer(self, stride: int, metric: str) -> Measurer:
-        return Measurer(
-            self.protocol(stride),
+    measurers = []
+    for metric, stride in [*(("fvd", stride) for stride in strides), ("fid", strides[0])]:
+        protocol, real = real_clips(data, stride, options.num_real)
+        measurer = Measurer(
+            replace(protocol, num_real=options.num_real, num_fake=options.num_clips),
             (metric,),
-            self.networks,
+            networks,
             dataset="shapes",
-            resamples=self.options.resamples,
-            at_least=min(self.options.num_real, self.options.num_clips),
+            resamples=options.resamples,
+            at_least=min(options.num_real, options.num_clips),
             notes=False,
         )
-
-    def _real_videos(self, stride: int) -> VideoSet:
-        """Videos of the test split, which no training uses."""
-        data = self.config.data
-        return shapes_video_set(
-            SHAPES.split,
-            size=data.size,
-            num_videos=self.options.num_real,
-            num_frames=max(64, (data.num_frames - 1) * stride + 1),
-        )
+        measurers.append((measurer, real))
+    return measurers

@@ -23,10 +23,11 @@ from benchmarks.cells.cache import (
 )
 from benchmarks.cells.provenance import software_of
 from benchmarks.cells.threads import one_thread
-from benchmarks.figures.checkpoints import CheckpointMeasurer, MeasureOptions, checkpoint_clips
+from benchmarks.figures.checkpoints import MeasureOptions, checkpoint_clips, checkpoint_measurers
 from benchmarks.shapes import proxy_images
 from benchmarks.shapes.networks import embedded_networks
 from evaluation.features.extraction import ExtractionOptions
+from evaluation.measuring.arrays import memory_video_set
 from evaluation.measuring.networks import Networks
 from latte.autoencoder.patches import fit_patches, save_patches
 from latte.data import shapes
@@ -140,16 +141,43 @@ def measure_training(task: Training) -> CellValue:
     Raises:
         InputError: it cannot be trained; the sentence says why.
     """
+    extraction = ExtractionOptions(
+        store=task.folder / "features", device=task.device, workers=0, progress=False
+    )
+    points: list[list[list[float]]] = [[] for _ in task.strides]
     with one_thread(task.device):
         last = _train(task)
-        measured = _measure_checkpoints(task)
+        networks = Networks(extraction)
+        *of_fvd, of_fid = checkpoint_measurers(
+            task.config.data, task.measure, task.strides, networks
+        )
+        for step in task.steps:
+            checkpoint = task.run / "checkpoints" / f"{step:07d}" / WEIGHTS
+            seed, label = task.config.training.seed, f"{task.name}, step {step}"
+            clips = checkpoint_clips(checkpoint, task.measure, seed=seed, device=task.device)
+            samples = memory_video_set(clips, label)
+            results = [one.measure(real, samples, model=label)[0] for one, real in of_fvd]
+            for rows, result in zip(points, results, strict=True):
+                rows.append([step, result.value, *result.ends])
+        measurer, real = of_fid
+        (fid,) = measurer.measure(real, samples, model=label)
         model = load_checkpoint(last)
         _keep(task, last)
-    more = {
-        "parameters": sum(tensor.numel() for tensor in model.state_dict.values()),
-        "mse": _losses(task.run / "log.csv"),
-    }
-    return replace(measured, details={**measured.details, **more})
+    with (task.run / "log.csv").open(encoding="utf-8", newline="") as file:
+        losses = [[int(row["step"]), float(row["mse"])] for row in csv.DictReader(file)]
+    fvd = results[0]
+    return CellValue(
+        value=fvd.value,
+        interval=fvd.ends,
+        details={
+            "points": points,
+            "fid": [fid.value, *fid.ends],
+            "fingerprint": fvd.fingerprint,
+            "parameters": sum(tensor.numel() for tensor in model.state_dict.values()),
+            "mse": losses,
+        },
+        provenance=software_of(fid),
+    )
 
 
 def remove_run(task: Training) -> None:
@@ -174,7 +202,9 @@ def trained_network(task: Training) -> tuple[Path, str | None]:
 
 def _train(task: Training) -> Path:
     """Train, or resume; the last checkpoint's averaged weights."""
-    config = replace(task.config, output=replace(task.config.output, **_output(task)))
+    every = task.steps[0]
+    output = {"checkpoint_every": every, "sample_every": 0, "log_every": max(1, every // 5)}
+    config = replace(task.config, output=replace(task.config.output, **output))
     if task.components:
         config = with_latents(config, task.components, task.run)
     if task.image_model is not None:
@@ -194,33 +224,6 @@ def _keep(task: Training, last: Path) -> None:
     for name, source in (files | {WEIGHTS: last}).items():
         with atomic_path(task.kept / name) as partial:
             shutil.copyfile(source, partial)
-
-
-def _measure_checkpoints(task: Training) -> CellValue:
-    """What `measure_training` returns, as far as it comes from samples."""
-    extraction = ExtractionOptions(
-        store=task.folder / "features", device=task.device, workers=0, progress=False
-    )
-    measurer = CheckpointMeasurer(task.config, task.measure, task.strides, Networks(extraction))
-    points: list[list[Any]] = [[] for _ in task.strides]
-    for step in task.steps:
-        clips = checkpoint_clips(
-            task.run / "checkpoints" / f"{step:07d}" / WEIGHTS,
-            task.measure,
-            seed=task.config.training.seed,
-            device=task.device,
-        )
-        is_last = step == task.steps[-1]
-        results = measurer.results(clips, label=f"{task.name}, step {step}", with_fid=is_last)
-        for rows, result in zip(points, results, strict=False):
-            rows.append([step, result.value, *result.ends])
-    fvd, fid = results[0], results[-1]
-    return CellValue(
-        value=fvd.value,
-        interval=fvd.ends,
-        details={"points": points, "fid": [fid.value, *fid.ends], "fingerprint": fvd.fingerprint},
-        provenance=software_of(fid),
-    )
 
 
 def with_latents(config: TrainConfig, components: int, folder: Path) -> TrainConfig:
@@ -256,18 +259,8 @@ def _train_image_model(task: Training, config: TrainConfig) -> Path:
     return train(alone, _run_options(task, task.run / "image_model"))
 
 
-def _output(task: Training) -> dict[str, Any]:
-    every = task.steps[0]
-    return {"checkpoint_every": every, "sample_every": 0, "log_every": max(1, every // 5)}
-
-
 def _decisive(config: TrainConfig) -> dict[str, Any]:
     """The part of the configuration that can affect the weights."""
     table = as_table(config)
     del table["output"]
     return table
-
-
-def _losses(path: Path) -> list[list[float]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return [[int(row["step"]), float(row["mse"])] for row in csv.DictReader(file)]

@@ -11,9 +11,12 @@ import numpy as np
 from evaluation.measuring.arrays import memory_video_set
 from evaluation.measuring.measurer import Measurer
 from evaluation.networks.registry import network
+from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import SHAPES
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_video_set
+from latte.data.sources import VideoSet
+from latte.training.config import DataTable
 from latte.training.snapshot import Snapshot
 
 NUM_CLIPS = 256
@@ -42,9 +45,7 @@ def fvd(snapshot: Snapshot, num_clips: int = NUM_CLIPS) -> Mapping[str, float]:
         raise InputError(
             f"data.num_frames = {data.num_frames}: FVD-shapes needs clips of at least {min_frames}"
         )
-    protocol = replace(SHAPES, num_frames=data.num_frames, real_stride=data.stride, size=data.size)
-    clip_length = (data.num_frames - 1) * data.stride + 1
-    real = shapes_video_set(SHAPES.split, size=data.size, num_frames=max(64, clip_length))
+    protocol, real = real_clips(data, data.stride)
     samples = memory_video_set(np.stack(list(snapshot.clips(num_clips))), "samples")
     measurer = Measurer(protocol, ("fvd",), resamples=RESAMPLES, at_least=MIN_CLIPS, notes=False)
     (result,) = measurer.measure(real, samples)
@@ -52,3 +53,16 @@ def fvd(snapshot: Snapshot, num_clips: int = NUM_CLIPS) -> Mapping[str, float]:
         (f"{result.metric} low", f"{result.metric} high"), result.interval or (), strict=False
     )
     return {result.metric: result.value, **dict(ends)}
+
+
+def real_clips(data: DataTable, stride: int, count: int | None = None) -> tuple[Protocol, VideoSet]:
+    """The protocol `shapes` for clips of a training, and videos of the test split to measure by.
+
+    Args:
+        stride: sampling interval of the real clips.
+        count: number of videos; None: all.
+    """
+    protocol = replace(SHAPES, num_frames=data.num_frames, real_stride=stride, size=data.size)
+    length = max(64, (data.num_frames - 1) * stride + 1)
+    real = shapes_video_set(SHAPES.split, size=data.size, num_videos=count, num_frames=length)
+    return protocol, real
