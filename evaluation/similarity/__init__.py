@@ -8,12 +8,7 @@ from evaluation.similarity.hidden_states.measuring import (
 )
 from evaluation.similarity.hidden_states.noised import Denoiser
 from evaluation.similarity.hidden_states.sites import Site, SitePair, branch_pairs, latte_sites
-from evaluation.similarity.matrices import (
-    frame_similarity,
-    inverted_share,
-    matrix_distance,
-    mutual_similarity,
-)
+from evaluation.similarity.matrices import frame_similarity, inverted_share, matrix_distance
 from evaluation.similarity.summary import EDGES, ArrayEstimate, Estimate, Summary
 
 __all__ = [
@@ -33,5 +28,4 @@ __all__ = [
     "latte_sites",
     "matrix_distance",
     "measure_model_similarity",
-    "mutual_similarity",
 ]

@@ -34,18 +34,6 @@ def frame_similarity(states: ArrayLike | Tensor) -> Array:
     return cosines(directions, directions)
 
 
-def mutual_similarity(first: ArrayLike | Tensor, second: ArrayLike | Tensor) -> Array:
-    """Cosine of frame i of one with frame j of another state of the same clip, (F, F).
-
-    Args:
-        first, second: (F, S, D) or (F, D), of one shape.
-
-    Raises:
-        ValueError: two shapes, or states that are not finite.
-    """
-    return cosines(token_directions(first), token_directions(second))
-
-
 def token_directions(states: ArrayLike | Tensor) -> Tensor:
     """Tokens of length 1/√S, one row for each frame: (F, S·D) float64, on the states' device.
 
@@ -70,7 +58,10 @@ def token_directions(states: ArrayLike | Tensor) -> Tensor:
 
 
 def cosines(first: Tensor, second: Tensor) -> Array:
-    """Inner products of directions (F, K) with directions (F, K): (F, F) in [−1, 1]."""
+    """Inner products of directions (F, K) with directions (F, K): (F, F) in [−1, 1].
+
+    Of two states of one clip, the similarity of frame i of the first with frame j of the second.
+    """
     if first.shape != second.shape:
         raise ValueError(f"directions are {tuple(first.shape)} and {tuple(second.shape)}")
     products = (first @ second.T).clamp(-1, 1)

@@ -1,15 +1,15 @@
 """Similarities as tables that a person reads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from tabulate import tabulate
 
+from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS
 from reports.numbers import format_value
 
-VIDEO_NUMBERS = ("mean", "variance", "neighbours", "lowest_neighbours", "inverted")
 SITE_NUMBERS = ("mean", "variance", "inverted")
-PAIR_NUMBERS = ("mean", "variance", "same_frame")
 
 
 def video_table(details: Mapping[str, Any]) -> str:
@@ -19,8 +19,8 @@ def video_table(details: Mapping[str, Any]) -> str:
         "generated": details["sets"]["fake"]["numbers"],
         "generated − real": details["differences"],
     }
-    rows = [[label, *_numbers(numbers, VIDEO_NUMBERS)] for label, numbers in sets.items()]
-    text, chance = _table(rows, "videos", *VIDEO_NUMBERS), details["chance_distance"]
+    rows = [[label, *_shown(numbers, FRAME_NUMBERS)] for label, numbers in sets.items()]
+    text, chance = _table(rows, "videos", *FRAME_NUMBERS), details["chance_distance"]
     if chance is None:
         return text
     text += f"Two sets of this size from one source have a distance of about {format_value(chance)}"
@@ -31,18 +31,19 @@ def video_table(details: Mapping[str, Any]) -> str:
 
 def hidden_states_table(details: Mapping[str, Any]) -> str:
     """Every site and timestep, and below them the pairs, from the details of a result."""
+    in_order = itemgetter("timestep")
     rows = [
-        [site["timestep"], site["path"], site["kind"], *_numbers_at(site, SITE_NUMBERS)]
-        for site in sorted(details["sites"], key=lambda site: site["timestep"])
+        [x["timestep"], x["path"], x["kind"], *_shown(x["summary"]["numbers"], SITE_NUMBERS)]
+        for x in sorted(details["sites"], key=in_order)
     ]
     text = _table(rows, "timestep", "part", "kind", *SITE_NUMBERS)
     if not details["pairs"]:
         return text
     rows = [
-        [pair["timestep"], pair["first"], pair["second"], *_numbers_at(pair, PAIR_NUMBERS)]
-        for pair in sorted(details["pairs"], key=lambda pair: pair["timestep"])
+        [x["timestep"], x["first"], x["second"], *_shown(x["summary"]["numbers"], MUTUAL_NUMBERS)]
+        for x in sorted(details["pairs"], key=in_order)
     ]
-    return f"{text}\n{_table(rows, 'timestep', 'first', 'second', *PAIR_NUMBERS)}"
+    return f"{text}\n{_table(rows, 'timestep', 'first', 'second', *MUTUAL_NUMBERS)}"
 
 
 def _table(rows: list[list[Any]], *columns: str) -> str:
@@ -50,10 +51,6 @@ def _table(rows: list[list[Any]], *columns: str) -> str:
     return tabulate(rows, headers=headers, disable_numparse=True) + "\n"
 
 
-def _numbers_at(place: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
-    return _numbers(place["summary"]["numbers"], names)
-
-
-def _numbers(records: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
+def _shown(records: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     shown = [(records[name]["value"], records[name]["interval"]) for name in names]
     return [format_value(value, interval and tuple(interval)) for value, interval in shown]

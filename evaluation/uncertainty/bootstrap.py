@@ -28,16 +28,11 @@ def bootstrap_frechet(
     """Interval of a Fréchet distance: rows of both sets are drawn again with replacement.
 
     It says where the value at this number of samples lies, not where the limit for many samples
-    is. Two things are put right that a plain bootstrap of this distance gets wrong:
-
-    A Fréchet distance of few samples is too large, and that of a resample, which holds fewer
-    distinct rows, larger still. So the resamples give the spread and the measured value the centre.
-
-    The distance is quadratic where two sets are alike. A resample then has the noise of the sample
-    in it besides its own, and spreads up to √3 times too far: with T = linear + quadratic, its
-    variance is V(linear) + 3 V(quadratic). V(quadratic) is measured (see `quadratic_variance`)
-    and taken off once. Simulated intervals then cover the expected value 94 to 99 times of 100,
-    on the wide side; `half_sample_frechet` is nearer to 95 and needs fewer distances
+    is. A resample holds fewer distinct rows, so its distance is larger still than the biased value:
+    the resamples give the spread and the measured value the centre. Where two sets are alike a
+    resample has the noise of the sample in it besides its own: its variance is that of the linear
+    part and three times that of the quadratic one, which is measured (see `quadratic_variance`)
+    and taken off once. `half_sample_frechet` is nearer to 95 % and needs fewer distances
     (docs/uncertainty.md).
 
     Args:
@@ -59,7 +54,10 @@ def bootstrap_frechet(
     distances = on_all_cores(lambda index: pair.distance(*counts(pair, seed, index)), resamples)
     num_mixtures = min(resamples // 2, MAX_MIXTURES)
     mixtures = on_all_cores(lambda two: mixed_distance(pair, seed, two), num_mixtures)
-    shrink = _shrink(distances, mixtures)
+    variance, shrink = float(distances.var()), 1.0
+    if variance > 0:  # from the spread of resamples to that of samples, 1/√3 to 1
+        wanted = variance - quadratic_variance(distances, mixtures)
+        shrink = float(np.sqrt(np.clip(wanted / variance, 1 / 3, 1)))
     low, high = percentiles(distances - distances.mean(), level)
     return Interval(
         low=max(0.0, value + shrink * min(low, 0.0)),
@@ -133,12 +131,3 @@ def quadratic_variance(distances: Array, mixtures: Array) -> float:
     count = len(mixtures)
     means = distances[: 2 * count].reshape(count, 2).mean(axis=1)
     return 4 * float((means - mixtures).var())
-
-
-def _shrink(distances: Array, mixtures: Array) -> float:
-    """The factor from the spread of resamples to that of samples; 1/√3 to 1."""
-    variance = float(distances.var())
-    if variance == 0:
-        return 1.0
-    wanted = variance - quadratic_variance(distances, mixtures)
-    return float(np.sqrt(np.clip(wanted / variance, 1 / 3, 1)))

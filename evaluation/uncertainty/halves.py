@@ -98,8 +98,8 @@ def half_sample_frechet(
     """Interval of a Fréchet distance from random halves of both sets.
 
     It says where the value at this number of samples lies, not where the limit for many samples
-    is. Simulated 95 % intervals cover the expected value 93 to 98.5 times of 100, whether the sets
-    are alike or not (docs/uncertainty.md). The top of this module has the theory.
+    is. Simulated 95 % intervals cover the expected value 93 to 98.5 times of 100
+    (docs/uncertainty.md).
 
     Args:
         pair: features of both sets, of at least four draws each.

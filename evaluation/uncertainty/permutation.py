@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from evaluation.metrics.inputs import Array, as_feature_pair
+from evaluation.metrics.inputs import as_feature_pair
 from evaluation.uncertainty.cores import Progress, on_all_cores, one_core
 from evaluation.uncertainty.resampling import FeaturePair, FeatureTable, distance, indicator
 from latte.data.errors import InputError
@@ -67,51 +67,41 @@ def permutation_test(
         )
     if permutations < 1:
         raise InputError(f"a permutation test needs at least one permutation, not {permutations}")
-    relabelled = _Relabelled(reference, models)
+    # The samples of both models in one table, from which either may get any.
+    table, ddof = FeatureTable.of(np.concatenate([a, b]), models.rows_per_draw), models.ddof
+    count, total = len(a) // models.rows_per_draw, table.num_draws
+    fixed = FeatureTable.of(reference)
     with one_core():
-        measured = relabelled.difference(indicator(np.arange(relabelled.count), relabelled.total))
-    listed = _all(relabelled.count, relabelled.total, paired, permutations)
+        anchor = fixed.moments(torch.ones(len(reference), dtype=torch.float64), ddof)
+    _ = table.outer  # computed before threads ask for it at once
+    rounding = ROUNDING * float(table.squares.mean() + anchor.trace)
+
+    def difference(members: Tensor) -> float:
+        """FD(a, real) − FD(b, real), where a has the draws that are marked 1, b those marked 0."""
+        kept = table.spread(members)
+        of_a, of_b = table.split(kept, 1 - kept, ddof)
+        return distance(of_a, anchor) - distance(of_b, anchor)
+
+    with one_core():
+        measured = difference(indicator(np.arange(count), total))
+    every = _all(count, total, paired, permutations)
 
     def permuted(index: int) -> float:
-        if listed is not None:
-            return relabelled.difference(listed[index])
-        stream = (seed, index)
-        return relabelled.difference(_random(relabelled.count, relabelled.total, paired, stream))
+        drawn = _random(count, total, paired, (seed, index)) if every is None else every[index]
+        return difference(drawn)
 
-    number = permutations if listed is None else len(listed)
+    number = permutations if every is None else len(every)
     others = on_all_cores(permuted, number, progress)
     # Sets of different size have different bias: the expected difference is then not zero.
     centre = 0.0 if len(a) == len(b) else float(np.mean([*others, measured]))
-    extreme = int((np.abs(others - centre) >= abs(measured - centre) - relabelled.rounding).sum())
-    exact = listed is not None
+    extreme = int((np.abs(others - centre) >= abs(measured - centre) - rounding).sum())
     return PermutationTest(
         difference=measured,
-        p_value=extreme / number if exact else (extreme + 1) / (number + 1),
+        p_value=(extreme + 1) / (number + 1) if every is None else extreme / number,
         permutations=number,
         paired=paired,
-        exact=exact,
+        exact=every is not None,
     )
-
-
-class _Relabelled:
-    """The samples of both models in one table, from which either may get any."""
-
-    def __init__(self, real: Array, models: FeaturePair) -> None:
-        self.ddof = models.ddof
-        self.table = FeatureTable.of(np.concatenate([models.x, models.y]), models.rows_per_draw)
-        self.count = len(models.x) // models.rows_per_draw  # draws of a
-        self.total = self.table.num_draws
-        fixed = FeatureTable.of(real)
-        with one_core():
-            self.anchor = fixed.moments(torch.ones(len(real), dtype=torch.float64), self.ddof)
-        _ = self.table.outer  # computed before threads ask for it at once
-        self.rounding = ROUNDING * float(self.table.squares.mean() + self.anchor.trace)
-
-    def difference(self, members: Tensor) -> float:
-        """FD(a, real) − FD(b, real), where a has the draws that are marked 1, b those marked 0."""
-        kept = self.table.spread(members)
-        of_a, of_b = self.table.split(kept, 1 - kept, self.ddof)
-        return distance(of_a, self.anchor) - distance(of_b, self.anchor)
 
 
 def _random(count: int, total: int, paired: bool, stream: tuple[int, int]) -> Tensor:

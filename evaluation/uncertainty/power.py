@@ -42,11 +42,9 @@ def clips_needed(
         difference = (z(1 − level/2) + z(power)) · √2 · sd(N),   sd² = a/N + b/N²,
 
     a the part of the noise that is linear, b the quadratic one, both from halves of the pilot (see
-    `evaluation.uncertainty.halves`). The two distances are taken as independent, each with a real
-    set of its own size N: on the safe side, since two models measured against one real set share
-    its noise, and paired samples (`permutation_test`) more than that. Both models are taken to be
-    as far from the real set, and as noisy, as the pilot is. Beyond the pilot's size the law is
-    trusted, not measured.
+    `evaluation.uncertainty.halves`). The two distances are taken as independent, which is on the
+    safe side, and both models to be as far from the real set, and as noisy, as the pilot is. Beyond
+    the pilot's size the law is trusted, not measured.
 
     Args:
         pair: features of the pilot; of the larger set a random part is used. Clips (draws) are

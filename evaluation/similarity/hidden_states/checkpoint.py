@@ -3,20 +3,15 @@
 Besides `evaluation/generated.py` this is the one module of the suite that imports the generator.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import torch
 
 from evaluation.protocol.fields import Filter, Recipe
-from evaluation.similarity.hidden_states.measuring import (
-    ModelSimilarity,
-    Probe,
-    measure_model_similarity,
-)
 from evaluation.similarity.hidden_states.noised import Denoiser
 from evaluation.similarity.hidden_states.sites import Site, check_sites, latte_sites
 from latte.data.datasets import class_of
@@ -74,24 +69,9 @@ class OpenedModel(Denoiser):
             return [self.classes.index(str(name)) for name in names]
         return [null] * len(names)
 
-    def measure(
-        self,
-        clips: Iterable[np.ndarray],
-        probe: Probe,
-        *,
-        labels: Sequence[int] | None,
-        batch_size: int,
-        on_clips: Callable[[int], object],
-    ) -> ModelSimilarity:
-        """`measure_model_similarity` of this network.
-
-        Raises:
-            InputError: as `measure_model_similarity`; or there is too little memory.
-        """
-        with fixable_when_sampling(self.device, batch_size):
-            return measure_model_similarity(
-                self, clips, probe, labels=labels, batch_size=batch_size, on_clips=on_clips
-            )
+    def enough_memory(self, batch_size: int) -> AbstractContextManager[None]:
+        """Within it, too little memory for a batch is an InputError that says what to do."""
+        return fixable_when_sampling(self.device, batch_size)
 
 
 def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> OpenedModel:

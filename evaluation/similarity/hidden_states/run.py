@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 
@@ -15,7 +15,12 @@ from evaluation.protocol.fields import REAL_CLIP_FIELDS, Protocol
 from evaluation.results.provenance import provenance
 from evaluation.results.record import Result
 from evaluation.similarity.hidden_states.checkpoint import OpenedModel
-from evaluation.similarity.hidden_states.measuring import Difference, ModelSimilarity, Probe
+from evaluation.similarity.hidden_states.measuring import (
+    Difference,
+    ModelSimilarity,
+    Probe,
+    measure_model_similarity,
+)
 from evaluation.similarity.hidden_states.noised import check_timesteps
 from evaluation.similarity.summary import LEVEL, MIN_CLIPS, students_method
 from latte.data.errors import BrokenVideoError, InputError
@@ -52,7 +57,8 @@ def measure_hidden_states(
     """Show noised real clips to a model and measure its hidden states.
 
     Raises:
-        InputError: the clips are not as the model takes them; as `measure_model_similarity`.
+        InputError: the clips are not as the model takes them; there is too little memory; as
+            `measure_model_similarity`.
     """
     started = time.monotonic()
     opened = request.opened
@@ -66,8 +72,10 @@ def measure_hidden_states(
     measured = measure_set(planned, [], options)  # hashes the clips, decodes none
     for caveat in (*caveats_of_sets([measured]), *_caveats_of_count(request, measured)):
         logger.warning("%s", caveat)
-    labels = opened.labels(clip.video for clip in measured.clips)
-    if _names_no_class(opened, labels):
+    labels, classes = opened.labels(clip.video for clip in measured.clips), None
+    if labels is not None:
+        classes = "none" if set(labels) == {opened.model.config.num_classes} else "of the clips"
+    if classes == "none":
         logger.warning(
             "the checkpoint does not name the classes of these videos: it is shown no class"
         )
@@ -78,21 +86,19 @@ def measure_hidden_states(
         seed=protocol.seed,
         intervals=request.intervals,
     )
-    count = len(measured.clips)
-    with progress_bar(count, "hidden states", "clip", shown=options.progress) as bar:
-        similarity = opened.measure(
+    with (
+        progress_bar(len(measured.clips), "hidden states", "clip", shown=options.progress) as bar,
+        opened.enough_memory(options.batch_size),
+    ):
+        similarity = measure_model_similarity(
+            opened,
             _decoded(planned, options),
             probe,
             labels=labels,
             batch_size=options.batch_size,
             on_clips=bar.update,
         )
-    return _result(request, measured, similarity, labels, started), similarity
-
-
-def _names_no_class(opened: OpenedModel, labels: Sequence[int] | None) -> bool:
-    """Whether a model with classes is shown none of them."""
-    return labels is not None and set(labels) == {opened.model.config.num_classes}
+    return _result(request, measured, similarity, classes, started), similarity
 
 
 def _planned(request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
@@ -176,7 +182,7 @@ def _result(
     request: ModelRequest,
     measured: MeasuredSet,
     similarity: ModelSimilarity,
-    labels: Sequence[int] | None,
+    classes: str | None,
     started: float,
 ) -> Result:
     opened, average = request.opened, similarity.averages["inverted"]
@@ -184,14 +190,13 @@ def _result(
     fields = {
         key: value for key, value in done.affecting_fields().items() if key in REAL_CLIP_FIELDS
     }
-    shown = "none" if _names_no_class(opened, labels) else "of the clips"
     parameters = {
         "sites": [site.path for site in similarity.sites],
         "timesteps": list(similarity.timesteps),
         "diffusion_steps": len(opened.diffusion.timesteps),
         "schedule": opened.schedule,
         "autoencoder": opened.autoencoder_name,
-        "classes": None if labels is None else shown,
+        "classes": classes,
     }
     return Result(
         metric=HIDDEN,

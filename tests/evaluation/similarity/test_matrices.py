@@ -7,19 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.similarity import (
-    frame_similarity,
-    inverted_share,
-    matrix_distance,
-    mutual_similarity,
-)
-from evaluation.similarity.matrices import by_distance, pairs, token_directions
+from evaluation.similarity import frame_similarity, inverted_share, matrix_distance
+from evaluation.similarity.matrices import by_distance, cosines, pairs, token_directions
 
 
 @pytest.fixture
 def states(uniform):
     """(F, S, D) = (5, 7, 11)."""
     return uniform("states", (5, 7, 11))
+
+
+def mutual_similarity(first, second):
+    return cosines(token_directions(first), token_directions(second))
 
 
 def cosine_by_hand(x, y):
