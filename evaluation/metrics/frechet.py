@@ -5,12 +5,10 @@ values of F1ᵀ F2: no square root of a matrix, no complex parts, and nothing is
 be rooted again, so singular covariances cost no precision.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.metrics.inputs import TOLERANCE, Array, as_feature_pair, as_moments
+from evaluation.metrics.inputs import TOLERANCE, Array, as_feature_pair, as_moments, blocks
 from latte.data.errors import InputError
 
 ROWS_AT_ONCE = 4096  # of the triangular factor; bounds memory only
@@ -78,7 +76,7 @@ def rows_factor(centred: Array, divisor: float) -> Array:
     factor = centred
     if len(centred) > num_features:
         factor = np.empty((0, num_features))
-        for rows in _blocks(centred):
+        for rows in blocks(centred, ROWS_AT_ONCE):
             factor = np.asarray(np.linalg.qr(np.concatenate([factor, rows]), mode="r"))
     return factor / np.sqrt(divisor)
 
@@ -111,8 +109,3 @@ def _covariance_factor(sigma: Array, which: str) -> Array:
         )
     kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
     return np.ascontiguousarray((vectors[:, kept] * np.sqrt(values[kept])).T)
-
-
-def _blocks(rows: Array) -> Iterator[Array]:
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        yield rows[start : start + ROWS_AT_ONCE]

@@ -1,5 +1,7 @@
 """What every metric asks of its features before it computes anything."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -55,6 +57,12 @@ def as_feature_pair(
                 f"{label} have {len(array)} rows: a covariance over N − {ddof} needs more"
             )
     return first, second
+
+
+def blocks(rows: Array, size: int) -> Iterator[Array]:
+    """The rows, `size` at a time."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def as_moments(mu: ArrayLike, sigma: ArrayLike, label: str) -> tuple[Array, Array]:

@@ -1,13 +1,13 @@
 """Squared maximum mean discrepancy (MMD) with a polynomial kernel: KID, KVD and JEDi's distance."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.metrics.inputs import Array, as_feature_pair
+from evaluation.metrics.inputs import Array, as_feature_pair, blocks
 from latte.data.errors import InputError
 
 ROWS_AT_ONCE = 2048  # of a kernel matrix, and columns; bounds memory only
@@ -146,44 +146,34 @@ def jedi_distance(x: ArrayLike, y: ArrayLike) -> float:
 
 def _mmd(x: Array, y: Array, kernel: Kernel, *, unbiased: bool) -> float:
     n, m = len(x), len(y)
-    between = _sum_between(x, y, kernel) / (n * m)
+    xs, ys = (list(blocks(rows, ROWS_AT_ONCE)) for rows in (x, y))
+    between = math.fsum(kernel(a, b).sum() for a in xs for b in ys) / (n * m)
+    pairs_x, pairs_y = _sum_of_pairs(xs, kernel), _sum_of_pairs(ys, kernel)
     if unbiased:
-        within_x = _sum_of_pairs(x, kernel) / (n * (n - 1))
-        within_y = _sum_of_pairs(y, kernel) / (m * (m - 1))
-        return within_x + within_y - 2 * between
-    within_x = (_sum_of_pairs(x, kernel) + kernel.diagonal(x).sum()) / n**2
-    within_y = (_sum_of_pairs(y, kernel) + kernel.diagonal(y).sum()) / m**2
+        return pairs_x / (n * (n - 1)) + pairs_y / (m * (m - 1)) - 2 * between
+    within_x = (pairs_x + kernel.diagonal(x).sum()) / n**2
+    within_y = (pairs_y + kernel.diagonal(y).sum()) / m**2
     # Equal sets leave a rounding error of either sign; a squared norm has none.
     return max(0.0, float(within_x + within_y - 2 * between))
 
 
-def _sum_between(x: Array, y: Array, kernel: Kernel) -> float:
-    return math.fsum(kernel(a, b).sum() for a in _blocks(x) for b in _blocks(y))
-
-
-def _sum_of_pairs(x: Array, kernel: Kernel) -> float:
+def _sum_of_pairs(parts: Sequence[Array], kernel: Kernel) -> float:
     """Σ k(xi, xj) over i ≠ j. The diagonal is never added, so it need not be taken off again."""
     sums = []
-    blocks = list(_blocks(x))
-    for i, a in enumerate(blocks):
+    for i, a in enumerate(parts):
         own = kernel(a, a)
         np.fill_diagonal(own, 0)
         sums.append(own.sum())
-        sums.extend(2 * kernel(a, b).sum() for b in blocks[i + 1 :])
+        sums.extend(2 * kernel(a, b).sum() for b in parts[i + 1 :])
     return math.fsum(sums)
 
 
 def _second_moment(x: Array) -> Array:
     """Mean of x xᵀ over the rows, (D, D)."""
     total = np.zeros((x.shape[1], x.shape[1]))
-    for rows in _blocks(x):
+    for rows in blocks(x, ROWS_AT_ONCE):
         total += rows.T @ rows
     return total / len(x)
-
-
-def _blocks(rows: Array) -> Iterator[Array]:
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        yield rows[start : start + ROWS_AT_ONCE]
 
 
 def _check_pairs(rows_x: int, rows_y: int, subset_size: int = 2) -> None:

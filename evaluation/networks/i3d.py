@@ -255,20 +255,6 @@ def open_i3d(
     return replace(pooled, probe_difference=opened.probe_difference)
 
 
-def open_published(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """A TorchScript file's logits of frames that are prepared already.
-
-    The result takes float32 (N, 3, T, 224, 224), given to the file as it is (`rescale` and
-    `resize` off), and gives float32 (N, 400).
-
-    Raises:
-        InputError: the file is not TorchScript, or damaged.
-    """
-    if not files.is_torchscript(path):
-        raise InputError(f"{path}: is not TorchScript: give i3d_torchscript.pt")
-    return _scripted_logits(files.open_torchscript(path, device), path, inside=False)
-
-
 def _own(model: I3D, output: str, resize: str) -> OpenedNetwork:
     def forward(clips: Tensor) -> Tensor:
         x = PREPROCESS[resize](clips)
@@ -286,14 +272,21 @@ def _folded(model: I3D, output: str, resize: str) -> OpenedNetwork:
 
 def _published(module: nn.Module, path: Path, resize: str) -> Forward:
     """The scripted network: resizing by itself, as StyleGAN-V calls it, or after our crop."""
-    logits = _scripted_logits(module, path, inside=resize == "squash")
+    logits = scripted_logits(module, path, inside=resize == "squash")
     if resize == "squash":
         return lambda clips: logits(clips.permute(0, 4, 1, 2, 3).contiguous())  # uint8 NCTHW
     return lambda clips: logits(PREPROCESS[resize](clips))
 
 
-def _scripted_logits(module: nn.Module, path: Path, *, inside: bool) -> Callable[[Tensor], Tensor]:
-    """Logits of the scripted network; `inside`: it resizes and scales."""
+def scripted_logits(module: nn.Module, path: Path, *, inside: bool) -> Callable[[Tensor], Tensor]:
+    """Logits of the scripted network, float32 (N, 400).
+
+    Args:
+        module: the network.
+        path: its file, for messages.
+        inside: it resizes and scales its input itself; otherwise it takes float32
+            (N, 3, T, 224, 224) as it is.
+    """
     return checked_call(
         lambda x: module(x, rescale=inside, resize=inside, return_features=True),
         path,

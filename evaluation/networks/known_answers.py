@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from evaluation.metrics import frechet_distance, frechet_distance_from_features, inception_score
+from evaluation.networks import files
 from evaluation.networks.extractor import Extractor
-from evaluation.networks.i3d import open_published
+from evaluation.networks.i3d import scripted_logits
 from evaluation.networks.probes import run_exactly
 from latte.data.errors import InputError
 
@@ -38,7 +39,9 @@ def noise_against_noise(
     `RandomState(seed).rand(num_clips, num_frames, 224, 224, 3)` of the seeds 1 and 2, float32 in
     [0, 1), given to the TorchScript file as it is.
     """
-    logits = open_published(extractor.weights.path, extractor.device)
+    path = extractor.weights.path
+    module = files.open_torchscript(path, extractor.device)
+    logits = scripted_logits(module, path, inside=False)
     fake, real = (
         np.concatenate(
             [

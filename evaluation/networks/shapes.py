@@ -11,7 +11,6 @@ another clip of the batch.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,12 +42,12 @@ VIDEO_FILE, FRAME_FILE = ASSETS / "shapes_video.safetensors", ASSETS / "shapes_f
 class _ShapesNet(nn.Module):
     """What the two networks share: stages of convolutions, their means, features, a classifier."""
 
-    def __init__(self, stages: Sequence[nn.Module], num_classes: int) -> None:
+    def __init__(self, *stages: nn.Module) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)
         self.project = nn.Linear(24 + 48 + 64 + 96 * 4 * 4, NUM_FEATURES - NUM_BANDS)
         self.normalise = _Normalise()
-        self.head = nn.Linear(NUM_FEATURES, num_classes)
+        self.head = nn.Linear(NUM_FEATURES, NUM_CLASSES)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(N, T, H, W, 3), 0 … 255 → logits."""
@@ -64,13 +63,12 @@ class ShapesVideoNet(_ShapesNet):
     """Clips of T ≥ 8 frames (trained on 16) → features (N, 64) → logits (N, 10) of CLASS_NAMES."""
 
     def __init__(self) -> None:
-        stages = [
+        super().__init__(
             nn.Conv3d(3, 24, 3, stride=(1, 2, 2), padding=1),
             nn.Conv3d(24, 48, 3, stride=2, padding=1),
             nn.Conv3d(48, 64, 3, stride=2, padding=1),
             nn.Conv3d(64, 96, 3, stride=(2, 1, 1), padding=1),
-        ]
-        super().__init__(stages, len(CLASS_NAMES))
+        )
 
     def features(self, clips: Tensor) -> Tensor:
         """(N, T, H, W, 3), 0 … 255 → (N, 64).
@@ -87,13 +85,12 @@ class ShapesFrameNet(_ShapesNet):
     """Single frames → features (N, T, 64) → logits (N, T, 10) of FRAME_CLASSES."""
 
     def __init__(self) -> None:
-        stages = [
+        super().__init__(
             nn.Conv2d(3, 24, 3, stride=2, padding=1),
             nn.Conv2d(24, 48, 3, stride=2, padding=1),
             nn.Conv2d(48, 64, 3, stride=1, padding=1),
             nn.Conv2d(64, 96, 3, stride=2, padding=1),
-        ]
-        super().__init__(stages, len(FRAME_CLASSES))
+        )
 
     def features(self, clips: Tensor) -> Tensor:
         """(N, T, H, W, 3), 0 … 255 → (N, T, 64)."""

@@ -65,7 +65,7 @@ class NetworkSpec:
     outputs: Mapping[str, int] = field(hash=False)  # layer → number of features
     resizes: tuple[str, ...]  # how frames of another size can be brought to the network's own
     min_frames: int  # shortest clip
-    max_frames: int | None = None  # longest clip; None: any length
+    max_frames: int | None = None  # longest clip: the shortest, or None for any length
     cpu_chunk: int  # clips that the network sees at once on a CPU, always
     metric_suffix: str  # "-shapes": an FVD with this network is called FVD-shapes
     version: int  # raised by every change of its numbers
@@ -76,11 +76,14 @@ class NetworkSpec:
     resize: str = ""
 
     def __post_init__(self) -> None:
-        # The dataclass is frozen, for everybody but itself.
-        object.__setattr__(self, "output", self.output or next(iter(self.outputs)))
-        object.__setattr__(self, "resize", self.resize or self.resizes[0])
-        assert self.output in self.outputs
-        assert self.resize in self.resizes
+        for name, possible in (("output", tuple(self.outputs)), ("resize", self.resizes)):
+            chosen = getattr(self, name)
+            if not chosen:
+                object.__setattr__(self, name, possible[0])  # frozen, for everybody but itself
+            elif chosen not in possible:
+                raise InputError(
+                    f"network {self.name} has no {name} {chosen!r}: choose {' or '.join(possible)}"
+                )
 
     @property
     def num_features(self) -> int:
@@ -102,21 +105,14 @@ class NetworkSpec:
         Raises:
             InputError: too few or too many frames.
         """
+        if self.min_frames <= num_frames <= (self.max_frames or num_frames):
+            return
         where = f"{whose}: " if whose else ""
-        exactly = self.max_frames == self.min_frames
-        if num_frames < self.min_frames and not exactly:
-            raise InputError(
-                f"{where}network {self.name} needs clips of at least {self.min_frames} frames, "
-                f"these have {num_frames}: set num_frames (--num-frames) to {self.min_frames} or "
-                "more"
-            )
-        longest = self.max_frames or num_frames
-        if num_frames > longest or (exactly and num_frames != longest):
-            raise InputError(
-                f"{where}network {self.name} takes clips of {self.max_frames} frames"
-                f"{'' if exactly else ' at most'}, these have {num_frames}: set num_frames "
-                f"(--num-frames) to {self.max_frames}"
-            )
+        wanted = f"{self.min_frames}" if self.max_frames else f"at least {self.min_frames}"
+        raise InputError(
+            f"{where}network {self.name} needs clips of {wanted} frames, these have {num_frames}: "
+            f"set num_frames (--num-frames) to {wanted}"
+        )
 
     def choose(self, output: str | None = None, resize: str | None = None) -> "NetworkSpec":
         """The same network with another output or resizing; None is the default.
@@ -124,16 +120,4 @@ class NetworkSpec:
         Raises:
             InputError: the network has no such output or resizing; the message lists them.
         """
-        return replace(
-            self,
-            output=_one_of(output, tuple(self.outputs), f"network {self.name} has no output"),
-            resize=_one_of(resize, self.resizes, f"network {self.name} cannot resize as"),
-        )
-
-
-def _one_of(wanted: str | None, possible: tuple[str, ...], complaint: str) -> str:
-    if wanted is None:
-        return possible[0]
-    if wanted not in possible:
-        raise InputError(f"{complaint} {wanted!r}: choose {' or '.join(possible)}")
-    return wanted
+        return replace(self, output=output or "", resize=resize or "")

@@ -14,7 +14,7 @@ from evaluation.networks.resizing import bilinear
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork, PublishedFile
 
 NORM_EPSILON = 1e-6
-HEAD = "head."  # the classifier, which gives no features
+HEAD = ".head."  # the classifier, which gives no features
 CHECKPOINT_KEYS = ("model", "module")  # where a training checkpoint holds its state dict
 
 
@@ -162,7 +162,7 @@ def open_videomae(
             clips of another length.
     """
     tensors = files.read_state_dict(path, inside=CHECKPOINT_KEYS)
-    tensors = {name: tensor for name, tensor in tensors.items() if not _is_head(name)}
+    tensors = {name: part for name, part in tensors.items() if HEAD not in f".{name}"}
     with torch.device("meta"):  # shapes alone: no memory, and no random weights to make
         model = VideoMAE(config)
     files.fill(model, tensors, path, in_place=True)
@@ -174,10 +174,6 @@ def open_videomae(
         return model(preprocess(clips, sizes.frame_size))
 
     return OpenedNetwork(forward=forward, path_taken=OWN)
-
-
-def _is_head(name: str) -> bool:
-    return name.startswith(HEAD) or f".{HEAD}" in name
 
 
 SPECS = (

@@ -1,13 +1,11 @@
 """Statistics files of other packages, brought into our form with what the user states of them."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evaluation.networks.registry import network
-from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
 from evaluation.results.provenance import provenance
 from evaluation.statistics.file import (
@@ -16,6 +14,7 @@ from evaluation.statistics.file import (
     StatisticsFile,
     array_names,
     check_target,
+    is_statistics_file,
     read_arrays,
     read_statistics_file,
     write_statistics_file,
@@ -57,19 +56,22 @@ def import_statistics(
     if out.resolve() == source.resolve():
         raise InputError(f"--out {out}: is the file to import: choose another name")
     spec = network(protocol.network).choose(protocol.output, protocol.resize)
-    statistics = _statistics(source, count, protocol.covariance)
-    if statistics is None:
+    if is_statistics_file(source):
         statistics = _with_count(source, count)
     else:
         covariance = protocol.covariance
+        statistics = _of_features(source, count, covariance)
     if len(statistics.mean) != spec.num_features:
         raise InputError(
             f"{source}: holds statistics of {len(statistics.mean)} features, the network "
             f"{spec.name} has {spec.num_features}: give the --network that they were made with"
         )
     fields: dict[str, Any] = protocol.affecting_fields() | {"covariance": covariance}
-    clips = _clips(statistics.count, spec, fields, side)
+    clips: int | None = statistics.count
     every = fields[f"{side}_offset"] == "every"  # frames are counted then
+    if spec.unit == "frame":
+        whole, rest = divmod(statistics.count, fields["num_frames"])
+        clips = None if rest or every else whole  # clips of every frame differ in length
     if every or clips is not None:
         fields[f"num_{side}"] = statistics.count if every else clips
     run = provenance("cpu")
@@ -90,21 +92,17 @@ def import_statistics(
     return write_statistics_file(out, statistics, origin)
 
 
-def _statistics(path: Path, count: int | None, covariance: Covariance) -> Statistics | None:
-    """Statistics of the features in a file; None if it holds mu and sigma."""
+def _of_features(path: Path, count: int | None, covariance: Covariance) -> Statistics:
     try:
         names = array_names(path)
-        features = None if {"mu", "sigma"} <= {*names} else read_arrays(path, (FEATURES,))
+        rows = read_arrays(path, (FEATURES,)).get(FEATURES)
     except UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as .npz or .safetensors ({error})") from None
-    if features is None:
-        return None
-    if FEATURES not in features:
+    if rows is None:
         raise InputError(
             f"{path}: holds {', '.join(names) or 'nothing'}, neither mu and sigma nor {FEATURES}: "
             "give the .npz of pytorch-fid or clean-fid"
         )
-    rows = features[FEATURES]
     if rows.ndim != 2:
         raise InputError(f"{path}: {FEATURES} {rows.shape} are no (N, D) features")
     if count not in (None, len(rows)):
@@ -124,11 +122,3 @@ def _with_count(path: Path, stated: int | None) -> Statistics:
     if stated not in (None, count):
         raise InputError(f"--count {stated}: {path} says that it was made of {count}")
     return replace(file.statistics, count=count)
-
-
-def _clips(count: int, spec: NetworkSpec, fields: Mapping[str, Any], side: Side) -> int | None:
-    """Clips that so many rows are of; None where that cannot be told."""
-    if spec.unit == "clip":
-        return count
-    clips, rest = divmod(count, fields["num_frames"])
-    return None if rest or fields[f"{side}_offset"] == "every" else clips  # those differ in length

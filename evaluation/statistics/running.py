@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.metrics.inputs import Array, as_features
+from evaluation.metrics.inputs import Array, as_features, blocks
 from latte.data.errors import InputError
 
 BLOCK_ROWS = 256
@@ -72,8 +72,7 @@ def _blocks(pieces: Iterable[ArrayLike]) -> Iterator[Array]:
                 )
             rows = np.concatenate([pending, rows])
         whole = len(rows) - len(rows) % BLOCK_ROWS
-        for start in range(0, whole, BLOCK_ROWS):
-            yield rows[start : start + BLOCK_ROWS]
+        yield from blocks(rows[:whole], BLOCK_ROWS)
         pending = rows[whole:]
     if pending is not None and len(pending):
         yield pending

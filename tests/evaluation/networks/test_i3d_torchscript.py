@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evaluation.networks.i3d import I3D, open_published, preprocess, preprocess_crop
+from evaluation.networks.i3d import I3D, preprocess, preprocess_crop, scripted_logits
 from evaluation.networks.registry import build
 from latte.data.errors import InputError
 
@@ -185,12 +185,10 @@ def test_pooled_features_are_refused_where_our_network_is_not_the_files_equal(
         build("i3d", detector_file(**settings), output="pooled")
 
 
-def test_frames_that_are_prepared_go_into_the_file_as_they_are(detector_file, state_dict_file):
+def test_frames_that_are_prepared_go_into_the_file_as_they_are(detector_file):
     path = detector_file()
     x = torch.rand(1, 3, 10, 224, 224, generator=torch.Generator().manual_seed(0))
     module = torch.jit.load(str(path))
     with torch.inference_mode():
         expected = module(x, rescale=False, resize=False, return_features=True)
-        assert torch.equal(open_published(path, torch.device("cpu"))(x), expected)
-    with pytest.raises(InputError, match="is not TorchScript: give i3d_torchscript"):
-        open_published(state_dict_file, torch.device("cpu"))
+        assert torch.equal(scripted_logits(module, path, inside=False)(x), expected)

@@ -174,7 +174,7 @@ def test_each_embedded_network_is_of_the_version_its_spec_says():
     ("choice", "message"),
     [
         ({"output": "pool"}, "network i3d has no output 'pool': choose logits or pooled"),
-        ({"resize": "clean"}, "network i3d cannot resize as 'clean': choose squash or crop"),
+        ({"resize": "clean"}, "network i3d has no resize 'clean': choose squash or crop"),
     ],
 )
 def test_an_output_or_resizing_that_a_network_has_not_is_refused(choice, message):
