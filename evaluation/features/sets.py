@@ -111,11 +111,13 @@ def measure_set(
     order = content_key({"clips in order": keys}).hex()
     for network in networks:
         network.store.remember(order, extraction.keys)
+    # A name on disk need not be text: what is not is kept as it is, escaped.
+    names = [clip.video.name.encode(errors="surrogateescape").hex() for clip in plan.clips]
     record = SetRecord(
         path=planned.videos.root,
         digest=content_key({"clips": sorted(keys)}).hex(),
         order=order,
-        names=content_key({"names": [_known(clip.video.name) for clip in plan.clips]}).hex(),
+        names=content_key({"names": names}).hex(),
         num_listed=plan.num_listed,
         num_clips=len(plan.clips),
         height=height,
@@ -211,11 +213,6 @@ def check_lengths(clips: Sequence[Clip], spec: NetworkSpec) -> None:
     names = {len(clip.frames): clip.video.name for clip in reversed(clips)}
     for length in (min(names), max(names)):
         spec.check_length(length, names[length])
-
-
-def _known(name: str) -> str:
-    """A name on disk need not be text: what is not is kept as it is, escaped."""
-    return name.encode(errors="surrogateescape").hex()
 
 
 def _recipe(planned: PlannedSet) -> str | None:

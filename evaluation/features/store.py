@@ -99,21 +99,16 @@ class FeatureStore:
         self._last_write = time.monotonic()
         if self.folder is None:
             return
-        shapes = {row.shape for row in self._pending.values()}
-        for shape in sorted(shapes):
+        for shape in sorted({row.shape for row in self._pending.values()}):
             rows = {key: row for key, row in self._pending.items() if row.shape == shape}
-            self._write(self.folder, rows)
+            keys = np.stack([np.frombuffer(key, np.uint8) for key in rows])
+            features = np.stack(list(rows.values()))
+            checksum = _checksum(keys, features)
+            path = self.folder / f"{checksum[:32]}.safetensors"
+            data = save({"keys": keys, "features": features}, metadata={"sha256": checksum})
+            write_atomically(path, data, durable=True)
+            self._where |= {key: (path, index) for index, key in enumerate(rows)}
         self._pending.clear()
-
-    def _write(self, folder: Path, rows: Mapping[bytes, np.ndarray]) -> None:
-        keys = np.stack([np.frombuffer(key, np.uint8) for key in rows])
-        features = np.stack(list(rows.values()))
-        checksum = _checksum(keys, features)
-        path = folder / f"{checksum[:32]}.safetensors"
-        data = save({"keys": keys, "features": features}, metadata={"sha256": checksum})
-        write_atomically(path, data, durable=True)
-        for row, key in enumerate(rows):
-            self._where[key] = (path, row)
 
     def rows(self, keys: Sequence[bytes]) -> list[np.ndarray]:
         """The rows of these keys, in this order: each (D,) or, of frames, (T, D), float32."""

@@ -48,15 +48,19 @@ class Extractor:
             InputError: not uint8 (N, T, H, W, 3), or too few frames.
         """
         tensor = torch.as_tensor(clips)
-        self._check(tensor)
-        rows = [
-            self._run_chunk(tensor[start : start + self._chunk])
-            for start in range(0, len(tensor), self._chunk)
-        ]
-        if rows:
-            return np.concatenate(rows)
+        if tensor.ndim != 5 or tensor.shape[-1] != 3 or tensor.dtype != torch.uint8:
+            raise InputError(
+                f"clips are {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}: a "
+                "network takes uint8 (clips, frames, height, width, 3)"
+            )
+        self.spec.check_length(tensor.shape[1])
         frames = (tensor.shape[1],) if self.spec.unit == "frame" else ()
-        return np.empty((0, *frames, self.spec.num_features), dtype=np.float32)
+        rows = [np.empty((0, *frames, self.spec.num_features), dtype=np.float32)]
+        for part in tensor.split(self._chunk) if len(tensor) else ():
+            filling = part.new_zeros((self._chunk - len(part), *part.shape[1:]))
+            features = run_exactly(self._forward, torch.cat([part, filling]).to(self.device))
+            rows.append(features[: len(part)].float().cpu().numpy())
+        return np.concatenate(rows)
 
     @property
     def has_classes(self) -> bool:
@@ -85,19 +89,3 @@ class Extractor:
             logits = logits @ weight.T + bias
         exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
-
-    def _run_chunk(self, clips: Tensor) -> NDArray[np.float32]:
-        count = len(clips)
-        if count < self._chunk:
-            filling = clips.new_zeros((self._chunk - count, *clips.shape[1:]))
-            clips = torch.cat([clips, filling])
-        features = run_exactly(self._forward, clips.to(self.device))
-        return np.asarray(features[:count].float().cpu().numpy())
-
-    def _check(self, clips: Tensor) -> None:
-        if clips.ndim != 5 or clips.shape[-1] != 3 or clips.dtype != torch.uint8:
-            raise InputError(
-                f"clips are {str(clips.dtype).removeprefix('torch.')} {tuple(clips.shape)}: a "
-                "network takes uint8 (clips, frames, height, width, 3)"
-            )
-        self.spec.check_length(clips.shape[1])

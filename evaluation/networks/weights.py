@@ -46,7 +46,13 @@ def locate_weights(spec: NetworkSpec, given: Path | None = None) -> LocatedWeigh
     if given is not None:
         return _named(spec, given.expanduser())
     if spec.bundled is not None:
-        return _bundled(spec, spec.bundled)
+        path = spec.bundled
+        if not path.is_file():
+            raise InputError(
+                f"{path}: the weights of {spec.name} that are bundled with latte-eval are missing: "
+                "install it again"
+            )
+        return LocatedWeights(path=path, sha256=file_sha256(path), published=True, label="bundled")
     folder = weights_folder()
     if folder.is_file() or folder.suffix in SUFFIXES:
         return _named(spec, folder)
@@ -82,15 +88,6 @@ def _named(spec: NetworkSpec, path: Path) -> LocatedWeights:
     if not path.is_file():
         raise InputError(f"{path}: no such file of weights for {spec.name}: check the path")
     return _located(path, content_hashes(path), spec.weight_files)
-
-
-def _bundled(spec: NetworkSpec, path: Path) -> LocatedWeights:
-    if not path.is_file():
-        raise InputError(
-            f"{path}: the weights of {spec.name} that are bundled with latte-eval are missing: "
-            "install it again"
-        )
-    return LocatedWeights(path=path, sha256=file_sha256(path), published=True, label="bundled")
 
 
 def _located(path: Path, own: Hashes, files: Sequence[PublishedFile]) -> LocatedWeights:
