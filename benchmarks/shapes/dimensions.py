@@ -199,7 +199,6 @@ def open_pixel_scores(store: Path | None) -> StoredNetwork:
         outputs={"scores": len(OF_PIXELS)},
         resizes=("none",),
         min_frames=3,
-        cpu_chunk=1,
         metric_suffix="-shapes",
         version=VERSION,
     )

@@ -177,9 +177,6 @@ C3D_SPEC = NetworkSpec(
     resizes=("squash",),
     min_frames=NUM_FRAMES,
     max_frames=NUM_FRAMES,
-    cpu_chunk=1,
-    metric_suffix="",
-    version=1,
     weight_files=(
         PublishedFile(
             file_name="c3d_ucf101.pt",

@@ -54,9 +54,11 @@ class Extractor:
                 "network takes uint8 (clips, frames, height, width, 3)"
             )
         self.spec.check_length(tensor.shape[1])
-        frames = (tensor.shape[1],) if self.spec.unit == "frame" else ()
-        rows = [np.empty((0, *frames, self.spec.num_features), dtype=np.float32)]
-        for part in tensor.split(self._chunk) if len(tensor) else ():
+        if not len(tensor):
+            frames = (tensor.shape[1],) if self.spec.unit == "frame" else ()
+            return np.empty((0, *frames, self.spec.num_features), dtype=np.float32)
+        rows = []
+        for part in tensor.split(self._chunk):
             filling = part.new_zeros((self._chunk - len(part), *part.shape[1:]))
             features = run_exactly(self._forward, torch.cat([part, filling]).to(self.device))
             rows.append(features[: len(part)].float().cpu().numpy())

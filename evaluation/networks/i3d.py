@@ -317,9 +317,6 @@ I3D_SPEC = NetworkSpec(
     outputs={"logits": NUM_LOGITS, "pooled": 1024},
     resizes=("squash", "crop"),
     min_frames=10,
-    cpu_chunk=1,
-    metric_suffix="",
-    version=1,
     weight_files=(TORCHSCRIPT, PRETRAINED),
     open=partial(open_i3d, batch_norm_eps=1e-3),
 )

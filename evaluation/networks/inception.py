@@ -305,9 +305,6 @@ SPECS = (
         outputs={"pooled": NUM_FEATURES},
         resizes=("clean", "legacy-tensorflow", "legacy-pytorch"),
         min_frames=1,
-        cpu_chunk=1,
-        metric_suffix="",
-        version=1,
         weight_files=(
             PublishedFile(
                 file_name="inception-2015-12-05.pt",

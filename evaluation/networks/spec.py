@@ -51,7 +51,7 @@ class NetworkSpec:
 
     >>> spec = NetworkSpec(
     ...     name="net", title="", unit="clip", outputs={"logits": 400, "pooled": 1024},
-    ...     resizes=("squash",), min_frames=10, cpu_chunk=1, metric_suffix="", version=1,
+    ...     resizes=("squash",), min_frames=10,
     ... )
     >>> spec.output, spec.num_features
     ('logits', 400)
@@ -66,9 +66,9 @@ class NetworkSpec:
     resizes: tuple[str, ...]  # how frames of another size can be brought to the network's own
     min_frames: int  # shortest clip
     max_frames: int | None = None  # longest clip: the shortest, or None for any length
-    cpu_chunk: int  # clips that the network sees at once on a CPU, always
-    metric_suffix: str  # "-shapes": an FVD with this network is called FVD-shapes
-    version: int  # raised by every change of its numbers
+    cpu_chunk: int = 1  # clips that the network sees at once on a CPU, always
+    metric_suffix: str = ""  # "-shapes": an FVD with this network is called FVD-shapes
+    version: int = 1  # raised by every change of its numbers
     weight_files: tuple[PublishedFile, ...] = ()  # alternatives; the first one is fetched
     bundled: Path | None = None  # weights in the package
     open: Opener | None = field(default=None, repr=False)  # None: a function of clips, no weights

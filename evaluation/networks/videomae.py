@@ -185,9 +185,7 @@ SPECS = (
         resizes=("squash",),
         min_frames=16,
         max_frames=16,
-        cpu_chunk=1,
         metric_suffix="-VideoMAE",
-        version=1,
         weight_files=(
             PublishedFile(
                 file_name="vit_g_hybrid_pt_1200e_ssv2_ft.pth",

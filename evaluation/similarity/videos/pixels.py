@@ -27,9 +27,7 @@ def open_pixels(store: Path | None, num_frames: int) -> StoredNetwork:
         outputs={MATRIX: num_frames},
         resizes=("none",),
         min_frames=MIN_FRAMES,
-        cpu_chunk=1,
         metric_suffix=f"-{PIXELS}",
-        version=1,
     )
     return StoredNetwork.of_function(spec, pixel_similarity, store)
 

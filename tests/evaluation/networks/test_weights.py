@@ -46,9 +46,6 @@ def spec_of(url="http://127.0.0.1:9/file.pt", published=BLOB):
         outputs={"logits": 4},
         resizes=("squash",),
         min_frames=1,
-        cpu_chunk=1,
-        metric_suffix="",
-        version=1,
         weight_files=(file, PublishedFile(file_name="second.pt", url=url, hash=BLOB)),
     )
 
@@ -245,9 +242,7 @@ def test_networks_that_ship_ignore_the_variable(tmp_path, monkeypatch):
         outputs={"pooled": 1},
         resizes=("squash",),
         min_frames=1,
-        cpu_chunk=1,
         metric_suffix="-own",
-        version=1,
         bundled=file,
     )
     located = locate_weights(spec)

@@ -1,34 +1,19 @@
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from evaluation.metrics import frechet_distance
-from evaluation.networks.registry import NETWORKS
-from evaluation.protocol.deviations import Deviation
 from evaluation.protocol.presets import STYLEGAN_V
-from evaluation.results.record import SetRecord
 from evaluation.statistics.file import (
-    Origin,
-    StatisticsFile,
     is_statistics_file,
     read_statistics_file,
     stated_split,
     write_statistics_file,
 )
-from evaluation.statistics.origin import (
-    check_network,
-    deviations_of_statistics,
-    follows_protocol,
-    record_of_statistics,
-    statistics_over,
-)
-from evaluation.statistics.running import Statistics, streamed_statistics
+from evaluation.statistics.running import Statistics
 from latte.data.errors import InputError
 
 MU, SIGMA = np.array([1.0, 2.0]), np.array([[2.0, 0.5], [0.5, 1.0]])
@@ -117,57 +102,29 @@ def test_a_count_that_no_file_says_is_not_made_up(sets, fvd, tmp_path):
     assert record["fingerprint"] != by_videos["fingerprint"]
 
 
-# Files of ours, which say how they were made.
-
-RECORD = SetRecord(
-    path="ucf101",
-    digest="ab" * 32,
-    num_listed=13320,
-    num_clips=2048,
-    height=256,
-    width=256,
-    storage="jpeg-75",
-    recipe="stylegan-v",
-    too_short=("short\udcff.avi",),
-)
-ORIGIN = Origin(
-    protocol="stylegan-v",
-    protocol_fields=STYLEGAN_V.affecting_fields(),
-    side="real",
-    network="i3d",
-    network_version=1,
-    weights_sha256="cd" * 32,
-    num_clips=2048,
-    dataset="ucf101",
-    record=RECORD,
-)
 COUNTED = Statistics(mean=MU, covariance=SIGMA, count=2048)
 
 
-def of(origin: Origin | None = ORIGIN) -> StatisticsFile:
-    return StatisticsFile(path=Path("ref.npz"), statistics=COUNTED, digest="ef" * 32, origin=origin)
-
-
 @pytest.mark.parametrize("name", ["ref.npz", "ref.safetensors", "REF.NPZ"])
-def test_what_is_written_is_read_back(tmp_path, name):
+def test_what_is_written_is_read_back(tmp_path, name, origin):
     path = tmp_path / "new" / name
-    written = write_statistics_file(path, COUNTED, ORIGIN)
+    written = write_statistics_file(path, COUNTED, origin)
     file = read_statistics_file(path)
     assert file.digest == written.digest
-    assert file.origin == written.origin == ORIGIN
+    assert file.origin == written.origin == origin
     assert file.origin.fingerprint == STYLEGAN_V.fingerprint
     assert file.statistics.mean.tobytes() == MU.tobytes()
     assert file.statistics.covariance.tobytes() == SIGMA.tobytes()
     assert (file.statistics.count, file.path) == (2048, path)
     first = path.read_bytes()
-    write_statistics_file(path, COUNTED, ORIGIN)
+    write_statistics_file(path, COUNTED, origin)
     assert path.read_bytes() == first
     assert [each.name for each in path.parent.iterdir()] == [name]
 
 
-def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch, origin):
     path = tmp_path / "ref.npz"
-    write_statistics_file(path, COUNTED, ORIGIN)
+    write_statistics_file(path, COUNTED, origin)
     before = path.read_bytes()
 
     def full(handle):
@@ -175,7 +132,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
 
     monkeypatch.setattr("latte.data.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left on device"):
-        write_statistics_file(path, replace(COUNTED, count=9), ORIGIN)
+        write_statistics_file(path, replace(COUNTED, count=9), origin)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["ref.npz"]
 
@@ -204,9 +161,9 @@ def rewritten(path, change):
         (lambda a, o: o.update(colour="red"), "unknown field origin.colour"),
     ],
 )
-def test_a_file_of_ours_that_was_edited_is_refused(tmp_path, change, complaint):
+def test_a_file_of_ours_that_was_edited_is_refused(tmp_path, change, complaint, origin):
     path = tmp_path / "ref.npz"
-    write_statistics_file(path, COUNTED, ORIGIN)
+    write_statistics_file(path, COUNTED, origin)
     rewritten(path, change)
     with pytest.raises(InputError, match=rf"ref\.npz.*{complaint}"):
         read_statistics_file(path)
@@ -219,147 +176,8 @@ def test_a_provenance_of_another_program_is_refused(tmp_path, text):
         read_statistics_file(tmp_path / "ref.npz")
 
 
-def deviation(field, value, wanted=""):
-    return Deviation(field=field, value=value, wanted=wanted, subject="statistics ref.npz")
-
-
-def test_a_file_made_as_the_protocol_asks_is_the_set_itself():
-    assert deviations_of_statistics(of(), STYLEGAN_V, "real") == ()
-    assert follows_protocol(of(), STYLEGAN_V, "real")
-    record = record_of_statistics(of())
-    assert record == replace(RECORD, path="ref.npz", storage="statistics")
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"fake_stride": 2, "fake_offset": "random", "fake_order": "random", "num_fake": 5},
-        {"num_real": 100},  # a result takes the number of clips from the file
-        {"covariance": "n-1"},  # converted
-        {"split": "train"},  # a result takes it from the file
-        {"name": "mine", "description": "mine"},
-    ],
-)
-def test_fields_that_do_not_bear_on_the_set_do_not_matter(changes):
-    assert deviations_of_statistics(of(), replace(STYLEGAN_V, **changes), "real") == ()
-
-
-@pytest.mark.parametrize(
-    ("changes", "values"),
-    [
-        ({"real_stride": 3}, [1]),
-        ({"num_frames": 32}, [16]),
-        ({"seed": 1}, [0]),
-        ({"seed": 1, "size": 128}, [0, 256]),
-        ({"weights": "sha256:12"}, ["i3d_torchscript.pt"]),
-        ({"short_real": "error"}, ["discard"]),
-    ],
-)
-def test_fields_that_differ_are_named(changes, values):
-    protocol = replace(STYLEGAN_V, **changes)
-    expected = [
-        deviation(field, value, wanted)
-        for (field, wanted), value in zip(changes.items(), values, strict=True)
-    ]
-    assert list(deviations_of_statistics(of(), protocol, "real")) == expected
-    assert not follows_protocol(of(), protocol, "real")
-
-
-def test_mirrored_clips_are_a_question_of_yes_and_no():
-    found = deviations_of_statistics(of(), replace(STYLEGAN_V, mirror="real"), "real")
-    assert found == (deviation("mirror", "no", "yes"),)
-
-
-def test_a_seed_matters_only_where_something_is_drawn():
-    changes = {"real_offset": "first", "real_order": "sorted"}
-    drawn_by_none = replace(STYLEGAN_V, **changes)
-    origin = replace(ORIGIN, protocol_fields=drawn_by_none.affecting_fields())
-    assert follows_protocol(of(origin), replace(drawn_by_none, seed=9), "real")
-    assert deviations_of_statistics(of(origin), replace(STYLEGAN_V, seed=9), "real") == (
-        deviation("real_offset", "first", "random"),
-    )
-
-
-def test_a_real_set_that_stands_for_the_generated_one_is_held_to_that_side():
-    found = deviations_of_statistics(of(), STYLEGAN_V, "fake")
-    assert found == (deviation("fake_offset", "random", "first"),)
-    same = replace(STYLEGAN_V, fake_offset="random", short_real="error")
-    assert follows_protocol(of(), same, "fake")
-    mirrored = replace(same, mirror="real")  # the real clips alone
-    assert follows_protocol(of(), mirrored, "fake")
-
-
-def test_a_file_of_an_older_program_lacks_what_was_not_a_field_then():
-    fields = {k: v for k, v in STYLEGAN_V.affecting_fields().items() if k != "window"}
-    found = deviations_of_statistics(
-        of(replace(ORIGIN, protocol_fields=fields)), STYLEGAN_V, "real"
-    )
-    assert found == (deviation("window", None, "kept"),)
-
-
-def test_what_somebody_stated_is_said_to_be_so():
-    stated = of(replace(ORIGIN, stated=True, weights_sha256=None, record=None))
-    assert deviations_of_statistics(stated, STYLEGAN_V, "real") == (deviation("origin", "stated"),)
-    assert follows_protocol(stated, STYLEGAN_V, "real")
-    record = record_of_statistics(stated)
-    assert (record.digest, record.num_clips, record.storage) == ("ef" * 32, 2048, "statistics")
-
-
-def test_a_file_that_says_nothing_is_not_known():
-    assert deviations_of_statistics(of(None), STYLEGAN_V, "real") == (
-        deviation("origin", "unknown"),
-    )
-    assert not follows_protocol(of(None), STYLEGAN_V, "real")
-    assert record_of_statistics(of(None)).num_clips == 2048
-
-
-def network(**changes):
-    """A spec like I3D's and the hash of its weights."""
-    spec = replace(NETWORKS["i3d"].choose(), **{"outputs": {"logits": 2}} | changes)
-    return spec, "cd" * 32
-
-
-def test_the_network_that_made_them_is_the_only_one_they_go_with():
-    check_network(of(), *network())
-    check_network(of(None), *network())
-    check_network(of(replace(ORIGIN, weights_sha256=None)), *network())
-
-
-@pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [
-        ({"name": "i3d-videogpt"}, "made with the network i3d, not i3d-videogpt"),
-        ({"outputs": {"pooled": 2}, "output": "pooled"}, "made of the logits of i3d, not of its"),
-        ({"version": 2}, "made with version 1 of i3d, this is version 2"),
-        ({"outputs": {"logits": 3}}, "holds statistics of 2 features, the network has 3"),
-    ],
-)
-def test_another_network_is_refused(changes, complaint):
-    with pytest.raises(InputError, match=rf"ref\.npz: {complaint}"):
-        check_network(of(), *network(**changes))
-
-
-def test_other_weights_are_refused_by_both_hashes():
-    with pytest.raises(InputError, match=r"cdcdcdcdcdcd…, these are 999999999999…"):
-        check_network(of(), network()[0], "99" * 32)
-
-
-@given(st.integers(2, 60), st.sampled_from([("n", 0), ("n-1", 1)]))
-def test_the_covariance_is_what_the_protocol_asks_for(count, wanted):
-    rows = np.random.default_rng(count).standard_normal((count, 3))
-    name, ddof = wanted
-    expected = streamed_statistics([rows], ddof=ddof).covariance
-    for have, own in (("n", 0), ("n-1", 1)):
-        fields = STYLEGAN_V.affecting_fields() | {"covariance": have}
-        statistics = streamed_statistics([rows], ddof=own)
-        file = replace(of(replace(ORIGIN, protocol_fields=fields)), statistics=statistics)
-        np.testing.assert_allclose(statistics_over(file, name).covariance, expected, rtol=1e-14)
-    unknown = replace(of(None), statistics=statistics)
-    assert statistics_over(unknown, name) is unknown.statistics
-
-
-def test_the_split_is_that_of_the_file(tmp_path):
-    write_statistics_file(tmp_path / "ref.npz", COUNTED, ORIGIN)
+def test_the_split_is_that_of_the_file(tmp_path, origin):
+    write_statistics_file(tmp_path / "ref.npz", COUNTED, origin)
     np.savez(tmp_path / "theirs.npz", mu=MU, sigma=SIGMA)
     assert stated_split(tmp_path / "ref.npz") == "published"
     assert stated_split(tmp_path / "theirs.npz") is None
