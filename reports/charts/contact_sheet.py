@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from reports.charts.style import FAINT, INK
 
+PICTURE_HEIGHT = 64  # of enlarged pictures
+
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
@@ -47,52 +49,50 @@ def evenly_spaced(clip: np.ndarray, count: int) -> np.ndarray:
     return clip[np.round(places).astype(int)]
 
 
-def strip_image(strip: Strip, *, scale: int = 1, gap: int = 1) -> np.ndarray:
-    """The pictures side by side, each pixel `scale` wide, `gap` source pixels between: (H, W, 4).
+def strip_image(strip: Strip, *, scale: int = 1) -> np.ndarray:
+    """The pictures side by side, each pixel `scale` wide, with a transparent gap: (H, W, 4).
 
-    The gap is transparent. Pixels are repeated, never blended: small clips stay crisp.
+    Pixels are repeated, never blended: small clips stay crisp.
     """
-    count, height, width, _ = strip.pictures.shape
-    image = np.zeros((height, count * (width + gap) - gap, 4), dtype=np.uint8)
-    for place, picture in enumerate(strip.pictures):
-        left = place * (width + gap)
-        image[:, left : left + width, :3] = picture
-        image[:, left : left + width, 3] = 255
+    pictures = np.pad(strip.pictures, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=255)
+    with_gaps = np.pad(pictures, ((0, 0), (0, 0), (0, 1), (0, 0)))  # a pixel to the right of each
+    image = np.concatenate(with_gaps, axis=1)[:, :-1]
     return image.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def contact_sheet(strips: Sequence[Strip], *, picture_height: int = 64) -> np.ndarray:
+def contact_sheet(strips: Sequence[Strip]) -> np.ndarray:
     """All strips below each other on white with their labels on the left: uint8 (H, W, 3).
 
-    Pictures are enlarged by a whole factor to at least about `picture_height` pixels.
+    Pictures are enlarged by a whole factor to at least about `PICTURE_HEIGHT` pixels.
 
     Raises:
         ValueError: no strips.
     """
     if not strips:
         raise ValueError("a contact sheet needs at least one strip")
-    font, small = _font(15), _font(12)
+    # Matplotlib's own font: there on every machine, with the signs of all European languages.
+    font_file = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    font, small = (ImageFont.truetype(font_file, size) for size in (15, 12))
     margin, gap = 16, 10
-    labels = [(_line(strip.label), _line(strip.note)) for strip in strips]
-    label_width = math.ceil(
-        max(max(font.getlength(label), small.getlength(note)) for label, note in labels)
-    )
+    # Without line breaks, for which Pillow has no anchor.
+    texts = [(strip.label.replace("\n", " "), strip.note.replace("\n", " ")) for strip in strips]
+    label_width = max(max(font.getlength(label), small.getlength(note)) for label, note in texts)
+    scales = [max(1, round(PICTURE_HEIGHT / strip.pictures.shape[1])) for strip in strips]
     images = [
-        Image.fromarray(strip_image(strip, scale=_scale(strip, picture_height))) for strip in strips
+        Image.fromarray(strip_image(strip, scale=scale))
+        for strip, scale in zip(strips, scales, strict=True)
     ]
-    left = margin + label_width + margin
+    left = margin + math.ceil(label_width) + margin
     width = left + max(image.width for image in images) + margin
     height = 2 * margin + sum(image.height for image in images) + gap * (len(images) - 1)
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
     top = margin
-    for (label, note), image in zip(labels, images, strict=True):
+    for (label, note), image in zip(texts, images, strict=True):
         sheet.paste(image, (left, top), image)
         middle = top + image.height // 2
-        offset = 9 if note else 0
-        draw.text((margin, middle - offset), label, fill=INK, font=font, anchor="lm")
-        if note:
-            draw.text((margin, middle + 10), note, fill=FAINT, font=small, anchor="lm")
+        draw.text((margin, middle - (9 if note else 0)), label, fill=INK, font=font, anchor="lm")
+        draw.text((margin, middle + 10), note, fill=FAINT, font=small, anchor="lm")
         top += image.height + gap
     return np.asarray(sheet)
 
@@ -102,18 +102,3 @@ def png_bytes(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
-
-
-def _line(text: str) -> str:
-    """A name may hold line breaks, for which Pillow has no anchor."""
-    return text.replace("\n", " ")
-
-
-def _scale(strip: Strip, picture_height: int) -> int:
-    return max(1, round(picture_height / strip.pictures.shape[1]))
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Matplotlib's own font: there on every machine, with the signs of all European languages."""
-    path = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(path, size)

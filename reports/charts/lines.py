@@ -120,41 +120,46 @@ def line_chart(
         for place, axes in enumerate(grid.flat):
             axes.set_visible(place < len(panels))
             if place < len(panels):
+                panel = panels[place]
                 below = panels[place + columns].axis if place + columns < len(panels) else None
-                _draw_panel(axes, panels[place], styles, named=panels[place].axis != below)
-                _set_limits(axes, panels if shared == "all" else [panels[place]])
-                _set_places(
-                    axes, panels[place], [x for x in panels if x.axis == panels[place].axis]
-                )
+                _draw_panel(axes, panel, styles, named=panel.axis != below)
+                _set_limits(axes, panels if shared == "all" else [panel])
+                _set_places(axes, panel, [x for x in panels if x.axis == panel.axis])
                 if legend == "each":
-                    _legend_of_panel(axes, panels[place], styles)
+                    axes.legend(
+                        handles=_entries([line.label for line in panel.lines], styles),
+                        loc="upper center",
+                        bbox_to_anchor=(0.5, -0.2),
+                        fontsize=8.5,
+                        handlelength=3.0,
+                    )
         if axis:
             lines = textwrap.wrap(axis, width=round(CHARACTERS_PER_INCH * height))
             figure.supylabel(plain_text("\n".join(lines)), fontsize=9.5)
         if len(panels) == 1 and axis:  # the figure's own title and axis say it
             grid[0, 0].set_title("")
         if legend == "one":
-            legend_below(
-                figure, [Line2D([], [], **_marked(styles[x]), label=plain_text(x)) for x in labels]
-            )
+            legend_below(figure, _entries(labels, styles))
     return figure
 
 
 def line_data(panels: Iterable[Panel]) -> pd.DataFrame:
     """The numbers behind the lines: one row for each point."""
-    rows = [
-        (panel.title, line.label, *point)
+    parts = [
+        pd.DataFrame(
+            {
+                "panel": panel.title,
+                "curve": line.label,
+                "x": line.x,
+                "y": line.y,
+                "low": line.low or math.nan,
+                "high": line.high or math.nan,
+            }
+        )
         for panel in panels
         for line in panel.lines
-        for point in zip(
-            line.x,
-            line.y,
-            line.low or [math.nan] * len(line.x),
-            line.high or [math.nan] * len(line.x),
-            strict=True,
-        )
     ]
-    return pd.DataFrame(rows, columns=["panel", "curve", "x", "y", "low", "high"])
+    return pd.concat(parts, ignore_index=True)
 
 
 def running_mean(values: Sequence[float], reach: int) -> tuple[float, ...]:
@@ -174,7 +179,15 @@ def running_mean(values: Sequence[float], reach: int) -> tuple[float, ...]:
 
 def _draw_panel(axes: Any, panel: Panel, styles: Mapping[str, Style], *, named: bool) -> None:
     places = panel.places
-    _set_scale(axes, panel)
+    if panel.scale == "linear":
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    elif panel.scale == "symlog":
+        axes.set_yscale("symlog", linthresh=1.0, linscale=0.8)
+    else:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    if panel.scale != "linear":
+        axes.yaxis.set_major_formatter(lambda y, place: _number(y))
     if panel.shaded is not None:
         axes.axhspan(*panel.shaded, color=GRID, alpha=0.7, linewidth=0, zorder=0)
     for line in panel.lines:
@@ -192,18 +205,6 @@ def _draw_panel(axes: Any, panel: Panel, styles: Mapping[str, Style], *, named: 
         axes.set_xlabel(plain_text(panel.axis), fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(axis="y")
-
-
-def _set_scale(axes: Any, panel: Panel) -> None:
-    if panel.scale == "linear":
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-        return
-    if panel.scale == "symlog":
-        axes.set_yscale("symlog", linthresh=1.0, linscale=0.8)
-    else:
-        axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(lambda y, place: _number(y))
 
 
 def _set_limits(axes: Any, panels: Sequence[Panel]) -> None:
@@ -238,17 +239,9 @@ def _set_places(axes: Any, panel: Panel, alike: Sequence[Panel]) -> None:
         axes.xaxis.set_major_formatter(lambda x, place: _number(x))
 
 
-def _legend_of_panel(axes: Any, panel: Panel, styles: Mapping[str, Style]) -> None:
-    axes.legend(
-        handles=[
-            Line2D([], [], **_marked(styles[line.label]), label=plain_text(line.label))
-            for line in panel.lines
-        ],
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.2),
-        fontsize=8.5,
-        handlelength=3.0,
-    )
+def _entries(labels: Iterable[str], styles: Mapping[str, Style]) -> list[Line2D]:
+    """What lines have in a legend."""
+    return [Line2D([], [], **_marked(styles[x]), label=plain_text(x)) for x in labels]
 
 
 def _look(line: Line, style: Style) -> dict[str, Any]:
