@@ -46,11 +46,6 @@ class Runner:
         return f"{self.shows}{panel}: {self.topic}" if self.shows else self.topic
 
     @property
-    def is_of_paper(self) -> bool:
-        """Whether it shows a part of the paper, not a study of our own."""
-        return bool(self.shows)
-
-    @property
     def measures_only_if_asked(self) -> bool:
         """Whether it shows published figures alone unless a scale is given."""
         return "optional_scale" in self.options
@@ -75,26 +70,24 @@ class Runner:
         run(out, getattr(import_module(module), name)(**options), *self.panels)
 
 
-TABLE_OPTIONS = (
-    *("optional_scale", "seeds", "num_videos", "checkpoint", "workers", "device", "cells"),
-    *("store", "out"),
+def _keys(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+TABLE_OPTIONS = _keys("optional_scale seeds num_videos checkpoint workers device cells store out")
+PAPER_TABLE_OPTIONS = _keys("checkpoints data_root vae executor job_gpus slurm only_available")
+TRAINING_OPTIONS = _keys(
+    "scale seeds out cells workers device data_root initialise_from vae executor nodes gpus slurm "
+    "only_available"
 )
-PAPER_TABLE_OPTIONS = (
-    *("checkpoints", "data_root", "vae", "executor", "job_gpus", "slurm", "only_available"),
-)
-TRAINING_OPTIONS = (
-    *("scale", "seeds", "out", "cells", "workers", "device", "data_root", "initialise_from"),
-    *("vae", "executor", "nodes", "gpus", "slurm", "only_available"),
-)
-SIMILARITY_OPTIONS = (
-    *("scale", "seeds", "network_file", "num_clips", "out", "cells", "workers", "device"),
-    *("data_root", "network_vae"),
+SIMILARITY_OPTIONS = _keys(
+    "scale seeds network_file num_clips out cells workers device data_root network_vae"
 )
 _closed_form = partial(
     Runner,
     kind="table",
     details="Counted: nothing is trained or measured.",
-    options=("any_scale", "out"),
+    options=_keys("any_scale out"),
 )
 _published_table = partial(
     Runner,
@@ -244,7 +237,7 @@ _ENTRIES = (
         topic="Demo",
         summary="Every metric on a small Latte and on stand-in generators: a report in minutes",
         details="Uses the embedded data set and networks: no download, no GPU, no network access.",
-        options=("num_videos", "workers", "seed", "device", "store", "checkpoint", "out"),
+        options=_keys("num_videos workers seed device store checkpoint out"),
         module="benchmarks.demo.run",
         request="benchmarks.demo.run:DemoRequest",
     ),
@@ -258,9 +251,8 @@ _ENTRIES = (
             "latte-bench protocols --real real_videos/ --fake my_videos/ --base latte"
         ),
         needs="nothing on shapes; --real and --fake for your videos",
-        options=(
-            *("real", "fake", "base", "settings", "network", "weights", "num_videos"),
-            *("workers", "device", "store", "out"),
+        options=_keys(
+            "real fake base settings network weights num_videos workers device store out"
         ),
         module="benchmarks.studies.protocols.run",
         request="benchmarks.studies.protocols.run:ProtocolsRequest",
@@ -275,9 +267,8 @@ _ENTRIES = (
             "cores.\n\nlatte-bench sensitivity --metric fvd --metric fid"
         ),
         needs="nothing on shapes; --real for your videos",
-        options=(
-            *("real", "network", "network_weights", "metrics", "num_videos", "draws", "workers"),
-            *("seed", "device", "store", "out"),
+        options=_keys(
+            "real network network_weights metrics num_videos draws workers seed device store out"
         ),
         module="benchmarks.studies.sensitivity.run",
         request="benchmarks.studies.sensitivity.run:SensitivityRequest",
@@ -286,7 +277,7 @@ _ENTRIES = (
         name="coverage",
         topic="Coverage of intervals",
         summary="How often the 95 % intervals cover the true value, in simulations",
-        options=("repetitions", "workers", "out"),
+        options=_keys("repetitions workers out"),
         module="benchmarks.studies.coverage",
         request="benchmarks.studies.coverage:CoverageRequest",
         reproduce_options=("--repetitions", "60"),  # 300 take half an hour
@@ -295,7 +286,7 @@ _ENTRIES = (
         name="speed",
         topic="Speed and memory",
         summary="Time and memory of the evaluation on this machine, beside what is promised",
-        options=("out",),
+        options=_keys("out"),
         module="benchmarks.studies.speed.evaluation",
     ),
     _study(
@@ -303,7 +294,7 @@ _ENTRIES = (
         topic="Speed of the generator",
         summary="Time and memory of the generator on this machine, beside other implementations",
         details="Forward, training step and sampling, as ratios within one run.",
-        options=("models", "quick", "compiled", "device", "out"),
+        options=_keys("models quick compiled device out"),
         module="benchmarks.studies.speed.generator",
         request="benchmarks.studies.speed.generator:GeneratorSpeedRequest",
         reproduced=False,
@@ -313,10 +304,7 @@ _ENTRIES = (
         summary="What a run of `latte train` did: losses, measurements, samples",
         details="latte-bench training runs/shapes --fvd",
         needs="the folder of a training",
-        options=(
-            *("folder", "fvd", "num_videos", "steps", "guidance_scale", "workers", "device"),
-            *("store", "out"),
-        ),
+        options=_keys("folder fvd num_videos steps guidance_scale workers device store out"),
         module="benchmarks.studies.training.run",
         request="benchmarks.studies.training.run:TrainingReportRequest",
         reproduced=False,

@@ -90,48 +90,32 @@ def stored_reports(results: Path, scale: Scale) -> list[RunnerReport]:
     """
     if not results.is_dir():
         raise InputError(f"{results}: no such folder of results: `latte-bench table1` makes one")
-    paths = sorted(results.glob(f"*/*{STORED}"))
-    reports = [RunnerReport(name=_name(path), path=path, report=_read(path)) for path in paths]
+    reports = [_read(path) for path in sorted(results.glob(f"*/*{STORED}"))]
     own = [one for one in reports if (one.report.scale or "tiny") == scale]
     names = {one.name for one in own}
+    without_scales = {name for name, runner in RUNNERS.items() if not runner.scales}
     shared = [
         one
         for one in reports
-        if not one.report.scale and one.name not in names and not _has_scales(one.name)
+        if not one.report.scale
+        and one.name not in names
+        and (one.name in without_scales or one.name not in RUNNERS)
     ]
     stored: dict[str, RunnerReport] = {}
-    for report in [*own, *shared]:
-        other = stored.get(report.name)
-        stored[report.name] = report if other is None else _newer(other, report)
+    for one in [*own, *shared]:
+        other = stored.setdefault(one.name, one)
+        if without_provenance(one.report) != without_provenance(other.report):
+            raise InputError(
+                f"{other.path} and {one.path} differ and have one name: remove one of them"
+            )
+        stored[one.name] = max(other, one, key=lambda each: _dates(provenance_of(each.report))[-1:])
     if not stored:
         raise InputError(
             f"{results}: no folder in it holds a report of scale {scale}: "
             f"`latte-bench table1 --scale {scale}` makes one"
         )
-    return [stored[name] for name in sorted(stored, key=_place)]
-
-
-def _newer(one: RunnerReport, other: RunnerReport) -> RunnerReport:
-    """The later of two reports that say the same.
-
-    Raises:
-        InputError: they differ in more than how they came about.
-    """
-    if without_provenance(one.report) != without_provenance(other.report):
-        raise InputError(
-            f"{one.path} and {other.path} differ and have one name: remove one of them"
-        )
-    return max(one, other, key=lambda stored: _dates(provenance_of(stored.report))[-1:])
-
-
-def _place(name: str) -> tuple[int, str]:
-    """Where a report stands: in the order of the registry, unknown ones last."""
-    return list(RUNNERS).index(name) if name in RUNNERS else len(RUNNERS), name
-
-
-def _has_scales(name: str) -> bool:
-    """Whether its results differ between scales; those of unknown runners are taken not to."""
-    return name in RUNNERS and bool(RUNNERS[name].scales)
+    places = {name: place for place, name in enumerate(RUNNERS)}
+    return sorted(stored.values(), key=lambda one: (places.get(one.name, len(places)), one.name))
 
 
 def whole_report(stored: Sequence[RunnerReport], scale: Scale, results: Path) -> Report:
@@ -140,15 +124,12 @@ def whole_report(stored: Sequence[RunnerReport], scale: Scale, results: Path) ->
     published = {section.name for section in stored if not section.has_values}
     measured = {section.name for section in stored} - published
     lacking = [runner for runner in SECTIONS if runner.name not in measured]
-    not_run = []
-    if lacking:
-        report = _not_run(lacking, published, scale, results)
-        not_run = [Section(name=NOT_RUN, report=report)]
+    not_run = Section(name=NOT_RUN, report=_not_run(lacking, published, scale, results))
     return joined_report(
         title="Latte-Eval: tables and figures of the paper",
         lead=f"Measured here at scale {scale}: {parts_of_paper(measured)}. {claims.lead}",
         about=tuple(Paragraph(text=line) for line in (*origin(stored), WITHOUT_RUNNER)),
-        sections=[Section(name=CLAIMS, report=claims), *stored, *not_run],
+        sections=[Section(name=CLAIMS, report=claims), *stored, *([not_run] if lacking else [])],
     )
 
 
@@ -160,13 +141,13 @@ def parts_of_paper(names: Collection[str]) -> str:
     """
     shown = [RUNNERS[name] for name in names if name in RUNNERS and name != "intext"]
     tables, figures = (
-        len({runner.shows for runner in shown if runner.is_of_paper and runner.kind == kind})
+        len({runner.shows for runner in shown if runner.shows and runner.kind == kind})
         for kind in ("table", "figure")
     )
     panels = sum(panel.name in names for panel in PANELS)
     partly = f" ({panels} of {len(PANELS)} panels of Figure 5)" if panels in range(1, 6) else ""
     text = ", the masks in its text" if "intext" in names else ""
-    studies = [runner.name for runner in SECTIONS if not runner.is_of_paper]
+    studies = [runner.name for runner in SECTIONS if not runner.shows]
     return (
         f"{tables} of {PAPER_TABLES} tables and {figures} of {PAPER_FIGURES} figures of the "
         f"paper{partly}{text}, {sum(name in names for name in studies)} of {len(studies)} studies"
@@ -250,16 +231,14 @@ def _command(runner: Runner, scale: Scale, results: Path) -> str:
     return command
 
 
-def _read(path: Path) -> Report:
-    if not NAME.fullmatch(_name(path)) or _name(path) in (CLAIMS, NOT_RUN, CONTENTS):
+def _read(path: Path) -> RunnerReport:
+    name = path.name.removesuffix(STORED)
+    if not NAME.fullmatch(name) or name in (CLAIMS, NOT_RUN, CONTENTS):
         raise InputError(f"{path} is not named as a command names its report: remove it")
     try:
-        return Report.from_json(path.read_text(encoding="utf-8"))
+        report = Report.from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise InputError(f"{path}: {error}, so run its command again, or remove it") from None
-
-
-def _name(path: Path) -> str:
-    return path.name.removesuffix(STORED)
+    return RunnerReport(name=name, path=path, report=report)

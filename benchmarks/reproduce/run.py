@@ -7,7 +7,6 @@ and one that fails costs no other.
 import sys
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tabulate import tabulate
@@ -25,18 +24,7 @@ HANDED_ON = (
 FIELDS = {"optional_scale": "scale", "network_vae": "vae"}  # of options with other names
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How a runner ended."""
-
-    name: str
-    code: int
-    seconds: float
-
-    @property
-    def words(self) -> str:
-        """The outcome, for the table that is printed."""
-        return {0: "done", 2: "bad input, or interrupted"}.get(self.code, f"failed ({self.code})")
+OUTCOMES = {0: "done", 2: "bad input, or interrupted"}  # by exit code
 
 
 def run(out: Path, request: ReproduceRequest) -> None:
@@ -55,18 +43,20 @@ def run(out: Path, request: ReproduceRequest) -> None:
 
         left_out = runners_left_out(out, request)
     commands = runner_commands(out, request, without=left_out)
-    endings = []
+    codes: dict[str, int] = {}
+    rows = []
     for number, (name, options) in enumerate(commands, 1):
         print(f"[{number}/{len(commands)}] latte-bench {' '.join([name, *options])}", flush=True)
-        endings.append(_run(name, options))
-    rows = [(ending.name, ending.words, f"{ending.seconds:.0f} s") for ending in endings]
+        started = time.monotonic()
+        codes[name] = code = _run(name, options)
+        words = OUTCOMES.get(code, f"failed ({code})")
+        rows.append((name, words, f"{time.monotonic() - started:.0f} s"))
     print(tabulate(rows, headers=("runner", "ended", "took"), disable_numparse=True))
-    failed = [ending for ending in endings if ending.code]
+    failed = [name for name, code in codes.items() if code]
     if failed:
         raise FailedRunError(
-            f"{', '.join(ending.name for ending in failed)} failed, as said above: run the command "
-            "again to resume",
-            fixable=all(ending.code == 2 for ending in failed),
+            f"{', '.join(failed)} failed, as said above: run the command again to resume",
+            fixable=all(codes[name] == 2 for name in failed),
         )
 
 
@@ -107,10 +97,10 @@ def options_of(runner: Runner, results: Path, request: ReproduceRequest) -> list
     return [*options, *runner.reproduce_options]
 
 
-def _run(name: str, options: Sequence[str]) -> Ending:
-    started = time.monotonic()
+def _run(name: str, options: Sequence[str]) -> int:
+    """The exit code of a runner."""
     # The name of the command, for the provenance, is that of the file that is run.
     program = Path(sys.executable).with_name("latte-bench")
     command = [str(program)] if program.exists() else [sys.executable, "-m", "benchmarks"]
     (ended,) = run_children([[*command, name, *options]])
-    return Ending(name=name, code=ended.code, seconds=time.monotonic() - started)
+    return ended.code

@@ -46,9 +46,9 @@ def test_the_report_has_a_section_for_each_part_of_the_paper() -> None:
     panels = {f"figure5{letter}" for letter in "abcdef"}
     figures = panels | {f"figure{number}" for number in (6, 7, 8)}
     tables = {f"table{number}" for number in range(1, 6)}
-    of_paper = {runner.name for runner in SECTIONS if runner.is_of_paper}
+    of_paper = {runner.name for runner in SECTIONS if runner.shows}
     assert of_paper == tables | figures | {"intext"}
-    run_together = {runner.name for runner in REPRODUCED if runner.is_of_paper}
+    run_together = {runner.name for runner in REPRODUCED if runner.shows}
     assert run_together == of_paper - panels | {"figure5"}
 
 
