@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -90,6 +91,11 @@ class FailedCell:
     name: str
     reason: str
     fixable: bool
+
+    @classmethod
+    def of(cls, task: CellTask, reason: str, *, fixable: bool) -> "FailedCell":
+        """The failure of a task."""
+        return cls(key=task.key, name=task.name, reason=reason, fixable=fixable)
 
 
 class FailedCellsError(FailedRunError):
@@ -236,16 +242,17 @@ def _outcomes(
     attempt: Callable[[TaskT], FailedCell | None], tasks: Sequence[TaskT], workers: int
 ) -> Iterator[FailedCell | None]:
     """The failure of each task, or None; a process that is lost costs its task alone."""
+    workers = min(workers, len(tasks))
     outcomes = map_in_order(
-        attempt, tasks, workers=min(workers, len(tasks)), timeout=math.inf, label=_name
+        attempt, tasks, workers=workers, timeout=math.inf, label=attrgetter("name")
     )
     with closing(outcomes):
         for task, outcome in zip(tasks, outcomes, strict=True):
             if isinstance(outcome, LostProcessError):
                 reason = f"its process was ended ({outcome.ending})"
-                yield FailedCell(key=task.key, name=task.name, reason=reason, fixable=False)
+                yield FailedCell.of(task, reason, fixable=False)
             elif isinstance(outcome, BrokenVideoError):
-                yield FailedCell(key=task.key, name=task.name, reason=str(outcome), fixable=True)
+                yield FailedCell.of(task, str(outcome), fixable=True)
             else:
                 yield outcome
 
@@ -258,40 +265,28 @@ def _attempt(
 ) -> FailedCell | None:
     """Measure one cell, write its line, tidy up; a failure is returned, not raised."""
     with alone_with(path, task.key):
-        failed = None
         if task.key not in read_cells(path):  # another command may have measured it meanwhile
-            failed = _measure(measure, path, task)
-        if failed is None and tidy is not None:
+            try:
+                line = _measured_line(measure, task)
+            except InputError as error:
+                return FailedCell.of(task, str(error), fixable=True)
+            except OSError as error:
+                if error.errno in UNWRITABLE:
+                    raise
+                return FailedCell.of(task, str(error), fixable=error.errno in FIXABLE_ERRNOS)
+            except Exception as error:
+                return FailedCell.of(task, f"{type(error).__name__}: {error}", fixable=False)
+            _append(path, line)
+        if tidy is not None:
             tidy(task)
-    return failed
-
-
-def _measure(measure: Callable[[TaskT], CellValue], path: Path, task: TaskT) -> FailedCell | None:
-    started = time.monotonic()
-    try:
-        measured = measure(task)
-        cell = CellRecord(
-            key=task.key,
-            name=task.name,
-            value=measured.value,
-            interval=measured.interval,
-            details=measured.details,
-            provenance=measured.provenance,
-            seconds=round(time.monotonic() - started, 3),
-        )
-        line = cell.to_json()
-    except InputError as error:
-        return FailedCell(key=task.key, name=task.name, reason=str(error), fixable=True)
-    except OSError as error:
-        if error.errno in UNWRITABLE:
-            raise
-        fixable = error.errno in FIXABLE_ERRNOS
-        return FailedCell(key=task.key, name=task.name, reason=str(error), fixable=fixable)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        return FailedCell(key=task.key, name=task.name, reason=reason, fixable=False)
-    _append(path, line)
     return None
+
+
+def _measured_line(measure: Callable[[TaskT], CellValue], task: TaskT) -> str:
+    started = time.monotonic()
+    value = measure(task)
+    seconds = round(time.monotonic() - started, 3)
+    return CellRecord(key=task.key, name=task.name, seconds=seconds, **vars(value)).to_json()
 
 
 def _append(path: Path, line: str) -> None:
@@ -300,7 +295,3 @@ def _append(path: Path, line: str) -> None:
     with named(path), path.open("ab", buffering=0) as file:
         if file.write(data) < len(data):
             raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def _name(task: CellTask) -> str:
-    return task.name

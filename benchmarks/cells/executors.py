@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Executor = Literal["local", "slurm"]
+CLUSTER = "slurm"  # as submitit calls it; "local" runs its jobs as processes here
 JOBS = "jobs"  # folder beside the cells, of inputs and logs
 TIME_LIMIT = 24 * 60  # minutes of one stay in Slurm's queue; a job that reaches it is queued again
 STOP_TIME = 600  # seconds before that limit at which a job is asked to stop
@@ -131,42 +132,33 @@ def job_command(path: Path) -> list[str]:
     return [sys.executable, "-m", "benchmarks", "cell", str(path)]
 
 
-def run_jobs(
-    jobs: Sequence[Job],
-    cells: Path,
-    resources: Resources,
-    *,
-    command: Callable[[Path], Sequence[str]] = job_command,
-    cluster: str = "slurm",
-) -> MeasuredCells:
+def run_jobs(jobs: Sequence[Job], cells: Path, resources: Resources) -> MeasuredCells:
     """Run the jobs whose cells are not in the file yet, each in processes of its own.
 
     Jobs of one key are one job. One that fails costs no other.
 
     Args:
         cells: file of the cells, to which the jobs add their lines.
-        cluster: what submitit calls the scheduler; "local" runs its jobs as processes here.
 
     Raises:
         KeyboardInterrupt: interrupted; the jobs were stopped, and resume when they are run again.
     """
     waiting = unmeasured(jobs, cells)
-    commands = [command(job.write(cells.parent)) for job in waiting]
+    commands = [job_command(job.write(cells.parent)) for job in waiting]
     folder = cells.parent / JOBS
     if not waiting:
         ended = []
     elif resources.executor == "local":
         ended = _run_here(waiting, commands, folder, resources)
     else:
-        ended = _run_through_submitit(waiting, commands, folder / cluster, resources)
+        ended = _run_through_submitit(waiting, commands, folder / CLUSTER, resources)
     done = cells_of(jobs, cells)
     return MeasuredCells(
         cells=done,
         failed=tuple(
-            FailedCell(
-                key=job.key,
-                name=job.name,
-                reason=end.error or f"its command ended with code {end.code}",
+            FailedCell.of(
+                job,
+                end.error or f"its command ended with code {end.code}",
                 fixable=end.code == 2,
             )
             for job, end in zip(waiting, ended, strict=True)
@@ -240,7 +232,8 @@ def _run_through_submitit(
         for job, command in zip(jobs, commands, strict=True):
             executor.update_parameters(name=f"latte-bench {job.name}")
             submitted.append(executor.submit(SubmittedCommand(command)))
-            logger.info("%s: job %s, log %s", job.name, *_place(submitted[-1]))
+            one = submitted[-1]
+            logger.info("%s: job %s, log %s", job.name, one.job_id, one.paths.stderr)
         poll = 10 if folder.name == "slurm" else 0.2  # seconds
         for one in submitit.helpers.as_completed(submitted, poll_frequency=poll):
             logger.info("job %s ended: %s", one.job_id, _ended(one).error or "done")
@@ -281,10 +274,6 @@ def _executor(folder: Path, resources: Resources) -> "submitit.AutoExecutor":
     return executor
 
 
-def _place(job: "submitit.Job[Ended]") -> tuple[str, Path]:
-    return job.job_id, job.paths.stderr
-
-
 def _ended(job: "submitit.Job[Ended]") -> Ended:
     """How the command of a job ended; one that was cancelled or lost left no result."""
     from submitit.core.utils import FailedJobError, UncompletedJobError
@@ -292,8 +281,8 @@ def _ended(job: "submitit.Job[Ended]") -> Ended:
     try:
         return job.result()
     except (FailedJobError, UncompletedJobError):
-        identity, log = _place(job)
-        return Ended(code=1, error=f"job {identity} did not run to its end (its log is {log})")
+        where = f"its log is {job.paths.stderr}"
+        return Ended(code=1, error=f"job {job.job_id} did not run to its end ({where})")
 
 
 def torchrun(resources: Resources) -> list[str]:

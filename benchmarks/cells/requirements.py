@@ -13,7 +13,6 @@ from benchmarks.cells.scale import Scale
 from latte.data.errors import BrokenVideoError, InputError
 
 if TYPE_CHECKING:
-    from evaluation.networks.spec import NetworkSpec
     from latte.data.sources import VideoSet
 
 
@@ -54,12 +53,7 @@ def require(requirements: Iterable[Requirement], scale: Scale, *, or_else: str =
 
 
 def data_set(
-    name: str,
-    data_root: Path,
-    *,
-    split: str | None = None,
-    min_frames: int = 0,
-    frame_size: int | None = None,
+    name: str, data_root: Path, *, min_frames: int = 0, frame_size: int | None = None
 ) -> Requirement:
     """A data set by its name, at the split that FVD is measured on by default.
 
@@ -71,7 +65,7 @@ def data_set(
     from latte.data.datasets import dataset, open_dataset
 
     try:
-        videos = open_dataset(name, data_root=data_root, split=split)
+        videos = open_dataset(name, data_root=data_root)
     except InputError as error:
         return Requirement(name=f"data set {name}", met=False, advice=str(error))
     problem = _problem(videos, min_frames, frame_size) if min_frames else ""
@@ -103,42 +97,26 @@ def _problem(videos: "VideoSet", min_frames: int, frame_size: int | None) -> str
 def network_weights(name: str) -> Requirement:
     """The published weights of a feature network: bundled, or in the folder of weights.
 
-    A file whose hash is published is read, since another content would be refused later.
+    A file that is there is read, since another content would be refused later.
     """
     from evaluation.networks.registry import network
-    from evaluation.networks.weights import VARIABLE, is_here, weights_folder
+    from evaluation.networks.weights import VARIABLE, is_here, locate_weights, weights_folder
 
     spec = network(name)
     files = " or ".join(f"{file.file_name} ({file.url})" for file in spec.weight_files)
-    folder = weights_folder()
-    refused = _refused_weights(spec, folder)
-    return Requirement(
-        name=f"weights of the network {name}",
-        met=is_here(spec) and refused is None,
-        advice=refused or f"put {files} into {folder}, or set ${VARIABLE}",
-    )
-
-
-def _refused_weights(spec: "NetworkSpec", folder: Path) -> str | None:
-    """Why the file that would be taken is not taken."""
-    from evaluation.networks.weights import locate_weights
-
-    there = [file for file in spec.weight_files if (folder / file.file_name).is_file()]
-    if spec.bundled is not None or not there or not there[0].hash:
-        return None
-    try:
-        locate_weights(spec)
-    except InputError as error:
-        return str(error)
-    return None
+    met, advice = is_here(spec), f"put {files} into {weights_folder()}, or set ${VARIABLE}"
+    if met:
+        try:
+            locate_weights(spec)
+        except InputError as error:
+            met, advice = False, str(error)
+    return Requirement(name=f"weights of the network {name}", met=met, advice=advice)
 
 
 def file(what: str, path: Path | None, advice: str) -> Requirement:
     """A file or folder that the user names by an option."""
-    if path is None:
-        return Requirement(name=what, met=False, advice=advice)
-    how = f"{path} is not there: {advice}"
-    return Requirement(name=what, met=path.exists(), advice=how)
+    how = advice if path is None else f"{path} is not there: {advice}"
+    return Requirement(name=what, met=path is not None and path.exists(), advice=how)
 
 
 def package(module: str, extra: str) -> Requirement:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.cells import executors
 from benchmarks.cells.cache import FILE, CellRecord, FailedCellsError, read_cells
 from benchmarks.cells.executors import (
     Job,
@@ -46,10 +47,13 @@ def job(name: str, value: float = 1.0) -> Job:
     return Job(kind="test", key=f"key-{name}", name=name, inputs={"value": value})
 
 
-def command_in(folder: Path):
-    """Maker of the command of a job, which adds its line to the cells of a folder."""
-    code = textwrap.dedent(CODE)
-    return lambda path: [sys.executable, "-c", code, str(path), str(folder / FILE)]
+@pytest.fixture(autouse=True)
+def short_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs add their lines to the cells of the folder at once."""
+    code, cells = textwrap.dedent(CODE), str(tmp_path / FILE)
+    monkeypatch.setattr(
+        executors, "job_command", lambda path: [sys.executable, "-c", code, str(path), cells]
+    )
 
 
 def times_run(folder: Path, name: str) -> int:
@@ -59,12 +63,12 @@ def times_run(folder: Path, name: str) -> int:
 
 @pytest.mark.parametrize("executor", ["local", "slurm"])
 def test_each_cell_is_measured_once_and_one_that_fails_costs_no_other(
-    executor: str, tmp_path: Path
+    executor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(executors, "CLUSTER", "local")
     resources = Resources(executor=executor)
-    settings = {"command": command_in(tmp_path), "cluster": "local"}
     jobs = [job("a", 1.5), job("bad"), job("lost"), job("b"), job("a", 1.5)]
-    outcome = run_jobs(jobs, tmp_path / FILE, resources, **settings)
+    outcome = run_jobs(jobs, tmp_path / FILE, resources)
     assert [cell.value for cell in outcome.cells.values()] == [1.5, 1.0]
     with pytest.raises(FailedCellsError, match="bad: the data set is gone") as error:
         outcome.raise_if_failed()
@@ -72,7 +76,7 @@ def test_each_cell_is_measured_once_and_one_that_fails_costs_no_other(
         ("bad", True),
         ("lost", False),
     ]
-    again = run_jobs([*jobs, job("c")], tmp_path / FILE, resources, **settings)
+    again = run_jobs([*jobs, job("c")], tmp_path / FILE, resources)
     assert set(again.cells) == {"key-a", "key-b", "key-c"}
     assert [times_run(tmp_path, name) for name in ("a", "bad", "b", "c")] == [1, 2, 1, 1]
 
@@ -87,7 +91,7 @@ def test_several_jobs_share_the_gpus_of_a_machine(
     caplog.set_level(logging.INFO)
     jobs = [job(name) for name in "abcd"]
     resources = Resources(gpus=2)
-    run_jobs(jobs, tmp_path / FILE, resources, command=command_in(tmp_path))
+    run_jobs(jobs, tmp_path / FILE, resources)
     assert "2 jobs at a time" in caplog.text
     used = {path.read_text(encoding="utf-8") for path in (tmp_path / "jobs").glob("*.ran")}
     assert used <= {"1,3\n", "4,6\n"}
@@ -118,7 +122,7 @@ def test_slurm_is_asked_for_the_resources_of_a_job(
     options = ("partition=gpu", "time=2-0")
     resources = Resources(executor="slurm", nodes=2, gpus=4, slurm=options)
     with pytest.raises(InputError, match="sbatch refused the job of a"):
-        run_jobs([job("a")], tmp_path / FILE, resources, command=command_in(tmp_path))
+        run_jobs([job("a")], tmp_path / FILE, resources)
     lines = (tmp_path / "script").read_text(encoding="utf-8").splitlines()
     for option in (
         *("partition=gpu", "time=2-0", "nodes=2", "ntasks-per-node=1", "gpus-per-node=4"),
@@ -201,6 +205,6 @@ def test_resources_that_make_no_sense_are_refused(settings: dict[str, object]) -
 def test_a_cell_that_is_there_needs_no_job(tmp_path: Path) -> None:
     cell = CellRecord(key="key-a", name="a", value=2.0, seconds=1.0)
     (tmp_path / FILE).write_text(cell.to_json() + "\n", encoding="utf-8")
-    outcome = run_jobs([job("a")], tmp_path / FILE, Resources(), command=lambda path: 1 / 0)
+    outcome = run_jobs([job("a")], tmp_path / FILE, Resources())
     assert outcome.cells == read_cells(tmp_path / FILE)
     assert not (tmp_path / "jobs").exists()
