@@ -40,17 +40,14 @@ class PatchAutoencoder(Autoencoder):
 
     @property
     def factor(self) -> int:
-        """Pixels along one side of a latent."""
         return round((len(self.mean) / 3) ** 0.5)
 
     @property
     def channels(self) -> int:
-        """Channels of the latents."""
         return len(self.components)
 
     @property
     def digest(self) -> str:
-        """Hash of the weights."""
         digest = hashlib.sha256()
         for tensor in (self.components, self.mean, self.spread):
             digest.update(tensor.cpu().numpy().tobytes())
@@ -58,11 +55,9 @@ class PatchAutoencoder(Autoencoder):
 
     @property
     def identity(self) -> str:
-        """Hash of the weights, as the encoder has no others."""
         return f"patches {self.digest}"
 
     def encode_moments(self, clips: Tensor) -> Tensor:
-        """The components, and standard deviations of 0."""
         patches = F.pixel_unshuffle(clips.float(), self.factor).movedim(2, -1)  # (N, F, h, w, 3pp)
         latents = ((patches - self.mean) @ self.components.T / self.spread).movedim(-1, 2)
         return torch.cat([latents, torch.zeros_like(latents)], dim=2)
@@ -72,7 +67,6 @@ class PatchAutoencoder(Autoencoder):
         return moments.chunk(2, dim=-3)[0]
 
     def decode(self, latents: Tensor) -> Tensor:
-        """The nearest frames that the components can make."""
         patches = latents.float().movedim(2, -1) * self.spread @ self.components + self.mean
         return F.pixel_shuffle(patches.movedim(-1, 2), self.factor)
 

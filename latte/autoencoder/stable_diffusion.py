@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from latte.autoencoder.base import Autoencoder
 from latte.data.errors import InputError, first_line
 from latte.data.tensor_files import check_same
-from latte.model.tensor_files import read_any, state_dict_in
+from latte.model.tensor_files import read_weights
 
 # Frames that the VAE sees at a time on a GPU; one on the CPU. The number changes the last bits, the
 # number of clips in a batch never does.
@@ -230,7 +230,7 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
     path = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
     if path is None:
         raise InputError(f"{folder}: none of {', '.join(WEIGHT_FILES)} is in it: {_ADVICE}")
-    state = state_dict_in(read_any(path)[0], str(path))
+    state, *_ = read_weights(path)
     # The official files have the names that an attention's projections had until 2023.
     today = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
     old_name = re.compile(r"(\.attentions\..*\.)(query|key|value|proj_attn)(?=\.)")

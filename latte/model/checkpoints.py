@@ -16,7 +16,7 @@ from latte.data.schema import convert, decode_json
 from latte.data.tensor_files import check_finite, check_same, write_safetensors
 from latte.model.dit import initialise_from_dit
 from latte.model.official import is_dit, load_official, read_official
-from latte.model.tensor_files import FLOAT_DTYPES, read_any, state_dict_in
+from latte.model.tensor_files import FLOAT_DTYPES, read_weights
 from latte.model.transformer import Latte
 
 __all__ = [
@@ -76,10 +76,8 @@ def load_checkpoint(path: Path | str, num_heads: int | None = None) -> Checkpoin
     Raises:
         InputError: the file cannot be read safely, is of another kind, or contradicts itself.
     """
-    path = Path(path)
-    content, metadata = read_any(path)
-    state = state_dict_in(content, str(path))
-    return _checkpoint(path, state, metadata, num_heads)
+    state, metadata, _ = read_weights(path)
+    return _checkpoint(Path(path), state, metadata, num_heads)
 
 
 def load_initial(path: Path | str) -> Checkpoint | dict[str, Tensor]:
@@ -88,12 +86,10 @@ def load_initial(path: Path | str) -> Checkpoint | dict[str, Tensor]:
     Raises:
         InputError: as `load_checkpoint`.
     """
-    path = Path(path)
-    content, metadata = read_any(path)
-    state = state_dict_in(content, str(path))
+    state, metadata, _ = read_weights(path)
     if "config" not in metadata and is_dit(state):
         return state
-    checkpoint = _checkpoint(path, state, metadata)
+    checkpoint = _checkpoint(Path(path), state, metadata)
     return checkpoint if checkpoint.config.temporal_attention else checkpoint.state_dict
 
 
@@ -179,20 +175,16 @@ def _checkpoint(
         )
     config = decode_json(metadata["config"], LatteConfig, f"{path}: configuration")
     settings = _settings(metadata.get("settings", "{}"), config, f"{path}: settings")
-    check_same(state, _wanted(config, state, where), where, "what its own configuration says")
-    return Checkpoint(config=config, state_dict=state, settings=settings, path=path)
-
-
-def _wanted(config: LatteConfig, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-    """The tensors of such a network, without their memory."""
     blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
     if len(blocks) != config.depth:  # before a network of any depth is built
         raise InputError(f"{where}: has {len(blocks)} blocks, but depth {config.depth} is stated")
     try:
         with torch.device("meta"):
-            return Latte(config).state_dict()
+            wanted = Latte(config).state_dict()
     except RuntimeError:  # tensors larger than can be numbered
         raise InputError(f"{where}: its configuration states sizes that no network has") from None
+    check_same(state, wanted, where, "what its own configuration says")
+    return Checkpoint(config=config, state_dict=state, settings=settings, path=path)
 
 
 def _settings(text: str, config: LatteConfig, where: str) -> CheckpointSettings:

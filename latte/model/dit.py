@@ -10,7 +10,7 @@ from torch import Tensor
 from latte.config import LatteConfig
 from latte.data.errors import InputError
 from latte.model.official import is_dit
-from latte.model.tensor_files import read_any, state_dict_in
+from latte.model.tensor_files import read_weights
 from latte.model.transformer import Latte
 
 BlockMap = Literal["name", "spatial", "both"]
@@ -56,9 +56,7 @@ def initialise_from_dit(
     """
     if blocks not in ("name", "spatial", "both"):
         raise InputError(f'blocks "{blocks}": choose name, spatial or both')
-    where = "the state dict" if isinstance(source, Mapping) else str(source)
-    content = source if isinstance(source, Mapping) else read_any(Path(source))[0]
-    state = state_dict_in(content, where)
+    state, _, where = read_weights(source)
     depth = _check_dit(state, where)
     targets = dict(model.state_dict())
     pairs = [(key, key) for key in _OUTER_KEYS]

@@ -11,7 +11,7 @@ from torch import Tensor
 from latte.config import PRESETS, LatteConfig
 from latte.data.errors import InputError, some_of
 from latte.data.tensor_files import check_same
-from latte.model.tensor_files import read_any, state_dict_in, text_to_video
+from latte.model.tensor_files import read_weights, text_to_video
 from latte.model.transformer import Latte
 
 _DECISIVE = (
@@ -40,12 +40,7 @@ def load_official(
         InputError: the file cannot be read safely, is not of such a network, or the heads are
             neither known nor given.
     """
-    if isinstance(source, Mapping):
-        content, where = source, "the state dict"
-    else:
-        path = Path(source)
-        content, where = read_any(path)[0], str(path)
-    state = state_dict_in(content, where)
+    state, _, where = read_weights(source)
     return read_official(state, where, num_heads)
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latte.data import tensor_files
 from latte.data.errors import InputError
-from latte.data.tensor_files import check_finite, tensors_in
+from latte.data.tensor_files import check_finite, read_any, tensors_in
 
 FLOAT_DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -31,28 +30,30 @@ def dtype_by_name(name: str) -> torch.dtype:
     return FLOAT_DTYPES[name]
 
 
-def read_any(path: Path) -> tuple[Any, dict[str, str]]:
-    """Content of a file of weights in either format, and the metadata of a safetensors file.
-
-    Raises:
-        InputError: it cannot be read safely; says what it is.
-    """
-    descriptions = [path / name for name in ("model_index.json", "config.json")]
-    if any(file.exists() and b"Latte" in file.read_bytes() for file in descriptions):
-        raise InputError(text_to_video(str(path)))
-    return tensor_files.read_any(path, 'what is under "ema" (or the state dict)')
-
-
-def state_dict_in(content: Any, where: str) -> dict[str, Tensor]:
-    """The state dict in what a file held, names without the prefixes of wrappers, as float32.
+def read_weights(
+    source: Path | str | Mapping[str, Any],
+) -> tuple[dict[str, Tensor], dict[str, str], str]:
+    """The state dict of a file, names without the prefixes of wrappers, as float32.
 
     Args:
-        content: a state dict, or a checkpoint that holds one under "ema" (taken first) or "model".
-        where: what the messages call it.
+        source: a file of `torch.save` or safetensors, or what it holds: a state dict, or a
+            checkpoint that holds one under "ema" (taken first) or "model".
+
+    Returns:
+        The tensors, the metadata of a safetensors file, and what messages call the source.
 
     Raises:
-        InputError: it holds something else, or values that are not finite.
+        InputError: it cannot be read safely, holds something else, or values that are not finite.
     """
+    content: Any = source
+    metadata: dict[str, str] = {}
+    where = "the state dict"
+    if not isinstance(source, Mapping):
+        path, where = Path(source), str(source)
+        descriptions = [path / name for name in ("model_index.json", "config.json")]
+        if any(file.exists() and b"Latte" in file.read_bytes() for file in descriptions):
+            raise InputError(text_to_video(where))
+        content, metadata = read_any(path, 'what is under "ema" (or the state dict)')
     given = tensors_in(content, where, _INSIDE)
     names = list(given)
     while prefix := next((p for p in _PREFIXES if all(n.startswith(p) for n in names)), None):
@@ -61,7 +62,7 @@ def state_dict_in(content: Any, where: str) -> dict[str, Tensor]:
         name: tensor.detach().float() for name, tensor in zip(names, given.values(), strict=True)
     }
     check_finite(tensors, where)
-    return tensors
+    return tensors, metadata, where
 
 
 def text_to_video(where: str) -> str:

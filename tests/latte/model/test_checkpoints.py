@@ -344,7 +344,7 @@ def with_config(**change: object) -> dict[str, str]:
         (with_config(hidden_size=2**62), "sizes that no network has"),
         (with_config(hidden_size=64), "is not what its own configuration says"),
         (with_config(num_classes=3), "y_embedder.embedding_table.weight is missing"),
-        (with_config(variant=[1]), r"configuration: .*\.variant"),
+        (with_config(variant=[1]), "configuration: variant"),
         (with_config(learn_sigma=1), r"configuration: learn_sigma must be"),
         (with_config(mlp_ratio=float("nan")), "configuration: not valid JSON"),
         (with_config(conditioning="film"), "known: all-tokens, s-adaln"),
@@ -355,7 +355,7 @@ def with_config(**change: object) -> dict[str, str]:
             {"settings": '{"classes": ["a"]}'},
             "1 classes are named, but",
         ),
-        ({"settings": '{"sampling": 250}'}, r"settings: .*\.sampling"),
+        ({"settings": '{"sampling": 250}'}, r"settings: .*sampling"),
     ],
 )
 def test_files_that_contradict_themselves_are_refused(metadata, sentence, small, tmp_path):
