@@ -16,6 +16,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -96,19 +97,6 @@ class LatentCache:
                 their neighbours, or a file in the folder that is damaged or another's.
             BrokenVideoError: a video cannot be read.
         """
-        self._check(videos)
-        files: dict[tuple[str, bool], Path] = {}
-        missing: list[_Entry] = []
-        for entry in self._entries(videos):
-            files |= {(entry.video.name, file.mirrored): file.path for file in entry.files}
-            absent = [file for file in entry.files if not file.exists(entry.info.num_frames)]
-            if absent:
-                missing.append(replace(entry, files=absent))
-        if missing:
-            self._make(missing)
-        return CachedLatents(files=files)
-
-    def _check(self, videos: VideoSet) -> None:
         if not self.autoencoder.cacheable:
             raise InputError(
                 f"{self.folder}: encoding with the autoencoder {self.autoencoder.name} is as fast "
@@ -120,6 +108,16 @@ class LatentCache:
                 f"{self.folder}: with storage mp4 a frame depends on the clip that it is in, so it "
                 "cannot be cached: choose storage lossless or jpeg-95"
             )
+        files: dict[tuple[str, bool], Path] = {}
+        missing: list[_Entry] = []
+        for entry in self._entries(videos):
+            files |= {(entry.video.name, file.mirrored): file.path for file in entry.files}
+            absent = [file for file in entry.files if not file.exists(entry.info.num_frames)]
+            if absent:
+                missing.append(replace(entry, files=absent))
+        if missing:
+            self._make(missing)
+        return CachedLatents(files=files)
 
     def _entries(self, videos: VideoSet) -> Iterator["_Entry"]:
         """Each video with its file, or two with the mirrored one."""
@@ -135,65 +133,50 @@ class LatentCache:
             if isinstance(description, BrokenVideoError):
                 raise description
             info, identity = description
-            files = [
-                _File(
-                    folder=self.folder,
-                    mirrored=mirrored,
-                    made_from=canonical.encode({**identity, "mirrored": mirrored, **made_by}),
-                )
-                for mirrored in ((False, True) if self.mirror else (False,))
-            ]
+            files = []
+            for mirrored in (False, True) if self.mirror else (False,):
+                made_from = canonical.encode({**identity, "mirrored": mirrored, **made_by})
+                key = hashlib.sha256(made_from.encode()).hexdigest()
+                path = self.folder / f"{key}.safetensors"
+                files.append(_File(path=path, mirrored=mirrored, made_from=made_from))
             yield _Entry(video=video, info=info, files=files)
 
     def _make(self, missing: Sequence["_Entry"]) -> None:
         """Decode, encode and write, video after video."""
         with named(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        clips = [video.clips() for video in missing]
-        in_turn = [clip for parts in clips for clip in parts]
+        total = sum(entry.info.num_frames for entry in missing)
+        bar = tqdm(
+            total=total,
+            desc=f"{self.folder}: latents",
+            unit="frame",
+            disable=not self.progress,
+        )
+        in_turn = [clip for entry in missing for clip in entry.chunks()]
         loaded = load_in_workers(in_turn, self.preparation, workers=self.workers)
-        total = sum(video.info.num_frames for video in missing)
-        name = f"{self.folder}: latents"
-        try:
-            with tqdm(total=total, desc=name, unit="frame", disable=not self.progress) as bar:
-                for video, parts in zip(missing, clips, strict=True):
-                    self._encode(video, (next(loaded) for _ in parts), bar)
-        finally:
-            loaded.close()
-
-    def _encode(self, missing: "_Entry", chunks: Iterator[Any], bar: "tqdm[Any]") -> None:
-        """Encode a video's prepared frames, uint8 (T, H, W, 3) at a time."""
-        parts: list[list[Tensor]] = [[] for _ in missing.files]
-        for frames in chunks:
-            if isinstance(frames, BrokenVideoError):
-                raise frames
-            for part, file in zip(parts, missing.files, strict=True):
-                seen = frames[:, :, ::-1] if file.mirrored else frames
-                moments = self.autoencoder.encode_moments(from_uint8(seen)[None])[0]
-                part.append(moments.to("cpu", _DTYPES[self.stored]))
-            bar.update(len(frames))
-        for part, file in zip(parts, missing.files, strict=True):
-            moments = torch.cat(part)
-            if not moments.isfinite().all():
-                raise InputError(
-                    f"{missing.video.name}: its latents are not finite: let the autoencoder "
-                    "compute in float32, and store float32"
-                )
-            file.write(moments)
+        with bar, closing(loaded):
+            for entry in missing:
+                parts: list[list[Tensor]] = [[] for _ in entry.files]
+                for _ in entry.chunks():
+                    frames = next(loaded)
+                    if isinstance(frames, BrokenVideoError):
+                        raise frames
+                    for part, file in zip(parts, entry.files, strict=True):
+                        seen = frames[:, :, ::-1] if file.mirrored else frames
+                        moments = self.autoencoder.encode_moments(from_uint8(seen)[None])[0]
+                        part.append(moments.to("cpu", _DTYPES[self.stored]))
+                    bar.update(len(frames))
+                for part, file in zip(parts, entry.files, strict=True):
+                    file.write(torch.cat(part), entry.video.name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _File:
     """One file of the cache."""
 
-    folder: Path
+    path: Path
     mirrored: bool
-    made_from: str  # canonical JSON of all that decides its content
-
-    @property
-    def path(self) -> Path:
-        key = hashlib.sha256(self.made_from.encode()).hexdigest()
-        return self.folder / f"{key}.safetensors"
+    made_from: str  # canonical JSON of all that decides its content; the path has its hash
 
     def exists(self, num_frames: int) -> bool:
         """Whether the file is there; one with other content is refused."""
@@ -209,7 +192,12 @@ class _File:
             raise _damaged(self.path, "it is of another video, preparation or autoencoder")
         return True
 
-    def write(self, moments: Tensor) -> None:
+    def write(self, moments: Tensor, video: str) -> None:
+        if not moments.isfinite().all():
+            raise InputError(
+                f"{video}: its latents are not finite: let the autoencoder compute in float32, and "
+                "store float32"
+            )
         checksums = torch.tensor([_checksum(row) for row in moments], dtype=torch.int64)
         data = save({"moments": moments, "checksums": checksums}, {"made_from": self.made_from})
         write_atomically(self.path, data, durable=True)
@@ -223,12 +211,17 @@ class _Entry:
     info: VideoInfo
     files: Sequence[_File]
 
-    def clips(self) -> list[Clip]:
-        """Its frames in chunks, which are decoded one at a time."""
+    def chunks(self) -> list[Clip]:
+        """Its frames, in parts that are decoded one at a time."""
         count = self.info.num_frames
-        starts = range(0, count, CHUNK_FRAMES)
-        chunks = [tuple(range(start, min(start + CHUNK_FRAMES, count))) for start in starts]
-        return [Clip(video=self.video, info=self.info, frames=frames) for frames in chunks]
+        return [
+            Clip(
+                video=self.video,
+                info=self.info,
+                frames=tuple(range(start, min(start + CHUNK_FRAMES, count))),
+            )
+            for start in range(0, count, CHUNK_FRAMES)
+        ]
 
 
 def _describe(video: Video, preparation: Preparation) -> tuple[VideoInfo, dict[str, Any]]:
