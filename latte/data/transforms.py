@@ -1,29 +1,19 @@
-"""Resize and crop as the published preparations do it: frame by frame, uint8 to uint8."""
+"""Resize and crop as the published preparations do it: frame by frame, uint8 to uint8.
+
+A recipe turns a clip, uint8 (T, H, W, 3), into square frames of a size in pixels, bit for bit as
+its reference makes them, with the reference's filter or another of `FILTERS`. PIL widens each but
+`nearest` where it makes a picture smaller, so that nothing aliases.
+"""
 
 import io
 import math
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from PIL import Image
 
 JPEG_QUALITY = 75
 FILTERS = ("lanczos", "bicubic", "bilinear", "box", "nearest")  # of PIL
-
-
-class Recipe(Protocol):
-    """A published way from a clip to square frames, bit for bit as its reference makes them.
-
-    Args:
-        clip: uint8 (T, H, W, 3).
-        size: side of the square frames that come out, in pixels.
-        filter: a name of `FILTERS`, by default the reference's. PIL widens each but `nearest` where
-            it makes a picture smaller, so that nothing aliases. `OWN_FILTERS` lists the recipes
-            that have one filter.
-    """
-
-    def __call__(self, clip: np.ndarray, size: int, filter: str = ...) -> np.ndarray: ...
 
 
 def resize_then_crop(clip: np.ndarray, size: int, filter: str = "lanczos") -> np.ndarray:
@@ -98,7 +88,7 @@ def digan(clip: np.ndarray, size: int, filter: str = "bilinear") -> np.ndarray:
     return resized.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy()
 
 
-RECIPES: Mapping[str, Recipe] = {
+RECIPES: Mapping[str, Callable[..., np.ndarray]] = {
     "stylegan-v": resize_then_crop,
     "latte": crop_then_resize,
     "cd-fvd": cd_fvd,
@@ -111,7 +101,8 @@ OWN_FILTERS: Mapping[str, str] = {"cd-fvd": "bilinear", "videogpt": "bilinear", 
 
 def jpeg_round_trip(clip: np.ndarray, quality: int = JPEG_QUALITY) -> np.ndarray:
     """A clip, uint8 (T, H, W, 3), as it comes back from JPEG files with 4:2:0 chroma."""
-    return np.stack([decode_image(encode_image(frame, "jpg", quality)) for frame in clip])
+    files = [io.BytesIO(encode_image(frame, "jpg", quality)) for frame in clip]
+    return np.stack([np.asarray(Image.open(file), dtype=np.uint8) for file in files])
 
 
 def encode_image(frame: np.ndarray, image_format: str, quality: int = JPEG_QUALITY) -> bytes:
@@ -123,11 +114,6 @@ def encode_image(frame: np.ndarray, image_format: str, quality: int = JPEG_QUALI
     else:
         image.save(buffer, format="PNG", compress_level=4)
     return buffer.getvalue()
-
-
-def decode_image(content: bytes) -> np.ndarray:
-    """The frame, uint8 (H, W, 3), in the bytes of an image file that `encode_image` made."""
-    return np.asarray(Image.open(io.BytesIO(content)), dtype=np.uint8)
 
 
 def _short_side_by_torch(

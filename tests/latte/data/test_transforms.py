@@ -16,7 +16,6 @@ from latte.data.transforms import (
     RECIPES,
     cd_fvd,
     crop_then_resize,
-    decode_image,
     digan,
     encode_image,
     jpeg_round_trip,
@@ -25,6 +24,10 @@ from latte.data.transforms import (
 )
 
 SIZES = [(240, 320), (240, 426), (320, 240), (97, 131), (131, 97), (64, 64), (33, 500), (48, 49)]
+
+
+def decode_image(content):
+    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 def random_clip(height, width, num_frames=2, seed=0):
