@@ -9,9 +9,8 @@ from benchmarks.cells.scale import Scale, name_at
 from benchmarks.figures.designs import DATASET, PAPER_GPUS, SETUPS, VARIANTS
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, SHAPES
-from latte.data.datasets import open_dataset
+from latte.data.datasets import default_data_root, open_dataset
 from latte.data.errors import InputError
-from latte.data.layouts import default_data_root
 from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
 

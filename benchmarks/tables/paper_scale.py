@@ -36,9 +36,8 @@ from evaluation.protocol.presets import LATTE, for_dataset
 from evaluation.results.files import ResultLine
 from evaluation.results.record import Result
 from latte.autoencoder import DEFAULT_VAE
-from latte.data.datasets import open_dataset
+from latte.data.datasets import default_data_root, open_dataset
 from latte.data.hashing import file_sha256
-from latte.data.layouts import default_data_root
 from latte.data.schema import convert
 from latte.data.sources import VideoSet, open_video_set
 from latte.sampling.official import official_options

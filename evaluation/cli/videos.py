@@ -118,8 +118,7 @@ def datasets(data_root: DataRoot = None, as_json: AsJson = False) -> None:
     """Show each data set: where it was found, or how to get it."""
     from dataclasses import asdict
 
-    from latte.data.datasets import dataset_status
-    from latte.data.layouts import default_data_root
+    from latte.data.datasets import dataset_status, default_data_root
 
     statuses = dataset_status(data_root or default_data_root())
     if as_json:

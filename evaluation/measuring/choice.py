@@ -16,9 +16,8 @@ from evaluation.networks.registry import network as find_network
 from evaluation.protocol.fields import Protocol, override
 from evaluation.protocol.presets import for_dataset, load_protocol
 from evaluation.statistics.file import is_statistics_file, stated_split
-from latte.data.datasets import dataset, open_dataset
+from latte.data.datasets import dataset, default_data_root, open_dataset
 from latte.data.errors import InputError
-from latte.data.layouts import default_data_root
 from latte.data.sources import VideoSet, open_video_set
 
 EMBEDDED = "-shapes"  # suffix of metrics by networks that are bundled

@@ -72,7 +72,7 @@ def published_protocol(dataset_name: str | None, protocol: Protocol = LATTE) -> 
         return protocol
     known = dataset(dataset_name)
     count = known.splits[known.fvd_split]
-    if count is None or protocol.real_offset == "every" or protocol.real_clips > 1:
+    if not count or protocol.real_offset == "every" or protocol.real_clips > 1:
         return protocol  # its count is not one of videos
     return replace(protocol, num_real=min(protocol.num_real, count))
 

@@ -1,27 +1,54 @@
-"""The data sets that papers measure on: what each is, where it is looked for, how to get it."""
+"""The data sets that papers measure on (`datasets.toml`): finding them on disk, opening them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import os
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from latte.data.errors import InputError, nearest
-from latte.data.layouts import UCF_NAME, FolderLayout, on_ucf_lists, open_splits, with_ucf_names
+from latte.data.schema import convert
 from latte.data.sources import Video, VideoSet, open_video_set
+
+_UCF_NAME = re.compile(r"v_(\w+?)_g\d+_c\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """One data set. Counts are those of the published lists, None if not reliable."""
+    """One data set. Of the places to look for it, the first that exists is taken."""
 
     name: str
     title: str
-    num_classes: int | None
-    fps: float | None
-    splits: Mapping[str, int | None]  # expected number of videos
+    num_classes: int | None = None
+    fps: float | None = None
+    splits: Mapping[str, int]  # published number of videos, 0 if none is reliable
     fvd_split: str  # split that papers use as real videos for FVD
     layouts: str
     how_to_get: str
-    layout: FolderLayout | None  # None: made on the fly
+    folders: tuple[str, ...] = ()  # names that its own folder goes by; none: made on the fly
+    split_places: tuple[str, ...] = ()  # places of one split in its folder, with {split}
+    whole: tuple[str, ...] = ()  # places of all videos, with no split folders
+    aliases: Mapping[str, str] = field(default_factory=dict)  # another name of a split
+
+    def find(self, data_root: Path) -> tuple[Path | None, list[str]]:
+        """Its own folder, if it is there, and where it was looked for.
+
+        That is by name below `data_root`, or `data_root` itself.
+        """
+        places = [data_root / name for name in self.folders]
+        if data_root.resolve().name.lower() in {name.lower() for name in self.folders}:
+            places.append(data_root)
+        return _first_folder(places), [str(place) for place in places]
+
+    def find_split(self, root: Path, split: str) -> Path | None:
+        """The folder of one split."""
+        names = [split, *([self.aliases[split]] if split in self.aliases else [])]
+        return _first_folder(
+            root / place.format(split=name) for place in self.split_places for name in names
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,139 +70,28 @@ class DatasetStatus:
         lines = [f"{self.name}: {self.title}"]
         if self.found:
             lines.append(f"  found   {self.found}")
-            lines += [f"  {split:<22} {self._count(split)}" for split in self.counts]
         else:
             lines.append(f"  not found, looked for {', '.join(self.looked)}")
+        for split, count in self.counts.items():
+            known = self.expected[split] in (None, count)
+            published = "" if known else f" (published: {self.expected[split]})"
+            lines.append(f"  {split:<22} {count} videos{published}")
         if self.problem:
             lines.append(f"  problem {self.problem}")
         if not self.found or self.problem:
             lines += [f"  layout  {self.layouts}", f"  get it  {self.how_to_get}"]
         return "\n".join(lines)
 
-    def _count(self, split: str) -> str:
-        count, expected = self.counts[split], self.expected.get(split)
-        if expected is None or expected == count:
-            return f"{count} videos"
-        return f"{count} videos (published: {expected})"
+
+def _read_registry(path: Path) -> dict[str, Dataset]:
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: convert({"name": name, **table}, Dataset, f"{path}, {name}")
+        for name, table in tables.items()
+    }
 
 
-UCF101 = Dataset(
-    name="ucf101",
-    title="UCF101, human actions, 320×240",
-    num_classes=101,
-    fps=25.0,
-    splits={
-        "train+test": 13320,
-        "train": 9537,
-        "test": 3783,
-        "train2": 9586,
-        "test2": 3734,
-        "train3": 9624,
-        "test3": 3696,
-    },
-    fvd_split="train+test",
-    layouts=(
-        "ucf101/UCF-101/<class>/*.avi with ucf101/ucfTrainTestlist/ for the splits; or "
-        "ucf101/{train,test}/<class>/*.avi; or all .avi, or a frame folder each, in ucf101/"
-    ),
-    how_to_get=(
-        "UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip from "
-        "https://www.crcv.ucf.edu/data/UCF101.php"
-    ),
-    layout=FolderLayout(
-        folders=("ucf101", "UCF101", "UCF-101", "ucf-101"),
-        splits=("{split}",),
-        whole=("UCF-101", "videos", "."),
-    ),
-)
-
-FACEFORENSICS = Dataset(
-    name="faceforensics",
-    title="FaceForensics (2018), faces cropped by its masks, 256×256",
-    num_classes=None,
-    fps=30.0,
-    splits={"train": 704, "val": 150, "test": 150},
-    fvd_split="train",
-    layouts=(
-        "faceforensics/{train,test}/videos/*.mp4 (preprocess_ffs as Latte publishes it); or "
-        "faceforensics/{train,test}/ of videos or frame folders; or the train split alone in "
-        "faceforensics/"
-    ),
-    how_to_get=(
-        "ask its authors at https://github.com/ondyari/FaceForensics, then crop with "
-        "StyleGAN-V's preprocess_ffs.py; or the copy linked from the Latte repository"
-    ),
-    layout=FolderLayout(
-        folders=("faceforensics", "FaceForensics", "ffs", "preprocess_ffs"),
-        splits=(
-            "{split}/videos",
-            "preprocess_ffs/{split}/videos",
-            "{split}",
-            "preprocess_ffs/{split}",
-        ),
-        whole=("videos", "."),
-    ),
-)
-
-SKYTIMELAPSE = Dataset(
-    name="skytimelapse",
-    title="Sky Time-lapse (MDGAN), frames of 640×360",
-    num_classes=None,
-    fps=25.0,
-    splits={"train": None, "test": None},
-    fvd_split="train",
-    layouts=(
-        "skytimelapse/sky_{train,test}/<id>/<id>_<k>/*.jpg; or {train,val}/ or {train,test}/ with "
-        "frame folders at either level; or the train split alone in skytimelapse/"
-    ),
-    how_to_get="sky_timelapse.zip from https://github.com/weixiong-ur/mdgan",
-    layout=FolderLayout(
-        folders=("skytimelapse", "sky_timelapse", "sky-timelapse", "SkyTimelapse", "sky"),
-        splits=("sky_{split}", "{split}", "sky_timelapse/sky_{split}", "sky_timelapse/{split}"),
-        whole=(".",),
-        aliases={"test": "val"},
-    ),
-)
-
-TAICHI_HD = Dataset(
-    name="taichi-hd",
-    title="Taichi-HD (first order motion model), 256×256",
-    num_classes=None,
-    fps=None,
-    splits={"train": 3049, "test": 285},
-    fvd_split="train",
-    layouts=(
-        "taichi-hd/frames/{train,test}/<video>/*.png or *.jpg (taichi-256 as Latte publishes it); "
-        "or taichi-hd/{train,test}/ of videos or frame folders; or the train split alone in "
-        "taichi-hd/"
-    ),
-    how_to_get=(
-        "cut from YouTube with the script at "
-        "https://github.com/AliaksandrSiarohin/video-preprocessing (videos vanish, counts shrink); "
-        "or the copy linked from the Latte repository"
-    ),
-    layout=FolderLayout(
-        folders=("taichi-hd", "taichi_hd", "Taichi-HD", "taichi-256", "taichi256", "taichi"),
-        splits=("frames/{split}", "{split}", "taichi-256/frames/{split}", "taichi-256/{split}"),
-        whole=("frames", "."),
-    ),
-)
-
-SHAPES = Dataset(
-    name="shapes",
-    title="shapes, the embedded data set: moving shapes, 32×32",
-    num_classes=10,
-    fps=8.0,
-    splits={"train": 10_000, "test": 2_048},
-    fvd_split="train",
-    layouts="none: made on the fly",
-    how_to_get="comes with the package",
-    layout=None,
-)
-
-DATASETS: Mapping[str, Dataset] = {
-    known.name: known for known in (UCF101, FACEFORENSICS, SKYTIMELAPSE, TAICHI_HD, SHAPES)
-}
+DATASETS: Mapping[str, Dataset] = _read_registry(Path(__file__).with_suffix(".toml"))
 
 
 def dataset(name: str) -> Dataset:
@@ -187,6 +103,11 @@ def dataset(name: str) -> Dataset:
     if name not in DATASETS:
         raise InputError(f'no data set "{name}": {nearest(name, list(DATASETS))}')
     return DATASETS[name]
+
+
+def default_data_root() -> Path:
+    """Where data sets are looked for: `$LATTE_DATA`, else `data`."""
+    return Path(os.environ.get("LATTE_DATA") or "data")
 
 
 def open_dataset(name: str, *, data_root: Path, split: str | None = None) -> VideoSet:
@@ -207,17 +128,17 @@ def open_dataset(name: str, *, data_root: Path, split: str | None = None) -> Vid
             raise InputError(
                 f'{name}: no split "{part}": choose {", ".join(allowed)}, or several with +'
             )
-    if known.layout is None:
+    if not known.folders:
         from latte.data.shapes import shapes_video_set
 
         return shapes_video_set(split)
-    root, looked = known.layout.find_root(data_root)
+    root, looked = known.find(data_root)
     if root is None:
         raise InputError(
             f"{name}: not found, looked for {', '.join(looked)}: give --data-root or $LATTE_DATA, "
             f"the folder that holds it. Layout: {known.layouts}. Get it: {known.how_to_get}"
         )
-    return _open_at(known, known.layout, root, parts)
+    return _open_at(known, root, parts)
 
 
 def class_names(videos: VideoSet) -> tuple[str, ...]:
@@ -250,7 +171,7 @@ def dataset_status(data_root: Path) -> list[DatasetStatus]:
 
 
 def _status(known: Dataset, data_root: Path) -> DatasetStatus:
-    root, looked = known.layout.find_root(data_root) if known.layout else ("embedded", [])
+    root, looked = known.find(data_root) if known.folders else ("embedded", [])
     counts, problems = {}, []
     for split in known.splits if root else ():
         try:
@@ -263,33 +184,118 @@ def _status(known: Dataset, data_root: Path) -> DatasetStatus:
         found=str(root) if root else None,
         looked=tuple(looked),
         counts=counts,
-        expected=dict(known.splits),
+        expected={split: count or None for split, count in known.splits.items()},
         problem=problems[0] if problems and not counts else None,
         layouts=known.layouts,
         how_to_get=known.how_to_get,
     )
 
 
-def _open_at(known: Dataset, layout: FolderLayout, root: Path, parts: list[str]) -> VideoSet:
+def _open_at(known: Dataset, root: Path, parts: list[str]) -> VideoSet:
     name = f"{known.name} {'+'.join(parts)}"
-    is_ucf = known is UCF101
-    folders = {part: folder for part in parts if (folder := layout.find_split(root, part))}
+    is_ucf = known.name == "ucf101"
+    folders = {part: folder for part in parts if (folder := known.find_split(root, part))}
     if len(folders) == len(parts):
-        videos = open_splits(name, folders)
-        return with_ucf_names(videos) if is_ucf else videos
-    has_splits = any(layout.find_split(root, split) for split in known.splits)
-    whole = None if has_splits else layout.find_whole(root)
+        videos = _open_splits(name, folders)
+        return _with_ucf_names(videos) if is_ucf else videos
+    has_splits = any(known.find_split(root, split) for split in known.splits)
+    whole = None if has_splits else _first_folder(root / place for place in known.whole)
     if whole is not None and (is_ucf or parts == [known.fvd_split]):
         videos = replace(open_video_set(whole), name=name)
-        return on_ucf_lists(with_ucf_names(videos), root, parts) if is_ucf else videos
+        return _on_ucf_lists(_with_ucf_names(videos), root, parts) if is_ucf else videos
     missing = next(part for part in parts if part not in folders)
     raise InputError(
         f"{known.name}: no split {missing} in {root}, whose layouts may be: {known.layouts}"
     )
 
 
+def _first_folder(places: Iterable[Path]) -> Path | None:
+    return next((place for place in places if place.is_dir()), None)
+
+
+def _open_splits(name: str, folders: Mapping[str, Path]) -> VideoSet:
+    """One set of one or more splits.
+
+    Names do not tell the split, unless two splits have videos of one name: protocols that take the
+    first videos by name mean those of all splits together.
+    """
+    sets = {split: open_video_set(folder) for split, folder in folders.items()}
+    videos = [(split, video) for split, part in sets.items() for video in part.videos]
+    if len({video.name for _, video in videos}) < len(videos):
+        videos = [(split, _renamed(video, f"{split}/{video.name}")) for split, video in videos]
+    first, *others = sets.values()
+    return VideoSet(
+        name=name,
+        videos=_by_name(video for _, video in videos),
+        root=", ".join(part.root for part in sets.values()),
+        preparation=None if others else first.preparation,
+    )
+
+
+def _with_ucf_names(videos: VideoSet) -> VideoSet:
+    """Videos called by the last part of their names where it is UCF101's and no two share it.
+
+    Names decide order and offsets: so they do not depend on the folders in which videos lie.
+    """
+    short = [video.name.rpartition("/")[2] for video in videos.videos]
+    counts = Counter(short)
+    renamed = (
+        _renamed(video, name) if counts[name] == 1 and _UCF_NAME.fullmatch(name) else video
+        for video, name in zip(videos.videos, short, strict=True)
+    )
+    return replace(videos, videos=_by_name(renamed))
+
+
+def _on_ucf_lists(videos: VideoSet, root: Path, splits: Sequence[str]) -> VideoSet:
+    """The videos on UCF101's own lists of these splits; all of them for train and test together.
+
+    Names are compared in lower case, on which its files and folders disagree.
+
+    Raises:
+        InputError: the lists are nowhere near the videos, or name none of them.
+    """
+    if set(splits) in ({"train", "test"}, {"train2", "test2"}, {"train3", "test3"}):
+        return videos
+    listed = {name for split in splits for name in _ucf_list(root, split)}
+    kept = [video for video in videos.videos if video.name.rpartition("/")[2].lower() in listed]
+    if not kept:
+        raise InputError(
+            f"{videos.root}: none of its {len(videos.videos)} videos is on UCF101's list of "
+            f"{'+'.join(splits)}: keep the names v_<class>_g01_c01"
+        )
+    return replace(videos, videos=tuple(kept))
+
+
+def _ucf_list(root: Path, split: str) -> set[str]:
+    """The names (`v_archery_g08_c01`) of "test2" are in testlist02.txt, of "test" in testlist01."""
+    kind, number = split.rstrip("23"), split[-1] if split[-1] in "23" else "1"
+    list_name = f"{kind}list0{number}.txt"
+    places = [
+        near / folder
+        for near in (root, root.parent)
+        for folder in ("ucfTrainTestlist", "UCF101TrainTestSplits-RecognitionTask/ucfTrainTestlist")
+    ]
+    for place in places:
+        if (place / list_name).is_file():
+            lines = (place / list_name).read_text(encoding="utf-8").splitlines()
+            return {Path(line.split()[0]).stem.lower() for line in lines if line.strip()}
+    raise InputError(
+        f"{root}: the split {kind} needs {list_name}, looked for in "
+        f"{', '.join(str(place) for place in places[:2])} and beside it: unpack UCF101's "
+        "ucfTrainTestlist there, or take --set split=train+test"
+    )
+
+
+def _by_name(videos: Iterable[Video]) -> tuple[Video, ...]:
+    return tuple(sorted(videos, key=lambda video: video.name))
+
+
+def _renamed(video: Any, name: str) -> Video:
+    return replace(video, name=name)
+
+
 def _class_of(name: str) -> str | None:
-    match = UCF_NAME.fullmatch(name.rpartition("/")[2])
+    match = _UCF_NAME.fullmatch(name.rpartition("/")[2])
     if match:
         return match[1]
     folders = name.split("/")[:-1]
