@@ -21,6 +21,7 @@ from benchmarks.shapes.generated import (
 )
 from benchmarks.shapes.measuring import RESAMPLES, ShapesMeasurer, WorkOptions
 from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, real_videos
+from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import SHAPES
 from latte.data.errors import InputError
 from latte.data.shapes import NUM_CLASSES
@@ -74,10 +75,11 @@ def run(out: Path, request: DemoRequest) -> None:
         logger.warning("%s", NO_MODEL)
     sets = demo_sets(count, model, request.workers)
     protocol = replace(SHAPES, num_real=count, num_fake=count, seed=request.seed)
-    measurer = ShapesMeasurer(sets[REAL], protocol, request.extraction(out), request.resamples)
+    networks = Networks(request.extraction(out))
+    measurer = ShapesMeasurer(sets[REAL], protocol, networks, request.resamples)
     results, recognised = [], {}
     for label, videos in sets.items():
-        measured = measurer.real if label == REAL else measurer.extract(videos)
+        measured = measurer.real if label == REAL else measurer.extract(videos, "fake")
         results += measurer.results(label, measured)
         if (accuracy := measurer.accuracy(measured)) is not None:
             recognised[label] = accuracy

@@ -164,7 +164,7 @@ def score_dimensions(
         "value", "interval" and "fingerprint" of each, by "dynamic_degree-shapes" … The interval is
         Wilson's where a clip scores 0 or 1, else Student's t over the clips.
     """
-    frames, clips = measurer.frame_network, measurer.clip_network
+    frames, clips = measurer.network("fid"), measurer.network("fvd")
     features = frames.frame_features(measured.keys).astype(np.float64)
     scores: dict[str, Sequence[float]] = {
         **dict(zip(OF_PIXELS, pixels.features(measured.keys).T.tolist(), strict=True)),

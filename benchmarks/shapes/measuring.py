@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.shapes.stand_ins import REAL
-from evaluation.features.extraction import ExtractionOptions, StoredNetwork
+from evaluation.features.extraction import ExtractionOptions
 from evaluation.features.sets import MeasuredSet
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
@@ -44,72 +44,55 @@ class Accuracy(NamedTuple):
     total: int
 
 
-class ShapesMeasurer:
+class ShapesMeasurer(Measurer):
     """Measures any number of sets against one set of real videos.
 
     Args:
         real: the real videos.
         protocol: the protocol `shapes` with its number of videos and its seed.
-        options: how features are extracted, which does not affect results.
+        networks: opened networks, with how features are extracted.
         resamples: bootstrap resamples of confidence intervals.
+        metrics: names of metrics.
     """
 
     def __init__(
         self,
         real: VideoSet,
         protocol: Protocol,
-        options: ExtractionOptions,
+        networks: Networks,
         resamples: int = RESAMPLES,
+        metrics: Sequence[str] = ("fvd", "fid", "is"),
     ) -> None:
-        self.protocol, self.real_videos, self.resamples = protocol, real, resamples
-        self.networks = Networks(options)
-        self.measurer = self._measurer("fvd", "fid", "is")
+        super().__init__(
+            protocol,
+            metrics,
+            networks,
+            dataset="shapes",
+            resamples=resamples,
+            at_least=protocol.num_real,
+            notes=False,
+        )
+        self.real_videos = real
 
     @cached_property
     def real(self) -> MeasuredSet:
         """The real videos' features."""
-        return self.extract(self.real_videos)
-
-    @property
-    def clip_network(self) -> StoredNetwork:
-        """The network that sees clips."""
-        return self.measurer.network("fvd")
-
-    @property
-    def frame_network(self) -> StoredNetwork:
-        """The network that sees frames."""
-        return self.measurer.network("fid")
-
-    def extract(self, videos: VideoSet, also: Sequence[StoredNetwork] = ()) -> MeasuredSet:
-        """The features of a set by both networks, and by others in the same pass.
-
-        Raises:
-            InputError: fewer videos than the protocol asks for.
-        """
-        return self.measurer.extract(videos, "fake", also=also)
+        return self.extract(self.real_videos, "fake")
 
     def results(self, label: str, measured: MeasuredSet) -> list[Result]:
         """FVD-shapes, FID-shapes and IS-shapes of a set; IS-shapes alone of the real videos."""
-        if label == REAL:
-            return self._measurer("is").measure(None, measured, model=label)
-        return self.measurer.measure(self.real, measured, model=label)
+        if label != REAL:
+            return self.measure(self.real, measured, model=label)
+        alone = ShapesMeasurer(
+            self.real_videos, self.protocol, self.networks, self.resamples, ("is",)
+        )
+        return alone.measure(None, measured, model=label)
 
     def accuracy(self, measured: MeasuredSet) -> Accuracy | None:
         """How many clips are recognised; None where the class of a clip is not known."""
         labels = [getattr(clip.video, "label", None) for clip in measured.clips]
         if None in labels:
             return None
-        network = self.clip_network
+        network = self.network("fvd")
         classes = network.extractor.probabilities(network.features(measured.keys)).argmax(axis=-1)
         return Accuracy(right=int((classes == np.array(labels)).sum()), total=len(labels))
-
-    def _measurer(self, *metrics: str) -> Measurer:
-        return Measurer(
-            self.protocol,
-            metrics,
-            self.networks,
-            dataset="shapes",
-            resamples=self.resamples,
-            at_least=self.protocol.num_real,
-            notes=False,
-        )

@@ -38,6 +38,7 @@ from benchmarks.shapes.measuring import FID, FVD, IS, RESAMPLES, ShapesMeasurer,
 from benchmarks.shapes.networks import embedded_networks
 from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, Generator, real_videos
 from evaluation.features.extraction import ExtractionOptions
+from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import SHAPES
 from evaluation.results.record import Result
 from latte.data.shapes import VERSION
@@ -213,9 +214,9 @@ def measure_method(task: MethodTask, options: ExtractionOptions) -> CellValue:
     if isinstance(source, Generator):
         videos = source.videos(first + count, count)
     protocol = replace(SHAPES, num_real=count, num_fake=count, seed=task.seed)
-    measurer = ShapesMeasurer(real, protocol, options, RESAMPLES)
+    measurer = ShapesMeasurer(real, protocol, Networks(options), RESAMPLES)
     pixels = open_pixel_scores(options.store)
-    measured = measurer.extract(videos, also=[pixels])
+    measured = measurer.extract(videos, "fake", also=[pixels])
     dimensions = score_dimensions(measured, measurer, pixels)
     own = {result.metric: result for result in measurer.results(task.label, measured)}
     shown = own.get(FVD, own[IS])

@@ -25,6 +25,7 @@ from benchmarks.shapes.distortions import DistortedVideo
 from benchmarks.shapes.measuring import ShapesMeasurer
 from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, real_videos
 from evaluation.features.extraction import ExtractionOptions
+from evaluation.measuring.networks import Networks
 from evaluation.networks.shapes import FRAME_CLASSES
 from evaluation.protocol.presets import SHAPES
 from latte.data.errors import InputError
@@ -130,9 +131,9 @@ def measured(label: str, store: Path, count: int = 20) -> dict[str, dict[str, ob
     generator = next(each for each in GENERATORS if each.label == label)
     protocol = replace(SHAPES, num_real=count, num_fake=count)
     options = ExtractionOptions(store=store, workers=0, progress=False)
-    measurer = ShapesMeasurer(real_videos(0, count), protocol, options)
+    measurer = ShapesMeasurer(real_videos(0, count), protocol, Networks(options))
     pixels = open_pixel_scores(store)
-    clips = measurer.extract(generator.videos(20, 20), also=[pixels])
+    clips = measurer.extract(generator.videos(20, 20), "fake", also=[pixels])
     found = score_dimensions(clips, measurer, pixels)
     assert all(name.endswith("-shapes") for name in found)
     return {name.removesuffix("-shapes"): each for name, each in found.items()}

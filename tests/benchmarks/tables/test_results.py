@@ -15,6 +15,7 @@ from benchmarks.tables.run import checked_lines
 from benchmarks.tables.table3 import TABLE, run
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.checking import check_result
+from evaluation.measuring.networks import Networks
 from evaluation.protocol.content import fingerprint_of
 from evaluation.protocol.presets import SHAPES, STYLEGAN_V
 from evaluation.results.record import SetRecord
@@ -124,8 +125,8 @@ def test_an_inception_score_ends_at_1_and_says_nothing_of_real_videos(make_resul
 def test_what_is_measured_here_is_known_by_its_fingerprint(tmp_path: Path) -> None:
     store, protocol = tmp_path / "store", replace(SHAPES, num_real=20, num_fake=20, real_stride=1)
     options = ExtractionOptions(store=store, workers=0)
-    measurer = ShapesMeasurer(real_videos(0, 20), protocol, options, resamples=40)
-    results = measurer.results(HELD_OUT, measurer.extract(real_videos(20, 20)))
+    measurer = ShapesMeasurer(real_videos(0, 20), protocol, Networks(options), resamples=40)
+    results = measurer.results(HELD_OUT, measurer.extract(real_videos(20, 20), "fake"))
     # Under the names of the metrics on the published networks, which are checked.
     results = [replace(each, metric=each.metric.removesuffix("-shapes")) for each in results]
     assert {result.metric for result in results} == {"FVD", "FID", "IS"}
