@@ -118,11 +118,6 @@ def slowed(clip: np.ndarray, factor: float, random: np.random.Generator) -> np.n
     return clip[(np.arange(len(clip)) / factor).astype(int)]
 
 
-def unchanged(clip: np.ndarray, factor: float, random: np.random.Generator) -> np.ndarray:
-    """The clip itself, for a distortion that only chooses other frames to read."""
-    return clip
-
-
 @dataclass(frozen=True)
 class Distortion:
     """A function of a clip, and the meaning of its strength."""
@@ -148,7 +143,7 @@ DISTORTIONS: Mapping[str, Distortion] = MappingProxyType(
         "jittered": Distortion(jittered, "time", "reach, frames"),
         "reversed": Distortion(reversed_in_time, "time", "share of the videos"),
         "slowed": Distortion(slowed, "time", "times slower", none=1.0),
-        "sped up": Distortion(unchanged, "time", "times faster", none=1.0, skips=True),
+        "sped up": Distortion(lambda clip, *_: clip, "time", "times faster", none=1.0, skips=True),
     }
 )
 
@@ -200,48 +195,30 @@ class DistortedVideo(DerivedVideo):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnlargedVideo(DerivedVideo):
-    """A video with its pixels repeated: the traffic of large frames without any files."""
+class PaddedVideo(DerivedVideo):
+    """A video whose edge pixels are repeated around it: large frames without any files.
 
-    factor: int = 8
-
-    def probe(self) -> VideoInfo:
-        """Length and enlarged size."""
-        info = self.video.probe()
-        return replace(info, height=info.height * self.factor, width=info.width * self.factor)
-
-    def read(self, frames: Sequence[int]) -> np.ndarray:
-        """uint8 (T, H · factor, W · factor, 3)."""
-        return self.video.read(frames).repeat(self.factor, axis=1).repeat(self.factor, axis=2)
-
-    def digest(self, frames: Sequence[int]) -> str:
-        """The original's with the factor."""
-        return f"{self.factor}×{self.video.digest(frames)}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class WidenedVideo(DerivedVideo):
-    """A source video with a margin left and right, its edge columns repeated.
-
-    The centre square of its frames is the original, so that crop and resize have work to do.
+    The centre of its frames is the original, so that crop and resize have work to do.
     """
 
-    margin: int  # pixels on each side
-    prepared: bool = False
+    margin: int  # pixels left and right
+    above: int = 0  # pixels above and below
 
     def probe(self) -> VideoInfo:
-        """Length and widened size."""
+        """Length and padded size."""
         info = self.video.probe()
-        return replace(info, width=info.width + 2 * self.margin)
+        height, width = info.height + 2 * self.above, info.width + 2 * self.margin
+        return replace(info, height=height, width=width)
 
     def read(self, frames: Sequence[int]) -> np.ndarray:
-        """uint8 (T, H, margin + W + margin, 3)."""
-        sides = ((0, 0), (0, 0), (self.margin, self.margin), (0, 0))
+        """uint8 (T, above + H + above, margin + W + margin, 3)."""
+        sides = ((0, 0), (self.above, self.above), (self.margin, self.margin), (0, 0))
         return np.pad(self.video.read(frames), sides, mode="edge")
 
     def digest(self, frames: Sequence[int]) -> str:
-        """The original's with the margin."""
-        return f"{self.margin}|{self.video.digest(frames)}"
+        """The original's with the margins."""
+        above = f", {self.above}" if self.above else ""
+        return f"{self.margin}{above}|{self.video.digest(frames)}"
 
 
 def _to_uint8(clip: np.ndarray) -> np.ndarray:

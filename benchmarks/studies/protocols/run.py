@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.documents.tables import publish
-from benchmarks.shapes.distortions import WidenedVideo
+from benchmarks.shapes.distortions import PaddedVideo
 from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.shapes.stand_ins import distorted
 from benchmarks.studies.protocols.measure import ProtocolBench, measure
@@ -133,9 +133,10 @@ def shapes_pair(count: int) -> tuple[VideoSet, VideoSet]:
     other scenes, a little blurred (σ 1.5 pixels) and slow (4/5 of the speed).
     """
     sources = tuple(
-        WidenedVideo(
+        PaddedVideo(
             video=ShapesVideo(index=index, split="test", size=SOURCE_SIZE, prepared=False),
             margin=SOURCE_MARGIN,
+            prepared=False,
         )
         for index in range(8 * count)
     )

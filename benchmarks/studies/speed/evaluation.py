@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.cells.provenance import this_run
 from benchmarks.documents.tables import csv_text, publish_report
-from benchmarks.shapes.distortions import EnlargedVideo
+from benchmarks.shapes.distortions import PaddedVideo
 from benchmarks.studies.speed.timing import race
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.measurer import Measurer
@@ -70,7 +70,10 @@ def peak_megabytes(num_clips: int) -> float:
 
 def extract_enlarged(num_clips: int) -> None:
     """Extract features of `num_clips` clips of 256×256 frames; print the peak memory as JSON."""
-    clips = tuple(EnlargedVideo(video=ShapesVideo(index=i, split="test")) for i in range(num_clips))
+    clips = tuple(
+        PaddedVideo(video=ShapesVideo(index=index, split="test"), margin=112, above=112)
+        for index in range(num_clips)
+    )
     with tempfile.TemporaryDirectory() as folder:
         options = ExtractionOptions(store=Path(folder), workers=2, progress=False)
         protocol = replace(SHAPES, num_real=num_clips)

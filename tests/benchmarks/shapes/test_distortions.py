@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.shapes.distortions import DISTORTIONS, DistortedVideo, EnlargedVideo, WidenedVideo
+from benchmarks.shapes.distortions import DISTORTIONS, DistortedVideo, PaddedVideo
 from latte.data.errors import BrokenVideoError
 from latte.data.shapes import ShapesVideo
 
@@ -144,20 +144,14 @@ def test_a_distorted_video_is_the_same_each_time_and_has_a_digest_of_its_own():
     assert len(digests | {VIDEO.digest(FRAMES)}) == 5
 
 
-def test_a_widened_video_holds_the_original_in_its_middle():
-    wide = WidenedVideo(video=VIDEO, margin=5)
+def test_a_padded_video_holds_the_original_in_its_middle():
+    wide = PaddedVideo(video=VIDEO, margin=5)
     info, clip, original = wide.probe(), wide.read((0, 7)), VIDEO.read((0, 7))
     assert (info.num_frames, info.height, info.width) == (64, 32, 42)
     assert clip.shape == (2, 32, 42, 3)
     np.testing.assert_array_equal(clip[:, :, 5:-5], original)
     np.testing.assert_array_equal(clip[:, :, 0], original[:, :, 0])
-    assert wide.digest((0,)) != WidenedVideo(video=VIDEO, margin=6).digest((0,))
-    assert not wide.prepared
-
-
-def test_an_enlarged_video_repeats_its_pixels():
-    large = EnlargedVideo(video=VIDEO, factor=3)
-    clip = large.read((2,))
-    assert clip.shape[1:3] == (large.probe().height, large.probe().width) == (96, 96)
-    np.testing.assert_array_equal(clip[:, ::3, 1::3], VIDEO.read((2,)))
-    assert large.digest((2,)) != VIDEO.digest((2,))
+    large = PaddedVideo(video=VIDEO, margin=5, above=2)
+    assert large.read((2,)).shape[1:3] == (large.probe().height, large.probe().width) == (36, 42)
+    others = [wide, large, PaddedVideo(video=VIDEO, margin=6)]
+    assert len({video.digest((0,)) for video in (VIDEO, *others)}) == 4
