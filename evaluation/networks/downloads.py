@@ -49,8 +49,6 @@ def check_published(path: Path, file: PublishedFile, option: str) -> Hashes:
     """The hashes of a file on this machine that carries a published name.
 
     Args:
-        path: the file.
-        file: what is published under its name.
         option: how a file of another content can be given, for the message.
 
     Raises:

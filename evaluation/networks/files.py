@@ -46,7 +46,6 @@ def read_state_dict(path: Path, *, inside: Sequence[str] = ()) -> dict[str, Tens
     """The tensors of a safetensors file or of a `torch.save`d state dict, on the CPU.
 
     Args:
-        path: the file.
         inside: keys under which a checkpoint may hold its state dict; the first one present counts.
 
     Raises:
@@ -59,42 +58,42 @@ def read_state_dict(path: Path, *, inside: Sequence[str] = ()) -> dict[str, Tens
     return tensors
 
 
-def fill(
-    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, *, in_place: bool = False
-) -> None:
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Copy the tensors into the model; their names may share a prefix, such as "module.".
 
-    `in_place` makes the tensors themselves the model's, which saves the memory of a copy; the
-    model may then be on the meta device.
+    A model on the meta device takes the tensors themselves, which saves the memory of a copy.
 
     Raises:
         InputError: names or shapes differ; the first ones are named.
     """
-    wanted = _without_counters(model.state_dict())
-    prefix = common_prefix(tensors, wanted)
-    given = _without_counters(
-        {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    )
+    wanted, given = _aligned(model, tensors)
     check_same(given, wanted, str(path), f"a file of weights for {type(model).__name__}")
-    # Not strict, because of the counters alone.
-    model.load_state_dict(
-        {name: given[name].float() for name in wanted}, strict=False, assign=in_place
-    )
+    _load(model, {name: given[name] for name in wanted})
 
 
 def fill_if_same(model: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
     """Fill the model if all its names and shapes are there, up to a prefix, among any others."""
-    wanted = _without_counters(model.state_dict())
+    wanted, given = _aligned(model, tensors)
+    same = all(name in given and given[name].shape == wanted[name].shape for name in wanted)
+    if same:
+        _load(model, {name: given[name] for name in wanted})
+    return same
+
+
+def _aligned(
+    model: nn.Module, tensors: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The model's own tensors, and the given ones without what precedes the model's names."""
+    wanted = {name: t for name, t in model.state_dict().items() if not name.endswith(COUNTER)}
     prefix = common_prefix(tensors, wanted)
-    matching = {
-        name: tensors[prefix + name].float()
-        for name in wanted
-        if prefix + name in tensors and tensors[prefix + name].shape == wanted[name].shape
-    }
-    if len(matching) < len(wanted):
-        return False
-    model.load_state_dict(matching, strict=False)
-    return True
+    given = {name.removeprefix(prefix): t for name, t in tensors.items()}
+    return wanted, {name: t for name, t in given.items() if not name.endswith(COUNTER)}
+
+
+def _load(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    floats = {name: tensor.float() for name, tensor in tensors.items()}
+    meta = any(parameter.is_meta for parameter in model.parameters())
+    model.load_state_dict(floats, strict=False, assign=meta)  # not strict: without the counters
 
 
 def common_prefix(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
@@ -107,7 +106,3 @@ def common_prefix(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
             if name[start:] in wanted:
                 counts[name[:start]] = counts.get(name[:start], 0) + 1
     return max(counts, key=lambda prefix: counts[prefix])
-
-
-def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)}

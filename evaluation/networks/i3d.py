@@ -282,8 +282,6 @@ def scripted_logits(module: nn.Module, path: Path, *, inside: bool) -> Callable[
     """Logits of the scripted network, float32 (N, 400).
 
     Args:
-        module: the network.
-        path: its file, for messages.
         inside: it resizes and scales its input itself; otherwise it takes float32
             (N, 3, T, 224, 224) as it is.
     """

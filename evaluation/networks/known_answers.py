@@ -133,7 +133,7 @@ class KnownAnswer:
     measure: Callable[[Extractor, Path], float]  # by the network and the folder of `files`
     files: tuple[str, ...] = ()
     expected: float
-    tolerance: float  # relative
+    tolerance: float = 1e-3  # relative
     source: str
     slow: bool = False
     torchscript_only: bool = False  # published for the file with its own code
@@ -169,7 +169,6 @@ ANSWERS: tuple[KnownAnswer, ...] = (
         what="Fréchet, noise from other noise, 16 frames",
         measure=noise_against_noise,
         expected=10.138084766713924,
-        tolerance=1e-3,
         source="universome/fvd-comparison, README; the TensorFlow original gave 10.13808536529541",
         slow=True,
         torchscript_only=True,
@@ -182,7 +181,6 @@ ANSWERS: tuple[KnownAnswer, ...] = (
             measure=cd_fvd_example,
             files=("clips.npy", f"{name}.npz"),
             expected=expected,
-            tolerance=1e-3,
             source="songweige/content-debiased-fvd#2",
         )
         for name, expected in (("i3d-videogpt", 3383.967), ("videomae", 1064.6156))
@@ -194,7 +192,6 @@ ANSWERS: tuple[KnownAnswer, ...] = (
         measure=partial(cifar_inception_score, num_images=100),
         files=(CIFAR_TRAIN,),
         expected=4.51089784587268,
-        tolerance=1e-3,
         source=f"{TORCH_FIDELITY}/test_metric_isc_fidelity.py",
         needs_classes=True,
     ),

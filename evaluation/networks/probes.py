@@ -71,11 +71,8 @@ def checked_call(
 
     Args:
         call: how the published code calls the file.
-        path: the file, for messages.
-        network: its name, for messages.
-        usage: the arguments of the published call, for messages.
-        width: number of values in a row.
-        row: what a row is, for messages: "features for each clip".
+        path, network, usage, row: for messages: the file, the network's name, the arguments of the
+            published call, and what a row is ("features for each clip").
 
     Raises:
         InputError: when called, if the file cannot be called so or its output has another size.

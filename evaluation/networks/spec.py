@@ -99,8 +99,7 @@ class NetworkSpec:
         """Refuse clips of another length than the network takes.
 
         Args:
-            num_frames: length of a clip.
-            whose: name of its video, if known.
+            whose: name of the clip's video, for the message.
 
         Raises:
             InputError: too few or too many frames.

@@ -45,12 +45,9 @@ def verify(
     """Check whether a network's file of weights reproduces published numbers on this machine.
 
     Args:
-        name: the network.
         weights: its file; by default the one that any command would use.
-        device: where it runs.
         quick: leave out checks that take minutes on a CPU.
         data: folder of files that some answers need (docs/networks.md).
-        answers: the published answers.
 
     Raises:
         InputError: an unknown network, a file that cannot be read, or data that do not fit.
@@ -124,15 +121,14 @@ def integrity(extractor: Extractor) -> Check:
     hashed = [file for file in spec.weight_files if file.hash]
     candidates = [file for file in hashed if file.is_same(own)]
     candidates += [file for file in hashed if file.file_name == path.name]
-    for file in candidates[:1]:
-        assert file.hash is not None
-        kind, published = file.hash
+    if candidates and candidates[0].hash:
+        kind, published = candidates[0].hash
         return Check(
             what=what,
             expected=f"{kind} {published}",
             got=f"{kind} {own[kind][: len(published)]}",
-            passed=file.is_same(own),
-            source=file.url,
+            passed=candidates[0].is_same(own),
+            source=candidates[0].url,
         )
     if spec.bundled is not None:
         note = "bundled with latte-eval"
@@ -144,32 +140,27 @@ def integrity(extractor: Extractor) -> Check:
 
 
 def _answered(answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path | None) -> Check:
-    obstacle = _obstacle(answer, extractor, quick, data)
-    # Without a folder of data, only answers that need no files come so far.
-    got = None if obstacle else answer.measure(extractor, data or Path())
-    difference = None if got is None else abs(got - answer.expected) / abs(answer.expected)
+    got = difference = passed = None
+    note = ""
+    if answer.torchscript_only and not files.is_torchscript(extractor.weights.path):
+        note = "published for the TorchScript file"
+    elif answer.needs_classes and not extractor.has_classes:
+        note = "this file has no classifier: give torch-fidelity's"
+    elif answer.files and data is None:
+        note = f"give --data FOLDER with {' and '.join(answer.files)}"
+    elif answer.slow and quick:
+        note = "skipped by --quick"
+    else:
+        got = answer.measure(extractor, data or Path())  # without a folder, none is needed
+        difference = abs(got - answer.expected) / abs(answer.expected)
+        passed = difference <= answer.tolerance  # a NaN is not
     return Check(
         what=answer.what,
         expected=answer.expected,
         got=got,
         difference=difference,
         tolerance=answer.tolerance,
-        passed=None if difference is None else difference <= answer.tolerance,  # a NaN is not
+        passed=passed,
         source=answer.source,
-        note=obstacle or "",
+        note=note,
     )
-
-
-def _obstacle(
-    answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path | None
-) -> str | None:
-    """Why an answer is not checked; None if it is."""
-    if answer.torchscript_only and not files.is_torchscript(extractor.weights.path):
-        return "published for the TorchScript file"
-    if answer.needs_classes and not extractor.has_classes:
-        return "this file has no classifier: give torch-fidelity's"
-    if answer.files and data is None:
-        return f"give --data FOLDER with {' and '.join(answer.files)}"
-    if answer.slow and quick:
-        return "skipped by --quick"
-    return None

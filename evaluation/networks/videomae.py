@@ -165,7 +165,7 @@ def open_videomae(
     tensors = {name: part for name, part in tensors.items() if HEAD not in f".{name}"}
     with torch.device("meta"):  # shapes alone: no memory, and no random weights to make
         model = VideoMAE(config)
-    files.fill(model, tensors, path, in_place=True)
+    files.fill(model, tensors, path)
     model = model.to(device).requires_grad_(False)
     sizes = model.config
 

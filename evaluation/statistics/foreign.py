@@ -41,13 +41,9 @@ def import_statistics(
     covariance that the protocol asks for; their number is then known.
 
     Args:
-        source: the file of the other package.
-        out: the file to write.
-        protocol: by which it was made.
         side: whose choice of clips the protocol describes.
         count: rows it was made of: clips, or frames with a network of frames.
         covariance: what their sigma is divided by.
-        dataset: the data set it was made of.
 
     Raises:
         InputError: an unreadable file, another width than the network's, or no count.

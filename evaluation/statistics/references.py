@@ -35,8 +35,7 @@ def reference_statistics(name: str, *, network: str, resize: str) -> Path:
 
     Args:
         name: data set, split and resolution, such as "cifar10_train_32".
-        network: the network that the other features come from; the statistics are Inception's.
-        resize: how that network resizes frames.
+        network, resize: of the features that it is compared with; the statistics are Inception's.
 
     Raises:
         InputError: no such reference, another network or resizing, or a failed download.

@@ -201,7 +201,7 @@ def test_tensors_can_become_a_models_own(tmp_path):
     tensors = {"weight": torch.rand(2, 3), "bias": torch.rand(2)}
     with torch.device("meta"):
         model = torch.nn.Linear(3, 2)
-    files.fill(model, tensors, tmp_path, in_place=True)
+    files.fill(model, tensors, tmp_path)
     assert model.weight.data_ptr() == tensors["weight"].data_ptr()
     copied = torch.nn.Linear(3, 2)
     files.fill(copied, tensors, tmp_path)
