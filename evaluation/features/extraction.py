@@ -41,16 +41,11 @@ class ExtractionOptions:
     progress: bool = True
 
 
-@dataclass(frozen=True)
 class StoredNetwork:
-    """A network and the place of its features."""
+    """A network, as it runs with its weights on its device, and the place of its features."""
 
-    extractor: Extractor
-    store: FeatureStore
-
-    @classmethod
-    def open(cls, extractor: Extractor, root: Path | None) -> "StoredNetwork":
-        """Open the store of this network with these weights, as it runs on this device."""
+    def __init__(self, extractor: Extractor, root: Path | None) -> None:
+        self.extractor = extractor
         space = {
             "network": extractor.spec.name,
             "version": extractor.spec.version,
@@ -61,7 +56,7 @@ class StoredNetwork:
             "device": str(extractor.device).partition(":")[0],
             "precision": "float32",
         }
-        return cls(extractor, FeatureStore(root, space))
+        self.store = FeatureStore(root, space)
 
     @classmethod
     def of_function(cls, spec: NetworkSpec, forward: Forward, root: Path | None) -> "StoredNetwork":
@@ -72,7 +67,7 @@ class StoredNetwork:
             device=torch.device("cpu"),
             run=OpenedNetwork(forward=forward, path_taken="no network"),
         )
-        return cls.open(extractor, root)
+        return cls(extractor, root)
 
     def features(self, keys: Sequence[bytes]) -> np.ndarray:
         """All rows at once, float32: (clips, D), or (frames of all clips, D) of a frame network."""

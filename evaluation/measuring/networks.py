@@ -58,7 +58,7 @@ class Networks:
                     "feature on the probe clips",
                     *(name, extractor.path_taken, extractor.probe_difference),
                 )
-            self._opened[key] = StoredNetwork.open(extractor, self.options.store)
+            self._opened[key] = StoredNetwork(extractor, self.options.store)
         return self._opened[key]
 
 

@@ -27,7 +27,7 @@ def file(tiny_checkpoint, tmp_path):
 
 def measured(videos, store, workers=0):
     options = ExtractionOptions(store=store, workers=workers, progress=False)
-    network = StoredNetwork.open(build("shapes"), store)
+    network = StoredNetwork(build("shapes"), store)
     planned = plan_set(videos, SHAPES, "fake", options)
     found = measure_set(planned, [network], options)
     return found, network.features(found.keys)

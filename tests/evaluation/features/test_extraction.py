@@ -83,7 +83,7 @@ def numbered(*indices: int) -> VideoSet:
 
 def features(videos: VideoSet, store: Path, network=None, **options) -> np.ndarray:
     run = ExtractionOptions(store=store, progress=False, **{"workers": 0, **options})
-    stored = StoredNetwork.open(network or MeanNetwork(), store)
+    stored = StoredNetwork(network or MeanNetwork(), store)
     planned = plan_set(videos, PROTOCOL, "real", run)
     return stored.features(measure_set(planned, [stored], run).keys)
 
@@ -182,7 +182,7 @@ def test_a_broken_video_is_an_error_that_keeps_the_others(tmp_path):
 
 def test_a_skipped_video_is_replaced_by_the_next_and_listed(tmp_path):
     options = ExtractionOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
-    network = StoredNetwork.open(MeanNetwork(), tmp_path)
+    network = StoredNetwork(MeanNetwork(), tmp_path)
     three = replace(PROTOCOL, num_real=3)
     planned = plan_set(numbered(0, -1, 2, -3, 4, 5), three, "real", options)
     measured = measure_set(planned, [network], options)
@@ -207,7 +207,7 @@ def test_too_few_videos_name_what_was_left_out(tmp_path):
     options = ExtractionOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
     planned = plan_set(numbered(0, -1, 2), PROTOCOL, "real", options, 3)
     with pytest.raises(InputError, match=r"3 videos were asked for, but only 2.*v001 is broken"):
-        measure_set(planned, [StoredNetwork.open(MeanNetwork(), tmp_path)], options)
+        measure_set(planned, [StoredNetwork(MeanNetwork(), tmp_path)], options)
 
 
 def test_mixed_sizes_name_both_videos(tmp_path):
@@ -236,14 +236,14 @@ def test_two_networks_share_one_decode(tmp_path):
     first, second = MeanNetwork(), MeanNetwork()
     second.spec = SimpleNamespace(**vars(MeanNetwork().spec) | {"name": "other"})
     options = ExtractionOptions(store=tmp_path, workers=0, progress=False)
-    networks = [StoredNetwork.open(network, tmp_path) for network in (first, second)]
+    networks = [StoredNetwork(network, tmp_path) for network in (first, second)]
     plan = plan_clips(numbered(0, 1, 2), ALL, probe_here)
     extraction = extract(plan.clips, networks, AS_IT_IS, options, label="real")
     assert (extraction.decoded, first.seen, second.seen) == (3, 3, 3)
 
 
 def test_statistics_do_not_depend_on_how_rows_are_read(tmp_path, monkeypatch):
-    network = StoredNetwork.open(MeanNetwork(), tmp_path)
+    network = StoredNetwork(MeanNetwork(), tmp_path)
     options = ExtractionOptions(store=tmp_path, workers=0, progress=False)
     plan = plan_clips(numbered(*range(11)), ALL, probe_here)
     keys = extract(plan.clips, [network], AS_IT_IS, options, label="real").keys
