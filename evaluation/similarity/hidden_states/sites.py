@@ -3,7 +3,6 @@
 A forward hook hands each state on as soon as it is there, so no more than one is held.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -74,8 +73,15 @@ def latte_sites(
     """
     sites: dict[str, Site] = {}
     for part in range(config.depth) if parts is None else parts:
-        for path in [part] if isinstance(part, str) else _paths_of_block(config, part):
-            sites[path] = _latte_site(config, path)
+        if isinstance(part, str):
+            paths = [part]
+        elif 0 <= part < config.depth:
+            own = f"blocks.{part}"
+            branches = [f"{own}.{SPATIAL}", f"{own}.{TEMPORAL}"] if config.variant in (3, 4) else []
+            paths = [own, *branches]
+        else:
+            raise InputError(f"no block {part}: the model has blocks 0 … {config.depth - 1}")
+        sites |= {path: _latte_site(config, path) for path in paths}
     return tuple(sites.values())
 
 
@@ -164,50 +170,39 @@ def as_frames(output: Any, site: Site, num_clips: int, num_frames: int) -> Tenso
         raise InputError(
             f"{site.path} gives {type(output).__name__}, not hidden states: give another part"
         )
-    groups = _groups(site.layout)
-    sizes = _sizes(groups, tuple(output.shape), {"n": num_clips, "f": num_frames})
-    if sizes is None:
+    # The letters of each axis: "(nf)sd" has "nf", "s", "d".
+    groups = [axis.strip("()") for axis in re.findall(r"\(\w+\)|\w", site.layout)]
+    whole = _unflattened(output, groups, {"n": num_clips, "f": num_frames})
+    if whole is None:
         raise InputError(
             f"{site.path} gives {tuple(output.shape)}, which is not {site.layout} of {num_clips} "
             f"clips of {num_frames} frames: give another part, or its layout"
         )
     letters = "".join(groups)
-    whole = output.reshape([sizes[letter] for letter in letters])
     ordered = whole.permute([letters.index(letter) for letter in AXES if letter in letters])
-    return ordered.reshape(num_clips, num_frames, -1, sizes["d"])
+    return ordered.reshape(num_clips, num_frames, -1, ordered.shape[-1])
 
 
 def _latte_site(config: "LatteConfig", path: str) -> Site:
     """One site by its path: tokens are (N, F, S, D) except in attention over time."""
     if not path:
         raise InputError("a part of the model without a name: give a path such as blocks.0.attn")
-    block = re.match(r"blocks\.(\d+)(?:\.(\w+))?", path)
-    depth = int(block[1]) if block else None
-    part = block[2] if block else None
-    over_time = part == TEMPORAL
-    if part == SPATIAL and depth is not None:
-        over_time = _axis(config, depth) == "temporal"
-    kind = "output" if depth is None else path.removeprefix(f"blocks.{depth}.")
-    if path == f"blocks.{depth}" and depth is not None:
-        kind = f"{_axis(config, depth)} block".strip()
-    elif part in (SPATIAL, TEMPORAL) and path.endswith(str(part)):
+    block = re.match(r"blocks\.(\d+)", path)
+    if block is None:
+        return Site(path=path, layout="nfsd")
+    depth = int(block[1])
+    axis, part = _axis(config, depth), path.removeprefix(f"blocks.{depth}").removeprefix(".")
+    inner = part.partition(".")[0]
+    over_time = inner == TEMPORAL or (inner == SPATIAL and axis == "temporal")
+    kind = part or f"{axis} block".strip()
+    if part in (SPATIAL, TEMPORAL):
         kind = f"{'temporal' if over_time else 'spatial'} attention"
-    extra = 0
-    if depth is not None and config.conditioning == "all-tokens":
+    skip = 0
+    if config.conditioning == "all-tokens":
         # The timestep and the class stand before the patches, inside the blocks alone.
-        extra = 1 if config.num_classes is None else 2
-    return Site(
-        path=path, layout="nsfd" if over_time else "nfsd", kind=kind, depth=depth, skip_tokens=extra
-    )
-
-
-def _paths_of_block(config: "LatteConfig", number: int) -> list[str]:
-    if not 0 <= number < config.depth:
-        raise InputError(f"no block {number}: the model has blocks 0 … {config.depth - 1}")
-    block = f"blocks.{number}"
-    if config.variant in (3, 4):
-        return [block, f"{block}.{SPATIAL}", f"{block}.{TEMPORAL}"]
-    return [block]
+        skip = 1 if config.num_classes is None else 2
+    layout = "nsfd" if over_time else "nfsd"
+    return Site(path=path, layout=layout, kind=kind, depth=depth, skip_tokens=skip)
 
 
 def _axis(config: "LatteConfig", depth: int) -> str:
@@ -230,22 +225,13 @@ def _outline(model: nn.Module, names: Sequence[str] | None) -> str:
     return ", ".join(shown)
 
 
-def _groups(layout: str) -> list[str]:
-    """The letters of each axis: "(nf)sd" has "nf", "s", "d"."""
-    return [axis.strip("()") for axis in re.findall(r"\(\w+\)|\w", layout)]
-
-
-def _sizes(
-    groups: Sequence[str], shape: tuple[int, ...], known: dict[str, int]
-) -> dict[str, int] | None:
-    """The size of each letter's axis; None where the shape does not fit."""
-    if len(groups) != len(shape):
+def _unflattened(output: Tensor, groups: Sequence[str], sizes: dict[str, int]) -> Tensor | None:
+    """The output with one axis for each letter; None where its shape does not fit."""
+    if len(groups) != output.ndim:
         return None
-    sizes = dict(known)
-    for letters, size in zip(groups, shape, strict=True):
-        unknown = [letter for letter in letters if letter not in sizes]
-        rest, left = divmod(size, math.prod(sizes[letter] for letter in letters if letter in sizes))
-        if left or (not unknown and rest != 1) or len(unknown) > 1:
-            return None
-        sizes |= dict.fromkeys(unknown, rest)
-    return sizes
+    try:
+        for axis, letters in reversed(list(enumerate(groups))):
+            output = output.unflatten(axis, [sizes.get(letter, -1) for letter in letters])
+    except RuntimeError:
+        return None
+    return output

@@ -73,12 +73,10 @@ class GroupedMatrices:
 
     def without_each(self) -> "list[MatrixMoments]":
         """The moments without each group that has clips."""
-        sums, squares, counts = (x.sum(axis=0) for x in (self.sums, self.squares, self.counts))
+        parts = (self.sums, self.squares, self.counts)
         return [
-            MatrixMoments.of(
-                sums - self.sums[g], squares - self.squares[g], counts - self.counts[g]
-            )
-            for g in np.flatnonzero(self.counts)
+            MatrixMoments.of(*(part.sum(axis=0) - part[group] for part in parts))
+            for group in np.flatnonzero(self.counts)
         ]
 
 
