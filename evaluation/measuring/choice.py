@@ -16,7 +16,7 @@ from evaluation.networks.registry import network as find_network
 from evaluation.protocol.fields import Protocol, override
 from evaluation.protocol.presets import for_dataset, load_protocol
 from evaluation.statistics.file import is_statistics_file, stated_split
-from latte.data.datasets import dataset, default_data_root, open_dataset
+from latte.data.datasets import default_data_root, open_dataset
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet, open_video_set
 
@@ -123,9 +123,8 @@ def default_network(metrics: Sequence[str], protocol: Protocol, named: str | Non
 
 def dataset_videos(name: str, protocol: Protocol, data_root: Path | None = None) -> VideoSet:
     """The videos of the split that the protocol names."""
-    known = dataset(name)
-    split = known.fvd_split if protocol.split == "published" else protocol.split
-    return open_dataset(known.name, data_root=data_root or default_data_root(), split=split)
+    split = None if protocol.split == "published" else protocol.split
+    return open_dataset(name, data_root=data_root or default_data_root(), split=split)
 
 
 def videos_at(path: Path) -> VideoSet | Path:

@@ -9,10 +9,8 @@ import pytest
 
 from evaluation.catalogue.registry import METRICS, metric
 from evaluation.features.sets import MeasuredSet, caveats_of_sets
-from evaluation.measuring.choice import for_metric
 from evaluation.metrics import JEDI, KID, KVD
 from evaluation.networks.registry import network
-from evaluation.protocol.fields import override
 from evaluation.protocol.presets import PRESETS
 from evaluation.results.record import SetRecord
 from latte.data.errors import InputError
@@ -47,28 +45,6 @@ def test_the_catalogue_is_light_to_import():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
-
-
-def test_each_metric_takes_the_network_of_its_reference():
-    chosen = {name: for_metric(PRESETS["stylegan-v"], metric(name)) for name in METRICS}
-    assert {name: protocol.network for name, protocol in chosen.items()} == {
-        "fvd": "i3d",
-        "fid": "inception",
-        "kvd": "i3d",
-        "kid": "inception",
-        "jedi": "i3d",
-        "is": "c3d",
-        "precision-recall": "i3d",
-        "density-coverage": "i3d",
-        "per-class": "i3d",
-        "per-position": "inception",
-        "similarity": "inception",
-    }
-    assert chosen["fvd"] == PRESETS["stylegan-v"]
-    fid = chosen["fid"]
-    assert (fid.resize, fid.output, fid.covariance) == ("clean", "pooled", "n-1")
-    asked_for = override(PRESETS["stylegan-v"], ["resize=legacy-pytorch"])
-    assert for_metric(asked_for, metric("fid")).resize == "legacy-pytorch"
 
 
 def test_another_network_makes_another_metric():

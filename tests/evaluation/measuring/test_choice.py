@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from evaluation.measuring.choice import choose_protocol, dataset_videos, default_network
+from evaluation.catalogue.registry import METRICS, metric
+from evaluation.measuring.choice import choose_protocol, dataset_videos, default_network, for_metric
+from evaluation.protocol.fields import override
 from evaluation.protocol.presets import LATTE, SHAPES, STYLEGAN_V
 from latte.data.errors import InputError
 
@@ -40,3 +42,25 @@ def test_weights_without_a_name_belong_to_the_network_of_the_only_metric():
 def test_a_data_set_gives_the_split_that_the_protocol_names():
     assert len(dataset_videos("shapes", SHAPES).videos) == 2048
     assert len(dataset_videos("shapes", replace(SHAPES, split="published")).videos) == 10_000
+
+
+def test_each_metric_takes_the_network_of_its_reference():
+    chosen = {name: for_metric(STYLEGAN_V, metric(name)) for name in METRICS}
+    assert {name: protocol.network for name, protocol in chosen.items()} == {
+        "fvd": "i3d",
+        "fid": "inception",
+        "kvd": "i3d",
+        "kid": "inception",
+        "jedi": "i3d",
+        "is": "c3d",
+        "precision-recall": "i3d",
+        "density-coverage": "i3d",
+        "per-class": "i3d",
+        "per-position": "inception",
+        "similarity": "inception",
+    }
+    assert chosen["fvd"] == STYLEGAN_V
+    fid = chosen["fid"]
+    assert (fid.resize, fid.output, fid.covariance) == ("clean", "pooled", "n-1")
+    asked_for = override(STYLEGAN_V, ["resize=legacy-pytorch"])
+    assert for_metric(asked_for, metric("fid")).resize == "legacy-pytorch"
