@@ -15,14 +15,7 @@ import pandas as pd
 
 from reports.cells import Cell, Column, Row
 from reports.files import write_files
-from reports.layout import (
-    WRAP_FROM,
-    ColumnView,
-    Footnotes,
-    TableView,
-    column_view,
-    section_views,
-)
+from reports.layout import WRAP_FROM, ColumnView, Footnotes, TableView, column_view, section_views
 from reports.provenance import Provenance
 from reports.render.html import table_html
 from reports.render.latex import table_latex

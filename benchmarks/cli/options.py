@@ -6,6 +6,7 @@ given": the defaults are those of the runner's request.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from inspect import Parameter
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,8 +18,8 @@ from benchmarks.cells.scale import MEANINGS
 from latte.data.errors import InputError
 from latte.data.files import folder_if_used
 
-SCALES_METAVAR = "tiny|small|paper"
-METAVARS = {int: "N", float: "S", str: "NAME"}
+SCALES = "tiny|small|paper"
+METAVARS = {int: "N", float: "S", str: "NAME", Path: "DIR"}  # unless an option has its own
 
 
 @dataclass(frozen=True)
@@ -51,24 +52,25 @@ def _many(help_text: str, *flags: str, kind: Any = str, **settings: Any) -> Runn
     return RunnerOption(Annotated[list[kind] | None, option], parameter, at_paper, flags)
 
 
+_at_paper = partial(_one, at_paper=True)
 SCALE_HELP = "; ".join(f"{scale}: {meaning}" for scale, meaning in MEANINGS.items()) + "."
 OPTIONS: Mapping[str, RunnerOption] = {
     # What is made, where, and how.
-    "scale": _one(str, SCALE_HELP, metavar=SCALES_METAVAR),
+    "scale": _one(str, SCALE_HELP, metavar=SCALES),
     "optional_scale": _one(
         str,
         "Measure too. tiny: methods on the embedded data set, minutes on two cores; small: the "
         "same with more clips and steps, about an hour on two cores; paper: the published weights "
         "on the paper's data sets, on a GPU.",
         "--scale",
-        metavar=SCALES_METAVAR,
+        metavar=SCALES,
         parameter="scale",
     ),
     "any_scale": _one(
         str,
         "Accepted for all tables; what is counted is the same at every scale.",
         "--scale",
-        metavar=SCALES_METAVAR,
+        metavar=SCALES,
         parameter="scale",
     ),
     "seeds": _one(
@@ -88,22 +90,17 @@ OPTIONS: Mapping[str, RunnerOption] = {
         Path,
         "Folder for the documents. [default: results/NAME; at other scales than tiny "
         "results/NAME-SCALE]",
-        metavar="DIR",
     ),
     "cells": _one(
         Path,
         "Folder of measured cells, which runners share. [default: results/methods for tables, "
         "results/trainings for figures; at other scales than tiny with -SCALE]",
-        metavar="DIR",
     ),
-    "store": _one(
-        Path, "Folder that keeps features. [default: features beside the results]", metavar="DIR"
-    ),
+    "store": _one(Path, "Folder that keeps features. [default: features beside the results]"),
     "results_folder": _one(
         Path,
         "Folder for the folders of all runners. [default: results]",
         "--results",
-        metavar="DIR",
         parameter="out",
     ),
     # Videos, networks and results that are measured or shown.
@@ -176,52 +173,34 @@ OPTIONS: Mapping[str, RunnerOption] = {
     "steps": _one(int, "Steps of DDIM, for --fvd. [default: the demo's]", min=1),
     "guidance_scale": _one(float, "Guidance, for --fvd. [default: the demo's]", min=0),
     # Needed at the paper's settings.
-    "data_root": _one(
-        Path,
-        "folder of the data sets. [default: $LATTE_DATA, else ./data]",
-        metavar="DIR",
-        at_paper=True,
+    "data_root": _at_paper(Path, "folder of the data sets. [default: $LATTE_DATA, else ./data]"),
+    "checkpoints": _at_paper(
+        Path, "folder of the published models of Latte. [default: checkpoints]"
     ),
-    "checkpoints": _one(
-        Path,
-        "folder of the published models of Latte. [default: checkpoints]",
-        metavar="DIR",
-        at_paper=True,
-    ),
-    "vae": _one(
+    "vae": _at_paper(
         str,
         "Stable Diffusion's autoencoder. [default: stabilityai/sd-vae-ft-ema]",
         metavar="DIR|NAME",
-        at_paper=True,
     ),
-    "initialise_from": _one(
-        Path, "DiT-XL-2-256x256.pt, for figure5d.", metavar="FILE", at_paper=True
-    ),
-    "executor": _one(
+    "initialise_from": _at_paper(Path, "DiT-XL-2-256x256.pt, for figure5d.", metavar="FILE"),
+    "executor": _at_paper(
         str,
         "where cells run: here, or as jobs of Slurm, all at the same time. [default: local]",
         metavar="local|slurm",
-        at_paper=True,
     ),
-    "nodes": _one(int, "nodes of one training. [default: 1]", min=1, at_paper=True),
-    "gpus": _one(
+    "nodes": _at_paper(int, "nodes of one training. [default: 1]", min=1),
+    "gpus": _at_paper(
         int,
         "GPUs of a training on each node; fewer make the same batch in several passes. "
         "[default: 8 over all nodes]",
         min=1,
-        at_paper=True,
     ),
-    "job_gpus": _one(
-        int,
-        "GPUs of a job of Slurm. [default: 1]",
-        "--gpus",
-        min=1,
-        parameter="gpus",
-        at_paper=True,
+    "job_gpus": _at_paper(
+        int, "GPUs of a job of Slurm. [default: 1]", "--gpus", min=1, parameter="gpus"
     ),
     "slurm": _many("option of sbatch, as partition=gpu.", metavar="NAME=VALUE", at_paper=True),
-    "only_available": _one(
-        bool, "run what can be run, and leave the rest empty.", "--only-available", at_paper=True
+    "only_available": _at_paper(
+        bool, "run what can be run, and leave the rest empty.", "--only-available"
     ),
 }
 

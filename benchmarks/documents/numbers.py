@@ -1,7 +1,7 @@
 """Numbers with intervals, and their means over seeds or networks."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,32 +23,29 @@ class BoundedNumber:
     @property
     def cell(self) -> Cell:
         """The number as tables show it."""
-        if self.low is None:
-            return Cell(value=float(self.value))
-        return Cell(value=float(self.value), low=float(self.low), high=float(self.high))
+        number = self._changed(float)
+        return Cell(value=number.value, low=number.low, high=number.high)
 
     def __str__(self) -> str:
         return f"{self.cell.number} {self.cell.spread or ''}".rstrip()
 
     def wider(self, factor: float) -> "BoundedNumber":
         """The same value, each end of its interval so many times as far away."""
-        if self.low is None:
-            return self
-        below, above = self.value - self.low, self.high - self.value
-        low, high = self.value - factor * below, self.value + factor * above
-        return BoundedNumber(value=self.value, low=low, high=high)
+        return self._changed(lambda end: self.value + factor * (end - self.value))
 
     def __neg__(self) -> "BoundedNumber":
-        if self.low is None:
-            return BoundedNumber(value=-self.value)
-        return BoundedNumber(value=-self.value, low=-self.high, high=-self.low)
+        return BoundedNumber(
+            value=-self.value,
+            low=None if self.high is None else -self.high,
+            high=None if self.low is None else -self.low,
+        )
 
     def __add__(self, constant: float) -> "BoundedNumber":
-        if self.low is None:
-            return BoundedNumber(value=self.value + constant)
-        return BoundedNumber(
-            value=self.value + constant, low=self.low + constant, high=self.high + constant
-        )
+        return self._changed(lambda number: number + constant)
+
+    def _changed(self, change: Callable[[Any], Any]) -> "BoundedNumber":
+        low, high = (None if end is None else change(end) for end in (self.low, self.high))
+        return BoundedNumber(value=change(self.value), low=low, high=high)
 
 
 def geometric_mean(values: Sequence[float]) -> BoundedNumber:

@@ -123,15 +123,14 @@ def read_scores(path: Path) -> dict[str, Score]:
         InputError: see `read_models`.
     """
     try:
-        record = json_value(
-            path.read_text(encoding="utf-8"), f"{path}: not a results file of VBench"
-        )
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such results file: `vbench evaluate` writes NAME{ENDING}.json"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a results file of VBench ({error})") from None
+    record = json_value(text, f"{path}: not a results file of VBench")
     if not isinstance(record, dict) or not record:
         raise InputError(
             f"{path}: not a results file of VBench: wanted is {{dimension: [score, [videos]]}}"
@@ -158,10 +157,11 @@ def _score(where: str, dimension: str, entry: Any) -> Score:
             f"{where}: {dimension} is not [score, [videos]] as VBench writes it: measure again"
         )
     score, videos = entry
-    if not _is_number(score) or not math.isfinite(score):
+    if type(score) not in (int, float) or not math.isfinite(score):
+        shown = "a list or table" if isinstance(score, list | dict) else json.dumps(score)[:80]
         raise InputError(
-            f"{where}: {dimension} is {_shown(score)} over {len(videos)} videos: VBench found "
-            "none of its prompts' videos, so name them PROMPT-INDEX.mp4 and measure again"
+            f"{where}: {dimension} is {shown} over {len(videos)} videos: VBench found none of its "
+            "prompts' videos, so name them PROMPT-INDEX.mp4 and measure again"
         )
     unit = 1.0 if dimension == PERCENT and score > 1 else 100.0
     percent = unit * score
@@ -213,15 +213,6 @@ def _values(percent: float, videos: Sequence[Any]) -> list[tuple[str, float]] | 
         if math.isclose(unit * mean, percent, rel_tol=1e-6, abs_tol=1e-9):
             return [(path, unit * value) for path, value in values]
     return None
-
-
-def _shown(score: Any) -> str:
-    """A score that is none, as JSON: NaN, or a text; what has parts is only named."""
-    return "a list or table" if isinstance(score, list | dict) else json.dumps(score)[:80]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def total(percent: Mapping[str, float]) -> Total:

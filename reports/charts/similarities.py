@@ -28,47 +28,24 @@ MAX_BINS = 60  # drawn; finer ones are put together
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """Similarity of each frame with each, (F, F), and the ends of its intervals, which are written
-    beside it and not drawn.
-
-    Raises:
-        ValueError: it is not square, not finite, or the ends are of another size.
-    """
+    """Similarity of each frame with each, and the ends of its intervals, which are not drawn."""
 
     title: str  # by which its rows are known
-    values: np.ndarray
-    low: np.ndarray | None = None
+    values: np.ndarray  # (F, F)
+    low: np.ndarray | None = None  # (F, F)
     high: np.ndarray | None = None
     caption: str = ""  # drawn below the title: values, which no key may have
-
-    def __post_init__(self) -> None:
-        shape = self.values.shape
-        if len(shape) != 2 or shape[0] != shape[1] or not np.isfinite(self.values).all():
-            raise ValueError(f"{self.title}: a matrix is square and finite, this one is {shape}")
-        _check_ends(self.title, self.values, self.low, self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """Shares of values in bins, which sum to 1, and the ends of their intervals, as `Matrix`.
-
-    Raises:
-        ValueError: other numbers of bins than of shares or ends, or bins of different widths.
-    """
+    """Shares of values in bins, which sum to 1, and the ends of their intervals, as `Matrix`."""
 
     label: str
-    edges: np.ndarray  # (B + 1,), at equal distances
+    edges: np.ndarray  # (B + 1,), at equal distances, the same for all of a figure
     shares: np.ndarray  # (B,)
-    low: np.ndarray | None = None
+    low: np.ndarray | None = None  # (B,)
     high: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        widths = np.diff(self.edges)
-        if len(widths) != len(self.shares) or not np.allclose(widths, widths[0]):
-            raise ValueError(f"{self.label}: {len(widths)} bins of one width for as many shares")
-        if not self.shares.any():
-            raise ValueError(f"{self.label}: a distribution of nothing")
-        _check_ends(self.label, self.shares, self.low, self.high)
 
 
 def matrix_figure(
@@ -78,12 +55,7 @@ def matrix_figure(
 
     Args:
         axes: what columns and rows are.
-
-    Raises:
-        ValueError: no matrices.
     """
-    if not matrices:
-        raise ValueError(f"figure {title!r} has no matrices")
     columns = min(len(matrices), MAX_COLUMNS)
     rows = -(-len(matrices) // columns)
     low = min(float(matrix.values.min()) for matrix in matrices)
@@ -143,16 +115,8 @@ def matrix_data(matrices: Iterable[Matrix]) -> pd.DataFrame:
 
 
 def distribution_figure(distributions: Sequence[Distribution], *, title: str) -> Figure:
-    """Distributions of cosine similarities as steps over one axis, which ends where they do.
-
-    Raises:
-        ValueError: no distributions, or bins of several kinds.
-    """
-    if not distributions:
-        raise ValueError(f"figure {title!r} has no distributions")
+    """Distributions of cosine similarities as steps over one axis, which ends where they do."""
     edges = distributions[0].edges
-    if any(not np.array_equal(one.edges, edges) for one in distributions):
-        raise ValueError(f"figure {title!r}: the distributions have bins of several kinds")
     styles = styles_for(one.label for one in distributions)
     used = np.flatnonzero(np.sum([one.shares for one in distributions], axis=0))
     step = -(-(int(used[-1]) - int(used[0]) + 1) // MAX_BINS)
@@ -199,14 +163,6 @@ def distribution_data(distributions: Iterable[Distribution]) -> pd.DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True)
-
-
-def _check_ends(
-    name: str, values: np.ndarray, low: np.ndarray | None, high: np.ndarray | None
-) -> None:
-    shapes = {end.shape for end in (low, high) if end is not None}
-    if (low is None) != (high is None) or not shapes <= {values.shape}:
-        raise ValueError(f"{name}: every value has both ends of an interval, or none has")
 
 
 def _merged(one: Distribution, first: int, last: int, step: int) -> tuple[np.ndarray, np.ndarray]:

@@ -51,9 +51,7 @@ def table(title: str = NASTY) -> TableBlock:
                     label=NASTY, cells={"x": Cell(value=1.0, notes=(NASTY,)), "y": Cell(text=NASTY)}
                 ),
                 Row(
-                    label="b",
-                    section=NASTY,
-                    cells={"x": Cell(reason=NASTY), "y": Cell(text="yes")},
+                    label="b", section=NASTY, cells={"x": Cell(reason=NASTY), "y": Cell(text="yes")}
                 ),
             ),
             remarks=(NASTY,),

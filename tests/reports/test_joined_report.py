@@ -17,12 +17,7 @@ from reports.blocks import (
 from reports.cells import Cell, Column, Row
 from reports.charts.style import new_figure
 from reports.document import PaperClaim, Report
-from reports.joined_report import (
-    Section,
-    claims_report,
-    joined_report,
-    provenance_of,
-)
+from reports.joined_report import Section, claims_report, joined_report, provenance_of
 from reports.provenance import Provenance
 from reports.table import Table
 
@@ -33,10 +28,7 @@ HOST = Provenance(host={"cores": "2"})
 def table(*reasons: str) -> Table:
     rows = [Row(label=reason, cells={"x": Cell(reason=reason)}) for reason in reasons]
     return Table(
-        title="t",
-        columns=(Column(key="x", title="x"),),
-        rows=tuple(rows),
-        provenance=(MADE,),
+        title="t", columns=(Column(key="x", title="x"),), rows=tuple(rows), provenance=(MADE,)
     )
 
 

@@ -117,21 +117,3 @@ def test_the_same_data_give_the_same_svg() -> None:
         first, second = figure_svg(make()), figure_svg(make())
         assert first == second
         ElementTree.fromstring(first)
-
-
-def test_what_cannot_be_drawn_is_refused() -> None:
-    for make, problem in (
-        (lambda: matrix_figure([], title="t"), "no matrices"),
-        (lambda: distribution_figure([], title="t"), "no distributions"),
-        (lambda: replace(LOW, values=np.zeros((2, 3))), "square and finite"),
-        (lambda: replace(LOW, values=np.full((2, 2), math.nan)), "square and finite"),
-        (lambda: replace(LOW, low=LOW.values), "both ends"),
-        (lambda: replace(ONE, shares=np.ones(3)), "400 bins"),
-        (lambda: replace(ONE, shares=np.zeros(400)), "of nothing"),
-        (
-            lambda: distribution_figure([ONE, replace(TWO, edges=EDGES + 1)], title="t"),
-            "several kinds",
-        ),
-    ):
-        with pytest.raises(ValueError, match=problem):
-            make()

@@ -21,10 +21,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 def example_table() -> Table:
     """Ranks, intervals, marks, shared footnotes, empty cells and odd characters at once."""
     published = {"mark": "published"}
-    other = {
-        "notes": ("Protocol differs: real_stride 1 instead of 3.",),
-        "comparable": False,
-    }
+    other = {"notes": ("Protocol differs: real_stride 1 instead of 3.",), "comparable": False}
     return Table(
         title="Distances | of 100 % of *methods*",
         caption="Lower is better & `a_b` is code; ± is half an interval.",
@@ -80,12 +77,9 @@ def example_table() -> Table:
 @pytest.mark.parametrize("ending", ["md", "csv", "tex", "html"])
 def test_the_example_table_is_written_as_before(ending: str) -> None:
     table = example_table()
-    written = {
-        "md": table.markdown,
-        "csv": table.csv,
-        "tex": table.latex,
-        "html": table.html,
-    }[ending]()
+    written = {"md": table.markdown, "csv": table.csv, "tex": table.latex, "html": table.html}[
+        ending
+    ]()
     assert written == (SNAPSHOTS / f"example.{ending}").read_text(encoding="utf-8")
 
 
