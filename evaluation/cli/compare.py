@@ -44,12 +44,17 @@ def compare_results(
 
     latte-eval compare results.jsonl --markdown
     """
-    from evaluation.comparison.api import compare
+    from evaluation.comparison.api import Comparison, compare
     from evaluation.comparison.significance import PairTest
     from evaluation.features.store import default_store
 
-    syntaxes = {"--markdown": markdown, "--csv": csv, "--latex": latex, "--json": as_json}
-    given = [name for name, wanted in syntaxes.items() if wanted]
+    syntaxes = {
+        "--markdown": (markdown, Comparison.markdown),
+        "--csv": (csv, Comparison.csv),
+        "--latex": (latex, Comparison.latex),
+        "--json": (as_json, Comparison.json),
+    }
+    given = {name: write for name, (wanted, write) in syntaxes.items() if wanted}
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)}: give one of them")
     if not 0 < level < 1:
@@ -66,11 +71,5 @@ def compare_results(
         seed=seed,
         progress=not quiet,
     )
-    comparison = compare(results, level=level, test=test)
-    written = {
-        "--markdown": comparison.markdown,
-        "--csv": comparison.csv,
-        "--latex": comparison.latex,
-        "--json": comparison.json,
-    }
-    typer.echo((written[given[0]] if given else comparison.text)(), nl=False)
+    write = next(iter(given.values()), Comparison.text)
+    typer.echo(write(compare(results, level=level, test=test)), nl=False)

@@ -84,22 +84,21 @@ class Comparison:
 
     def json(self) -> str:
         """One JSON object, with differences and deviations as records."""
-        superseded = [
-            {
-                "model": pair.entry.result.model,
-                "value": pair.entry.result.value,
-                "where": pair.entry.where,
-                "newer": pair.newer.where,
-            }
-            for pair in self.superseded
-        ]
         record = {
             "models": self.models,
             "columns": [_column_record(column) for column in self.columns],
             "level": self.level,
-            "superseded": superseded,
+            "superseded": [
+                {
+                    "model": pair.entry.result.model,
+                    "value": pair.entry.result.value,
+                    "where": pair.entry.where,
+                    "newer": pair.newer.where,
+                }
+                for pair in self.superseded
+            ],
         }
-        return json.dumps(record, allow_nan=False) + "\n"
+        return json.dumps(record, allow_nan=False, default=asdict) + "\n"
 
 
 def compare(
@@ -183,25 +182,29 @@ def _facts(cell: ComparedCell) -> dict[str, Any]:
 
 
 def _column_record(column: ComparedColumn) -> dict[str, Any]:
-    names = ("protocol", "fingerprint", "network", "weights_sha256")
-    counts = ("num_real", "num_fake", "num_frames")
-    cells = {
-        model: {
-            **_facts(cell),
-            "test": None if cell.test is None else asdict(cell.test),
-            "differences": list(map(asdict, cell.differences)),
-            "deviations": list(map(asdict, cell.deviations)),
-            "own_weights": cell.own_weights,
-        }
-        for model, cell in column.cells.items()
-    }
+    reference = column.reference
     return {
         "metric": column.metric,
         "dataset": column.dataset,
         "title": column.title,
         "higher_is_better": column.higher_is_better,
-        **{name: getattr(column.reference, name) for name in (*names, *counts)},
+        "protocol": reference.protocol,
+        "fingerprint": reference.fingerprint,
+        "network": reference.network,
+        "weights_sha256": reference.weights_sha256,
+        "num_real": reference.num_real,
+        "num_fake": reference.num_fake,
+        "num_frames": reference.num_frames,
         "beside": column.beside,
-        "differences": list(map(asdict, column.differences)),
-        "cells": cells,
+        "differences": column.differences,
+        "cells": {
+            model: {
+                **_facts(cell),
+                "test": cell.test,
+                "differences": cell.differences,
+                "deviations": cell.deviations,
+                "own_weights": cell.own_weights,
+            }
+            for model, cell in column.cells.items()
+        },
     }

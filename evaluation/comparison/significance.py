@@ -10,7 +10,6 @@ from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evaluation.features.store import FeatureStore
 from evaluation.protocol.fields import DDOF
@@ -130,8 +129,7 @@ class PairTest:
         a, b = (self._rows(result, "fake") for result in (first, second))
         if real is None or a is None or b is None:
             return self._by_intervals(first, second, "features are not in the store")
-        shapes = {row.shape for rows in (real, a, b) for row in rows}
-        if len(shapes) > 1:
+        if len({row.shape for rows in (real, a, b) for row in rows}) > 1:
             return self._by_intervals(first, second, "clips differ in length")
         if real[0].shape[-1] > MAX_FEATURES:
             return self._by_intervals(first, second, "features are too wide")
@@ -144,12 +142,12 @@ class PairTest:
     ) -> Verdict:
         from evaluation.uncertainty import FeaturePair, permutation_test
 
-        real, a, b = (_table(clips) for clips in rows)
+        real, a, b = (np.concatenate(list(map(np.atleast_2d, x))).astype(np.float64) for x in rows)
         models = FeaturePair(
             a,
             b,
             ddof=DDOF[first.protocol_fields.get("covariance", "n")],
-            rows_per_draw=1 if rows[0][0].ndim == 1 else len(rows[0][0]),
+            rows_per_draw=len(np.atleast_2d(rows[0][0])),
             labels=("a", "b"),
         )
         label = f"{first.model} against {second.model}"
@@ -162,10 +160,8 @@ class PairTest:
                 seed=self.seed,
                 progress=bar.update,
             )
-        difference = first.value - second.value
-        if abs(test.difference - difference) > SAME_VALUE * max(
-            abs(first.value), abs(second.value)
-        ):
+        tolerance = SAME_VALUE * max(abs(first.value), abs(second.value))
+        if abs(test.difference - (first.value - second.value)) > tolerance:
             return self._by_intervals(first, second, "features in the store give other values")
         method = Method(
             kind="permutations",
@@ -214,8 +210,3 @@ def _open(root: Path, space: str) -> FeatureStore | None:
     except (OSError, ValueError):
         return None
     return FeatureStore(root, described)
-
-
-def _table(rows: list[np.ndarray]) -> NDArray[np.float64]:
-    """The rows of all clips in one table, (rows, D) float64."""
-    return np.concatenate([np.atleast_2d(row) for row in rows]).astype(np.float64)
