@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -155,7 +156,7 @@ def paper(tmp_path: Path, faces_and_model, monkeypatch: pytest.MonkeyPatch) -> T
     monkeypatch.setattr(paper_scale, "LATTE", small)
     column = replace(table3_fvd.TABLE.columns[0], network="shapes", metric="FVD-shapes")
     table = replace(table3_fvd.TABLE, columns=(column, *table3_fvd.TABLE.columns[1:]))
-    monkeypatch.setattr(table3_fvd, "TABLE", table)
+    monkeypatch.setattr(table3_fvd, "run", partial(tables_run.run_table, table))
     return TableRequest(
         scale="paper",
         cells=tmp_path / "methods",
