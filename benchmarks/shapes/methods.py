@@ -113,8 +113,8 @@ class MeasuredMethods:
     """What was measured of every method."""
 
     num_videos: int  # size of each set
-    methods: tuple[str, ...]  # rows, the model first
-    cells: Mapping[str, Sequence[CellRecord]]  # by method, one for each seed
+    # By method, the model first; one for each seed, none where it could not be measured.
+    cells: Mapping[str, Sequence[CellRecord]]
     reasons: Mapping[str, str]  # why a method has no cells
     model: str  # row of the model
     sampled: str  # how its samples are made; "" without a model
@@ -129,7 +129,7 @@ class MeasuredMethods:
         """
         if method == REAL and name in (FVD, FID):
             return Cell(reason="The reference that the others are measured against.")
-        measured = [cell.details[name] for cell in self.cells.get(method, ())]
+        measured = [cell.details[name] for cell in self.cells[method]]
         if not measured:
             return Cell(reason=self.reasons[method])
         values, dimension = [seed["value"] for seed in measured], name.removesuffix(SUFFIX)
@@ -181,15 +181,14 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> MeasuredMethods:
     label = model.label if model else BUNDLED
     reasons = {} if model else {label: NO_MODEL}
     failed = {cell.key: cell.reason for cell in finished.failed}
-    cells: dict[str, list[CellRecord]] = {}
+    cells: dict[str, list[CellRecord]] = {x: [] for x in (label, *(task.label for task in tasks))}
     for task in tasks:
         if task.key in finished.cells:
-            cells.setdefault(task.label, []).append(finished.cells[task.key])
+            cells[task.label].append(finished.cells[task.key])
         elif task.key in failed:
             reasons[task.label] = f"Failed: {failed[task.key]}"
     return MeasuredMethods(
         num_videos=request.num_videos,
-        methods=tuple(dict.fromkeys((label, *(task.label for task in tasks)))),
         cells=cells,
         reasons=reasons,
         model=label,

@@ -35,7 +35,7 @@ PREFERENCES = ("aesthetic_quality", "imaging_quality")  # scored by networks tra
 
 def methods_table(measured: MeasuredMethods, metrics: Sequence[str], scale: Scale) -> Table:
     """Methods × metrics, each with its interval; a table of its own beside the published one."""
-    methods = [method for method in measured.methods if method != REAL or IS in metrics]
+    methods = [method for method in measured.cells if method != REAL or IS in metrics]
     seeds = _seeds(measured)
     spread = "the bootstrap over the clips"
     if seeds > 1:
@@ -75,7 +75,7 @@ def dimensions_table(measured: MeasuredMethods, titles: Mapping[str, str], scale
             Column(key=key, title=f"{titles[name]}{SUFFIX}", direction="higher")
             for key, name in zip(keys, shown, strict=True)
         ),
-        rows=_rows(measured, measured.methods, keys, scale, notes),
+        rows=_rows(measured, measured.cells, keys, scale, notes),
         remarks=(
             SCORES_ARE_STAND_INS,
             "; ".join(f"{titles[name]}: {STAND_INS[name]}" for name in shown) + ".",
@@ -143,9 +143,9 @@ def standings_by_dimension(measured: MeasuredMethods, titles: Mapping[str, str])
 
 def _compared(measured: MeasuredMethods) -> list[str]:
     """Held-out real videos and the model, where both they and stand-ins are measured."""
-    if not any(label in measured.cells for label in DISTORTED):
+    if not any(measured.cells.get(label) for label in DISTORTED):
         return []
-    return [method for method in (HELD_OUT, measured.model) if method in measured.cells]
+    return [method for method in (HELD_OUT, measured.model) if measured.cells.get(method)]
 
 
 def standing(measured: MeasuredMethods, method: str, name: str) -> tuple[int, int, int]:
@@ -153,7 +153,7 @@ def standing(measured: MeasuredMethods, method: str, name: str) -> tuple[int, in
 
     Stand-ins without a value are left out.
     """
-    others = (measured.cell(label, name) for label in DISTORTED if label in measured.cells)
+    others = (measured.cell(label, name) for label in DISTORTED if measured.cells.get(label))
     return counts(measured.cell(method, name), others)
 
 

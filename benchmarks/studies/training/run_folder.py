@@ -85,20 +85,15 @@ def read_numbers(path: Path) -> pd.DataFrame:
     place = header.index("step")
     for line, cells in enumerate(rows, 2):
         try:
-            row = [_number(cell) for cell in cells]
+            row = [float(cell or "nan") for cell in cells]
         except ValueError:
             row = []
         before = numbers[-1][place] if numbers else -1.0
-        if len(row) != len(header) or not row[place] > before:
+        if len(row) != len(header) or not before < row[place] < math.inf:
             raise InputError(
                 f"{path}, line {line}: {','.join(cells)!r} is no row of {', '.join(header)} after "
                 "the one before: mend or remove that line"
             )
         numbers.append(row)
-    return pd.DataFrame(numbers, columns=header, dtype=float)
-
-
-def _number(text: str) -> float:
-    """NaN for nothing, and for what is not finite."""
-    value = float(text) if text else math.nan
-    return value if math.isfinite(value) else math.nan
+    table = pd.DataFrame(numbers, columns=header, dtype=float)
+    return table.replace([math.inf, -math.inf], math.nan)
