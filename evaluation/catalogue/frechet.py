@@ -111,7 +111,7 @@ def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
 def _per_class(given: "MetricInput") -> list[Value]:
     import numpy as np
 
-    from evaluation.metrics.breakdown import frechet_by_group
+    from evaluation.metrics.frechet import frechet_by_group
 
     classes = _classes(given.real_set), _classes(given.fake)
     groups = frechet_by_group(*given.pair, *classes, ddof=given.ddof)
@@ -147,7 +147,7 @@ def _classes(measured: "MeasuredSet") -> list[str]:
 
 
 def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[str]:
-    from evaluation.metrics.breakdown import MIN_CLIPS
+    from evaluation.metrics.frechet import MIN_CLIPS
 
     left_out = [
         f"{name} ({part['num_real']} real and {part['num_fake']} generated clips, at least "
@@ -160,7 +160,7 @@ def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[str]:
 
 
 def _per_position(given: "MetricInput") -> list[Value]:
-    from evaluation.metrics.breakdown import frechet_by_position
+    from evaluation.metrics.frechet import frechet_by_position
 
     keys = [measured.clip_keys() for measured in (given.real_set, given.fake)]
     x, y = map(given.network.frame_features, keys)

@@ -1,7 +1,12 @@
 """Metrics: pure functions of arrays, in float64."""
 
-from evaluation.metrics.breakdown import GroupDistance, frechet_by_group, frechet_by_position
-from evaluation.metrics.frechet import frechet_distance, frechet_distance_from_features
+from evaluation.metrics.frechet import (
+    GroupDistance,
+    frechet_by_group,
+    frechet_by_position,
+    frechet_distance,
+    frechet_distance_from_features,
+)
 from evaluation.metrics.inception_score import inception_score
 from evaluation.metrics.kernel import (
     JEDI,

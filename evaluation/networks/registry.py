@@ -12,8 +12,6 @@ from evaluation.networks.spec import NetworkSpec
 from evaluation.networks.weights import locate_weights
 from latte.data.errors import InputError, nearest
 
-__all__ = ["NETWORKS", "Extractor", "NetworkSpec", "build", "network"]
-
 MODULES = (i3d, videomae, c3d, inception, shapes)
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {spec.name: spec for module in MODULES for spec in module.SPECS}

@@ -1,24 +1,33 @@
-"""Where weights come from: a file that is named, a folder, the package, or a download."""
+"""Published files: where they are on this machine, their identity, and how they are fetched.
 
+A file that carries a published name has the published content, or is refused: a number made with
+another file must not look like one made with this one. Where no hash is published, the SHA-256 of
+the first use is kept beside the file (`FILE.sha256`, as `sha256sum` writes it) and compared later.
+"""
+
+import contextlib
+import hashlib
+import logging
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.networks.downloads import (
-    DownloadError,
-    Hashes,
-    check_published,
-    content_hashes,
-    default_folder,
-    fetch,
-)
-from evaluation.networks.spec import SHA256, NetworkSpec, PublishedFile
+import pooch
+
+from evaluation.networks.spec import GIT_BLOB, SHA256, HashKind, NetworkSpec, PublishedFile
 from latte.data.errors import InputError
+from latte.data.files import atomic_path
 from latte.data.hashing import file_sha256
 
 VARIABLE = "LATTE_WEIGHTS"
 SUFFIXES = (".pt", ".pth", ".safetensors")
+TIMEOUTS = (5, 30)  # seconds to connect, seconds without a byte
+PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml")  # how an answer that is no file begins
+
+logger = logging.getLogger(__name__)
+Hashes = Mapping[HashKind, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,3 +115,109 @@ def _instructions(spec: NetworkSpec, file: PublishedFile, path: Path, reason: st
         f"put it at {path}, name it with weights (--weights) or ${VARIABLE}, or use network shapes "
         "(--network shapes), which needs no download (it gives FVD-shapes, not FVD)"
     )
+
+
+class DownloadError(Exception):
+    """A file could not be fetched; the message is the reason, half a sentence."""
+
+
+def content_hashes(path: Path) -> Hashes:
+    """The hashes of a file by which others may be published, in one reading."""
+    sha256, blob = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
+    blob.update(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            sha256.update(chunk)
+            blob.update(chunk)
+    return {SHA256: sha256.hexdigest(), GIT_BLOB: blob.hexdigest()}
+
+
+def default_folder(kind: str) -> Path:
+    """Where downloads are kept by default: a folder in the user's cache."""
+    return Path(pooch.os_cache("latte-eval")) / kind
+
+
+def check_published(path: Path, file: PublishedFile, option: str) -> Hashes:
+    """The hashes of a file on this machine that carries a published name.
+
+    Args:
+        option: how a file of another content can be given, for the message.
+
+    Raises:
+        InputError: its content is not the published one, or not that of its first use.
+    """
+    own = content_hashes(path)
+    problem = _other_content(path, file, own)
+    if problem:
+        removed = "it" if file.hash else "both"
+        raise InputError(
+            f"{path}: {problem}: delete {removed} to have it fetched again, or name it with "
+            f"{option} if you mean it"
+        )
+    return own
+
+
+def fetch(file: PublishedFile, folder: Path) -> Hashes:
+    """Download a file into a folder; it gets its name only after its content was compared.
+
+    Several processes may fetch the same file at once.
+
+    Raises:
+        DownloadError: no connection, another content, or a folder that cannot be written.
+    """
+    target = folder / file.file_name
+    try:
+        with atomic_path(target) as part:
+            logger.info("fetching %s from %s", file.file_name, file.url)
+            download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUTS)
+            download(file.url, str(part), None)
+            with part.open("rb") as opened:
+                head = opened.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+            if not head:
+                raise DownloadError("the answer was empty")
+            if head.startswith(PAGES):
+                raise DownloadError("the answer was a web page, not the file")
+            own = content_hashes(part)
+            problem = _other_content(target, file, own)
+            if problem:
+                raise DownloadError(f"the answer {problem}")
+    except OSError as error:  # requests' errors are among them
+        raise DownloadError(_reason(error)) from None
+    return own
+
+
+def _other_content(path: Path, file: PublishedFile, own: Hashes) -> str | None:
+    """How content differs from the published one or, without a hash, from that of its first use.
+
+    The first use is written down.
+    """
+    if file.hash is not None:
+        kind, published = file.hash
+        differs = f"({kind} {own[kind][:12]}…, not {published[:12]}…)"
+        return None if file.is_same(own) else f"is not the published {file.file_name} {differs}"
+    sha256, record = own[SHA256], path.with_name(f"{path.name}.sha256")
+    try:
+        first = record.read_text(encoding="utf-8").partition(" ")[0]
+    except FileNotFoundError:
+        logger.warning(
+            "no hash of %s is published, so its SHA-256 %s is noted in %s and compared from now on",
+            *(path.name, sha256, record.name),
+        )
+        with contextlib.suppress(OSError):  # a folder that others fill may not be ours to write to
+            record.write_text(f"{sha256}  {path.name}\n", encoding="utf-8")
+        return None
+    differs = f"(SHA-256 {sha256[:12]}…, but {record.name} says {first[:12]}…)"
+    return None if first == sha256 else f"is not the file of its first use {differs}"
+
+
+def _reason(error: OSError) -> str:
+    """An error of the system or of requests as half a sentence in one line."""
+    if error.strerror:
+        return error.strerror.lower()
+    name = type(error).__name__
+    if name == "ConnectionError":
+        return "no connection"
+    if "Timeout" in name:
+        return "no answer in time"
+    message = str(error.args[0]) if error.args else ""  # its own text names the file, not the fault
+    return " ".join(message.split())[:200] or name

@@ -7,8 +7,8 @@ nothing; the address of a file is the same.
 
 from pathlib import Path
 
-from evaluation.networks.downloads import DownloadError, check_published, default_folder, fetch
 from evaluation.networks.spec import PublishedFile
+from evaluation.networks.weights import DownloadError, check_published, default_folder, fetch
 from latte.data.errors import InputError, nearest
 
 BASE_URL = "https://www.cs.cmu.edu/~clean-fid/stats"

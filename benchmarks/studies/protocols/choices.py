@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from evaluation.networks.registry import NetworkSpec
+from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.deviations import Deviation, differences
 from evaluation.protocol.fields import Filter, Protocol, Recipe, Storage
 from latte.data.transforms import OWN_FILTERS

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.networks.downloads import content_hashes, default_folder
 from evaluation.networks.registry import NETWORKS
 from evaluation.networks.spec import GIT_BLOB, SHA256, NetworkSpec, PublishedFile
-from evaluation.networks.weights import locate_weights
+from evaluation.networks.weights import content_hashes, default_folder, locate_weights
 from latte.data.errors import InputError
 
 CONTENT = b"weights " * 40_000
