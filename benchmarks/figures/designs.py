@@ -5,13 +5,11 @@ absolute positions, no images) with one thing changed.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from benchmarks.cells.cache import CellRecord, MeasuredCells
 from benchmarks.cells.scale import Scale
 from benchmarks.figures.checkpoints import MeasureOptions
-from benchmarks.figures.trainings import ImageModel, Training
 from latte.training.config import TrainConfig, load_config
 
 DATASET = "faceforensics"  # of the paper's figures
@@ -59,7 +57,7 @@ class Setup:
     measure: MeasureOptions = field(default_factory=MeasureOptions)  # how checkpoints are measured
     image_settings: tuple[str, ...] = ()  # other settings of the image model, beside `settings`
     num_images: int = 0  # images that the image model is trained on
-    components: int = 0  # see `Training`
+    components: int = 0  # latents fitted to 8×8 patches of its frames; 0: as configured
     device: str = "cpu"
 
     def settings_of(self, design: Design) -> tuple[str, ...]:
@@ -174,30 +172,3 @@ PAPER = Setup(
 )
 
 SETUPS: Mapping[Scale, Setup] = {"tiny": TINY, "small": SMALL, "paper": PAPER}
-
-
-def training_of(
-    design: Design, setup: Setup, folder: Path, *, device: str | None = None
-) -> Training:
-    """The cell of a design on `shapes`, from the configuration's own seed.
-
-    Every design is measured against real clips at its own sampling interval; those of Figure 5e
-    also at the baseline's.
-    """
-    config = setup.config_of(design)
-    strides = (config.data.stride, setup.config_of(BASELINE).data.stride)
-    image_model = None
-    if design.starts_from_images:
-        alone = load_config(setup.config, (*setup.settings, *setup.image_settings))
-        image_model = ImageModel(config=alone, num_images=setup.num_images)
-    return Training(
-        design=design.name,
-        config=replace(config, output=replace(config.output, sample_every=0)),
-        points=setup.points,
-        strides=tuple(dict.fromkeys(strides)),
-        measure=setup.measure,
-        folder=folder,
-        device=device or setup.device,
-        image_model=image_model,
-        components=setup.components,
-    )

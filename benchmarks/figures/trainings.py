@@ -9,6 +9,7 @@ import csv
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from benchmarks.cells.cache import (
 )
 from benchmarks.cells.provenance import software_of
 from benchmarks.cells.threads import one_thread
-from benchmarks.figures.checkpoints import MeasureOptions, checkpoint_clips, checkpoint_measurers
+from benchmarks.figures.checkpoints import checkpoint_clips, checkpoint_measurers
+from benchmarks.figures.designs import BASELINE, Design, Setup
 from benchmarks.shapes import proxy_images
 from benchmarks.shapes.networks import embedded_networks
 from evaluation.features.extraction import ExtractionOptions
@@ -33,7 +35,7 @@ from latte.autoencoder.patches import fit_patches, save_patches
 from latte.data import shapes
 from latte.data.files import atomic_path
 from latte.model.checkpoints import load_checkpoint
-from latte.training.config import DataTable, TrainConfig, as_table
+from latte.training.config import AutoencoderTable, DataTable, TrainConfig, as_table, load_config
 from latte.training.data import open_training_set
 from latte.training.run import RunOptions, train
 
@@ -43,48 +45,60 @@ WEIGHTS, LATENTS = "ema.safetensors", "latents.safetensors"  # what is kept of a
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageModel:
-    """What a design starts from in place of random weights: a model of single images."""
-
-    config: TrainConfig  # `data.dataset` is filled in: the images below
-    num_images: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Training:
-    """A design and a seed; see `latte.training.config`."""
+    """A design from one seed, as a scale trains it on `shapes`.
 
-    design: str  # name for a reader
-    config: TrainConfig
-    points: int  # checkpoints, at even distances, the last at the end
-    strides: tuple[int, ...]  # sampling intervals of the real clips
-    measure: MeasureOptions
+    Every design is measured against real clips at its own sampling interval; those of Figure 5e
+    also at the baseline's.
+    """
+
+    design: Design
+    setup: Setup
+    seed: int = 0  # of its image model too
     folder: Path  # folder of runs and features; no effect on results
     device: str = "cpu"  # device of training and sampling
-    image_model: ImageModel | None = None
-    components: int = 0  # latents fitted to 8×8 patches of its frames; 0: as configured
 
     @property
     def name(self) -> str:
         """Name for messages."""
-        return f"{self.design}, seed {self.config.training.seed}"
+        return f"{self.design.name}, seed {self.seed}"
 
-    @property
+    @cached_property
+    def config(self) -> TrainConfig:
+        """The training, but for the file that it starts from."""
+        settings = (*self.setup.settings_of(self.design), f"training.seed={self.seed}")
+        return load_config(self.setup.config, settings)
+
+    @cached_property
+    def image_model(self) -> TrainConfig | None:
+        """What is trained first where a design starts from a model of single images."""
+        setup = self.setup
+        settings = (*setup.settings, *setup.image_settings, f"training.seed={self.seed}")
+        return load_config(setup.config, settings) if self.design.starts_from_images else None
+
+    @cached_property
+    def strides(self) -> tuple[int, ...]:
+        """Sampling intervals of the real clips."""
+        usual = self.setup.config_of(BASELINE).data.stride
+        return tuple(dict.fromkeys((self.config.data.stride, usual)))
+
+    @cached_property
     def key(self) -> str:
         """Hash over all that a value can depend on; the name of a design is not part of it."""
-        first = self.image_model
-        images = first and [_decisive(first.config), first.num_images, proxy_images.VERSION]
+        setup, images = self.setup, None
+        if self.image_model is not None:
+            images = [_decisive(self.image_model), setup.num_images, proxy_images.VERSION]
         return cell_key(
             version=VERSION,
             shapes=shapes.VERSION,
             networks=embedded_networks(),
             config=_decisive(self.config),
-            points=self.points,
+            points=setup.points,
             strides=self.strides,
-            measure=asdict(self.measure),
+            measure=asdict(setup.measure),
             device=self.device.partition(":")[0],
             image_model=images,
-            components=self.components,
+            components=setup.components,
         )
 
     @property
@@ -100,22 +114,8 @@ class Training:
     @property
     def steps(self) -> list[int]:
         """Steps of the checkpoints."""
-        every = self.config.training.steps // self.points
-        return [every * (place + 1) for place in range(self.points)]
-
-
-def with_seed(training: Training, seed: int) -> Training:
-    """The same design from another seed, that of its image model included."""
-
-    def seeded(config: TrainConfig) -> TrainConfig:
-        return replace(config, training=replace(config.training, seed=seed))
-
-    first = training.image_model
-    return replace(
-        training,
-        config=seeded(training.config),
-        image_model=first and replace(first, config=seeded(first.config)),
-    )
+        every = self.config.training.steps // self.setup.points
+        return [every * (place + 1) for place in range(self.setup.points)]
 
 
 def run_trainings(
@@ -126,7 +126,7 @@ def run_trainings(
     All designs of a seed come before those of the next, so that an interrupted run leaves whole
     comparisons.
     """
-    tasks = [with_seed(training, seed) for seed in range(seeds) for training in trainings]
+    tasks = [replace(training, seed=seed) for seed in range(seeds) for training in trainings]
     return measure_cells(tasks, measure_training, folder / FILE, workers=workers, tidy=remove_run)
 
 
@@ -141,20 +141,22 @@ def measure_training(task: Training) -> CellValue:
     Raises:
         InputError: it cannot be trained; the sentence says why.
     """
+    options, device = task.setup.measure, task.device
     extraction = ExtractionOptions(
-        store=task.folder / "features", device=task.device, workers=0, progress=False
+        store=task.folder / "features", device=device, workers=0, progress=False
     )
     points: list[list[list[float]]] = [[] for _ in task.strides]
-    with one_thread(task.device):
+    with one_thread(device):
         last = _train(task)
-        networks = Networks(extraction)
         *of_fvd, of_fid = checkpoint_measurers(
-            task.config.data, task.measure, task.strides, networks
+            task.config.data, options, task.strides, Networks(extraction)
         )
         for step in task.steps:
             checkpoint = task.run / "checkpoints" / f"{step:07d}" / WEIGHTS
-            seed, label = task.config.training.seed, f"{task.name}, step {step}"
-            clips = checkpoint_clips(checkpoint, task.measure, seed=seed, device=task.device)
+            label = f"{task.name}, step {step}"
+            clips = checkpoint_clips(
+                checkpoint, task.setup.measure, seed=task.seed, device=task.device
+            )
             samples = memory_video_set(clips, label)
             results = [one.measure(real, samples, model=label)[0] for one, real in of_fvd]
             for rows, result in zip(points, results, strict=True):
@@ -197,7 +199,7 @@ def trained_network(task: Training) -> tuple[Path, str | None]:
                 _keep(task, _train(task))
             if task.key in read_cells(task.folder / FILE):
                 remove_run(task)
-    return weights, str(latents) if task.components else None
+    return weights, str(latents) if task.setup.components else None
 
 
 def _train(task: Training) -> Path:
@@ -205,10 +207,10 @@ def _train(task: Training) -> Path:
     every = task.steps[0]
     output = {"checkpoint_every": every, "sample_every": 0, "log_every": max(1, every // 5)}
     config = replace(task.config, output=replace(task.config.output, **output))
-    if task.components:
-        config = with_latents(config, task.components, task.run)
+    if task.setup.components:
+        config = with_latents(config, task.setup.components, task.run)
     if task.image_model is not None:
-        path = _train_image_model(task, config)
+        path = _train_image_model(task, task.image_model, config.autoencoder)
         config = replace(config, model=replace(config.model, initialise_from=str(path)))
     return train(config, _run_options(task, task.run))
 
@@ -220,7 +222,7 @@ def _run_options(task: Training, out: Path) -> RunOptions:
 def _keep(task: Training, last: Path) -> None:
     """Copies; each appears under its name when it is complete, the weights last."""
     task.kept.mkdir(parents=True, exist_ok=True)
-    files = {LATENTS: task.run / LATENTS} if task.components else {}
+    files = {LATENTS: task.run / LATENTS} if task.setup.components else {}
     for name, source in (files | {WEIGHTS: last}).items():
         with atomic_path(task.kept / name) as partial:
             shutil.copyfile(source, partial)
@@ -243,16 +245,14 @@ def with_latents(config: TrainConfig, components: int, folder: Path) -> TrainCon
     return replace(config, autoencoder=replace(config.autoencoder, path=str(path)))
 
 
-def _train_image_model(task: Training, config: TrainConfig) -> Path:
+def _train_image_model(task: Training, alone: TrainConfig, latents: AutoencoderTable) -> Path:
     """A model of single images of the same latents; its averaged weights."""
-    assert task.image_model is not None
-    alone = task.image_model.config
     path = task.run / "images.npy"
-    proxy_images.write_images(path, task.image_model.num_images, alone.data.size)
+    proxy_images.write_images(path, task.setup.num_images, alone.data.size)
     output = {"checkpoint_every": alone.training.steps, "sample_every": 0}
     alone = replace(
         alone,
-        autoencoder=config.autoencoder,
+        autoencoder=latents,
         data=replace(alone.data, dataset=str(path)),
         output=replace(alone.output, **output),
     )

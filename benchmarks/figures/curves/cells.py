@@ -1,7 +1,7 @@
 """Figures that compare designs by a distance over training: their cells and curves."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from benchmarks.cells.cache import FILE
@@ -9,10 +9,10 @@ from benchmarks.cells.requirements import gpus, require
 from benchmarks.documents.claims import Claim
 from benchmarks.documents.numbers import BoundedNumber
 from benchmarks.figures.curves.claims import Curves
-from benchmarks.figures.designs import SETUPS, Design, DesignCells, training_of
+from benchmarks.figures.designs import SETUPS, Design, DesignCells
 from benchmarks.figures.paper.cells import measure_paper_cells
 from benchmarks.figures.requests import TrainingRequest
-from benchmarks.figures.trainings import run_trainings, with_seed
+from benchmarks.figures.trainings import Training, run_trainings
 from latte.data.schema import Positive, convert
 from latte.sampling.processes import Process, choose_device
 
@@ -60,14 +60,15 @@ def measure_designs(figures: Sequence[CurveFigure], request: TrainingRequest) ->
     require([gpus()] if device.startswith("cuda") else [], request.scale, or_else=or_else)
     choose_device(device, Process())  # refused once, not for each cell
     trainings = {
-        design: training_of(design, setup, request.folder, device=device) for design in designs
+        design: Training(design=design, setup=setup, folder=request.folder, device=device)
+        for design in designs
     }
     measured = run_trainings(
         list(trainings.values()), request.num_seeds, request.folder, workers=request.max_workers
     )
     measured.raise_if_empty()
     keys = {
-        (design, seed): with_seed(training, seed).key
+        (design, seed): replace(training, seed=seed).key
         for design, training in trainings.items()
         for seed in range(request.num_seeds)
     }

@@ -19,12 +19,12 @@ from benchmarks.cells.requirements import (
 )
 from benchmarks.documents.claims import JudgedClaim
 from benchmarks.documents.figures import write_figure_document
-from benchmarks.figures.designs import DATASET, SETUPS, VARIANTS, training_of
+from benchmarks.figures.designs import DATASET, SETUPS, VARIANTS
 from benchmarks.figures.paper.cells import paper_training
 from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
 from benchmarks.figures.similarity.documents import similarity_document
 from benchmarks.figures.similarity.probes import ProbeSpec, ProbeTask, probe_network
-from benchmarks.figures.trainings import with_seed
+from benchmarks.figures.trainings import Training
 from evaluation.similarity.hidden_states.checkpoint import encoder_identity
 from latte.data.errors import InputError
 from latte.data.hashing import file_sha256
@@ -85,10 +85,17 @@ def probe_tasks(spec: ProbeSpec, request: SimilarityRequest) -> list[ProbeTask]:
             )
             for path in checkpoints(spec, request).values()
         ]
-    design, setup, device = VARIANTS[spec.variant], SETUPS[request.scale], request.run_device
-    training = training_of(design, setup, request.folder, device=device)
-    seeded = [with_seed(training, seed) for seed in range(request.num_seeds)]
-    return [ProbeTask(spec=spec, request=request, source=x, content=x.key) for x in seeded]
+    trainings = [
+        Training(
+            design=VARIANTS[spec.variant],
+            setup=SETUPS[request.scale],
+            seed=seed,
+            folder=request.folder,
+            device=request.run_device,
+        )
+        for seed in range(request.num_seeds)
+    ]
+    return [ProbeTask(spec=spec, request=request, source=x, content=x.key) for x in trainings]
 
 
 def checkpoints(spec: ProbeSpec, request: SimilarityRequest) -> dict[str, Path]:

@@ -12,10 +12,10 @@ from benchmarks.cells.executors import read_job
 from benchmarks.figures import figure5, figure7, masks
 from benchmarks.figures.curves.cells import CurveFigure
 from benchmarks.figures.curves.documents import curve_document, label_styles
-from benchmarks.figures.designs import SETUPS, SIZES, DesignCells, training_of
+from benchmarks.figures.designs import SETUPS, SIZES, DesignCells
 from benchmarks.figures.paper.cells import job_commands
 from benchmarks.figures.requests import TrainingRequest
-from benchmarks.figures.trainings import with_seed
+from benchmarks.figures.trainings import Training
 from latte.training.config import load_config
 
 FIGURES = [*map(figure5.figure, figure5.LETTERS), figure7.figure(), masks.figure()]
@@ -23,7 +23,8 @@ FIGURES = [*map(figure5.figure, figure5.LETTERS), figure7.figure(), masks.figure
 
 def cell(figure: CurveFigure, label: str, seed: int, folder: Path, factor: float) -> CellRecord:
     """Distances that fall from 300·f to 60·f, with other noise for each seed."""
-    training = with_seed(training_of(figure.designs[label], SETUPS["tiny"], folder), seed)
+    design = figure.designs[label]
+    training = Training(design=design, setup=SETUPS["tiny"], seed=seed, folder=folder)
     noise = 1 + 0.01 * seed
     rows = [
         [step, value * factor * noise, value * factor * 0.9, value * factor * 1.1]
@@ -274,7 +275,7 @@ def test_designs_are_configurations_of_latte_train_at_every_scale() -> None:
         for design in {design for figure in figures for design in figure.designs.values()}:
             config = load_config(setup.config, setup.settings_of(design))
             assert config.training.steps % setup.points == 0
-            training = training_of(design, setup, Path())
+            training = Training(design=design, setup=setup, folder=Path())
             assert pickle.loads(pickle.dumps(training)) == training  # it travels to a worker
             keys.add(training.key)
         # All but the size and the interval that are the baseline's differ.

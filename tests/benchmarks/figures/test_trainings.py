@@ -13,14 +13,18 @@ from benchmarks.figures.designs import (
     SETUPS,
     SIZES,
     STRIDES,
+    Design,
     Setup,
-    training_of,
 )
-from benchmarks.figures.trainings import run_trainings, with_seed
+from benchmarks.figures.trainings import Training, run_trainings
 from benchmarks.shapes.proxy_images import images as proxy_images
 from latte.data.shapes import shapes_clips
 from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion
 from latte.training.run import RunOptions, train
+
+
+def training_of(design: Design, setup: Setup, folder: Path, **more: object) -> Training:
+    return Training(design=design, setup=setup, folder=folder, **more)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +58,7 @@ def test_a_cell_is_known_by_what_it_is_and_not_by_its_name_or_place(
     assert training_of(SIZES["B"], setup, tmp_path).key == baseline.key
     assert training_of(STRIDES[0], setup, tmp_path).key == baseline.key
     others = [
-        with_seed(baseline, 1),
+        replace(baseline, seed=1),
         training_of(STRIDES[1], setup, tmp_path),
         training_of(FROM_IMAGES, setup, tmp_path),
         training_of(BASELINE, replace(setup, points=1), tmp_path),
@@ -70,7 +74,7 @@ def test_cells_are_measured_at_every_checkpoint_and_made_once(
     cells = [training_of(design, setup, tmp_path) for design in (STRIDES[1], FROM_IMAGES)]
     finished = run_trainings(cells, 1, tmp_path, workers=0)
     finished.raise_if_failed()
-    strided, from_images = (finished.cells[with_seed(each, 0).key] for each in cells)
+    strided, from_images = (finished.cells[each.key] for each in cells)
     for cell, strides in ((strided, 2), (from_images, 1)):
         assert [[row[0] for row in rows] for rows in cell.details["points"]] == [[1, 2]] * strides
         for _, value, low, high in (row for rows in cell.details["points"] for row in rows):
@@ -87,14 +91,14 @@ def test_cells_are_measured_at_every_checkpoint_and_made_once(
 def test_an_interrupted_cell_goes_on_to_the_same_number(setup: Setup, tmp_path: Path) -> None:
     whole = training_of(BASELINE, setup, tmp_path / "whole")
     (expected,) = run_trainings([whole], 1, whole.folder, workers=0).cells.values()
-    cut = with_seed(training_of(BASELINE, setup, tmp_path / "cut"), 0)
+    cut = training_of(BASELINE, setup, tmp_path / "cut")
     half = replace(
         cut.config,
         training=replace(cut.config.training, steps=1),
         output=replace(cut.config.output, checkpoint_every=1, log_every=1),
     )
     out = cut.folder / "runs" / cut.key
-    half = trainings.with_latents(half, cut.components, out)
+    half = trainings.with_latents(half, setup.components, out)
     train(half, RunOptions(out=out, data_root=Path(), device="cpu", workers=0, progress=False))
     (found,) = run_trainings([cut], 1, cut.folder, workers=0).cells.values()
     assert found.details == expected.details
@@ -116,14 +120,11 @@ def test_processes_beside_each_other_give_what_one_gives(setup: Setup, tmp_path:
 
 def test_a_design_that_cannot_be_trained_costs_no_other(setup: Setup, tmp_path: Path) -> None:
     good = training_of(BASELINE, setup, tmp_path)
-    bad = training_of(BASELINE, setup, tmp_path)
-    bad = replace(
-        bad, design="bad", config=replace(bad.config, data=replace(bad.config.data, size=9))
-    )
+    bad = training_of(Design(name="bad", settings=("data.size=9",)), setup, tmp_path)
     finished = run_trainings([bad, good], 1, tmp_path, workers=0)
     with pytest.raises(FailedCellsError, match=r"bad, seed 0: "):
         finished.raise_if_failed()
-    assert list(read_cells(tmp_path / "cells.jsonl")) == [with_seed(good, 0).key]
+    assert list(read_cells(tmp_path / "cells.jsonl")) == [good.key]
 
 
 def test_samples_in_batches_are_those_one_by_one_but_for_rounding(
