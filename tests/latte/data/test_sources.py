@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from latte.data.arrays import ArrayVideo
 from latte.data.datasets import open_dataset
@@ -97,46 +96,27 @@ def test_a_file_that_vanished_is_a_broken_video(tmp_path):
             use()
 
 
-def test_a_missing_path_is_refused(tmp_path):
-    with pytest.raises(InputError, match="none: no such file or folder"):
-        open_video_set(tmp_path / "none")
-
-
-def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="it is empty"):
-        open_video_set(tmp_path)
-
-
-def test_a_folder_without_videos_says_what_is_in_it(tmp_path):
-    for name in ("a.txt", "b.txt", "c.json", "folder/d.txt", "README"):
+@pytest.mark.parametrize(
+    ("files", "path", "message"),
+    [
+        ([], "none", "none: no such file or folder"),
+        ([], "", "it is empty"),
+        (
+            ["a.txt", "b.txt", "c.json", "folder/d.txt", "README"],
+            "",
+            r"but 1 \.json, 2 \.txt, 1 without suffix, 1 folders",
+        ),
+        (["clips.npy"], "", r"1 \.npy: to use an array file"),
+        (["0.png"], "", "holds 1 images directly"),  # not guessed to be one video
+        (["a.mp4", "b/0.jpg"], "", r"both video files \(a\.mp4\) and frame folders \(b\)"),
+        (["clip.txt"], "clip.txt", r"clip\.txt: not a set of videos"),
+    ],
+)
+def test_what_is_no_set_of_videos_is_refused_with_what_it_is(tmp_path, files, path, message):
+    for name in files:
         put(tmp_path / name)
-    with pytest.raises(InputError, match=r"but 1 \.json, 2 \.txt, 1 without suffix, 1 folders"):
-        open_video_set(tmp_path)
-
-
-def test_a_folder_with_an_array_says_to_give_the_array(tmp_path):
-    put(tmp_path / "clips.npy")
-    with pytest.raises(InputError, match=r"1 \.npy: to use an array file"):
-        open_video_set(tmp_path)
-
-
-def test_a_folder_of_images_is_not_guessed_to_be_one_video(tmp_path):
-    Image.new("RGB", (4, 4)).save(tmp_path / "0.png")
-    with pytest.raises(InputError, match="holds 1 images directly"):
-        open_video_set(tmp_path)
-
-
-def test_files_and_frame_folders_do_not_mix(tmp_path):
-    put(tmp_path / "a.mp4")
-    put(tmp_path / "b/0.jpg")
-    with pytest.raises(InputError, match=r"both video files \(a\.mp4\) and frame folders \(b\)"):
-        open_video_set(tmp_path)
-
-
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    put(tmp_path / "clip.txt")
-    with pytest.raises(InputError, match=r"clip\.txt: not a set of videos"):
-        open_video_set(tmp_path / "clip.txt")
+    with pytest.raises(InputError, match=message):
+        open_video_set(tmp_path / path)
 
 
 STATED = {"recipe": "latte", "size": 64, "format": "png", "decoder": "pyav 18.1.0"}
