@@ -10,7 +10,7 @@ import platform
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -30,7 +30,6 @@ FORMATS = ("jpg", "png")
 PARTIAL_PREFIX = f".partial-{platform.node()}-"  # and the process id: runs may share a target
 _FRAMES_AT_ONCE = 16  # read from frame folders and arrays
 _TIMEOUT = 6 * 3600.0  # seconds for one video, which may be hours long
-_Task = tuple[Video, Path]  # a video, and the folder to make
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +85,23 @@ def prepare_folder(
     existed = target.exists()
     _remove_left_over(target)
     half_made = target / f"{PARTIAL_PREFIX}{os.getpid()}"
-    work = partial(_prepare, target=target, record=record, half_made=half_made)
-    pairs = zip(videos, folders, strict=True)
-    tasks = [(video, folder) for video, folder in pairs if not folder.exists()]
+    tasks = [task for task in zip(videos, folders, strict=True) if not task[1].exists()]
+    outcomes = map_in_order(
+        partial(_prepare, target=target, record=record, half_made=half_made),
+        tasks,
+        workers=workers,
+        timeout=_TIMEOUT,
+        label=lambda task: task[0].name,
+    )
+    bar = tqdm(outcomes, total=len(tasks), unit="video", desc="prepare", disable=not progress)
+    broken = []
     try:
-        broken = _run(work, tasks, min(workers, len(tasks)), progress, skip_broken)
+        with closing(outcomes), bar:
+            for outcome in bar:
+                if isinstance(outcome, BrokenVideoError):
+                    if not skip_broken:
+                        raise outcome
+                    broken.append(outcome.problem)
     finally:
         shutil.rmtree(half_made, ignore_errors=True)
         if not existed:
@@ -104,32 +115,10 @@ def prepare_folder(
     )
 
 
-def _run(
-    work: Callable[[_Task], None],
-    tasks: list[_Task],
-    workers: int,
-    progress: bool,
-    skip_broken: bool,
-) -> list[str]:
-    """Prepare the videos, and return the problems of skipped ones."""
-    outcomes = map_in_order(
-        work, tasks, workers=workers, timeout=_TIMEOUT, label=lambda task: task[0].name
-    )
-    broken = []
-    with (
-        closing(outcomes),
-        tqdm(outcomes, total=len(tasks), unit="video", desc="prepare", disable=not progress) as bar,
-    ):
-        for outcome in bar:
-            if isinstance(outcome, BrokenVideoError):
-                if not skip_broken:
-                    raise outcome
-                broken.append(outcome.problem)
-    return broken
-
-
-def _prepare(task: _Task, *, target: Path, record: PreparedRecord, half_made: Path) -> None:
-    """Prepare one video, one frame in memory at a time."""
+def _prepare(
+    task: tuple[Video, Path], *, target: Path, record: PreparedRecord, half_made: Path
+) -> None:
+    """Prepare one video into a folder, one frame in memory at a time."""
     video, folder = task
     made = half_made / uuid.uuid4().hex
     try:
@@ -211,17 +200,14 @@ def _remove_left_over(target: Path) -> None:
 
 def _runs_elsewhere(process: int) -> bool:
     """Whether another process has this id; taken for granted where asking would end it."""
-    if process == os.getpid():
-        return False
-    if os.name != "posix":
-        return True
     try:
-        os.kill(process, 0)
+        if os.name == "posix":
+            os.kill(process, 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):
-        return True
-    return True
+        pass
+    return process != os.getpid()
 
 
 def _mark(target: Path, record: PreparedRecord) -> None:
