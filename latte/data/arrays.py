@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -84,7 +84,7 @@ def _open_rows(path: Path, size: int, modified: int) -> _Rows:
     del size, modified
     openers = {".npy": _open_npy, ".npz": _open_npz, ".safetensors": _open_safetensors}
     try:
-        source, dtype, shape = openers[path.suffix.lower()](path)
+        source = openers[path.suffix.lower()](path)
     except InputError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, SafetensorError) as error:
@@ -94,17 +94,24 @@ def _open_rows(path: Path, size: int, modified: int) -> _Rows:
             f"{path}: not a readable {path.suffix} file ({error or 'it ends too early'}): write it "
             "again"
         ) from error
+    if isinstance(source, np.ndarray):
+        dtype, shape = str(source.dtype), source.shape
+    else:
+        dtype, shape = source.get_dtype(), tuple(source.get_shape())
+        dtype = {"U8": "uint8", "F32": "float32", "F16": "float16", "I64": "int64"}.get(
+            dtype, dtype
+        )
     if dtype != "uint8" or len(shape) != 5 or shape[-1] != 3 or 0 in shape:
         raise InputError(f"{path}: holds {dtype} {shape}, not {_SHAPE}: {_fix(dtype, shape)}")
     return _Rows(source, shape)
 
 
-def _open_npy(path: Path) -> tuple[Any, str, tuple[int, ...]]:
+def _open_npy(path: Path) -> np.ndarray:
     with path.open("rb") as file:
         return _map_npy(path, _npy_header(path, file), file.tell())
 
 
-def _open_npz(path: Path) -> tuple[Any, str, tuple[int, ...]]:
+def _open_npz(path: Path) -> np.ndarray:
     with zipfile.ZipFile(path) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
         member = archive.getinfo(members[_pick(path, list(members))])
@@ -113,8 +120,7 @@ def _open_npz(path: Path) -> tuple[Any, str, tuple[int, ...]]:
             start = file.tell()
         if member.compress_type != zipfile.ZIP_STORED:
             with archive.open(member) as file:
-                array = npy_format.read_array(file, allow_pickle=False)
-            return array, str(array.dtype), array.shape
+                return npy_format.read_array(file, allow_pickle=False)
     with path.open("rb") as file:
         # The length of the local header's variable part is not in the directory.
         file.seek(member.header_offset + 26)
@@ -122,11 +128,9 @@ def _open_npz(path: Path) -> tuple[Any, str, tuple[int, ...]]:
     return _map_npy(path, header, start)
 
 
-def _open_safetensors(path: Path) -> tuple[Any, str, tuple[int, ...]]:
+def _open_safetensors(path: Path) -> Any:
     file = safe_open(str(path), framework="numpy")
-    part = file.get_slice(_pick(path, list(file.keys())))
-    names = {"U8": "uint8", "F32": "float32", "F16": "float16", "I64": "int64"}
-    return part, names.get(part.get_dtype(), part.get_dtype()), tuple(part.get_shape())
+    return file.get_slice(_pick(path, list(file.keys())))
 
 
 def _npy_header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -143,19 +147,12 @@ def _npy_header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype]
     return shape, fortran_order, dtype
 
 
-def _map_npy(
-    path: Path, header: tuple[tuple[int, ...], bool, np.dtype], start: int
-) -> tuple[Any, str, tuple[int, ...]]:
+def _map_npy(path: Path, header: tuple[tuple[int, ...], bool, np.dtype], start: int) -> np.ndarray:
     shape, fortran_order, dtype = header
-    empty = 0 in shape or not dtype.itemsize  # which cannot be mapped
-    array = (
-        None
-        if empty
-        else np.memmap(
-            path, dtype, mode="r", offset=start, shape=shape, order="F" if fortran_order else "C"
-        )
-    )
-    return array, str(dtype), shape
+    if 0 in shape or not dtype.itemsize:  # which cannot be mapped
+        return np.empty(shape, dtype)
+    order: Literal["F", "C"] = "F" if fortran_order else "C"
+    return np.memmap(path, dtype, mode="r", offset=start, shape=shape, order=order)
 
 
 def _pick(path: Path, keys: list[str]) -> str:
