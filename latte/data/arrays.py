@@ -18,6 +18,7 @@ from latte.data.video import VideoInfo
 
 ARRAY_SUFFIXES = frozenset({".npy", ".npz", ".safetensors"})
 _SHAPE = "uint8 (N, T, H, W, 3)"
+_SAFETENSORS_DTYPES = {"U8": "uint8", "F32": "float32", "F16": "float16", "I64": "int64"}
 _LIKELY_KEYS = ("videos", "arr_0")
 
 
@@ -97,10 +98,8 @@ def _open_rows(path: Path, size: int, modified: int) -> _Rows:
     if isinstance(source, np.ndarray):
         dtype, shape = str(source.dtype), source.shape
     else:
-        dtype, shape = source.get_dtype(), tuple(source.get_shape())
-        dtype = {"U8": "uint8", "F32": "float32", "F16": "float16", "I64": "int64"}.get(
-            dtype, dtype
-        )
+        shape = tuple(source.get_shape())
+        dtype = _SAFETENSORS_DTYPES.get(source.get_dtype(), source.get_dtype())
     if dtype != "uint8" or len(shape) != 5 or shape[-1] != 3 or 0 in shape:
         raise InputError(f"{path}: holds {dtype} {shape}, not {_SHAPE}: {_fix(dtype, shape)}")
     return _Rows(source, shape)

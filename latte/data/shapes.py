@@ -204,7 +204,7 @@ def draw_scene(split: Split, index: int) -> Scene:
     radius = stream.uniform(0.15, 0.21)
     x, y, reach, swing = stream.uniform(0.36, 0.64), stream.uniform(0.36, 0.64), 0.0, 0.0
     phase, tilt = stream.uniform(0, 1), stream.uniform(-0.03, 0.03)
-    rate = stream.uniform(0.85, 1.15) * stream.sign()
+    rate = stream.uniform(0.85, 1.15) * (-1.0 if stream.uniform(0, 1) < 0.5 else 1.0)
     velocity = stream.uniform(0.034, 0.046), stream.uniform(0.034, 0.046)
     if motion == "bouncing":
         there_and_back = 2 * (1 - 2 * radius)
@@ -254,10 +254,6 @@ class _Stream:
         """A number in [low, high)."""
         return low + (high - low) * (next(self._numbers) * 2.0**-53)
 
-    def sign(self) -> float:
-        """−1 or 1."""
-        return -1.0 if self.uniform(0, 1) < 0.5 else 1.0
-
 
 def _draw_passer_by(stream: _Stream, night: bool) -> PasserBy:
     shape = SHAPES[int(stream.uniform(0, len(SHAPES)))]
@@ -287,8 +283,7 @@ def _ground_colours(stream: _Stream, night: bool) -> tuple[Array, Array]:
 
 
 def _shape_colours(stream: _Stream, night: bool) -> tuple[Array, Array]:
-    """A shade and a light of one hue: from pink over orange to green by night, from teal over blue
-    to crimson by day."""
+    """A shade and a light of one hue: pink to green by night, teal to crimson by day."""
     hue = stream.uniform(-0.08, 0.42) if night else stream.uniform(0.45, 0.98)
     saturation, value = stream.uniform(0.6, 0.85), stream.uniform(0.88, 1.0)
     if night:
