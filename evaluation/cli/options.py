@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -214,18 +214,15 @@ class OutputOptions:
 
 def with_bundles(command: Callable[..., None]) -> Callable[..., None]:
     """The command with one option for each field of the bundles among its parameters."""
-    hints = get_type_hints(command, include_extras=True)
-    bundles: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
-    parameters = []
+    bundles: dict[str, Any] = {}
+    options: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
-        options = [(name, hints[name], parameter.default)]
-        if name in bundles:
-            types = get_type_hints(bundles[name], include_extras=True)
-            options = [(f.name, types[f.name], f.default) for f in fields(bundles[name])]
-        parameters += [
-            inspect.Parameter(option, parameter.KEYWORD_ONLY, default=default, annotation=kind)
-            for option, kind, default in options
-        ]
+        kind = parameter.annotation
+        if isinstance(kind, type) and is_dataclass(kind):
+            bundles[name] = kind
+            options += inspect.signature(kind).parameters.values()
+        else:
+            options.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
 
     @wraps(command)
     def flat(**values: Any) -> None:
@@ -236,8 +233,8 @@ def with_bundles(command: Callable[..., None]) -> Callable[..., None]:
         command(**values, **bundled)
 
     del flat.__wrapped__
-    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    flat.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    flat.__annotations__ = {option.name: option.annotation for option in options}
     return flat
 
 

@@ -115,10 +115,8 @@ def measure(
         raise InputError(f"real=None: {metrics[0]} compares with real videos: give some")
     if not isinstance(weights, Mapping | None):
         weights = {default_network(metrics, chosen, network): Path(weights)}
-    real_set, fake_set = (
-        None if videos is None else _open(videos, name, chosen, layout, value_range)
-        for videos, name in ((real, "real set"), (fake, "generated set"))
-    )
+    real_set = None if real is None else _open(real, "real set", chosen, layout, value_range)
+    fake_set = _open(fake, "generated set", chosen, layout, value_range)
     measurer = Measurer(
         chosen,
         metrics,
@@ -127,7 +125,6 @@ def measure(
         resamples=resamples,
         at_least=num_videos or 1,
     )
-    assert fake_set is not None
     file = None if out is None else Path(out)
     return measurer.measure(real_set, fake_set, model=model, out=file)
 
