@@ -31,18 +31,10 @@ class _Block(
 
 
 class Heading(_Block, frozen=True, kw_only=True):
-    """A heading below the title.
-
-    Raises:
-        ValueError: another level.
-    """
+    """A heading below the title."""
 
     text: str
-    level: int = 2
-
-    def __post_init__(self) -> None:
-        if self.level not in (2, 3, 4):
-            raise ValueError(f"a heading has level 2, 3 or 4, got {self.level}")
+    level: Annotated[int, Meta(ge=2, le=4)] = 2
 
 
 class Paragraph(_Block, frozen=True, kw_only=True):

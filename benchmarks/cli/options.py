@@ -27,6 +27,7 @@ class RunnerOption:
     """An option of a command: how it is written, and when it has an effect."""
 
     annotation: Any
+    default: Any = None  # stands for "not given"
     parameter: str = ""  # field of the request; empty: the key
     paper_only: bool = False  # refused at other scales, which would ignore it
     flags: tuple[str, ...] = ()  # empty: made from the parameter
@@ -35,21 +36,16 @@ class RunnerOption:
 def _one(
     kind: Any, help_text: str, *flags: str, parameter: str = "", at_paper: bool = False, **more: Any
 ) -> RunnerOption:
-    """An option with one value; flags are on or off, all others are optional."""
+    """An option with one value, or of a list with several; flags are on or off."""
     if kind in METAVARS:
         more.setdefault("metavar", METAVARS[kind])
-    kind = kind if kind is bool else kind | None
-    help_text = f"At paper scale: {help_text}" if at_paper else help_text
+    if kind == list[str]:
+        help_text = f"{help_text} Repeatable."
+    if at_paper:
+        help_text = f"At paper scale: {help_text}"
     option = typer.Option(*flags, help=help_text, **more)
-    return RunnerOption(Annotated[kind, option], parameter, at_paper, flags)
-
-
-def _many(help_text: str, *flags: str, kind: Any = str, **settings: Any) -> RunnerOption:
-    """An option that can be given several times."""
-    at_paper, parameter = settings.pop("at_paper", False), settings.pop("parameter", "")
-    help_text = f"At paper scale: {help_text}" if at_paper else help_text
-    option = typer.Option(*flags, help=f"{help_text} Repeatable.", **settings)
-    return RunnerOption(Annotated[list[kind] | None, option], parameter, at_paper, flags)
+    annotation, default = (bool, False) if kind is bool else (kind | None, None)
+    return RunnerOption(Annotated[annotation, option], default, parameter, at_paper, flags)
 
 
 _at_paper = partial(_one, at_paper=True)
@@ -104,16 +100,19 @@ OPTIONS: Mapping[str, RunnerOption] = {
         parameter="out",
     ),
     # Videos, networks and results that are measured or shown.
-    "results": _many(
-        "Results file of latte-eval. [default: published figures alone]", metavar="FILE"
+    "results": _one(
+        list[str], "Results file of latte-eval. [default: published figures alone]", metavar="FILE"
     ),
-    "vbench_results": _many(
+    "vbench_results": _one(
+        list[str],
         "NAME_eval_results.json of VBench; files of one name make one row.",
         "--results",
         metavar="[NAME=]FILE",
         parameter="results",
     ),
-    "vbench": _many("results of VBench for table4.", metavar="[NAME=]FILE", at_paper=True),
+    "vbench": _one(
+        list[str], "results of VBench for table4.", metavar="[NAME=]FILE", at_paper=True
+    ),
     "real": _one(
         Path,
         "Real videos: a folder of videos or of frame folders, or an array file. [default: shapes]",
@@ -150,24 +149,29 @@ OPTIONS: Mapping[str, RunnerOption] = {
         "Protocol that each choice starts from. [default: shapes; stylegan-v with --real]",
         metavar="NAME|FILE",
     ),
-    "settings": _many("Change one field of that protocol.", "--set", metavar="FIELD=VALUE"),
+    "settings": _one(
+        list[str], "Change one field of that protocol.", "--set", metavar="FIELD=VALUE"
+    ),
     "network": _one(str, "Network of clips. [default: the protocol's]", metavar="NAME"),
     "weights": _one(Path, "Weights of the network.", metavar="FILE"),
-    "network_weights": _many(
-        "Weights of a network.", "--weights", metavar="NETWORK=FILE", parameter="weights"
+    "network_weights": _one(
+        list[str], "Weights of a network.", "--weights", metavar="NETWORK=FILE", parameter="weights"
     ),
-    "metrics": _many("Only this metric. [default: all]", "--metric", metavar="NAME"),
+    "metrics": _one(list[str], "Only this metric. [default: all]", "--metric", metavar="NAME"),
     "draws": _one(int, "Undistorted sets that give the usual values. [default: 8]", min=3),
     "repetitions": _one(
         int, "Repetitions of each simulated case. [default: 300, about half an hour]", min=2
     ),
-    "models": _many("Preset to time. [default: Latte-B/2 and XL/2]", "--model", metavar="NAME"),
+    "models": _one(
+        list[str], "Preset to time. [default: Latte-B/2 and XL/2]", "--model", metavar="NAME"
+    ),
     "quick": _one(bool, "Only Latte-B/2, with few repetitions.", "--quick"),
     "compiled": RunnerOption(
         Annotated[bool | None, typer.Option("--compile/--no-compile", help="torch.compile too.")]
     ),
     "folder": RunnerOption(
-        Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `latte train` wrote.")]
+        Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `latte train` wrote.")],
+        default=Parameter.empty,
     ),
     "fvd": _one(bool, "Measure FVD-shapes of every checkpoint too; for models of shapes.", "--fvd"),
     "steps": _one(int, "Steps of DDIM, for --fvd. [default: the demo's]", min=1),
@@ -198,7 +202,9 @@ OPTIONS: Mapping[str, RunnerOption] = {
     "job_gpus": _at_paper(
         int, "GPUs of a job of Slurm. [default: 1]", "--gpus", min=1, parameter="gpus"
     ),
-    "slurm": _many("option of sbatch, as partition=gpu.", metavar="NAME=VALUE", at_paper=True),
+    "slurm": _one(
+        list[str], "option of sbatch, as partition=gpu.", metavar="NAME=VALUE", at_paper=True
+    ),
     "only_available": _at_paper(
         bool, "run what can be run, and leave the rest empty.", "--only-available"
     ),
@@ -211,18 +217,11 @@ def parameters(keys: tuple[str, ...]) -> list[Parameter]:
         Parameter(
             field_of(key),
             Parameter.KEYWORD_ONLY,
-            default=_default(key),
+            default=OPTIONS[key].default,
             annotation=OPTIONS[key].annotation,
         )
         for key in keys
     ]
-
-
-def _default(key: str) -> object:
-    """What stands for "not given"; arguments have to be given."""
-    if key == "folder":
-        return Parameter.empty
-    return False if OPTIONS[key].annotation.__origin__ is bool else None
 
 
 def field_of(key: str) -> str:

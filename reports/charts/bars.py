@@ -100,12 +100,22 @@ def bar_chart(
         figure = new_figure(*size, title)
         axes = figure.add_subplot()
         ends = _set_axis(axes, bars, base, log=log)
+        if base is not None:
+            axes.barh(
+                range(len(bars)),
+                [bar.value - base.value for bar in bars],
+                left=base.value,
+                height=0.66,
+                color=[styles[bar.family].colour for bar in bars],
+                hatch=[styles[bar.family].hatch for bar in bars],
+                edgecolor=INK,
+                linewidth=0.7,
+                zorder=2,
+            )
         texts = []
         for place, bar in enumerate(bars):
             if base is None:
                 _draw_point(axes, place, bar, ends[0], styles[bar.family])
-            else:
-                _draw_bar(axes, place, bar, base, styles[bar.family])
             _draw_whisker(axes, place, bar, ends[0])
             texts.append(_draw_text(axes, place, bar, base, ends[0]))
         if base:
@@ -185,20 +195,6 @@ def _set_axis(
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
     return low, high
-
-
-def _draw_bar(axes: Any, place: int, bar: Bar, base: Base, style: Style) -> None:
-    axes.barh(
-        place,
-        bar.value - base.value,
-        left=base.value,
-        height=0.66,
-        color=style.colour,
-        hatch=style.hatch,
-        edgecolor=INK,
-        linewidth=0.7,
-        zorder=2,
-    )
 
 
 def _draw_point(axes: Any, place: int, bar: Bar, left: float, style: Style) -> None:

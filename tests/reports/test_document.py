@@ -180,10 +180,5 @@ def test_a_contact_sheet_of_nothing_is_refused() -> None:
         StripsBlock(strips=(), description="d", name="x")
 
 
-def test_a_heading_above_the_title_is_refused() -> None:
-    with pytest.raises(ValueError, match="level 2, 3 or 4, got 1"):
-        Heading(text="t", level=1)
-
-
 def test_the_same_blocks_give_the_same_page() -> None:
     assert report().html() == report().html()

@@ -141,6 +141,7 @@ CELL = ("blocks", 1, "table", "rows", 0, "cells", "x")
         (("blocks", 0, "colour"), "red", r"blocks\[0\]: .*`colour`"),
         (("blocks", 0, "kind"), "Script", r"blocks\[0\]\.kind: .*'Script'"),
         (("blocks", 0, "kind"), ["Script"], r"blocks\[0\]\.kind: "),
+        (("blocks", 0, "level"), 1, r"blocks\[0\]\.level: "),
         ((*CELL, "high"), 1e999, "not JSON"),
         ((*CELL, "mark"), "guessed", "mark: .*'guessed'"),
         ((*CELL, "value"), True, "value: "),
