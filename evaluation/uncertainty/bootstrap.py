@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from evaluation.metrics.inception_score import as_probabilities, inception_score
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty.cores import on_all_cores
 from evaluation.uncertainty.interval import Interval, percentiles
-from evaluation.uncertainty.resampling import FeaturePair, draw_counts
+from evaluation.uncertainty.resampling import FeaturePair, FeatureTable
 from latte.data.errors import InputError
 
 MIN_RESAMPLES = 4  # two mixtures of two, as a variance needs
@@ -112,7 +113,13 @@ def bootstrap_inception_score(
 def counts(pair: FeaturePair, seed: int, index: int) -> tuple[Tensor, Tensor]:
     """How often each row of both is in resample `index`; each has a random stream of its own."""
     random = np.random.default_rng((seed, index))
-    first, second = (table.spread(draw_counts(random, table.num_draws)) for table in pair.tables)
+
+    def drawn(table: FeatureTable) -> Tensor:
+        count = table.num_draws
+        times = np.bincount(random.integers(0, count, count), minlength=count)
+        return table.spread(torch.from_numpy(times.astype(np.float64)))
+
+    first, second = map(drawn, pair.tables)
     return first, second
 
 

@@ -23,7 +23,7 @@ from evaluation.metrics.inputs import Array
 from evaluation.uncertainty.cores import on_all_cores
 from evaluation.uncertainty.halves import HalfSamples, half_samples
 from evaluation.uncertainty.interval import Interval, two_sided_quantile
-from evaluation.uncertainty.resampling import FeaturePair, subset
+from evaluation.uncertainty.resampling import FeaturePair, indicator
 
 CUTS = 100  # cuts into halves
 PARTS = 16  # random parts for each other size
@@ -95,11 +95,11 @@ def _excess(
 
     def distances(u: float, number: int) -> Array:
         def one(index: int) -> float:
-            random = np.random.default_rng((seed, number, index))
-            weights = [
-                table.spread(subset(random, table.num_draws, round(table.num_draws / (1 + u))))
-                for table in pair.tables
-            ]
+            random, weights = np.random.default_rng((seed, number, index)), []
+            for table in pair.tables:
+                count = table.num_draws
+                kept = random.permutation(count)[: round(count / (1 + u))]
+                weights.append(table.spread(indicator(kept, count)))
             return pair.distance(*weights)
 
         return on_all_cores(one, PARTS)

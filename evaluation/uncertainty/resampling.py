@@ -184,19 +184,10 @@ class FeaturePair:
         return frechet_distance_from_features(self.x, self.y, ddof=self.ddof)
 
     @cached_property
-    def first(self) -> FeatureTable:
-        """The rows of x, ready to be weighted."""
-        return FeatureTable.of(self.x, self.rows_per_draw)
-
-    @cached_property
-    def second(self) -> FeatureTable:
-        """The rows of y, ready to be weighted."""
-        return FeatureTable.of(self.y, self.rows_per_draw)
-
-    @property
     def tables(self) -> tuple[FeatureTable, FeatureTable]:
-        """Both."""
-        return self.first, self.second
+        """The rows of x and of y, ready to be weighted."""
+        x, y = (FeatureTable.of(rows, self.rows_per_draw) for rows in (self.x, self.y))
+        return x, y
 
     @property
     def num_draws(self) -> int:
@@ -206,30 +197,29 @@ class FeaturePair:
     @cached_property
     def inner(self) -> Tensor | None:
         """Inner products of the rows of both, (N, M); None where there are far more than D."""
-        count, num_features = self.first.rows.shape
-        if max(count, len(self.second.rows)) > 2 * num_features:
+        x, y = (table.rows for table in self.tables)
+        if max(len(x), len(y)) > 2 * x.shape[1]:
             return None
         with one_core():
-            return self.first.rows @ self.second.rows.T
+            return x @ y.T
 
     def distance(self, weights1: Tensor, weights2: Tensor) -> float:
         """Fréchet distance of both, a weight for each row: (N,) and (M,)."""
-        few = not (self.first.is_tall(weights1) or self.second.is_tall(weights2))
+        x, y = self.tables
+        few = not (x.is_tall(weights1) or y.is_tall(weights2))
         if few and self.inner is not None:
             return self._distance_of_few(self.inner, weights1, weights2)
-        return distance(
-            self.first.moments(weights1, self.ddof), self.second.moments(weights2, self.ddof)
-        )
+        return distance(x.moments(weights1, self.ddof), y.moments(weights2, self.ddof))
 
     def split_distances(
         self, parts1: tuple[Tensor, Tensor], parts2: tuple[Tensor, Tensor]
     ) -> tuple[float, float]:
         """Distances of the first parts of both and of their second parts; 1 and 0 for each row."""
-        if self.inner is not None and not any(map(self.first.is_tall, parts1)):
+        x, y = self.tables
+        if self.inner is not None and not any(map(x.is_tall, parts1)):
             return self.distance(parts1[0], parts2[0]), self.distance(parts1[1], parts2[1])
-        kept1, others1 = self.first.split(*parts1, self.ddof)
-        kept2, others2 = self.second.split(*parts2, self.ddof)
-        return distance(kept1, kept2), distance(others1, others2)
+        kept, others = zip(x.split(*parts1, self.ddof), y.split(*parts2, self.ddof), strict=True)
+        return distance(*kept), distance(*others)
 
     def prepare(self) -> None:
         """Compute what all resamples share, before threads ask for it at once."""
@@ -251,9 +241,10 @@ class FeaturePair:
         cross = inner[drawn1][:, drawn2] - along1[drawn2] - along2[drawn1].unsqueeze(1) + both
         cross *= weights1[drawn1].sqrt().unsqueeze(1) * weights2[drawn2].sqrt()
         nuclear = float(torch.linalg.svdvals(cross).sum())
-        mean1, trace1 = self.first.mean_and_trace(weights1, self.ddof)
-        mean2, trace2 = self.second.mean_and_trace(weights2, self.ddof)
-        shift = mean1 + self.first.centre - mean2 - self.second.centre
+        x, y = self.tables
+        mean1, trace1 = x.mean_and_trace(weights1, self.ddof)
+        mean2, trace2 = y.mean_and_trace(weights2, self.ddof)
+        shift = mean1 + x.centre - mean2 - y.centre
         nuclear /= ((count1 - self.ddof) * (count2 - self.ddof)) ** 0.5
         return max(0.0, float(shift @ shift) + trace1 + trace2 - 2 * nuclear)
 
@@ -270,17 +261,6 @@ def cholesky(scatter: Tensor) -> Tensor | None:
     factor, fault = torch.linalg.cholesky_ex(scatter, upper=True)
     pivots = factor.diagonal() ** 2
     return None if fault or pivots.min() <= SINGULAR * pivots.max() else factor
-
-
-def draw_counts(random: np.random.Generator, count: int) -> Tensor:
-    """How often each of `count` is drawn in `count` draws with replacement, (count,)."""
-    drawn = random.integers(0, count, count)
-    return torch.from_numpy(np.bincount(drawn, minlength=count).astype(np.float64))
-
-
-def subset(random: np.random.Generator, count: int, size: int) -> Tensor:
-    """1 for `size` of `count` at random, without replacement, 0 for the others, (count,)."""
-    return indicator(random.permutation(count)[:size], count)
 
 
 def halves(random: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
