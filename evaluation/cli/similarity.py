@@ -133,9 +133,10 @@ class SimilarityOutput(OutputOptions):
     ) -> None:
         """Write the figures, and print the results as JSON or as these lines."""
         if self.plots is not None:
-            from evaluation.similarity.plots import write_figures
+            from reports.charts.svg import write_figure
 
-            write_figures(figures(), self.plots)
+            for name, (figure, data) in figures().items():
+                write_figure(figure, data, self.plots, name)
         if self.as_json:
             typer.echo(one_object(results))
             return

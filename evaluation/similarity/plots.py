@@ -1,7 +1,6 @@
 """Figures of similarities, with the numbers behind them: summaries in, figures out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from evaluation.similarity.hidden_states.measuring import ModelSimilarity
@@ -15,7 +14,6 @@ from reports.charts.similarities import (
     matrix_data,
     matrix_figure,
 )
-from reports.charts.svg import write_figure
 
 Drawn: TypeAlias = tuple[Any, Any]  # a matplotlib figure and the data frame behind it
 AXES_OF_NUMBERS = {
@@ -24,15 +22,6 @@ AXES_OF_NUMBERS = {
     "inverted": "inverted relations, share",
 }
 MAX_SITES = 4  # sites side by side
-
-
-def write_figures(figures: Mapping[str, Drawn], folder: Path) -> list[Path]:
-    """Each figure as NAME.svg, NAME.png and NAME.csv."""
-    return [
-        path
-        for name, (figure, data) in figures.items()
-        for path in write_figure(figure, data, folder, name)
-    ]
 
 
 def model_figures(similarity: ModelSimilarity) -> dict[str, Drawn]:
