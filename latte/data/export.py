@@ -17,7 +17,7 @@ FORMATS = ("mkv", "png", "npy", "mp4")
 def export_videos(
     videos: VideoSet, target: Path, *, file_format: str, fps: float, progress: bool = True
 ) -> None:
-    """Write every frame of every video.
+    """Write every frame of every video; as npy, of videos of one shape.
 
     mkv (FFV1) and png (a folder of frames for each video) keep every bit, mp4 (H.264) does not:
     `target` is a folder, in which "test/000003" becomes test_000003. npy: `target` is one file,
@@ -65,18 +65,14 @@ def _write_array(videos: "tqdm[Video]", count: int, target: Path) -> None:
     """A row at a time, so that memory does not grow with the number of videos."""
     # Written, not mapped: a map kills the process when the disk is full.
     with atomic_path(target) as partial, partial.open("wb") as file:
-        shape: tuple[int, ...] | None = None
+        shape: tuple[int, ...] = ()
         for video in videos:
             clip = _read_all(video)
-            if shape is None:
+            if not shape:
                 shape = clip.shape
                 header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
                 np.lib.format.write_array_header_1_0(file, header)
-            if clip.shape != shape:
-                raise InputError(
-                    f"{target}: {video.name} is {clip.shape}, the videos before it {shape}: an "
-                    "array has one shape: choose mkv or png"
-                )
+            assert clip.shape == shape
             file.write(np.ascontiguousarray(clip).data)
 
 
