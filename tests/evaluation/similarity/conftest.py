@@ -1,13 +1,14 @@
-"""A small Latte away from its initial state, in which every block would be the identity."""
+"""A small Latte, away from its initial state where blocks are the identity, and the command."""
 
 import pytest
 import torch
 
 from latte.config import LatteConfig
-from latte.data.shapes import shapes_clips
+from latte.data.shapes import CLASS_NAMES, shapes_clips
 from latte.diffusion import GaussianDiffusion
 from latte.model import Latte
 from latte.model.blocks import Modulation
+from latte.model.checkpoints import save_checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +43,45 @@ def diffusion():
 def short_clips():
     """uint8 (7, 6, 32, 32, 3)."""
     return shapes_clips("test", range(7), num_frames=6)
+
+
+@pytest.fixture
+def similarity(sets, latte_eval, tmp_path):
+    """On the module's sets, or inside a checkpoint."""
+
+    def run(*arguments, out=tmp_path / "r.jsonl"):
+        common = ("--out", out, "--workers", 0, "--quiet", "--device", "cpu")
+        store = ("--store", tmp_path / "store")
+        return latte_eval("similarity", *common, *store, *arguments, cwd=sets)
+
+    return run
+
+
+@pytest.fixture
+def checkpoint(small_latte, tmp_path):
+    """Maker of files of a small network on `shapes`."""
+
+    def make(variant, *, data=None, name=None, **changes):
+        model = small_latte(variant, **changes)
+        classes = list(CLASS_NAMES) if model.config.num_classes else []
+        settings = {"dataset": "shapes", "autoencoder": {"name": "patches"}}
+        settings |= {"classes": classes} if classes else {}
+        settings |= {"training": {"data": data}} if data else {}
+        path = tmp_path / f"{name or f'variant{variant}'}.safetensors"
+        save_checkpoint(path, model.config, model.state_dict(), settings)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def figures_in():
+    """The names of the figures in a folder, each of which is there as .svg, .png and .csv."""
+
+    def names(folder):
+        found = {path.stem for path in folder.iterdir()}
+        files = {f"{name}.{ending}" for name in found for ending in ("svg", "png", "csv")}
+        assert {path.name for path in folder.iterdir()} == files
+        return found
+
+    return names
