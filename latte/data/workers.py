@@ -27,8 +27,6 @@ from latte.data.errors import SKIP, BrokenVideoError, InputError, LostProcessErr
 T = TypeVar("T")
 R = TypeVar("R")
 
-_READY = "ready"  # sent by a process that can take tasks
-
 
 def default_workers() -> int:
     """As many processes as cores, up to 8; torchrun's processes share the cores."""
@@ -184,17 +182,16 @@ class _Crew:
                 ) from None
             self._lose(worker, f"ended its process ({ending})")
             return
-        if message == _READY:
-            worker.ready = True
-            return
         kind, value = message
-        if kind == "fault":
+        if kind == "ready":
+            worker.ready = True
+        elif kind == "fault":
             error, trace = value
             error.add_note(f"in the process that worked on {worker.name}:\n{trace}")
             raise error
-        assert worker.index is not None
-        self.results[worker.index] = value
-        worker.index, worker.deadline = None, float("inf")
+        elif worker.index is not None:
+            self.results[worker.index] = value
+            worker.index, worker.deadline = None, float("inf")
 
     def _lose(self, worker: _Worker, what: str) -> None:
         """Blame the loss of a process on its task; another process starts when needed."""
@@ -242,7 +239,7 @@ def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
     tqdm.set_lock(threading.RLock())
     # Without a consumer nobody can be told.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        connection.send(_READY)
+        connection.send(("ready", None))
         while True:
             outcome = _outcome(function, connection.recv())
             try:
