@@ -1,5 +1,6 @@
 """What a table is made of: cells with numbers, texts or reasons; columns; rows."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -7,7 +8,6 @@ from typing import Any, Literal
 
 from reports.numbers import (
     LIMITS,
-    check_interval,
     decimals_of,
     number_text,
     spread_text,
@@ -42,7 +42,13 @@ class Cell:
     significant: bool | None = None  # whether it differs from the best; None: not tested
 
     def __post_init__(self) -> None:
-        check_interval("a cell of a table", self.value, self.low, self.high)
+        if (self.low is None) != (self.high is None):
+            raise ValueError("the interval of a cell has two ends: give low and high, or neither")
+        numbers = [x for x in (self.value, self.low, self.high) if x is not None]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError(f"the numbers of a cell must be finite, got {numbers}")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"the interval of a cell goes from {self.low} down to {self.high}")
         if self.is_empty and not self.reason:
             raise ValueError("an empty cell needs the reason why it is empty")
 

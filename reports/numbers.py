@@ -1,6 +1,5 @@
 """How numbers and their intervals are written, in results and in tables alike."""
 
-import math
 import re
 from collections.abc import Callable
 
@@ -46,21 +45,6 @@ def spread_text(
     if is_asymmetric(value, low, high):
         return f"[{write(low)}, {write(high)}]"
     return f"± {write((high - low) / 2)}"
-
-
-def check_interval(what: str, value: float | None, low: float | None, high: float | None) -> None:
-    """Refuse numbers that nothing can show.
-
-    Raises:
-        ValueError: a number that is not finite, half an interval, or one with its ends reversed.
-    """
-    if (low is None) != (high is None):
-        raise ValueError(f"{what}: an interval has two ends: give low and high, or neither")
-    numbers = [x for x in (value, low, high) if x is not None]
-    if not all(math.isfinite(x) for x in numbers):
-        raise ValueError(f"{what}: must be finite numbers, got {numbers}")
-    if low is not None and high is not None and low > high:
-        raise ValueError(f"{what}: the interval's low end {low} is above its high end {high}")
 
 
 def is_asymmetric(value: float, low: float, high: float) -> bool:

@@ -24,7 +24,7 @@ from reports.charts.style import (
     patch,
     plain_text,
 )
-from reports.numbers import check_interval, decimals_of, number_text, percent
+from reports.numbers import decimals_of, number_text, percent
 
 MAX_TICKS = 6  # on a logarithmic axis
 MARGIN = 6.0  # pixels beside what reaches farthest
@@ -33,20 +33,13 @@ LOG_FROM = 3.0  # a value farther than this factor from the base needs a logarit
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One value with its interval; bars of one family share a colour, a hatch and a legend entry.
-
-    Raises:
-        ValueError: a number that is not finite, half an interval, or one with its ends reversed.
-    """
+    """One value with its interval; a family shares a colour, a hatch and a legend entry."""
 
     label: str
     value: float
     low: float | None = None  # interval around the value; both ends or none
     high: float | None = None
     family: str
-
-    def __post_init__(self) -> None:
-        check_interval(self.label, self.value, self.low, self.high)
 
     @property
     def numbers(self) -> list[float]:
@@ -56,14 +49,10 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
-    """The value that bars begin at, above 0, and what it is called."""
+    """The value that bars begin at, and what it is called."""
 
-    value: float
+    value: float  # above 0: changes from it are in per cent
     label: str
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and self.value > 0):
-            raise ValueError(f"changes in per cent need a base above 0, got {self.value}")
 
 
 def bar_chart(
@@ -86,10 +75,8 @@ def bar_chart(
         styles: of families by name, from `styles_for`: give the same to all figures of a report.
 
     Raises:
-        ValueError: no bars, or without a base a value that is not positive.
+        ValueError: without a base, a value that is not positive.
     """
-    if not bars:
-        raise ValueError(f"figure {title!r} has no bars")
     if base is None and min(bar.value for bar in bars) <= 0:
         raise ValueError(f"figure {title!r}: a logarithmic axis needs positive values")
     log = base is None or _is_far(bars, base)

@@ -64,12 +64,7 @@ def contact_sheet(strips: Sequence[Strip]) -> np.ndarray:
     """All strips below each other on white with their labels on the left: uint8 (H, W, 3).
 
     Pictures are enlarged by a whole factor to at least about `PICTURE_HEIGHT` pixels.
-
-    Raises:
-        ValueError: no strips.
     """
-    if not strips:
-        raise ValueError("a contact sheet needs at least one strip")
     # Matplotlib's own font: there on every machine, with the signs of all European languages.
     font_file = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     font, small = (ImageFont.truetype(font_file, size) for size in (15, 12))

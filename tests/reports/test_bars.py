@@ -1,4 +1,3 @@
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -183,27 +182,9 @@ def test_labels_are_text_and_never_formulas() -> None:
     assert labels_of(figure)[1] == r"a\$b"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"value": math.nan}, "finite"),
-        ({"value": 1.0, "low": 0.0}, "two ends"),
-        ({"value": 1.0, "low": 0.0, "high": math.inf}, "finite"),
-        ({"value": 1.0, "low": 2.0, "high": 1.0}, "low end 2.0 .* high end 1.0"),
-    ],
-)
-def test_a_bar_without_sound_numbers_is_refused(arguments: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Bar(label="a", family="", **arguments)
-
-
-def test_a_chart_that_cannot_be_drawn_is_refused() -> None:
-    with pytest.raises(ValueError, match="no bars"):
-        points([])
+def test_a_value_that_no_logarithmic_axis_can_show_is_refused() -> None:
     with pytest.raises(ValueError, match="positive values"):
         points(of_values(0.0))
-    with pytest.raises(ValueError, match=r"above 0, got 0\.0"):
-        Base(value=0.0, label="base")
 
 
 def test_the_numbers_behind_a_chart() -> None:

@@ -83,8 +83,3 @@ def test_png_bytes_read_back_as_the_image() -> None:
 def test_pictures_of_another_kind_are_refused_by_dtype_and_shape(wrong: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"uint8 of shape \(K, H, W, 3\), got"):
         Strip(label="a", pictures=wrong)
-
-
-def test_an_empty_contact_sheet_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one strip"):
-        contact_sheet([])
