@@ -10,7 +10,6 @@ from matplotlib.markers import CARETLEFT
 from reports.charts.bars import Bar, Base, bar_chart, bar_data, log_ticks
 from reports.charts.style import styles_for
 from reports.charts.svg import figure_svg
-from reports.numbers import percent
 
 STYLES = styles_for(["frames", "time", "not there"])
 POINTS = [
@@ -207,9 +206,3 @@ def test_a_logarithmic_axis_has_few_round_ticks(high: float) -> None:
     assert 1.0 in ticks
     assert len(ticks) <= 12
     assert all(f"{tick:.3g}" == f"{float(f'{tick:.1e}'):.3g}" for tick in ticks)
-
-
-def test_a_change_too_small_to_show_is_not_shown_as_none() -> None:
-    assert percent(1e-9) == "+0.01 % or less"
-    assert percent(-1e-9) == "−0.01 % or less"
-    assert percent(0.0) == "0 %"

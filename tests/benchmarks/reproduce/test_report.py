@@ -248,75 +248,59 @@ def test_published_figures_alone_are_no_result(results: Path, run_cli) -> None:
     assert {"table3", "table4"} <= set(sections(results / "report.html"))
 
 
-def spoil_line(results: Path) -> None:
-    path = results / "table3" / "table3.report.json"
-    path.write_text(path.read_text(encoding="utf-8")[:100], encoding="utf-8")
-
-
-def spoil_encoding(results: Path) -> None:
-    (results / "table3" / "table3.report.json").write_bytes(b"\xff\xfe")
-
-
-def spoil_form(results: Path) -> None:
-    (results / "table3" / "table3.report.json").write_text("[1]", encoding="utf-8")
-
-
-def spoil_name(results: Path) -> None:
-    leave(results / "table3", 'x" onload="y')
-
-
-def take_our_name(results: Path) -> None:
-    leave(results / "table3", "not-run")
-
-
-def leave_two(results: Path) -> None:
-    leave(results / "figure5a", "figure5a", title="Figure 5a, otherwise")
-
-
-def leave_one_picture_twice(results: Path) -> None:
-    """The one has the name that a section gives the other."""
+def leave_blocks(results: Path, *names: str) -> None:
+    """A report of table 3 with pictures of these names."""
     figure = new_figure(2, 1, "t")
-    blocks = [figure_block(figure, description="d", name=name) for name in ("x", "table3-x")]
+    blocks = [figure_block(figure, description="d", name=name) for name in names]
     Report(title="t", blocks=tuple(blocks)).store(results / "table3", "table3")
 
 
-def leave_one_claim_twice(results: Path) -> None:
-    """One that is called as another is with its place."""
-    texts = ("A", "A", "A (table3), 2")
+def leave_claims(results: Path, *texts: str) -> None:
     claims = [PaperClaim(claim=text, verdict="yes", numbers="1 < 2") for text in texts]
     Report(title="Table 3", blocks=(), findings=tuple(claims)).store(results / "table3", "table3")
 
 
-def break_list(results: Path) -> None:
-    (results / ".report-files").write_text('["table3.csv", 1]')
+def overwrite(name: str, content: bytes) -> Callable[[Path], object]:
+    return lambda results: (results / name).write_bytes(content)
 
 
-def block_report(results: Path) -> None:
-    (results / "report.md").mkdir()
-
-
-def block_pictures(results: Path) -> None:
-    (results / "report-pictures").write_text("a file")
+TABLE3 = "table3/table3.report.json"
+NOT_NAMED = "is not named as a command names"
 
 
 @pytest.mark.parametrize(
     ("spoil", "sentences"),
     [
-        (spoil_line, ("table3/table3.report.json: it is not JSON", "or remove it")),
-        (spoil_encoding, ("table3/table3.report.json: ", "or remove it")),
-        (spoil_form, ("table3/table3.report.json: it is no stored report", "or remove it")),
-        (spoil_name, ("is not named as a command names",)),
-        (take_our_name, ("not-run.report.json is not named as a command names",)),
-        (leave_two, ("figure5/figure5a.report.json and ", "one name", "remove one")),
-        (leave_one_picture_twice, ("results: ", "pictures", "report-pictures/table3-x", "remove")),
-        (leave_one_claim_twice, ("results: ", "cannot be joined", "A (table3), 2", "remove it")),
-        (break_list, (".report-files is not the list of what an earlier report left",)),
-        (block_report, ("report.md cannot be written", "--out")),
-        (block_pictures, ("report-pictures", "cannot be written", "--out")),
+        (overwrite(TABLE3, b'{"format": "latte'), (f"{TABLE3}: it is not JSON", "or remove it")),
+        (overwrite(TABLE3, b"\xff\xfe"), (f"{TABLE3}: ", "or remove it")),
+        (overwrite(TABLE3, b"[1]"), (f"{TABLE3}: it is no stored report", "or remove it")),
+        (overwrite(".report-files", b'["table3.csv", 1]'), (".report-files is not the list of",)),
+        (
+            overwrite("report-pictures", b"a file"),
+            ("report-pictures", "cannot be written", "--out"),
+        ),
+        (lambda results: (results / "report.md").mkdir(), ("report.md cannot be written", "--out")),
+        (lambda results: leave(results / "table3", 'x" onload="y'), (NOT_NAMED,)),
+        (
+            lambda results: leave(results / "table3", "not-run"),
+            (f"not-run.report.json {NOT_NAMED}",),
+        ),
+        (
+            lambda results: leave(results / "figure5a", "figure5a", title="otherwise"),
+            ("figure5/figure5a.report.json and ", "one name", "remove one"),
+        ),
+        (  # one has the name that a section gives the other
+            lambda results: leave_blocks(results, "x", "table3-x"),
+            ("results: ", "pictures", "report-pictures/table3-x", "remove"),
+        ),
+        (  # one that is called as another is with its place
+            lambda results: leave_claims(results, "A", "A", "A (table3), 2"),
+            ("results: ", "cannot be joined", "A (table3), 2", "remove it"),
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_overwrites_nothing(
-    spoil: Callable[[Path], None], sentences: tuple[str, ...], results: Path, run_cli
+    spoil: Callable[[Path], object], sentences: tuple[str, ...], results: Path, run_cli
 ) -> None:
     (results / "report.html").write_text("the report of yesterday")
     spoil(results)
