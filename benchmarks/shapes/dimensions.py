@@ -135,20 +135,15 @@ def class_scores(
         Object class: share of the frames in which the shape is recognised. Human action: 1 where
         the motion has 0.85 of the probability. Overall consistency: probability of the class.
     """
-    shapes = [shape for shape, _ in FRAME_CLASSES]
-    seen = of_frames.argmax(axis=-1)
-    scores: dict[str, list[float]] = {
-        "object_class": [],
-        "human_action": [],
-        "overall_consistency": [],
+    shapes, motions = (np.array(names) for names in zip(*CLASSES, strict=True))
+    wanted = np.array(classes)[:, None]
+    seen = np.array([shape for shape, _ in FRAME_CLASSES])[of_frames.argmax(axis=-1)]
+    of_motion = np.where(motions == motions[wanted], of_clips, 0).sum(axis=1)
+    return {
+        "object_class": (seen == shapes[wanted]).mean(axis=1).tolist(),
+        "human_action": (of_motion >= MIN_PROBABILITY).astype(float).tolist(),
+        "overall_consistency": np.take_along_axis(of_clips, wanted, axis=1)[:, 0].tolist(),
     }
-    for clip, label in enumerate(classes):
-        shape, motion = CLASSES[label]
-        scores["object_class"].append(float(np.mean([shapes[k] == shape for k in seen[clip]])))
-        same = [place for place, (_, moves) in enumerate(CLASSES) if moves == motion]
-        scores["human_action"].append(float(of_clips[clip, same].sum() >= MIN_PROBABILITY))
-        scores["overall_consistency"].append(float(of_clips[clip, label]))
-    return scores
 
 
 def score_dimensions(
