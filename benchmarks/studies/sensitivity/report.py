@@ -1,7 +1,7 @@
 """The documents of `latte-bench sensitivity`: which metric notices what, from which strength on."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,27 +32,19 @@ LIMIT = 1000.0  # effects beyond are drawn here
 DOMAINS = {"space": "In space", "time": "In time"}
 
 
-def findings(frame: pd.DataFrame, names: Iterable[str], metrics: Sequence[str]) -> pd.DataFrame:
+def findings(frame: pd.DataFrame) -> pd.DataFrame:
     """From which strength on each metric notices each distortion: one row for each pair.
 
     Columns: distortion, domain ("space" or "time"), metric, and what `finding` says.
 
     Args:
         frame: see `benchmarks.studies.sensitivity.measure.measure`.
-        names: distortions, in the order of the tables.
-        metrics: titles of the metrics.
     """
-    pairs = [(name, metric) for name in names for metric in metrics]
-    own = {pair: frame[(frame.distortion == pair[0]) & (frame.metric == pair[1])] for pair in pairs}
+    distorted = frame[frame.distortion != UNDISTORTED]
+    pairs: Any = distorted.groupby(["distortion", "metric"], sort=False)
     return pd.DataFrame(
-        {
-            "distortion": name,
-            "domain": DISTORTIONS[name].domain,
-            "metric": metric,
-            **finding(own[name, metric]),
-        }
-        for name, metric in pairs
-        if len(own[name, metric])
+        {"distortion": name, "domain": DISTORTIONS[name].domain, "metric": metric, **finding(rows)}
+        for (name, metric), rows in pairs
     )
 
 
@@ -91,7 +83,7 @@ def sensitivity_document(
         seconds: wall time of the study.
     """
     frame = frame[~frame.distortion.isin(list(impossible))]
-    noticed = findings(frame, bench.strengths, [bench.title(x) for x in bench.metrics])
+    noticed = findings(frame)
     protocol, options = bench.measurer.protocol, bench.measurer.networks.options
     details = {
         "videos": f"{bench.real.root}; {len(bench.real.videos)} clips of {protocol.num_frames} "

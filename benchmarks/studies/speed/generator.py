@@ -93,12 +93,25 @@ class Race:
 
     def rows(self) -> list[Row]:
         """Rows of the table, in the order of the implementations."""
-        section = f"{self.model}: {TITLES[self.task]}"
-        return [
-            Row(label=one.label, cells=self._cells(one), section=section)
-            for one in IMPLEMENTATIONS
-            if one in self.seconds or one in self.missing
-        ]
+        rows = []
+        for one in IMPLEMENTATIONS:
+            if one in self.seconds:
+                time = self.seconds[one]
+                share = self.flops / time / self.peak[one.precision]
+                same = self.seconds.get(Implementation("plain", one.precision))
+                cells = {
+                    "seconds": Cell.fixed(time, 3),
+                    "times": Cell.fixed(self.seconds[PLAIN] / time, 2),
+                    "same": Cell.fixed(same / time, 2) if same else Cell(reason="Not timed."),
+                    "peak": Cell.fixed(100 * share, 0),
+                }
+            elif one in self.missing:
+                cells = {column.key: Cell(reason=self.missing[one]) for column in COLUMNS}
+            else:
+                continue
+            section = f"{self.model}: {TITLES[self.task]}"
+            rows.append(Row(label=one.label, cells=cells, section=section))
+        return rows
 
     @property
     def sentence(self) -> str:
@@ -110,19 +123,6 @@ class Race:
         }
         times = " and ".join(f"{ratio:.2f} times as fast as {x}" for x, ratio in ratios.items())
         return f"{self.model}, {TITLES[self.task]}, fp32: ours is {times}."
-
-    def _cells(self, one: Implementation) -> dict[str, Cell]:
-        if one in self.missing:
-            return {column.key: Cell(reason=self.missing[one]) for column in COLUMNS}
-        time = self.seconds[one]
-        share = self.flops / time / self.peak[one.precision]
-        same = self.seconds.get(Implementation("plain", one.precision))
-        return {
-            "seconds": Cell.fixed(time, 3),
-            "times": Cell.fixed(self.seconds[PLAIN] / time, 2),
-            "same": Cell(reason="Not timed.") if same is None else Cell.fixed(same / time, 2),
-            "peak": Cell.fixed(100 * share, 0),
-        }
 
 
 def run_race(

@@ -205,8 +205,7 @@ def tables_of_the_documents() -> list[Table]:
                 ),
             )
         )
-    frame = pd.read_csv(RESULTS / "sensitivity.csv")
-    found = findings(frame, STRENGTHS, list(dict.fromkeys(frame.metric)))
+    found = findings(pd.read_csv(RESULTS / "sensitivity.csv"))
     return [*tables, noticed_table(found, STRENGTHS, {}, 8), summary_table(found)]
 
 

@@ -199,7 +199,7 @@ def made_up() -> pd.DataFrame:
 
 def test_the_tables_say_what_was_computed():
     impossible = {"sped up": "Not at 4: too short"}
-    found = findings(made_up(), STRENGTHS, ["a", "b"])
+    found = findings(made_up())
     table = noticed_table(found, STRENGTHS, impossible, draws=8)
     cells = {row.label.split(" (")[0]: row.cells for row in table.rows}
     for name, strengths in STRENGTHS.items():
@@ -244,12 +244,12 @@ def test_draws_share_no_video_and_need_enough_of_them():
 
 
 def test_the_heat_map_has_a_cell_for_each_pair():
-    drawn = heat_map(findings(made_up(), STRENGTHS, ["a", "b"])).figure
+    drawn = heat_map(findings(made_up())).figure
     texts = [text.get_text() for text in drawn.axes[0].texts]
     assert len(texts) == 2 * len(STRENGTHS)
     for strengths in STRENGTHS.values():
         assert f"{strengths[1]:.3g}" in texts
-    assert "Distortions in space: blur" in heat_map(findings(made_up(), FEW, ["a"])).caption
+    assert "Distortions in space: blur" in heat_map(findings(made_up())).caption
 
 
 def test_videos_too_short_to_be_sped_up_say_so(tmp_path):
