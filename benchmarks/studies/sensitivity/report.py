@@ -210,7 +210,7 @@ def curves(bench: SensitivityBench, frame: pd.DataFrame) -> Drawing:
     styles = styles_for(followed.name for followed in METRICS)
     titles = {bench.title(followed): styles[followed.name] for followed in bench.metrics}
     chart = line_chart(
-        panels(frame, bench.strengths, list(titles)),
+        panels(frame),
         title=f"{TITLE}: effects over the strength",
         axis="effect size: above the band worse, below it better",
         shared="all",
@@ -227,31 +227,28 @@ def curves(bench: SensitivityBench, frame: pd.DataFrame) -> Drawing:
     )
 
 
-def panels(frame: pd.DataFrame, strengths: Strengths, titles: list[str]) -> list[Panel]:
+def panels(frame: pd.DataFrame) -> list[Panel]:
     """One panel for each distortion, from no strength on; effects within ±1000 to be drawn."""
-    drawn = []
     undistorted = frame[(frame.distortion == UNDISTORTED) & (frame.strength == 0)]
-    for name in strengths:
-        lines = []
-        for title in titles:
-            own = frame[(frame.distortion == name) & (frame.metric == title)]
-            if own.empty:
-                continue
-            start = undistorted[undistorted.metric == title].effect
-            effects = np.clip([*start, *own.effect], -LIMIT, LIMIT)
-            places = (DISTORTIONS[name].none, *own.strength)
-            lines.append(Line(label=title, x=tuple(map(float, places)), y=tuple(effects)))
-        if lines:
-            drawn.append(
-                Panel(
-                    title=name,
-                    axis=DISTORTIONS[name].strength,
-                    lines=tuple(lines),
-                    scale="symlog",
-                    equal_distances=True,
-                    shaded=(-1, 1),
-                )
+    start = undistorted.set_index("metric").effect
+    drawn = []
+    distorted = frame[frame.distortion != UNDISTORTED]
+    for name, own in distorted.groupby("distortion", sort=False):
+        known, lines = DISTORTIONS[str(name)], []
+        for title, rows in own.groupby("metric", sort=False):
+            effects = np.clip([start[title], *rows.effect], -LIMIT, LIMIT)
+            places = map(float, (known.none, *rows.strength))
+            lines.append(Line(label=str(title), x=tuple(places), y=tuple(effects)))
+        drawn.append(
+            Panel(
+                title=str(name),
+                axis=known.strength,
+                lines=tuple(lines),
+                scale="symlog",
+                equal_distances=True,
+                shaded=(-1, 1),
             )
+        )
     return drawn
 
 

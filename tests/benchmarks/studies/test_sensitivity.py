@@ -77,9 +77,7 @@ def test_a_metric_looks_the_same_whatever_others_are_followed():
     def colours(*names):
         kept = [each for each in METRICS if not names or each.name in names]
         frame = pd.concat([made_up().query("metric == 'a'").assign(metric=m.name) for m in kept])
-        bench = SimpleNamespace(
-            metrics=kept, strengths=STRENGTHS, title=lambda followed: followed.name
-        )
+        bench = SimpleNamespace(metrics=kept, title=lambda followed: followed.name)
         lines = curves(bench, frame).figure.axes[0].lines
         return {
             each.name: (line.get_color(), line.get_linestyle())
@@ -219,7 +217,7 @@ def test_the_tables_say_what_was_computed():
 
 
 def test_a_panel_begins_at_no_strength_with_the_undistorted_videos():
-    found = {panel.title: panel for panel in panels(made_up(), STRENGTHS, ["a", "b"])}
+    found = {panel.title: panel for panel in panels(made_up())}
     assert list(found) == list(STRENGTHS)
     curve = found["slowed"].lines[0]
     assert curve.x == (1.0, *STRENGTHS["slowed"])
