@@ -7,8 +7,7 @@ interrupted.
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from benchmarks.cells.cache import FILE, MeasuredCells, measure_cells, read_cells
 from benchmarks.cells.executors import Job, run_jobs
@@ -21,7 +20,6 @@ from benchmarks.cells.requirements import (
     require,
     unmet,
     vae,
-    vae_identity,
 )
 from benchmarks.figures.designs import BASELINE, DATASET, PAPER, Design, DesignCells
 from benchmarks.figures.paper.training import DIT, PaperTraining, measure_paper_training, tidy
@@ -29,9 +27,7 @@ from benchmarks.figures.requests import TrainingRequest
 from evaluation.protocol.presets import LATTE
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.errors import InputError
-from latte.data.hashing import file_sha256
 from latte.data.schema import convert
-from latte.training.config import load_config
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +35,6 @@ KIND = "training"  # kind of these jobs
 # 40,000 steps of Latte-XL/2 in 36 hours on 8 A100.
 GPU_HOURS_PER_STEP = 8 * 36 / 40_000
 RATE_SOURCE = "Latte-XL/2 on 8 A100, https://github.com/Vchitect/Latte/issues/54"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingInputs:
-    """What the file of a job says of its training."""
-
-    design: Design
-    seed: int
-    request: TrainingRequest
 
 
 def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> DesignCells:
@@ -71,14 +58,14 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
     done = read_cells(path)
     logger.info("%s", cost(wanted, done))
     if not begins:
-        files = [training_job(task, request).write(folder) for task in wanted]
+        files = [training_job(task).write(folder) for task in wanted]
         hint = "" if request.only_available else ", and --only-available runs what can be run"
         or_else = f"`latte-bench cell --show FILE` prints the commands of {files[0].parent}{hint}"
         require([part for parts in needed.values() for part in parts], "paper", or_else=or_else)
     for task in wanted:
         if task.key in done:  # stopped before it was tidied up
             tidy(task)
-    jobs = [training_job(task, request) for task in wanted]
+    jobs = [training_job(task) for task in wanted]
     measured = run_jobs(jobs, path, request.resources)
     measured.raise_if_empty()
     reasons = {
@@ -116,11 +103,10 @@ def remaining_cost(designs: Sequence[Design], request: TrainingRequest) -> str:
     return cost(_trainings(designs, request).values(), read_cells(request.folder / FILE))
 
 
-def training_job(task: PaperTraining, request: TrainingRequest) -> Job:
-    """The cell of a training as a job."""
-    resolved = replace(request, cells=request.folder, data_root=request.root)
-    inputs = TrainingInputs(design=task.design, seed=task.seed, request=resolved)
-    return Job.of(KIND, task, inputs)
+def training_job(task: PaperTraining) -> Job:
+    """The cell of a training as a job, whose folders are the same wherever it runs."""
+    request = replace(task.request, cells=task.request.folder, data_root=task.request.root)
+    return Job.of(KIND, task, replace(task, request=request))
 
 
 def training_of_job(job: Job) -> PaperTraining:
@@ -129,8 +115,7 @@ def training_of_job(job: Job) -> PaperTraining:
     Raises:
         InputError: the inputs do not fit, or make another cell now than when they were written.
     """
-    inputs = convert(job.inputs, TrainingInputs, f"the job of {job.name}")
-    task = paper_training(inputs.design, inputs.seed, inputs.request)
+    task = convert(job.inputs, PaperTraining, f"the job of {job.name}")
     job.check(task.key)
     return task
 
@@ -138,7 +123,7 @@ def training_of_job(job: Job) -> PaperTraining:
 def measure_job(job: Job) -> MeasuredCells:
     """Measure the cell of a job, and write its line."""
     task = training_of_job(job)
-    return measure_cells([task], measure_paper_training, task.folder / FILE, tidy=tidy)
+    return measure_cells([task], measure_paper_training, task.request.folder / FILE, tidy=tidy)
 
 
 def job_commands(job: Job) -> list[list[str]]:
@@ -155,38 +140,10 @@ def _trainings(
 ) -> dict[tuple[Design, int], PaperTraining]:
     """Every design of a seed, then those of the next."""
     return {
-        (design, seed): paper_training(design, seed, request)
+        (design, seed): PaperTraining(design=design, seed=seed, request=request)
         for seed in range(request.num_seeds)
         for design in designs
     }
-
-
-def paper_training(design: Design, seed: int, request: TrainingRequest) -> PaperTraining:
-    """The training of a design; seed 0 is the configuration's own."""
-    path, initial = request.initialise_from, DIT
-    if design.starts_from_images and path is not None and path.is_file():
-        initial = file_sha256(path)
-    own_seed = load_config(PAPER.config).training.seed
-    settings = [*PAPER.settings_of(design), f"training.seed={own_seed + seed}"]
-    if request.vae is not None:
-        settings.append(f"autoencoder.path={request.vae}")
-    if design.starts_from_images:
-        settings.append(f"model.initialise_from={path or Path(DIT).name}")
-    config = load_config(PAPER.config, settings)
-    baseline_stride = PAPER.config_of(BASELINE).data.stride
-    every = config.training.steps // PAPER.points
-    return PaperTraining(
-        design=design,
-        settings=tuple(settings),
-        steps=tuple(every * (place + 1) for place in range(PAPER.points)),
-        strides=tuple(dict.fromkeys((config.data.stride, baseline_stride))),
-        folder=request.folder,
-        data_root=request.root,
-        seed=seed,
-        initial=initial,
-        vae=vae_identity(config.autoencoder.path or DEFAULT_VAE),
-        resources=request.resources,
-    )
 
 
 def requirements(

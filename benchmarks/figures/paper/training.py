@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells.cache import CellValue, cell_key
-from benchmarks.cells.executors import Resources, run_command, torchrun
+from benchmarks.cells.executors import run_command, torchrun
 from benchmarks.cells.provenance import software_of
-from benchmarks.figures.designs import DATASET, PAPER, PAPER_GPUS, Design
+from benchmarks.cells.requirements import vae_identity
+from benchmarks.figures.designs import BASELINE, DATASET, PAPER, PAPER_GPUS, Design
+from benchmarks.figures.requests import TrainingRequest
 from evaluation.catalogue.registry import metric
 from evaluation.measuring.choice import for_metric
 from evaluation.protocol.fields import override
@@ -22,6 +24,7 @@ from evaluation.results.files import read_results
 from evaluation.results.record import Result
 from latte.autoencoder import DEFAULT_VAE
 from latte.data.errors import InputError
+from latte.data.hashing import file_sha256
 from latte.training.config import TrainConfig, load_config
 
 # Raised by any change that affects weights, such as another default of a configuration: all
@@ -38,15 +41,8 @@ class PaperTraining:
     """A design and a seed on FaceForensics."""
 
     design: Design
-    settings: tuple[str, ...]  # settings of `latte train`, seed included
-    steps: tuple[int, ...]  # checkpoints that are measured
-    strides: tuple[int, ...]  # sampling intervals of the real clips
-    folder: Path
-    data_root: Path
-    seed: int
-    initial: str = DIT  # file that it starts from: its digest, or where it is published
-    vae: str = DEFAULT_VAE  # autoencoder: the digest of its files, or its name on the hub
-    resources: Resources  # no effect on results
+    seed: int  # 0 is the configuration's own
+    request: TrainingRequest
 
     @property
     def name(self) -> str:
@@ -54,12 +50,51 @@ class PaperTraining:
         return f"{self.design.name}, seed {self.seed}"
 
     @cached_property
+    def settings(self) -> tuple[str, ...]:
+        """Settings of `latte train`."""
+        request, own_seed = self.request, load_config(PAPER.config).training.seed
+        settings = [*PAPER.settings_of(self.design), f"training.seed={own_seed + self.seed}"]
+        if request.vae is not None:
+            settings.append(f"autoencoder.path={request.vae}")
+        if self.design.starts_from_images:
+            settings.append(f"model.initialise_from={request.initialise_from or Path(DIT).name}")
+        return tuple(settings)
+
+    @cached_property
+    def config(self) -> TrainConfig:
+        """What these settings make."""
+        return load_config(PAPER.config, self.settings)
+
+    @cached_property
+    def steps(self) -> tuple[int, ...]:
+        """Checkpoints that are measured."""
+        every = self.config.training.steps // PAPER.points
+        return tuple(every * (place + 1) for place in range(PAPER.points))
+
+    @cached_property
+    def strides(self) -> tuple[int, ...]:
+        """Sampling intervals of the real clips: its own, and the baseline's."""
+        usual = PAPER.config_of(BASELINE).data.stride
+        return tuple(dict.fromkeys((self.config.data.stride, usual)))
+
+    @cached_property
+    def initial(self) -> str:
+        """The file that an image model's design starts from: its digest, or its address."""
+        path = self.request.initialise_from
+        return file_sha256(path) if path is not None and path.is_file() else DIT
+
+    @cached_property
+    def vae(self) -> str:
+        """The autoencoder: the digest of its files, or its name on the hub."""
+        return vae_identity(self.config.autoencoder.path or DEFAULT_VAE)
+
+    @cached_property
     def training_key(self) -> str:
         """Hash over all that decides the weights but the pixels of the data set.
 
         Values that are the configuration's defaults are left out: a new field orphans no training.
         """
-        table = _changed_values(load_config(PAPER.config, self.settings))
+        table = _changed_values(self.config)
         table.pop("output", None)
         table.setdefault("autoencoder", {})["path"] = self.vae
         if self.design.starts_from_images:
@@ -81,14 +116,14 @@ class PaperTraining:
     @property
     def run(self) -> Path:
         """Folder of the training: another way to measure it finds it there."""
-        return self.folder / "runs" / self.training_key
+        return self.request.folder / "runs" / self.training_key
 
     @property
     def measured(self) -> Path:
         """Folder of samples and results."""
         return self.run / "measured" / self.key
 
-    @property
+    @cached_property
     def sampling(self) -> tuple[str, ...]:
         """Options of `latte sample` that decide the samples: the official ones, fp16 as in Table 3,
         other noise for each seed."""
@@ -97,17 +132,18 @@ class PaperTraining:
 
     def train_command(self) -> list[str]:
         """The training; it resumes, also with another number of GPUs."""
-        settings = list(self.settings)
-        passes = PAPER_GPUS // self.resources.processes
+        settings, resources = list(self.settings), self.request.resources
+        passes = PAPER_GPUS // resources.processes
         if passes > 1:
             settings.append(f"training.accumulate={passes}")
-        place = ["--out", str(self.run), "--data-root", str(self.data_root)]
-        return [*torchrun(self.resources), "train", PAPER.config, *_set_options(settings), *place]
+        place = ["--out", str(self.run), "--data-root", str(self.request.root)]
+        return [*torchrun(resources), "train", PAPER.config, *_set_options(settings), *place]
 
     def sample_command(self, step: int) -> list[str]:
         """Samples of a checkpoint; existing ones are kept."""
         options = [str(self.checkpoint(step)), "--dataset", DATASET, *self.sampling]
-        return [*torchrun(self.resources), "sample", *options, "--out", str(self.samples(step))]
+        program = torchrun(self.request.resources)
+        return [*program, "sample", *options, "--out", str(self.samples(step))]
 
     def measure_commands(self, step: int) -> dict[Path, list[str]]:
         """Measurements of a checkpoint's samples, by the file of the result.
@@ -124,8 +160,8 @@ class PaperTraining:
 
     def _measure_command(self, name: str, step: int, stride: int) -> list[str]:
         sets = ["--dataset", DATASET, "--fake", str(self.samples(step)), "--protocol", LATTE.name]
-        options = [*sets, *_set_options(_protocol_fields(stride))]
-        return ["python", "-m", "evaluation", name, *options, "--data-root", str(self.data_root)]
+        options = [*_set_options(_protocol_fields(stride)), "--data-root", str(self.request.root)]
+        return ["python", "-m", "evaluation", name, *sets, *options]
 
     @property
     def checkpoints(self) -> Path:

@@ -20,7 +20,7 @@ from benchmarks.cells.requirements import (
 from benchmarks.documents.claims import JudgedClaim
 from benchmarks.documents.figures import write_figure_document
 from benchmarks.figures.designs import DATASET, SETUPS, VARIANTS
-from benchmarks.figures.paper.cells import paper_training
+from benchmarks.figures.paper.training import PaperTraining
 from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
 from benchmarks.figures.similarity.documents import similarity_document
 from benchmarks.figures.similarity.probes import ProbeSpec, ProbeTask, probe_network
@@ -109,8 +109,9 @@ def checkpoints(spec: ProbeSpec, request: SimilarityRequest) -> dict[str, Path]:
     trainings = TrainingRequest(
         scale="paper", cells=request.folder, data_root=request.data_root, vae=request.vae
     )
+    design = VARIANTS[spec.variant]
     return {
-        f"{name}, seed {seed}": paper_training(VARIANTS[spec.variant], seed, trainings).weights
+        f"{name}, seed {seed}": PaperTraining(design=design, seed=seed, request=trainings).weights
         for seed in range(request.num_seeds)
     }
 

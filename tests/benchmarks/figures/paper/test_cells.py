@@ -2,23 +2,19 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from benchmarks.cells.cache import MeasuredCells, read_cells
 from benchmarks.cells.executors import Job, Resources, read_job
 from benchmarks.figures.designs import (
     BASELINE,
-    DATASET,
     FROM_IMAGES,
     ROTARY,
     SIZES,
-    STRIDES,
-    Design,
 )
 from benchmarks.figures.paper import cells as paper_cells
 from benchmarks.figures.paper import training as paper_runs
@@ -27,44 +23,18 @@ from benchmarks.figures.paper.cells import (
     job_commands,
     measure_job,
     measure_paper_cells,
-    paper_training,
     requirements,
     training_job,
     training_of_job,
 )
 from benchmarks.figures.paper.training import (
-    SAMPLES,
     PaperTraining,
     measure_paper_training,
     tidy,
 )
 from benchmarks.figures.requests import TrainingRequest
 from latte.data.errors import InputError
-from latte.data.shapes import shapes_video_set
 from latte.training.config import load_config
-
-
-def task_of(
-    folder: Path, *, seed: int = 0, design: Design = STRIDES[0], steps: int = 0
-) -> PaperTraining:
-    """A training, by default of two intervals; with fewer checkpoints for brevity."""
-    request = TrainingRequest(scale="paper", cells=folder, data_root=folder)
-    made = paper_training(design, seed, request)
-    return replace(made, steps=made.steps[-steps:])
-
-
-def write_frames(folder: Path, count: int, num_frames: int, size: int = 256) -> None:
-    for video in shapes_video_set("train", num_videos=count, num_frames=num_frames).videos:
-        (folder / video.name).mkdir(parents=True)
-        for number, frame in enumerate(video.read(range(num_frames))):
-            Image.fromarray(frame).resize((size, size)).save(
-                folder / video.name / f"{number:03d}.png"
-            )
-
-
-def settings_in(command: list[str]) -> list[str]:
-    """What a command of `latte train` sets."""
-    return [command[i + 1] for i, word in enumerate(command) if word == "--set"]
 
 
 def result_line(value: float, **more: object) -> str:
@@ -111,7 +81,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_what_is_not_there_yet_is_run_and_its_results_are_read(
-    tmp_path: Path, ran: list[str]
+    tmp_path: Path, ran: list[str], task_of
 ) -> None:
     task = task_of(tmp_path)
     assert task.strides == (1, 3)
@@ -129,7 +99,7 @@ def test_what_is_not_there_yet_is_run_and_its_results_are_read(
     assert ran == ["sample", "fvd"]
 
 
-def test_samples_that_a_stop_has_left_are_removed(tmp_path: Path, ran: list[str]) -> None:
+def test_samples_that_a_stop_has_left_are_removed(tmp_path: Path, ran: list[str], task_of) -> None:
     task = task_of(tmp_path)
     measure_paper_training(task)
     task.samples(20_000).mkdir()
@@ -153,12 +123,8 @@ def everything_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paper_cells, "run_jobs", run_jobs)
 
 
-def request_in(folder: Path, **more: object) -> TrainingRequest:
-    return TrainingRequest(scale="paper", cells=folder, data_root=folder, seeds=1, **more)
-
-
 def test_of_a_training_the_weights_that_are_measured_stay(
-    tmp_path: Path, ran: list[str], everything_is_here: None
+    tmp_path: Path, ran: list[str], everything_is_here: None, task_of, request_in
 ) -> None:
     request = request_in(tmp_path)
 
@@ -181,7 +147,12 @@ def test_of_a_training_the_weights_that_are_measured_stay(
 
 
 def test_another_measurement_takes_the_weights_that_are_there(
-    tmp_path: Path, ran: list[str], everything_is_here: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    ran: list[str],
+    everything_is_here: None,
+    monkeypatch: pytest.MonkeyPatch,
+    task_of,
+    request_in,
 ) -> None:
     measure_paper_cells([BASELINE], request_in(tmp_path))
     ran.clear()
@@ -203,6 +174,8 @@ def test_the_cost_of_what_is_left_is_said_before_it_is_done(
     ran: list[str],
     everything_is_here: None,
     caplog: pytest.LogCaptureFixture,
+    task_of,
+    request_in,
 ) -> None:
     caplog.set_level(logging.INFO)
     tasks = [task_of(tmp_path, design=design) for design in (BASELINE, SIZES["XL"], ROTARY)]
@@ -219,7 +192,7 @@ def test_the_cost_of_what_is_left_is_said_before_it_is_done(
 
 
 def test_the_cost_is_said_also_where_something_is_missing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, request_in
 ) -> None:
     caplog.set_level(logging.INFO)
     with pytest.raises(InputError, match="missing"):
@@ -237,8 +210,8 @@ def test_a_job_is_the_training_that_it_was_written_for(tmp_path: Path) -> None:
     request = TrainingRequest(
         scale="paper", cells=tmp_path, data_root=tmp_path, nodes=2, gpus=2, executor="slurm"
     )
-    task = paper_training(ROTARY, 1, request)
-    job = read_job(training_job(task, request).write(tmp_path))
+    task = PaperTraining(design=ROTARY, seed=1, request=request)
+    job = read_job(training_job(task).write(tmp_path))
     assert training_of_job(job) == task
     with pytest.raises(InputError, match="is of another cell now"):
         training_of_job(replace(job, inputs={**job.inputs, "seed": 2}))
@@ -246,7 +219,7 @@ def test_a_job_is_the_training_that_it_was_written_for(tmp_path: Path) -> None:
         training_of_job(replace(job, inputs={**job.inputs, "sed": 2}))
 
 
-def test_a_broken_results_file_is_one_sentence(tmp_path: Path, ran: list[str]) -> None:
+def test_a_broken_results_file_is_one_sentence(tmp_path: Path, ran: list[str], task_of) -> None:
     task = task_of(tmp_path)
     path = task.results(20_000, 1)
     path.parent.mkdir(parents=True)
@@ -256,40 +229,9 @@ def test_a_broken_results_file_is_one_sentence(tmp_path: Path, ran: list[str]) -
     assert not ran
 
 
-def test_the_commands_measure_all_real_videos_however_few(tmp_path: Path, run_cli) -> None:
-    task = task_of(tmp_path, steps=1)
-    write_frames(tmp_path / DATASET / "train", 3, 48)  # as long as interval 3 takes
-    assert not missing_data(tmp_path, BASELINE)
-    write_frames(task.samples(200_000), 5, 16)
-    commands = task.measure_commands(200_000)
-    assert len(commands) == 3
-    small = {"fvd": ["--network", "shapes"], "fid": ["--network", "shapes-frame"]}
-    usual = ["--device", "cpu", "--workers", "0", "--resamples", "0", "--quiet"]
-    for command in commands.values():
-        assert command[:3] == ["python", "-m", "evaluation"]
-        assert f"num_fake={SAMPLES}" in command
-        more = [*small[command[3]], *usual, "--store", str(tmp_path / "store")]
-        done = run_cli("latte-eval", *command[3:], *more)
-        assert not done.returncode, done.stderr
-    strides = []
-    for path in commands:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        assert (record["num_real"], record["num_fake"]) == (3, 5)
-        assert record["protocol"] == "latte"
-        strides.append((record["metric"], record["protocol_fields"]["real_stride"]))
-    assert strides == [("FVD-shapes", 1), ("FVD-shapes", 3), ("FID-shapes", 1)]
-
-
-def test_gpus_are_needed_here_only_where_the_jobs_run_here(tmp_path: Path) -> None:
-    def names(**more: object) -> list[str]:
-        return [x.name for x in requirements([BASELINE], request_in(tmp_path, **more))[BASELINE]]
-
-    assert "4 GPUs" in names(gpus=4)
-    assert "8 GPUs" not in names(executor="slurm")
-    assert "the package submitit" in names(executor="slurm")
-
-
-def test_a_local_autoencoder_is_trained_with_and_known_by_its_content(tmp_path: Path) -> None:
+def test_a_local_autoencoder_is_trained_with_and_known_by_its_content(
+    tmp_path: Path, task_of, settings_in, request_in
+) -> None:
     keys = []
     for name, content in (("a", "x"), ("b", "x"), ("c", "y")):
         folder = tmp_path / name / "vae"
@@ -297,18 +239,18 @@ def test_a_local_autoencoder_is_trained_with_and_known_by_its_content(tmp_path: 
         (folder / "config.json").write_text("{}", encoding="utf-8")
         (folder / "diffusion_pytorch_model.safetensors").write_text(content, encoding="utf-8")
         request = request_in(tmp_path, vae=str(tmp_path / name))
-        task = paper_training(BASELINE, 0, request)
+        task = PaperTraining(design=BASELINE, seed=0, request=request)
         config = load_config("faceforensics", settings_in(task.train_command()))
         assert config.autoencoder.path == str(tmp_path / name)
         needed = {each.name: each.met for each in requirements([BASELINE], request)[BASELINE]}
         assert needed[f"the autoencoder {tmp_path / name}"]
         keys.append(task.key)
     assert keys[0] == keys[1] != keys[2]
-    assert len({*keys, paper_training(BASELINE, 0, request_in(tmp_path)).key}) == 3
+    assert len({*keys, task_of(tmp_path, design=BASELINE).key}) == 3
 
 
 def test_the_file_to_start_from_is_known_by_what_is_in_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task_of
 ) -> None:
     monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path))
     files = [tmp_path / name for name in ("a.pt", "b.pt")]
@@ -321,38 +263,11 @@ def test_the_file_to_start_from_is_known_by_what_is_in_it(
             measure_paper_cells([FROM_IMAGES], request)
         jobs += [read_job(file) for file in (cells / "jobs").iterdir()]
     assert jobs[0].key == jobs[1].key
-    unknown = paper_training(FROM_IMAGES, 0, TrainingRequest(scale="paper", cells=tmp_path / "c"))
+    unknown = task_of(tmp_path / "c", design=FROM_IMAGES)
     assert unknown.key != jobs[0].key
     train, *others = job_commands(jobs[0])
     assert f"model.initialise_from={files[0]}" in train
     assert len(others) == 10 * 2 + 1  # samples and FVD of each checkpoint, FID of the last
-
-
-def test_requirements_have_all_that_the_commands_load(tmp_path: Path) -> None:
-    needed = requirements([BASELINE], TrainingRequest(scale="paper"))
-    names = [each.name for each in needed[BASELINE]]
-    assert "the autoencoder stabilityai/sd-vae-ft-ema" in names
-    assert {"weights of the network i3d", "weights of the network inception"} < set(names)
-
-
-def missing_data(folder: Path, design: Design) -> Mapping[str, str]:
-    """What is said of the data set, if it does not do."""
-    needed = requirements([design], request_in(folder))[design]
-    return {each.name: each.line for each in needed if "data set" in each.name and not each.met}
-
-
-def test_videos_have_to_be_long_enough_for_the_clips_of_a_figure(tmp_path: Path) -> None:
-    write_frames(tmp_path / DATASET / "train", 2, 47)
-    (line,) = missing_data(tmp_path, BASELINE).values()
-    assert "none can be read and has 48 frames, as the clips need" in line
-    (line,) = missing_data(tmp_path, STRIDES[3]).values()
-    assert "256 frames" in line
-
-
-def test_frames_have_to_be_of_the_papers_size(tmp_path: Path) -> None:
-    write_frames(tmp_path / DATASET / "train", 2, 48, size=128)
-    (line,) = missing_data(tmp_path, BASELINE).values()
-    assert "128×128, not 256×256" in line
 
 
 def test_an_option_without_effect_is_refused_before_anything_is_written(tmp_path: Path) -> None:

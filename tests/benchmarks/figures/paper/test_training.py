@@ -7,46 +7,28 @@ import pytest
 import typer
 
 import latte.cli.app
-from benchmarks.cells.executors import Resources
 from benchmarks.figures.designs import (
     BASELINE,
     DATASET,
     FROM_IMAGES,
     ONLY_VIDEO,
     PAPER,
-    STRIDES,
     TEMPORAL_MASK,
-    Design,
-)
-from benchmarks.figures.paper.cells import (
-    paper_training,
 )
 from benchmarks.figures.paper.training import SAMPLES, PaperTraining
-from benchmarks.figures.requests import TrainingRequest
 from latte.data.errors import InputError
 from latte.sampling.official import official_options
 from latte.training.config import load_config
 
 
-def task_of(
-    folder: Path, *, seed: int = 0, design: Design = STRIDES[0], steps: int = 0
-) -> PaperTraining:
-    """A training, by default of two intervals; with fewer checkpoints for brevity."""
-    request = TrainingRequest(scale="paper", cells=folder, data_root=folder)
-    made = paper_training(design, seed, request)
-    return replace(made, steps=made.steps[-steps:])
+def changed(task: PaperTraining, **values: object) -> PaperTraining:
+    """The training with other values in place of some that follow from its design."""
+    other = replace(task)
+    vars(other).update(values)
+    return other
 
 
-def settings_in(command: list[str]) -> list[str]:
-    """What a command of `latte train` sets."""
-    return [command[i + 1] for i, word in enumerate(command) if word == "--set"]
-
-
-def request_in(folder: Path, **more: object) -> TrainingRequest:
-    return TrainingRequest(scale="paper", cells=folder, data_root=folder, seeds=1, **more)
-
-
-def test_seeds_have_other_noise_and_the_official_sampler(tmp_path: Path) -> None:
+def test_seeds_have_other_noise_and_the_official_sampler(tmp_path: Path, task_of) -> None:
     command = typer.main.get_command(latte.cli.app.app).commands["sample"]
     official = official_options(DATASET, None)
     for seed in (0, 1):
@@ -58,44 +40,46 @@ def test_seeds_have_other_noise_and_the_official_sampler(tmp_path: Path) -> None
         assert given["precision"] == "fp16"  # as official samples are made, and those of Table 3
 
 
-def test_keys_are_over_what_decides_the_weights_and_the_values(tmp_path: Path) -> None:
+def test_keys_are_over_what_decides_the_weights_and_the_values(tmp_path: Path, task_of) -> None:
     task = task_of(tmp_path, design=FROM_IMAGES)
-    moved = replace(
-        task, data_root=tmp_path / "moved", folder=tmp_path / "x", resources=Resources(gpus=2)
-    )
+    request = replace(task.request, data_root=tmp_path / "moved", cells=tmp_path / "x", gpus=2)
+    moved = replace(task, request=request)
     assert (moved.training_key, moved.key) == (task.training_key, task.key)
-    elsewhere = tuple(each.replace("DiT-XL", "elsewhere/DiT-XL") for each in task.settings)
-    assert elsewhere != task.settings
-    assert replace(task, settings=elsewhere).key == task.key
+    request = replace(task.request, initialise_from=tmp_path / "DiT-XL")
+    elsewhere = replace(task, request=request)
+    assert elsewhere.settings != task.settings
+    assert elsewhere.key == task.key
     measurements = [
-        replace(task, strides=(1,)),
-        replace(task, steps=task.steps[1:]),
-        replace(task, seed=1),  # of the samples' noise
+        changed(task, strides=(1,)),
+        changed(task, steps=task.steps[1:]),
+        changed(task, sampling=replace(task, seed=1).sampling),  # its noise
     ]
     assert {each.training_key for each in measurements} == {task.training_key}
     trainings = [
-        replace(task, initial="another file"),
-        replace(task, vae="another autoencoder"),
-        replace(task, settings=(*task.settings, "training.seed=1")),
+        changed(task, initial="another file"),
+        changed(task, vae="another autoencoder"),
+        replace(task, seed=1),
     ]
     assert len({task.training_key, *(each.training_key for each in trainings)}) == 4
     assert len({task.key, *(each.key for each in (*measurements, *trainings))}) == 7
 
 
-def test_a_value_that_is_the_usual_one_orphans_no_training(tmp_path: Path) -> None:
+def test_a_value_that_is_the_usual_one_orphans_no_training(tmp_path: Path, task_of) -> None:
     task = task_of(tmp_path, design=BASELINE)
     usual = ("data.images_per_clip=0", "training.weight_decay=0.0", "diffusion.schedule=linear")
     output = ("output.checkpoint_every=100", "output.log_every=7")
-    assert replace(task, settings=(*task.settings, *usual, *output)).key == task.key
-    other = replace(task, settings=(*task.settings, "diffusion.schedule=cosine"))
+    assert changed(task, settings=(*task.settings, *usual, *output)).key == task.key
+    other = changed(task, settings=(*task.settings, "diffusion.schedule=cosine"))
     assert other.training_key != task.training_key
 
 
-def test_fewer_gpus_make_the_same_batch_in_several_passes(tmp_path: Path) -> None:
+def test_fewer_gpus_make_the_same_batch_in_several_passes(
+    tmp_path: Path, settings_in, request_in
+) -> None:
     batches = set()
     for nodes, gpus in ((1, 1), (1, 2), (1, 4), (1, 8), (2, 4), (4, 1)):
         request = request_in(tmp_path, gpus=gpus, nodes=nodes, executor="slurm")
-        command = paper_training(BASELINE, 0, request).train_command()
+        command = PaperTraining(design=BASELINE, seed=0, request=request).train_command()
         assert f"--nproc_per_node={gpus}" in command
         assert ("--standalone" in command) == (nodes == 1)
         table = load_config("faceforensics", settings_in(command)).training

@@ -13,7 +13,7 @@ from benchmarks.cells.cache import FailedCellsError, MeasuredCells
 from benchmarks.figures import figure6, figure8
 from benchmarks.figures.checkpoints import MeasureOptions
 from benchmarks.figures.designs import SETUPS, VARIANTS, Setup
-from benchmarks.figures.paper.cells import paper_training
+from benchmarks.figures.paper.training import PaperTraining
 from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
 from benchmarks.figures.similarity import documents as similarity_documents
 from benchmarks.figures.similarity.documents import draw, values_table
@@ -286,7 +286,10 @@ def test_at_paper_scale_the_networks_of_figure_5f_are_looked_into(network, tmp_p
         scale="paper", seeds=3, cells=tmp_path, data_root=tmp_path, device="cpu"
     )
     trainings = TrainingRequest(scale="paper", cells=tmp_path, data_root=tmp_path)
-    trained = [paper_training(VARIANTS[2], seed, trainings).weights for seed in range(3)]
+    design = VARIANTS[2]
+    trained = [
+        PaperTraining(design=design, seed=seed, request=trainings).weights for seed in range(3)
+    ]
     for path in trained[:2]:  # the third is not at its end
         path.parent.mkdir(parents=True)
         path.write_bytes(network(2, 4).read_bytes())
