@@ -9,7 +9,7 @@ from benchmarks.cells.processes import Ended
 from benchmarks.cells.requirements import Requirement
 from benchmarks.cli.app import app
 from benchmarks.figures.designs import VARIANTS
-from benchmarks.figures.paper import cells as paper_cells
+from benchmarks.figures.paper.training import PaperTraining
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.reproduce import paper_scale
 from benchmarks.reproduce import run as reproduce
@@ -162,7 +162,7 @@ def test_trained_networks_are_looked_into_where_none_could_be_trained(nothing_he
     )
     for seed in range(trainings.num_seeds):
         assert to_train < names("figure6")
-        weights = paper_cells.paper_training(VARIANTS[2], seed, trainings).weights
+        weights = PaperTraining(design=VARIANTS[2], seed=seed, request=trainings).weights
         weights.parent.mkdir(parents=True)
         weights.touch()
     assert names("figure6") == {
