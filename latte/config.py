@@ -116,9 +116,10 @@ def matched_depth(depth: int, variant: int) -> int:
     return round(depth * _WEIGHT_PER_BLOCK[1] / _WEIGHT_PER_BLOCK[variant])
 
 
-def _presets() -> dict[str, LatteConfig]:
-    sizes = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 16)}
-    return {
+_SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 16)}
+# Table 2 of the paper, for 16 frames of 256×256 in Stable Diffusion's latent space, unconditional.
+PRESETS: Mapping[str, LatteConfig] = MappingProxyType(
+    {
         f"Latte-{size}/{patch}": LatteConfig(
             input_size=32,
             patch_size=patch,
@@ -128,13 +129,10 @@ def _presets() -> dict[str, LatteConfig]:
             num_heads=num_heads,
             num_frames=16,
         )
-        for size, (hidden_size, depth, num_heads) in sizes.items()
+        for size, (hidden_size, depth, num_heads) in _SIZES.items()
         for patch in (2, 4, 8)
     }
-
-
-# Table 2 of the paper, for 16 frames of 256×256 in Stable Diffusion's latent space, unconditional.
-PRESETS: Mapping[str, LatteConfig] = MappingProxyType(_presets())
+)
 
 
 def preset(name: str, **changes: Any) -> LatteConfig:

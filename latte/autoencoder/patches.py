@@ -21,6 +21,7 @@ from latte.data.errors import InputError
 from latte.data.tensor_files import is_safetensors, read_safetensors, write_safetensors
 
 FORMAT = "latte-eval patches 1"
+_TENSORS = ("components", "mean", "spread")  # of a file, in the order of the digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,8 @@ class PatchAutoencoder(Autoencoder):
     @property
     def digest(self) -> str:
         digest = hashlib.sha256()
-        for tensor in (self.components, self.mean, self.spread):
-            digest.update(tensor.cpu().numpy().tobytes())
+        for name in _TENSORS:
+            digest.update(getattr(self, name).cpu().numpy().tobytes())
         return digest.hexdigest()
 
     @property
@@ -103,19 +104,16 @@ def fit_patches(clips: Iterable[np.ndarray], *, patch_size: int, channels: int) 
     deviations = np.sqrt(np.maximum(variances[::-1][:channels], 1e-12))
     spread = np.sqrt(deviations)
     spread *= np.sqrt(np.mean((deviations / spread) ** 2))
-    tensors = (
-        torch.from_numpy(part).float() for part in (components * np.sign(peaks), mean, spread)
+    return PatchAutoencoder(
+        components=torch.from_numpy(components * np.sign(peaks)).float(),
+        mean=torch.from_numpy(mean).float(),
+        spread=torch.from_numpy(spread).float(),
     )
-    return PatchAutoencoder(**dict(zip(("components", "mean", "spread"), tensors, strict=True)))
 
 
 def save_patches(path: Path, autoencoder: PatchAutoencoder, made_from: str) -> None:
     """Write it as one safetensors file, with a note on what it was made from."""
-    tensors = {
-        "components": autoencoder.components,
-        "mean": autoencoder.mean,
-        "spread": autoencoder.spread,
-    }
+    tensors = {name: getattr(autoencoder, name) for name in _TENSORS}
     write_safetensors(path, tensors, {"format": FORMAT, "made_from": made_from})
 
 
@@ -130,12 +128,9 @@ def load_patches(
     if path is None:
         path = Path(str(files("latte") / "assets" / "shapes_patches.safetensors"))
     tensors, metadata = read_safetensors(path) if is_safetensors(path) else ({}, {})
-    if metadata.get("format") != FORMAT or tensors.keys() != {"components", "mean", "spread"}:
+    if metadata.get("format") != FORMAT or tensors.keys() != set(_TENSORS):
         raise InputError(f"{path}: not an autoencoder of patches: make one with `latte patches`")
-    components, mean, spread = (tensors[name] for name in ("components", "mean", "spread"))
-    fits = components.shape == (len(spread), len(mean))
+    fits = tensors["components"].shape == (len(tensors["spread"]), len(tensors["mean"]))
     if not fits or not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise InputError(f"{path}: is damaged: make it again with `latte patches`")
-    return PatchAutoencoder(
-        components=components.to(device), mean=mean.to(device), spread=spread.to(device)
-    )
+    return PatchAutoencoder(**{name: tensor.to(device) for name, tensor in tensors.items()})

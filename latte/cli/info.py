@@ -72,21 +72,16 @@ def _overview_text(record: dict[str, Any]) -> str:
     lines = [
         [
             *(row[name] for name in ("model", "blocks", "hidden_size", "heads")),
-            f"{row['parameters'] / 1e6:.4f}",
-            *(
-                "–" if row[name] is None else f"{row[name] / unit:.2f}"
-                for name, unit in (
-                    ("paper_parameters_m", 1),
-                    ("flops", 1e9),
-                    ("official_flops", 1e9),
-                    ("paper_flops_g", 1),
-                )
-            ),
+            row["parameters"] / 1e6,
+            row["paper_parameters_m"],
+            row["flops"] / 1e9,
+            row["official_flops"] and row["official_flops"] / 1e9,
+            row["paper_flops_g"],
         ]
         for row in [*record["sizes"], *record["variants"]]
     ]
-    align = ("left", *["right"] * (len(headers) - 1))
-    table = tabulate(lines, headers, disable_numparse=True, colalign=align)
+    digits = (*["g"] * 4, ".4f", *[".2f"] * 4)
+    table = tabulate(lines, headers, floatfmt=digits, missingval="–", numalign="right")
     notes = "\n".join(f"- {note}" for note in record["notes"])
     return (
         f"16 frames of 32×32×4 latents, unconditional; paper: {record['paper']}\n\n{table}\n\n"
