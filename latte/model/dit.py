@@ -1,6 +1,6 @@
 """A Latte from an image model: initialisation from DiT (the paper's section 3.3.4)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,8 +59,16 @@ def initialise_from_dit(
     state, _, where = read_weights(source)
     depth = _check_dit(state, where)
     targets = dict(model.state_dict())
+    numbers = [
+        (ours, theirs) for ours, theirs in _block_numbers(model.config, blocks) if theirs < depth
+    ]
     pairs = [(key, key) for key in _OUTER_KEYS]
-    pairs += _block_pairs(model.config, depth, blocks)
+    for ours, theirs in numbers:
+        for key in _BLOCK_KEYS:
+            pairs.append((f"blocks.{ours}.{key}", f"blocks.{theirs}.{key}"))
+            if blocks == "both" and key.startswith("attn."):  # variants 3 and 4 have the name
+                over_time = key.replace("attn.", "attn_temporal.")
+                pairs.append((f"blocks.{ours}.{over_time}", f"blocks.{theirs}.{key}"))
     pairs = [(name, key) for name, key in pairs if name in targets]
     for name, key in pairs:
         if targets[name].shape != state[key].shape:
@@ -73,7 +81,12 @@ def initialise_from_dit(
             targets[name].copy_(state[key])  # the state dict shares the model's memory
         if LABELS in targets:
             targets[LABELS].zero_()
-    return list(_report(model.config, depth, {name for name, _ in pairs}, blocks))
+    notes = [
+        f"{len(pairs)} tensors were taken from the DiT: patch and timestep embeddings, positions, "
+        f"final layer, and {len({theirs for _, theirs in numbers})} of its {depth} blocks for "
+        f"{len(numbers)} of the model's {model.config.depth}."
+    ]
+    return notes + list(_left_out(model.config, depth, numbers, blocks))
 
 
 def _check_dit(state: Mapping[str, Tensor], where: str) -> int:
@@ -88,44 +101,25 @@ def _check_dit(state: Mapping[str, Tensor], where: str) -> int:
     return depth
 
 
-def _block_pairs(config: LatteConfig, depth: int, blocks: BlockMap) -> list[tuple[str, str]]:
-    """(name in the model, key in the DiT) of all blocks; the model may lack some of the names."""
-    pairs = []
-    for ours, theirs in _block_numbers(config, blocks):
-        if theirs >= depth:
-            continue
-        for key in _BLOCK_KEYS:
-            pairs.append((f"blocks.{ours}.{key}", f"blocks.{theirs}.{key}"))
-            if blocks == "both" and config.variant in (3, 4) and key.startswith("attn."):
-                over_time = key.replace("attn.", "attn_temporal.")
-                pairs.append((f"blocks.{ours}.{over_time}", f"blocks.{theirs}.{key}"))
-    return pairs
-
-
 def _block_numbers(config: LatteConfig, blocks: BlockMap) -> list[tuple[int, int]]:
     """(block of the model, block of the DiT)."""
-    half = config.depth // 2
+    depth, half = config.depth, config.depth // 2
     if blocks == "name" or config.variant in (3, 4):
-        return [(i, i) for i in range(config.depth)]
-    spatial = [2 * i if config.variant == 1 else i for i in range(half)]
-    temporal = [2 * i + 1 if config.variant == 1 else half + i for i in range(half)]
+        return [(i, i) for i in range(depth)]
+    spatial = range(0, depth, 2) if config.variant == 1 else range(half)
+    temporal = range(1, depth, 2) if config.variant == 1 else range(half, depth)
     pairs = [(block, i) for i, block in enumerate(spatial)]
     if blocks == "both":
         pairs += [(block, i) for i, block in enumerate(temporal)]
     return pairs
 
 
-def _report(config: LatteConfig, depth: int, filled: set[str], blocks: BlockMap) -> Iterator[str]:
-    numbers = [(ours, theirs) for ours, theirs in _block_numbers(config, blocks) if theirs < depth]
-    used = {theirs for _, theirs in numbers}
-    yield (
-        f"{len(filled)} tensors were taken from the DiT: patch and timestep embeddings, positions, "
-        f"final layer, and {len(used)} of its {depth} blocks for {len(numbers)} of the model's "
-        f"{config.depth}."
-    )
+def _left_out(
+    config: LatteConfig, depth: int, numbers: Sequence[tuple[int, int]], blocks: BlockMap
+) -> Iterator[str]:
+    taken, used = {ours for ours, _ in numbers}, {theirs for _, theirs in numbers}
     if left_out := [str(i) for i in range(depth) if i not in used]:
         yield f"DiT's blocks {', '.join(left_out)} are not used."
-    taken = {ours for ours, _ in numbers}
     if untouched := [str(i) for i in range(config.depth) if i not in taken]:
         yield f"The model's blocks {', '.join(untouched)} keep their initialisation."
     if config.variant in (3, 4) and blocks != "both":
