@@ -21,15 +21,7 @@ from latte.model.blocks import (
 )
 from latte.model.embeddings import rotary_angles, rotate
 
-CONFIG = LatteConfig(
-    input_size=8,
-    patch_size=2,
-    in_channels=4,
-    hidden_size=24,
-    depth=2,
-    num_heads=4,
-    num_frames=4,
-)
+CONFIG = LatteConfig(8, 2, 4, hidden_size=24, depth=2, num_heads=4, num_frames=4)
 VIDEO = Timeline(num_frames=4)
 KINDS = ("space", "time", "space then time", "split heads")
 CONDITIONINGS = ("s-adaln", "all-tokens")
@@ -39,26 +31,19 @@ def noise(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def randomise(module):
-    """Weights that let every part speak: initially some are zero."""
-    source = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, weight in module.named_parameters():
-            values = torch.randn(weight.shape, generator=source)
-            if weight.ndim > 1:
-                weight.copy_(values / weight[0].numel() ** 0.5)
-            else:
-                weight.copy_(0.2 * values + ("norm" in name and name.endswith("weight")))
-    return module.eval()
+@pytest.fixture(scope="module")
+def make(randomise):
+    """Maker of a block of this kind, with changes of its configuration."""
 
+    def block(kind, **changes):
+        config = replace(CONFIG, **changes)
+        if kind in ("space", "time"):
+            return randomise(AxisBlock(config, kind))
+        if kind == "space then time":
+            return randomise(SpaceThenTimeBlock(replace(config, variant=3)))
+        return randomise(SplitHeadsBlock(replace(config, variant=4)))
 
-def make(kind, **changes):
-    config = replace(CONFIG, **changes)
-    if kind in ("space", "time"):
-        return randomise(AxisBlock(config, kind))
-    if kind == "space then time":
-        return randomise(SpaceThenTimeBlock(replace(config, variant=3)))
-    return randomise(SplitHeadsBlock(replace(config, variant=4)))
+    return block
 
 
 def assert_near(found, expected, atol=1e-5):
@@ -139,20 +124,20 @@ def plain_block(kind, block, x, condition):
 
 
 @pytest.mark.parametrize("qkv_bias", [True, False])
-def test_attention_is_softmax_of_scaled_products(qkv_bias):
+def test_attention_is_softmax_of_scaled_products(randomise, qkv_bias):
     attention = randomise(Attention(24, 4, qkv_bias=qkv_bias))
     x = noise(2, 3, 5, 24)
     assert_near(attention(x), plain_over_space(attention, x))
 
 
-def test_masked_attention_sees_what_the_mask_allows():
+def test_masked_attention_sees_what_the_mask_allows(randomise):
     attention, x = randomise(Attention(24, 4)), noise(5, 24)
     sees = torch.rand(5, 5, generator=torch.Generator().manual_seed(1)) < 0.5
     sees |= torch.eye(5, dtype=torch.bool)
     assert_near(attention(x[None], mask=sees)[0], plain_attention(attention, x, sees=sees))
 
 
-def test_rotary_attention_turns_queries_and_keys_and_no_values():
+def test_rotary_attention_turns_queries_and_keys_and_no_values(randomise):
     attention, x = randomise(Attention(24, 4)), noise(5, 24)
     angles = rotary_angles(6, 5)
     expected = plain_attention(attention, x, angles=angles)
@@ -160,7 +145,7 @@ def test_rotary_attention_turns_queries_and_keys_and_no_values():
     assert (expected - plain_attention(attention, x)).abs().max() > 0.01
 
 
-def test_rotary_attention_depends_on_distances_in_time_alone():
+def test_rotary_attention_depends_on_distances_in_time_alone(randomise):
     attention, x = randomise(Attention(24, 4)), noise(1, 5, 24)
     angles = rotary_angles(6, 12)
     assert_near(attention(x, angles=angles[7:]), attention(x, angles=angles[:5]))
@@ -171,7 +156,7 @@ def test_rotary_attention_depends_on_distances_in_time_alone():
 
 @pytest.mark.parametrize("conditioning", CONDITIONINGS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_block_is_what_the_paper_says(kind, conditioning):
+def test_a_block_is_what_the_paper_says(make, kind, conditioning):
     block = make(kind, conditioning=conditioning)
     x, condition = noise(2, 4, 5, 24), noise(2, 24, seed=1)
     expected = plain_block(kind, block, x, condition)
@@ -180,7 +165,7 @@ def test_a_block_is_what_the_paper_says(kind, conditioning):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_frames_may_have_conditions_of_their_own(kind):
+def test_frames_may_have_conditions_of_their_own(make, kind):
     block, x, condition = make(kind), noise(2, 4, 5, 24), noise(2, 1, 24, seed=1)
     same = condition.repeat(1, 4, 1)
     assert_near(block(x, same, VIDEO), block(x, condition, VIDEO))
@@ -194,7 +179,7 @@ def test_frames_may_have_conditions_of_their_own(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_new_block_changes_nothing_when_it_is_modulated(kind):
+def test_a_new_block_changes_nothing_when_it_is_modulated(make, kind):
     config = replace(CONFIG, variant=KINDS.index(kind) + 1)
     block = make(kind)
     torch.nn.init.zeros_(block.adaLN_modulation[1].weight)
@@ -207,7 +192,7 @@ def test_a_new_block_changes_nothing_when_it_is_modulated(kind):
 
 
 @pytest.mark.parametrize("conditioning", CONDITIONINGS)
-def test_spatial_blocks_keep_frames_apart(conditioning):
+def test_spatial_blocks_keep_frames_apart(make, conditioning):
     block, condition = make("space", conditioning=conditioning), noise(2, 1, 24, seed=1)
     x = noise(2, 4, 5, 24)
     out = block(x, condition, VIDEO)
@@ -220,7 +205,7 @@ def test_spatial_blocks_keep_frames_apart(conditioning):
     assert_near(block(x[:, order], condition, VIDEO), out[:, order])
 
 
-def test_spatial_blocks_mix_all_positions():
+def test_spatial_blocks_mix_all_positions(make):
     block, x, condition = make("space"), noise(1, 4, 5, 24), noise(1, 1, 24, seed=1)
     changed = x.clone()
     changed[:, 2, 3] = noise(24, seed=2)
@@ -229,7 +214,7 @@ def test_spatial_blocks_mix_all_positions():
 
 
 @pytest.mark.parametrize("conditioning", CONDITIONINGS)
-def test_temporal_blocks_keep_positions_apart(conditioning):
+def test_temporal_blocks_keep_positions_apart(make, conditioning):
     block, condition = make("time", conditioning=conditioning), noise(2, 1, 24, seed=1)
     x = noise(2, 4, 5, 24)
     out = block(x, condition, VIDEO)
@@ -243,14 +228,14 @@ def test_temporal_blocks_keep_positions_apart(conditioning):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_positions_the_order_of_frames_is_unknown(kind):
+def test_without_positions_the_order_of_frames_is_unknown(make, kind):
     block, condition, x = make(kind), noise(2, 1, 24, seed=1), noise(2, 4, 5, 24)
     order = torch.tensor([2, 0, 3, 1])
     assert_near(block(x[:, order], condition, VIDEO), block(x, condition, VIDEO)[:, order])
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
-def test_rotary_positions_tell_the_order_of_frames(kind):
+def test_rotary_positions_tell_the_order_of_frames(make, kind):
     changes = {"temporal_position": "rotary"}
     block, condition, x = make(kind, **changes), noise(2, 1, 24, seed=1), noise(2, 4, 5, 24)
     head_size = 12 if kind == "split heads" else 6
@@ -264,7 +249,7 @@ def test_rotary_positions_tell_the_order_of_frames(kind):
 
 
 @pytest.mark.parametrize("kind", ["space then time", "split heads"])
-def test_blocks_with_two_attentions_reach_their_row_and_their_column(kind):
+def test_blocks_with_two_attentions_reach_their_row_and_their_column(make, kind):
     block, condition, x = make(kind), noise(1, 1, 24, seed=1), noise(1, 4, 5, 24)
     changed = x.clone()
     changed[:, 1, 3] = noise(24, seed=2)
@@ -282,7 +267,7 @@ def test_blocks_with_two_attentions_reach_their_row_and_their_column(kind):
 # Joint training
 
 
-def test_images_are_left_out_of_attention_over_time():
+def test_images_are_left_out_of_attention_over_time(randomise):
     attention, x = randomise(Attention(24, 4)), noise(2, 7, 5, 24)
     timeline = Timeline(num_frames=4, num_images=3)
     assert timeline.leaves_images_out
@@ -291,7 +276,7 @@ def test_images_are_left_out_of_attention_over_time():
     assert not mixed[:, 4:].any()
 
 
-def test_masked_images_attend_to_themselves():
+def test_masked_images_attend_to_themselves(randomise):
     attention, x = randomise(Attention(24, 4)), noise(2, 7, 5, 24)
     mask = torch.zeros(7, 7, dtype=torch.bool)
     mask[:4, :4] = True
@@ -309,7 +294,7 @@ def test_masked_images_attend_to_themselves():
 # Small parts
 
 
-def test_norms_have_the_official_epsilon():
+def test_norms_have_the_official_epsilon(randomise):
     """It counts for tokens that are nearly alike in all channels alone."""
     x = 1e-3 * noise(2, 4, 5, 24)
     for affine in (False, True):
@@ -317,13 +302,13 @@ def test_norms_have_the_official_epsilon():
         assert_near(norm(x), plain_norm(x, norm))
 
 
-def test_an_mlp_sees_each_token_by_itself():
+def test_an_mlp_sees_each_token_by_itself(randomise):
     mlp, x = randomise(Mlp(24, 4.0)), noise(2, 4, 5, 24)
     assert mlp.fc1.weight.shape == (96, 24)
     assert_near(mlp(x)[1, 2, 3], mlp(x[1, 2, 3]))
 
 
-def test_modulation_gives_each_part_of_each_frame():
+def test_modulation_gives_each_part_of_each_frame(randomise):
     modulation, condition = randomise(Modulation(24, 6)), noise(2, 4, 24)
     parts = modulation(condition)
     assert [tuple(part.shape) for part in parts] == [(2, 4, 1, 24)] * 6
@@ -337,7 +322,7 @@ def test_modulating_scales_around_one():
     assert modulate(x, None, None) is x
 
 
-def test_small_modulations_survive_bfloat16():
+def test_small_modulations_survive_bfloat16(make):
     """1 + γ has steps of 2⁻⁷ in bfloat16: a γ of 2⁻¹⁰ would have no effect, and no more learn."""
     block, x, condition = make("space"), noise(2, 4, 5, 24), noise(2, 1, 24, seed=1)
     torch.nn.init.zeros_(block.adaLN_modulation[1].weight)
@@ -352,7 +337,7 @@ def test_small_modulations_survive_bfloat16():
     assert_near(with_scale, without * (1 + 2.0**-10))
 
 
-def test_the_last_layer_is_modulated_without_a_gate():
+def test_the_last_layer_is_modulated_without_a_gate(randomise):
     layer, x, condition = randomise(FinalLayer(CONFIG)), noise(2, 4, 5, 24), noise(2, 1, 24, seed=1)
     linear = layer.adaLN_modulation[1]
     parts = torch.nn.functional.silu(condition) @ linear.weight.T + linear.bias

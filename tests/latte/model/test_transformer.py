@@ -42,24 +42,10 @@ def noise(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def make(config=CONFIG, **changes):
-    """A network whose weights let every part speak: initially the output is zero."""
-    model = Latte(replace(config, **changes)).eval()
-    source = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            values = torch.randn(weight.shape, generator=source)
-            if weight.ndim > 1:
-                weight.copy_(values / weight[0].numel() ** 0.5)
-            else:
-                weight.copy_(0.2 * values + ("norm" in name and name.endswith("weight")))
-    return model
-
-
-@cache
-def network(config):
-    """Such a network, made once: treat it as read-only."""
-    return make(config)
+@pytest.fixture(scope="module")
+def network(make):
+    """Maker of such a network, made once: treat it as read-only."""
+    return cache(make)
 
 
 def labels(config, count):
@@ -121,7 +107,7 @@ def test_tensors_are_named_and_shaped_as_in_official_files():
 
 
 @pytest.mark.parametrize("config", DESIGNS, ids=name_of)
-def test_gradients_reach_every_parameter(config):
+def test_gradients_reach_every_parameter(make, config):
     model, y = make(config), labels(config, 4)
     x, t = noise(4, 4, 4, 8, 8), torch.tensor([0, 17, 801, 999])
     out = model(x, t, y)
@@ -149,7 +135,7 @@ def test_at_first_the_output_is_zero_and_modulated_blocks_change_nothing(config)
 
 
 @pytest.mark.parametrize("config", DESIGNS, ids=name_of)
-def test_everything_in_a_video_is_seen_everywhere(config):
+def test_everything_in_a_video_is_seen_everywhere(network, config):
     model, y, x = network(config), labels(config, 1), noise(1, 4, 4, 8, 8)
     t = TIMES[:1]
     with torch.no_grad():
@@ -163,7 +149,7 @@ def test_everything_in_a_video_is_seen_everywhere(config):
 
 
 @pytest.mark.parametrize("config", DESIGNS, ids=name_of)
-def test_samples_do_not_depend_on_who_is_with_them(config):
+def test_samples_do_not_depend_on_who_is_with_them(network, config):
     model, y, x = network(config), labels(config, 4), noise(4, 4, 4, 8, 8)
     t = torch.tensor([0, 17, 801, 999])
     order = torch.tensor([2, 0, 3, 1])
@@ -178,7 +164,7 @@ def test_samples_do_not_depend_on_who_is_with_them(config):
 
 
 @pytest.mark.parametrize("config", DESIGNS, ids=name_of)
-def test_double_precision_says_the_same(config):
+def test_double_precision_says_the_same(network, config):
     model, y, x = network(config), labels(config, 2), noise(2, 4, 4, 8, 8)
     with torch.no_grad():
         single = model(x, TIMES, y)
@@ -190,7 +176,7 @@ def test_double_precision_says_the_same(config):
 @pytest.mark.parametrize(
     "config", [d for d in DESIGNS if d.conditioning == "all-tokens"], ids=name_of
 )
-def test_conditions_are_tokens_before_the_patches_of_every_frame(config):
+def test_conditions_are_tokens_before_the_patches_of_every_frame(make, config):
     model, y, x, seen = make(config), labels(config, 2), noise(2, 4, 4, 8, 8), {}
     for name in ("blocks.0", f"blocks.{config.depth - 1}", "final_layer"):
         model.get_submodule(name).register_forward_hook(
@@ -212,12 +198,12 @@ def test_conditions_are_tokens_before_the_patches_of_every_frame(config):
     assert torch.equal(seen["final_layer"][0], last[:, :, extra:])
 
 
-def test_a_network_without_learned_variance_gives_the_noise_alone():
+def test_a_network_without_learned_variance_gives_the_noise_alone(make):
     model = make(learn_sigma=False, num_classes=3)
     assert model(noise(2, 4, 4, 8, 8), TIMES, torch.tensor([0, 3])).shape == (2, 4, 4, 8, 8)
 
 
-def test_no_dropout_and_no_chance():
+def test_no_dropout_and_no_chance(make):
     model, x, y = make(num_classes=3), noise(2, 4, 4, 8, 8), torch.tensor([0, 3])
     expected = model(x, TIMES, y)
     before = torch.random.get_rng_state()
@@ -229,7 +215,7 @@ def test_no_dropout_and_no_chance():
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_frames_are_told_apart_by_their_position_alone(variant):
+def test_frames_are_told_apart_by_their_position_alone(make, variant):
     model, x = make(variant=variant), noise(2, 4, 4, 8, 8)
     order = torch.tensor([2, 0, 3, 1])
     with torch.no_grad():
@@ -239,7 +225,7 @@ def test_frames_are_told_apart_by_their_position_alone(variant):
         assert_near(model(x[:, order], TIMES), model(x, TIMES)[:, order])
 
 
-def test_time_enters_before_the_first_temporal_block():
+def test_time_enters_before_the_first_temporal_block(make):
     """Not before the first block, as in the paper's text: so do the official weights want it."""
 
     def note_frames(notes, place, block, inputs):
@@ -255,65 +241,16 @@ def test_time_enters_before_the_first_temporal_block():
 
 
 @pytest.mark.parametrize("variant", [1, 2])
-def test_blocks_are_interleaved_or_spatial_first(variant):
+def test_blocks_are_interleaved_or_spatial_first(make, variant):
     axes = [block.axis for block in make(variant=variant).blocks]
     assert axes == [["space", "time"] * 2, ["space"] * 2 + ["time"] * 2][variant - 1]
-
-
-# Guidance
-
-
-def guided_inputs():
-    return noise(4, 4, 4, 8, 8), torch.full((4,), 400), torch.tensor([0, 2, 3, 3])
-
-
-def test_a_scale_of_one_is_the_conditional_prediction():
-    model, (x, t, y) = make(num_classes=3), guided_inputs()
-    with torch.no_grad():
-        for guided in ("noise", "all"):
-            out = model.forward_with_guidance(x, t, y, 1.0, guided=guided)
-            assert_near(out[:2], model(x[:2], t[:2], y[:2]))
-
-
-def test_guidance_walks_from_the_unconditional_prediction():
-    model, (x, t, y) = make(num_classes=3), guided_inputs()
-    with torch.no_grad():
-        with_class, without = model(x[:2], t[:2], y[:2]), model(x[:2], t[:2], y[2:])
-        mixed = without + 4.5 * (with_class - without)
-        noise_alone = model.forward_with_guidance(x, t, y, 4.5)
-        everything = model.forward_with_guidance(x, t, y, 4.5, guided="all")
-    assert_near(everything, torch.cat([mixed, mixed]))
-    assert_near(noise_alone[:, :, :4], torch.cat([mixed, mixed])[:, :, :4])
-    assert_near(noise_alone[:, :, 4:], torch.cat([with_class, without])[:, :, 4:])
-
-
-def test_guidance_does_not_look_at_the_second_half():
-    model, (x, t, y) = make(num_classes=3), guided_inputs()
-    with torch.no_grad():
-        expected = model.forward_with_guidance(x, t, y, 7.0)
-        x[2:] = torch.nan
-        assert torch.equal(model.forward_with_guidance(x, t, y, 7.0), expected)
-
-
-def test_what_is_guided_is_named():
-    model, (x, t, y) = make(num_classes=3), guided_inputs()
-    with pytest.raises(ValueError, match="guided = 'eps'"):
-        model.forward_with_guidance(x, t, y, 7.0, guided="eps")
-
-
-def test_guidance_of_a_network_without_learned_variance():
-    model, (x, t, y) = make(num_classes=3, learn_sigma=False), guided_inputs()
-    with torch.no_grad():
-        found = model.forward_with_guidance(x, t, y, 3.0)
-        assert torch.equal(found, model.forward_with_guidance(x, t, y, 3.0, guided="all"))
-    assert torch.equal(found[:2], found[2:])
 
 
 # Memory, precision, devices, files
 
 
 @pytest.mark.parametrize("config", DESIGNS, ids=name_of)
-def test_mixed_precision_is_near_and_its_output_is_not_rounded(config):
+def test_mixed_precision_is_near_and_its_output_is_not_rounded(network, config):
     model, y, x = network(config), labels(config, 2), noise(2, 4, 4, 8, 8)
     with torch.no_grad():
         expected = model(x, TIMES, y)
@@ -326,7 +263,7 @@ def test_mixed_precision_is_near_and_its_output_is_not_rounded(config):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("temporal_position", ["absolute", "rotary"])
-def test_a_network_of_rounded_weights_is_near(dtype, temporal_position):
+def test_a_network_of_rounded_weights_is_near(make, dtype, temporal_position):
     model, x = make(temporal_position=temporal_position), noise(2, 4, 4, 8, 8)
     with torch.no_grad():
         expected = model(x, TIMES)
@@ -335,7 +272,7 @@ def test_a_network_of_rounded_weights_is_near(dtype, temporal_position):
     assert (found.float() - expected).norm() < 0.05 * expected.norm()
 
 
-def test_positions_in_time_are_not_rounded_with_the_weights():
+def test_positions_in_time_are_not_rounded_with_the_weights(make):
     """In bfloat16, angles from 8 on are 0.06 apart."""
     config = replace(CONFIG, temporal_position="rotary", num_frames=16)
     angles = []
@@ -362,7 +299,7 @@ def test_shapes_are_known_without_memory(variant, patch_embedding):
 
 @pytest.mark.parametrize("assign", [False, True])
 @pytest.mark.parametrize("config", DESIGNS, ids=name_of)
-def test_a_state_dict_is_all_there_is(config, assign):
+def test_a_state_dict_is_all_there_is(network, config, assign):
     """Also for a network that was made without memory, as large ones are."""
     model, y, x = network(config), labels(config, 2), noise(2, 4, 4, 8, 8)
     with torch.device("meta"):
