@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from latte.autoencoder.patches import fit_patches, save_patches
 from latte.config import LatteConfig
 from latte.model import Latte
 
@@ -64,5 +65,17 @@ def latents(uniform):
     def make(name, num_samples, num_frames):
         values = uniform(name, (num_samples, num_frames, 4, 8, 8)) * 1.7
         return torch.from_numpy(values.astype(np.float32))
+
+    return make
+
+
+@pytest.fixture
+def patches(make_clips, tmp_path):
+    """Maker of autoencoders of 4×4 patches, in a file of this name in `tmp_path`; their digest."""
+
+    def make(name, seed=0):
+        fitted = fit_patches(make_clips(1, 4, 8, 8, seed), patch_size=4, channels=3)
+        save_patches(tmp_path / name, fitted, "a formula")
+        return fitted.digest
 
     return make

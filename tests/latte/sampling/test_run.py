@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from latte.autoencoder import open_autoencoder
-from latte.autoencoder.patches import fit_patches, save_patches
 from latte.config import LatteConfig
 from latte.data.errors import InputError
 from latte.data.sources import open_video_set
@@ -226,18 +225,6 @@ def test_an_official_file_is_decoded_by_the_autoencoder_that_is_given(formula_st
     assert settings["autoencoder_digest"] == open_autoencoder("sd-vae", tmp_path / "vae").digest
 
 
-@pytest.fixture
-def patches(tmp_path, make_clips):
-    """Maker of autoencoders of 4×4 patches, in a file of this name."""
-
-    def make(name, seed=0):
-        fitted = fit_patches(make_clips(1, 4, 8, 8, seed), patch_size=4, channels=3)
-        save_patches(tmp_path / name, fitted, "a formula")
-        return fitted.digest
-
-    return make
-
-
 def test_samples_are_those_of_one_autoencoder_wherever_it_lies(checkpoint_file, tmp_path, patches):
     digest, out = patches("a.safetensors"), tmp_path / "out"
     path = checkpoint_file(3, autoencoder={"name": "patches"})
@@ -278,33 +265,17 @@ def test_an_autoencoder_of_other_latents_is_refused(checkpoint_file, tmp_path, f
     assert not (tmp_path / "out").exists()
 
 
+CUDA = torch.cuda.OutOfMemoryError("CUDA out of memory.")
+CPU = "DefaultCPUAllocator: "
+
+
 @pytest.mark.parametrize(
     ("error", "device", "batch_size", "sentence"),
     [
-        (
-            torch.cuda.OutOfMemoryError("CUDA out of memory."),
-            "cuda:0",
-            8,
-            "on cuda:0 for 8 samples at a time: give --batch-size 4",
-        ),
-        (
-            torch.cuda.OutOfMemoryError("CUDA out of memory."),
-            "cuda:0",
-            1,
-            "for one sample: give --precision bf16",
-        ),
-        (
-            RuntimeError("DefaultCPUAllocator: not enough memory: you tried"),
-            "cpu",
-            8,
-            "on cpu for one sample at a time: close",
-        ),
-        (
-            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
-            "cpu",
-            8,
-            "on cpu for",
-        ),
+        (CUDA, "cuda:0", 8, "on cuda:0 for 8 samples at a time: give --batch-size 4"),
+        (CUDA, "cuda:0", 1, "for one sample: give --precision bf16"),
+        (RuntimeError(f"{CPU}not enough memory: you tried"), "cpu", 8, "on cpu for one sample at"),
+        (RuntimeError(f"{CPU}can't allocate memory: you tried"), "cpu", 8, "on cpu for"),
         (MemoryError(), "cpu", 8, "there is not enough memory on cpu"),
     ],
 )

@@ -13,7 +13,6 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from latte.autoencoder import open_autoencoder
-from latte.autoencoder.patches import fit_patches, save_patches
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import open_video_set
@@ -293,18 +292,6 @@ def test_cached_latents_train_like_those_made_on_the_way(run, left_by, tmp_path)
 
 
 PATCHES = ("autoencoder.name=patches", "model.patch_size=1", "training.steps=1")
-
-
-@pytest.fixture
-def patches(make_clips, tmp_path):
-    """Maker of autoencoders of 4×4 patches, in a file of this name."""
-
-    def make(name, seed=0):
-        fitted = fit_patches(make_clips(1, 4, 8, 8, seed), patch_size=4, channels=3)
-        save_patches(tmp_path / name, fitted, "a formula")
-        return fitted.digest
-
-    return make
 
 
 def test_a_checkpoint_finds_its_autoencoder_from_anywhere(run, patches, tmp_path, monkeypatch):

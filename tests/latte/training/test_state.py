@@ -11,7 +11,6 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from latte.autoencoder.patches import fit_patches, save_patches
 from latte.data.errors import InputError
 from latte.data.video import write_video
 from latte.training import state as state_module
@@ -272,27 +271,19 @@ def test_other_videos_are_noticed(run, tmp_path, videos):
         run(*settings)
 
 
-@pytest.fixture
-def patches(make_clips, tmp_path):
-    """Maker of an autoencoder of 4×4 patches, and the settings of a run with it."""
-
-    def make(name, seed=0):
-        fitted = fit_patches(make_clips(1, 4, 8, 8, seed), patch_size=4, channels=3)
-        save_patches(tmp_path / name, fitted, "a formula")
+def test_an_autoencoder_may_move_but_not_change(run, left_by, patches, tmp_path):
+    def of_patches(name, seed=0):
+        patches(name, seed)
         path = f"autoencoder.path={tmp_path / name}"
         return ["autoencoder.name=patches", "model.patch_size=1", path]
 
-    return make
-
-
-def test_an_autoencoder_may_move_but_not_change(run, left_by, patches, tmp_path):
-    run(*patches("a.safetensors"), out="whole")
-    run(*patches("a.safetensors"), "training.steps=2")
+    run(*of_patches("a.safetensors"), out="whole")
+    run(*of_patches("a.safetensors"), "training.steps=2")
     (tmp_path / "a.safetensors").unlink()
-    run(*patches("b.safetensors"), "training.steps=3")
+    run(*of_patches("b.safetensors"), "training.steps=3")
     with pytest.raises(InputError, match=r"\(digest of the autoencoder was "):
-        run(*patches("b.safetensors", seed=1))
-    run(*patches("b.safetensors"))
+        run(*of_patches("b.safetensors", seed=1))
+    run(*of_patches("b.safetensors"))
     assert_same(left_by(), left_by("whole"))
 
 
