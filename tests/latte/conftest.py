@@ -13,6 +13,13 @@ from latte.model import Latte
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch):
+    """What torchrun sets is not here, whoever runs the tests."""
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "LATTE_DATA"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="session")
 def golden_latte():
     """Outputs of the official network, and its position tables, by name."""

@@ -42,10 +42,3 @@ def checkpoint_file(tiny_latte, tmp_path):
         return tmp_path / name
 
     return make
-
-
-@pytest.fixture(autouse=True)
-def one_process(monkeypatch):
-    """What torchrun sets is not here, whoever runs the tests."""
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)

@@ -32,11 +32,8 @@ TINY = (
 
 
 @pytest.fixture(autouse=True)
-def one_process(monkeypatch, caplog):
-    """What torchrun sets is not here, whoever runs the tests; notes are recorded."""
+def recorded_notes(caplog):
     caplog.set_level("INFO", "latte")
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")
