@@ -150,8 +150,7 @@ def frechet_by_position(real: ArrayLike, fake: ArrayLike, *, ddof: int) -> Array
     for array, label in ((first, "real"), (second, "fake")):
         if array.ndim != 3 or 0 in array.shape:
             raise InputError(
-                f"{label} features have shape {array.shape}: a distance by position needs "
-                "(clips, frames, features) with at least one of each"
+                f"{label} features have shape {array.shape}: give (clips, frames, features)"
             )
     if first.shape[1] != second.shape[1]:
         raise InputError(

@@ -25,8 +25,7 @@ def as_features(features: ArrayLike, label: str = "features") -> Array:
     array = np.asarray(features, dtype=np.float64)
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(
-            f"{label} have shape {array.shape}: a metric needs a table of (samples, features) "
-            "with at least one of each"
+            f"{label} have shape {array.shape}: give (samples, features), one of each or more"
         )
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():

@@ -180,9 +180,7 @@ def _check_pairs(rows_x: int, rows_y: int, subset_size: int = 2) -> None:
     """An unbiased estimate is over pairs of two different rows."""
     if min(rows_x, rows_y) < 2:
         raise InputError(
-            f"an unbiased MMD of {rows_x} and {rows_y} rows has no value: it needs two of each"
+            f"an unbiased MMD of {rows_x} and {rows_y} rows has no value: give 2 or more"
         )
     if subset_size < 2:
-        raise InputError(
-            f"an unbiased MMD of subsets of {subset_size} rows has none: give 2 or more"
-        )
+        raise InputError(f"an MMD of subsets of {subset_size} rows has no value: give 2 or more")

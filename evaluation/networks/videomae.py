@@ -158,8 +158,7 @@ def open_videomae(
     4 GB; its tensors become the network's own, so that memory holds them once.
 
     Raises:
-        InputError: the file is not one of these, damaged, or of another network; when it runs,
-            clips of another length.
+        InputError: the file is not one of these, damaged, or of another network.
     """
     tensors = files.read_state_dict(path, inside=CHECKPOINT_KEYS)
     tensors = {name: part for name, part in tensors.items() if HEAD not in f".{name}"}
@@ -167,13 +166,8 @@ def open_videomae(
         model = VideoMAE(config)
     files.fill(model, tensors, path)
     model = model.to(device).requires_grad_(False)
-    sizes = model.config
-
-    def forward(clips: Tensor) -> Tensor:
-        spec.check_length(clips.shape[1])
-        return model(preprocess(clips, sizes.frame_size))
-
-    return OpenedNetwork(forward=forward, path_taken=OWN)
+    size = model.config.frame_size
+    return OpenedNetwork(forward=lambda clips: model(preprocess(clips, size)), path_taken=OWN)
 
 
 SPECS = (

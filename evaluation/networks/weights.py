@@ -68,12 +68,16 @@ def locate_weights(spec: NetworkSpec, given: Path | None = None) -> LocatedWeigh
     here = [file for file in spec.weight_files if (folder / file.file_name).is_file()]
     file = (here or spec.weight_files)[0]
     path = folder / file.file_name
-    if here:
-        return _located(path, check_published(path, file, "--weights"), [file])
     try:
-        return _located(path, fetch(file, folder), [file])
+        return _located(path, obtain(file, folder, "--weights"), [file])
     except DownloadError as error:
-        raise InputError(_instructions(spec, file, path, str(error))) from None
+        known = f" ({' '.join(file.hash)})" if file.hash else ""
+        raise InputError(
+            f"network {spec.name} needs {file.file_name}{known}, and fetching it failed: {error}\n"
+            f"download it from {file.url}\n"
+            f"put it at {path}, name it with weights (--weights) or ${VARIABLE}, or use network "
+            "shapes (--network shapes), which needs no download (it gives FVD-shapes, not FVD)"
+        ) from None
 
 
 def is_here(spec: NetworkSpec) -> bool:
@@ -106,17 +110,6 @@ def _located(path: Path, own: Hashes, files: Sequence[PublishedFile]) -> Located
     return LocatedWeights(path=path, sha256=sha256, published=bool(names), label=label)
 
 
-def _instructions(spec: NetworkSpec, file: PublishedFile, path: Path, reason: str) -> str:
-    """Three lines: what, from where, where to put it."""
-    known = f" ({' '.join(file.hash)})" if file.hash else ""
-    return (
-        f"network {spec.name} needs {file.file_name}{known}, and fetching it failed: {reason}\n"
-        f"download it from {file.url}\n"
-        f"put it at {path}, name it with weights (--weights) or ${VARIABLE}, or use network shapes "
-        "(--network shapes), which needs no download (it gives FVD-shapes, not FVD)"
-    )
-
-
 class DownloadError(Exception):
     """A file could not be fetched; the message is the reason, half a sentence."""
 
@@ -137,15 +130,19 @@ def default_folder(kind: str) -> Path:
     return Path(pooch.os_cache("latte-eval")) / kind
 
 
-def check_published(path: Path, file: PublishedFile, option: str) -> Hashes:
-    """The hashes of a file on this machine that carries a published name.
+def obtain(file: PublishedFile, folder: Path, option: str) -> Hashes:
+    """The hashes of a published file in a folder, where it is fetched if it is not there.
 
     Args:
         option: how a file of another content can be given, for the message.
 
     Raises:
-        InputError: its content is not the published one, or not that of its first use.
+        InputError: the file there has not the published content, or not that of its first use.
+        DownloadError: it cannot be fetched.
     """
+    path = folder / file.file_name
+    if not path.is_file():
+        return _fetch(file, path)
     own = content_hashes(path)
     problem = _other_content(path, file, own)
     if problem:
@@ -157,15 +154,11 @@ def check_published(path: Path, file: PublishedFile, option: str) -> Hashes:
     return own
 
 
-def fetch(file: PublishedFile, folder: Path) -> Hashes:
-    """Download a file into a folder; it gets its name only after its content was compared.
+def _fetch(file: PublishedFile, target: Path) -> Hashes:
+    """Download a file; it gets its name only after its content was compared.
 
     Several processes may fetch the same file at once.
-
-    Raises:
-        DownloadError: no connection, another content, or a folder that cannot be written.
     """
-    target = folder / file.file_name
     try:
         with atomic_path(target) as part:
             logger.info("fetching %s from %s", file.file_name, file.url)

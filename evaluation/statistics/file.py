@@ -101,9 +101,7 @@ def read_statistics_file(path: Path) -> StatisticsFile:
         count = int(arrays.get("count", np.zeros(()))[()])
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except UNREADABLE as error:
-        raise InputError(
-            f"{path}: not a readable statistics file ({error}): write it again"
-        ) from None
+        raise InputError(f"{path}: no readable statistics ({error}): write it again") from None
     if not _is_semidefinite(covariance):
         raise InputError(f"{path}: sigma has negative eigenvalues, so is no covariance")
     statistics = Statistics(mean=mean, covariance=covariance, count=count)
@@ -155,9 +153,7 @@ def check_target(path: Path) -> None:
         InputError: see `write_statistics_file`.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(
-            f"--out {path}: the name of a statistics file ends in .safetensors or .npz"
-        )
+        raise InputError(f"--out {path}: give a name that ends in .safetensors or .npz")
     if path.exists() and not is_statistics_file(path):
         raise InputError(f"--out {path}: something else is there already: choose another name")
     if not can_write(path.parent):

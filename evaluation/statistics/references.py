@@ -8,7 +8,7 @@ nothing; the address of a file is the same.
 from pathlib import Path
 
 from evaluation.networks.spec import PublishedFile
-from evaluation.networks.weights import DownloadError, check_published, default_folder, fetch
+from evaluation.networks.weights import DownloadError, default_folder, obtain
 from latte.data.errors import InputError, nearest
 
 BASE_URL = "https://www.cs.cmu.edu/~clean-fid/stats"
@@ -58,11 +58,8 @@ def reference_statistics(name: str, *, network: str, resize: str) -> Path:
     file = PublishedFile(file_name=file_name, url=f"{BASE_URL}/{file_name}")
     folder = default_folder("statistics")
     path = folder / file_name
-    if path.is_file():
-        check_published(path, file, "--real")
-        return path
     try:
-        fetch(file, folder)
+        obtain(file, folder, "--real")
     except DownloadError as error:
         raise InputError(
             f"reference statistics {name} cannot be fetched from {file.url} ({error}): download "

@@ -53,9 +53,7 @@ def streamed_statistics(pieces: Iterable[ArrayLike], *, ddof: int = 0) -> Statis
         mean = mean + shift * (len(block) / total)
         count = total
     if count <= ddof:
-        raise InputError(
-            f"statistics of {count} rows: at least {ddof + 1} are needed, add more videos"
-        )
+        raise InputError(f"statistics of {count} rows: at least {ddof + 1} are needed, add videos")
     return Statistics(mean=mean, covariance=scatter / (count - ddof), count=count)
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from evaluation.networks.c3d import C3D, preprocess, probability_difference, probe_clip
-from evaluation.networks.registry import network
+from evaluation.networks.registry import build, network
 from latte.data.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "c3d.npz"
@@ -253,7 +253,7 @@ def test_the_file_runs_as_published_where_names_differ(clips, tmp_path):
     assert torch.allclose(run.forward(clips), as_published(path, clips))
     assert run.forward(clips[:1]).shape == (1, 101)  # the file itself drops that axis
     with pytest.raises(InputError, match="16 frames, these have 20"):
-        run.forward(torch.zeros(1, 20, 8, 8, 3, dtype=torch.uint8))
+        build("c3d", path)(torch.zeros(1, 20, 8, 8, 3, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize(

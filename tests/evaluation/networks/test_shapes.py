@@ -191,16 +191,20 @@ def test_clips_of_eight_frames_and_more_give_features(num_frames):
 
 
 @pytest.mark.parametrize(
-    ("kind", "shape", "sentence"),
+    ("name", "shape", "sentence"),
     [
-        ("video", (1, 7, 32, 32, 3), "at least 8 frames, these have 7"),
-        ("video", (1, 16, 3, 32, 32), r"take clips \(N, T, H, W, 3\)"),
-        ("frame", (16, 32, 32, 3), r"take clips \(N, T, H, W, 3\)"),
+        ("shapes", (1, 7, 32, 32, 3), "at least 8 frames, these have 7"),
+        (
+            "shapes",
+            (1, 16, 3, 32, 32),
+            "a network takes uint8",
+        ),
+        ("shapes-frame", (16, 32, 32, 3), "a network takes uint8"),
     ],
 )
-def test_clips_of_another_form_are_refused(kind, shape, sentence):
+def test_clips_of_another_form_are_refused(name, shape, sentence):
     with pytest.raises(InputError, match=sentence):
-        LOADERS[kind]().features(torch.zeros(shape, dtype=torch.uint8))
+        build(name)(torch.zeros(shape, dtype=torch.uint8))
 
 
 def test_both_files_are_small_and_say_how_they_were_made():

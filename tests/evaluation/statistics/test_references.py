@@ -57,7 +57,7 @@ def test_every_reference_has_the_address_that_clean_fid_asks(folder, monkeypatch
         features, "check_download_url", lambda local_folder, url: theirs.append(url) or io.BytesIO()
     )
     monkeypatch.setattr(features.np, "load", lambda _: {"mu": 0, "sigma": 0})
-    monkeypatch.setattr(references, "fetch", lambda file, _: ours.append(file.url))
+    monkeypatch.setattr(references, "obtain", lambda file, *_: ours.append(file.url))
     monkeypatch.setattr(references, "BASE_URL", "https://www.cs.cmu.edu/~clean-fid/stats")
     for name in REFERENCES:
         fetch(name)
