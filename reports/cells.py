@@ -6,13 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from reports.numbers import (
-    LIMITS,
-    decimals_of,
-    number_text,
-    spread_text,
-    true_minus,
-)
+from reports.numbers import LIMITS, decimals_of, number_text, spread_text, true_minus
 
 Mark = Literal["published", "measured"]
 Direction = Literal["lower", "higher"]

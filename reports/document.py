@@ -7,15 +7,13 @@ A report is stored as JSON of the types in `reports.blocks`, pixels as PNG. Noth
 its texts are escaped like any others, and an SVG may draw and do nothing else.
 """
 
-import base64
-import binascii
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
-from msgspec import DecodeError, Struct, ValidationError
+from msgspec import DecodeError, Meta, Struct, ValidationError, convert
 from msgspec.json import Decoder, Encoder
 from PIL import Image
 
@@ -123,7 +121,7 @@ class _Png(Struct, frozen=True, forbid_unknown_fields=True):
     """One picture (H, W, C), or `count` of them (K, H, W, C) below each other."""
 
     png: bytes
-    count: int | None = None
+    count: Annotated[int, Meta(ge=1)] | None = None
 
 
 def _decoded_report(text: str) -> Report:
@@ -153,22 +151,19 @@ def _encoded(value: Any) -> Any:
 def _decoded(kind: type, value: Any) -> np.ndarray:
     """Pixels of what `_encoded` made of them."""
     del kind  # arrays are all that has no type of JSON
-    if not isinstance(value, dict) or not {"png"} <= value.keys() <= {"png", "count"}:
-        raise ValueError("a picture has its PNG and their count")
-    count = value.get("count")
     try:
-        data = base64.b64decode(value["png"], validate=True)
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        stored = convert(value, _Png)
+        with Image.open(io.BytesIO(stored.png), formats=["PNG"]) as image:
             pixels = np.asarray(image)
     except (
-        *(binascii.Error, OSError, SyntaxError, TypeError, ValueError),
+        *(ValidationError, OSError, SyntaxError, ValueError),
         Image.DecompressionBombError,
     ) as error:
         raise ValueError(f"the picture is no PNG ({error})") from None
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise ValueError("the picture's pixels are not of three or four bytes")
-    if count is None:
+    if stored.count is None:
         return pixels
-    if type(count) is not int or count < 1 or len(pixels) % count:
-        raise ValueError(f"there cannot be {count!r} pictures in one of {len(pixels)} rows")
-    return pixels.reshape(count, -1, *pixels.shape[1:])
+    if len(pixels) % stored.count:
+        raise ValueError(f"there cannot be {stored.count} pictures in one of {len(pixels)} rows")
+    return pixels.reshape(stored.count, -1, *pixels.shape[1:])

@@ -18,11 +18,10 @@ from reports.blocks import (
     StripsBlock,
     SvgBlock,
     TableBlock,
-    all_blocks,
 )
 from reports.document import ANSWERS, PaperClaim, Report
 from reports.provenance import Provenance, unique_records
-from reports.table import Table, simple_table
+from reports.table import simple_table
 
 PICTURES = "report-pictures"  # folder beside the Markdown
 CLAIMS = "What the paper says, and what was measured here"
@@ -119,11 +118,6 @@ def provenance_of(report: Report) -> tuple[Provenance, ...]:
         elif isinstance(block, TableBlock):
             records += block.table.provenance
     return unique_records(records)
-
-
-def tables_of(blocks: Sequence[Block]) -> list[Table]:
-    """All tables, the folded ones too."""
-    return [block.table for block in all_blocks(blocks) if isinstance(block, TableBlock)]
 
 
 def without_provenance(report: Report) -> str:

@@ -44,14 +44,6 @@ class Claim(Generic[EvidenceT]):
     judge: Callable[[EvidenceT], Judgement]
     meaning: str = ""  # a sentence: how it is read here, where the paper leaves it open
 
-    def judged(self, evidence: EvidenceT, *, where: str = "") -> "JudgedClaim":
-        """The claim with its judgement.
-
-        Args:
-            where: follows the text, where a claim is judged several times.
-        """
-        return JudgedClaim(claim=self.text + where, measured=self.judge(evidence))
-
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedClaim:
@@ -77,7 +69,7 @@ class JudgedClaim:
 
 def judge_all(claims: Iterable[Claim[EvidenceT]], evidence: EvidenceT) -> tuple[JudgedClaim, ...]:
     """Each claim, judged."""
-    return tuple(claim.judged(evidence) for claim in claims)
+    return tuple(JudgedClaim(claim=x.text, measured=x.judge(evidence)) for x in claims)
 
 
 def all_of(verdicts: Sequence[VerdictAt]) -> Verdict:

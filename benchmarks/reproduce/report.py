@@ -9,7 +9,7 @@ from benchmarks.cells.scale import Scale, name_at
 from benchmarks.reproduce.files import COPIED, write_files
 from benchmarks.runners import PANELS, RUNNERS, SECTIONS, Runner
 from latte.data.errors import InputError
-from reports.blocks import Paragraph, TableBlock
+from reports.blocks import Paragraph, TableBlock, all_blocks
 from reports.cells import Cell
 from reports.document import STORED, Report
 from reports.joined_report import (
@@ -17,7 +17,6 @@ from reports.joined_report import (
     claims_report,
     joined_report,
     provenance_of,
-    tables_of,
     without_provenance,
 )
 from reports.provenance import Provenance
@@ -43,8 +42,13 @@ class RunnerReport(Section):
     @property
     def has_values(self) -> bool:
         """Whether anything in it was measured: a table may hold published figures alone."""
-        tables = tables_of(self.report.blocks)
-        cells = [cell for table in tables for row in table.rows for cell in row.cells.values()]
+        cells = [
+            cell
+            for block in all_blocks(self.report.blocks)
+            if isinstance(block, TableBlock)
+            for row in block.table.rows
+            for cell in row.cells.values()
+        ]
         is_published = any(cell.mark == "published" for cell in cells)
         return not is_published or any(
             cell.mark == "measured" and cell.value is not None for cell in cells

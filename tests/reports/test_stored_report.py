@@ -152,6 +152,8 @@ CELL = ("blocks", 1, "table", "rows", 0, "cells", "x")
         (("blocks", 2, "image", "png"), "aGVsbG8=", "no PNG"),
         (("blocks", 2, "image", "png"), "%", "no PNG"),
         (("blocks", 2, "image", "count"), 3, "3 pictures in one of 4 rows"),
+        (("blocks", 2, "image", "count"), 0, "no PNG"),
+        (("blocks", 2, "image"), {"count": 1}, "no PNG"),
         (("blocks", 3, "strips"), [], "at least one strip"),
         (("blocks", 3, "name"), "picture", r"two pictures called picture\.png"),
         (("blocks", 1, "table", "columns", 0, "key"), "two\nlines", "columns are two lines, y"),

@@ -265,7 +265,7 @@ def overwrite(name: str, content: bytes) -> Callable[[Path], object]:
 
 
 TABLE3 = "table3/table3.report.json"
-NOT_NAMED = "is not named as a command names"
+NOT = "is not named as a command names"
 
 
 @pytest.mark.parametrize(
@@ -277,14 +277,11 @@ NOT_NAMED = "is not named as a command names"
         (overwrite(".report-files", b'["table3.csv", 1]'), (".report-files is not the list of",)),
         (
             overwrite("report-pictures", b"a file"),
-            ("report-pictures", "cannot be written", "--out"),
+            ("cannot be written", "--out"),
         ),
         (lambda results: (results / "report.md").mkdir(), ("report.md cannot be written", "--out")),
-        (lambda results: leave(results / "table3", 'x" onload="y'), (NOT_NAMED,)),
-        (
-            lambda results: leave(results / "table3", "not-run"),
-            (f"not-run.report.json {NOT_NAMED}",),
-        ),
+        (lambda results: leave(results / "table3", 'x" onload="y'), (NOT,)),
+        (lambda results: leave(results / "table3", "not-run"), (f"not-run.report.json {NOT}",)),
         (
             lambda results: leave(results / "figure5a", "figure5a", title="otherwise"),
             ("figure5/figure5a.report.json and ", "one name", "remove one"),
