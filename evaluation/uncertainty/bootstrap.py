@@ -37,11 +37,8 @@ def bootstrap_frechet(
     (docs/uncertainty.md).
 
     Args:
-        pair: features of both sets.
+        pair, seed, level, value: as for `half_sample_frechet`.
         resamples: how many times both sets are drawn again.
-        seed: random seed of the draws; the same seed gives the same interval.
-        level: the part of the resamples inside.
-        value: the measured distance, if it is known already.
 
     Raises:
         InputError: fewer than four resamples.

@@ -48,11 +48,8 @@ def jackknife_frechet(
     2 · `groups` distances in all: the cheapest interval, and a wide one where the sets are alike.
 
     Args:
-        pair: features of both sets.
+        pair, seed, level, value: as for `half_sample_frechet`.
         groups: number of groups in each set; at most the number of its draws.
-        seed: random seed of the groups.
-        level: how often the interval shall cover the expected value.
-        value: the measured distance, if it is known already.
 
     Raises:
         InputError: fewer than two groups.

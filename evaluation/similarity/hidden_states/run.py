@@ -70,8 +70,15 @@ def measure_hidden_states(
     request = replace(request, protocol=protocol)
     planned = _planned(request, options)
     measured = measure_set(planned, [], options)  # hashes the clips, decodes none
-    for caveat in (*caveats_of_sets([measured]), *_caveats_of_count(request, measured)):
+    available, path = len(measured.clips), measured.record.path
+    for caveat in caveats_of_sets([measured]):
         logger.warning("%s", caveat)
+    if available < protocol.num_real:
+        logger.warning(
+            "only %d of %d clips: %s has no more usable ones", available, protocol.num_real, path
+        )
+    if request.intervals and available < MIN_CLIPS:
+        logger.warning("no number has an interval: fewer than %d clips", MIN_CLIPS)
     labels, classes = opened.labels(clip.video for clip in measured.clips), None
     if labels is not None:
         classes = "none" if set(labels) == {opened.model.config.num_classes} else "of the clips"
@@ -87,7 +94,7 @@ def measure_hidden_states(
         intervals=request.intervals,
     )
     with (
-        progress_bar(len(measured.clips), "hidden states", "clip", shown=options.progress) as bar,
+        progress_bar(available, "hidden states", "clip", shown=options.progress) as bar,
         opened.enough_memory(options.batch_size),
     ):
         similarity = measure_model_similarity(
@@ -102,12 +109,26 @@ def measure_hidden_states(
 
 
 def _planned(request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
-    """The real clips, of the length and size that the model takes."""
+    """The real clips, of the length and size that the model takes.
+
+    If too few fit at the protocol's stride but would at stride 1, a note says so.
+    """
     protocol, size = request.protocol, request.protocol.size
     videos = replace(
         request.videos, videos=tuple(_redrawn(video, protocol) for video in request.videos.videos)
     )
-    planned = _chosen(videos, request, options)
+    try:
+        planned = plan_set(videos, protocol, "real", options, request.at_least)
+    except InputError:
+        nearer = replace(protocol, real_stride=1)
+        with suppress(InputError):
+            if protocol != nearer:
+                plan_set(videos, nearer, "real", options, request.at_least)
+                logger.warning(
+                    "frames %d apart do not fit, neighbouring frames would: --set real_stride=1",
+                    protocol.real_stride,
+                )
+        raise
     height, width = frame_size(planned.plan.clips[0], planned.preparation)
     if (height, width) != (size, size):
         raise InputError(
@@ -121,38 +142,6 @@ def _planned(request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
             "a protocol whose offsets are first or random"
         )
     return planned
-
-
-def _chosen(videos: VideoSet, request: ModelRequest, options: ExtractionOptions) -> PlannedSet:
-    """The clips; if too few fit at this stride but would at stride 1, a note says so."""
-
-    def at(stride: int) -> PlannedSet:
-        protocol = replace(request.protocol, real_stride=stride)
-        return plan_set(videos, protocol, "real", options, request.at_least)
-
-    stride = request.protocol.real_stride
-    try:
-        return at(stride)
-    except InputError:
-        with suppress(InputError):
-            if stride > 1:
-                at(1)
-                logger.warning(
-                    "frames %d apart do not fit, neighbouring frames would: --set real_stride=1",
-                    stride,
-                )
-        raise
-
-
-def _caveats_of_count(request: ModelRequest, measured: MeasuredSet) -> Iterator[str]:
-    """Whether there are fewer clips than requested, or than an interval needs."""
-    available, wanted = len(measured.clips), request.protocol.num_real
-    if available < wanted:
-        yield (
-            f"only {available} of {wanted} clips: {measured.record.path} has no more usable ones"
-        )
-    if request.intervals and available < MIN_CLIPS:
-        yield f"no number has an interval: fewer than {MIN_CLIPS} clips"
 
 
 def _redrawn(video: Video, protocol: Protocol) -> Video:
