@@ -1,6 +1,7 @@
 """Is one model better than another? A permutation test of two distances to the same real set."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -84,43 +85,40 @@ def permutation_test(
 
     with one_core():
         measured = difference(indicator(np.arange(count), total))
-    every = _all(count, total, paired, permutations)
-
-    def permuted(index: int) -> float:
-        drawn = _random(count, total, paired, (seed, index)) if every is None else every[index]
-        return difference(drawn)
-
-    number = permutations if every is None else len(every)
-    others = on_all_cores(permuted, number, progress)
+    members, number, exact = _permutations(count, total, paired, permutations, seed)
+    others = on_all_cores(lambda index: difference(members(index)), number, progress)
     # Sets of different size have different bias: the expected difference is then not zero.
     centre = 0.0 if len(a) == len(b) else float(np.mean([*others, measured]))
     extreme = int((np.abs(others - centre) >= abs(measured - centre) - rounding).sum())
     return PermutationTest(
         difference=measured,
-        p_value=(extreme + 1) / (number + 1) if every is None else extreme / number,
+        p_value=extreme / number if exact else (extreme + 1) / (number + 1),
         permutations=number,
         paired=paired,
-        exact=every is not None,
+        exact=exact,
     )
 
 
-def _random(count: int, total: int, paired: bool, stream: tuple[int, int]) -> Tensor:
-    """1 for the draws that are taken for a's in one permutation, (total,)."""
-    random = np.random.default_rng(stream)
-    if not paired:
-        return indicator(random.permutation(total)[:count], total)
-    return _swapped(random.integers(0, 2, count))
+def _permutations(
+    count: int, total: int, paired: bool, limit: int, seed: int
+) -> tuple[Callable[[int], Tensor], int, bool]:
+    """1 for the draws that a gets in each permutation, (total,); their number; whether all."""
+    if (2**count if paired else math.comb(total, count)) <= limit:
+        if paired:
+            every = [_swapped(np.array(swaps)) for swaps in product((0, 1), repeat=count)]
+        else:
+            every = [indicator(np.array(c), total) for c in combinations(range(total), count)]
+        return every.__getitem__, len(every), True
+
+    def random(index: int) -> Tensor:
+        stream = np.random.default_rng((seed, index))
+        if paired:
+            return _swapped(stream.integers(0, 2, count))
+        return indicator(stream.permutation(total)[:count], total)
+
+    return random, limit, False
 
 
 def _swapped(swaps: np.ndarray) -> Tensor:
     """1 for the draws of a, where the pairs marked 1 have changed places, (2 · pairs,)."""
     return torch.from_numpy(np.concatenate([1 - swaps, swaps]).astype(np.float64))
-
-
-def _all(count: int, total: int, paired: bool, limit: int) -> list[Tensor] | None:
-    """Every permutation, if there are no more than `limit`."""
-    if (2**count if paired else math.comb(total, count)) > limit:
-        return None
-    if paired:
-        return [_swapped(np.array(swaps)) for swaps in product((0, 1), repeat=count)]
-    return [indicator(np.array(c), total) for c in combinations(range(total), count)]

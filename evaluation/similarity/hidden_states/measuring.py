@@ -63,8 +63,6 @@ class Probe:
 
     timesteps: Sequence[int]  # steps of the diffusion, as the network knows them
     sites: Sequence[Site] | None = None  # None: every block of a Latte
-    # Sites that are compared with each other; None: spatial with temporal attention of each block.
-    pairs: Sequence[SitePair] | None = None
     differences: Sequence[Difference] = ()  # differences of two places, taken clip by clip
     seed: int = 0  # random seed of the noise
     intervals: bool = True  # False: no number gets one
@@ -154,13 +152,13 @@ def measure_model_similarity(
     Raises:
         InputError: no clips, fewer than three frames, an unknown timestep or site, or states that
             are not finite.
-        ValueError: a pair or a difference of places that are not measured.
+        ValueError: a difference of places that are not measured.
     """
     model = denoiser.model
     frames = denoiser.num_frames or _config(model).token_frames
     sites = tuple(latte_sites(_config(model)) if probe.sites is None else probe.sites)
-    pairs = tuple(branch_pairs(sites) if probe.pairs is None else probe.pairs)
-    _check(sites, pairs, frames)
+    pairs = branch_pairs(sites)  # compared with each other
+    _check(sites, frames)
     running = RunningSimilarity(sites, pairs, probe, frames)
     size = clips_at_once(torch.device(denoiser.device), batch_size)
     batches = noised_batches(clips, labels, denoiser, probe.timesteps, size=size, seed=probe.seed)
@@ -290,16 +288,13 @@ def _config(model: nn.Module) -> Any:
     return config
 
 
-def _check(sites: Sequence[Site], pairs: Sequence[SitePair], frames: int) -> None:
+def _check(sites: Sequence[Site], frames: int) -> None:
     paths = [site.path for site in sites]
     if not paths:
         raise ValueError("no sites to measure")
     for path in paths:
         if paths.count(path) > 1:
             raise InputError(f"{path} is named twice: name each part once")
-    for pair in pairs:
-        if not {pair.first, pair.second} <= set(paths):
-            raise ValueError(f"{pair} is of other sites than {', '.join(paths)}")
     if frames < MIN_FRAMES:
         raise InputError(
             f"clips have {frames} frames of tokens: a nearer and a farther frame need at least "

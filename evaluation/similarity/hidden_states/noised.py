@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -11,10 +11,6 @@ from torch import Tensor, nn
 
 from latte.data.errors import InputError
 from latte.data.hashing import hash64
-
-if TYPE_CHECKING:
-    from latte.autoencoder import Autoencoder
-    from latte.diffusion import GaussianDiffusion
 
 Predict: TypeAlias = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Any]
 # A timestep, and what the network is called with: x (N, F, C, h, w), t (N,), classes (N,) or None.
@@ -30,8 +26,8 @@ class Denoiser:
     """A network and what turns clips into its inputs."""
 
     model: nn.Module  # on `device`, in `eval` mode
-    autoencoder: "Autoencoder"
-    diffusion: "GaussianDiffusion"
+    autoencoder: Any  # as of `latte.autoencoder`: `encode` gives latents (N, F, C, h, w)
+    diffusion: Any  # as `latte.diffusion.GaussianDiffusion`: has `timesteps` and `q_sample`
     device: torch.device | str = "cpu"
     num_frames: int | None = None  # frames of tokens; None: as the model's configuration says
     predict: Predict = _predict  # calls (model, x (N, F, C, h, w), t (N,), y (N,) or None)
@@ -97,7 +93,7 @@ def noised_batches(
         yield len(batch), at_each_timestep(x0, noise, y)
 
 
-def check_timesteps(timesteps: Sequence[int], diffusion: "GaussianDiffusion") -> None:
+def check_timesteps(timesteps: Sequence[int], diffusion: Any) -> None:
     """Refuse timesteps that the diffusion does not have, and repeated ones.
 
     Raises:

@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
 from latte.data.errors import InputError
-
-if TYPE_CHECKING:
-    from latte.config import LatteConfig
 
 SPATIAL, TEMPORAL = "attn", "attn_temporal"  # submodules of the blocks of variants 3 and 4
 AXES = "nfshwd"  # clips, frames, tokens of a frame (or their rows and columns), channels
@@ -57,13 +54,11 @@ class SitePair:
     depth: int | None = None
 
 
-def latte_sites(
-    config: "LatteConfig", parts: Sequence[int | str] | None = None
-) -> tuple[Site, ...]:
+def latte_sites(config: Any, parts: Sequence[int | str] | None = None) -> tuple[Site, ...]:
     """The sites of a Latte.
 
     Args:
-        config: configuration of the network.
+        config: the network's `latte.config.LatteConfig`.
         parts: blocks by number, each of which stands for its output and, in variants 3 and 4,
             the outputs of its spatial and of its temporal attention; or dotted paths. None: all
             blocks.
@@ -183,7 +178,7 @@ def as_frames(output: Any, site: Site, num_clips: int, num_frames: int) -> Tenso
     return ordered.reshape(num_clips, num_frames, -1, ordered.shape[-1])
 
 
-def _latte_site(config: "LatteConfig", path: str) -> Site:
+def _latte_site(config: Any, path: str) -> Site:
     """One site by its path: tokens are (N, F, S, D) except in attention over time."""
     if not path:
         raise InputError("a part of the model without a name: give a path such as blocks.0.attn")
@@ -205,7 +200,7 @@ def _latte_site(config: "LatteConfig", path: str) -> Site:
     return Site(path=path, layout=layout, kind=kind, depth=depth, skip_tokens=skip)
 
 
-def _axis(config: "LatteConfig", depth: int) -> str:
+def _axis(config: Any, depth: int) -> str:
     """The axis that a block attends over; empty where it attends over both."""
     if config.variant == 1:
         return "temporal" if depth % 2 else "spatial"

@@ -146,10 +146,6 @@ def test_branches_are_compared_with_each_other(small_latte, measure):
         assert mutual.matrix.value.shape == (6, 6)
         assert mutual["mean"].value == pytest.approx(mutual.matrix.value.mean())
         assert mutual["same_frame"].value == pytest.approx(np.trace(mutual.matrix.value) / 6)
-    itself = SitePair(first="blocks.1.attn", second="blocks.1.attn")
-    own = measure(model, sites=latte_sites(model.config, ["blocks.1.attn"]), pairs=[itself])
-    expected = found.at("blocks.1.attn", 900).matrix.value
-    np.testing.assert_array_equal(own.at(itself, 900).matrix.value, expected)
 
 
 def test_curves_and_differences_over_depth_and_time(small_latte, measure):
