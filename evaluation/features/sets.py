@@ -83,7 +83,6 @@ def plan_set(
         probed={},
     )
     planned = _choose(planned, options, known_broken=())
-    _check_count(planned)
     check_sizes(planned.plan.clips, planned.preparation, videos.root)
     return planned
 
@@ -105,12 +104,18 @@ def measure_set(
             break
         known_broken += extraction.broken
         planned = _choose(planned, options, known_broken=known_broken)
-        _check_count(planned)
     height, width = frame_size(plan.clips[0], planned.preparation)  # of all: extract checks it
     keys = [key.hex() for key in extraction.keys]
     order = content_key({"clips in order": keys}).hex()
     for network in networks:
         network.store.remember(order, extraction.keys)
+    # What the frames went through before they were measured, as far as is known.
+    video, made = plan.clips[0].video, planned.videos.preparation
+    storage: str = planned.preparation.storage
+    recipe: str | None = planned.preparation.recipe
+    if video.prepared:
+        storage = video.image_format if isinstance(video, FrameFolder) else "array"
+        recipe = made.recipe if made else None
     # A name on disk need not be text: what is not is kept as it is, escaped.
     names = [clip.video.name.encode(errors="surrogateescape").hex() for clip in plan.clips]
     record = SetRecord(
@@ -122,8 +127,8 @@ def measure_set(
         num_clips=len(plan.clips),
         height=height,
         width=width,
-        storage=_storage(plan.clips[0].video, planned.preparation),
-        recipe=_recipe(planned),
+        storage=storage,
+        recipe=recipe,
         too_short=plan.too_short,
         broken=plan.broken,
     )
@@ -191,21 +196,16 @@ def _choose(
         skip_broken=options.skip_broken,
         known_broken=known_broken,
     )
-    return replace(planned, plan=plan)
-
-
-def _check_count(planned: PlannedSet) -> None:
-    plan, at_least = planned.plan, planned.at_least
     # Where every frame is taken, frames are what is counted.
     available = plan.num_frames if planned.selection.offset == "every" else len(plan.clips)
-    if available >= at_least:
-        return
-    left_out = [*plan.too_short, *plan.broken]
-    where = f" (left out: {some_of(left_out)})" if left_out else ""
-    raise InputError(
-        f"{plan.root}: {at_least} videos were asked for, but only {available} can be "
-        f"used{where}: add videos or lower num_videos (--num-videos)"
-    )
+    if available < planned.at_least:
+        left_out = [*plan.too_short, *plan.broken]
+        where = f" (left out: {some_of(left_out)})" if left_out else ""
+        raise InputError(
+            f"{plan.root}: {planned.at_least} videos were asked for, but only {available} can be "
+            f"used{where}: add videos or lower num_videos (--num-videos)"
+        )
+    return replace(planned, plan=plan)
 
 
 def check_lengths(clips: Sequence[Clip], spec: NetworkSpec) -> None:
@@ -213,18 +213,3 @@ def check_lengths(clips: Sequence[Clip], spec: NetworkSpec) -> None:
     names = {len(clip.frames): clip.video.name for clip in reversed(clips)}
     for length in (min(names), max(names)):
         spec.check_length(length, names[length])
-
-
-def _recipe(planned: PlannedSet) -> str | None:
-    """How the frames were cropped and resized; None: not stated."""
-    if not planned.plan.clips[0].video.prepared:
-        return planned.preparation.recipe
-    record = planned.videos.preparation
-    return None if record is None else record.recipe
-
-
-def _storage(video: Video, preparation: Preparation) -> str:
-    """What the frames went through before they were measured, as far as is known."""
-    if not video.prepared:
-        return preparation.storage
-    return video.image_format if isinstance(video, FrameFolder) else "array"

@@ -142,8 +142,7 @@ def write_statistics_file(path: Path, statistics: Statistics, origin: Origin) ->
     else:
         data = save(arrays, metadata={PROVENANCE: text})
     write_atomically(path, data, durable=True)
-    digest = hashlib.sha256(data).hexdigest()
-    return StatisticsFile(path=path, statistics=statistics, digest=digest, origin=origin)
+    return read_statistics_file(path)
 
 
 def check_target(path: Path) -> None:

@@ -8,7 +8,7 @@ from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.deviations import Deviation, differences
 from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
 from evaluation.results.record import SetRecord
-from evaluation.statistics.file import Origin, StatisticsFile
+from evaluation.statistics.file import StatisticsFile
 from evaluation.statistics.running import Statistics
 from latte.data.errors import InputError
 
@@ -70,7 +70,17 @@ def deviations_of_statistics(
     origin, subject = file.origin, f"statistics {file.path}"
     if origin is None:
         return (Deviation(field="origin", value="unknown", subject=subject),)
-    deviations = _differing(origin, protocol, side, subject)
+    theirs = _of_side(origin.protocol_fields, origin.side, side)
+    ours = _of_side(protocol.affecting_fields(), side, side)
+    if origin.side != side:
+        theirs, ours = (
+            {key: value for key, value in fields.items() if key not in ONLY_REAL}
+            for fields in (theirs, ours)
+        )
+    if "seed" not in theirs.keys() & ours.keys():  # one of them chooses nothing at random
+        theirs.pop("seed", None)
+        ours.pop("seed", None)
+    deviations = differences(theirs, ours, subject)
     if origin.stated:
         deviations.append(Deviation(field="origin", value="stated", subject=subject))
     return tuple(deviations)
@@ -81,7 +91,8 @@ def follows_protocol(file: StatisticsFile, protocol: Protocol, side: Side) -> bo
 
     A result may then carry the protocol's own fingerprint.
     """
-    return file.origin is not None and not _differing(file.origin, protocol, side)
+    deviations = deviations_of_statistics(file, protocol, side)
+    return file.origin is not None and {deviation.field for deviation in deviations} <= {"origin"}
 
 
 def statistics_over(file: StatisticsFile, covariance: Covariance) -> Statistics:
@@ -116,22 +127,6 @@ def record_of_statistics(file: StatisticsFile) -> SetRecord:
             storage="statistics",
         )
     return replace(origin.record, path=str(file.path), storage="statistics")
-
-
-def _differing(
-    origin: Origin, protocol: Protocol, side: Side, subject: str = ""
-) -> list[Deviation]:
-    theirs = _of_side(origin.protocol_fields, origin.side, side)
-    ours = _of_side(protocol.affecting_fields(), side, side)
-    if origin.side != side:
-        theirs, ours = (
-            {key: value for key, value in fields.items() if key not in ONLY_REAL}
-            for fields in (theirs, ours)
-        )
-    if "seed" not in theirs.keys() & ours.keys():  # one of them chooses nothing at random
-        theirs.pop("seed", None)
-        ours.pop("seed", None)
-    return differences(theirs, ours, subject)
 
 
 def _of_side(fields: Mapping[str, Any], side: Side, called: Side) -> dict[str, Any]:
