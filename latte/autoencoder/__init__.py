@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from latte.autoencoder.base import Autoencoder, IdentityAutoencoder, draw, from_uint8, to_uint8
+from latte.autoencoder.base import Autoencoder, IdentityAutoencoder, from_uint8, to_uint8
 from latte.autoencoder.patches import load_patches
 from latte.autoencoder.stable_diffusion import open_vae
 from latte.data.errors import InputError, nearest
@@ -17,7 +17,6 @@ __all__ = [
     "AUTOENCODERS",
     "DEFAULT_VAE",
     "Autoencoder",
-    "draw",
     "from_uint8",
     "lasting_path",
     "open_autoencoder",

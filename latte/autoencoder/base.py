@@ -1,7 +1,6 @@
 """The interface of autoencoders, frames to latents and back, and the identity."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
@@ -10,36 +9,19 @@ from torch import Tensor
 from latte.data.errors import InputError
 
 
-class Autoencoder(Protocol):
+class Autoencoder(ABC):
     """Clips to latents and back. Arithmetic is without gradients; what comes out is float32."""
 
-    @property
-    def name(self) -> str:
-        """A name of AUTOENCODERS."""
+    name: str  # of AUTOENCODERS
+    factor: int  # pixels along one side of a latent
+    channels: int  # of the latents
+    identity: str  # hash of all that decides what the encoder gives, but the kind of device
+    # Hash of all its weights and scales, whatever type and device compute; None without. The
+    # samples of a model rest on it; `identity` leaves a decoder out.
+    digest: str | None
+    cacheable: bool  # whether encoding costs enough to keep what it gives
 
-    @property
-    def factor(self) -> int:
-        """Pixels along one side of a latent."""
-
-    @property
-    def channels(self) -> int:
-        """Channels of the latents."""
-
-    @property
-    def identity(self) -> str:
-        """Hash of all that decides what the encoder gives, but the kind of device."""
-
-    @property
-    def digest(self) -> str | None:
-        """Hash of all its weights and scales, whatever type and device compute; None without.
-
-        The samples of a model rest on it; `identity` leaves a decoder out.
-        """
-
-    @property
-    def cacheable(self) -> bool:
-        """Whether encoding costs enough to keep what it gives."""
-
+    @abstractmethod
     def encode_moments(self, clips: Tensor) -> Tensor:
         """Mean and, after it, standard deviation of the latents: (N, F, 2C, h, w).
 
@@ -47,6 +29,7 @@ class Autoencoder(Protocol):
             InputError: the frames do not divide into latents.
         """
 
+    @abstractmethod
     def decode(self, latents: Tensor) -> Tensor:
         """Clips (N, F, 3, H, W), about in [-1, 1], of latents (N, F, C, h, w)."""
 
@@ -59,17 +42,9 @@ class Autoencoder(Protocol):
         return self.draw(self.encode_moments(clips), noise)
 
     def draw(self, moments: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Latents of moments: the function `draw`."""
-        return draw(moments, noise)
-
-
-def draw(moments: Tensor, noise: Tensor | None = None) -> Tensor:
-    """Latents (…, C, h, w) from moments (…, 2C, h, w) and standard normal noise; None: the mean.
-
-    `encode(clips, noise)` is `draw(encode_moments(clips), noise)`.
-    """
-    mean, deviation = moments.chunk(2, dim=-3)
-    return mean if noise is None else mean + deviation * noise.to(mean.device)
+        """Latents (…, C, h, w) from moments (…, 2C, h, w) and noise, as `encode` takes it."""
+        mean, deviation = moments.chunk(2, dim=-3)
+        return mean if noise is None else mean + deviation * noise.to(mean.device)
 
 
 def to_uint8(frames: Tensor) -> np.ndarray:
@@ -97,16 +72,13 @@ def from_uint8(clips: np.ndarray | Tensor) -> Tensor:
     return clips.movedim(-1, -3).float() / 127.5 - 1
 
 
-@dataclass(frozen=True, kw_only=True)
 class IdentityAutoencoder(Autoencoder):
     """The latents are the frames. See `Autoencoder`."""
 
-    name: str = "identity"
-    factor: int = 1
-    channels: int = 3
-    identity: str = "identity"
-    digest: None = None
-    cacheable: bool = False
+    name = identity = "identity"
+    factor, channels = 1, 3
+    digest = None
+    cacheable = False
 
     def encode_moments(self, clips: Tensor) -> Tensor:
         frames = clips.float()

@@ -7,7 +7,6 @@ seconds.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,42 +20,34 @@ from latte.data.errors import InputError
 from latte.data.tensor_files import is_safetensors, read_safetensors, write_safetensors
 
 FORMAT = "latte-eval patches 1"
-_TENSORS = ("components", "mean", "spread")  # of a file, in the order of the digest
+_TENSORS = ("components", "mean", "spread")  # of a file
 
 
-@dataclass(frozen=True, kw_only=True)
 class PatchAutoencoder(Autoencoder):
     """Patches (3·p·p) to their first C principal components and back. See `Autoencoder`.
 
     Latents have a mean of 0, and a mean square of 1 over all channels. A channel is scaled by the
     square root of its standard deviation: strong ones stay stronger, but not so much that noise
     drowns the others long before them.
+
+    Args:
+        components: (C, 3·p·p), orthonormal rows, the strongest first.
+        mean: (3·p·p,).
+        spread: (C,), what a latent of 1 stands for.
     """
 
-    components: Tensor  # (C, 3·p·p), orthonormal rows, the strongest first
-    mean: Tensor  # (3·p·p,)
-    spread: Tensor  # (C,): what a latent of 1 stands for
-    name: str = "patches"
-    cacheable: bool = False  # making them costs less than reading them
+    name = "patches"
+    cacheable = False  # making them costs less than reading them
 
-    @property
-    def factor(self) -> int:
-        return round((len(self.mean) / 3) ** 0.5)
-
-    @property
-    def channels(self) -> int:
-        return len(self.components)
-
-    @property
-    def digest(self) -> str:
+    def __init__(self, components: Tensor, mean: Tensor, spread: Tensor) -> None:
+        self.components, self.mean, self.spread = components, mean, spread
+        self.factor = round((len(mean) / 3) ** 0.5)
+        self.channels = len(components)
         digest = hashlib.sha256()
-        for name in _TENSORS:
-            digest.update(getattr(self, name).cpu().numpy().tobytes())
-        return digest.hexdigest()
-
-    @property
-    def identity(self) -> str:
-        return f"patches {self.digest}"
+        for tensor in (components, mean, spread):
+            digest.update(tensor.cpu().numpy().tobytes())
+        self.digest = digest.hexdigest()
+        self.identity = f"patches {self.digest}"
 
     def encode_moments(self, clips: Tensor) -> Tensor:
         patches = F.pixel_unshuffle(clips.float(), self.factor).movedim(2, -1)  # (N, F, h, w, 3pp)

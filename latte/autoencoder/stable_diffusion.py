@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,51 +31,41 @@ _ADVICE = (
 _UNFIT = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError)
 
 
-@dataclass(frozen=True, kw_only=True)
 class StableDiffusionVAE(Autoencoder):
     """diffusers' AutoencoderKL, a few frames at a time. See `Autoencoder`.
 
     Latents are (z − shift) · scale of the encoder's z: about of variance 1. Shift is 0 in Stable
     Diffusion; scale is 0.18215 where the configuration does not say another.
+
+    Args:
+        model: diffusers.AutoencoderKL, on the device and in the dtype.
+        encoder_digest: hash of the encoder's weights.
+        decoder_digest: of the decoder's.
     """
 
-    model: Any  # diffusers.AutoencoderKL, on the device and in the dtype
-    device: torch.device
-    dtype: torch.dtype
-    encoder_digest: str  # hash of the encoder's weights
-    decoder_digest: str
-    name: str = "sd-vae"
-    cacheable: bool = True
+    name = "sd-vae"
+    cacheable = True
 
-    @property
-    def factor(self) -> int:
-        return int(2 ** (len(self.model.config.block_out_channels) - 1))
-
-    @property
-    def channels(self) -> int:
-        return int(self.model.config.latent_channels)
-
-    @property
-    def scale(self) -> float:
-        return float(self.model.config.scaling_factor)
-
-    @property
-    def shift(self) -> float:
-        return float(self.model.config.shift_factor or 0)
-
-    @property
-    def identity(self) -> str:
-        return self._hash(self.scale, self.shift, str(self.dtype))
-
-    @property
-    def digest(self) -> str:
-        return self._hash(self.scale, self.shift, self.decoder_digest)
-
-    def _hash(self, *more: object) -> str:
-        """Over the encoder, what the weights do not say of the network, and `more`."""
-        config = self.model.config
-        made_by = (self.name, self.encoder_digest, config.act_fn, config.norm_num_groups)
-        return hashlib.sha256(json.dumps([*made_by, *more]).encode()).hexdigest()
+    def __init__(
+        self,
+        model: Any,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        encoder_digest: str,
+        decoder_digest: str,
+    ) -> None:
+        self.model, self.device, self.dtype = model, device, dtype
+        self.encoder_digest = encoder_digest
+        config = model.config
+        self.factor = int(2 ** (len(config.block_out_channels) - 1))
+        self.channels = int(config.latent_channels)
+        self.scale = float(config.scaling_factor)
+        self.shift = float(config.shift_factor or 0)
+        # The encoder, and what its weights do not say of it.
+        encoder = (self.name, encoder_digest, config.act_fn, config.norm_num_groups)
+        self.identity = _hash(*encoder, self.scale, self.shift, str(dtype))
+        self.digest = _hash(*encoder, self.scale, self.shift, decoder_digest)
 
     def encode_moments(self, clips: Tensor) -> Tensor:
         height, width = clips.shape[-2:]
@@ -111,6 +100,10 @@ class StableDiffusionVAE(Autoencoder):
         # A caller's autocast must not change what `dtype` says.
         with torch.autocast(self.device.type, enabled=False):
             return in_slices(run, clips.flatten(0, 1), size).unflatten(0, clips.shape[:2])
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def in_slices(function: Callable[[Tensor], Tensor], rows: Tensor, size: int) -> Tensor:
@@ -160,9 +153,9 @@ def open_vae(path: str | Path, device: torch.device, dtype: torch.dtype) -> Stab
     model.load_state_dict(state, assign=True)
     return StableDiffusionVAE(
         # diffusers' own `to` warns of what does not concern this network.
-        model=nn.Module.to(model.requires_grad_(False).eval(), device, dtype),
-        device=device,
-        dtype=dtype,
+        nn.Module.to(model.requires_grad_(False).eval(), device, dtype),
+        device,
+        dtype,
         encoder_digest=_digest(state, ("encoder.", "quant_conv.")),
         decoder_digest=_digest(state, ("decoder.", "post_quant_conv.")),
     )

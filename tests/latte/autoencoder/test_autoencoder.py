@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from latte.autoencoder import draw, from_uint8, lasting_path, open_autoencoder, to_uint8
+from latte.autoencoder import from_uint8, lasting_path, open_autoencoder, to_uint8
 from latte.autoencoder.stable_diffusion import in_slices
 from latte.data.errors import InputError
 
@@ -117,7 +117,7 @@ def test_means_and_draws_are_those_of_diffusers(vae, saved, clips, uniform):
     moments = ours.encode_moments(clips)
     assert moments.shape == (2, 3, 8, 16, 16)
     assert torch.equal(ours.draw(moments, noise), ours.encode(clips, noise))
-    assert torch.equal(draw(moments), ours.encode(clips))
+    assert torch.equal(ours.draw(moments), ours.encode(clips))
 
 
 def test_decoding_is_that_of_diffusers(vae, saved, uniform):

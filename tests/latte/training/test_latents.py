@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from latte.autoencoder import draw, from_uint8, open_autoencoder
+from latte.autoencoder import Autoencoder, from_uint8, open_autoencoder
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import Preparation, load_clip
@@ -28,7 +28,6 @@ class Halving:
     name: str = "halving"
     factor: int = 2
     channels: int = 3
-    scale: float = 1.0
     cacheable: bool = True
     seen: list = field(default_factory=list, compare=False)
 
@@ -37,11 +36,8 @@ class Halving:
         cells = clips.unflatten(-2, (-1, 2)).unflatten(-1, (-1, 2))
         return torch.cat([cells.mean((-3, -1)), cells.std((-3, -1)) / 3], dim=2)
 
-    def draw(self, moments, noise=None):
-        return draw(moments, noise)
-
-    def encode(self, clips, noise=None):
-        return draw(self.encode_moments(clips), noise)
+    draw = Autoencoder.draw
+    encode = Autoencoder.encode
 
     def decode(self, latents):
         return latents.repeat_interleave(2, -1).repeat_interleave(2, -2)
