@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from benchmarks.cells.cache import CellRecord, MeasuredCells
 from benchmarks.cells.scale import Scale
-from benchmarks.figures.checkpoints import MeasureOptions
 from latte.training.config import TrainConfig, load_config
 
 DATASET = "faceforensics"  # of the paper's figures
@@ -41,6 +40,17 @@ VARIANTS = {
 SIZES = {size: Design(name=f"size {size}", size=size) for size in ("S", "B", "L", "XL")}
 ONLY_VIDEO = Design(name="joint, only video", joint="only-video")
 TEMPORAL_MASK = Design(name="joint, temporal mask", joint="temporal-mask")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureOptions:
+    """How a checkpoint is measured. All of it affects the numbers."""
+
+    num_clips: int = 256  # samples
+    num_real: int = 1024  # videos of the test split
+    sample_steps: int = 20  # steps of DDIM, without guidance
+    batch_size: int = 64  # samples in one pass of the network: affects the last bits
+    resamples: int = 200  # bootstrap resamples of the intervals
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from benchmarks.documents.claims import Claim
 from benchmarks.figures.similarity.claims import changing
+from benchmarks.figures.similarity.documents import run_similarity
 from benchmarks.figures.similarity.probes import ProbeSpec, SimilarityFigure
-from benchmarks.figures.similarity.run import run_similarity
 
 INPUT = "x_embedder"  # patches, before positions are added and any block is run
 PAPER_BLOCKS = "0, 7 and 13 of 14"

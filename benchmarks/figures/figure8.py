@@ -5,9 +5,9 @@ from functools import partial
 
 from benchmarks.documents.claims import Claim
 from benchmarks.figures.similarity.claims import LOW, MUCH, differing, lowest, near_zero
+from benchmarks.figures.similarity.documents import run_similarity
 from benchmarks.figures.similarity.numbers import Part
 from benchmarks.figures.similarity.probes import ProbeSpec, SimilarityFigure
-from benchmarks.figures.similarity.run import run_similarity
 from evaluation.similarity import SitePair
 
 PAPER_BLOCK, PAPER_DEPTH = 20, 23  # depth at which variant 4 has XL's parameters

@@ -13,6 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from benchmarks.cells.cache import (
     FILE,
     CellValue,
@@ -24,17 +27,22 @@ from benchmarks.cells.cache import (
 )
 from benchmarks.cells.provenance import software_of
 from benchmarks.cells.threads import one_thread
-from benchmarks.figures.checkpoints import checkpoint_clips, checkpoint_measurers
-from benchmarks.figures.designs import BASELINE, Design, Setup
+from benchmarks.figures.designs import BASELINE, Design, MeasureOptions, Setup
 from benchmarks.shapes import proxy_images
 from benchmarks.shapes.networks import embedded_networks
+from benchmarks.shapes.training_fvd import real_clips
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.arrays import memory_video_set
+from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
+from latte.autoencoder import open_autoencoder, to_uint8
 from latte.autoencoder.patches import fit_patches, save_patches
 from latte.data import shapes
 from latte.data.files import atomic_path
-from latte.model.checkpoints import load_checkpoint
+from latte.data.sources import VideoSet
+from latte.diffusion import DiffusionSettings
+from latte.model.checkpoints import build_model, load_checkpoint
+from latte.sampling.generate import SamplingOptions, open_diffusion, random_stream
 from latte.training.config import AutoencoderTable, DataTable, TrainConfig, as_table, load_config
 from latte.training.data import open_training_set
 from latte.training.run import RunOptions, train
@@ -226,6 +234,62 @@ def _keep(task: Training, last: Path) -> None:
     for name, source in (files | {WEIGHTS: last}).items():
         with atomic_path(task.kept / name) as partial:
             shutil.copyfile(source, partial)
+
+
+def checkpoint_clips(
+    checkpoint: Path, options: MeasureOptions, *, seed: int, device: str = "cpu"
+) -> np.ndarray:
+    """Samples 0 … `num_clips` − 1 in float32, their classes in turn: uint8 (N, F, H, W, 3).
+
+    Those of `latte sample --method ddim`, but for the last bits: many small networks are sampled
+    here, and on a CPU a batch of them costs a third of what its samples cost one by one.
+    """
+    loaded = load_checkpoint(checkpoint)
+    model, config, settings = build_model(loaded).to(device), loaded.config, loaded.settings
+    sampling = SamplingOptions(method="ddim", steps=options.sample_steps, seed=seed)
+    diffusion = open_diffusion(sampling, DiffusionSettings(**settings["diffusion"]))
+    stored = settings["autoencoder"]
+    autoencoder = open_autoencoder(stored["name"], stored.get("path"), device=device)
+    shape = (config.num_frames, config.in_channels, config.input_size, config.input_size)
+    batches = []
+    for start in range(0, options.num_clips, options.batch_size):
+        indices = range(start, min(start + options.batch_size, options.num_clips))
+        noise = [torch.randn(shape, generator=random_stream(seed, index)) for index in indices]
+        labels = None
+        if config.num_classes is not None:
+            labels = torch.tensor([i % config.num_classes for i in indices], device=device)
+        latents = diffusion.sample(model, torch.stack(noise).to(device), method="ddim", y=labels)
+        with torch.no_grad():
+            batches.append(to_uint8(autoencoder.decode(latents)))
+    return np.concatenate(batches)
+
+
+def checkpoint_measurers(
+    data: DataTable, options: MeasureOptions, strides: Sequence[int], networks: Networks
+) -> list[tuple[Measurer, VideoSet]]:
+    """What measures samples, with the real clips that they are measured against.
+
+    FVD-shapes against real clips at each interval; then FID-shapes at the first.
+
+    Args:
+        data: of the training: length and size of the clips.
+        strides: sampling intervals of the real clips.
+        networks: opened networks; real clips are kept in their store for all trainings.
+    """
+    measurers = []
+    for metric, stride in [*(("fvd", stride) for stride in strides), ("fid", strides[0])]:
+        protocol, real = real_clips(data, stride, options.num_real)
+        measurer = Measurer(
+            replace(protocol, num_real=options.num_real, num_fake=options.num_clips),
+            (metric,),
+            networks,
+            dataset="shapes",
+            resamples=options.resamples,
+            at_least=min(options.num_real, options.num_clips),
+            notes=False,
+        )
+        measurers.append((measurer, real))
+    return measurers
 
 
 def with_latents(config: TrainConfig, components: int, folder: Path) -> TrainConfig:

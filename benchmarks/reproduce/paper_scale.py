@@ -11,9 +11,8 @@ from benchmarks.figures.designs import VARIANTS, Design
 from benchmarks.figures.paper.cells import remaining_cost
 from benchmarks.figures.paper.cells import requirements as requirements_of_designs
 from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
-from benchmarks.figures.similarity.probes import ProbeSpec
-from benchmarks.figures.similarity.run import checkpoints
-from benchmarks.figures.similarity.run import requirements as requirements_of_probe
+from benchmarks.figures.similarity.probes import ProbeSpec, checkpoints
+from benchmarks.figures.similarity.probes import requirements as requirements_of_probe
 from benchmarks.reproduce.request import ReproduceRequest
 from benchmarks.tables import table3, table5
 from benchmarks.tables.paper_scale import requirements as requirements_of_column

@@ -163,24 +163,14 @@ class PaperTraining:
         options = [*_set_options(_protocol_fields(stride)), "--data-root", str(self.request.root)]
         return ["python", "-m", "evaluation", name, *sets, *options]
 
-    @property
-    def checkpoints(self) -> Path:
-        """Folder of folders, one for each checkpoint."""
-        return self.run / "checkpoints"
-
     def checkpoint(self, step: int) -> Path:
         """Averaged weights of a checkpoint; those of measured checkpoints are kept."""
-        return self.checkpoints / f"{step:07d}" / WEIGHTS
+        return self.run / "checkpoints" / f"{step:07d}" / WEIGHTS
 
     @property
     def weights(self) -> Path:
         """Averaged weights at the end: they exist once it is trained."""
         return self.checkpoint(self.steps[-1])
-
-    @property
-    def state(self) -> Path:
-        """The state to resume from: 11 GB that nobody needs once the training is complete."""
-        return self.weights.with_name("state.safetensors")
 
     def samples(self, step: int) -> Path:
         """Folder of a checkpoint's samples, gigabytes that are removed once they are measured."""
@@ -272,14 +262,16 @@ def tidy(task: PaperTraining) -> None:
     """Keep the weights of a measured training that are measured, beside its log and results."""
     if task.weights.exists():
         _remove_unmeasured(task)
-    for path in (task.state, *map(task.samples, task.steps)):
-        _remove(path)
+    # The state to resume from: 11 GB that nobody needs once the training is complete.
+    _remove(task.weights.with_name("state.safetensors"))
+    for step in task.steps:
+        _remove(task.samples(step))
 
 
 def _remove_unmeasured(task: PaperTraining) -> None:
     """Checkpoints in between are for resuming after a hard stop alone."""
     kept = {task.checkpoint(step).parent for step in task.steps}
-    for folder in set(task.checkpoints.glob("*")) - kept:
+    for folder in set(task.weights.parents[1].glob("*")) - kept:
         _remove(folder)
 
 

@@ -43,50 +43,38 @@ ProbedJudge = Callable[[Probed], Judgement]
 
 @dataclass(frozen=True, kw_only=True)
 class ProbedClaim:
-    """A claim with its judgement at each timestep, ascending."""
+    """A claim as it is judged at each timestep."""
 
     claim: Claim[Probed]
-    judgements: Mapping[int, Judgement]
-
-    @property
-    def lines(self) -> tuple[JudgedClaim, ...]:
-        """One judged claim for each timestep."""
-        return tuple(
-            JudgedClaim(claim=f"{self.claim.text}, t = {step}", measured=judgement)
-            for step, judgement in self.judgements.items()
-        )
+    lines: Mapping[int, JudgedClaim]  # by timestep, ascending
 
     @property
     def words(self) -> str:
         """Verdicts with their timesteps: "yes at t = 100, 900; no at t = 500"."""
         steps: dict[Verdict, list[str]] = {}
-        for step, judgement in self.judgements.items():
-            steps.setdefault(judgement.verdict, []).append(str(step))
+        for step, line in self.lines.items():
+            steps.setdefault(line.measured.verdict, []).append(str(step))
         if len(steps) == 1:
             return f"{next(iter(steps))} at every timestep"
         return "; ".join(f"{verdict} at t = {', '.join(at)}" for verdict, at in steps.items())
 
     def overview(self, step: int) -> PaperClaim:
         """The claim in the overview of all: its only verdict if so, and the numbers of a step."""
-        verdicts = {judgement.verdict for judgement in self.judgements.values()}
+        verdicts = {line.measured.verdict for line in self.lines.values()}
         return PaperClaim(
             claim=self.claim.text,
             verdict=verdicts.pop() if len(verdicts) == 1 else "not decided",
-            numbers=f"{self.words}; at t = {step}: {self.judgements[step].numbers}",
+            numbers=f"{self.words}; at t = {step}: {self.lines[step].measured.numbers}",
         )
 
 
-def judge_at_timesteps(
-    claims: Sequence[Claim[Probed]], networks: ProbedNetworks
-) -> tuple[ProbedClaim, ...]:
-    """Each claim, judged at each timestep."""
-    return tuple(
-        ProbedClaim(
-            claim=claim,
-            judgements={probed.step: claim.judge(probed) for probed in networks.at_timesteps()},
-        )
-        for claim in claims
-    )
+def judge_at_timesteps(claim: Claim[Probed], networks: ProbedNetworks) -> ProbedClaim:
+    """A claim, judged at each timestep."""
+    lines = {
+        x.step: JudgedClaim(claim=f"{claim.text}, t = {x.step}", measured=claim.judge(x))
+        for x in networks.at_timesteps()
+    }
+    return ProbedClaim(claim=claim, lines=lines)
 
 
 def changing(

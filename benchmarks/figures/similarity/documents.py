@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks.cells.cache import CellRecord
 from benchmarks.cells.provenance import of_figure
-from benchmarks.documents.claims import SEVERAL
+from benchmarks.documents.claims import SEVERAL, JudgedClaim
 from benchmarks.documents.drawings import Drawing
-from benchmarks.documents.figures import FigureDocument
+from benchmarks.documents.figures import FigureDocument, write_figure_document
 from benchmarks.figures.designs import SETUPS, VARIANTS
 from benchmarks.figures.requests import SimilarityRequest
 from benchmarks.figures.similarity.claims import judge_at_timesteps
@@ -22,7 +23,7 @@ from benchmarks.figures.similarity.numbers import (
     mean_array,
     mean_number,
 )
-from benchmarks.figures.similarity.probes import ProbeSpec, SimilarityFigure
+from benchmarks.figures.similarity.probes import ProbeSpec, SimilarityFigure, probe_networks
 from evaluation.similarity.summary import EDGES, Summary
 from reports.cells import Cell, Column, Row
 from reports.charts.lines import Line, Panel, line_chart, line_data
@@ -49,6 +50,27 @@ LACKING = {
 }
 
 
+def run_similarity(spec: ProbeSpec, out: Path, request: SimilarityRequest) -> list[JudgedClaim]:
+    """Measure what is not measured yet, and write a figure's documents into `out`.
+
+    Returns:
+        The paper's claims, judged at each timestep.
+
+    Raises:
+        InputError: something is missing that the scale needs, or there is no such device.
+        FailedCellsError: networks could not be measured; the documents of the others are written
+            before.
+    """
+    measured = probe_networks(spec, request)
+    claims: tuple[JudgedClaim, ...] = ()
+    if measured.cells:
+        document = similarity_document(spec, [*measured.cells.values()], request)
+        write_figure_document(document, out)
+        claims = document.claims
+    measured.raise_if_failed()
+    return list(claims)
+
+
 def similarity_document(
     spec: ProbeSpec, cells: Sequence[CellRecord], request: SimilarityRequest
 ) -> FigureDocument:
@@ -59,7 +81,7 @@ def similarity_document(
     """
     networks = ProbedNetworks(cells=cells)
     figure = spec.at_depth(networks.depth)
-    claims = judge_at_timesteps(figure.claims, networks)
+    claims = [judge_at_timesteps(claim, networks) for claim in figure.claims]
     values = values_table(figure, networks)
     return FigureDocument(
         name=spec.name,
@@ -67,7 +89,7 @@ def similarity_document(
         lead=" ".join(f"{claim.claim.text}: {claim.words}." for claim in claims),
         scale=request.scale,
         drawings=tuple(draw(spec.name, figure, networks)),
-        claims=tuple(line for claim in claims for line in claim.lines),
+        claims=tuple(line for claim in claims for line in claim.lines.values()),
         overview=tuple(claim.overview(networks.middle) for claim in claims),
         verdicts=tuple(_meanings(figure, networks)),
         values=replace(values, provenance=of_figure(cells, request.scale, request.folder)),

@@ -6,7 +6,6 @@ import pytest
 
 from benchmarks.cells.cache import FailedCellsError, read_cells
 from benchmarks.figures import trainings
-from benchmarks.figures.checkpoints import MeasureOptions, checkpoint_clips
 from benchmarks.figures.designs import (
     BASELINE,
     FROM_IMAGES,
@@ -14,9 +13,10 @@ from benchmarks.figures.designs import (
     SIZES,
     STRIDES,
     Design,
+    MeasureOptions,
     Setup,
 )
-from benchmarks.figures.trainings import Training, run_trainings
+from benchmarks.figures.trainings import Training, checkpoint_clips, run_trainings
 from benchmarks.shapes.proxy_images import images as proxy_images
 from latte.data.shapes import shapes_clips
 from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion

@@ -79,8 +79,8 @@ def network_of_figure6(seed: int, means: tuple[float, ...]) -> CellRecord:
 
 def judged(spec: ProbeSpec, cells: list[CellRecord]) -> list[JudgedClaim]:
     networks = ProbedNetworks(cells=cells)
-    claims = judge_at_timesteps(spec.at_depth(networks.depth).claims, networks)
-    return [line for claim in claims for line in claim.lines]
+    claims = spec.at_depth(networks.depth).claims
+    return [x for claim in claims for x in judge_at_timesteps(claim, networks).lines.values()]
 
 
 def probed(cells: list[CellRecord], step: int = 500) -> Probed:
@@ -103,13 +103,15 @@ def test_a_claim_is_told_once_for_all_timesteps(
         for step, verdict in zip((100, 500, 900), verdicts, strict=True)
     }
     claim = ProbedClaim(
-        claim=Claim(text="It falls", judge=lambda probed: judgements[probed.step]),
-        judgements=judgements,
+        claim=Claim(text="It falls", judge=lambda probed: Judgement(verdict="yes")),
+        lines={
+            step: JudgedClaim(claim="It falls", measured=judgement)
+            for step, judgement in judgements.items()
+        },
     )
     overview = claim.overview(500)
     assert (overview.verdict, overview.numbers) == (here, f"{words}; at t = 500: 500 numbers")
-    assert [line.measured.verdict for line in claim.lines] == list(verdicts)
-    assert claim.lines[1].claim == "It falls, t = 500"
+    assert [line.measured.verdict for line in claim.lines.values()] == list(verdicts)
 
 
 def test_the_claims_of_figure6_are_judged_seed_by_seed() -> None:

@@ -11,8 +11,7 @@ import torch
 
 from benchmarks.cells.cache import FailedCellsError, MeasuredCells
 from benchmarks.figures import figure6, figure8
-from benchmarks.figures.checkpoints import MeasureOptions
-from benchmarks.figures.designs import SETUPS, VARIANTS, Setup
+from benchmarks.figures.designs import SETUPS, VARIANTS, MeasureOptions, Setup
 from benchmarks.figures.paper.training import PaperTraining
 from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
 from benchmarks.figures.similarity import documents as similarity_documents
@@ -20,8 +19,7 @@ from benchmarks.figures.similarity.documents import draw, values_table
 from benchmarks.figures.similarity.numbers import (
     ProbedNetworks,
 )
-from benchmarks.figures.similarity.probes import ProbeTask
-from benchmarks.figures.similarity.run import probe_networks, probe_tasks
+from benchmarks.figures.similarity.probes import ProbeTask, probe_networks, probe_tasks
 from benchmarks.figures.trainings import Training, run_trainings
 from evaluation.similarity import Denoiser, Probe, latte_sites, measure_model_similarity
 from latte.autoencoder import open_autoencoder
@@ -102,7 +100,7 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
         assert f"{claim.claim}: {claim.numbers.partition('; at t = 500: ')[0]}." in report.lead
 
     # The network is not looked into again.
-    monkeypatch.setattr("benchmarks.figures.similarity.run.probe_network", print)
+    monkeypatch.setattr("benchmarks.figures.similarity.probes.probe_network", print)
     request = SimilarityRequest(checkpoint=path, num_clips=5, cells=tmp_path)
     (again,) = probe_networks(figure6.SPEC, request).cells.values()
     assert (out / "figure6.jsonl").read_text(encoding="utf-8") == again.to_json() + "\n"
@@ -248,7 +246,7 @@ def test_few_processes_share_a_gpu(
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr("benchmarks.figures.similarity.run.measure_cells", finish)
+    monkeypatch.setattr("benchmarks.figures.similarity.probes.measure_cells", finish)
     options = ("--workers", 9, "--device", device, "--cells", tmp_path, "--out", tmp_path / "o")
     done = run_cli("latte-bench", "figure8", *options)
     assert done.returncode == 0
@@ -316,7 +314,7 @@ def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
         measure=MeasureOptions(num_clips=12, num_real=16, sample_steps=2, resamples=40),
         components=0,
     )
-    monkeypatch.setattr("benchmarks.figures.similarity.run.SETUPS", {"tiny": setup})
+    monkeypatch.setattr("benchmarks.figures.similarity.probes.SETUPS", {"tiny": setup})
     request = SimilarityRequest(seeds=1, num_clips=4, cells=tmp_path / "shared")
     measured = probe_networks(figure6.SPEC, request)
     measured.raise_if_failed()
