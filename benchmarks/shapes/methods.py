@@ -43,7 +43,7 @@ from evaluation.protocol.presets import SHAPES
 from evaluation.results.record import Result
 from latte.data.shapes import VERSION
 from latte.sampling.generate import SamplingOptions
-from latte.sampling.processes import Process, choose_device
+from latte.sampling.processes import choose_device
 from reports.cells import Cell
 from reports.provenance import Provenance
 
@@ -175,7 +175,7 @@ def measure_on_shapes(request: ShapesRequest, folder: Path) -> MeasuredMethods:
         for seed in range(request.seeds)
     ]
     options = request.extraction(folder)
-    choose_device(request.device, Process())  # refused once, not for each method
+    choose_device(request.device)  # refused once, not for each method
     finished = measure_cells(tasks, partial(measure_method, options=options), folder / FILE)
     finished.raise_if_empty()
     label = model.label if model else BUNDLED

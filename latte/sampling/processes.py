@@ -40,7 +40,7 @@ def this_process(environment: Mapping[str, str] = os.environ) -> Process:
     return Process(rank=rank, world=world, local_rank=local_rank)
 
 
-def choose_device(name: str, process: Process) -> torch.device:
+def choose_device(name: str, local_rank: int = 0) -> torch.device:
     """auto, cpu, cuda (the process's own GPU) or cuda:N.
 
     Raises:
@@ -57,7 +57,7 @@ def choose_device(name: str, process: Process) -> torch.device:
         raise InputError(f"--device {name}: give auto, cpu, cuda or cuda:N")
     if device.type == "cpu":
         return device
-    number = process.local_rank if device.index is None else device.index
+    number = local_rank if device.index is None else device.index
     if number >= count:
         raise InputError(
             f"--device {name}: GPU {number} is wanted, but there are {count}: give --device cpu, "

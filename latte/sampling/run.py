@@ -96,7 +96,7 @@ def prepare(request: SampleRequest) -> Sampling:
         InputError: something is missing, or does not fit together.
     """
     process = this_process()
-    device = choose_device(request.device, process)
+    device = choose_device(request.device, process.local_rank)
     checkpoint = load_checkpoint(_checkpoint_path(request), request.num_heads)
     plan = make_plan(request, checkpoint)
     diffusion = open_diffusion(plan.options, plan.diffusion)

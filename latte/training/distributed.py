@@ -62,7 +62,7 @@ def join_group(device: str) -> Iterator[Group]:
         InputError: the device is not there.
     """
     process = this_process()
-    place = choose_device(device, process)
+    place = choose_device(device, process.local_rank)
     if "WORLD_SIZE" not in os.environ:
         yield Group(device=place)
         return

@@ -14,7 +14,7 @@ from benchmarks.figures.paper.cells import measure_paper_cells
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import Training, run_trainings
 from latte.data.schema import Positive, convert
-from latte.sampling.processes import Process, choose_device
+from latte.sampling.processes import choose_device
 
 Point: TypeAlias = tuple[int, Positive, Positive, Positive]  # step, value and its interval's ends
 
@@ -58,7 +58,7 @@ def measure_designs(figures: Sequence[CurveFigure], request: TrainingRequest) ->
     setup, device = SETUPS[request.scale], request.run_device
     or_else = "--device cpu takes days" if request.device is None else ""
     require([gpus()] if device.startswith("cuda") else [], request.scale, or_else=or_else)
-    choose_device(device, Process())  # refused once, not for each cell
+    choose_device(device)  # refused once, not for each cell
     trainings = {
         design: Training(design=design, setup=setup, folder=request.folder, device=device)
         for design in designs

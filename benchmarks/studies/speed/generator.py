@@ -241,7 +241,7 @@ def run(out: Path, request: GeneratorSpeedRequest) -> None:
         InputError: a model or a device that is not available, or too little memory.
     """
     started = time.monotonic()
-    device = choose_device(request.device, this_process())
+    device = choose_device(request.device, this_process().local_rank)
     planned = plan(request.models, device, request.quick)
     left_out = {one for one in IMPLEMENTATIONS if one.compiled and not request.compiled}
     if importlib.util.find_spec("diffusers") is None:

@@ -23,7 +23,7 @@ from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint
 from latte.sampling.faults import fixable_when_sampling
 from latte.sampling.generate import SamplingOptions, open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan, planned_autoencoder
-from latte.sampling.processes import Process, choose_device
+from latte.sampling.processes import choose_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def open_model(checkpoint: Path, *, autoencoder: str | None, device: str) -> Ope
     Raises:
         InputError: as for `latte sample`.
     """
-    place = choose_device(device, Process())
+    place = choose_device(device)
     loaded = load_checkpoint(checkpoint)
     plan = _plan(loaded, autoencoder)
     steps = SamplingOptions(steps=plan.diffusion.num_steps)
