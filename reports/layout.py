@@ -142,8 +142,8 @@ def section_views(
     rows: Sequence[Row], columns: Sequence[Column], footnotes: Footnotes
 ) -> tuple[SectionView, ...]:
     """The rows by sections, with ranks and marks."""
-    marks = {c.mark for row in rows for c in row.cells.values() if not c.is_empty}
-    beside_published = marks == {"published", "measured"}
+    sources = {cell.mark for row in rows for cell in row.cells.values() if not cell.is_empty}
+    beside_published = sources == {"published", "measured"}
     ranked = {
         column.key: ranks(
             {index: row.cells[column.key] for index, row in enumerate(rows)},

@@ -2,86 +2,16 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from reports.blocks import (
-    Block,
     Code,
-    Details,
-    Heading,
     ImageBlock,
-    Paragraph,
-    ProvenanceBlock,
     StripsBlock,
-    SvgBlock,
-    TableBlock,
-    figure_block,
 )
-from reports.cells import Cell, Column, Row
-from reports.charts.contact_sheet import Strip
-from reports.charts.style import new_figure
 from reports.document import Report
-from reports.provenance import Provenance
-from reports.table import Table
 
 VOID = {"meta", "img", "br", "link", "input"}
-NASTY = "<script>alert(1)</script> & \"{{body}}\" '*x*'"
-
-
-def picture() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-
-
-def chart(name: str) -> SvgBlock:
-    figure = new_figure(2, 1, NASTY)
-    return figure_block(figure, description=NASTY, caption=NASTY, name=name)
-
-
-def table(title: str = NASTY) -> TableBlock:
-    return TableBlock(
-        table=Table(
-            title=title,
-            columns=(
-                Column(key="x", title=NASTY, direction="lower"),
-                Column(key="y", title="said"),
-            ),
-            rows=(
-                Row(
-                    label=NASTY, cells={"x": Cell(value=1.0, notes=(NASTY,)), "y": Cell(text=NASTY)}
-                ),
-                Row(
-                    label="b", section=NASTY, cells={"x": Cell(reason=NASTY), "y": Cell(text="yes")}
-                ),
-            ),
-            remarks=(NASTY,),
-            provenance=(Provenance(details={"note": NASTY}),),
-        )
-    )
-
-
-def report(*blocks: Block) -> Report:
-    strips = (Strip(label=NASTY, pictures=picture()[None], note=NASTY),)
-    return Report(
-        title=NASTY,
-        lead=NASTY,
-        blocks=(
-            Heading(text=NASTY),
-            Heading(text="small", level=3),
-            Paragraph(text=f"{NASTY} run `a <b>`"),
-            table(),
-            chart("one"),
-            chart("two"),
-            ImageBlock(image=picture(), description=NASTY, caption=NASTY, name="pixels"),
-            StripsBlock(strips=strips, description=NASTY, caption=NASTY, name="sheet"),
-            Code(text=f"```\n{NASTY}"),
-            Details(
-                summary=NASTY, blocks=(Paragraph(text=NASTY), table("folded"), chart("folded"))
-            ),
-            ProvenanceBlock(records=(Provenance(details={"note": NASTY}),)),
-            *blocks,
-        ),
-    )
 
 
 class Page(HTMLParser):
@@ -110,8 +40,8 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_is_well_formed_and_escapes_everything() -> None:
-    html = report().html()
+def test_the_page_is_well_formed_and_escapes_everything(nasty_report: Report) -> None:
+    html = nasty_report.html()
     page = Page(html)
     assert page.tags.count("script") == 1
     assert "alert(1)</script>" not in html
@@ -119,8 +49,8 @@ def test_the_page_is_well_formed_and_escapes_everything() -> None:
     assert html.count("<main>") == 1
 
 
-def test_the_page_asks_for_nothing_from_outside() -> None:
-    page = Page(report().html())
+def test_the_page_asks_for_nothing_from_outside(nasty_report: Report) -> None:
+    page = Page(nasty_report.html())
     for name, value in page.attributes:
         if name in ("src", "href", "xlink:href"):
             assert value.startswith(("data:", "#")), value
@@ -129,8 +59,8 @@ def test_the_page_asks_for_nothing_from_outside() -> None:
     assert "link" not in page.tags
 
 
-def test_ids_are_unique_and_every_reference_leads_somewhere() -> None:
-    html = report().html()
+def test_ids_are_unique_and_every_reference_leads_somewhere(nasty_report: Report) -> None:
+    html = nasty_report.html()
     page = Page(html)
     ids = [value for name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
@@ -140,15 +70,17 @@ def test_ids_are_unique_and_every_reference_leads_somewhere() -> None:
     assert targets <= set(ids)
 
 
-def test_the_page_follows_light_and_dark_and_the_printer() -> None:
-    html = report().html()
+def test_the_page_follows_light_and_dark_and_the_printer(nasty_report: Report) -> None:
+    html = nasty_report.html()
     assert "@media (prefers-color-scheme: dark)" in html
     assert "@media print" in html
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
 
 
-def test_every_file_that_the_markdown_refers_to_is_written(tmp_path: Path) -> None:
-    paths = report().write(tmp_path / "new")
+def test_every_file_that_the_markdown_refers_to_is_written(
+    nasty_report: Report, tmp_path: Path
+) -> None:
+    paths = nasty_report.write(tmp_path / "new")
     assert [path.name for path in paths[:2]] == ["report.md", "report.html"]
     text = paths[0].read_text(encoding="utf-8")
     referred = set(re.findall(r"\]\(<([^>]+)>\)", text))
@@ -158,8 +90,8 @@ def test_every_file_that_the_markdown_refers_to_is_written(tmp_path: Path) -> No
     assert all((tmp_path / "new" / name).stat().st_size > 0 for name in referred)
 
 
-def test_markdown_escapes_what_html_in_it_would_run() -> None:
-    text = report().markdown()
+def test_markdown_escapes_what_html_in_it_would_run(nasty_report: Report) -> None:
+    text = nasty_report.markdown()
     assert "<script>" not in re.sub(r"````.*?````", "", text, flags=re.DOTALL)
     assert text.startswith("# &lt;script>")
 
@@ -169,8 +101,10 @@ def test_code_keeps_its_fence_around_backticks() -> None:
     assert text == "# t\n\n````\na\n```\nb\n````\n"
 
 
-def test_two_pictures_of_one_name_are_refused() -> None:
-    blocks = tuple(ImageBlock(image=picture(), description="d", name="same") for _ in range(2))
+def test_two_pictures_of_one_name_are_refused(pixels) -> None:
+    blocks = tuple(
+        ImageBlock(image=pixels(4, 4, 3), description="d", name="same") for _ in range(2)
+    )
     with pytest.raises(ValueError, match=r"two pictures called same\.png"):
         Report(title="t", blocks=blocks).pictures()
 
@@ -180,5 +114,5 @@ def test_a_contact_sheet_of_nothing_is_refused() -> None:
         StripsBlock(strips=(), description="d", name="x")
 
 
-def test_the_same_blocks_give_the_same_page() -> None:
-    assert report().html() == report().html()
+def test_the_same_blocks_give_the_same_page(nasty_report: Report) -> None:
+    assert nasty_report.html() == nasty_report.html()

@@ -7,79 +7,17 @@ import pytest
 
 from reports.blocks import (
     Block,
-    Code,
     Details,
     Heading,
     ImageBlock,
-    Paragraph,
-    ProvenanceBlock,
     StripsBlock,
     SvgBlock,
     TableBlock,
-    figure_block,
 )
-from reports.cells import Cell, Column, Row
+from reports.cells import Cell, Row
 from reports.charts.contact_sheet import Strip
-from reports.charts.style import new_figure
-from reports.document import PaperClaim, Report
-from reports.provenance import Provenance
+from reports.document import Report
 from reports.table import Table
-
-NASTY = "<script>alert(1)</script> & \"{{body}}\" '*x*' <!-- --> ± \u2028"
-TABLE = Table(
-    title=NASTY,
-    caption=NASTY,
-    label_heading=NASTY,
-    columns=(Column(key="x", title=NASTY, direction="lower"), Column(key="y", title="said")),
-    rows=(
-        Row(
-            label=NASTY,
-            notes=(NASTY,),
-            cells={
-                "x": Cell(value=0.1 + 0.2, low=0.1, high=1 / 3, notes=(NASTY,)),
-                "y": Cell(text=NASTY, mark="published"),
-            },
-        ),
-        Row(
-            label="b",
-            section=NASTY,
-            cells={"x": Cell(value=1, comparable=False), "y": Cell(reason=NASTY)},
-        ),
-    ),
-    remarks=(NASTY,),
-    provenance=(Provenance(details={"note": NASTY}),),
-)
-
-
-def pixels(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-
-
-def chart(name: str) -> SvgBlock:
-    figure = new_figure(2, 1, NASTY)
-    return figure_block(figure, description=NASTY, caption=NASTY, name=name)
-
-
-def whole() -> Report:
-    strip = Strip(label=NASTY, pictures=pixels(3, 4, 5, 3), note=NASTY)
-    return Report(
-        title=NASTY,
-        lead=NASTY,
-        findings=(PaperClaim(claim=NASTY, verdict="not decided", numbers=NASTY),),
-        blocks=(
-            Heading(text=NASTY, level=3),
-            Paragraph(text=f"{NASTY} `a <b>`"),
-            Code(text=f"```\n{NASTY}"),
-            TableBlock(table=TABLE),
-            TableBlock(table=TABLE, folds_notes=True),
-            chart("bars"),
-            ImageBlock(image=pixels(4, 5, 3), description=NASTY, caption=NASTY, name="rgb"),
-            ImageBlock(image=pixels(4, 5, 4), description=NASTY, name="rgba"),
-            StripsBlock(strips=(strip,), description=NASTY, caption=NASTY, name="sheet"),
-            Details(summary=NASTY, blocks=(Details(summary="s", blocks=(chart("folded"),)),)),
-            ProvenanceBlock(records=(Provenance(details={"note": NASTY}),)),
-        ),
-    )
 
 
 def record(*blocks: Block) -> Any:
@@ -91,8 +29,8 @@ def read(changed: Any) -> Report:
     return Report.from_json(json.dumps(whole))
 
 
-def test_what_is_stored_gives_the_same_documents() -> None:
-    report = whole()
+def test_what_is_stored_gives_the_same_documents(nasty_report: Report) -> None:
+    report = nasty_report
     again = Report.from_json(report.to_json())
     assert again.html() == report.html()
     assert again.markdown() == report.markdown()
@@ -103,12 +41,12 @@ def test_what_is_stored_gives_the_same_documents() -> None:
         assert name.endswith(".svg") or first[name] == second[name]
 
 
-def test_numbers_keep_every_digit_and_numpys_become_numbers() -> None:
+def test_numbers_keep_every_digit_and_numpys_become_numbers(nasty_table: Table) -> None:
     cells = {"x": Cell(value=np.float32(0.1), text="0.1"), "y": Cell(text="y")}  # type: ignore[arg-type]
-    table = replace(TABLE, rows=(*TABLE.rows, Row(label="numpy", cells=cells)))
+    table = replace(nasty_table, rows=(*nasty_table.rows, Row(label="numpy", cells=cells)))
     (block,) = read(record(TableBlock(table=table))).blocks
     assert isinstance(block, TableBlock)
-    assert block.table.rows[:2] == TABLE.rows
+    assert block.table.rows[:2] == nasty_table.rows
     assert block.table.rows[2].cells["x"].value == float(np.float32(0.1))
 
 
@@ -159,11 +97,13 @@ CELL = ("blocks", 1, "table", "rows", 0, "cells", "x")
         (("blocks", 1, "table", "columns", 0, "key"), "two\nlines", "columns are two lines, y"),
     ],
 )
-def test_a_broken_part_is_named(place: tuple[Any, ...], value: Any, message: str) -> None:
+def test_a_broken_part_is_named(
+    place: tuple[Any, ...], value: Any, message: str, nasty_table: Table, pixels
+) -> None:
     image = ImageBlock(image=pixels(4, 5, 3), description="d", name="picture")
     strip = Strip(label="s", pictures=pixels(3, 4, 5, 3))
     sheet = StripsBlock(strips=(strip,), description="d", name="sheet")
-    stored = record(Heading(text="h"), TableBlock(table=TABLE), image, sheet)
+    stored = record(Heading(text="h"), TableBlock(table=nasty_table), image, sheet)
     read(stored)
     part = stored
     for key in place[:-1]:
@@ -174,7 +114,7 @@ def test_a_broken_part_is_named(place: tuple[Any, ...], value: Any, message: str
     assert "\n" not in str(error.value)
 
 
-def test_equal_names_of_folded_pictures_are_found() -> None:
+def test_equal_names_of_folded_pictures_are_found(pixels) -> None:
     sheet = ImageBlock(image=pixels(4, 5, 3), description="d", name="sheet")
     stored = record(sheet, Details(summary="s", blocks=(Details(summary="s", blocks=(sheet,)),)))
     with pytest.raises(ValueError, match=r"two pictures called sheet\.png"):
