@@ -36,7 +36,7 @@ from latte.data import shapes
 from latte.data.datasets import DATASETS
 from latte.data.errors import InputError
 from latte.data.hashing import file_sha256
-from latte.sampling.processes import Process, choose_device
+from latte.sampling.processes import choose_device
 
 VERSION = 2  # raised by any change that affects a number, or what is measured
 TIMESTEPS = (100, 500, 900)  # little noise, half way, almost nothing but noise
@@ -130,7 +130,7 @@ def probe_networks(spec: ProbeSpec, request: SimilarityRequest) -> MeasuredCells
     if request.checkpoint is not None and request.checkpoint.is_dir():
         raise InputError(f"{request.checkpoint} is a folder: --checkpoint takes a file")
     require(requirements(spec, request), request.scale)
-    choose_device(request.run_device, Process())  # refused once, not for each network
+    choose_device(request.run_device)  # refused once, not for each network
     tasks, path = probe_tasks(spec, request), request.folder / FILE
     return measure_cells(tasks, probe_network, path, workers=request.max_workers)
 
