@@ -63,18 +63,13 @@ class GeneratedVideo:
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
-def generated_videos(
-    checkpoint: Path, count: int, options: SamplingOptions, *, dataset: str | None = None
-) -> VideoSet:
-    """Samples 0 … `count` − 1 of a checkpoint, its classes in turn; none is made yet.
-
-    Args:
-        dataset: required data set of the training, as far as the file names one.
+def generated_videos(checkpoint: Path, count: int, options: SamplingOptions) -> VideoSet:
+    """Samples 0 … `count` − 1 of a model of shapes, its classes in turn; none is made yet.
 
     Raises:
         InputError: the file is not a checkpoint, is of another data set, or cannot be sampled so.
     """
-    sampler, plan = _open(checkpoint, options, dataset)
+    sampler, plan = _open(checkpoint, options)
     config, autoencoder = sampler.model.config, sampler.autoencoder
     side = config.input_size * autoencoder.factor
     info = VideoInfo(num_frames=config.num_frames, height=side, width=side)
@@ -103,13 +98,8 @@ class SampledModel:
     options: SamplingOptions
 
     def videos(self, count: int) -> VideoSet:
-        """Its first samples; none is made yet.
-
-        Raises:
-            InputError: see `generated_videos`.
-        """
-        videos = generated_videos(self.checkpoint, count, self.options, dataset="shapes")
-        return replace(videos, name=self.label)
+        """Its first samples, see `generated_videos`."""
+        return replace(generated_videos(self.checkpoint, count, self.options), name=self.label)
 
     @cached_property
     def hashes(self) -> tuple[str, str]:
@@ -158,12 +148,10 @@ def with_clips(videos: VideoSet, count: int, *, workers: int) -> VideoSet:
     return replace(videos, videos=(*sampled, *videos.videos[count:]))
 
 
-def _open(
-    path: Path, options: SamplingOptions, dataset: str | None = None
-) -> tuple[Sampler, SamplePlan]:
+def _open(path: Path, options: SamplingOptions) -> tuple[Sampler, SamplePlan]:
     """What makes the samples of a checkpoint, and their labels, as `latte sample` reads them."""
     checkpoint = load_checkpoint(path)
-    request = SampleRequest(checkpoint=path, dataset=dataset, out=Path(), options=asdict(options))
+    request = SampleRequest(checkpoint=path, dataset="shapes", out=Path(), options=asdict(options))
     plan = make_plan(request, checkpoint)
     sampler = Sampler(
         model=build_model(checkpoint),

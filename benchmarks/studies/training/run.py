@@ -87,7 +87,7 @@ def fvd_of_checkpoints(
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for step, checkpoint in run.checkpoints.items():
-        videos = generated_videos(checkpoint, count, sampling, dataset="shapes")
+        videos = generated_videos(checkpoint, count, sampling)
         (result,) = measurer.measure(real, videos, model=f"{run.name}, step {step}")
         rows.append((step, result.value, *(result.interval or (None, None))))
         table = pd.DataFrame(rows, columns=["step", FVD, f"{FVD} low", f"{FVD} high"])

@@ -153,7 +153,7 @@ def test_what_cannot_be_sampled_is_refused_before_the_work(
 ):
     path = tiny_checkpoint(tmp_path / "odd.safetensors", **settings)
     with pytest.raises(InputError, match=sentence):
-        generated_videos(path, 1, options, dataset="shapes")
+        generated_videos(path, 1, options)
 
 
 def test_the_way_of_sampling_sampling_text():
