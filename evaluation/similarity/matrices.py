@@ -4,11 +4,9 @@ The cosine of two frames is taken token by token, at the same place in both, and
 tokens (arXiv:2401.03048v3, Figures 6 and 8).
 """
 
-from functools import cache
-
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from evaluation.metrics.inputs import Array
@@ -70,7 +68,7 @@ def cosines(first: Tensor, second: Tensor) -> Array:
 
 def pairs(matrix: Array) -> Array:
     """The similarities of different frames, each pair once, (F (F − 1) / 2,)."""
-    return matrix[_above_diagonal(len(matrix))]
+    return matrix[np.triu_indices(len(matrix), 1)]
 
 
 def by_distance(matrix: Array) -> Array:
@@ -111,9 +109,3 @@ def matrix_distance(first: Array, second: Array) -> float:
 
 def _or_one(lengths: Tensor) -> Tensor:
     return torch.where(lengths > 0, lengths, 1.0)
-
-
-@cache
-def _above_diagonal(frames: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    rows, columns = np.triu_indices(frames, 1)
-    return rows, columns

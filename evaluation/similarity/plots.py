@@ -1,6 +1,6 @@
 """Figures of similarities, with the numbers behind them: summaries in, figures out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from evaluation.similarity.hidden_states.measuring import ModelSimilarity
@@ -53,7 +53,14 @@ def model_figures(similarity: ModelSimilarity) -> dict[str, Drawn]:
         chart = line_chart(depths, title="Over depth", shared="columns")
         figures["depth"] = chart, line_data(depths)
     if len(similarity.timesteps) > 1:
-        times = _over_time(similarity, paths)
+        times = [
+            Panel(
+                title=title,
+                axis="timestep",
+                lines=tuple(_curve(path, similarity.over_time(number, path)) for path in paths),
+            )
+            for number, title in AXES_OF_NUMBERS.items()
+        ]
         figures["timesteps"] = line_chart(times, title="Over timesteps"), line_data(times)
     return figures
 
@@ -145,17 +152,6 @@ def _over_depth(similarity: ModelSimilarity) -> list[Panel]:
                 heading = f"{title}, t = {step}"
                 panels.append(Panel(title=heading, axis="block", lines=tuple(curves)))
     return panels
-
-
-def _over_time(similarity: ModelSimilarity, paths: Sequence[str]) -> list[Panel]:
-    return [
-        Panel(
-            title=title,
-            axis="timestep",
-            lines=tuple(_curve(path, similarity.over_time(number, path)) for path in paths),
-        )
-        for number, title in AXES_OF_NUMBERS.items()
-    ]
 
 
 def _curve(label: str, points: Iterable[tuple[int, Estimate]]) -> Line:

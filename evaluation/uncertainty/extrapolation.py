@@ -7,10 +7,8 @@ variance that the choice of a part adds is proportional to u, too, and best fitt
 
     c/N = Σ (T(n) − T(N)) / Σ u        over all parts.
 
-The law holds as long as even the smallest part has more rows than features (in simulations to 1 %
-of the bias, down to N = D) and breaks below, where covariances are singular and T(n) flattens.
-
-The line takes off a bias that hardly varies: the variance of the limit is that of the value. So its
+The law holds as long as even the smallest part has more rows than features, and breaks below, where
+covariances are singular and T(n) flattens. The line takes off a bias that hardly varies, so the
 interval is the half-sample interval of the value, moved by c/N, widened by what the fit adds.
 """
 

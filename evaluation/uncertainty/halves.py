@@ -2,8 +2,7 @@
 
 Distances of the two halves of one cut, T(h) and T(h′), come from samples of N/2 rows that share
 nothing. So (T(h) − T(h′))²/2, on average over many cuts, is the variance of the distance at N/2
-rows, without any bias and for any functional: no row is repeated, and no resample carries the noise
-of the sample besides its own, as one of the bootstrap does. Two steps lead from N/2 to N.
+rows, without any bias and for any functional. Two steps lead from N/2 to N (docs/uncertainty.md).
 
 With noise a and b in the halves the sample has (a + b)/2. For T = θ∞ + L(a) + Q(a), linear and
 quadratic in the noise, linear parts cancel in
@@ -15,10 +14,8 @@ quadratic part of its variance. And, V₁ being the linear part at N rows,
 
     var T(N/2) = 2 V₁ + 4 V₂,  so  V = V₁ + V₂ = var T(N/2) / 2 − V₂.
 
-V itself depends on the distance: for T = Σ c (δ + z)² the noise of the linear part grows with the
-distance, V₁ = s · (θ − b), b the bias. So the interval is Wilson's: those θ that the measured T
-would not refute, (T − θ)² ≤ t² V(θ), with V(θ) = s θ − V₂, s = var T(N/2) / (2 T). It is longer
-upwards, as the distribution of T is. V₁ ≥ 0 gives V(θ) ≥ V₂, used as a lower bound.
+V grows with the distance, so the interval is Wilson's: those θ that the measured T would not
+refute, (T − θ)² ≤ t² V(θ), with V(θ) = s θ − V₂ ≥ V₂, s = var T(N/2) / (2 T).
 """
 
 import math

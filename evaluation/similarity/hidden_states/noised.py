@@ -32,14 +32,6 @@ class Denoiser:
     num_frames: int | None = None  # frames of tokens; None: as the model's configuration says
     predict: Predict = _predict  # calls (model, x (N, F, C, h, w), t (N,), y (N,) or None)
 
-    def inputs(self, clips: np.ndarray, numbers: Sequence[int], seed: int) -> tuple[Tensor, Tensor]:
-        """Latents of clips, uint8 (N, F, H, W, 3), and the noise of each, by its number."""
-        frames = torch.from_numpy(clips).to(self.device)
-        with torch.no_grad():
-            latents = self.autoencoder.encode(frames.movedim(-1, -3).float() / 127.5 - 1)
-        noise = torch.stack([clip_noise(seed, number, latents.shape[1:]) for number in numbers])
-        return latents, noise.to(self.device)
-
 
 def clip_noise(seed: int, number: int, shape: Sequence[int]) -> Tensor:
     """The noise of one clip, by its number; drawn on the CPU, whatever the device.
@@ -89,8 +81,11 @@ def noised_batches(
             if len(labels) <= numbers[-1]:
                 raise ValueError("fewer labels than clips")
             y = torch.tensor([labels[number] for number in numbers], device=device)
-        x0, noise = denoiser.inputs(np.stack([clip for _, clip in filled]), numbers, seed)
-        yield len(batch), at_each_timestep(x0, noise, y)
+        frames = torch.from_numpy(np.stack([clip for _, clip in filled])).to(device)
+        with torch.no_grad():
+            x0 = denoiser.autoencoder.encode(frames.movedim(-1, -3).float() / 127.5 - 1)
+        noise = torch.stack([clip_noise(seed, number, x0.shape[1:]) for number in numbers])
+        yield len(batch), at_each_timestep(x0, noise.to(device), y)
 
 
 def check_timesteps(timesteps: Sequence[int], diffusion: Any) -> None:
