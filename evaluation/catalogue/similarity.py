@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 
 def _similarity(given: "MetricInput") -> list[Value]:
-    from evaluation.similarity.record import summary_record
-    from evaluation.similarity.summary import LEVEL, students_method
+    from evaluation.similarity.summary import LEVEL, students_method, summary_record
     from evaluation.similarity.videos.comparison import compare_videos
     from evaluation.uncertainty.interval import Interval
 

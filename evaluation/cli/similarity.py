@@ -207,7 +207,7 @@ def _similar_videos(
     from evaluation.measuring.measurer import Measurer
     from evaluation.measuring.networks import Networks, PixelNetworks
     from evaluation.similarity.plots import video_figures
-    from evaluation.similarity.record import read_summary
+    from evaluation.similarity.summary import read_summary
 
     protocol = asked.protocol_for(sets)
     real = sets.real_videos(protocol)

@@ -2,25 +2,28 @@
 
 The matrix of each clip, its numbers and its distribution are averaged over the clips, so every part
 of a summary is a mean of independent draws and has an interval. All is taken from sums: memory does
-not grow with the clips.
+not grow with the clips. `summary_record` and `read_summary` lead to a results file and back.
 """
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from evaluation.metrics.inputs import Array
 from evaluation.similarity.matrices import TIE, by_distance, inverted_share, pairs
 from evaluation.uncertainty.interval import two_sided_quantile, welch_half_width
+from latte.data.schema import convert
 
 LEVEL = 0.95
 MIN_CLIPS = 4  # clips that an interval needs
+DECIMALS = 5  # decimals of recorded arrays; numbers keep all their digits
 NUM_BINS = 400
 EDGES = np.linspace(-1.0, 1.0, NUM_BINS + 1)  # edges of the distributions' bins
 
 Range = tuple[float, float]
+Entries = list[float | list[float]]
 Name = TypeVar("Name", bound=Hashable)
 ANY: Range = (-np.inf, np.inf)
 
@@ -74,6 +77,27 @@ class Summary:
     def num_frames(self) -> int:
         """Frames of a clip, F."""
         return len(self.matrix.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayRecord:
+    """The entries of an array, rounded, with the ends of their intervals."""
+
+    value: Entries
+    low: Entries | None
+    high: Entries | None
+    first: int = 0  # place of the first entry; entries before it and after the last are 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryRecord:
+    """How alike frames are, over clips."""
+
+    num_clips: int
+    numbers: dict[str, Estimate]
+    matrix: ArrayRecord
+    by_distance: ArrayRecord
+    distribution: ArrayRecord  # only the bins from the first to the last that is used
 
 
 class RunningMeans:
@@ -170,6 +194,35 @@ class RunningSummary:
         )
 
 
+def summary_record(summary: Summary) -> dict[str, Any]:
+    """A summary for JSON."""
+    used = np.flatnonzero(summary.distribution.value)
+    record = SummaryRecord(
+        num_clips=summary.num_clips,
+        numbers=dict(summary.numbers),
+        matrix=_rounded(summary.matrix),
+        by_distance=_rounded(summary.by_distance),
+        distribution=_rounded(summary.distribution, int(used[0]), int(used[-1]) + 1),
+    )
+    return asdict(record)
+
+
+def read_summary(stored: Any, where: str = "a summary of similarities") -> Summary:
+    """The summary that a record was made from, its arrays rounded.
+
+    Raises:
+        InputError: it is no such record.
+    """
+    record = convert(stored, SummaryRecord, where)
+    return Summary(
+        num_clips=record.num_clips,
+        matrix=_array(record.matrix),
+        by_distance=_array(record.by_distance),
+        distribution=_array(record.distribution, NUM_BINS),
+        numbers=record.numbers,
+    )
+
+
 def mean_difference(first: Estimate, second: Estimate, counts: tuple[int, int]) -> Estimate:
     """Second less first, means over the clips of two independent sets, `counts` clips in each.
 
@@ -220,6 +273,26 @@ def distribution(entries: Array) -> Array:
     """The share of the entries in each bin of EDGES, (NUM_BINS,)."""
     places = np.clip(((entries + 1) * (NUM_BINS / 2)).astype(np.int64), 0, NUM_BINS - 1)
     return np.bincount(places, minlength=NUM_BINS) / len(entries)
+
+
+def _rounded(array: ArrayEstimate, first: int = 0, end: int | None = None) -> ArrayRecord:
+    def rounded(values: Array | None) -> Any:
+        return None if values is None else np.round(values[first:end], DECIMALS).tolist()
+
+    return ArrayRecord(
+        value=rounded(array.value), low=rounded(array.low), high=rounded(array.high), first=first
+    )
+
+
+def _array(record: ArrayRecord, size: int | None = None) -> ArrayEstimate:
+    after = 0 if size is None else size - record.first - len(record.value)
+
+    def padded(values: Entries | None) -> Any:
+        return None if values is None else np.pad(np.array(values), (record.first, after))
+
+    return ArrayEstimate(
+        value=padded(record.value), low=padded(record.low), high=padded(record.high)
+    )
 
 
 def _variance(entries: Array) -> float:

@@ -15,13 +15,13 @@ from benchmarks.cells.cache import CellRecord
 from benchmarks.documents.numbers import LEVEL, BoundedNumber, mean_and_half, widening
 from evaluation.metrics.inputs import Array
 from evaluation.similarity import SitePair
-from evaluation.similarity.record import read_summary
 from evaluation.similarity.summary import (
     FRAME_NUMBERS,
     MIN_CLIPS,
     MUTUAL_NUMBERS,
     ArrayEstimate,
     Summary,
+    read_summary,
 )
 
 BINS = 40  # each 0.05 wide: in finer ones distributions of few clips would seem apart

@@ -20,7 +20,6 @@ from evaluation.similarity.hidden_states.sites import (
     watching,
 )
 from evaluation.similarity.matrices import MIN_FRAMES, cosines, token_directions
-from evaluation.similarity.record import summary_record
 from evaluation.similarity.summary import (
     ANY,
     FRAME_NUMBERS,
@@ -29,6 +28,7 @@ from evaluation.similarity.summary import (
     RunningMeans,
     RunningSummary,
     Summary,
+    summary_record,
 )
 from latte.data.errors import InputError
 

@@ -8,8 +8,13 @@ import pytest
 from scipy import stats
 
 from evaluation.similarity.matrices import frame_similarity, inverted_share, pairs
-from evaluation.similarity.record import read_summary, summary_record
-from evaluation.similarity.summary import EDGES, FRAME_NUMBERS, RunningSummary
+from evaluation.similarity.summary import (
+    EDGES,
+    FRAME_NUMBERS,
+    RunningSummary,
+    read_summary,
+    summary_record,
+)
 from latte.data.errors import InputError
 
 

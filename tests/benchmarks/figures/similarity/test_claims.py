@@ -26,8 +26,7 @@ from benchmarks.figures.similarity.numbers import (
     overlap,
 )
 from benchmarks.figures.similarity.probes import ProbeSpec
-from evaluation.similarity.record import summary_record
-from evaluation.similarity.summary import RunningSummary, Summary
+from evaluation.similarity.summary import RunningSummary, Summary, summary_record
 
 FRAMES = 4
 

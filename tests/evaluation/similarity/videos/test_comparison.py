@@ -9,8 +9,7 @@ from scipy import stats
 
 from evaluation.similarity import frame_similarity, matrix_distance
 from evaluation.similarity.matrices import pairs
-from evaluation.similarity.record import summary_record
-from evaluation.similarity.summary import FRAME_NUMBERS, frame_numbers
+from evaluation.similarity.summary import FRAME_NUMBERS, frame_numbers, summary_record
 from evaluation.similarity.tables import video_table
 from evaluation.similarity.videos.comparison import (
     GroupedMatrices,
