@@ -99,16 +99,16 @@ def open_c3d(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwo
     Raises:
         InputError: the file is not one of these, damaged, or of another network.
     """
-    model = C3D()
+    model = C3D().to(device)
+    own = OpenedNetwork(forward=model.probabilities, path_taken=OWN)
     if not files.is_torchscript(path):
         files.fill(model, files.read_state_dict(path), path)
-        return OpenedNetwork(forward=model.to(device).probabilities, path_taken=OWN)
+        return own
     module = files.open_torchscript(path, device)
     published = OpenedNetwork(forward=_published(module, path), path_taken=PUBLISHED)
-    own = None
-    if files.fill_if_same(model, module.state_dict()):
-        own = OpenedNetwork(forward=model.to(device).probabilities, path_taken=OWN)
-    return faster_if_same(published, own, [probe_clip(device)], probability_difference)
+    same = files.fill_if_same(model, module.state_dict())
+    clips = [probe_clip(device)]
+    return faster_if_same(published, own if same else None, clips, probability_difference)
 
 
 def probe_clip(device: torch.device) -> Tensor:
@@ -173,7 +173,6 @@ C3D_SPEC = NetworkSpec(
     title="C3D, UCF-101 classes (Inception Score of TGAN-v2, StyleGAN-V)",
     unit="clip",
     outputs={"probabilities": NUM_CLASSES},
-    resizes=("squash",),
     min_frames=NUM_FRAMES,
     max_frames=NUM_FRAMES,
     weight_files=(
