@@ -175,21 +175,11 @@ def similarity(
     for option, value in foreign.items():
         if value is not None:
             raise InputError(f"--{option} {advice}")
-    from evaluation.similarity.videos.pixels import PIXELS
-
-    pixels = protocol.network == PIXELS
-    if pixels and weights is not None:
-        raise InputError("--weights is about a network, and pixels take none: leave it out")
     output.check()
-    if pixels:
-        protocol = replace(protocol, network=None)
-    options = run.extraction()
-    if model.checkpoint is not None:
-        _hidden_states(model, sets, protocol, options, output, intervals=bool(resamples))
-        return
-    _similar_videos(
-        sets, protocol, options, output, pixels=pixels, weights=weights, resamples=resamples
-    )
+    if model.checkpoint is None:
+        _similar_videos(sets, protocol, run.extraction(), output, weights, resamples)
+    else:
+        _hidden_states(model, sets, protocol, run.extraction(), output, bool(resamples))
 
 
 def _similar_videos(
@@ -197,8 +187,6 @@ def _similar_videos(
     asked: ProtocolOptions,
     options: "ExtractionOptions",
     output: SimilarityOutput,
-    *,
-    pixels: bool,
     weights: list[str] | None,
     resamples: int,
 ) -> None:
@@ -208,7 +196,13 @@ def _similar_videos(
     from evaluation.measuring.networks import Networks, PixelNetworks
     from evaluation.similarity.plots import video_figures
     from evaluation.similarity.summary import read_summary
+    from evaluation.similarity.videos.pixels import PIXELS
 
+    pixels = asked.network == PIXELS
+    if pixels and weights is not None:
+        raise InputError("--weights is about a network, and pixels take none: leave it out")
+    if pixels:
+        asked = replace(asked, network=None)
     protocol = asked.protocol_for(sets)
     real = sets.real_videos(protocol)
     network = default_network(("similarity",), protocol, asked.network)
@@ -239,7 +233,6 @@ def _hidden_states(
     asked: ProtocolOptions,
     options: "ExtractionOptions",
     output: SimilarityOutput,
-    *,
     intervals: bool,
 ) -> None:
     """Measure the model, record the result and show it."""
