@@ -35,12 +35,7 @@ FEW_DECADES = 2.5  # a logarithmic axis over fewer has 2 and 5 among its numbers
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """Values over places, with the ends of their intervals where known.
-
-    Raises:
-        ValueError: other numbers of places than of values or ends, half an interval, or a number
-            that is not finite.
-    """
+    """Values over places, with the ends of their intervals where known."""
 
     label: str  # the same label looks the same in every panel
     x: tuple[float, ...]  # ascending
@@ -49,34 +44,19 @@ class Line:
     high: tuple[float, ...] | None = None
     look: Look = "marked"  # each value has its marker; for many values "plain", or "faint" behind
 
-    def __post_init__(self) -> None:
-        columns = [part for part in (self.x, self.y, self.low, self.high) if part is not None]
-        if not self.x or {len(part) for part in columns} != {len(self.x)} or len(columns) == 3:
-            raise ValueError(f"{self.label}: every place needs a value, and both ends or none")
-        if not all(math.isfinite(number) for part in columns for number in part):
-            raise ValueError(f"{self.label}: a line shows finite numbers")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """The lines of one small chart.
-
-    Raises:
-        ValueError: a logarithmic axis for values that are not positive.
-    """
+    """The lines of one small chart."""
 
     title: str
     lines: tuple[Line, ...]
     axis: str = ""  # what the horizontal axis measures
-    scale: Scale = "linear"  # "symlog" is linear between −1 and 1 and logarithmic outside
+    scale: Scale = "linear"  # "log" needs values above 0; "symlog" is linear between −1 and 1
     from_zero: bool = False  # a linear vertical axis begins at 0
     equal_distances: bool = False  # between places, whatever their numbers
     shaded: tuple[float, float] | None = None  # a range of values, such as what is usual
     note: str = ""  # at the right end of the title
-
-    def __post_init__(self) -> None:
-        if self.scale == "log" and any(y <= 0 for line in self.lines for y in line.y):
-            raise ValueError(f"{self.title}: a logarithmic axis needs positive values")
 
     @property
     def places(self) -> list[float]:
@@ -101,13 +81,8 @@ def line_chart(
         shared: which panels have one vertical axis.
         legend: one for all panels, or one under each of them.
         styles: of labels by name, from `styles_for`: give the same to all figures of a report.
-
-    Raises:
-        ValueError: no lines.
     """
     labels = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
-    if not labels:
-        raise ValueError(f"figure {title!r} has no lines")
     styles = {**styles_for(labels), **(styles or {})}
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)

@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -158,25 +157,3 @@ def test_the_same_data_give_the_same_svg() -> None:
         first, second = (figure_svg(line_chart(panels, title="$", axis="y")) for _ in range(2))
         assert first == second
         ElementTree.fromstring(first)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"y": (1.0, 2.0)},
-        {"x": (), "y": (), "low": None, "high": None},
-        {"high": None},
-        {"y": (1.0, math.inf, 1.0)},
-        {"low": (1.0, math.nan, 1.0)},
-    ],
-)
-def test_a_line_that_cannot_be_drawn_is_refused(changes: dict) -> None:
-    with pytest.raises(ValueError, match="rising"):
-        replace(RISING, **changes)
-
-
-def test_what_a_figure_cannot_show_is_refused() -> None:
-    with pytest.raises(ValueError, match="no lines"):
-        line_chart([Panel(title="empty", lines=())], title="t")
-    with pytest.raises(ValueError, match="positive values"):
-        Panel(title="t", lines=(replace(FLAT, y=(0.0, 1.0)),), scale="log")
