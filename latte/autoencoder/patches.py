@@ -7,7 +7,6 @@ seconds.
 
 import hashlib
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +116,7 @@ def load_patches(
         InputError: the file is not there, damaged, or something else.
     """
     if path is None:
-        path = Path(str(files("latte") / "assets" / "shapes_patches.safetensors"))
+        path = Path(__file__).parents[1] / "assets" / "shapes_patches.safetensors"
     tensors, metadata = read_safetensors(path) if is_safetensors(path) else ({}, {})
     if metadata.get("format") != FORMAT or tensors.keys() != set(_TENSORS):
         raise InputError(f"{path}: not an autoencoder of patches: make one with `latte patches`")

@@ -4,7 +4,6 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +23,7 @@ from latte.data.errors import InputError, nearest
 from latte.data.schema import Checked, Count, CountOrZero, NonNegative, Positive, convert
 from latte.diffusion import DiffusionSettings
 
+CONFIGS = Path(__file__).parents[1] / "configs"
 Share = Annotated[float, Meta(ge=0, lt=1)]
 
 
@@ -176,12 +176,7 @@ class TrainConfig:
 
 def config_names() -> list[str]:
     """The configurations that come with the package."""
-    folder = files("latte") / "configs"
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    )
+    return sorted(path.stem for path in CONFIGS.glob("*.toml"))
 
 
 def load_config(name: str, settings: Sequence[str] = ()) -> TrainConfig:
@@ -190,23 +185,16 @@ def load_config(name: str, settings: Sequence[str] = ()) -> TrainConfig:
     Raises:
         InputError: there is no such file, it is not TOML, or its values do not go together.
     """
-    if name in config_names():
-        text = (files("latte") / "configs" / f"{name}.toml").read_text(encoding="utf-8")
-    else:
-        path = Path(name)
-        if path.suffix != ".toml":
-            raise InputError(
-                f"no configuration is called {name!r}: {nearest(name, config_names())} (or give "
-                "the path of a .toml file)"
-            )
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read as a TOML file ({error})") from error
+    path = CONFIGS / f"{name}.toml" if name in config_names() else Path(name)
+    if path.suffix != ".toml":
+        raise InputError(
+            f"no configuration is called {name!r}: {nearest(name, config_names())} (or give "
+            "the path of a .toml file)"
+        )
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name}: not TOML ({error})") from error
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a TOML file ({error})") from error
     changed = {setting.partition("=")[0].strip() for setting in settings}
     if "model.preset" in changed:  # replaces the file's sizes, not those of other settings
         for size in ("hidden_size", "depth", "num_heads"):
