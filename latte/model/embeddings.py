@@ -9,43 +9,34 @@ from torch import Tensor, nn
 TIMESTEP_WAVES = 256  # cosines and sines that stand for a timestep
 
 
-class FramePatches(nn.Module):
-    """Uniform-frame patch embedding: the patches of each frame by themselves, as in ViT.
+class PatchEmbedder(nn.Module):
+    """Patches to tokens: of each frame by themselves (ViT), or tubes over several (ViViT).
+
+    Without `tube_size` the uniform-frame patch embedding, with it the compression-frame one, and
+    in what follows F / tube_size frames.
 
     in      (N, F, C, H, W)
     out     (N, F, S, D), S = (H / patch_size) · (W / patch_size), row by row
     """
 
-    def __init__(self, patch_size: int, in_channels: int, hidden_size: int) -> None:
+    def __init__(
+        self, patch_size: int, in_channels: int, hidden_size: int, tube_size: int | None = None
+    ) -> None:
         super().__init__()
-        self.patch_size = patch_size
-        self.proj = nn.Conv2d(in_channels, hidden_size, kernel_size=patch_size, stride=patch_size)
+        self.patch_size, self.tube_size = patch_size, tube_size or 1
+        if tube_size is None:
+            self.proj = nn.Conv2d(in_channels, hidden_size, patch_size, stride=patch_size)
+        else:
+            kernel = (tube_size, patch_size, patch_size)
+            self.proj = nn.Conv3d(in_channels, hidden_size, kernel, stride=kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         # A convolution whose windows do not overlap is one matrix product.
-        patches = _fold_patches(x, self.patch_size)  # (N, F, S, C·p·p)
+        patches = _fold_patches(x, self.patch_size, self.tube_size)  # (N, F, S, C·s·p·p)
         return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
-class TubePatches(nn.Module):
-    """Compression-frame patch embedding: patches that reach over several frames, as in ViViT.
-
-    in      (N, F, C, H, W)
-    out     (N, F / tube_size, S, D)
-    """
-
-    def __init__(self, patch_size: int, tube_size: int, in_channels: int, hidden_size: int) -> None:
-        super().__init__()
-        self.patch_size, self.tube_size = patch_size, tube_size
-        kernel = (tube_size, patch_size, patch_size)
-        self.proj = nn.Conv3d(in_channels, hidden_size, kernel_size=kernel, stride=kernel)
-
-    def forward(self, x: Tensor) -> Tensor:
-        patches = _fold_patches(x, self.patch_size, self.tube_size)  # (N, F / s, S, C·s·p·p)
-        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
-
-
-def _fold_patches(x: Tensor, patch_size: int, tube_size: int = 1) -> Tensor:
+def _fold_patches(x: Tensor, patch_size: int, tube_size: int) -> Tensor:
     """(N, F, C, H, W) → (N, F / s, S, C·s·p·p), each in the order of a convolution's weights."""
     n, f, c, height, width = x.shape
     s, p = tube_size, patch_size

@@ -18,10 +18,9 @@ from latte.model.blocks import (
     full_precision,
 )
 from latte.model.embeddings import (
-    FramePatches,
     LabelEmbedder,
+    PatchEmbedder,
     TimestepEmbedder,
-    TubePatches,
     frame_positions,
     patch_positions,
     rotary_angles,
@@ -53,13 +52,8 @@ class Latte(nn.Module):
         self.config = config
         self.checkpoint_activations = False  # trades time for memory, changes no result
         width = config.hidden_size
-        self.x_embedder: FramePatches | TubePatches
-        if config.patch_embedding == "uniform":
-            self.x_embedder = FramePatches(config.patch_size, config.in_channels, width)
-        else:
-            self.x_embedder = TubePatches(
-                config.patch_size, config.tube_size, config.in_channels, width
-            )
+        tubes = config.tube_size if config.patch_embedding == "compression" else None
+        self.x_embedder = PatchEmbedder(config.patch_size, config.in_channels, width, tubes)
         self.t_embedder = TimestepEmbedder(width)
         if config.num_classes is not None:
             self.y_embedder = LabelEmbedder(config.num_classes, width)

@@ -18,7 +18,7 @@ from latte.config import LatteConfig
 from latte.model import Latte
 from latte.model.blocks import AxisBlock, Timeline
 from latte.model.embeddings import (
-    FramePatches,
+    PatchEmbedder,
     TimestepEmbedder,
     frame_positions,
     patch_positions,
@@ -299,7 +299,7 @@ def test_patches_and_positions(check_difference):
         check_difference(f"positions in a frame of {side}", "diffusers", difference, 1e-6)
 
     theirs = randomise(PatchEmbed(8, 8, patch_size=2, in_channels=4, embed_dim=96))
-    ours, x = FramePatches(2, 4, 96), noise(2, 5, 4, 8, 8)
+    ours, x = PatchEmbedder(2, 4, 96), noise(2, 5, 4, 8, 8)
     ours.proj.load_state_dict(theirs.proj.state_dict())
     found = ours(x) + patch_positions(96, 4)
     expected = theirs(x.flatten(0, 1)).unflatten(0, (2, 5))

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from latte.model.embeddings import (
-    FramePatches,
     LabelEmbedder,
+    PatchEmbedder,
     TimestepEmbedder,
-    TubePatches,
     frame_positions,
     patch_positions,
     rotary_angles,
@@ -34,7 +33,7 @@ def waves_of(position, size):
 @pytest.mark.parametrize("patch_size", [1, 2, 4])
 def test_frame_patches_are_a_convolution_over_each_frame(patch_size):
     torch.manual_seed(0)
-    embedder = FramePatches(patch_size, in_channels=3, hidden_size=12)
+    embedder = PatchEmbedder(patch_size, in_channels=3, hidden_size=12)
     x = noise(2, 5, 3, 8, 8)
     found = embedder(x)
     assert found.shape == (2, 5, (8 // patch_size) ** 2, 12)
@@ -47,7 +46,7 @@ def test_frame_patches_are_a_convolution_over_each_frame(patch_size):
 @pytest.mark.parametrize(("patch_size", "tube_size"), [(2, 2), (4, 3), (1, 6), (2, 1)])
 def test_tube_patches_are_a_sum_over_each_tube(patch_size, tube_size):
     torch.manual_seed(0)
-    embedder = TubePatches(patch_size, tube_size, in_channels=3, hidden_size=12)
+    embedder = PatchEmbedder(patch_size, 3, 12, tube_size)
     x = noise(2, 6, 3, 8, 8)
     found, side = embedder(x), 8 // patch_size
     assert found.shape == (2, 6 // tube_size, side**2, 12)
@@ -67,11 +66,11 @@ def test_tube_patches_are_a_sum_over_each_tube(patch_size, tube_size):
                 )
 
 
-@pytest.mark.parametrize("kind", [FramePatches, TubePatches])
-def test_patches_are_named_as_a_convolutions(kind):
-    sizes = (2, 3, 12) if kind is FramePatches else (2, 2, 3, 12)
-    shapes = {name: tuple(tensor.shape) for name, tensor in kind(*sizes).state_dict().items()}
-    depth = () if kind is FramePatches else (2,)
+@pytest.mark.parametrize("tube_size", [None, 2])
+def test_patches_are_named_as_a_convolutions(tube_size):
+    state = PatchEmbedder(2, 3, 12, tube_size).state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    depth = () if tube_size is None else (2,)
     assert shapes == {"proj.weight": (12, 3, *depth, 2, 2), "proj.bias": (12,)}
 
 
