@@ -7,11 +7,12 @@ from typing import Any
 
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim
-from benchmarks.figures.curves.cells import CurveFigure, curves_of
 from benchmarks.figures.curves.claims import (
     END,
+    CurveFigure,
     Curves,
     ahead,
+    curves_of,
     drawing_nearer,
     highest,
     lower,

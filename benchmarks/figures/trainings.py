@@ -126,16 +126,10 @@ class Training:
         return [every * (place + 1) for place in range(self.setup.points)]
 
 
-def run_trainings(
-    trainings: Sequence[Training], seeds: int, folder: Path, *, workers: int
-) -> MeasuredCells:
-    """Every design from seeds 0 … `seeds` − 1; cells in `folder` are not made again.
-
-    All designs of a seed come before those of the next, so that an interrupted run leaves whole
-    comparisons.
-    """
-    tasks = [replace(training, seed=seed) for seed in range(seeds) for training in trainings]
-    return measure_cells(tasks, measure_training, folder / FILE, workers=workers, tidy=remove_run)
+def run_trainings(trainings: Sequence[Training], *, workers: int) -> MeasuredCells:
+    """Measure trainings of one folder; cells that are in it are not made again."""
+    path = trainings[0].folder / FILE
+    return measure_cells(trainings, measure_training, path, workers=workers, tidy=remove_run)
 
 
 def measure_training(task: Training) -> CellValue:

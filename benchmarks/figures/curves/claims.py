@@ -1,4 +1,4 @@
-"""Claims about curves of distances over training: the curves, and a judge for each kind of claim.
+"""Curves of distances over training, the figures that show them, and judges of their claims.
 
 Distances are positive and scatter by factors, so everything is done in logarithms: means over seeds
 are geometric, and designs are compared by the ratio of their distances, seed by seed. Seeds that
@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, pairwise
+from typing import TypeAlias
 
 import numpy as np
 
-from benchmarks.documents.claims import Judgement, Verdict, above_zero, all_of, corrected
+from benchmarks.cells.cache import FILE
+from benchmarks.documents.claims import Claim, Judgement, Verdict, above_zero, all_of, corrected
 from benchmarks.documents.numbers import (
     LEVEL,
     BoundedNumber,
@@ -21,8 +23,11 @@ from benchmarks.documents.numbers import (
     mean_and_half,
     widening,
 )
+from benchmarks.figures.designs import Design, DesignCells
+from latte.data.schema import Positive, convert
 
 END = -1  # index of the last checkpoint
+Point: TypeAlias = tuple[int, Positive, Positive, Positive]  # step, value and its interval's ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,56 @@ class Curves:
             )
             for seed in self.shared(first, second)
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveFigure:
+    """A figure of the paper: designs by the labels that it gives them, and what it claims."""
+
+    name: str  # name of the command: "figure5a"
+    title: str
+    designs: Mapping[str, Design]
+    claims: tuple[Claim[Curves], ...]
+    remarks: tuple[str, ...] = ()  # how this differs from the paper's figure
+    # A remark that follows from the cells.
+    computed: Callable[["CurveFigure", "DesignCells"], str] | None = None
+    letter: str = ""  # letter of a panel
+
+    @property
+    def heading(self) -> str:
+        """ "Figure 5a: Patch embedding", or the title alone of what is no figure of the paper."""
+        number = self.name.removeprefix("figure")
+        return self.title if number == self.name else f"Figure {number}: {self.title}"
+
+    @property
+    def panel_title(self) -> str:
+        """The title with the paper's letter: "(a) Patch embedding"."""
+        return f"({self.letter}) {self.title}" if self.letter else self.title
+
+
+def curves_of(figure: CurveFigure, cells: DesignCells, *, stride: int = 0) -> Curves:
+    """The curves that a figure shows.
+
+    Args:
+        stride: index of the real clips' sampling interval in a cell's `strides`.
+
+    Raises:
+        InputError: the file of cells was changed by hand.
+    """
+    steps: tuple[int, ...] = ()
+    designs: dict[str, dict[int, list[BoundedNumber]]] = {}
+    for label, design in figure.designs.items():
+        designs[label] = {}
+        for seed, cell in cells.of(design).items():
+            where = f"{FILE}, {cell.key} ({cell.name}): remove its line, and it is measured again"
+            points = convert(cell.details.get("points"), list[list[Point]], where)
+            # A cell whose own interval is the usual one has one list of points for both.
+            rows = points[min(stride, len(points) - 1)]
+            steps = tuple(step for step, *_ in rows)
+            designs[label][seed] = [
+                BoundedNumber(value=value, low=low, high=high) for _, value, low, high in rows
+            ]
+    return Curves(steps=steps, designs=designs)
 
 
 CurveJudge = Callable[[Curves], Judgement]

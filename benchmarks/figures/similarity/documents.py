@@ -209,14 +209,13 @@ def _curves(name: str, paths: Mapping[int, str], networks: ProbedNetworks) -> Dr
         curves = []
         for probed in networks.at_timesteps():
             points = [mean_number(probed.at(path), number) for path in paths.values()]
-            has_ends = all(point.low is not None for point in points)
             curves.append(
                 Line(
                     label=f"t = {probed.step}",
                     x=tuple(map(float, paths)),
                     y=tuple(float(point.value) for point in points),
-                    low=tuple(float(point.low) for point in points) if has_ends else None,
-                    high=tuple(float(point.high) for point in points) if has_ends else None,
+                    low=tuple(float(x.low) for x in points) if networks.intervals else None,
+                    high=tuple(float(x.high) for x in points) if networks.intervals else None,
                 )
             )
         panels.append(Panel(title=TITLES[number], axis="spatial block", lines=tuple(curves)))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from benchmarks.cells.cache import FILE, CellValue, MeasuredCells, cell_key, measure_cells
 from benchmarks.cells.provenance import software_of
@@ -29,7 +29,7 @@ from benchmarks.figures.requests import SimilarityRequest, TrainingRequest
 from benchmarks.figures.similarity.numbers import Part, Probed, part_name
 from benchmarks.figures.trainings import Training, trained_network
 from evaluation.features.extraction import ExtractionOptions
-from evaluation.similarity import Difference, ModelSimilarity
+from evaluation.similarity import Difference
 from evaluation.similarity.hidden_states.checkpoint import OpenedModel, encoder_identity, open_model
 from evaluation.similarity.hidden_states.run import ModelRequest, measure_hidden_states
 from latte.data import shapes
@@ -252,7 +252,16 @@ def probe_network(task: ProbeTask) -> CellValue:
         )
     details = {
         **result.details,
-        "differences": _difference_records(similarity),
+        "differences": [
+            {
+                "number": difference.number,
+                "first": part_name(difference.first[0]),
+                "second": part_name(difference.second[0]),
+                "timestep": difference.second[1],
+                **asdict(estimate),
+            }
+            for difference, estimate in similarity.differences.items()
+        ],
         "fingerprint": result.fingerprint,
         "num_clips": similarity.num_clips,
         "frame_size": opened.frame_size,
@@ -263,20 +272,6 @@ def probe_network(task: ProbeTask) -> CellValue:
         details=details,
         provenance=software_of(result),
     )
-
-
-def _difference_records(similarity: ModelSimilarity) -> list[dict[str, Any]]:
-    """The number at the second place less that at the first, at one timestep."""
-    return [
-        {
-            "number": difference.number,
-            "first": part_name(difference.first[0]),
-            "second": part_name(difference.second[0]),
-            "timestep": difference.second[1],
-            **asdict(estimate),
-        }
-        for difference, estimate in similarity.differences.items()
-    ]
 
 
 def _check_network(path: Path, opened: OpenedModel, task: ProbeTask) -> None:

@@ -72,7 +72,7 @@ def test_cells_are_measured_at_every_checkpoint_and_made_once(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cells = [training_of(design, setup, tmp_path) for design in (STRIDES[1], FROM_IMAGES)]
-    finished = run_trainings(cells, 1, tmp_path, workers=0)
+    finished = run_trainings(cells, workers=0)
     finished.raise_if_failed()
     strided, from_images = (finished.cells[each.key] for each in cells)
     for cell, strides in ((strided, 2), (from_images, 1)):
@@ -85,12 +85,12 @@ def test_cells_are_measured_at_every_checkpoint_and_made_once(
     assert strided.details["points"][0] != strided.details["points"][1]
     assert not list((tmp_path / "runs").iterdir())  # what is measured needs its weights no more
     monkeypatch.setattr("benchmarks.figures.trainings.measure_training", None)
-    assert run_trainings(cells, 1, tmp_path, workers=0).cells == finished.cells
+    assert run_trainings(cells, workers=0).cells == finished.cells
 
 
 def test_an_interrupted_cell_goes_on_to_the_same_number(setup: Setup, tmp_path: Path) -> None:
     whole = training_of(BASELINE, setup, tmp_path / "whole")
-    (expected,) = run_trainings([whole], 1, whole.folder, workers=0).cells.values()
+    (expected,) = run_trainings([whole], workers=0).cells.values()
     cut = training_of(BASELINE, setup, tmp_path / "cut")
     half = replace(
         cut.config,
@@ -100,7 +100,7 @@ def test_an_interrupted_cell_goes_on_to_the_same_number(setup: Setup, tmp_path: 
     out = cut.folder / "runs" / cut.key
     half = trainings.with_latents(half, setup.components, out)
     train(half, RunOptions(out=out, data_root=Path(), device="cpu", workers=0, progress=False))
-    (found,) = run_trainings([cut], 1, cut.folder, workers=0).cells.values()
+    (found,) = run_trainings([cut], workers=0).cells.values()
     assert found.details == expected.details
     assert found.details["points"][0][0] != found.details["points"][0][1]
 
@@ -112,7 +112,7 @@ def test_processes_beside_each_other_give_what_one_gives(setup: Setup, tmp_path:
     for workers in (0, 2):
         folder = tmp_path / str(workers)
         cells = [training_of(design, setup, folder) for design in designs]
-        finished = run_trainings(cells, 1, folder, workers=workers)
+        finished = run_trainings(cells, workers=workers)
         finished.raise_if_failed()
         found.append({key: cell.details for key, cell in finished.cells.items()})
     assert found[0] == found[1]
@@ -121,7 +121,7 @@ def test_processes_beside_each_other_give_what_one_gives(setup: Setup, tmp_path:
 def test_a_design_that_cannot_be_trained_costs_no_other(setup: Setup, tmp_path: Path) -> None:
     good = training_of(BASELINE, setup, tmp_path)
     bad = training_of(Design(name="bad", settings=("data.size=9",)), setup, tmp_path)
-    finished = run_trainings([bad, good], 1, tmp_path, workers=0)
+    finished = run_trainings([bad, good], workers=0)
     with pytest.raises(FailedCellsError, match=r"bad, seed 0: "):
         finished.raise_if_failed()
     assert list(read_cells(tmp_path / "cells.jsonl")) == [good.key]

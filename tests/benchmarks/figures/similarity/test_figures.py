@@ -325,10 +325,10 @@ def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
     weights = kept.read_bytes()
 
     caplog.set_level("INFO", "latte")
-    (shared,) = run_trainings([task.source], 1, tmp_path / "shared", workers=0).cells.values()
+    (shared,) = run_trainings([task.source], workers=0).cells.values()
     assert "resuming from step 2 of 2" in caplog.text  # not a step more
     alone = replace(task.source, folder=tmp_path / "alone")
-    (cell,) = run_trainings([alone], 1, tmp_path / "alone", workers=0).cells.values()
+    (cell,) = run_trainings([alone], workers=0).cells.values()
     assert cell.details == shared.details
 
     # After Figure 5f, whose weights are gone, the same network is made again.
