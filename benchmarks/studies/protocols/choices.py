@@ -25,10 +25,6 @@ STORAGES: Mapping[str, str] = {
     "jpeg-75": "JPEG of quality 75",
     "mp4": "MP4 (H.264)",
 }
-# The field of real clips, that of generated ones, and the name of both.
-BOTH_SETS = {
-    f"real_{name}": (f"fake_{name}", name) for name in ("order", "stride", "offset", "clips")
-} | {"num_real": ("num_fake", "number")}
 
 
 @dataclass(frozen=True)
@@ -57,10 +53,11 @@ def changes(base: Protocol, choice: Choice) -> list[Deviation]:
     ['stride 2 instead of 1']
     """
     fields = base.affecting_fields()
-    found = differences({**fields, **choice.changes}, fields)
-    changed = {deviation.field: deviation for deviation in found}
-    for real, (fake, shared) in BOTH_SETS.items():
-        if real in changed and changed.get(fake) == replace(changed[real], field=fake):
+    changed = {x.field: x for x in differences({**fields, **choice.changes}, fields)}
+    for real in [field for field in changed if "real" in field]:
+        fake = real.replace("real", "fake")
+        if changed.get(fake) == replace(changed[real], field=fake):
+            shared = "number" if real == "num_real" else real.removeprefix("real_")
             changed[real] = replace(changed[real], field=shared)
             del changed[fake]
     return list(changed.values())

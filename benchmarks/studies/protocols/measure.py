@@ -35,6 +35,20 @@ class ChoiceResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProtocolStudy:
+    """The number under the base protocol, and under each choice."""
+
+    base: Protocol
+    result: Result
+    choices: Sequence[ChoiceResult]
+
+    @property
+    def measured(self) -> list[tuple[ChoiceResult, Result]]:
+        """The choices that could be made, with their results."""
+        return [(choice, choice.result) for choice in self.choices if choice.result]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProtocolBench:
     """Two sets, the base protocol, and how both are measured."""
 
@@ -69,7 +83,7 @@ class Measurement:
         return frechet_distance_from_features(x, y, ddof=ddof)
 
 
-def measure(bench: ProtocolBench) -> tuple[Result, list[ChoiceResult]]:
+def measure(bench: ProtocolBench) -> ProtocolStudy:
     """The base protocol's number, and what each choice makes of it.
 
     Raises:
@@ -94,7 +108,7 @@ def measure(bench: ProtocolBench) -> tuple[Result, list[ChoiceResult]]:
             results.append(ChoiceResult(choice=choice, result=changed.result, change=change))
         except InputError as error:
             results.append(ChoiceResult(choice=choice, error=error))
-    return base.result, results
+    return ProtocolStudy(base=bench.base, result=base.result, choices=results)
 
 
 def _measure(

@@ -1,14 +1,12 @@
 """The documents of `latte-bench protocols`: a table of every choice, and a tornado chart."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from benchmarks.cells.provenance import of_result
 from benchmarks.documents.drawings import Drawing
 from benchmarks.documents.tables import TableDocument, bare
 from benchmarks.studies.protocols.choices import changes
-from benchmarks.studies.protocols.measure import ChoiceResult
-from evaluation.protocol.fields import Protocol
+from benchmarks.studies.protocols.measure import ChoiceResult, ProtocolStudy
 from evaluation.results.record import Result, SetRecord
 from evaluation.uncertainty import Interval
 from reports.cells import Cell, Column, Row
@@ -37,24 +35,13 @@ COLUMNS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProtocolStudy:
-    """What was measured."""
+def protocols_document(study: ProtocolStudy, seconds: float) -> TableDocument:
+    """The table, and the chart above it.
 
-    base: Protocol
-    result: Result  # under the base protocol
-    choices: Sequence[ChoiceResult]
-    seconds: float
-
-    @property
-    def measured(self) -> list[tuple[ChoiceResult, Result]]:
-        """The choices that could be made, with their results."""
-        return [(choice, choice.result) for choice in self.choices if choice.result]
-
-
-def protocols_document(study: ProtocolStudy) -> TableDocument:
-    """The table, and the chart above it."""
-    table, drawings = protocols_table(study), draw(study)
+    Args:
+        seconds: wall time of the study.
+    """
+    table, drawings = protocols_table(study, seconds), draw(study)
     return TableDocument(
         name="protocols",
         title=f"Protocols: how far one choice moves {study.result.metric}",
@@ -99,7 +86,7 @@ def draw(study: ProtocolStudy) -> list[Drawing]:
     ]
 
 
-def protocols_table(study: ProtocolStudy) -> Table:
+def protocols_table(study: ProtocolStudy, seconds: float) -> Table:
     """One row for each choice, the base protocol first."""
     result = study.result
     first = Row(
@@ -126,7 +113,7 @@ def protocols_table(study: ProtocolStudy) -> Table:
             *(Column(key=key, title=title) for key, title in COLUMNS.items()),
         ),
         rows=(first, *(_row(study, choice) for choice in study.choices)),
-        provenance=(of_result(result, seconds=study.seconds, details=details),),
+        provenance=(of_result(result, seconds=seconds, details=details),),
     )
 
 

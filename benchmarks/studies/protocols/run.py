@@ -15,7 +15,7 @@ from benchmarks.shapes.distortions import PaddedVideo
 from benchmarks.shapes.measuring import WorkOptions
 from benchmarks.shapes.stand_ins import distorted
 from benchmarks.studies.protocols.measure import ProtocolBench, measure
-from benchmarks.studies.protocols.report import ProtocolStudy, protocols_document
+from benchmarks.studies.protocols.report import protocols_document
 from evaluation.measuring.choice import choose_protocol
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.fields import Protocol
@@ -61,11 +61,9 @@ def run(out: Path, request: ProtocolsRequest) -> None:
         InputError: a base protocol that cannot be measured.
     """
     started = time.monotonic()
-    bench = open_bench(request, out)
-    result, choices = measure(bench)
+    study = measure(open_bench(request, out))
     seconds = time.monotonic() - started
-    study = ProtocolStudy(base=bench.base, result=result, choices=choices, seconds=seconds)
-    publish(protocols_document(study), out)
+    publish(protocols_document(study, seconds), out)
     results = [study.result, *(result for _, result in study.measured)]
     write_files(out, {"results.jsonl": "".join(result.to_json() + "\n" for result in results)})
     print(f"{seconds:.0f} s in all")

@@ -66,9 +66,10 @@ def bench(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def measured(bench: ProtocolBench) -> dict[str, ChoiceResult]:
-    result, found = measure(bench)
+    study = measure(bench)
     base = Choice(label="base", family="clips", changes={})
-    return {"base": ChoiceResult(choice=base, result=result), **{m.choice.label: m for m in found}}
+    by_label = {choice.choice.label: choice for choice in study.choices}
+    return {"base": ChoiceResult(choice=base, result=study.result), **by_label}
 
 
 def by_hand(real: np.ndarray, fake: np.ndarray, output: str = "pooled", ddof: int = 0) -> float:
@@ -194,7 +195,7 @@ def test_an_odd_size_has_no_mp4_and_a_network_its_shortest_clip(bench, monkeypat
     clash = Choice(label="clash", family="clips", changes={"real_order": "clips"})
     only(monkeypatch, mp4, short, clash)
     few = replace(bench.base, size=31, num_real=8, num_fake=8)
-    _, found = measure(replace(bench, base=few, resamples=0))
+    found = measure(replace(bench, base=few, resamples=0)).choices
     assert [each.result for each in found] == [None, None, None]
     for parts, each in zip(("31×31", "at least 8 frames", "real_offset = "), found, strict=True):
         assert parts in str(each.error)
@@ -203,8 +204,9 @@ def test_an_odd_size_has_no_mp4_and_a_network_its_shortest_clip(bench, monkeypat
 
 def test_without_intervals_there_is_none_of_a_change(bench, monkeypatch):
     only(monkeypatch, Choice(label="n", family="statistics", changes={"covariance": "n-1"}))
-    result, (found,) = measure(replace(bench, resamples=0))
-    assert result.interval is None
+    study = measure(replace(bench, resamples=0))
+    (found,) = study.choices
+    assert study.result.interval is None
     assert found.change is None
     assert found.result is not None
 
