@@ -13,9 +13,9 @@ import numpy as np
 from benchmarks.cells.provenance import of_result
 from benchmarks.documents.drawings import Drawing, write_drawings
 from benchmarks.documents.tables import bare
+from benchmarks.shapes.distortions import DISTORTED, GENERATORS, HELD_OUT, REAL
 from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL, GeneratedVideo, SampledModel
 from benchmarks.shapes.measuring import DIRECTIONS, FVD, Accuracy
-from benchmarks.shapes.stand_ins import DISTORTED, GENERATORS, HELD_OUT, REAL
 from evaluation.results.record import Result
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import VideoSet

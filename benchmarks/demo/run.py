@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.demo.report import DemoRun, write_demo_report
+from benchmarks.shapes.distortions import GENERATORS, NUM_VIDEOS, REAL, real_videos
 from benchmarks.shapes.generated import (
     NO_MODEL,
     SAMPLING,
@@ -20,7 +21,6 @@ from benchmarks.shapes.generated import (
     with_clips,
 )
 from benchmarks.shapes.measuring import RESAMPLES, ShapesMeasurer, WorkOptions
-from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, real_videos
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import SHAPES
 from latte.data.errors import InputError

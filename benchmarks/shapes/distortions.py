@@ -1,4 +1,4 @@
-"""Real videos with one known distortion: generators that need no training.
+"""Stand-ins for generators: real videos with one known distortion, which need no training.
 
 Each distortion takes uint8 (T, H, W, 3), a strength and its video's random stream, and gives uint8
 of the same shape. A stronger one is never nearer to the original: what a weaker one changed stays
@@ -8,20 +8,23 @@ changed, since the random stream does not depend on the strength.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from latte.data.hashing import hash64
-from latte.data.sources import Video
+from latte.data.shapes import shapes_video_set
+from latte.data.sources import Video, VideoSet
 from latte.data.transforms import jpeg_round_trip
 from latte.data.video import VideoInfo
 
 Distort = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 PATCHES = 8  # along each side of a frame
+REAL, HELD_OUT = "real videos", "held-out real videos"
+NUM_VIDEOS = 256  # default size of each set
 
 
 def blur(clip: np.ndarray, sigma: float, random: np.random.Generator) -> np.ndarray:
@@ -219,6 +222,60 @@ class PaddedVideo(DerivedVideo):
         """The original's with the margins."""
         above = f", {self.above}" if self.above else ""
         return f"{self.margin}{above}|{self.video.digest(frames)}"
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A stand-in for a generator: other real videos, with one distortion at most."""
+
+    label: str
+    family: str
+    distortion: str | None = None
+    strength: float = 0.0
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """Its part of a cell's key, in which held-out videos have the name that they had first."""
+        label = "second draw of real videos" if self.label == HELD_OUT else self.label
+        return asdict(self) | {"label": label}
+
+    def videos(self, first: int, count: int) -> VideoSet:
+        """`count` test videos from number `first` on, distorted."""
+        drawn = shapes_video_set("test", num_videos=count, start=first)
+        videos = replace(drawn, name=self.label, root=self.label)
+        return distorted(videos, self.distortion, self.strength) if self.distortion else videos
+
+
+GENERATORS = (
+    Generator(HELD_OUT, "real"),
+    Generator("blur, σ 0.5 px", "blur", "blur", 0.5),
+    Generator("blur, σ 1 px", "blur", "blur", 1.0),
+    Generator("blur, σ 2 px", "blur", "blur", 2.0),
+    Generator("noise, σ 8 of 255", "noise", "noise", 8.0),
+    Generator("noise, σ 16 of 255", "noise", "noise", 16.0),
+    Generator("noise, σ 32 of 255", "noise", "noise", 32.0),
+    Generator("wrong colours", "colour", "wrong colours", 1.0),
+    Generator("frozen first frame", "time", "frozen", 1.0),
+    Generator("shuffled frames", "time", "shuffled", 1.0),
+    Generator("half speed", "time", "slowed", 2.0),
+)
+DISTORTED = tuple(generator.label for generator in GENERATORS if generator.distortion)
+
+
+def real_videos(first: int, count: int) -> VideoSet:
+    """The test videos that generators are measured against."""
+    return replace(shapes_video_set("test", num_videos=count, start=first), name=REAL)
+
+
+def distorted(videos: VideoSet, distortion: str, strength: float) -> VideoSet:
+    """The set with every video distorted as it is read."""
+    changed = tuple(
+        DistortedVideo(
+            video=video, distortion=distortion, strength=strength, prepared=video.prepared
+        )
+        for video in videos.videos
+    )
+    return replace(videos, videos=changed)
 
 
 def _to_uint8(clip: np.ndarray) -> np.ndarray:

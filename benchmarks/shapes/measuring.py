@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.shapes.stand_ins import REAL
+from benchmarks.shapes.distortions import REAL
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.features.sets import MeasuredSet
 from evaluation.measuring.measurer import Measurer

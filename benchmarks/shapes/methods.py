@@ -33,10 +33,10 @@ from benchmarks.shapes.dimensions import (
     score_dimensions,
 )
 from benchmarks.shapes.dimensions import VERSION as DIMENSIONS_VERSION
+from benchmarks.shapes.distortions import GENERATORS, NUM_VIDEOS, REAL, Generator, real_videos
 from benchmarks.shapes.generated import BUNDLED, NO_MODEL, SAMPLING, SampledModel, model_of_shapes
 from benchmarks.shapes.measuring import FID, FVD, IS, RESAMPLES, ShapesMeasurer, WorkOptions
 from benchmarks.shapes.networks import embedded_networks
-from benchmarks.shapes.stand_ins import GENERATORS, NUM_VIDEOS, REAL, Generator, real_videos
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import SHAPES

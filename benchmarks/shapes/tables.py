@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from benchmarks.cells.scale import Scale
 from benchmarks.shapes.dimensions import STAND_INS, SUFFIX
+from benchmarks.shapes.distortions import DISTORTED, HELD_OUT, REAL
 from benchmarks.shapes.measuring import DIRECTIONS, IS
 from benchmarks.shapes.methods import MeasuredMethods
-from benchmarks.shapes.stand_ins import DISTORTED, HELD_OUT, REAL
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
 from reports.ranks import print_alike

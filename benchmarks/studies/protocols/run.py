@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.documents.tables import publish
-from benchmarks.shapes.distortions import PaddedVideo
+from benchmarks.shapes.distortions import PaddedVideo, distorted
 from benchmarks.shapes.measuring import WorkOptions
-from benchmarks.shapes.stand_ins import distorted
 from benchmarks.studies.protocols.measure import ProtocolBench, measure
 from benchmarks.studies.protocols.report import protocols_document
 from evaluation.measuring.choice import choose_protocol

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from benchmarks.shapes.stand_ins import distorted
+from benchmarks.shapes.distortions import distorted
 from evaluation.catalogue.registry import metric
 from evaluation.measuring.measurer import Measurer
 from evaluation.metrics import (

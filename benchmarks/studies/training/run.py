@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.shapes.distortions import NUM_VIDEOS
 from benchmarks.shapes.generated import SAMPLING, generated_videos, sampling_text
 from benchmarks.shapes.measuring import FVD, RESAMPLES, WorkOptions
-from benchmarks.shapes.stand_ins import NUM_VIDEOS
 from benchmarks.studies.training.report import CheckpointFvd, write_training_report
 from benchmarks.studies.training.run_folder import TrainingRun, open_run
 from evaluation.measuring.measurer import Measurer

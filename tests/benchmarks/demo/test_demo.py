@@ -9,9 +9,9 @@ import pytest
 from benchmarks.demo.report import expectations
 from benchmarks.demo.run import DemoRequest, demo_sets, run
 from benchmarks.shapes import generated
+from benchmarks.shapes.distortions import GENERATORS, HELD_OUT, REAL
 from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL, model_of_shapes
 from benchmarks.shapes.measuring import Accuracy
-from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, REAL
 from evaluation.results.files import read_results
 from latte.data.errors import InputError
 from latte.data.shapes import CLASS_NAMES

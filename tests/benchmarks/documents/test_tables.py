@@ -15,10 +15,10 @@ from benchmarks.cells.cache import CellRecord, MeasuredCells
 from benchmarks.cells.provenance import source_commit
 from benchmarks.documents.tables import leaders
 from benchmarks.shapes.dimensions import STAND_INS
+from benchmarks.shapes.distortions import DISTORTED, HELD_OUT
 from benchmarks.shapes.generated import BUNDLED, NO_MODEL
 from benchmarks.shapes.measuring import FID, FVD, IS
 from benchmarks.shapes.methods import MeasuredMethods
-from benchmarks.shapes.stand_ins import DISTORTED, HELD_OUT
 from benchmarks.shapes.tables import (
     counts,
     dimensions_table,

@@ -21,9 +21,8 @@ from benchmarks.shapes.dimensions import (
     score_dimensions,
     temporal_flickering,
 )
-from benchmarks.shapes.distortions import DistortedVideo
+from benchmarks.shapes.distortions import GENERATORS, HELD_OUT, DistortedVideo, real_videos
 from benchmarks.shapes.measuring import ShapesMeasurer
-from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, real_videos
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.networks import Networks
 from evaluation.networks.shapes import FRAME_CLASSES

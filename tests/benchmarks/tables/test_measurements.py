@@ -13,9 +13,9 @@ from benchmarks.cells.executors import Job, Resources
 from benchmarks.shapes import generated
 from benchmarks.shapes import methods as shapes_methods
 from benchmarks.shapes.dimensions import STAND_INS
+from benchmarks.shapes.distortions import GENERATORS, HELD_OUT, Generator
 from benchmarks.shapes.generated import BUNDLED, GIVEN, NO_MODEL
 from benchmarks.shapes.methods import ShapesRequest
-from benchmarks.shapes.stand_ins import GENERATORS, HELD_OUT, Generator
 from benchmarks.tables import paper_scale
 from benchmarks.tables import run as tables_run
 from benchmarks.tables import table3 as table3_fvd

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.shapes.distortions import HELD_OUT, real_videos
 from benchmarks.shapes.measuring import ShapesMeasurer
-from benchmarks.shapes.stand_ins import HELD_OUT, real_videos
 from benchmarks.tables.request import TableRequest
 from benchmarks.tables.run import checked_lines
 from benchmarks.tables.table3 import TABLE, run
