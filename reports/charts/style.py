@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -38,24 +37,23 @@ class Style:
     dashes: Any  # of lines, as matplotlib's `linestyle`
 
 
-# 7 colours and 6 hatches have no common divisor: 42 pairs, and neighbours differ in both.
-_STYLES = tuple(
-    Style(
-        colour=COLOURS[index % len(COLOURS)],
-        hatch=HATCHES[index % len(HATCHES)],
-        marker=MARKERS[index % len(MARKERS)],
-        dashes=DASHES[index % len(DASHES)],
-    )
-    for index in range(len(COLOURS) * len(HATCHES))
-)
-
-
 def styles_for(names: Iterable[str]) -> Mapping[str, Style]:
     """A style for each name: make it once for all figures of a report.
 
-    Up to 42 names, as many as there are styles, look different.
+    Up to 42 names look different: 7 colours and 6 hatches have no common divisor, so that
+    neighbours differ in both.
     """
-    return dict(zip(dict.fromkeys(names), cycle(_STYLES), strict=False))
+    distinct = len(COLOURS) * len(HATCHES)
+    numbers = {name: number % distinct for number, name in enumerate(dict.fromkeys(names))}
+    return {
+        name: Style(
+            colour=COLOURS[number % len(COLOURS)],
+            hatch=HATCHES[number % len(HATCHES)],
+            marker=MARKERS[number % len(MARKERS)],
+            dashes=DASHES[number % len(DASHES)],
+        )
+        for name, number in numbers.items()
+    }
 
 
 @contextmanager
