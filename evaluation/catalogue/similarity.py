@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def _similarity(given: "MetricInput") -> list[Value]:
     from evaluation.similarity.summary import LEVEL, students_method, summary_record
-    from evaluation.similarity.videos.comparison import compare_videos
+    from evaluation.similarity.videos import compare_videos
     from evaluation.uncertainty.interval import Interval
 
     comparison = compare_videos(
@@ -62,7 +62,7 @@ def _matrices(given: "MetricInput", measured: "MeasuredSet") -> "Iterator[Array]
 
     from evaluation.features.extraction import ROWS_AT_ONCE
     from evaluation.similarity.matrices import frame_similarity
-    from evaluation.similarity.videos.pixels import MATRIX
+    from evaluation.similarity.videos import MATRIX
 
     keys = measured.clip_keys()
     is_matrix = given.network.extractor.spec.output == MATRIX

@@ -196,7 +196,7 @@ def _similar_videos(
     from evaluation.measuring.networks import Networks, PixelNetworks
     from evaluation.similarity.plots import video_figures
     from evaluation.similarity.summary import read_summary
-    from evaluation.similarity.videos.pixels import PIXELS
+    from evaluation.similarity.videos import PIXELS
 
     pixels = asked.network == PIXELS
     if pixels and weights is not None:

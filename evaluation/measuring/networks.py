@@ -13,7 +13,7 @@ from evaluation.networks.registry import build, network
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.fields import Protocol
 from evaluation.results.record import Result
-from evaluation.similarity.videos.pixels import open_pixels
+from evaluation.similarity.videos import open_pixels
 from evaluation.statistics.origin import check_network
 from latte.data.errors import InputError
 

@@ -11,13 +11,14 @@ from evaluation.similarity import frame_similarity, matrix_distance
 from evaluation.similarity.matrices import pairs
 from evaluation.similarity.summary import FRAME_NUMBERS, frame_numbers, summary_record
 from evaluation.similarity.tables import video_table
-from evaluation.similarity.videos.comparison import (
+from evaluation.similarity.videos import (
     GroupedMatrices,
     MatrixMoments,
     compare_videos,
+    open_pixels,
+    pixel_similarity,
     unbiased_square,
 )
-from evaluation.similarity.videos.pixels import open_pixels, pixel_similarity
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_clips
 

@@ -1,12 +1,22 @@
-"""How alike the frames of real and of generated videos are: matrices of clips in, numbers out."""
+"""How alike the frames of real and of generated videos are: matrices of clips in, numbers out.
+
+The matrices are of features of a network, or of pixels in their place: any video has them, and
+nothing is fetched. A frame is then one vector of its pixels, grey being 0. Features of whole frames
+would fill a disk, so the matrix of similarities is stored for each clip: one row for each frame.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from evaluation.features.extraction import StoredNetwork
 from evaluation.metrics.inputs import Array
-from evaluation.similarity.matrices import MIN_FRAMES, matrix_distance, pairs
+from evaluation.networks.spec import NetworkSpec
+from evaluation.similarity.matrices import MIN_FRAMES, frame_similarity, matrix_distance, pairs
 from evaluation.similarity.summary import (
     FRAME_NUMBERS,
     LEVEL,
@@ -21,6 +31,8 @@ from evaluation.uncertainty.jackknife import jackknife_interval
 from latte.data.errors import InputError
 
 GROUPS = 20  # groups of clips, left out in turn for an interval
+PIXELS = "pixels"
+MATRIX = "similarity"  # the output whose features are the matrix itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +182,26 @@ def unbiased_square(one: MatrixMoments, other: MatrixMoments) -> float:
     """
     by_chance = sum(moments.variance / moments.count for moments in (one, other))
     return matrix_distance(one.mean, other.mean) ** 2 - by_chance
+
+
+def open_pixels(store: Path | None, num_frames: int) -> StoredNetwork:
+    """Similarities of pixels, on the CPU: uint8 (N, F, H, W, 3) → float32 (N, F, F)."""
+    spec = NetworkSpec(
+        name=PIXELS,
+        title="pixels of a frame, in [-1, 1]",
+        unit="frame",
+        outputs={MATRIX: num_frames},
+        resizes=("none",),
+        min_frames=MIN_FRAMES,
+        metric_suffix=f"-{PIXELS}",
+    )
+    return StoredNetwork.of_function(spec, pixel_similarity, store)
+
+
+def pixel_similarity(clips: Tensor) -> Tensor:
+    """uint8 (N, F, H, W, 3) → similarity of frames as vectors of pixels in [−1, 1], (N, F, F)."""
+    matrices = [frame_similarity(clip.flatten(1).double() / 127.5 - 1) for clip in clips]
+    return torch.from_numpy(np.stack(matrices))
 
 
 def _square_by_chance(sets: Sequence[MatrixMoments]) -> float | None:
