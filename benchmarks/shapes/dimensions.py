@@ -8,7 +8,6 @@ end in -shapes: they cannot be compared with scores of VBench.
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,19 +37,17 @@ MIN_PROBABILITY = 0.85  # VBench counts actions from here on
 
 # VBench's dimensions, and what stands in for its network. Scores of pixels come first, in the order
 # of `pixel_scores`.
-STAND_INS: Mapping[str, str] = MappingProxyType(
-    {
-        "background_consistency": f"pixels of the rim, {RIM} wide, for CLIP's features",
-        "temporal_flickering": "VBench's own formula, which has no network",
-        "motion_smoothness": "the mean of the frames beside it for AMT's frame",
-        "dynamic_degree": "changes of grey levels for RAFT's flow",
-        "subject_consistency": "features of the frame network for DINO's",
-        "object_class": "the frame network's shape for GRiT's object",
-        "human_action": "the clip network's motion for UMT's action",
-        "overall_consistency": "the clip network's probability of the class for ViCLIP's likeness "
-        "of video and text",
-    }
-)
+STAND_INS: Mapping[str, str] = {
+    "background_consistency": f"pixels of the rim, {RIM} wide, for CLIP's features",
+    "temporal_flickering": "VBench's own formula, which has no network",
+    "motion_smoothness": "the mean of the frames beside it for AMT's frame",
+    "dynamic_degree": "changes of grey levels for RAFT's flow",
+    "subject_consistency": "features of the frame network for DINO's",
+    "object_class": "the frame network's shape for GRiT's object",
+    "human_action": "the clip network's motion for UMT's action",
+    "overall_consistency": "the clip network's probability of the class for ViCLIP's likeness "
+    "of video and text",
+}
 YES_OR_NO = ("dynamic_degree", "human_action")  # a clip scores 0 or 1
 SUFFIX = "-shapes"  # ends the names of scores
 OF_PIXELS = tuple(STAND_INS)[:4]

@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -132,23 +131,21 @@ class Distortion:
     skips: bool = False  # frame k is frame k · strength of the original
 
 
-DISTORTIONS: Mapping[str, Distortion] = MappingProxyType(
-    {
-        "blur": Distortion(blur, "space", "σ, pixels"),
-        "noise": Distortion(noise, "space", "σ, grey levels"),
-        "jpeg": Distortion(jpeg, "space", "100 − quality"),
-        "swapped patches": Distortion(swapped_patches, "space", "share of 64 patches"),
-        "wrong colours": Distortion(wrong_colours, "space", "share of the exchange"),
-        "shaken": Distortion(shaken, "time", "shift of a frame, pixels"),
-        "frozen": Distortion(frozen, "time", "share of the clip"),
-        "shuffled": Distortion(shuffled, "time", "share of the frames"),
-        "disordered": Distortion(disordered, "time", "reach, frames"),
-        "jittered": Distortion(jittered, "time", "reach, frames"),
-        "reversed": Distortion(reversed_in_time, "time", "share of the videos"),
-        "slowed": Distortion(slowed, "time", "times slower", none=1.0),
-        "sped up": Distortion(lambda clip, *_: clip, "time", "times faster", none=1.0, skips=True),
-    }
-)
+DISTORTIONS: Mapping[str, Distortion] = {
+    "blur": Distortion(blur, "space", "σ, pixels"),
+    "noise": Distortion(noise, "space", "σ, grey levels"),
+    "jpeg": Distortion(jpeg, "space", "100 − quality"),
+    "swapped patches": Distortion(swapped_patches, "space", "share of 64 patches"),
+    "wrong colours": Distortion(wrong_colours, "space", "share of the exchange"),
+    "shaken": Distortion(shaken, "time", "shift of a frame, pixels"),
+    "frozen": Distortion(frozen, "time", "share of the clip"),
+    "shuffled": Distortion(shuffled, "time", "share of the frames"),
+    "disordered": Distortion(disordered, "time", "reach, frames"),
+    "jittered": Distortion(jittered, "time", "reach, frames"),
+    "reversed": Distortion(reversed_in_time, "time", "share of the videos"),
+    "slowed": Distortion(slowed, "time", "times slower", none=1.0),
+    "sped up": Distortion(lambda clip, *_: clip, "time", "times faster", none=1.0, skips=True),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

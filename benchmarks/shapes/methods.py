@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,12 +59,10 @@ class ShapesRequest(WorkOptions):
     checkpoint: Path | None = None  # None: the bundled model
 
 
-SCALES: Mapping[Scale, ShapesRequest] = MappingProxyType(
-    {
-        "tiny": ShapesRequest(),  # shares features with the demo
-        "small": ShapesRequest(num_videos=4 * NUM_VIDEOS, sampling=replace(SAMPLING, steps=100)),
-    }
-)
+SCALES: Mapping[Scale, ShapesRequest] = {
+    "tiny": ShapesRequest(),  # shares features with the demo
+    "small": ShapesRequest(num_videos=4 * NUM_VIDEOS, sampling=replace(SAMPLING, steps=100)),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

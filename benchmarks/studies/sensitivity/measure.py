@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -33,22 +32,20 @@ LEVEL = 0.95
 GROUPS = 10  # jackknife groups
 UNDISTORTED = "none"  # the distortion of the undistorted draws
 
-STRENGTHS: Strengths = MappingProxyType(
-    {
-        "blur": (0.25, 0.5, 1, 2, 4),
-        "noise": (2, 4, 8, 16, 32),
-        "jpeg": (25, 50, 75, 90, 99),
-        "swapped patches": (0.03, 0.06, 0.12, 0.25, 1),
-        "wrong colours": (0.05, 0.1, 0.25, 0.5, 1),
-        "shaken": (1, 2, 4, 8),
-        "frozen": (0.125, 0.25, 0.5, 0.75, 1),
-        "disordered": (2, 4, 8, 16, 64),
-        "jittered": (1, 2, 4, 8, 16),
-        "reversed": (0.25, 0.5, 0.75, 1),
-        "slowed": (1.1, 1.25, 1.5, 2, 4),
-        "sped up": (1.1, 1.25, 1.5, 2, 4),
-    }
-)
+STRENGTHS: Strengths = {
+    "blur": (0.25, 0.5, 1, 2, 4),
+    "noise": (2, 4, 8, 16, 32),
+    "jpeg": (25, 50, 75, 90, 99),
+    "swapped patches": (0.03, 0.06, 0.12, 0.25, 1),
+    "wrong colours": (0.05, 0.1, 0.25, 0.5, 1),
+    "shaken": (1, 2, 4, 8),
+    "frozen": (0.125, 0.25, 0.5, 0.75, 1),
+    "disordered": (2, 4, 8, 16, 64),
+    "jittered": (1, 2, 4, 8, 16),
+    "reversed": (0.25, 0.5, 0.75, 1),
+    "slowed": (1.1, 1.25, 1.5, 2, 4),
+    "sped up": (1.1, 1.25, 1.5, 2, 4),
+}
 
 
 @dataclass(frozen=True)

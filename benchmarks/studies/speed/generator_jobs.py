@@ -6,7 +6,6 @@ arithmetic, compiled or not. All implementations of a task work on the same weig
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -28,9 +27,7 @@ GUIDANCE_SCALE = 7.0
 SAMPLING_STEPS = 2
 EMA = 0.9999
 # Passes forward over one clip that a task costs; a pass back costs about two.
-PASSES: Mapping[Task, int] = MappingProxyType(
-    {"forward": 1, "training": 3, "sampling": 2 * SAMPLING_STEPS}
-)
+PASSES: Mapping[Task, int] = {"forward": 1, "training": 3, "sampling": 2 * SAMPLING_STEPS}
 
 
 @dataclass(frozen=True)
