@@ -4,7 +4,6 @@ Ratios come from one run on one machine; absolute times say on which machine the
 Nothing fails here when a machine is busy: these are no tests.
 """
 
-import json
 import resource
 import statistics
 import subprocess
@@ -30,7 +29,6 @@ from evaluation.measuring.networks import Networks
 from evaluation.networks.i3d import I3D, fold_batch_norms
 from evaluation.protocol.presets import SHAPES
 from evaluation.uncertainty import FeaturePair, bootstrap_frechet, half_sample_frechet
-from latte.data.schema import decode_json
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import VideoSet
 from reports.blocks import ProvenanceBlock, TableBlock
@@ -65,11 +63,11 @@ def peak_megabytes(num_clips: int) -> float:
     code = f"from {__name__} import extract_enlarged; extract_enlarged({num_clips})"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
-    return decode_json(done.stdout, float, "what the extraction printed")
+    return float(done.stdout)
 
 
 def extract_enlarged(num_clips: int) -> None:
-    """Extract features of `num_clips` clips of 256×256 frames; print the peak memory as JSON."""
+    """Extract features of `num_clips` clips of 256×256 frames; print the peak memory in MB."""
     clips = tuple(
         PaddedVideo(video=ShapesVideo(index=index, split="test"), margin=112, above=112)
         for index in range(num_clips)
@@ -81,7 +79,7 @@ def extract_enlarged(num_clips: int) -> None:
         videos = VideoSet(name="enlarged", videos=clips, root="enlarged")
         measured = measurer.extract(videos, "real")
         measurer.network("fvd").statistics(measured.keys)
-    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE)
 
 
 def i3d_seconds(clips: int = 6) -> tuple[float, float]:
