@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from latte.autoencoder.base import Autoencoder
 from latte.data.errors import InputError, first_line
-from latte.data.tensor_files import check_same
-from latte.model.tensor_files import read_weights
+from latte.data.tensor_files import check_finite, check_same, read_any, tensors_in
 
 # Frames that the VAE sees at a time on a GPU; one on the CPU. The number changes the last bits, the
 # number of clips in a batch never does.
@@ -223,12 +222,13 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
     path = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
     if path is None:
         raise InputError(f"{folder}: none of {', '.join(WEIGHT_FILES)} is in it: {_ADVICE}")
-    state, *_ = read_weights(path)
+    state = tensors_in(read_any(path)[0], str(path))
+    check_finite(state, str(path))
     # The official files have the names that an attention's projections had until 2023.
     today = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
     old_name = re.compile(r"(\.attentions\..*\.)(query|key|value|proj_attn)(?=\.)")
     return {
-        old_name.sub(lambda old: old[1] + today[old[2]], name): tensor
+        old_name.sub(lambda old: old[1] + today[old[2]], name): tensor.detach().float()
         for name, tensor in state.items()
     }
 

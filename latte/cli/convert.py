@@ -31,18 +31,18 @@ def convert(
     latte convert ucf101.pt ucf101.safetensors --dataset ucf101
     """
     from latte.data.errors import InputError
-    from latte.model.checkpoints import load_checkpoint, save_checkpoint
+    from latte.model.checkpoints import FLOAT_DTYPES, load_checkpoint, save_checkpoint
     from latte.model.cost import cost
-    from latte.model.tensor_files import dtype_by_name
     from latte.sampling.official import official_settings
 
-    stored = dtype_by_name(dtype)
+    if dtype not in FLOAT_DTYPES:
+        raise InputError(f"dtype {dtype}: choose {', '.join(FLOAT_DTYPES)}")
     checkpoint = load_checkpoint(source, num_heads)
     config, settings = checkpoint.config, checkpoint.settings
     if settings and (dataset or vae):
         raise InputError(f"{source}: has settings of its own: leave out --dataset and --vae")
     settings = settings or official_settings(config, dataset, vae)
-    save_checkpoint(target, config, checkpoint.state_dict, settings, dtype=stored)
+    save_checkpoint(target, config, checkpoint.state_dict, settings, dtype=FLOAT_DTYPES[dtype])
     size = f"{config.input_size}×{config.input_size}×{config.in_channels}"
     classes = f"{config.num_classes} classes" if config.num_classes else "unconditional"
     typer.echo(

@@ -15,8 +15,7 @@ from latte.data.errors import InputError
 from latte.data.schema import convert, decode_json
 from latte.data.tensor_files import check_finite, check_same, write_safetensors
 from latte.model.dit import initialise_from_dit
-from latte.model.official import is_dit, load_official, read_official
-from latte.model.tensor_files import FLOAT_DTYPES, read_weights
+from latte.model.official import is_dit, load_official, read_official, read_weights
 from latte.model.transformer import Latte
 
 __all__ = [
@@ -31,6 +30,11 @@ __all__ = [
 ]
 
 FORMAT = "latte-eval 1"
+FLOAT_DTYPES: Mapping[str, torch.dtype] = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
 _POSITIONS = ("pos_embed", "temp_embed")
 
 

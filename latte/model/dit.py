@@ -9,8 +9,7 @@ from torch import Tensor
 
 from latte.config import LatteConfig
 from latte.data.errors import InputError
-from latte.model.official import is_dit
-from latte.model.tensor_files import read_weights
+from latte.model.official import is_dit, read_weights
 from latte.model.transformer import Latte
 
 BlockMap = Literal["name", "spatial", "both"]

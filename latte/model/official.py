@@ -10,8 +10,7 @@ from torch import Tensor
 
 from latte.config import PRESETS, LatteConfig
 from latte.data.errors import InputError, some_of
-from latte.data.tensor_files import check_same
-from latte.model.tensor_files import read_weights, text_to_video
+from latte.data.tensor_files import check_finite, check_same, read_any, tensors_in
 from latte.model.transformer import Latte
 
 _DECISIVE = (
@@ -21,7 +20,44 @@ _DECISIVE = (
     "blocks.0.mlp.fc1.weight",
     "final_layer.linear.weight",
 )
+_INSIDE = ("ema", "model")
+_PREFIXES = ("module.", "_orig_mod.")  # from DistributedDataParallel and torch.compile
 _TEXT_PROJECTION = "text_embedding_projection."  # present, but of no use, in a model without text
+
+
+def read_weights(
+    source: Path | str | Mapping[str, Any],
+) -> tuple[dict[str, Tensor], dict[str, str], str]:
+    """The state dict of a file, names without the prefixes of wrappers, as float32.
+
+    Args:
+        source: a file of `torch.save` or safetensors, or what it holds: a state dict, or a
+            checkpoint that holds one under "ema" (taken first) or "model".
+
+    Returns:
+        The tensors, the metadata of a safetensors file, and what messages call the source.
+
+    Raises:
+        InputError: it cannot be read safely, holds something else, or values that are not finite.
+    """
+    content: Any = source
+    metadata: dict[str, str] = {}
+    where = "the state dict"
+    if not isinstance(source, Mapping):
+        path, where = Path(source), str(source)
+        descriptions = [path / name for name in ("model_index.json", "config.json")]
+        if any(file.exists() and b"Latte" in file.read_bytes() for file in descriptions):
+            raise InputError(_text_to_video(where))
+        content, metadata = read_any(path, 'what is under "ema" (or the state dict)')
+    given = tensors_in(content, where, _INSIDE)
+    names = list(given)
+    while prefix := next((p for p in _PREFIXES if all(n.startswith(p) for n in names)), None):
+        names = [name.removeprefix(prefix) for name in names]
+    tensors = {
+        name: tensor.detach().float() for name, tensor in zip(names, given.values(), strict=True)
+    }
+    check_finite(tensors, where)
+    return tensors, metadata, where
 
 
 def load_official(
@@ -69,7 +105,7 @@ def _refuse_others(state: Mapping[str, Tensor], where: str) -> None:
     if any(
         name.startswith(("transformer_blocks.", "temporal_transformer_blocks.")) for name in state
     ):
-        raise InputError(text_to_video(where))
+        raise InputError(_text_to_video(where))
     if is_dit(state):
         raise InputError(
             f"{where}: is a DiT, an image model (it has no temp_embed): it can initialise the "
@@ -123,4 +159,12 @@ def _known_heads(hidden_size: int) -> int:
     raise InputError(
         f"no preset has hidden size {hidden_size}, and the number of heads is not in the file: "
         "give it (num_heads, --num-heads)"
+    )
+
+
+def _text_to_video(where: str) -> str:
+    return (
+        f"{where}: is in the layout of diffusers, as the text-to-video models (Latte-1) are, which "
+        "is another network: give a class-conditional or unconditional Latte, such as ffs.pt or "
+        "ucf101.pt"
     )
