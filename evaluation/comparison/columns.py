@@ -234,7 +234,7 @@ def _compared(
     if reference.higher_is_better is not None:
         shown = {model: Cell.measured(x.value, x.interval) for model, x in comparable.items()}
         places = ranks(shown, higher=reference.higher_is_better)
-    firsts = [model for model, rank in places.items() if rank == "best"]
+    firsts = [model for model in comparable if places.get(model) == "best"]
     if firsts:
         best = (max if reference.higher_is_better else min)(
             firsts, key=lambda model: comparable[model].value
