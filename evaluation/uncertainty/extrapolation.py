@@ -64,12 +64,17 @@ def extrapolate_frechet(
     largest = min(1.0, smallest / (num_features + 1) - 1)
     reliable = largest >= MIN_STEP
     excess = _excess(pair, samples, largest if reliable else 1.0, seed)
-    slope = sum(float(e.sum()) for e in excess.values()) / sum(
-        u * len(e) for u, e in excess.items()
+    total = sum(u * len(e) for u, e in excess.items())
+    slope = sum(float(e.sum()) for e in excess.values()) / total
+    # The variance that the choice of the parts gives to the slope. Both halves of a cut err
+    # together: only the quadratic part of their noise is left in the sum.
+    variance = sum(
+        2 * len(e) * samples.quadratic if u == 1 else len(e) * float(e.var(ddof=1))
+        for u, e in excess.items()
     )
     return Extrapolation(
         value=max(0.0, value - slope),
-        interval=_interval(samples, slope, _slope_variance(excess, samples), level),
+        interval=_interval(samples, slope, variance / total**2, level),
         measured=value,
         sizes=tuple(
             (round(len(pair.x) / (1 + u)), round(len(pair.y) / (1 + u))) for u in (0.0, *excess)
@@ -108,17 +113,6 @@ def _excess(
         known = np.concatenate([samples.first, samples.second]) if u == 1 else distances(u, number)
         excess[u] = known - samples.value
     return excess
-
-
-def _slope_variance(excess: dict[float, Array], samples: HalfSamples) -> float:
-    """Variance that the choice of the parts gives to the slope."""
-    total = sum(u * len(e) for u, e in excess.items())
-    # Both halves of a cut err together: only the quadratic part of their noise is left in the sum.
-    sums = [
-        2 * len(e) * samples.quadratic if u == 1 else len(e) * float(e.var(ddof=1))
-        for u, e in excess.items()
-    ]
-    return sum(sums) / total**2
 
 
 def _interval(samples: HalfSamples, slope: float, variance: float, level: float) -> Interval:
