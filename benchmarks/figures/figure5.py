@@ -34,7 +34,6 @@ from benchmarks.figures.designs import (
 )
 from benchmarks.figures.requests import TrainingRequest
 
-LETTERS = ("a", "b", "c", "d", "e", "f")
 STAND_IN = (
     "A stand-in for ImageNet: the image model is a run on single frames (which is DiT), trained "
     "as long as the videos are, on {count:,} procedural images of two to four shapes of any kind, "
@@ -52,111 +51,89 @@ AT_OWN_INTERVAL = (
 )
 
 
+def figures(scale: Scale = "tiny") -> dict[str, CurveFigure]:
+    """The six figures by their letters, as a scale shows them."""
+    stand_in = () if scale == "paper" else (STAND_IN.format(count=SETUPS[scale].num_images),)
+    start = "ImageNet" if scale == "paper" else "image model"
+    intervals = [f"interval {stride}" for stride in SETUPS[scale].strides]
+    variants = [f"variant {number}" for number in (1, *VARIANTS)]
+    panels = (
+        _panel(
+            "a",
+            "Patch embedding",
+            {"uniform frame": BASELINE, "compression frame": COMPRESSION},
+            Claim(
+                "Compression frame falls behind uniform frame over training",
+                ahead("uniform frame", "compression frame"),
+            ),
+            Claim(
+                "Compression frame is behind uniform frame in the end",
+                lower("uniform frame", "compression frame"),
+            ),
+            remarks=("Compression frame: tubes of 2 frames.",),
+        ),
+        _panel(
+            "b",
+            "Timestep and class",
+            {"S-AdaLN": BASELINE, "all tokens": ALL_TOKENS},
+            Claim("S-AdaLN is better than all tokens in the end", lower("S-AdaLN", "all tokens")),
+            Claim(
+                "S-AdaLN is ahead over training (it converges faster)",
+                ahead("S-AdaLN", "all tokens"),
+            ),
+        ),
+        _panel(
+            "c",
+            "Temporal positions",
+            {"absolute": BASELINE, "rotary": ROTARY},
+            Claim(
+                "Absolute positions are slightly better than rotary ones",
+                lower("absolute", "rotary"),
+            ),
+        ),
+        _panel(
+            "d",
+            "Initialisation",
+            {"random": BASELINE, start: FROM_IMAGES},
+            Claim(
+                "Weights of an image model help at first (at the first checkpoint)",
+                lower(start, "random", place=0),
+            ),
+            Claim("Random weights are better in the end", lower("random", start)),
+            remarks=(*stand_in, WHICH_BLOCKS),
+        ),
+        _panel(
+            "e",
+            "Sampling interval",
+            dict(zip(intervals, STRIDES, strict=True)),
+            Claim(
+                "Sampling intervals draw nearer to each other over training",
+                drawing_nearer(intervals),
+            ),
+            computed=partial(_at_baseline_interval, scale),
+        ),
+        _panel(
+            "f",
+            "Variants",
+            dict(zip(variants, (BASELINE, *VARIANTS.values()), strict=True)),
+            Claim("Variant 1 has the lowest FVD at the end", lowest("variant 1", variants[1:])),
+            Claim(
+                "Then come variant 3, variant 2, variant 4",
+                ordered(["variant 3", "variant 2", "variant 4"]),
+            ),
+            Claim("Variant 4 has the highest FVD at the end", highest("variant 4", variants[:3])),
+            remarks=("Variants 3 and 4 have the number of blocks that matches the parameters.",),
+        ),
+    )
+    return {panel.letter: panel for panel in panels}
+
+
 def _panel(
     letter: str, title: str, designs: Mapping[str, Design], *claims: Claim[Curves], **more: Any
 ) -> CurveFigure:
+    name = f"figure5{letter}"
     return CurveFigure(
-        name=f"figure5{letter}",
-        letter=letter,
-        title=title,
-        designs=designs,
-        claims=claims,
-        **more,
-    )
-
-
-VARIANT_LABELS = [f"variant {number}" for number in (1, *VARIANTS)]
-ANY_SCALE = {
-    "a": _panel(
-        "a",
-        "Patch embedding",
-        {"uniform frame": BASELINE, "compression frame": COMPRESSION},
-        Claim(
-            "Compression frame falls behind uniform frame over training",
-            ahead("uniform frame", "compression frame"),
-        ),
-        Claim(
-            "Compression frame is behind uniform frame in the end",
-            lower("uniform frame", "compression frame"),
-        ),
-        remarks=("Compression frame: tubes of 2 frames.",),
-    ),
-    "b": _panel(
-        "b",
-        "Timestep and class",
-        {"S-AdaLN": BASELINE, "all tokens": ALL_TOKENS},
-        Claim("S-AdaLN is better than all tokens in the end", lower("S-AdaLN", "all tokens")),
-        Claim(
-            "S-AdaLN is ahead over training (it converges faster)", ahead("S-AdaLN", "all tokens")
-        ),
-    ),
-    "c": _panel(
-        "c",
-        "Temporal positions",
-        {"absolute": BASELINE, "rotary": ROTARY},
-        Claim(
-            "Absolute positions are slightly better than rotary ones", lower("absolute", "rotary")
-        ),
-    ),
-    "f": _panel(
-        "f",
-        "Variants",
-        dict(zip(VARIANT_LABELS, (BASELINE, *VARIANTS.values()), strict=True)),
-        Claim("Variant 1 has the lowest FVD at the end", lowest("variant 1", VARIANT_LABELS[1:])),
-        Claim(
-            "Then come variant 3, variant 2, variant 4",
-            ordered(["variant 3", "variant 2", "variant 4"]),
-        ),
-        Claim("Variant 4 has the highest FVD at the end", highest("variant 4", VARIANT_LABELS[:3])),
-        remarks=("Variants 3 and 4 have the number of blocks that matches the parameters.",),
-    ),
-}
-
-
-def figure(letter: str, scale: Scale = "tiny") -> CurveFigure:
-    """One of the six figures, as a scale shows it."""
-    if letter == "d":
-        return _initialisation(scale)
-    return _interval(scale) if letter == "e" else ANY_SCALE[letter]
-
-
-def run(out: Path, request: TrainingRequest, *letters: str) -> list[JudgedClaim]:
-    """Train what is not trained yet; write the documents of these figures into `out`.
-
-    Raises:
-        InputError, FailedCellsError: as `run_curve_figures`.
-    """
-    figures = [figure(letter, request.scale) for letter in letters]
-    return run_curve_figures(figures, out, request)
-
-
-def _initialisation(scale: Scale) -> CurveFigure:
-    start = "ImageNet" if scale == "paper" else "image model"
-    count = SETUPS[scale].num_images
-    stand_in = () if scale == "paper" else (STAND_IN.format(count=count),)
-    return _panel(
-        "d",
-        "Initialisation",
-        {"random": BASELINE, start: FROM_IMAGES},
-        Claim(
-            "Weights of an image model help at first (at the first checkpoint)",
-            lower(start, "random", place=0),
-        ),
-        Claim("Random weights are better in the end", lower("random", start)),
-        remarks=(*stand_in, WHICH_BLOCKS),
-    )
-
-
-def _interval(scale: Scale) -> CurveFigure:
-    intervals = [f"interval {stride}" for stride in SETUPS[scale].strides]
-    return _panel(
-        "e",
-        "Sampling interval",
-        dict(zip(intervals, STRIDES, strict=True)),
-        Claim(
-            "Sampling intervals draw nearer to each other over training", drawing_nearer(intervals)
-        ),
-        computed=partial(_at_baseline_interval, scale),
+        name=name, letter=letter, title=title, designs=designs, claims=claims, **more
     )
 
 
@@ -167,3 +144,13 @@ def _at_baseline_interval(scale: Scale, figure: CurveFigure, cells: DesignCells)
     others = ", ".join(f"{label} {mean.value:.4g}" for label, mean in means.items() if mean)
     stride = SETUPS[scale].config_of(BASELINE).data.stride
     return AT_OWN_INTERVAL.format(stride=stride, others=others or "not measured")
+
+
+def run(out: Path, request: TrainingRequest, *letters: str) -> list[JudgedClaim]:
+    """Train what is not trained yet; write the documents of these figures into `out`.
+
+    Raises:
+        InputError, FailedCellsError: as `run_curve_figures`.
+    """
+    panels = figures(request.scale)
+    return run_curve_figures([panels[letter] for letter in letters], out, request)

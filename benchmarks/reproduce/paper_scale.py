@@ -97,7 +97,7 @@ def training_request(results: Path, request: ReproduceRequest) -> TrainingReques
 
 def _curve_figures() -> dict[str, list[CurveFigure]]:
     return {
-        "figure5": [figure5.figure(letter, "paper") for letter in figure5.LETTERS],
+        "figure5": [*figure5.figures("paper").values()],
         "figure7": [figure7.figure("paper")],
         "intext": [masks.figure("paper")],
     }

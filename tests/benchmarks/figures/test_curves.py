@@ -18,7 +18,7 @@ from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import Training
 from latte.training.config import load_config
 
-FIGURES = [*map(figure5.figure, figure5.LETTERS), figure7.figure(), masks.figure()]
+FIGURES = [*figure5.figures().values(), figure7.figure(), masks.figure()]
 
 
 def cell(figure: CurveFigure, label: str, seed: int, folder: Path, factor: float) -> CellRecord:
@@ -126,7 +126,7 @@ def test_figure7_orders_its_sizes(bench) -> None:
 
 def test_the_baseline_looks_the_same_under_each_of_its_labels() -> None:
     labels = ("uniform frame", "S-AdaLN", "absolute", "random", "interval 1", "variant 1")
-    figures = [*map(figure5.figure, figure5.LETTERS)]
+    figures = [*figure5.figures().values()]
     styles = label_styles([*figures, figure7.figure(), masks.figure()], "tiny")
     (look,) = {styles[label] for label in (*labels, "Latte-B", "videos alone")}
     others = [each for label, each in styles.items() if each != look]
@@ -234,13 +234,13 @@ def test_at_paper_scale_a_local_autoencoder_and_fewer_gpus_can_be_had(
 
 
 def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path) -> None:
-    figure = figure5.figure("a", "paper")
+    figure = figure5.figures("paper")["a"]
     few = {"field": "num_real", "value": 11, "wanted": 704}
     other = {"field": "weights", "value": "sha256:1", "wanted": "i3d_torchscript.pt"}
     found: dict[str, CellRecord] = {}
     keys = {}
     for label, deviations in (("uniform frame", [few]), ("compression frame", [few, other])):
-        made = cell(figure5.figure("a"), label, 0, tmp_path, 1.0)
+        made = cell(figure5.figures()["a"], label, 0, tmp_path, 1.0)
         found[made.key] = replace(made, details={**made.details, "deviations": deviations})
         keys[figure.designs[label], 0] = made.key
     cells = DesignCells(measured=MeasuredCells(cells=found), keys=keys, reasons={})
@@ -268,7 +268,7 @@ def test_other_batches_of_joint_training_are_said_where_there_are_some() -> None
 
 def test_designs_are_configurations_of_latte_train_at_every_scale() -> None:
     for scale, setup in SETUPS.items():
-        figures = [figure5.figure(letter, scale) for letter in figure5.LETTERS]
+        figures = [*figure5.figures(scale).values()]
         figures.append(figure7.figure(scale))
         figures.append(masks.figure(scale))
         keys = set()
