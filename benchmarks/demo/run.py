@@ -84,11 +84,6 @@ def run(out: Path, request: DemoRequest) -> None:
         if (accuracy := measurer.accuracy(measured)) is not None:
             recognised[label] = accuracy
     write_files(out, {"results.jsonl": "".join(result.to_json() + "\n" for result in results)})
-    demo = DemoRun(
-        results=results,
-        recognised=recognised,
-        sets=sets,
-        model=model,
-        seconds=time.monotonic() - started,
-    )
+    seconds = time.monotonic() - started
+    demo = DemoRun(results=results, recognised=recognised, sets=sets, model=model, seconds=seconds)
     print(write_demo_report(out, demo))

@@ -21,30 +21,22 @@ from latte.model.embeddings import unfold_patches
 
 
 class PlainLatte(nn.Module):
-    """A model of variant 1 in the plain formulation; it shares that model's weights.
+    """A model of variant 1, with the paper's other choices, in the plain formulation.
 
-    in      x (N, F, C, H, W), timesteps t (N,), classes y (N,) where there are classes
+    It shares that model's weights.
+
+    in      x (N, F, C, H, W), timesteps t (N,), classes y (N,)
     out     (N, F, 2C, H, W), equal to the model's but for rounding
-
-    Raises:
-        ValueError: the official code has no such model.
     """
 
     def __init__(self, model: Latte) -> None:
         super().__init__()
-        config = model.config
-        choices = (config.variant, config.patch_embedding, config.conditioning)
-        if (*choices, config.temporal_position) != (1, "uniform", "s-adaln", "absolute"):
-            raise ValueError("the official code has variant 1 with the paper's choices alone")
         self.model = model
-        self.config = config
 
-    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        model, config = self.model, self.config
+    def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        model, config = self.model, self.model.config
         frames, patches = config.num_frames, config.patches_per_frame
-        condition = model.t_embedder(t)
-        if y is not None:
-            condition = condition + model.y_embedder(y)
+        condition = model.t_embedder(t) + model.y_embedder(y)
         tokens = model.x_embedder.proj(x.flatten(0, 1)).flatten(2).transpose(1, 2)
         tokens = tokens + model.pos_embed  # (N·F, S, D)
         for index in range(0, config.depth, 2):

@@ -31,15 +31,14 @@ class TrainingRun:
     @cached_property
     def checkpoints(self) -> dict[int, Path]:
         """Averaged weights by step, ascending."""
-        paths = (self.folder / "checkpoints").glob("*/ema.safetensors")
-        by_step = {int(path.parent.name): path for path in paths if path.parent.name.isdigit()}
-        return dict(sorted(by_step.items()))
+        paths = self.folder.glob("checkpoints/*/ema.safetensors")
+        return dict(sorted((int(x.parent.name), x) for x in paths if x.parent.name.isdigit()))
 
     @property
     def samples(self) -> dict[int, Path]:
         """Contact sheets by step, ascending."""
-        paths = (self.folder / "samples").glob("*.png")
-        return dict(sorted((int(path.stem), path) for path in paths if path.stem.isdigit()))
+        paths = self.folder.glob("samples/*.png")
+        return dict(sorted((int(x.stem), x) for x in paths if x.stem.isdigit()))
 
 
 def open_run(folder: Path) -> TrainingRun:

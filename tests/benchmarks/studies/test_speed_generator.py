@@ -96,11 +96,6 @@ def test_all_formulations_agree_in_results_and_gradients(formulation, model):
     assert wanted.abs().max() > 0.1
 
 
-def test_models_without_a_plain_formulation_are_refused():
-    with pytest.raises(ValueError, match="variant 1"):
-        PlainLatte(Latte(LatteConfig(8, 4, 4, 32, 2, 2, 4, variant=2)))
-
-
 def test_guidance_of_any_network_is_that_of_the_model(model):
     x, t, y = inputs()
     t = t[1:2].expand(3)
