@@ -144,8 +144,8 @@ def extract(
     return Extraction(keys=tuple(keys), broken=tuple(broken), decoded=decoded)
 
 
-def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> tuple[int, int]:
-    """Height and width that all clips of a set share."""
+def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> None:
+    """Refuse clips of different height or width."""
     first = frame_size(clips[0], preparation)
     for clip in clips:
         size = frame_size(clip, preparation)
@@ -155,7 +155,6 @@ def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> 
                 f"{size[1]}×{size[0]}: bring them to one size with "
                 "`latte-eval prepare`"
             )
-    return first
 
 
 def _content_keys(

@@ -114,18 +114,14 @@ class Unit(nn.Module):
         self.bn = nn.BatchNorm3d(outputs, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
-        padding = same_padding(x.shape[2:], self.conv3d.kernel_size, self.conv3d.stride)
+        conv = self.conv3d
+        padding = same_padding(x.shape[2:], conv.kernel_size, conv.stride)
         if all(before == after for before, after in padding):
             # The convolution pads by itself: the same numbers without a copy.
-            x = functional.conv3d(
-                x,
-                self.conv3d.weight,
-                self.conv3d.bias,
-                self.conv3d.stride,
-                [before for before, _ in padding],
-            )
+            both = [before for before, _ in padding]
+            x = functional.conv3d(x, conv.weight, conv.bias, conv.stride, both)
         else:
-            x = self.conv3d(pad(x, padding))
+            x = conv(pad(x, padding))
         return functional.relu(self.bn(x), inplace=True)
 
 

@@ -54,8 +54,16 @@ class _ShapesNet(nn.Module):
         return self.head(self.features(clips))
 
     def _describe(self, x: Tensor, clips: Tensor) -> Tensor:
-        """Input of the stages, and the same as (N, T, 3, 32, 32) → features (N, 64)."""
-        learned = self.project(_stage_means(self.stages, x))
+        """Input of the stages, and the same as (N, T, 3, 32, 32) → features (N, 64).
+
+        Of each stage the mean activation is seen, of the last one in 4×4 places.
+        """
+        seen = []
+        for stage in self.stages:
+            x = F.silu(stage(x))
+            seen.append(x.flatten(2).mean(2))
+        last = x if x.ndim == 4 else x.mean(2)  # (N, C, 4, 4), over time
+        learned = self.project(torch.cat([*seen[:-1], last.flatten(1)], dim=1))
         return self.normalise(torch.cat([learned, _contrast_bands(clips)], dim=-1))
 
 
@@ -154,17 +162,6 @@ def _as_input(clips: Tensor) -> Tensor:
         )
         x = frames.unflatten(0, clips.shape[:2])
     return x / 127.5 - 1
-
-
-def _stage_means(stages: nn.ModuleList, x: Tensor) -> Tensor:
-    """The mean activation of each stage but the last, and the last in 4×4 places: (N, D)."""
-    means = []
-    for stage in stages[:-1]:
-        x = F.silu(stage(x))
-        means.append(x.flatten(2).mean(2))
-    x = F.silu(stages[-1](x))
-    last = x if x.ndim == 4 else x.mean(2)  # (N, C, 4, 4), over time
-    return torch.cat([*means, last.flatten(1)], dim=1)
 
 
 def _contrast_bands(x: Tensor) -> Tensor:
