@@ -154,8 +154,9 @@ def section_views(
     }
 
     def row_view(index: int, row: Row) -> RowView:
-        marks = footnotes.letters(row.notes)
-        cells = [
+        marks = footnotes.letters(row.notes)  # before those of its cells
+        cells = {column.key: row.cells[column.key] for column in columns}
+        views = (
             CellView(
                 number=cell.number,
                 spread=cell.spread,
@@ -163,9 +164,9 @@ def section_views(
                 marks=footnotes.marks(cell, beside_published=beside_published),
                 sort_value=cell.value,
             )
-            for key, cell in ((column.key, row.cells[column.key]) for column in columns)
-        ]
-        return RowView(label=row.label, marks=marks, cells=tuple(cells))
+            for key, cell in cells.items()
+        )
+        return RowView(label=row.label, marks=marks, cells=tuple(views))
 
     return tuple(
         SectionView(title=title, rows=tuple(row_view(*numbered) for numbered in section))
