@@ -118,11 +118,7 @@ class SimilarityOutput(OutputOptions):
         from evaluation.results.files import check_writable
 
         check_writable(self.out)
-        if self.plots is None:
-            return
-        if self.plots.exists() and not self.plots.is_dir():
-            raise InputError(f"{self.plots} is a file: --plots takes a folder")
-        if not can_write(self.plots):
+        if self.plots is not None and not can_write(self.plots):
             raise InputError(f"{self.plots} cannot be written: choose another folder with --plots")
 
     def show(
