@@ -177,9 +177,9 @@ C3D_SPEC = NetworkSpec(
     max_frames=NUM_FRAMES,
     weight_files=(
         PublishedFile(
+            # StyleGAN-V's port of TGAN-v2's C3D, with its own code
             file_name="c3d_ucf101.pt",
             url="https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt?dl=1",
-            note="StyleGAN-V's port of TGAN-v2's C3D, with its own code; no hash is published",
         ),
     ),
     open=open_c3d,

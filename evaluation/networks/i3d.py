@@ -37,19 +37,19 @@ NUM_LOGITS = 400
 PROBES = ((1, 16, 64, 80, 3), (1, 11, 256, 240, 3))
 
 TORCHSCRIPT = PublishedFile(
+    # StyleGAN-V's port of TF-Hub i3d-kinetics-400/1, with its own code
     file_name="i3d_torchscript.pt",
     url="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
     hash=(GIT_BLOB, "93daef59c7ae0e9e8f76225521407e60cbafa6aa"),
-    note="StyleGAN-V's port of TF-Hub i3d-kinetics-400/1, with its own code",
 )
 PRETRAINED = PublishedFile(
+    # state dict of the PyTorch port that VideoGPT, TATS and cd-fvd use
     file_name="i3d_pretrained_400.pt",
     url=(
         "https://github.com/JunyaoHu/common_metrics_on_video_quality"
         "/raw/main/fvd/videogpt/i3d_pretrained_400.pt"
     ),
     hash=(GIT_BLOB, "a867b87ac3a9097d200598b1d48a1b890d8ec744"),
-    note="state dict of the PyTorch port that VideoGPT, TATS and cd-fvd use",
 )
 
 

@@ -307,31 +307,30 @@ SPECS = (
         min_frames=1,
         weight_files=(
             PublishedFile(
+                # clean-fid's and StyleGAN2's port of the 2015 graph, with its own code
                 file_name="inception-2015-12-05.pt",
                 url=(
                     "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics"
                     "/inception-2015-12-05.pt"
                 ),
-                note="clean-fid's and StyleGAN2's port of the 2015 graph, with its own code; no "
-                "hash is published",
             ),
             PublishedFile(
+                # state dict of the same weights, from pytorch-fid
                 file_name="pt_inception-2015-12-05-6726825d.pth",
                 url=(
                     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
                     "/pt_inception-2015-12-05-6726825d.pth"
                 ),
                 hash=(SHA256, "6726825d"),
-                note="state dict of the same weights, from pytorch-fid",
             ),
             PublishedFile(
+                # the same file, from torch-fidelity
                 file_name="weights-inception-2015-12-05-6726825d.pth",
                 url=(
                     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0"
                     "/weights-inception-2015-12-05-6726825d.pth"
                 ),
                 hash=(SHA256, "6726825d"),
-                note="the same file, from torch-fidelity",
             ),
         ),
         open=open_inception,

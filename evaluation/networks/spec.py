@@ -26,7 +26,6 @@ class PublishedFile:
     url: str  # answers with the file itself
     # Kind and hexadecimal digits, all of them or as many first ones as are published.
     hash: tuple[HashKind, str] | None = None
-    note: str = ""  # what it holds
 
     def is_same(self, own: Mapping[HashKind, str]) -> bool:
         """Whether these are hashes of the published content. False where none is published."""

@@ -181,12 +181,12 @@ SPECS = (
         metric_suffix="-VideoMAE",
         weight_files=(
             PublishedFile(
+                # VideoMAE-v2 giant, fine-tuned on Something-Something v2
                 file_name="vit_g_hybrid_pt_1200e_ssv2_ft.pth",
                 url=(
                     "https://pjlab-gvm-data.oss-cn-shanghai.aliyuncs.com/internvideo/videomaev2"
                     "/vit_g_hybrid_pt_1200e_ssv2_ft.pth"
                 ),
-                note="VideoMAE-v2 giant, fine-tuned on Something-Something v2; no published hash",
             ),
         ),
         open=open_videomae,

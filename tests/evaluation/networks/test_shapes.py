@@ -260,6 +260,13 @@ def test_without_the_weights_that_are_refused_the_bundled_ones_are_used(name, tm
     assert build("shapes").weights.label == "bundled"
 
 
+def test_bundled_weights_that_are_damaged_are_installed_again(tmp_path, monkeypatch):
+    path = broken_files(tmp_path)["cut"]
+    monkeypatch.setattr(shapes, "VIDEO_FILE", path)
+    with pytest.raises(InputError, match="cut: .*bundled with latte-eval: install that again"):
+        load_network(ShapesVideoNet, path)
+
+
 def test_the_frame_network_does_not_take_the_video_networks_file():
     with pytest.raises(InputError, match="holds ShapesVideoNet version 1, not ShapesFrameNet"):
         load_network(ShapesFrameNet, VIDEO_FILE)

@@ -262,7 +262,6 @@ def test_published_hashes_have_the_length_of_their_kind():
                 kind, digits = file.hash
                 assert len(bytes.fromhex(digits)) in {GIT_BLOB: (20,), SHA256: (4, 32)}[kind]
             assert file.url.startswith("https://")
-            assert file.note
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such bits")
