@@ -263,7 +263,7 @@ def test_without_the_weights_that_are_refused_the_bundled_ones_are_used(name, tm
 def test_bundled_weights_that_are_damaged_are_installed_again(tmp_path, monkeypatch):
     path = broken_files(tmp_path)["cut"]
     monkeypatch.setattr(shapes, "VIDEO_FILE", path)
-    with pytest.raises(InputError, match="cut: .*bundled with latte-eval: install that again"):
+    with pytest.raises(InputError, match=r"cut: .*bundled with latte-eval: install that again"):
         load_network(ShapesVideoNet, path)
 
 
