@@ -44,7 +44,9 @@ OTHER_TASK = "Trained on FaceForensics, without texts: another task than the pub
 
 def figure(scale: Scale = "tiny") -> CurveFigure:
     """The masks as designs, beside training without images, by FVD over training steps."""
-    images = SETUPS[scale].images_per_clip
+    setup = SETUPS[scale]
+    joint, alone = (setup.config_of(x).training.batch_size for x in (ONLY_VIDEO, BASELINE))
+    batches = (BATCHES.format(joint=joint, alone=alone),) if joint != alone else ()
     return CurveFigure(
         name=f"{NAME}-masks",
         title="Masks of joint training",
@@ -58,15 +60,8 @@ def figure(scale: Scale = "tiny") -> CurveFigure:
                 "Joint training has a lower FVD than videos alone", lower("Temporal Mask", ALONE)
             ),
         ),
-        remarks=(f"Joint training: {images} images after each clip.", *_batches(scale)),
+        remarks=(f"Joint training: {setup.images_per_clip} images after each clip.", *batches),
     )
-
-
-def _batches(scale: Scale) -> tuple[str, ...]:
-    """Where joint training takes other batches than videos alone."""
-    setup = SETUPS[scale]
-    joint, alone = (setup.config_of(x).training.batch_size for x in (ONLY_VIDEO, BASELINE))
-    return (BATCHES.format(joint=joint, alone=alone),) if joint != alone else ()
 
 
 def run(out: Path, request: TrainingRequest) -> list[JudgedClaim]:

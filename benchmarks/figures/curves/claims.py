@@ -40,8 +40,7 @@ class Curves:
 
     def shared(self, *labels: str) -> list[int]:
         """Seeds that all of these designs have."""
-        seeds = [set(self.designs.get(label, {})) for label in labels]
-        return sorted(set.intersection(*seeds)) if seeds else []
+        return sorted(set.intersection(*(set(self.designs.get(label, {})) for label in labels)))
 
     def mean(self, label: str, place: int) -> BoundedNumber | None:
         """Mean of a design at a checkpoint; None where it was not measured."""

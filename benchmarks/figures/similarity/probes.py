@@ -6,6 +6,7 @@ kept. Documents are made of the cells alone.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
@@ -87,19 +88,19 @@ class ProbeTask:
     spec: ProbeSpec
     request: SimilarityRequest
     source: Training | Path  # a training, or the file of a network
-    content: str  # identity of the network: key of its training, or hash of its file
-    encoder: str | None = None  # hash of a file's autoencoder, which affects results
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Over all that decides what is measured, but the pixels of real data sets."""
-        request = self.request
+        request, source, encoder = self.request, self.source, None
+        if isinstance(source, Path):
+            encoder = encoder_identity(source, autoencoder=request.vae)
         return cell_key(
             cell="frame similarity",
             version=VERSION,
             figure=self.spec.name,
-            network=self.content,
-            encoder=self.encoder,
+            network=file_sha256(source) if isinstance(source, Path) else source.key,
+            encoder=encoder,
             drawn=shapes.VERSION if request.dataset == "shapes" else None,
             dataset=request.dataset,
             count=request.protocol.num_real,
@@ -137,18 +138,7 @@ def probe_networks(spec: ProbeSpec, request: SimilarityRequest) -> MeasuredCells
 
 def probe_tasks(spec: ProbeSpec, request: SimilarityRequest) -> list[ProbeTask]:
     """One for each seed; of a checkpoint a single one."""
-    if request.checkpoint is not None or request.scale == "paper":
-        return [
-            ProbeTask(
-                spec=spec,
-                request=request,
-                source=path,
-                content=file_sha256(path),
-                encoder=encoder_identity(path, autoencoder=request.vae),
-            )
-            for path in checkpoints(spec, request).values()
-        ]
-    trainings = [
+    sources: list[Training | Path] = [
         Training(
             design=VARIANTS[spec.variant],
             setup=SETUPS[request.scale],
@@ -158,7 +148,9 @@ def probe_tasks(spec: ProbeSpec, request: SimilarityRequest) -> list[ProbeTask]:
         )
         for seed in range(request.num_seeds)
     ]
-    return [ProbeTask(spec=spec, request=request, source=x, content=x.key) for x in trainings]
+    if request.checkpoint is not None or request.scale == "paper":
+        sources = [*checkpoints(spec, request).values()]
+    return [ProbeTask(spec=spec, request=request, source=source) for source in sources]
 
 
 def checkpoints(spec: ProbeSpec, request: SimilarityRequest) -> dict[str, Path]:
