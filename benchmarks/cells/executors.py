@@ -10,7 +10,7 @@ import os
 import sys
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -99,7 +99,7 @@ class Job:
         """Write the file of inputs into the folder of the cells."""
         path = folder / JOBS / f"{self.key}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, msgspec.json.format(msgspec.json.encode(asdict(self))))
+        write_atomically(path, msgspec.json.format(msgspec.json.encode(self)))
         return path
 
     def check(self, key: str) -> None:

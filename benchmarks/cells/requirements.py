@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.cells.scale import Scale
 from latte.data.errors import BrokenVideoError, InputError
+from latte.data.hashing import file_sha256
 
 if TYPE_CHECKING:
     from latte.data.sources import VideoSet
@@ -165,11 +166,9 @@ def vae_identity(path: str) -> str:
 @lru_cache
 def _content(files: tuple[tuple[Path, int, int], ...]) -> str:
     """Digest over the content of files, which are read once as long as they stay as they are."""
-    digest = hashlib.sha256()
-    for path, _, _ in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    return hashlib.sha256(
+        b"".join(bytes.fromhex(file_sha256(path)) for path, *_ in files)
+    ).hexdigest()
 
 
 def _vae_files(folder: Path) -> list[Path]:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, pairwise
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
+from msgspec import Meta
 
 from benchmarks.cells.cache import FILE
 from benchmarks.documents.claims import Claim, Judgement, Verdict, above_zero, all_of, corrected
@@ -27,7 +28,9 @@ from benchmarks.figures.designs import Design, DesignCells
 from latte.data.schema import Positive, convert
 
 END = -1  # index of the last checkpoint
-Point: TypeAlias = tuple[int, Positive, Positive, Positive]  # step, value and its interval's ends
+# Of a cell, for each interval of the real clips: steps with values and the ends of their intervals.
+Rows: TypeAlias = Annotated[list[tuple[int, Positive, Positive, Positive]], Meta(min_length=1)]
+Points: TypeAlias = Annotated[list[Rows], Meta(min_length=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +109,7 @@ def curves_of(figure: CurveFigure, cells: DesignCells, *, stride: int = 0) -> Cu
         designs[label] = {}
         for seed, cell in cells.of(design).items():
             where = f"{FILE}, {cell.key} ({cell.name}): remove its line, and it is measured again"
-            points = convert(cell.details.get("points"), list[list[Point]], where)
+            points: list[Rows] = convert(cell.details.get("points"), Points, where)
             # A cell whose own interval is the usual one has one list of points for both.
             rows = points[min(stride, len(points) - 1)]
             steps = tuple(step for step, *_ in rows)

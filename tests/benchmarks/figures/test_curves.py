@@ -2,6 +2,7 @@
 
 import csv
 import pickle
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,6 +185,16 @@ def test_two_results_for_one_cell_are_refused_and_nothing_is_written(
     assert done.returncode == 2
     assert "two results for one cell" in done.stderr
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("points", ["[]", "[[]]", "[[[160, 0.0, 1.0, 2.0]]]", "null"])
+def test_a_cell_that_was_changed_by_hand_is_named(bench, cells: Path, points: str) -> None:
+    path = cells / "cells.jsonl"
+    text = re.sub(r'"points": .*?, "fid"', f'"points": {points}, "fid"', path.read_text())
+    path.write_text(text)
+    done = bench("figure5a")
+    assert done.returncode == 2
+    assert "(baseline, seed 0): remove its line, and it is measured again: " in done.stderr
 
 
 def train_commands(cells: Path) -> list[list[str]]:
