@@ -27,13 +27,15 @@ _WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
 
 def overview() -> dict[str, Any]:
     """All sizes and variants beside the paper's figures."""
-    sizes = [_row(name, preset(name), paper, None) for name, paper in PAPER_SIZES.items()]
-    variants = [
-        _row(f"Latte-XL/2, variant {number}", preset("Latte-XL/2", variant=number), *paper)
-        for number, paper in PAPER_VARIANTS.items()
-    ]
-    paper = "arXiv:2401.03048v1, Tables 3 and 4"
-    return {"sizes": sizes, "variants": variants, "paper": paper, "notes": NOTES}
+    return {
+        "sizes": [_row(name, preset(name), paper) for name, paper in PAPER_SIZES.items()],
+        "variants": [
+            _row(f"Latte-XL/2, variant {number}", preset("Latte-XL/2", variant=number), *paper)
+            for number, paper in PAPER_VARIANTS.items()
+        ],
+        "paper": "arXiv:2401.03048v1, Tables 3 and 4",
+        "notes": NOTES,
+    }
 
 
 def describe(model: str, changes: Mapping[str, Any], num_heads: int | None) -> dict[str, Any]:
@@ -64,7 +66,9 @@ def describe(model: str, changes: Mapping[str, Any], num_heads: int | None) -> d
     }
 
 
-def _row(name: str, config: LatteConfig, parameters: float, flops: float | None) -> dict[str, Any]:
+def _row(
+    name: str, config: LatteConfig, parameters: float, flops: float | None = None
+) -> dict[str, Any]:
     counted = cost(config)
     return {
         "model": name,
