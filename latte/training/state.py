@@ -11,6 +11,7 @@ import json
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -148,10 +149,11 @@ def load_state(path: Path, state: TrainState, config: TrainConfig, now: RunInput
 
 def _check_continuation(path: Path, before: StoredRun, config: TrainConfig, now: RunInputs) -> None:
     """Refuse to continue as another run, or to a step that it has passed."""
-    changed = differences(before.config, config, before=before.inputs, now=now)
+    changed = changed_fields(before.config, config, before=before.inputs, now=now)
     if changed:
+        otherwise = (f"{name} was {was!r}, is {value!r}" for name, (was, value) in changed.items())
         raise InputError(
-            f"{path.parent}: the run began otherwise ({', '.join(changed)}): give what it began "
+            f"{path.parent}: the run began otherwise ({', '.join(otherwise)}): give what it began "
             "with, or another --out"
         )
     step, wanted = before.counters.step, config.training.steps
@@ -162,14 +164,14 @@ def _check_continuation(path: Path, before: StoredRun, config: TrainConfig, now:
         )
 
 
-def differences(
+def changed_fields(
     old: TrainConfig,
     new: TrainConfig,
     *,
     before: RunInputs = RunInputs(),
     now: RunInputs = RunInputs(),
-) -> list[str]:
-    """How a run would continue differently from how it began, where that affects the weights.
+) -> dict[str, tuple[Any, Any]]:
+    """What affects the weights and is not as when the run began: (was, is) of each field.
 
     Videos and autoencoder are compared by their digests, and may then lie elsewhere; where a digest
     is not known, by their paths.
@@ -188,22 +190,20 @@ def differences(
     if (old.autoencoder.cache is None) == (new.autoencoder.cache is None):
         free.add("autoencoder.cache")
     past = asdict(old)
-    changes = [
-        f"{section}.{name} was {past[section][name]!r}, is {value!r}"
+    changed = {
+        f"{section}.{name}": (past[section][name], value)
         for section, table in asdict(new).items()
         for name, value in table.items()
         if section != "output" and past[section][name] != value and f"{section}.{name}" not in free
-    ]
+    }
+    digests = {"autoencoder": (before.autoencoder, now.autoencoder)}
     # Other fields of [data] choose other videos: those are named then.
-    if not any(change.startswith("data.") for change in changes):
-        changes += _other_digest("videos", before.videos, now.videos)
-    return changes + _other_digest("autoencoder", before.autoencoder, now.autoencoder)
-
-
-def _other_digest(what: str, before: str | None, now: str | None) -> list[str]:
-    if before is None or now is None or before == now:
-        return []
-    return [f"digest of the {what} was {before[:8]!r}, is {now[:8]!r}"]
+    if not any(name.startswith("data.") for name in changed):
+        digests = {"videos": (before.videos, now.videos), **digests}
+    for name, (was, value) in digests.items():
+        if was and value and was != value:
+            changed[f"digest of the {name}"] = (was[:8], value[:8])
+    return changed
 
 
 def clips_per_step(training: TrainingTable, processes: int) -> int:
