@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from evaluation.networks.spec import NetworkSpec
+from evaluation.results.caveats import Caveat
 from evaluation.results.record import Result
 
 if TYPE_CHECKING:
@@ -16,12 +17,6 @@ Looks = Literal["clips", "frames", "classes"]  # features of clips, of frames, o
 
 MIN_CLIPS_FOR_INTERVAL = 4  # clips of each set
 TOO_FEW_CLIPS = {"reason": "too_few_clips", "min_clips": MIN_CLIPS_FOR_INTERVAL}
-NO_INTERVAL: Mapping[str, str] = {  # by the reason that a value's details give under "no_interval"
-    "too_few_clips": "fewer than {min_clips} clips",
-    "unequal_lengths": "clips of different lengths cannot be drawn again as whole ones",
-    "mean_of_classes": "it is a mean over classes, whose spread is in its details",
-    "mean_of_positions": "it is a mean over positions of the same clips",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +74,8 @@ class Metric:
     min_value: float = -math.inf  # no sound value of it is smaller
     needs_real: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the reference's defaults
-    # sentences about a result of it that a careful reader must know before quoting the number
-    caveats: Callable[[Result, NetworkSpec], Iterator[str]] = lambda result, spec: iter(())
+    # what a careful reader must know before quoting a result of it
+    caveats: Callable[[Result, NetworkSpec], Iterator[Caveat]] = lambda result, spec: iter(())
 
     @property
     def titles(self) -> tuple[str, ...]:

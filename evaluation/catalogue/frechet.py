@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.catalogue.entry import MIN_CLIPS_FOR_INTERVAL, TOO_FEW_CLIPS, Metric, Number, Value
 from evaluation.networks.spec import NetworkSpec
+from evaluation.results.caveats import Caveat
 from evaluation.results.record import Result
-from latte.data.errors import InputError, some_of
-from reports.numbers import format_value
+from latte.data.errors import InputError
 
 if TYPE_CHECKING:
     from evaluation.catalogue.inputs import MetricInput
@@ -79,33 +79,19 @@ def _limit(given: "MetricInput", pair: "FeaturePair") -> dict[str, Any]:
     }
 
 
-def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
+def _caveats(result: Result, spec: NetworkSpec) -> Iterator[Caveat]:
     """Too few clips for so many features, with what that is about to cost."""
     for side in ("real", "fake"):
         count = result.protocol_fields[f"num_{side}"]
         counts_frames = result.protocol_fields[f"{side}_offset"] == "every"
         rows = count * (result.num_frames if spec.unit == "frame" and not counts_frames else 1)
         if 0 < rows <= spec.num_features:
+            facts = {"rows": rows, "unit": spec.unit, "num_features": spec.num_features}
             of_side = "real" if side == "real" else "generated"
-            yield (
-                f"{rows} {of_side} {spec.unit}s are few for {spec.num_features} features: the "
-                "covariance is singular and the value far above its limit for many"
-            )
+            yield Caveat("few_rows", {"side": of_side, **facts})
     limit = result.details.get("infinite")
-    if not limit or result.value <= 0:
-        return
-    extrapolated = format_value(limit["value"], tuple(limit["interval"]))
-    if not limit["reliable"]:
-        yield (
-            f"how much of {result.metric} is due to the number of clips cannot be estimated from "
-            f"so few (extrapolated: {extrapolated})"
-        )
-    elif limit["share"] > MIN_SHARE:
-        yield (
-            f"about {limit['share']:.0%} of {result.metric} is due to the number of clips, if they "
-            "are independent draws (less of it if they are balanced by class): extrapolated to "
-            f"infinitely many it is {extrapolated}"
-        )
+    if limit and result.value > 0 and (not limit["reliable"] or limit["share"] > MIN_SHARE):
+        yield Caveat("biased", {"metric": result.metric, "infinite": limit})
 
 
 def _per_class(given: "MetricInput") -> list[Value]:
@@ -146,17 +132,13 @@ def _classes(measured: "MeasuredSet") -> list[str]:
     return names
 
 
-def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[str]:
+def _caveats_of_classes(result: Result, spec: NetworkSpec) -> Iterator[Caveat]:
     from evaluation.metrics.frechet import MIN_CLIPS
 
-    left_out = [
-        f"{name} ({part['num_real']} real and {part['num_fake']} generated clips, at least "
-        f"{MIN_CLIPS} of each are needed)"
-        for name, part in result.details["classes"].items()
-        if part["value"] is None
-    ]
+    classes = result.details["classes"]
+    left_out = {name: part for name, part in classes.items() if part["value"] is None}
     if left_out:
-        yield f"the mean leaves out {some_of(left_out)}"
+        yield Caveat("classes_left_out", {"classes": left_out, "min_clips": MIN_CLIPS})
 
 
 def _per_position(given: "MetricInput") -> list[Value]:

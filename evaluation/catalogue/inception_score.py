@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.catalogue.entry import Metric, Number, Value
 from evaluation.networks.spec import NetworkSpec
+from evaluation.results.caveats import Caveat
 from evaluation.results.record import Result
 
 if TYPE_CHECKING:
@@ -37,14 +38,11 @@ def _inception_score(given: "MetricInput") -> list[Value]:
     return [Value(value=value, interval=interval, details=details)]
 
 
-def _caveats(result: Result, spec: NetworkSpec) -> Iterator[str]:
+def _caveats(result: Result, spec: NetworkSpec) -> Iterator[Caveat]:
     clips = (result.num_fake or 0) / result.details["splits"]
     classes = result.details["num_classes"]
     if clips < 2 * classes:
-        yield (
-            f"{clips:g} clips in each split are few for {classes} classes: the score is below its "
-            "limit for many"
-        )
+        yield Caveat("few_in_split", {"clips": clips, "num_classes": classes})
 
 
 METRICS = (

@@ -11,6 +11,7 @@ from evaluation.features.extraction import ExtractionOptions, StoredNetwork, che
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.content import content_key
 from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
+from evaluation.results.caveats import Caveat
 from evaluation.results.record import SetRecord
 from evaluation.statistics.file import StatisticsFile, read_statistics_file
 from evaluation.statistics.origin import record_of_statistics, statistics_over
@@ -151,28 +152,22 @@ def statistics_set(path: Path, at_least: int = 1) -> MeasuredSet:
     return MeasuredSet(record=record, given=file)
 
 
-def caveats_of_sets(sets: Sequence[MeasuredSet]) -> Iterator[str]:
+def caveats_of_sets(sets: Sequence[MeasuredSet]) -> Iterator[Caveat]:
     """What was left out of the sets, and why their clips may not be independent."""
     for measured in sets:
         record, num_clips = measured.record, len(measured.clips)
         if measured.given is not None:
-            yield (
-                f"{record.path} is a statistics file, without clips to resample: no confidence "
-                "interval"
-            )
+            yield Caveat("statistics_alone", {"path": record.path})
             continue
         for names, reason in ((record.too_short, "too short"), (record.broken, "broken")):
             if names:
-                videos = "1 video is" if len(names) == 1 else f"{len(names)} videos are"
-                yield f"{videos} {reason} and left out: {some_of(names)}"
+                yield Caveat("left_out", {"names": names, "reason": reason})
         num_videos = len({clip.video.name for clip in measured.clips})
         if num_videos < num_clips:
-            yield (
-                f"{num_clips} clips of {num_videos} videos of {record.path} count as independent: "
-                "intervals are too narrow"
-            )
+            counts = {"num_clips": num_clips, "num_videos": num_videos}
+            yield Caveat("dependent_clips", {"path": record.path, **counts})
     if len(sets) == 2 and sets[0].record.digest == sets[1].record.digest:
-        yield "the two sets are the same clips"
+        yield Caveat("same_clips")
 
 
 def _choose(

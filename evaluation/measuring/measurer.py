@@ -23,6 +23,7 @@ from evaluation.features.sets import (
 from evaluation.measuring.networks import MetricTask, Networks, open_task
 from evaluation.measuring.results import result_of
 from evaluation.protocol.fields import Protocol, Side
+from evaluation.results.caveats import Caveat
 from evaluation.results.files import append_result
 from evaluation.results.record import Result
 from latte.data.errors import InputError
@@ -111,7 +112,7 @@ class Measurer:
         self.dataset, self.resamples, self.at_least = dataset, resamples, at_least
         self._started: float | None = time.monotonic()
         self._notes = notes
-        self._logged: set[str] = set()  # several metrics and sets deviate alike
+        self._logged: list[Caveat] = []  # several metrics and sets deviate alike
         self._real: _RealSide | None = None
         self._num_metrics = len(metrics)
         self.tasks: list[MetricTask] = []
@@ -246,11 +247,11 @@ class Measurer:
         logger.warning("skipping %s: %s", name, error)
         failures[name] = error
 
-    def _log(self, caveats: Iterator[str]) -> None:
-        for sentence in caveats if self._notes else ():
-            if sentence not in self._logged:
-                logger.warning("%s", sentence)
-            self._logged.add(sentence)
+    def _log(self, caveats: Iterator[Caveat]) -> None:
+        for caveat in caveats if self._notes else ():
+            if caveat not in self._logged:
+                logger.warning("%s", caveat)
+                self._logged.append(caveat)
 
     def _real_side(self, source: Source) -> _RealSide:
         if self._real is None or self._real.source is not source:

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.catalogue.entry import NO_INTERVAL, Metric
+from evaluation.catalogue.entry import Metric
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork
 from evaluation.features.sets import MeasuredSet, PlannedSet, check_lengths
 from evaluation.measuring.choice import for_metric
 from evaluation.networks.registry import build, network
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.fields import Protocol
+from evaluation.results.caveats import Caveat
 from evaluation.results.record import Result
 from evaluation.similarity.videos import open_pixels
 from evaluation.statistics.origin import check_network
@@ -102,13 +103,13 @@ class MetricTask:
             )
         check_lengths(clips, self.spec)
 
-    def caveats(self, result: Result) -> Iterator[str]:
+    def caveats(self, result: Result) -> Iterator[Caveat]:
         """What a careful reader must know before quoting the number."""
         if result.deviations:
-            yield f"not as {result.protocol} asks: {'; '.join(map(str, result.deviations))}"
+            facts = {"protocol": result.protocol, "deviations": result.deviations}
+            yield Caveat("deviating", facts)
         if "no_interval" in result.details:
-            why = result.details["no_interval"]
-            yield f"{result.metric} has no interval: {NO_INTERVAL[why['reason']].format(**why)}"
+            yield Caveat("no_interval", {"metric": result.metric, **result.details["no_interval"]})
         yield from self.metric.caveats(result, self.spec)
 
 

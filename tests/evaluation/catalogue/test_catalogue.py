@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 
@@ -12,6 +13,7 @@ from evaluation.features.sets import MeasuredSet, caveats_of_sets
 from evaluation.metrics import JEDI, KID, KVD
 from evaluation.networks.registry import network
 from evaluation.protocol.presets import PRESETS
+from evaluation.results.caveats import WORDINGS, Caveat, Kind
 from evaluation.results.record import SetRecord
 from latte.data.errors import InputError
 
@@ -69,7 +71,7 @@ def caveats(name, network_name, counts=(2048, 2048), value=8.0, **details):
         num_frames=16,
         details=details,
     )
-    return list(metric(name).caveats(result, network(network_name)))
+    return list(map(str, metric(name).caveats(result, network(network_name))))
 
 
 def test_a_careful_reader_is_told_what_a_value_is_worth():
@@ -99,6 +101,13 @@ def test_videos_that_are_left_out_are_listed():
         **{"path": "real", "digest": "ab", "num_listed": 9, "num_clips": 2},
         **{"height": 9, "width": 9, "storage": "jpg", "broken": tuple("abcdefg")},
     )
-    assert list(caveats_of_sets([MeasuredSet(record=record)])) == [
-        "7 videos are broken and left out: a; b; c; d; e (and 2 more)"
-    ]
+    (caveat,) = caveats_of_sets([MeasuredSet(record=record)])
+    assert caveat == Caveat("left_out", {"names": record.broken, "reason": "broken"})
+    assert str(caveat) == "7 videos are broken and left out: a; b; c; d; e (and 2 more)"
+
+
+def test_every_kind_of_caveat_has_its_wording():
+    assert list(WORDINGS) == list(get_args(Kind))
+    assert str(Caveat("same_clips")) == "the two sets are the same clips"
+    facts = {"metric": "FVD", "reason": "too_few_clips", "min_clips": 4}
+    assert str(Caveat("no_interval", facts)) == "FVD has no interval: fewer than 4 clips"
