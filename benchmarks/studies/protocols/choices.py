@@ -25,6 +25,10 @@ STORAGES: Mapping[str, str] = {
     "jpeg-75": "JPEG of quality 75",
     "mp4": "MP4 (H.264)",
 }
+# The field of real clips, that of generated ones, and the name of both.
+BOTH_SETS = {
+    f"real_{name}": (f"fake_{name}", name) for name in ("order", "stride", "offset", "clips")
+} | {"num_real": ("num_fake", "number")}
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,8 @@ def changes(base: Protocol, choice: Choice) -> list[Deviation]:
     """
     fields = base.affecting_fields()
     changed = {x.field: x for x in differences({**fields, **choice.changes}, fields)}
-    for real in [field for field in changed if "real" in field]:
-        fake = real.replace("real", "fake")
-        if changed.get(fake) == replace(changed[real], field=fake):
-            shared = "number" if real == "num_real" else real.removeprefix("real_")
+    for real, (fake, shared) in BOTH_SETS.items():
+        if real in changed and changed.get(fake) == replace(changed[real], field=fake):
             changed[real] = replace(changed[real], field=shared)
             del changed[fake]
     return list(changed.values())
