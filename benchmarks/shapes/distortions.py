@@ -8,8 +8,8 @@ changed, since the random stream does not depend on the strength.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -229,12 +229,6 @@ class Generator:
     family: str
     distortion: str | None = None
     strength: float = 0.0
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """Its part of a cell's key, in which held-out videos have the name that they had first."""
-        label = "second draw of real videos" if self.label == HELD_OUT else self.label
-        return asdict(self) | {"label": label}
 
     def videos(self, first: int, count: int) -> VideoSet:
         """`count` test videos from number `first` on, distorted."""

@@ -86,7 +86,7 @@ class MethodTask:
             networks=embedded_networks(),
             model=model.hashes if model else (),
             sampling=asdict(model.options) if model else None,
-            stand_in=stand_in.key if stand_in else None,
+            stand_in=asdict(stand_in) if stand_in else None,
             num_videos=self.num_videos,
             resamples=RESAMPLES,
             dimensions=DIMENSIONS_VERSION,
