@@ -27,6 +27,10 @@ from reports.numbers import ASYMMETRIC
 from reports.table import Table
 
 NO_NUMBERS = "The paper draws its curves without numbers: what it says of them is held against."
+BANDS = (
+    "Geometric means over seeds; bands are 95 % intervals of the mean, of one seed alone the "
+    "bootstrap interval of its samples."
+)
 CAPTION = (
     "Lower is better. Geometric means over seeds; the bands, and what follows ±, are 95 % "
     f"intervals of the mean (Student's t on logarithms; ± is half of its width, {ASYMMETRIC}), and "
@@ -146,7 +150,7 @@ def draw(
         ),
         data=line_data(panels).rename(columns=NAMES),
         description=f"{metric} of {', '.join(labels)} over training steps.",
-        caption=f"{metric} over training. {CAPTION}",
+        caption=f"{metric} over training, lower is better. {BANDS}",
     )
 
 

@@ -95,6 +95,8 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     assert together.lead == ("5 claims of the paper: 4 yes, 1 no.")
     chart, made = together.blocks
     assert chart.name == "figure5"
+    assert "bands are 95 % intervals" in chart.caption
+    assert "±" not in chart.caption  # which the tables have, not the drawings
     # The baseline, which both figures show, is counted once.
     _, measured = made.records
     assert measured.details["cells"].startswith("15 ")
