@@ -33,6 +33,7 @@ from benchmarks.figures.designs import (
     DesignCells,
 )
 from benchmarks.figures.requests import TrainingRequest
+from benchmarks.runners import RUNNERS
 
 STAND_IN = (
     "A stand-in for ImageNet: the image model is a run on single frames (which is DiT), trained "
@@ -60,7 +61,6 @@ def figures(scale: Scale = "tiny") -> dict[str, CurveFigure]:
     panels = (
         _panel(
             "a",
-            "Patch embedding",
             {"uniform frame": BASELINE, "compression frame": COMPRESSION},
             Claim(
                 "Compression frame falls behind uniform frame over training",
@@ -74,7 +74,6 @@ def figures(scale: Scale = "tiny") -> dict[str, CurveFigure]:
         ),
         _panel(
             "b",
-            "Timestep and class",
             {"S-AdaLN": BASELINE, "all tokens": ALL_TOKENS},
             Claim("S-AdaLN is better than all tokens in the end", lower("S-AdaLN", "all tokens")),
             Claim(
@@ -84,7 +83,6 @@ def figures(scale: Scale = "tiny") -> dict[str, CurveFigure]:
         ),
         _panel(
             "c",
-            "Temporal positions",
             {"absolute": BASELINE, "rotary": ROTARY},
             Claim(
                 "Absolute positions are slightly better than rotary ones",
@@ -93,7 +91,6 @@ def figures(scale: Scale = "tiny") -> dict[str, CurveFigure]:
         ),
         _panel(
             "d",
-            "Initialisation",
             {"random": BASELINE, start: FROM_IMAGES},
             Claim(
                 "Weights of an image model help at first (at the first checkpoint)",
@@ -104,7 +101,6 @@ def figures(scale: Scale = "tiny") -> dict[str, CurveFigure]:
         ),
         _panel(
             "e",
-            "Sampling interval",
             dict(zip(intervals, STRIDES, strict=True)),
             Claim(
                 "Sampling intervals draw nearer to each other over training",
@@ -114,7 +110,6 @@ def figures(scale: Scale = "tiny") -> dict[str, CurveFigure]:
         ),
         _panel(
             "f",
-            "Variants",
             dict(zip(variants, (BASELINE, *VARIANTS.values()), strict=True)),
             Claim("Variant 1 has the lowest FVD at the end", lowest("variant 1", variants[1:])),
             Claim(
@@ -129,11 +124,17 @@ def figures(scale: Scale = "tiny") -> dict[str, CurveFigure]:
 
 
 def _panel(
-    letter: str, title: str, designs: Mapping[str, Design], *claims: Claim[Curves], **more: Any
+    letter: str, designs: Mapping[str, Design], *claims: Claim[Curves], **more: Any
 ) -> CurveFigure:
-    name = f"figure5{letter}"
+    runner = RUNNERS[f"figure5{letter}"]
     return CurveFigure(
-        name=name, letter=letter, title=title, designs=designs, claims=claims, **more
+        name=runner.name,
+        letter=letter,
+        title=runner.topic,
+        heading=runner.title,
+        designs=designs,
+        claims=claims,
+        **more,
     )
 
 

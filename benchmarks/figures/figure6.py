@@ -8,6 +8,7 @@ from benchmarks.documents.claims import Claim
 from benchmarks.figures.similarity.claims import changing
 from benchmarks.figures.similarity.documents import run_similarity
 from benchmarks.figures.similarity.probes import ProbeSpec, SimilarityFigure
+from benchmarks.runners import RUNNERS
 
 INPUT = "x_embedder"  # patches, before positions are added and any block is run
 PAPER_BLOCKS = "0, 7 and 13 of 14"
@@ -34,7 +35,7 @@ def figure(depth: int) -> SimilarityFigure:
     blocks, shown = spatial_blocks(depth), shown_blocks(depth)
     ends = tuple(dict.fromkeys((blocks[0], blocks[-1])))
     return SimilarityFigure(
-        title="Spatial blocks of variant 2",
+        title=RUNNERS["figure6"].topic,
         parts={f"block {block}": f"blocks.{block}" for block in shown},
         beside={"patches, the input": INPUT},
         curves={block: f"blocks.{block}" for block in blocks} if len(blocks) > 1 else {},
@@ -76,5 +77,5 @@ def _remarks(blocks: Sequence[int], shown: Sequence[int]) -> list[str]:
     return remarks
 
 
-SPEC = ProbeSpec(number="6", variant=2, at_depth=figure)
+SPEC = ProbeSpec(name="figure6", variant=2, at_depth=figure)
 run = partial(run_similarity, SPEC)

@@ -8,7 +8,9 @@ from benchmarks.figures.curves.claims import CurveFigure, lowest, ordered
 from benchmarks.figures.curves.documents import run_curve_figures
 from benchmarks.figures.designs import SETUPS, SIZES
 from benchmarks.figures.requests import TrainingRequest
+from benchmarks.runners import RUNNERS
 
+RUNNER = RUNNERS["figure7"]
 STAND_INS = (
     "Stand-ins, about as many times larger than each other as the paper's S, B, L and XL, whose "
     "parameters are as 1 to 4 to 14 to 21: {sizes}."
@@ -19,8 +21,9 @@ def figure(scale: Scale = "tiny") -> CurveFigure:
     """The figure as a scale shows it: the baseline is one of its sizes."""
     labels = [f"Latte-{size}" for size in SIZES]
     return CurveFigure(
-        name="figure7",
-        title="Model size",
+        name=RUNNER.name,
+        title=RUNNER.topic,
+        heading=RUNNER.title,
         designs=dict(zip(labels, SIZES.values(), strict=True)),
         claims=(
             Claim("Larger models have a lower FVD at the end", ordered(labels[::-1])),

@@ -8,6 +8,7 @@ from benchmarks.figures.similarity.claims import LOW, MUCH, differing, lowest, n
 from benchmarks.figures.similarity.documents import run_similarity
 from benchmarks.figures.similarity.numbers import Part
 from benchmarks.figures.similarity.probes import ProbeSpec, SimilarityFigure
+from benchmarks.runners import RUNNERS
 from evaluation.similarity import SitePair
 
 PAPER_BLOCK, PAPER_DEPTH = 20, 23  # depth at which variant 4 has XL's parameters
@@ -35,7 +36,7 @@ def figure(depth: int) -> SimilarityFigure:
         BETWEEN: pair,
     }
     return SimilarityFigure(
-        title="Attentions of variant 4",
+        title=RUNNERS["figure8"].topic,
         parts=parts,
         changes=tuple(("mean", pair, path) for path in (temporal, spatial)),
         claims=(
@@ -68,5 +69,5 @@ def figure(depth: int) -> SimilarityFigure:
     )
 
 
-SPEC = ProbeSpec(number="8", variant=4, at_depth=figure)
+SPEC = ProbeSpec(name="figure8", variant=4, at_depth=figure)
 run = partial(run_similarity, SPEC)

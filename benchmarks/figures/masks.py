@@ -13,13 +13,14 @@ from benchmarks.figures.curves.claims import END, CurveFigure, Curves, curves_of
 from benchmarks.figures.curves.documents import curve_document, measure_designs, remarks_of
 from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK, DesignCells
 from benchmarks.figures.requests import TrainingRequest
+from benchmarks.runners import RUNNERS
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
 from reports.published import published
 from reports.table import Table, write_tables
 
-NAME = "intext"
+RUNNER = RUNNERS["intext"]
 SOURCE = "arXiv:2401.03048v3 section 3.3.4, v1 section 4.4"
 METRICS = ("FVD", "FID")
 MASKS = {"Only Video": ONLY_VIDEO, "Temporal Mask": TEMPORAL_MASK}
@@ -48,8 +49,9 @@ def figure(scale: Scale = "tiny") -> CurveFigure:
     joint, alone = (setup.config_of(x).training.batch_size for x in (ONLY_VIDEO, BASELINE))
     batches = (BATCHES.format(joint=joint, alone=alone),) if joint != alone else ()
     return CurveFigure(
-        name=f"{NAME}-masks",
+        name=f"{RUNNER.name}-masks",
         title="Masks of joint training",
+        heading=RUNNER.title,
         designs={**MASKS, ALONE: BASELINE},
         claims=(
             Claim(
@@ -82,16 +84,15 @@ def run(out: Path, request: TrainingRequest) -> list[JudgedClaim]:
     )
     document = replace(
         document,
-        title=f"In the text: {table.title[0].lower()}{table.title[1:]}",
         lead=verdicts_lead(claims),
         claims=claims,
         beside=(table,),
-        section=NAME,
+        section=RUNNER.name,
     )
     write_figure_document(document, out)
     alone = replace(table, remarks=(*table.remarks, *(f"{claim.line}." for claim in claims)))
     print(alone.markdown())
-    print(written(write_tables([alone], out, NAME)))
+    print(written(write_tables([alone], out, RUNNER.name)))
     cells.measured.raise_if_failed()
     return list(claims)
 

@@ -73,20 +73,15 @@ class Curves:
 class CurveFigure:
     """A figure of the paper: designs by the labels that it gives them, and what it claims."""
 
-    name: str  # name of the command: "figure5a"
-    title: str
+    name: str  # of the files: "figure5a"
+    title: str  # of the drawing and the tables: "Patch embedding"
+    heading: str  # of the section: "Figure 5a: Patch embedding"
     designs: Mapping[str, Design]
     claims: tuple[Claim[Curves], ...]
     remarks: tuple[str, ...] = ()  # how this differs from the paper's figure
     # A remark that follows from the cells.
     computed: Callable[["CurveFigure", "DesignCells"], str] | None = None
     letter: str = ""  # letter of a panel
-
-    @property
-    def heading(self) -> str:
-        """ "Figure 5a: Patch embedding", or the title alone of what is no figure of the paper."""
-        number = self.name.removeprefix("figure")
-        return self.title if number == self.name else f"Figure {number}: {self.title}"
 
     @property
     def panel_title(self) -> str:

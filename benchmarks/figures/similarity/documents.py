@@ -24,6 +24,7 @@ from benchmarks.figures.similarity.numbers import (
     mean_number,
 )
 from benchmarks.figures.similarity.probes import ProbeSpec, SimilarityFigure, probe_networks
+from benchmarks.runners import RUNNERS
 from evaluation.similarity.summary import EDGES, Summary
 from reports.cells import Cell, Column, Row
 from reports.charts.lines import Line, Panel, line_chart, line_data
@@ -85,7 +86,7 @@ def similarity_document(
     values = values_table(figure, networks)
     return FigureDocument(
         name=spec.name,
-        title=f"Figure {spec.number}: {figure.title}",
+        title=RUNNERS[spec.name].title,
         lead=" ".join(f"{claim.claim.text}: {claim.words}." for claim in claims),
         scale=request.scale,
         drawings=tuple(draw(spec.name, figure, networks)),

@@ -71,14 +71,9 @@ class SimilarityFigure:
 class ProbeSpec:
     """A figure of the paper that looks into networks of one variant."""
 
-    number: str  # in the paper: "6"
+    name: str  # of its files and cells: "figure6"
     variant: int
     at_depth: Callable[[int], SimilarityFigure]  # what it shows, given the number of blocks
-
-    @property
-    def name(self) -> str:
-        """Name of its files and cells: "figure6"."""
-        return f"figure{self.number}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from benchmarks.figures.designs import SETUPS, SIZES, DesignCells
 from benchmarks.figures.paper.cells import job_commands
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import Training
+from benchmarks.runners import RUNNERS
 from latte.training.config import load_config
 
 FIGURES = [*figure5.figures().values(), figure7.figure(), masks.figure()]
@@ -89,6 +90,7 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     for ending in ("md", "html", "tex", "csv", "svg", "png", "jsonl"):
         assert (out / f"figure5f.{ending}").stat().st_size > 0
     each, together = section(out, "figure5f"), section(out, "figure5")
+    assert each.title == RUNNERS["figure5f"].title == "Figure 5f: Variants"
     assert [claim.verdict for claim in each.findings] == ["yes", "no", "yes"]
     assert [getattr(block, "name", None) for block in each.blocks[:2]] == ["figure5f", None]
     assert together.findings == ()  # each is told once
@@ -160,7 +162,8 @@ def test_intext_keeps_published_and_measured_apart(bench, tmp_path: Path, sectio
     # One section for figure and table, with every claim once.
     assert [path.name for path in (tmp_path / "o").glob("*.report.json")] == ["intext.report.json"]
     report = section(tmp_path / "o", "intext")
-    assert report.title == "In the text: joint training and text-to-video"
+    title = "In the text: joint training and text-to-video"
+    assert report.title == RUNNERS["intext"].title == title
     assert [claim.verdict for claim in report.findings] == ["no"] * 4
     assert report.blocks[0].name == "intext-masks"
     published, *made = report.blocks[-1].records
