@@ -9,6 +9,7 @@ be rooted again, so singular covariances cost no precision.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -108,7 +109,8 @@ def frechet_by_group(
         than two clips of it.
 
     Raises:
-        InputError: as `as_feature_pair`; another number of groups than of rows.
+        InputError: as `as_feature_pair`; another number of groups than of rows, or groups that
+            are not all strings or all integers.
     """
     first, second = as_feature_pair(
         real, fake, ddof=ddof, labels=("real features", "fake features")
@@ -119,9 +121,13 @@ def frechet_by_group(
                 f"{which} features have {len(rows)} rows but {len(groups)} groups: give one of "
                 "each row"
             )
+    names = {*real_groups, *fake_groups}
+    if not any(all(isinstance(name, kind) for name in names) for kind in (str, Integral)):
+        kinds = sorted({type(name).__name__ for name in names})
+        raise InputError(f"groups must be all strings or all integers, not {' and '.join(kinds)}")
     names_real, names_fake = np.asarray(real_groups), np.asarray(fake_groups)
     distances = {}
-    for group in sorted({*real_groups, *fake_groups}):
+    for group in sorted(names):
         x, y = first[names_real == group], second[names_fake == group]
         few = min(len(x), len(y)) < MIN_CLIPS
         distances[group] = GroupDistance(

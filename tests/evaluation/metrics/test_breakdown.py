@@ -74,6 +74,10 @@ def test_the_order_of_the_rows_moves_nothing_but_rounding():
     [
         (["a"] * 3, ["a"] * 4, "real features have 4 rows but 3 groups"),
         (["a"] * 4, ["a"] * 5, "fake features have 4 rows but 5 groups"),
+        (["a", "b", None, "a"], ["a"] * 4, "all integers, not NoneType and str"),
+        ([None] * 4, [None] * 4, "all integers, not NoneType"),
+        (["a"] * 4, ["a", 0.5, "a", "a"], "all integers, not float and str"),
+        (["a"] * 4, [0] * 4, "all integers, not int and str"),
     ],
 )
 def test_groups_that_do_not_fit_are_refused(real_groups, fake_groups, message):
