@@ -173,6 +173,7 @@ C3D_SPEC = NetworkSpec(
     title="C3D, UCF-101 classes (Inception Score of TGAN-v2, StyleGAN-V)",
     unit="clip",
     outputs={"probabilities": NUM_CLASSES},
+    resizes=("squash",),
     min_frames=NUM_FRAMES,
     max_frames=NUM_FRAMES,
     weight_files=(

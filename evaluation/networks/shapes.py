@@ -196,6 +196,7 @@ SHAPES_SPEC = NetworkSpec(
     title="small 3-D classifier of moving shapes, bundled with the package",
     unit="clip",
     outputs={"pooled": NUM_FEATURES, "logits": NUM_CLASSES},
+    resizes=("squash",),
     min_frames=MIN_FRAMES,
     cpu_chunk=8,
     metric_suffix="-shapes",

@@ -50,7 +50,7 @@ class NetworkSpec:
 
     >>> spec = NetworkSpec(
     ...     name="net", title="", unit="clip", outputs={"logits": 400, "pooled": 1024},
-    ...     min_frames=10,
+    ...     resizes=("squash",), min_frames=10,
     ... )
     >>> spec.output, spec.num_features
     ('logits', 400)
@@ -62,7 +62,7 @@ class NetworkSpec:
     title: str
     unit: Literal["clip", "frame"]  # what one row of features describes
     outputs: Mapping[str, int] = field(hash=False)  # layer → number of features
-    resizes: tuple[str, ...] = ("squash",)  # how frames come to the network's own size
+    resizes: tuple[str, ...]  # how frames come to the network's own size
     min_frames: int  # shortest clip
     max_frames: int | None = None  # longest clip: the shortest, or None for any length
     cpu_chunk: int = 1  # clips that the network sees at once on a CPU, always

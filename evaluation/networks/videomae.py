@@ -176,6 +176,7 @@ SPECS = (
         title="VideoMAE-v2 giant, fine-tuned on Something-Something v2 (cd-fvd)",
         unit="clip",
         outputs={"pooled": 1408},
+        resizes=("squash",),
         min_frames=16,
         max_frames=16,
         metric_suffix="-VideoMAE",

@@ -43,6 +43,7 @@ def spec_of(url="http://127.0.0.1:9/file.pt", published=BLOB):
         title="a network",
         unit="clip",
         outputs={"logits": 4},
+        resizes=("squash",),
         min_frames=1,
         weight_files=(file, PublishedFile(file_name="second.pt", url=url, hash=BLOB)),
     )
@@ -238,6 +239,7 @@ def test_networks_that_ship_ignore_the_variable(tmp_path, monkeypatch):
         title="",
         unit="clip",
         outputs={"pooled": 1},
+        resizes=("squash",),
         min_frames=1,
         metric_suffix="-own",
         bundled=file,
