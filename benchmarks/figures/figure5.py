@@ -7,18 +7,8 @@ from typing import Any
 
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim
-from benchmarks.figures.curves.claims import (
-    END,
-    CurveFigure,
-    Curves,
-    ahead,
-    curves_of,
-    drawing_nearer,
-    highest,
-    lower,
-    lowest,
-    ordered,
-)
+from benchmarks.figures.curves.claims import ahead, drawing_nearer, highest, lower, lowest, ordered
+from benchmarks.figures.curves.curves import END, CurveFigure, Curves, curves_of
 from benchmarks.figures.curves.documents import run_curve_figures
 from benchmarks.figures.designs import (
     ALL_TOKENS,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim
-from benchmarks.figures.curves.claims import CurveFigure, lowest, ordered
+from benchmarks.figures.curves.claims import lowest, ordered
+from benchmarks.figures.curves.curves import CurveFigure
 from benchmarks.figures.curves.documents import run_curve_figures
 from benchmarks.figures.designs import SETUPS, SIZES
 from benchmarks.figures.requests import TrainingRequest

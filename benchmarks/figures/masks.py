@@ -9,8 +9,9 @@ from benchmarks.documents.claims import Claim, JudgedClaim, judge_all
 from benchmarks.documents.figures import verdicts_lead, write_figure_document
 from benchmarks.documents.numbers import BoundedNumber
 from benchmarks.documents.tables import written
-from benchmarks.figures.curves.claims import END, CurveFigure, Curves, curves_of, lower
-from benchmarks.figures.curves.documents import curve_document, measure_designs, remarks_of
+from benchmarks.figures.curves.claims import lower
+from benchmarks.figures.curves.curves import END, CurveFigure, Curves, curves_of, measure_designs
+from benchmarks.figures.curves.documents import curve_document, remarks_of
 from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK, DesignCells
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.runners import RUNNERS

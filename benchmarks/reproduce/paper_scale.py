@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.cells.requirements import Requirement, require, unmet
 from benchmarks.figures import figure5, figure6, figure7, figure8, masks
-from benchmarks.figures.curves.claims import CurveFigure
+from benchmarks.figures.curves.curves import CurveFigure
 from benchmarks.figures.designs import VARIANTS, Design
 from benchmarks.figures.paper.cells import remaining_cost
 from benchmarks.figures.paper.cells import requirements as requirements_of_designs

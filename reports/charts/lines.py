@@ -26,7 +26,7 @@ from reports.charts.style import (
 )
 
 Scale = Literal["linear", "log", "symlog"]
-Look = Literal["marked", "plain", "faint"]
+Emphasis = Literal["marked", "plain", "faint"]
 Shared = Literal["all", "columns", "none"]
 CHARACTERS_PER_INCH = 9  # of the title of the vertical axis
 MAX_LABELLED = 6  # places; with more the numbers under an axis are round ones
@@ -42,7 +42,9 @@ class Line:
     y: tuple[float, ...]
     low: tuple[float, ...] | None = None
     high: tuple[float, ...] | None = None
-    look: Look = "marked"  # each value has its marker; for many values "plain", or "faint" behind
+    emphasis: Emphasis = (
+        "marked"  # each value has its marker; for many values "plain", or "faint" behind
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +174,7 @@ def _draw_panel(axes: Any, panel: Panel, styles: Mapping[str, Style], *, named: 
             axes.fill_between(x, line.low, line.high, color=style.colour, alpha=0.18, linewidth=0)
         elif line.low is not None:
             axes.vlines(x, line.low, line.high, color=style.colour, linewidth=1.2)
-        axes.plot(x, line.y, **_look(line, style))
+        axes.plot(x, line.y, **_line_options(line, style))
     axes.set_title(plain_text(panel.title), fontsize=9.5)
     if panel.note:
         axes.set_title(plain_text(panel.note), fontsize=8.5, fontweight="normal", loc="right")
@@ -219,10 +221,10 @@ def _entries(labels: Iterable[str], styles: Mapping[str, Style]) -> list[Line2D]
     return [Line2D([], [], **_marked(styles[x]), label=plain_text(x)) for x in labels]
 
 
-def _look(line: Line, style: Style) -> dict[str, Any]:
-    if line.look == "marked":
+def _line_options(line: Line, style: Style) -> dict[str, Any]:
+    if line.emphasis == "marked":
         return _marked(style)
-    if line.look == "faint":
+    if line.emphasis == "faint":
         return {"color": style.colour, "linewidth": 0.8, "alpha": 0.4}
     return {"color": style.colour, "linewidth": 1.8}
 

@@ -114,7 +114,7 @@ def test_bands_may_leave_a_logarithmic_axis_and_values_may_not() -> None:
 @pytest.mark.parametrize("last", [0.02, 1e-4])
 def test_a_logarithmic_axis_has_numbers_however_short_it_is(last: float) -> None:
     values = tuple(0.1 * (last / 0.1) ** (i / 19) for i in range(20))
-    line = Line(label="loss", x=tuple(map(float, range(20))), y=values, look="plain")
+    line = Line(label="loss", x=tuple(map(float, range(20))), y=values, emphasis="plain")
     axes = line_chart([Panel(title="t", lines=(line,), scale="log")], title="t").axes[0]
     low, high = axes.get_ylim()
     assert len([y for y in axes.get_yticks() if low <= y <= high]) >= 3

@@ -1,22 +1,13 @@
-"""Curves of distances over training, the figures that show them, and judges of their claims.
-
-Distances are positive and scatter by factors, so everything is done in logarithms: means over seeds
-are geometric, and designs are compared by the ratio of their distances, seed by seed. Seeds that
-share everything but the design share their data and noise, which cancels in the ratio.
-"""
+"""Claims about curves of distances over training: a judge for each kind of claim."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, pairwise
-from typing import Annotated, TypeAlias
 
 import numpy as np
-from msgspec import Meta
 
-from benchmarks.cells.cache import FILE
-from benchmarks.documents.claims import Claim, Judgement, Verdict, above_zero, all_of, corrected
+from benchmarks.documents.claims import Judgement, Verdict, above_zero, all_of, corrected
 from benchmarks.documents.numbers import (
     LEVEL,
     BoundedNumber,
@@ -24,95 +15,7 @@ from benchmarks.documents.numbers import (
     mean_and_half,
     widening,
 )
-from benchmarks.figures.designs import Design, DesignCells
-from latte.data.schema import Positive, convert
-
-END = -1  # index of the last checkpoint
-# Of a cell, for each interval of the real clips: steps with values and the ends of their intervals.
-Rows: TypeAlias = Annotated[list[tuple[int, Positive, Positive, Positive]], Meta(min_length=1)]
-Points: TypeAlias = Annotated[list[Rows], Meta(min_length=1)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curves:
-    """The curves of a figure."""
-
-    steps: tuple[int, ...]  # training steps of the checkpoints
-    # By label and seed a value for each checkpoint, with its interval; no seeds: not measured.
-    designs: Mapping[str, Mapping[int, Sequence[BoundedNumber]]]
-
-    def shared(self, *labels: str) -> list[int]:
-        """Seeds that all of these designs have."""
-        return sorted(set.intersection(*(set(self.designs.get(label, {})) for label in labels)))
-
-    def mean(self, label: str, place: int) -> BoundedNumber | None:
-        """Mean of a design at a checkpoint; None where it was not measured."""
-        values = [curve[place].value for curve in self.designs.get(label, {}).values()]
-        return geometric_mean(values) if values else None
-
-    def point(self, label: str, place: int) -> BoundedNumber | None:
-        """Mean with its interval; that of one seed alone is the interval of its samples."""
-        mean, seeds = self.mean(label, place), self.designs.get(label, {})
-        if mean is None or len(seeds) > 1:
-            return mean
-        (curve,) = seeds.values()
-        return replace(curve[place], value=mean.value)
-
-    def ratios(self, first: str, second: str, places: Sequence[int]) -> dict[int, float]:
-        """log(second ÷ first) of each seed that has both, its mean over checkpoints."""
-        a, b = self.designs[first], self.designs[second]
-        return {
-            seed: float(
-                np.mean([math.log(b[seed][place].value / a[seed][place].value) for place in places])
-            )
-            for seed in self.shared(first, second)
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurveFigure:
-    """A figure of the paper: designs by the labels that it gives them, and what it claims."""
-
-    name: str  # of the files: "figure5a"
-    title: str  # of the drawing and the tables: "Patch embedding"
-    heading: str  # of the section: "Figure 5a: Patch embedding"
-    designs: Mapping[str, Design]
-    claims: tuple[Claim[Curves], ...]
-    remarks: tuple[str, ...] = ()  # how this differs from the paper's figure
-    # A remark that follows from the cells.
-    computed: Callable[["CurveFigure", "DesignCells"], str] | None = None
-    letter: str = ""  # letter of a panel
-
-    @property
-    def panel_title(self) -> str:
-        """The title with the paper's letter: "(a) Patch embedding"."""
-        return f"({self.letter}) {self.title}" if self.letter else self.title
-
-
-def curves_of(figure: CurveFigure, cells: DesignCells, *, stride: int = 0) -> Curves:
-    """The curves that a figure shows.
-
-    Args:
-        stride: index of the real clips' sampling interval in a cell's `strides`.
-
-    Raises:
-        InputError: the file of cells was changed by hand.
-    """
-    steps: tuple[int, ...] = ()
-    designs: dict[str, dict[int, list[BoundedNumber]]] = {}
-    for label, design in figure.designs.items():
-        designs[label] = {}
-        for seed, cell in cells.of(design).items():
-            where = f"{FILE}, {cell.key} ({cell.name}): remove its line, and it is measured again"
-            points: list[Rows] = convert(cell.details.get("points"), Points, where)
-            # A cell whose own interval is the usual one has one list of points for both.
-            rows = points[min(stride, len(points) - 1)]
-            steps = tuple(step for step, *_ in rows)
-            designs[label][seed] = [
-                BoundedNumber(value=value, low=low, high=high) for _, value, low, high in rows
-            ]
-    return Curves(steps=steps, designs=designs)
-
+from benchmarks.figures.curves.curves import END, Curves
 
 CurveJudge = Callable[[Curves], Judgement]
 Pair = tuple[str, str]  # two labels
@@ -164,7 +67,7 @@ def _all_lower(
     """
     shown = shown or pairs
 
-    def look(curves: Curves, seeds: Sequence[int]) -> Judgement:
+    def judge_seeds(curves: Curves, seeds: Sequence[int]) -> Judgement:
         at = range(len(curves.steps)) if places is None else places
         verdicts = {pair: partial(_verdict, curves, pair, at) for pair in pairs}
         level = corrected(len(pairs))
@@ -179,7 +82,7 @@ def _all_lower(
             f"{_seeds(seeds)}",
         )
 
-    return _judge([label for pair in pairs for label in pair], look)
+    return _judge([label for pair in pairs for label in pair], judge_seeds)
 
 
 def drawing_nearer(labels: Sequence[str]) -> CurveJudge:
@@ -188,7 +91,7 @@ def drawing_nearer(labels: Sequence[str]) -> CurveJudge:
     Before: the mean of all earlier checkpoints, of which none is chosen for "early".
     """
 
-    def look(curves: Curves, seeds: Sequence[int]) -> Judgement:
+    def judge_seeds(curves: Curves, seeds: Sequence[int]) -> Judgement:
         def spread(seed: int, place: int) -> float:
             values = [curves.designs[label][seed][place].value for label in labels]
             return math.log(max(values) / min(values))
@@ -207,15 +110,17 @@ def drawing_nearer(labels: Sequence[str]) -> CurveJudge:
             f"{sum(change > 0 for change in changes)} of {_seeds(seeds)}",
         )
 
-    return _judge(labels, look)
+    return _judge(labels, judge_seeds)
 
 
-def _judge(labels: Sequence[str], look: Callable[[Curves, Sequence[int]], Judgement]) -> CurveJudge:
+def _judge(
+    labels: Sequence[str], judge_seeds: Callable[[Curves, Sequence[int]], Judgement]
+) -> CurveJudge:
     """A judge of designs, given their curves and the seeds that all of them have."""
 
     def judge(curves: Curves) -> Judgement:
         seeds = curves.shared(*labels)
-        return look(curves, seeds) if seeds else _not_measured(curves, labels)
+        return judge_seeds(curves, seeds) if seeds else _not_measured(curves, labels)
 
     return judge
 

@@ -4,19 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cells.provenance import of_figure
-from benchmarks.cells.requirements import gpus, require
 from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import SEVERAL, JudgedClaim, judge_all
 from benchmarks.documents.drawings import Drawing
 from benchmarks.documents.figures import FigureDocument, verdicts_lead, write_figure_document
 from benchmarks.documents.tables import publish_report
-from benchmarks.figures.curves.claims import CurveFigure, Curves, curves_of
+from benchmarks.figures.curves.curves import CurveFigure, Curves, curves_of, measure_designs
 from benchmarks.figures.designs import BASELINE, SETUPS, DesignCells
-from benchmarks.figures.paper.cells import measure_paper_cells
 from benchmarks.figures.requests import TrainingRequest
-from benchmarks.figures.trainings import LATENT_CLIPS, Training, run_trainings
+from benchmarks.figures.trainings import LATENT_CLIPS
 from evaluation.protocol.deviations import Deviation
-from latte.sampling.processes import choose_device
 from reports.blocks import Code, Details, ProvenanceBlock
 from reports.cells import Cell, Column, Row
 from reports.charts.lines import Line, Panel, line_chart, line_data
@@ -43,35 +40,6 @@ VERDICTS = (
 )
 NAMES = {"curve": "design", "x": "step", "y": "value"}  # columns of the numbers behind the curves
 TOGETHER = "Designs over training"
-
-
-def measure_designs(figures: Sequence[CurveFigure], request: TrainingRequest) -> DesignCells:
-    """Train and measure every design of these figures, from every seed, each once.
-
-    Raises:
-        InputError: something is missing that the scale needs: one message with all of it, before
-            anything starts.
-        FailedCellsError: no cell could be measured.
-    """
-    designs = list(dict.fromkeys(d for figure in figures for d in figure.designs.values()))
-    if request.scale == "paper":
-        return measure_paper_cells(designs, request)
-    setup, device, folder = SETUPS[request.scale], request.run_device, request.folder
-    or_else = "--device cpu takes days" if request.device is None else ""
-    require([gpus()] if device.startswith("cuda") else [], request.scale, or_else=or_else)
-    choose_device(device)  # refused once, not for each cell
-    # All designs of a seed come before those of the next: an interruption leaves whole comparisons.
-    trainings = {
-        (design, seed): Training(
-            design=design, setup=setup, seed=seed, folder=folder, device=device
-        )
-        for seed in range(request.num_seeds)
-        for design in designs
-    }
-    measured = run_trainings(list(trainings.values()), workers=request.max_workers)
-    measured.raise_if_empty()
-    keys = {place: training.key for place, training in trainings.items()}
-    return DesignCells(measured=measured, keys=keys)
 
 
 def run_curve_figures(

@@ -104,7 +104,7 @@ def panels(run: TrainingRun, measured: CheckpointFvd | None) -> list[Panel]:
     ]
     if log.learning_rate.nunique() > 1:
         steps, rates = tuple(log.step), tuple(log.learning_rate)
-        rate = Line(label=LOGGED, x=steps, y=rates, look="plain")
+        rate = Line(label=LOGGED, x=steps, y=rates, emphasis="plain")
         curves.append(Panel(title="learning rate", axis=STEP, from_zero=True, lines=(rate,)))
     for table in (run.evaluations, *([measured.table] if measured else [])):
         curves += [curve for name in _names(table) if (curve := _measured(table, name))]
@@ -126,8 +126,8 @@ def _logged(log: pd.DataFrame, name: str, title: str) -> Panel:
         scale="log" if min(values) > 0 else "linear",
         from_zero=min(values) == 0,
         lines=(
-            Line(label=LOGGED, x=steps, y=values, look="faint"),
-            Line(label=RUNNING_MEAN, x=steps, y=smoothed, look="plain"),
+            Line(label=LOGGED, x=steps, y=values, emphasis="faint"),
+            Line(label=RUNNING_MEAN, x=steps, y=smoothed, emphasis="plain"),
         ),
     )
 

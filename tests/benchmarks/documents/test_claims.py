@@ -13,7 +13,6 @@ from benchmarks.documents.claims import (
 )
 from benchmarks.documents.numbers import BoundedNumber, geometric_mean
 from benchmarks.figures.curves.claims import (
-    Curves,
     ahead,
     drawing_nearer,
     highest,
@@ -21,6 +20,7 @@ from benchmarks.figures.curves.claims import (
     lowest,
     ordered,
 )
+from benchmarks.figures.curves.curves import Curves
 
 
 def points(*values: float) -> list[BoundedNumber]:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.cells.cache import CellRecord, MeasuredCells
 from benchmarks.cells.executors import read_job
 from benchmarks.figures import figure5, figure7, masks
-from benchmarks.figures.curves.claims import CurveFigure
+from benchmarks.figures.curves.curves import CurveFigure
 from benchmarks.figures.curves.documents import curve_document, label_styles
 from benchmarks.figures.designs import SETUPS, SIZES, DesignCells
 from benchmarks.figures.paper.cells import job_commands
