@@ -1,12 +1,16 @@
-"""How numbers and their intervals are written, in results and in tables alike."""
+"""How numbers and their intervals are written: by the same rules in results and in tables.
+
+Small numbers become powers of ten sooner in the line of a result than in a column of a table.
+"""
 
 import re
 from collections.abc import Callable
 
 ASYMMETRIC = "[low, high] where it is asymmetric"  # for captions that say what ± is
 # Decimals at most: that a value asks for, and that a narrow interval asks for.
-LIMITS = (12, 10)
+LIMITS = (12, 10)  # in tables
 LIMITS_OF_RESULTS = (6, 400)
+NEGLIGIBLE = 1e-3  # a smaller part of its half interval asks for no decimals of its own
 
 
 def format_value(value: float, interval: tuple[float, float] | None = None) -> str:
@@ -71,12 +75,14 @@ def decimals_of(
 
     >>> [decimals_of(x) for x in (1234.5, 12.345, 0.0375978)]
     [1, 2, 4]
-    >>> decimals_of(123.44, 123.40, 123.48)
-    2
+    >>> decimals_of(123.44, 123.40, 123.48), decimals_of(1e-17, 0.0, 0.0014)
+    (2, 4)
     """
-    decimals = min(_decimals_of_magnitude(abs(value)), limits[0])
-    if low is not None and high is not None and high > low:
-        decimals = max(decimals, min(_decimals_of_magnitude((high - low) / 2) - 2, limits[1]))
+    half = 0.0 if low is None or high is None else (high - low) / 2
+    own = abs(value) if abs(value) >= NEGLIGIBLE * half else 0.0
+    decimals = min(_decimals_of_magnitude(own), limits[0])
+    if half > 0:
+        decimals = max(decimals, min(_decimals_of_magnitude(half) - 2, limits[1]))
     return decimals
 
 

@@ -21,6 +21,7 @@ from reports.numbers import format_value, percent
         (Cell(value=-1.09, low=-5.26, high=3.08), "−1.09", "± 4.17"),
         (Cell(value=-1.09, low=-5.26, high=3.08, text="-1.09"), "−1.09", "± 4.17"),
         (Cell(value=-0.004, low=-0.5, high=0.492), "−0.00400", "± 0.49600"),
+        (Cell(value=1e-17, low=0.0, high=0.00139), "0.0000", "[0.0000, 0.0014]"),
         (Cell(value=-0.0), "0.0", None),
         (Cell(value=0.749, low=0.0, high=1.712), "0.749", "[0.000, 1.712]"),
         (Cell(text="-8.3 %"), "−8.3 %", None),
