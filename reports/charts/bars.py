@@ -18,6 +18,7 @@ from reports.charts.style import (
     INK,
     WIDTH,
     Style,
+    check_numbers,
     figure_style,
     legend_below,
     new_figure,
@@ -33,13 +34,20 @@ LOG_FROM = 3.0  # a value farther than this factor from the base needs a logarit
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One value with its interval; a family shares a colour, a hatch and a legend entry."""
+    """One value with its interval; a family shares a colour, a hatch and a legend entry.
+
+    Raises:
+        ValueError: a number that is not finite.
+    """
 
     label: str
     value: float
     low: float | None = None  # interval around the value; both ends or none
     high: float | None = None
     family: str
+
+    def __post_init__(self) -> None:
+        check_numbers(self.label, self.value, self.low, self.high)
 
     @property
     def numbers(self) -> list[float]:

@@ -18,6 +18,7 @@ from reports.charts.style import (
     INK,
     WIDTH,
     Style,
+    check_numbers,
     figure_style,
     legend_below,
     new_figure,
@@ -35,30 +36,44 @@ FEW_DECADES = 2.5  # a logarithmic axis over fewer has 2 and 5 among its numbers
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """Values over places, with the ends of their intervals where known."""
+    """Values over places, with the ends of their intervals where known.
+
+    Raises:
+        ValueError: a number is not finite, or there are not as many of each.
+    """
 
     label: str  # the same label looks the same in every panel
     x: tuple[float, ...]  # ascending
     y: tuple[float, ...]
     low: tuple[float, ...] | None = None
     high: tuple[float, ...] | None = None
-    emphasis: Emphasis = (
-        "marked"  # each value has its marker; for many values "plain", or "faint" behind
-    )
+    # Each value has its marker; lines of many values are "plain", or "faint" behind others.
+    emphasis: Emphasis = "marked"
+
+    def __post_init__(self) -> None:
+        check_numbers(self.label, self.x, self.y, self.low, self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """The lines of one small chart."""
+    """The lines of one small chart.
+
+    Raises:
+        ValueError: a logarithmic axis for values that are not positive.
+    """
 
     title: str
     lines: tuple[Line, ...]
     axis: str = ""  # what the horizontal axis measures
-    scale: Scale = "linear"  # "log" needs values above 0; "symlog" is linear between −1 and 1
+    scale: Scale = "linear"  # "symlog" is linear between −1 and 1
     from_zero: bool = False  # a linear vertical axis begins at 0
     equal_distances: bool = False  # between places, whatever their numbers
     shaded: tuple[float, float] | None = None  # a range of values, such as what is usual
     note: str = ""  # at the right end of the title
+
+    def __post_init__(self) -> None:
+        if self.scale == "log" and any(y <= 0 for line in self.lines for y in line.y):
+            raise ValueError(f"{self.title}: a logarithmic axis needs positive values")
 
     @property
     def places(self) -> list[float]:
@@ -83,8 +98,13 @@ def line_chart(
         shared: which panels have one vertical axis.
         legend: one for all panels, or one under each of them.
         styles: of labels by name, from `styles_for`: give the same to all figures of a report.
+
+    Raises:
+        ValueError: no lines.
     """
     labels = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
+    if not labels:
+        raise ValueError(f"figure {title!r} has no lines")
     styles = {**styles_for(labels), **(styles or {})}
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.charts.style import (
     WIDTH,
+    check_numbers,
     figure_style,
     legend_below,
     new_figure,
@@ -36,6 +37,9 @@ class Matrix:
     high: np.ndarray | None = None
     caption: str = ""  # drawn below the title: values, which no key may have
 
+    def __post_init__(self) -> None:
+        check_numbers(self.title, self.values, self.low, self.high)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
@@ -46,6 +50,9 @@ class Distribution:
     shares: np.ndarray  # (B,)
     low: np.ndarray | None = None  # (B,)
     high: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        check_numbers(self.label, self.shares, self.low, self.high)
 
 
 def matrix_figure(

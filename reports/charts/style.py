@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -54,6 +55,21 @@ def styles_for(names: Iterable[str]) -> Mapping[str, Style]:
         )
         for name, number in numbers.items()
     }
+
+
+def check_numbers(name: str, *columns: Any) -> None:
+    """Refuse what a chart would leave out silently.
+
+    Args:
+        columns: numbers or arrays of one shape; None where there are none.
+
+    Raises:
+        ValueError: no numbers, another shape, or a number that is not finite.
+    """
+    arrays = [np.asarray(column) for column in columns if column is not None]
+    one_shape = len({array.shape for array in arrays}) == 1 and arrays[0].size
+    if not one_shape or not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError(f"{name}: a chart needs finite numbers, and as many of each kind")
 
 
 @contextmanager

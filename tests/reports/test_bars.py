@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -184,6 +185,8 @@ def test_labels_are_text_and_never_formulas() -> None:
 def test_a_value_that_no_logarithmic_axis_can_show_is_refused() -> None:
     with pytest.raises(ValueError, match="positive values"):
         points(of_values(0.0))
+    with pytest.raises(ValueError, match="a: a chart needs finite numbers"):
+        Bar(label="a", value=math.nan, family="f")
 
 
 def test_the_numbers_behind_a_chart() -> None:

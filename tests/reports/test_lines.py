@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -109,6 +110,19 @@ def test_bands_may_leave_a_logarithmic_axis_and_values_may_not() -> None:
     )
     assert 0.5 < low < 1.0
     assert high > 3.0
+
+
+@pytest.mark.parametrize("changed", [{"y": (1.0, math.nan, 2.0)}, {"low": (0.5,)}, {"y": ()}])
+def test_a_line_with_numbers_that_cannot_be_drawn_is_refused(changed: dict) -> None:
+    with pytest.raises(ValueError, match="rising"):
+        replace(RISING, **changed)
+
+
+def test_charts_without_lines_and_logarithms_of_zero_are_refused() -> None:
+    with pytest.raises(ValueError, match="'t' has no lines"):
+        line_chart([], title="t")
+    with pytest.raises(ValueError, match="positive values"):
+        Panel(title="t", scale="log", lines=(replace(FLAT, y=(1.0, 0.0)),))
 
 
 @pytest.mark.parametrize("last", [0.02, 1e-4])

@@ -1,4 +1,5 @@
 import math
+import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -95,6 +96,13 @@ def test_distributions_are_densities_over_the_range_that_is_used() -> None:
     colours = [to_hex(patch.get_edgecolor()) for patch in steps]
     styles = styles_for(["one", "two"])
     assert colours == [styles[label].colour.lower() for label in ("one", "two")]
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ValueError, match="one"):
+        replace(ONE, shares=ONE.shares * math.nan)
+    with pytest.raises(ValueError, match=re.escape(LOW.title)):
+        replace(LOW, low=LOW.values * math.inf)
 
 
 def test_the_numbers_behind_the_figures() -> None:
