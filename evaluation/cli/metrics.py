@@ -161,29 +161,25 @@ def one_object(results: "Sequence[Result]") -> str:
 
 def breakdown(result: "Result") -> str:
     """The parts of a number that is a mean of others: a table, or nothing."""
-    from tabulate import tabulate
-
-    from reports.numbers import format_value
-
     if "sets" in result.details:
         from evaluation.similarity.tables import video_table
 
         return video_table(result.details)
     classes, positions = result.details.get("classes"), result.details.get("positions")
-    if classes:
-        rows: list[tuple[object, ...]] = [
-            (
-                name,
-                "–" if part["value"] is None else format_value(part["value"]),
-                part["num_real"],
-                part["num_fake"],
-            )
-            for name, part in classes.items()
-        ]
-        headers = ["class", "FVD", "real clips", "generated clips"]
-    elif positions:
-        rows = [(index, format_value(value)) for index, value in enumerate(positions)]
-        headers = ["frame", "FID"]
-    else:
+    if not classes and not positions:
         return ""
-    return tabulate(rows, headers=headers, disable_numparse=True, colalign=("right",)) + "\n"
+    from evaluation.metrics.frechet import MIN_CLIPS
+    from reports.cells import Cell
+    from reports.table import simple_table
+
+    (number,) = metric(result.name).numbers
+    columns = {"value": number.title}
+    rows = [(str(index), [Cell(value=value)]) for index, value in enumerate(positions or ())]
+    if classes:
+        columns |= {"num_real": "real clips", "num_fake": "generated clips"}
+        too_few = Cell(reason=f"Fewer than {MIN_CLIPS} real or generated clips.")
+        for name, part in classes.items():
+            value = too_few if part["value"] is None else Cell(value=part["value"])
+            counts = [Cell.fixed(part[key], 0) for key in ("num_real", "num_fake")]
+            rows.append((name, [value, *counts]))
+    return simple_table(result.metric, columns, rows, label_heading=number.per).text()

@@ -120,6 +120,22 @@ def test_classes_are_measured_one_by_one(class_folders, latte_eval, tmp_path):
     assert CLASS_NAMES[0] in done.stdout
 
 
+def test_a_class_without_a_value_says_why(class_folders, latte_eval, tmp_path):
+    shutil.copytree(class_folders / "real", tmp_path / "real")
+    for video in sorted((tmp_path / "real" / CLASS_NAMES[0]).iterdir())[1:]:
+        video.unlink()
+    done = latte_eval(
+        *("per-class", "--real", "real", "--fake", class_folders / "fake", "--network", "shapes"),
+        *("--out", tmp_path / "r.jsonl", "--workers", 0),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["class", "FVD", "real", "clips", "generated", "clips"] in rows
+    assert [*CLASS_NAMES[0].split(), "–", "[a]", "1", "4"] in rows
+    assert "[a] Fewer than 2 real or generated clips." in done.stdout
+
+
 def test_a_frozen_video_goes_wrong_after_its_first_frame(sets, measure, tmp_path):
     real = np.load(sets / "real.npy")
     np.save(tmp_path / "frozen.npy", np.repeat(real[:, :1], 16, axis=1))
