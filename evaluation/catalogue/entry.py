@@ -73,6 +73,7 @@ class Metric:
     min_clips: int = 1  # clips of each set
     min_value: float = -math.inf  # no sound value of it is smaller
     needs_real: bool = True
+    permutes: bool = False  # a difference of two models is tested by permuting their features
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the reference's defaults
     # what a careful reader must know before quoting a result of it
     caveats: Callable[[Result, NetworkSpec], Iterator[Caveat]] = lambda result, spec: iter(())

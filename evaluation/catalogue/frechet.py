@@ -169,6 +169,7 @@ latte-eval fvd --real real/ --fake fake/ --protocol shapes""",
         min_clips=2,
         min_value=0.0,
         compute=_frechet,
+        permutes=True,
         caveats=_caveats,
     ),
     Metric(
@@ -180,6 +181,7 @@ Lower is better. --protocol stylegan-v-fid50k takes every frame, as fid50k_full 
         looks="frames",
         min_value=0.0,
         compute=_frechet,
+        permutes=True,
         caveats=_caveats,
     ),
     Metric(

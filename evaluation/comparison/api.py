@@ -17,7 +17,7 @@ from evaluation.comparison.columns import (
     in_columns,
     newest,
 )
-from evaluation.comparison.rendering import cell_notes, column_notes, comparison_table
+from evaluation.comparison.rendering import cell_notes, column_notes, comparison_table, method_text
 from evaluation.comparison.significance import DifferenceTest, interval_test
 from evaluation.measuring.checking import check_result
 from evaluation.results.files import ResultLine, read_lines
@@ -70,7 +70,7 @@ class Comparison:
                 "metric": column.metric,
                 "dataset": column.dataset,
                 **_facts(cell),
-                "test": None if cell.test is None else str(cell.test),
+                "test": None if cell.test is None else method_text(cell.test),
                 "notes": " ".join((*column_notes(column), *cell_notes(cell))),
             }
             for column in self.columns

@@ -3,10 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from evaluation.comparison.columns import ComparedCell, ComparedColumn, Superseded
+from evaluation.comparison.significance import Instead, Method
 from evaluation.protocol.deviations import Deviation
 from reports.cells import Cell, Column, Direction, Row
 from reports.table import Table
 
+INSTEAD: Mapping[Instead, str] = {  # why features were not permuted
+    "not_in_store": "features are not in the store",
+    "lengths_differ": "clips differ in length",
+    "too_wide": "features are too wide",
+    "other_values": "features in the store give other values",
+}
 DIRECTIONS: Mapping[bool | None, Direction | None] = {True: "higher", False: "lower", None: None}
 
 
@@ -65,6 +72,20 @@ def column_notes(column: ComparedColumn) -> tuple[str, ...]:
     return (f"Not comparable with {column.beside}: {_listed(column.differences)}.",)
 
 
+def method_text(method: Method) -> str:
+    """How a difference was tested."""
+    if method.kind == "permutations":
+        pairs = "paired" if method.paired else "unpaired"
+        number = f"all {method.permutations}" if method.exact else f"{method.permutations}"
+        return f"permutation test on the features, {pairs}, {number} permutations"
+    text = "not tested, because an interval is missing"
+    if method.kind == "intervals":
+        text = "difference compared with both intervals, as of independent normal values"
+        text += ", which is conservative because both share the real set" * method.conservative
+    paired = ", so --paired has no effect" if method.paired else ""
+    return f"{text} ({INSTEAD[method.instead]}{paired})" if method.instead else text
+
+
 def _table_cell(cell: ComparedCell | None, shared: Sequence[str]) -> Cell:
     if cell is None:
         return Cell(reason="Not measured.")
@@ -115,12 +136,12 @@ def _settings_line(column: ComparedColumn) -> str:
 
 def _test_lines(columns: Sequence[ComparedColumn]) -> Iterator[str]:
     """A sentence for each kind of test, with the columns in which it was used."""
-    used: dict[str, list[str]] = {}
+    used: dict[Method, list[str]] = {}
     for column in columns:
-        for method in dict.fromkeys(str(cell.test) for cell in column.cells.values() if cell.test):
+        for method in dict.fromkeys(cell.test for cell in column.cells.values() if cell.test):
             used.setdefault(method, []).append(column.title)
     for method, titles in used.items():
-        yield f"{'; '.join(titles)}: {method}."
+        yield f"{'; '.join(titles)}: {method_text(method)}."
 
 
 def _superseded_line(superseded: Superseded) -> str:

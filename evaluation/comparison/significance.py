@@ -11,17 +11,19 @@ from typing import Literal
 
 import numpy as np
 
+from evaluation.catalogue.registry import METRICS
 from evaluation.features.store import FeatureStore
 from evaluation.protocol.fields import DDOF
 from evaluation.results.record import Result
 from latte.data.errors import InputError
 from latte.data.progress import progress_bar
 
-FRECHET = ("fvd", "fid")  # metrics that the permutation test computes again
 HEXADECIMAL = re.compile(r"[0-9a-f]+")
 MAX_FEATURES = 512  # a wider covariance takes seconds for each permutation
 SAME_VALUE = 1e-3  # relative difference up to which stored features are those of a result
 Kind = Literal["untested", "intervals", "permutations"]
+# Why features are not permuted: they are missing, of different shapes, too wide, of other values.
+Instead = Literal["", "not_in_store", "lengths_differ", "too_wide", "other_values"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +35,7 @@ class Method:
     permutations: int = 0
     paired: bool = False
     exact: bool = False  # whether these are all permutations there are
-    instead: str = ""  # why there is no permutation test
-
-    def __str__(self) -> str:
-        if self.kind == "permutations":
-            pairs = "paired" if self.paired else "unpaired"
-            number = f"all {self.permutations}" if self.exact else f"{self.permutations}"
-            return f"permutation test on the features, {pairs}, {number} permutations"
-        text = "not tested, because an interval is missing"
-        if self.kind == "intervals":
-            text = "difference compared with both intervals, as of independent normal values"
-            text += ", which is conservative because both share the real set" * self.conservative
-        paired = ", so --paired has no effect" if self.paired else ""
-        return f"{text} ({self.instead}{paired})" if self.instead else text
+    instead: Instead = ""  # why there is no permutation test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,16 +113,17 @@ class PairTest:
         Raises:
             InputError: paired sets of different numbers or names of videos.
         """
-        if not self.permutations or first.name not in FRECHET:
+        entry = METRICS.get(first.name)
+        if not self.permutations or entry is None or not entry.permutes:
             return interval_test(first, second)
         real = self._rows(first, "real")
         a, b = (self._rows(result, "fake") for result in (first, second))
         if real is None or a is None or b is None:
-            return self._by_intervals(first, second, "features are not in the store")
+            return self._by_intervals(first, second, "not_in_store")
         if len({row.shape for rows in (real, a, b) for row in rows}) > 1:
-            return self._by_intervals(first, second, "clips differ in length")
+            return self._by_intervals(first, second, "lengths_differ")
         if real[0].shape[-1] > MAX_FEATURES:
-            return self._by_intervals(first, second, "features are too wide")
+            return self._by_intervals(first, second, "too_wide")
         if self.paired:
             _check_pairs(first, second, len(a), len(b))
         return self._by_permutations(first, second, (real, a, b))
@@ -162,7 +153,7 @@ class PairTest:
             )
         tolerance = SAME_VALUE * max(abs(first.value), abs(second.value))
         if abs(test.difference - (first.value - second.value)) > tolerance:
-            return self._by_intervals(first, second, "features in the store give other values")
+            return self._by_intervals(first, second, "other_values")
         method = Method(
             kind="permutations",
             permutations=test.permutations,
@@ -171,7 +162,7 @@ class PairTest:
         )
         return Verdict(p_value=float(test.p_value), method=method)
 
-    def _by_intervals(self, first: Result, second: Result, why: str) -> Verdict:
+    def _by_intervals(self, first: Result, second: Result, why: Instead) -> Verdict:
         verdict = interval_test(first, second)
         method = replace(verdict.method, instead=why, paired=self.paired)
         return replace(verdict, method=method)

@@ -1,6 +1,7 @@
 """Tests of differences, and their correction for number."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,7 +10,15 @@ from hypothesis import strategies as st
 
 from evaluation.comparison import significance
 from evaluation.comparison.api import compare
-from evaluation.comparison.significance import Method, PairTest, Verdict, holm, interval_test
+from evaluation.comparison.rendering import INSTEAD, method_text
+from evaluation.comparison.significance import (
+    Instead,
+    Method,
+    PairTest,
+    Verdict,
+    holm,
+    interval_test,
+)
 from evaluation.features.store import FeatureStore
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.protocol.content import content_key
@@ -120,7 +129,7 @@ def test_features_in_the_store_are_tested_by_permutations(stored_results, tmp_pa
     cell = column.cells["b"]
     assert cell.p_value == pytest.approx(0.01)  # (0 + 1) / (99 + 1)
     assert cell.test == Method(kind="permutations", permutations=99)
-    assert str(cell.test) == "permutation test on the features, unpaired, 99 permutations"
+    assert method_text(cell.test) == "permutation test on the features, unpaired, 99 permutations"
 
 
 def test_pairs_show_a_difference_that_shuffled_clips_hide(stored_results, tmp_path):
@@ -176,7 +185,7 @@ def test_features_that_give_another_value_are_not_those_that_were_measured(
     first, second = stored_results()
     verdict = PairTest(store=tmp_path, permutations=50)(replace(first, value=2.0), second)
     assert verdict.p_value is None
-    assert "other values" in verdict.method.instead
+    assert verdict.method.instead == "other_values"
 
 
 def test_features_too_wide_for_a_thousand_covariances_are_compared_by_intervals(
@@ -184,8 +193,12 @@ def test_features_too_wide_for_a_thousand_covariances_are_compared_by_intervals(
 ):
     monkeypatch.setattr(significance, "MAX_FEATURES", 2)
     verdict = PairTest(store=tmp_path, paired=True)(*stored_results())
-    assert verdict.method == Method(kind="untested", paired=True, instead="features are too wide")
-    assert "--paired has no effect" in str(verdict.method)
+    assert verdict.method == Method(kind="untested", paired=True, instead="too_wide")
+    assert "(features are too wide, so --paired has no effect)" in method_text(verdict.method)
+
+
+def test_every_reason_for_no_permutations_has_its_words():
+    assert ["", *INSTEAD] == list(get_args(Instead))
 
 
 def test_pairs_need_equally_many_clips(stored_results, tmp_path):
