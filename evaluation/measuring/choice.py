@@ -40,7 +40,8 @@ def choose_protocol(
         protocol: a preset's name, a .toml file, or a protocol that is taken as it is.
         settings: FIELD=VALUE.
         dataset: the data set of the real videos.
-        network: a feature network in place of the protocol's.
+        network: a feature network in place of the protocol's; another one at its first output and
+            resizing.
         num_videos: clips of each set.
         num_frames, seed: fields of the protocol.
         real: the real videos, if they are not taken from a data set.
@@ -52,13 +53,14 @@ def choose_protocol(
         embedded = dataset == "shapes" or (network or "").startswith("shapes")
         preset = load_protocol(protocol or ("shapes" if embedded else "stylegan-v"))
         protocol = for_dataset(preset, dataset)
+    if network not in (None, protocol.network):
+        spec = find_network(network)
+        fields: dict[str, Any] = {"output": spec.output, "resize": spec.resize}
+        protocol = replace(protocol, **fields)
     counts = {"num_real": num_videos, "num_fake": num_videos, "num_frames": num_frames}
-    given: dict[str, Any] = {**counts, "seed": seed}
+    given: dict[str, Any] = {**counts, "network": network, "seed": seed}
     if real is not None:
         given["split"] = stated_split(real) or "given"  # statistics may say their split
-    if network is not None:
-        spec = find_network(network)
-        given |= {"network": network, "output": spec.output, "resize": spec.resize}
     changes = {key: value for key, value in given.items() if value is not None}
     return replace(override(protocol, settings or ()), **changes)
 

@@ -116,10 +116,8 @@ def base_protocol(
         InputError: an unknown preset or network.
     """
     embedded = real is None or (network_name or "").startswith("shapes")
-    base = choose_protocol(name, settings=settings, dataset="shapes" if embedded else None)
-    if network_name in (None, base.network):
-        return base
-    return choose_protocol(base, network=network_name)
+    dataset = "shapes" if embedded else None
+    return choose_protocol(name, settings=settings, dataset=dataset, network=network_name)
 
 
 def shapes_pair(count: int) -> tuple[VideoSet, VideoSet]:

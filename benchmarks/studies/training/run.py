@@ -9,13 +9,12 @@ import pandas as pd
 from benchmarks.shapes.distortions import NUM_VIDEOS
 from benchmarks.shapes.generated import SAMPLING, generated_videos, sampling_text
 from benchmarks.shapes.measuring import FVD, RESAMPLES, WorkOptions
+from benchmarks.shapes.training_fvd import real_clips
 from benchmarks.studies.training.report import CheckpointFvd, write_training_report
 from benchmarks.studies.training.run_folder import TrainingRun, open_run
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
-from evaluation.protocol.presets import SHAPES
 from latte.data.errors import InputError
-from latte.data.shapes import shapes_video_set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +67,9 @@ def fvd_of_checkpoints(
         steps=request.steps or SAMPLING.steps,
         guidance_scale=guidance if request.guidance_scale is None else request.guidance_scale,
     )
+    protocol, real = real_clips(data, data.stride, count)
     measurer = Measurer(
-        replace(
-            SHAPES,
-            num_real=count,
-            num_fake=count,
-            num_frames=data.num_frames,
-            real_stride=data.stride,
-        ),
+        replace(protocol, num_real=count, num_fake=count),
         ("fvd",),
         Networks(request.extraction(out)),
         dataset="shapes",
@@ -83,7 +77,6 @@ def fvd_of_checkpoints(
         at_least=count,
         notes=False,
     )
-    real = shapes_video_set("test", num_videos=count, size=data.size)
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for step, checkpoint in run.checkpoints.items():

@@ -185,6 +185,9 @@ def test_fvd_is_measured_of_every_checkpoint_and_goes_on_where_it_was(
         assert 0 <= row["FVD-shapes low"] <= row["FVD-shapes"] <= row["FVD-shapes high"]
     assert "12 samples" in measured.note
     assert "DDIM, 2 steps, guidance 1.5" in measured.note
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace("\nsize = 8\n", "\nsize = 16\n"), encoding="utf-8")
+    assert measure().note != measured.note  # frames of another size have another fingerprint
 
 
 def test_what_was_measured_afterwards_is_in_the_documents(make_run, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from evaluation.catalogue.registry import METRICS, metric
 from evaluation.measuring.choice import choose_protocol, dataset_videos, default_network, for_metric
 from evaluation.protocol.fields import override
-from evaluation.protocol.presets import LATTE, SHAPES, STYLEGAN_V
+from evaluation.protocol.presets import LATTE, PRESETS, SHAPES, STYLEGAN_V
 from latte.data.errors import InputError
 
 
@@ -20,12 +20,21 @@ from latte.data.errors import InputError
         ({"protocol": "latte", "dataset": "taichi-hd"}, replace(LATTE, real_stride=6)),
         ({"protocol": SHAPES, "seed": 3}, replace(SHAPES, seed=3)),
         ({"protocol": "shapes", "num_videos": 9}, replace(SHAPES, num_real=9, num_fake=9)),
+        (
+            {"network": "inception", "settings": ["resize=legacy-pytorch"]},
+            replace(STYLEGAN_V, network="inception", output="pooled", resize="legacy-pytorch"),
+        ),
         ({"num_frames": 32, "settings": ["mirror=both"]}, None),
     ],
 )
 def test_what_is_left_out_follows_from_the_rest(stated, protocol):
     expected = protocol or replace(STYLEGAN_V, num_frames=32, mirror="both")
     assert choose_protocol(**stated) == expected
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_protocols_own_network_changes_nothing(name):
+    assert choose_protocol(name, network=PRESETS[name].network) == PRESETS[name]
 
 
 def test_videos_at_a_path_are_of_no_known_split(tmp_path):
