@@ -259,7 +259,7 @@ _ENTRIES = (
     ),
     _study(
         name="sensitivity",
-        topic="Which metric sees what",
+        topic="Sensitivity: which metric sees what",
         summary="Which metric sees what: distorted real videos by every metric",
         details=(
             "Blur, noise, JPEG, … in space, freezing, shuffling, speed, … in time, at growing "

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from reports.numbers import LIMITS, decimals_of, number_text, spread_text, true_minus
@@ -28,6 +27,7 @@ class Cell:
     low: float | None = None  # interval around the value; both ends or none
     high: float | None = None
     text: str | None = None  # the number as its source prints it, or words where there is no number
+    decimals: int | None = None  # of such a number; None: by the value and its interval
     mark: Mark = "measured"
     notes: tuple[str, ...] = ()  # footnotes
     reason: str | None = None  # why the cell is empty
@@ -55,7 +55,12 @@ class Cell:
     @classmethod
     def fixed(cls, value: float, decimals: int, **more: Any) -> "Cell":
         """A value without an interval, with so many decimals."""
-        return cls(value=float(value), text=f"{value:.{decimals}f}", **more)
+        return cls(value=float(value), text=f"{value:.{decimals}f}", decimals=decimals, **more)
+
+    @classmethod
+    def printed(cls, text: str, **more: Any) -> "Cell":
+        """A number with the decimals that its source prints."""
+        return cls(value=float(text), text=text, decimals=len(text.partition(".")[2]), **more)
 
     @property
     def is_empty(self) -> bool:
@@ -86,16 +91,12 @@ class Cell:
     def printed_decimals(self) -> int:
         """Decimals of the printed number; `EXACT` for 0 and for a text that is not only a number.
 
-        >>> [cell.printed_decimals for cell in (Cell(value=1.3, text="1.30"), Cell(value=123.4))]
+        >>> [cell.printed_decimals for cell in (Cell.printed("1.30"), Cell(value=123.4))]
         [2, 1]
         """
-        try:
-            exponent = Decimal(self.number.replace("−", "-")).as_tuple().exponent
-        except InvalidOperation:
+        if not self.value or (self.text is not None and self.decimals is None):
             return EXACT
-        if not self.value or not isinstance(exponent, int):
-            return EXACT
-        return min(-exponent, LIMITS[0])  # rounding errors are equal
+        return min(self._decimals, LIMITS[0])  # rounding errors are equal
 
     @property
     def _interval(self) -> tuple[float, float] | None:
@@ -107,12 +108,16 @@ class Cell:
         >>> Cell(value=3.6e-15).number, Cell(value=3.6e-12).number
         ('3.6e-15', '0.000000000004')
         """
-        if self.text is not None:
-            return number_text(number, len(self.text.partition(".")[2]))
         ends = [abs(x) for x in (self.value, self.low, self.high) if x is not None]
-        if 0 < max(ends) < 0.5 * 10.0 ** -LIMITS[0]:
+        if self.decimals is None and 0 < max(ends) < 0.5 * 10.0 ** -LIMITS[0]:
             return true_minus(f"{number:.1e}")
-        return number_text(number, decimals_of(self.value or 0.0, self.low, self.high))
+        return number_text(number, self._decimals)
+
+    @property
+    def _decimals(self) -> int:
+        if self.decimals is not None:
+            return self.decimals
+        return decimals_of(self.value or 0.0, self.low, self.high)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,7 +119,7 @@ def published_cell(value: str | None, notes: Sequence[str] = ()) -> Cell:
     """A figure with the paper's decimals; None and "" are what it does not report."""
     if not value:
         return NOT_REPORTED
-    return Cell(value=float(value), text=value, mark="published", notes=tuple(notes))
+    return Cell.printed(value, mark="published", notes=tuple(notes))
 
 
 def by_method(frame: pd.DataFrame, column: str, value: str) -> dict[str, dict[str, str]]:

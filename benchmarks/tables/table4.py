@@ -25,6 +25,7 @@ from reports.published import published
 from reports.table import Table, csv_of
 
 SOURCE = "arXiv:2401.03048v3 Table 4"
+DECIMALS = 2  # as the paper prints scores
 HALF = 8  # dimensions beside each other, as the paper prints them
 SAMPLES = 5  # videos of each prompt
 FILTERED = "temporal_flickering"  # more videos are made, of which the still ones count
@@ -136,7 +137,7 @@ def halves(table: Table) -> list[Table]:
         part = replace(
             table,
             title=f"{table.title}, dimensions {first + 1} to {first + len(columns)}",
-            caption=f"{names[0].upper()}{names[1:]}. {table.caption}",
+            caption=f"Dimensions: {names}. {table.caption}",
             columns=columns,
             rows=tuple(
                 replace(row, cells={key: row.cells[key] for key in keys}) for row in table.rows
@@ -166,7 +167,8 @@ def measured_row(model: VBenchModel) -> Row:
         cells[key] = Cell.measured(
             score.percent,
             score.interval,
-            text=f"{score.percent:.2f}",  # the paper's decimals
+            text=f"{score.percent:.{DECIMALS}f}",
+            decimals=DECIMALS,
             notes=() if whole else (f"{score.num_videos} videos instead of VBench's {wanted}.",),
             comparable=whole,
         )

@@ -11,15 +11,15 @@ from reports.numbers import format_value, percent
 @pytest.mark.parametrize(
     ("cell", "number", "spread"),
     [
-        (Cell(value=34.0, text="34.00"), "34.00", None),
+        (Cell.printed("34.00"), "34.00", None),
         (Cell(value=123.44, low=118.0, high=129.2), "123.4", "± 5.6"),
         (Cell(value=0.037597812), "0.0376", None),
         (Cell(value=2886.94), "2886.9", None),
         (Cell(value=100.0, low=99.99, high=100.01), "100.00", "± 0.01"),
         (Cell(value=0.0, low=-0.5, high=0.5), "0.0", "± 0.5"),
-        (Cell(value=34.0, text="34.00", low=33.0, high=35.0), "34.00", "± 1.00"),
+        (Cell(value=34.0, text="34.00", decimals=2, low=33.0, high=35.0), "34.00", "± 1.00"),
         (Cell(value=-1.09, low=-5.26, high=3.08), "−1.09", "± 4.17"),
-        (Cell(value=-1.09, low=-5.26, high=3.08, text="-1.09"), "−1.09", "± 4.17"),
+        (Cell(value=-1.09, low=-5.26, high=3.08, text="-1.09", decimals=2), "−1.09", "± 4.17"),
         (Cell(value=-0.004, low=-0.5, high=0.492), "−0.00400", "± 0.49600"),
         (Cell(value=1e-17, low=0.0, high=0.00139), "0.0000", "[0.0000, 0.0014]"),
         (Cell(value=-0.0), "0.0", None),

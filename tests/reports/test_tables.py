@@ -30,17 +30,17 @@ def example_table() -> Table:
             Row(
                 label="A & B",
                 cells={
-                    "sky": Cell(value=34.0, text="34.00", **published),
+                    "sky": Cell.printed("34.00", **published),
                     "ucf": Cell(reason="Not reported."),
-                    "is": Cell(value=60.55, text="60.55", **published),
+                    "is": Cell.printed("60.55", **published),
                 },
             ),
             Row(
                 label="C#1 <x>",
                 cells={
-                    "sky": Cell(value=59.82, text="59.82", **published),
-                    "ucf": Cell(value=1431.0, text="1431.0", notes=("As in v1.",), **published),
-                    "is": Cell(value=73.31, text="73.31", **published),
+                    "sky": Cell.printed("59.82", **published),
+                    "ucf": Cell.printed("1431.0", notes=("As in v1.",), **published),
+                    "is": Cell.printed("73.31", **published),
                 },
             ),
             Row(
@@ -131,7 +131,11 @@ WIDE = measured(0.46, 8.2149, 8.2051, 8.2201, 8.1)
         (values(0.0, 0.0376, 0.0412), "lower", ["best", "second", None]),
         # A rank is that of the number as its source prints it.
         (
-            [Cell(value=34.004, text="34.0"), Cell(value=34.0), Cell(value=0.5, text="50 %")],
+            [
+                Cell(value=34.004, text="34.0", decimals=1),
+                Cell(value=34.0),
+                Cell(value=0.5, text="50 %"),
+            ],
             "lower",
             ["second", "second", "best"],
         ),
@@ -223,7 +227,7 @@ def test_an_interval_that_ends_at_0_is_not_written_as_if_it_went_on_below() -> N
 
 def test_the_csv_has_numbers_that_machines_read() -> None:
     cells = {
-        "x": Cell(value=-1.09, text="-1.09"),
+        "x": Cell.printed("-1.09"),
         "y": Cell(text="−8.3 %"),
         "z": Cell(text="n − 1"),
     }

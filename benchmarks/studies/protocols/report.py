@@ -186,4 +186,5 @@ def _change_cell(difference: float, change: Interval | None) -> Cell:
     ends, width = None, difference
     if change is not None:
         ends, width = (change.low, change.high), (change.high - change.low) / 2 or difference
-    return Cell.measured(difference, ends, text=f"{difference:+.{decimals_of(width)}f}")
+    decimals = decimals_of(width)
+    return Cell.measured(difference, ends, text=f"{difference:+.{decimals}f}", decimals=decimals)

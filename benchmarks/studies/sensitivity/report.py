@@ -11,6 +11,7 @@ import pandas as pd
 from benchmarks.cells.provenance import this_run
 from benchmarks.documents.drawings import Drawing
 from benchmarks.documents.tables import TableDocument, bare, csv_text
+from benchmarks.runners import RUNNERS
 from benchmarks.shapes.distortions import DISTORTIONS
 from benchmarks.studies.sensitivity.measure import (
     METRICS,
@@ -95,7 +96,7 @@ def sensitivity_document(
     summary, heat, lines = summary_table(noticed), heat_map(noticed), curves(bench, frame)
     return TableDocument(
         name="sensitivity",
-        title=f"Sensitivity: {TITLE[0].lower()}{TITLE[1:]}",
+        title=RUNNERS["sensitivity"].title,
         lead=_lead(noticed),
         tables=(replace(table, provenance=(record,)), summary),
         data=csv_text(frame),

@@ -176,8 +176,9 @@ def cell_of(record: dict[str, str]) -> Cell:
     except ValueError:
         return Cell(text=record["value"], notes=notes)
     is_printed = record["mark"] == "published" or record["value"].startswith(("+", "-"))
-    text = record["value"] if is_printed else None
-    return Cell(value=value, text=text, mark=record["mark"], notes=notes, **ends)
+    if is_printed:
+        return Cell.printed(record["value"], mark=record["mark"], notes=notes, **ends)
+    return Cell(value=value, mark=record["mark"], notes=notes, **ends)
 
 
 def tables_of_the_documents() -> list[Table]:
