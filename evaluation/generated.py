@@ -57,5 +57,5 @@ def sample_first(
             f"needs {needed} of each: give a smaller --num-frames, or another checkpoint"
         )
     report = carry_out(sampling)
-    logger.info("%s", report.text())
+    logger.info("%d samples: %s; preview: %s", report.present, report.out, report.preview)
     return report.out

@@ -23,6 +23,7 @@ from latte.data.errors import InputError, some_of
 
 if TYPE_CHECKING:
     from evaluation.protocol.fields import Side
+    from latte.data.datasets import DatasetStatus
     from latte.data.sources import VideoSet
 
 logger = logging.getLogger(__name__)
@@ -111,7 +112,12 @@ def prepare(
         skip_broken=skip_broken,
         progress=not quiet,
     )
-    typer.echo(report.sentence())
+    summary = f"{report.target}: {report.made} videos prepared"
+    if report.kept:
+        summary += f", {report.kept} already there"
+    if report.broken:
+        summary += f", {len(report.broken)} broken ones skipped:"
+    typer.echo("\n  ".join([summary, *report.broken]))
 
 
 def datasets(data_root: DataRoot = None, as_json: AsJson = False) -> None:
@@ -124,4 +130,21 @@ def datasets(data_root: DataRoot = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([asdict(status) for status in statuses], default=str))
         return
-    typer.echo("\n\n".join(status.text() for status in statuses))
+    typer.echo("\n\n".join(map(_status_text, statuses)))
+
+
+def _status_text(status: "DatasetStatus") -> str:
+    lines = [f"{status.name}: {status.title}"]
+    if status.found:
+        lines.append(f"  found   {status.found}")
+    else:
+        lines.append(f"  not found, looked for {', '.join(status.looked)}")
+    for split, count in status.counts.items():
+        known = status.expected[split] in (None, count)
+        published = "" if known else f" (published: {status.expected[split]})"
+        lines.append(f"  {split:<22} {count} videos{published}")
+    if status.problem:
+        lines.append(f"  problem {status.problem}")
+    if not status.found or status.problem:
+        lines += [f"  layout  {status.layouts}", f"  get it  {status.how_to_get}"]
+    return "\n".join(lines)

@@ -134,4 +134,12 @@ def sample(
         compile=compiled,
         progress=not quiet,
     )
-    typer.echo(run(request).text())
+    report = run(request)
+    what = f"samples of {report.num_frames} frames, {report.size}×{report.size}: {report.out}"
+    if report.preview is None:
+        typer.echo(
+            f"{report.present} of {report.wanted} {what} (the others are with other processes)"
+        )
+    else:
+        more = f" (and {report.extra} more from before)" if report.extra else ""
+        typer.echo(f"{report.wanted} {what}{more}; preview: {report.preview}")

@@ -65,23 +65,6 @@ class DatasetStatus:
     layouts: str
     how_to_get: str
 
-    def text(self) -> str:
-        """Several lines for the user."""
-        lines = [f"{self.name}: {self.title}"]
-        if self.found:
-            lines.append(f"  found   {self.found}")
-        else:
-            lines.append(f"  not found, looked for {', '.join(self.looked)}")
-        for split, count in self.counts.items():
-            known = self.expected[split] in (None, count)
-            published = "" if known else f" (published: {self.expected[split]})"
-            lines.append(f"  {split:<22} {count} videos{published}")
-        if self.problem:
-            lines.append(f"  problem {self.problem}")
-        if not self.found or self.problem:
-            lines += [f"  layout  {self.layouts}", f"  get it  {self.how_to_get}"]
-        return "\n".join(lines)
-
 
 def _read_registry(path: Path) -> dict[str, Dataset]:
     tables = tomllib.loads(path.read_text(encoding="utf-8"))

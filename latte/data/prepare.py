@@ -41,15 +41,6 @@ class PrepareReport:
     kept: int  # videos that an earlier run had finished
     broken: tuple[str, ...]  # problem of each skipped video
 
-    def sentence(self) -> str:
-        """A summary for the user."""
-        text = f"{self.target}: {self.made} videos prepared"
-        if self.kept:
-            text += f", {self.kept} already there"
-        if self.broken:
-            text += f", {len(self.broken)} broken ones skipped:"
-        return "\n  ".join([text, *self.broken])
-
 
 def prepare_folder(
     source: Path,

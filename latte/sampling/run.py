@@ -65,17 +65,6 @@ class SampleReport:
     size: int  # side of the square frames, in pixels
     preview: Path | None  # None: some samples are still missing
 
-    def text(self) -> str:
-        """One line for the user."""
-        what = f"{self.num_frames} frames, {self.size}×{self.size}: {self.out}"
-        if self.preview is None:
-            return (
-                f"{self.present} of {self.wanted} samples of {what} (the others are with other "
-                "processes)"
-            )
-        more = f" (and {self.extra} more from before)" if self.extra else ""
-        return f"{self.wanted} samples of {what}{more}; preview: {self.preview}"
-
 
 def sample(request: SampleRequest) -> SampleReport:
     """Make the samples of this process that are not there yet.

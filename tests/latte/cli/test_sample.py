@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from latte.cli.sample import sample
 from latte.config import LatteConfig
 from latte.data.sources import open_video_set
 from latte.model import Latte
@@ -85,6 +86,23 @@ def test_bad_input_is_one_sentence_and_exit_code_two(
     assert sentence in errors
     assert errors.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_samples_of_earlier_runs_and_of_other_processes_are_told(
+    checkpoint, tmp_path, monkeypatch, capsys
+):
+    def printed(folder, count):
+        sample(checkpoint, num_samples=count, out=tmp_path / folder, device="cpu", quiet=True)
+        return capsys.readouterr().out
+
+    what = f"samples of 4 frames, 8×8: {tmp_path}"
+    printed("one", 2)
+    assert printed("one", 1) == (
+        f"1 {what}/one (and 1 more from before); preview: {tmp_path}/one.preview.png\n"
+    )
+    for name, value in (("RANK", 0), ("WORLD_SIZE", 2), ("LOCAL_RANK", 0)):
+        monkeypatch.setenv(name, str(value))
+    assert printed("two", 3) == f"2 of 3 {what}/two (the others are with other processes)\n"
 
 
 @pytest.mark.slow

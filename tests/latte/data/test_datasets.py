@@ -255,13 +255,13 @@ def test_the_status_shows_what_is_found_and_what_is_not(tmp_path):
     statuses = {status.name: status for status in dataset_status(tmp_path)}
     assert list(statuses) == list(DATASETS)
     assert statuses["ucf101"].counts == {"train+test": 6}
-    assert "6 videos (published: 13320)" in statuses["ucf101"].text()
+    assert statuses["ucf101"].expected["train+test"] == 13320
     assert statuses["skytimelapse"].found == str(tmp_path / "sky")
     assert statuses["skytimelapse"].counts == {"train": 1}
     assert statuses["taichi-hd"].found is None
-    assert str(tmp_path / "taichi-256") in statuses["taichi-hd"].text()
-    assert "AliaksandrSiarohin" in statuses["taichi-hd"].text()
-    assert "no videos in it" in statuses["faceforensics"].text()
+    assert str(tmp_path / "taichi-256") in statuses["taichi-hd"].looked
+    assert "AliaksandrSiarohin" in statuses["taichi-hd"].how_to_get
+    assert "no videos in it" in statuses["faceforensics"].problem
     assert statuses["shapes"].counts["train"] == 10_000
     json.dumps([asdict(status) for status in statuses.values()])
 

@@ -51,10 +51,9 @@ def test_the_files_hold_what_was_generated(checkpoint_file, tmp_path, file_forma
         zip(["ape", "bee", "cat", "ape", "bee"], clips, strict=True)
     ):
         assert np.array_equal(videos[f"{name}/{index:06d}"], clip)
-    assert report.text() == (
-        f"5 samples of 4 frames, 8×8: {out}; preview: {tmp_path / 'out.preview.png'}"
-    )
-    assert (tmp_path / "out.preview.png").is_file()
+    assert (report.wanted, report.num_frames, report.size, report.out) == (5, 4, 8, out)
+    assert report.preview == tmp_path / "out.preview.png"
+    assert report.preview.is_file()
 
 
 def test_mp4_is_written_when_asked_for(checkpoint_file, tmp_path):
@@ -111,8 +110,7 @@ def test_more_samples_extend_and_other_parts_join(checkpoint_file, tmp_path):
     last = sample(path, tmp_path / "b", num_samples=2, start=3, labels="random")
     assert last.wanted == 2
     first = sample(path, tmp_path / "b", num_samples=3, labels="random")
-    assert "3 samples of 4 frames, 8×8: " in first.text()
-    assert "(and 2 more from before)" in first.text()
+    assert (first.wanted, first.present, first.extra) == (3, 3, 2)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
@@ -126,7 +124,7 @@ def test_two_processes_make_the_files_of_one(checkpoint_file, tmp_path, monkeypa
         reports.append(sample(path, tmp_path / "two"))
     assert [report.made for report in reports] == [3, 2]
     assert reports[0].preview is None
-    assert "3 of 5 samples of 4 frames" in reports[0].text()
+    assert (reports[0].present, reports[0].wanted) == (3, 5)
     assert reports[1].preview == tmp_path / "two.preview.png"
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
