@@ -12,7 +12,7 @@ from evaluation.comparison.significance import DifferenceTest, Method, Verdict, 
 from evaluation.protocol.deviations import Deviation, differences
 from evaluation.protocol.fields import REAL_CLIP_FIELDS
 from evaluation.results.files import ResultLine
-from evaluation.results.record import Result, SetRecord
+from evaluation.results.record import Result, SetRecord, frames_stored_as
 from reports.cells import Cell
 from reports.ranks import Rank, ranks
 
@@ -266,12 +266,7 @@ def _hashes(field: str, ours: str, theirs: str) -> Deviation:
 
 
 def _frames(generated: SetRecord | None) -> str:
-    """Size and storage of generated frames; lossless ones agree, however they were stored."""
+    """Size and storage of generated frames."""
     if generated is None:
         return ""
-    storage = generated.storage
-    if storage in ("png", "array", "lossless"):
-        storage = "lossless"
-    elif storage.startswith("jpeg-75"):  # JPEG frames made here are as good as those that came so
-        storage = "jpg"
-    return f"{generated.width}×{generated.height} {storage}"
+    return f"{generated.width}×{generated.height} {frames_stored_as(generated.storage)}"

@@ -18,15 +18,10 @@ from evaluation.protocol.deviations import Deviation, differences
 from evaluation.protocol.fields import REAL_FIELDS, Protocol, Side
 from evaluation.protocol.presets import PRESETS, published_protocol
 from evaluation.results.provenance import provenance
-from evaluation.results.record import Result
+from evaluation.results.record import Result, frames_stored_as
 from evaluation.statistics.origin import deviations_of_statistics, follows_protocol
 
 NETWORK_FIELDS = ("output", "resize", "weights")  # what a choice of the network decides as well
-# How frames may be stored, by what a protocol asks for: videos that came prepared count as well.
-STORAGES: Mapping[str, tuple[str, ...]] = {
-    "jpeg-75": ("jpeg-75", "jpg"),
-    "lossless": ("lossless", "png", "array"),
-}
 
 
 def result_of(
@@ -158,7 +153,7 @@ def _deviations_of_set(
     if protocol.recipe != "none" and size != wanted:
         yield Deviation(field="frame size", value=size, wanted=wanted, subject=subject)
     storage = protocol.storage
-    if record.storage not in STORAGES.get(storage, (storage,)):
+    if frames_stored_as(record.storage) != frames_stored_as(storage):
         yield Deviation(field="storage", value=record.storage, wanted=storage, subject=subject)
     if record.recipe not in (None, protocol.recipe):
         yield Deviation(

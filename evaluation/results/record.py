@@ -16,6 +16,18 @@ FRAME_COLUMNS = (
     *("num_real", "num_fake", "num_frames", "protocol", "network", "fingerprint"),
 )
 
+# Storages under the name of the one whose frames theirs are as good as: those that came so.
+SAME_FRAMES: Mapping[str, str] = {"jpeg-75": "jpg", "png": "lossless", "array": "lossless"}
+
+
+def frames_stored_as(storage: str) -> str:
+    """What a storage of frames counts as, whether they were prepared here or came prepared.
+
+    >>> frames_stored_as("png") == frames_stored_as("lossless")
+    True
+    """
+    return SAME_FRAMES.get(storage, storage)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SetRecord:
