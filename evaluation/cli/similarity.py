@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_TIMESTEPS = (100, 500, 900)
 DEFAULT_CLIPS = 64
 AS_TRAINED = "as trained"  # name of a protocol that takes clips as the training did
 PREPARING = frozenset({"recipe", "filter", "storage"})  # fields that say how frames are prepared
@@ -234,6 +233,7 @@ def _hidden_states(
     """Measure the model, record the result and show it."""
     from evaluation.results.files import append_result
     from evaluation.similarity.hidden_states.checkpoint import open_model
+    from evaluation.similarity.hidden_states.noised import TIMESTEPS
     from evaluation.similarity.hidden_states.run import ModelRequest, measure_hidden_states
     from evaluation.similarity.plots import model_figures
     from evaluation.similarity.tables import hidden_states_table
@@ -254,7 +254,7 @@ def _hidden_states(
             videos=videos,
             protocol=protocol,
             blocks=blocks or None,
-            timesteps=tuple(model.timestep or DEFAULT_TIMESTEPS),
+            timesteps=tuple(model.timestep or TIMESTEPS),
             intervals=intervals,
             at_least=asked.num_videos or 1,
             dataset=sets.dataset,

@@ -32,6 +32,7 @@ from benchmarks.figures.trainings import Training, trained_network
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.similarity import Difference
 from evaluation.similarity.hidden_states.checkpoint import OpenedModel, encoder_identity, open_model
+from evaluation.similarity.hidden_states.noised import TIMESTEPS
 from evaluation.similarity.hidden_states.run import ModelRequest, measure_hidden_states
 from latte.data import shapes
 from latte.data.datasets import DATASETS
@@ -40,7 +41,6 @@ from latte.data.hashing import file_sha256
 from latte.sampling.processes import choose_device
 
 VERSION = 2  # raised by any change that affects a number, or what is measured
-TIMESTEPS = (100, 500, 900)  # little noise, half way, almost nothing but noise
 
 Change: TypeAlias = tuple[str, Part, Part]  # a number at the second part less that at the first
 

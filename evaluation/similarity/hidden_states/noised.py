@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from latte.data.errors import InputError
 from latte.data.hashing import hash64
 
+TIMESTEPS = (100, 500, 900)  # little noise, half way, almost nothing but noise
 Predict: TypeAlias = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Any]
 # A timestep, and what the network is called with: x (N, F, C, h, w), t (N,), classes (N,) or None.
 Noised: TypeAlias = tuple[int, Tensor, Tensor, Tensor | None]
