@@ -45,7 +45,7 @@ def compare_results(
     latte-eval compare results.jsonl --markdown
     """
     from evaluation.comparison.api import Comparison, compare
-    from evaluation.comparison.significance import PairTest
+    from evaluation.comparison.significance import PairTest, check_level
     from evaluation.features.store import default_store
 
     syntaxes = {
@@ -57,8 +57,7 @@ def compare_results(
     given = {name: write for name, (wanted, write) in syntaxes.items() if wanted}
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)}: give one of them")
-    if not 0 < level < 1:
-        raise InputError(f"--level {level}: must be between 0 and 1, usually 0.05")
+    check_level(level)
     if 0 < permutations < 1 / level - 1:
         raise InputError(
             f"--permutations {permutations}: too few to reach the level {level}, give at least "

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from evaluation.comparison.columns import (
     newest,
 )
 from evaluation.comparison.rendering import cell_notes, column_notes, comparison_table, method_text
-from evaluation.comparison.significance import DifferenceTest, interval_test
+from evaluation.comparison.significance import DifferenceTest, check_level, interval_test
 from evaluation.measuring.checking import check_result
 from evaluation.results.files import ResultLine, read_lines
 from evaluation.results.record import Result
@@ -135,6 +135,8 @@ def compare(
     """
     if isinstance(results, Result | Mapping | str | os.PathLike):
         results = [results]
+    elif not isinstance(results, Iterable):
+        raise InputError(f"results={results!r}: give results, records of them, or results files")
     entries: list[Entry] = []
     for number, given in enumerate(results, 1):
         if isinstance(given, str | os.PathLike):
@@ -150,8 +152,7 @@ def compare(
             entries.append(Entry(result=line.result, where=line.where))
     if not entries:
         raise InputError("no results to compare: give at least one")
-    if not 0 < level < 1:
-        raise InputError(f"level {level}: must be between 0 and 1, usually 0.05")
+    check_level(level)
     kept, superseded = newest(entries)
     groups = in_columns(kept)
     columns = compared_columns(groups, column_titles(groups), test or interval_test, level)

@@ -49,6 +49,16 @@ class Verdict:
 DifferenceTest = Callable[[Result, Result], Verdict]
 
 
+def check_level(level: float) -> None:
+    """Refuse a level of significance that is none.
+
+    Raises:
+        InputError: it is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level (--level) {level}: must be between 0 and 1, usually 0.05")
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for their number, in the same order (Holm, 1979).
 

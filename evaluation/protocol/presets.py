@@ -86,6 +86,8 @@ def load_protocol(name_or_file: str | Path) -> Protocol:
     Raises:
         InputError: no such preset or file, or a field that is unknown, missing or impossible.
     """
+    if not isinstance(name_or_file, str | Path):
+        raise InputError(f"protocol={name_or_file!r}: give the name of a preset or a .toml file")
     name = str(name_or_file)
     preset = PRESETS.get(ALIASES.get(name, name))
     if preset is not None:

@@ -308,7 +308,7 @@ def test_compare_prints_one_form_at_a_time(command, fvd, tmp_path):
     assert r"\begin{table}" in command("compare", results, "--latex", *store).stdout
     assert "| good" in command("compare", results, results, "--markdown", *store).stdout
     check_one_sentence(command("compare", results, "--csv", "--latex"), contains="give one")
-    check_one_sentence(command("compare", results, "--level", 5), contains="--level 5")
+    check_one_sentence(command("compare", results, "--level", 5), contains="(--level) 5")
     done = command("compare", results, "--permutations", 10)
     check_one_sentence(done, contains="--permutations 10")
     check_one_sentence(command("compare", tmp_path / "none"), contains="no such results file")

@@ -337,6 +337,9 @@ def test_no_results_and_no_file_are_sentences(write_results, tmp_path):
         compare(tmp_path / "text")
     with pytest.raises(InputError, match="no results to compare"):
         compare([])
+    for nothing in (None, 5):
+        with pytest.raises(InputError, match=f"results={nothing}"):
+            compare(nothing)
 
 
 def test_a_level_that_is_none_is_refused(make_result):

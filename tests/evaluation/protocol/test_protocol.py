@@ -101,6 +101,8 @@ def test_a_missing_file_and_an_unknown_name_are_told_apart():
         load_protocol("mine.toml")
     with pytest.raises(InputError, match="did you mean stylegan-v"):
         load_protocol("stylegan_v")
+    with pytest.raises(InputError, match="protocol=None"):
+        load_protocol(None)
 
 
 def test_metrics_are_a_list_in_a_file_and_split_at_commas_on_the_command_line(tmp_path):
