@@ -71,7 +71,8 @@ def measure(
             where the data set or the network is shapes.
         network: a feature network in place of the protocol's.
         weights: a file of weights for that network, or files by the names of their networks.
-        num_videos: clips of each set; by default as many as the protocol asks for, or fewer.
+        num_videos: clips of each set, 0 for all; by default as many as the protocol asks for, or
+            fewer.
         num_frames, seed: fields of the protocol.
         device: "cpu", "cuda", "cuda:1"; by default that of `options`, else a GPU if there is one.
             Values of a CPU and a GPU may differ in the last digits.

@@ -98,8 +98,8 @@ class MetricTask:
         clips, needed = side.plan.clips, self.metric.min_clips
         if len(clips) < needed:
             raise InputError(
-                f"{side.videos.root}: {self.metric.titles[0]} needs at least {needed} clips of "
-                f"each set, this one has {len(clips)}: give more videos"
+                f"{side.videos.root}: {self.metric.titles[0]} needs at least {needed} clips, "
+                f"this set has {len(clips)}: give more videos"
             )
         check_lengths(clips, self.spec)
 

@@ -116,6 +116,8 @@ def test_nothing_about_arrays_is_guessed(clips, change, options, advice):
 def test_a_metric_that_fails_keeps_the_results_of_the_others(clips):
     with pytest.raises(FailedMetricsError) as failed:
         measure(clips[:6], clips[6:12], metrics=("fvd", "is", "kvd"))
+    (reason,) = failed.value.failures.values()
+    assert "IS needs at least 10 clips, this set has 6" in str(reason)
     assert list(failed.value.failures) == ["is"]
     assert [result.metric for result in failed.value.results] == ["FVD-shapes", "KVD-shapes"]
 
