@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.pyplot import get_cmap
+from matplotlib.text import Text
 
 from reports.charts.similarities import (
     COLOURS,
@@ -31,6 +32,11 @@ ONE, TWO = (
 
 def drawn(figure: object) -> list:
     return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def left_title(axes: object) -> Text:
+    words = axes.get_title(loc="left")
+    return next(text for text in axes.findobj(Text) if text.get_text() == words)
 
 
 def test_matrices_share_one_scale_of_colours() -> None:
@@ -62,7 +68,7 @@ def test_a_row_of_matrices_is_no_longer_than_three() -> None:
     assert len(drawn(figure)) == 5 + 1  # and the scale of colours
     figure.canvas.draw()
     for axes in drawn(figure):
-        for text in (axes.title, axes._left_title, axes.xaxis.label):
+        for text in (axes.title, left_title(axes), axes.xaxis.label):
             assert figure.bbox.contains(*text.get_window_extent().p0)
 
 
@@ -74,7 +80,7 @@ def test_nothing_is_printed_over_a_title_and_the_lowest_matrices_name_the_axis(
     figure.canvas.draw()
     panels = figure.axes[:count]
     assert [n for n, panel in enumerate(panels) if panel.get_xlabel() == "frame"] == labelled
-    titles = [panel._left_title.get_window_extent() for panel in panels]
+    titles = [left_title(panel).get_window_extent() for panel in panels]
     for panel in panels:
         below = [panel.xaxis.label, *panel.get_xticklabels()]
         for text in filter(lambda each: each.get_text(), below):
