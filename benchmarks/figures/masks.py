@@ -10,11 +10,19 @@ from benchmarks.documents.figures import verdicts_lead, write_figure_document
 from benchmarks.documents.numbers import BoundedNumber
 from benchmarks.documents.tables import written
 from benchmarks.figures.curves.claims import lower
-from benchmarks.figures.curves.curves import END, CurveFigure, Curves, curves_of, measure_designs
+from benchmarks.figures.curves.curves import (
+    END,
+    CurveFigure,
+    Curves,
+    curves_of,
+    detail,
+    measure_designs,
+)
 from benchmarks.figures.curves.documents import curve_document, remarks_of
 from benchmarks.figures.designs import BASELINE, ONLY_VIDEO, SETUPS, TEMPORAL_MASK, DesignCells
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.runners import RUNNERS
+from latte.data.schema import Positive
 from reports.cells import Cell, Column, Row
 from reports.numbers import ASYMMETRIC
 from reports.provenance import Provenance
@@ -103,7 +111,7 @@ def fid_curves(masks: CurveFigure, cells: DesignCells) -> Curves:
     designs: dict[str, dict[int, list[BoundedNumber]]] = {label: {} for label in masks.designs}
     for label, design in masks.designs.items():
         for seed, cell in cells.of(design).items():
-            value, low, high = cell.details["fid"]
+            value, low, high = detail(cell, "fid", tuple[Positive, Positive, Positive])
             designs[label][seed] = [BoundedNumber(value=value, low=low, high=high)]
     return Curves(steps=curves_of(masks, cells).steps[-1:], designs=designs)
 

@@ -8,12 +8,12 @@ share their data and noise, which cancels in the ratio.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from msgspec import Meta
 
-from benchmarks.cells.cache import FILE
+from benchmarks.cells.cache import FILE, CellRecord
 from benchmarks.cells.requirements import gpus, require
 from benchmarks.documents.claims import Claim
 from benchmarks.documents.numbers import BoundedNumber, geometric_mean
@@ -115,6 +115,16 @@ def measure_designs(figures: Sequence[CurveFigure], request: TrainingRequest) ->
     return DesignCells(measured=measured, keys=keys)
 
 
+def detail(cell: CellRecord, name: str, kind: Any) -> Any:
+    """Something that a cell has in its details, of this type.
+
+    Raises:
+        InputError: the file of cells was changed by hand.
+    """
+    where = f"{FILE}, {cell.key} ({cell.name}): remove its line, and it is measured again"
+    return convert(cell.details.get(name), kind, where)
+
+
 def curves_of(figure: CurveFigure, cells: DesignCells, *, stride: int = 0) -> Curves:
     """The curves that a figure shows.
 
@@ -129,8 +139,7 @@ def curves_of(figure: CurveFigure, cells: DesignCells, *, stride: int = 0) -> Cu
     for label, design in figure.designs.items():
         designs[label] = {}
         for seed, cell in cells.of(design).items():
-            where = f"{FILE}, {cell.key} ({cell.name}): remove its line, and it is measured again"
-            points: list[Rows] = convert(cell.details.get("points"), Points, where)
+            points: list[Rows] = detail(cell, "points", Points)
             # A cell whose own interval is the usual one has one list of points for both.
             rows = points[min(stride, len(points) - 1)]
             steps = tuple(step for step, *_ in rows)

@@ -9,7 +9,7 @@ from benchmarks.documents.claims import SEVERAL, JudgedClaim, judge_all
 from benchmarks.documents.drawings import Drawing
 from benchmarks.documents.figures import FigureDocument, verdicts_lead, write_figure_document
 from benchmarks.documents.tables import publish_report
-from benchmarks.figures.curves.curves import CurveFigure, Curves, curves_of, measure_designs
+from benchmarks.figures.curves.curves import CurveFigure, Curves, curves_of, detail, measure_designs
 from benchmarks.figures.designs import BASELINE, SETUPS, DesignCells
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import LATENT_CLIPS
@@ -149,8 +149,8 @@ def remarks_of(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...]:
     labels: dict[str, dict[str, None]] = {}  # labels by deviation
     for label, design in figure.designs.items():
         for cell in cells.of(design).values():
-            for deviation in cell.details.get("deviations", ()):
-                labels.setdefault(str(Deviation(**deviation)), {})[label] = None
+            for deviation in detail(cell, "deviations", list[Deviation] | None) or ():
+                labels.setdefault(str(deviation), {})[label] = None
     phrases = "; ".join(f"{deviation} ({', '.join(of)})" for deviation, of in labels.items())
     deviations = (f"Not as the protocol asks: {phrases}.",) if phrases else ()
     return (*figure.remarks, *computed, *deviations)

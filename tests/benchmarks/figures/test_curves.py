@@ -202,6 +202,17 @@ def test_a_cell_that_was_changed_by_hand_is_named(bench, cells: Path, points: st
     assert "(baseline, seed 0): remove its line, and it is measured again: " in done.stderr
 
 
+@pytest.mark.parametrize(
+    "changed", ['"fid": [20.0]', '"fid": null', '"deviations": [{"field": 1}], "fid": [2, 1, 3]']
+)
+def test_other_details_of_cells_are_checked_as_well(bench, cells: Path, changed: str) -> None:
+    path = cells / "cells.jsonl"
+    path.write_text(re.sub(r'"fid": \[.*?\]', changed, path.read_text()))
+    done = bench("intext")
+    assert done.returncode == 2
+    assert ", seed 0): remove its line, and it is measured again: " in done.stderr
+
+
 def train_commands(cells: Path) -> list[list[str]]:
     """The trainings of the jobs beside the cells."""
     return [job_commands(read_job(path))[0] for path in sorted((cells / "jobs").glob("*.json"))]
