@@ -4,10 +4,11 @@ A design is the baseline (the paper's best practice: variant 1, uniform frame pa
 absolute positions, no images) with one thing changed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.cells.cache import CellRecord, MeasuredCells
+from benchmarks.cells.requirements import Requirement
 from benchmarks.cells.scale import Scale
 from latte.training.config import TrainConfig, load_config
 
@@ -94,7 +95,7 @@ class DesignCells:
 
     measured: MeasuredCells
     keys: Mapping[tuple[Design, int], str]  # keys by design and seed
-    reasons: Mapping[Design, str] = field(default_factory=dict)  # why a design was not trained
+    lacking: Mapping[Design, Sequence[Requirement]] = field(default_factory=dict)  # to train it
 
     def of(self, design: Design) -> dict[int, CellRecord]:
         """The cells of a design, by seed."""

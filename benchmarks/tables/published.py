@@ -7,6 +7,7 @@ was not, a footnote names every field that differs.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -49,6 +50,25 @@ class PublishedColumn:
     command: str  # as `latte-eval` calls it: "fvd"
     network: str  # behind the published figures
     dataset: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misfit:
+    """Why a result belongs into no column."""
+
+    field: Literal["metric", "network", "dataset"]  # of the result
+    metric: str = ""  # empty where every metric of the table lacks the data set
+    value: str | None = None
+    wanted: str = ""
+
+    def __str__(self) -> str:
+        if self.field == "metric":
+            return f"{self.metric} is another metric"
+        if self.field == "network":
+            return f"{self.metric} by the network {self.value} instead of {self.wanted}"
+        if self.value is None:
+            return "its data set is not named: measure with --dataset"
+        return f"the paper has no {f'{self.metric} on' if self.metric else 'data set'} {self.value}"
 
 
 Cells = Mapping[tuple[str, str], ResultLine]  # by model and column
@@ -132,7 +152,7 @@ def by_method(frame: pd.DataFrame, column: str, value: str) -> dict[str, dict[st
 
 def place(
     lines: Iterable[ResultLine], columns: Sequence[PublishedColumn]
-) -> tuple[Cells, list[str]]:
+) -> tuple[Cells, list[Misfit]]:
     """The results by their cells, and why others have none; repetitions of a run are one.
 
     Raises:
@@ -142,7 +162,7 @@ def place(
     left_out = []
     for line in lines:
         column = _column_of(line.result, columns)
-        if isinstance(column, str):
+        if isinstance(column, Misfit):
             left_out.append(column)
             continue
         before = cells.setdefault((line.result.model, column.key), line)
@@ -208,23 +228,23 @@ def provenance_of_result(result: Result) -> Provenance:
     )
 
 
-def _column_of(result: Result, columns: Sequence[PublishedColumn]) -> PublishedColumn | str:
+def _column_of(result: Result, columns: Sequence[PublishedColumn]) -> PublishedColumn | Misfit:
     """Where a result belongs, or why it belongs nowhere."""
     name, dataset = result.metric, result.dataset
     candidates = [column for column in columns if column.metric == name]
     if not candidates:
-        return f"{name} is another metric"
-    if result.network != candidates[0].network:
-        return f"{name} by the network {result.network} instead of {candidates[0].network}"
+        return Misfit(field="metric", metric=name)
+    if result.network != (wanted := candidates[0].network):
+        return Misfit(field="network", metric=name, value=result.network, wanted=wanted)
     for column in candidates:
         if column.dataset == dataset:
             return column
-    if dataset is None:
-        return "its data set is not named: measure with --dataset"
-    return f"the paper has no {f'{name} on' if dataset in DATASETS else 'data set'} {dataset}"
+    if dataset in DATASETS:
+        return Misfit(field="dataset", metric=name, value=dataset)
+    return Misfit(field="dataset", value=dataset)
 
 
-def _left_out(reasons: Sequence[str]) -> list[str]:
+def _left_out(reasons: Sequence[Misfit]) -> list[str]:
     """A remark on the results that have no cell, if there are any."""
     if not reasons:
         return []

@@ -198,7 +198,9 @@ def _values_table(figure: CurveFigure, cells: DesignCells, request: TrainingRequ
     curves = curves_of(figure, cells)
     rows = []
     for label, design in figure.designs.items():
-        reason = cells.reasons.get(design, "not measured: its cells failed, or were not reached")
+        reason = "not measured: its cells failed, or were not reached"
+        if lacking := cells.lacking.get(design):
+            reason = f"lacks {', '.join(requirement.name for requirement in lacking)}"
         points = {str(step): curves.point(label, place) for place, step in enumerate(curves.steps)}
         values = {step: x.cell if x else Cell(reason=reason) for step, x in points.items()}
         seeds = Cell(text=str(len(curves.designs[label])))

@@ -7,7 +7,7 @@ interrupted.
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from benchmarks.cells.cache import FILE, MeasuredCells, measure_cells, read_cells
 from benchmarks.cells.executors import Job, run_jobs
@@ -68,19 +68,33 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
     jobs = [training_job(task) for task in wanted]
     measured = run_jobs(jobs, path, request.resources)
     measured.raise_if_empty()
-    reasons = {
-        design: f"lacks {', '.join(requirement.name for requirement in lacking)}"
-        for design, lacking in missing.items()
-        if lacking
-    }
     keys = {place: task.key for place, task in tasks.items()}
-    return DesignCells(measured=measured, keys=keys, reasons=reasons)
+    return DesignCells(measured=measured, keys=keys, lacking=missing)
 
 
-def cost(tasks: Collection[PaperTraining], done: Iterable[str] = ()) -> str:
-    """What is left to train, in words; designs that are one training count once.
+@dataclass(frozen=True, kw_only=True)
+class RemainingCost:
+    """What is left to train."""
 
-    GPU hours are at the rate of the largest model, an upper bound for the smaller ones.
+    steps: int  # of all trainings that are left
+    left: int
+    trainings: int  # in all
+
+    @property
+    def gpu_hours(self) -> float:
+        """At the rate of the largest model: an upper bound for the smaller ones."""
+        return self.steps * GPU_HOURS_PER_STEP
+
+    def __str__(self) -> str:
+        return (
+            f"{self.steps:,} steps in {self.left} of {self.trainings} trainings, about "
+            f"{self.gpu_hours:,.0f} GPU hours without sampling and measuring (rate of "
+            f"{RATE_SOURCE})"
+        )
+
+
+def cost(tasks: Collection[PaperTraining], done: Iterable[str] = ()) -> RemainingCost:
+    """What is left to train; designs that are one training count once.
 
     Args:
         done: keys of measured cells.
@@ -91,14 +105,10 @@ def cost(tasks: Collection[PaperTraining], done: Iterable[str] = ()) -> str:
         task for key, task in trainings.items() if key not in measured and not task.weights.exists()
     ]
     steps = sum(task.steps[-1] for task in left)
-    return (
-        f"{steps:,} steps in {len(left)} of {len(trainings)} trainings, about "
-        f"{steps * GPU_HOURS_PER_STEP:,.0f} GPU hours without sampling and measuring (rate of "
-        f"{RATE_SOURCE})"
-    )
+    return RemainingCost(steps=steps, left=len(left), trainings=len(trainings))
 
 
-def remaining_cost(designs: Sequence[Design], request: TrainingRequest) -> str:
+def remaining_cost(designs: Sequence[Design], request: TrainingRequest) -> RemainingCost:
     """What is left to train of all designs, whether or not their requirements are met."""
     return cost(_trainings(designs, request).values(), read_cells(request.folder / FILE))
 

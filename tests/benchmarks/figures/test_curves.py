@@ -270,7 +270,7 @@ def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path)
         made = cell(figure5.figures()["a"], label, 0, tmp_path, 1.0)
         found[made.key] = replace(made, details={**made.details, "deviations": deviations})
         keys[figure.designs[label], 0] = made.key
-    cells = DesignCells(measured=MeasuredCells(cells=found), keys=keys, reasons={})
+    cells = DesignCells(measured=MeasuredCells(cells=found), keys=keys)
     document = curve_document(figure, cells, TrainingRequest(scale="paper"))
     assert document.values is not None
     assert document.values.remarks[-1] == (
