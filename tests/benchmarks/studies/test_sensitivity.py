@@ -29,6 +29,7 @@ from benchmarks.studies.sensitivity.report import (
     summary_table,
 )
 from benchmarks.studies.sensitivity.run import SensitivityRequest, open_bench, run, split_draws
+from evaluation.catalogue import registry as catalogue
 from evaluation.metrics import frechet_distance_from_features
 from evaluation.networks.registry import build
 from latte.data.errors import InputError
@@ -276,3 +277,15 @@ def test_metrics_are_chosen_by_their_names():
     ]
     with pytest.raises(InputError, match="did you mean kvd"):
         chosen_metrics(["kdv"])
+
+
+def test_every_number_of_the_catalogue_is_followed_or_left_out_by_name():
+    # Frame similarity needs no network's features; the others are FVD and FID of parts of the sets.
+    left_out = {"similarity", "per-class", "per-position"}
+    numbers = {
+        (entry.name, number.plain)
+        for entry in catalogue.METRICS.values()
+        for number in entry.numbers
+        if entry.name not in left_out
+    }
+    assert numbers == {(followed.metric, followed.name) for followed in METRICS}
