@@ -23,8 +23,8 @@ class Runner:
 
     name: str  # name of the command, its folder and its files
     alias: str = ""  # another name of the command
-    shows: str = ""  # what of the paper: "Table 3"; empty for our own studies
-    topic: str = ""  # what its section is about; empty where the report has no section of it
+    shows: str = ""  # part of the paper: "Table 3"; empty for our own studies
+    topic: str = ""  # heads its section; empty where the report has none
     summary: str  # the first line of its help
     details: str = ""  # the rest of it
     needs: str = "nothing"
@@ -34,7 +34,7 @@ class Runner:
     module: str
     request: str = ""  # "module:class"; empty where the module takes no request
     panels: tuple[str, ...] = ()  # letters of the panels of a figure
-    reproduced: bool = True  # by `latte-bench reproduce`
+    reproduced: bool = True  # `latte-bench reproduce` runs it
     reproduce_options: tuple[str, ...] = ()  # words of its command there
 
     @property
@@ -126,7 +126,7 @@ def _panel(letter: str, alias: str, topic: str, summary: str) -> Runner:
         summary=f"{summary}: FVD over training",
         module="benchmarks.figures.figure5",
         panels=(letter,),
-        reproduced=False,  # by all panels together
+        reproduced=False,  # `figure5` runs all panels
     )
 
 
@@ -313,7 +313,7 @@ _ENTRIES = (
 RUNNERS: Mapping[str, Runner] = {runner.name: runner for runner in _ENTRIES}
 
 
-SECTIONS = tuple(runner for runner in _ENTRIES if runner.title)  # of the report, in its order
+SECTIONS = tuple(runner for runner in _ENTRIES if runner.title)  # the report has them in this order
 REPRODUCED = tuple(runner for runner in _ENTRIES if runner.reproduced)
 
 

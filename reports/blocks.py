@@ -19,7 +19,7 @@ FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 _SVG = "{http://www.w3.org/2000/svg}"
 _DRAWING = {"svg", "defs", "style", "g", "path", "use", "clipPath", "rect", "image", "pattern"}
 _ACTS = re.compile("on", re.IGNORECASE)  # onclick, onload, …
-_REACHES = re.compile(r"@|\\|url\((?!#)")  # in a style: for something outside, or disguised
+_REACHES = re.compile(r"@|\\|url\((?!#)")  # such a style reaches outside, or hides that it does
 _OWN = re.compile(r"#|data:image/png;base64,")
 
 
@@ -59,8 +59,8 @@ class TableBlock(_Block, frozen=True, kw_only=True):
 class _Picture(_Block, frozen=True, kw_only=True):
     """What is a file beside the Markdown, and part of the page."""
 
-    name: FileName  # of its file, without ending
-    description: str  # for somebody who cannot see it
+    name: FileName  # file name without suffix
+    description: str  # describes it to readers who cannot see it
     caption: str = ""
 
 
@@ -101,7 +101,7 @@ class ProvenanceBlock(_Block, frozen=True, kw_only=True):
     """How the numbers came about."""
 
     records: tuple[Provenance, ...]
-    folded: bool = False  # in Markdown; in the page it always is
+    folded: bool = False  # affects Markdown; in the page it always is
 
 
 class Details(_Block, frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ class Details(_Block, frozen=True, kw_only=True):
 class SectionBlock(_Block, frozen=True, kw_only=True):
     """A report within another."""
 
-    name: str  # where links lead to
+    name: str  # links lead to it
     title: str
     blocks: tuple["Block", ...]
 

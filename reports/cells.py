@@ -32,7 +32,7 @@ class Cell:
     notes: tuple[str, ...] = ()  # footnotes
     reason: str | None = None  # why the cell is empty
     comparable: bool = True  # False: measured differently from its column; shown, never ranked
-    p_value: float | None = None  # of its difference from the best of the column
+    p_value: float | None = None  # tests its difference from the best of the column
     significant: bool | None = None  # whether it differs from the best; None: not tested
 
     def __post_init__(self) -> None:

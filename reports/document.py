@@ -33,7 +33,7 @@ class PaperClaim:
 
     claim: str
     verdict: Answer
-    numbers: str  # that decide it
+    numbers: str  # decide it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Report:
     title: str
     blocks: tuple[Block, ...]
     lead: str = ""
-    scale: str = ""  # of what was computed, if there are several
+    scale: str = ""  # scale of the computed numbers, if there are several
     findings: tuple[PaperClaim, ...] = ()
 
     def markdown(self) -> str:
@@ -113,7 +113,7 @@ class _Stored(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The content of a file."""
 
     format: Literal["latte-eval report"] = "latte-eval report"
-    version: Literal[3] = 3  # of the form; raised when an older program would misread it
+    version: Literal[3] = 3  # raised when an older program would misread the form
     report: Report
 
 

@@ -32,7 +32,7 @@ MAX_NOTES = 3  # footnotes; more are folded away
 class Section:
     """A report within another."""
 
-    name: str  # where links lead to; begins the names of its pictures
+    name: str  # links lead to it; begins the names of its pictures
     report: Report
 
     @property

@@ -20,7 +20,7 @@ class CellView:
     number: str
     spread: str | None = None  # the interval, as `Cell.spread`
     rank: Rank | None = None
-    marks: tuple[str, ...] = ()  # of footnotes: signs, then letters
+    marks: tuple[str, ...] = ()  # footnotes' signs, then letters
     sort_value: float | None = None
 
     @property
@@ -154,7 +154,7 @@ def section_views(
     }
 
     def row_view(index: int, row: Row) -> RowView:
-        marks = footnotes.letters(row.notes)  # before those of its cells
+        marks = footnotes.letters(row.notes)  # a row's own letters come before its cells'
         cells = {column.key: row.cells[column.key] for column in columns}
         views = (
             CellView(

@@ -6,9 +6,9 @@ Small numbers become powers of ten sooner in the line of a result than in a colu
 import re
 from collections.abc import Callable
 
-ASYMMETRIC = "[low, high] where it is asymmetric"  # for captions that say what ± is
+ASYMMETRIC = "[low, high] where it is asymmetric"  # captions that explain ± add it
 # Decimals at most: that a value asks for, and that a narrow interval asks for.
-LIMITS = (12, 10)  # in tables
+LIMITS = (12, 10)  # for tables; the line of a result has its own
 LIMITS_OF_RESULTS = (6, 400)
 NEGLIGIBLE = 1e-3  # a smaller part of its half interval asks for no decimals of its own
 

@@ -34,11 +34,11 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    caption: str = ""  # what is shown; under the title
+    caption: str = ""  # says what is shown, under the title
     label_heading: str = "Method"
     remarks: tuple[str, ...] = ()  # sentences under the footnotes
-    level: float | None = None  # of significance, where cells were tested against the best
-    provenance: tuple[Provenance, ...] = ()  # where the numbers come from
+    level: float | None = None  # significance level of tests against the best
+    provenance: tuple[Provenance, ...] = ()  # says where the numbers come from
 
     def __post_init__(self) -> None:
         keys = [column.key for column in self.columns]

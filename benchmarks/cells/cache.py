@@ -34,7 +34,7 @@ from latte.data.schema import decode_json
 from latte.data.workers import map_in_order
 
 FILE = "cells.jsonl"
-UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no cell can be written, whichever it is
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # then no cell can be written
 
 
 class CellTask(Protocol):

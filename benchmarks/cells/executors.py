@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Executor = Literal["local", "slurm"]
-CLUSTER = "slurm"  # as submitit calls it; "local" runs its jobs as processes here
+CLUSTER = "slurm"  # submitit's name; "local" runs its jobs as processes here
 JOBS = "jobs"  # folder beside the cells, of inputs and logs
 TIME_LIMIT = 24 * 60  # minutes of one stay in Slurm's queue; a job that reaches it is queued again
 STOP_TIME = 600  # seconds before that limit at which a job is asked to stop
@@ -38,7 +38,7 @@ PROGRAMS: Mapping[str, Sequence[str]] = {  # options of the interpreter
     "python": (),
     "torchrun": ("-m", "torch.distributed.run"),
 }
-PORTS = range(20_000, 60_000)  # where the processes of several nodes meet
+PORTS = range(20_000, 60_000)  # the processes of several nodes meet at one of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class Resources:
 class Job:
     """A cell that a command measures from a file of inputs."""
 
-    kind: str  # which function measures it
+    kind: str  # names the function that measures it
     key: str  # key of the cell
     name: str  # name for messages
     inputs: Mapping[str, Any]  # JSON: the fields of the record that the function takes
@@ -268,7 +268,7 @@ def _executor(folder: Path, resources: Resources) -> "submitit.AutoExecutor":
         timeout_min=TIME_LIMIT,
         slurm_signal_delay_s=STOP_TIME,
         slurm_srun_args=srun,
-        slurm_setup=["export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"],  # else srun takes one
+        slurm_setup=["export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"],  # srun takes one otherwise
         slurm_additional_parameters=dict(option.split("=", 1) for option in resources.slurm),
     )
     return executor
@@ -310,7 +310,7 @@ def _rendezvous() -> tuple[str, str]:
         import submitit
 
         environment = submitit.JobEnvironment()
-    except (ImportError, RuntimeError):  # not in a job
+    except (ImportError, RuntimeError):  # this process is no job
         return "JOB", "FIRST_NODE:PORT"
     identity = environment.job_id
     port = PORTS[zlib.crc32(identity.encode()) % len(PORTS)]

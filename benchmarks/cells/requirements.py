@@ -23,7 +23,7 @@ class Requirement:
 
     name: str  # "data set faceforensics"
     met: bool
-    advice: str  # where it was looked for, and what to do
+    advice: str  # says where it was looked for, and what to do
 
     @property
     def line(self) -> str:

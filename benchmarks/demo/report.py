@@ -69,7 +69,7 @@ class DemoRun:
 
     results: Sequence[Result]
     recognised: Mapping[str, Accuracy]
-    sets: Mapping[str, VideoSet]  # by row of the table; the real videos first
+    sets: Mapping[str, VideoSet]  # the table's rows have these names; real videos are first
     model: SampledModel | None
     seconds: float
 

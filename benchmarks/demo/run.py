@@ -29,7 +29,7 @@ from latte.data.sources import VideoSet
 from latte.sampling.generate import SamplingOptions
 from reports.files import write_files
 
-MIN_VIDEOS = 10  # in each set
+MIN_VIDEOS = 10  # a smaller set is refused
 NUM_SHOWN = NUM_CLASSES  # samples of the model: one of each class
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class DemoRequest(WorkOptions):
     num_videos: int = NUM_VIDEOS  # size of each set
     seed: int = 0
     checkpoint: Path | None = None  # a model of shapes; None: the bundled one
-    sampling: SamplingOptions = SAMPLING  # but for its seed
+    sampling: SamplingOptions = SAMPLING  # its seed is replaced
     resamples: int = RESAMPLES
 
     def __post_init__(self) -> None:

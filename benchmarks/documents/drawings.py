@@ -16,10 +16,10 @@ from reports.charts.svg import write_figure
 class Drawing:
     """A figure and the numbers behind it."""
 
-    name: str  # of its files
+    name: str  # begins the names of its files
     figure: Figure
     data: pd.DataFrame | None = None  # None: a table beside it has them
-    description: str  # for somebody who cannot see it
+    description: str  # describes it to readers who cannot see it
     caption: str
 
     @cached_property

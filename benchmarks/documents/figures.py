@@ -18,20 +18,20 @@ from reports.table import Table, simple_table
 class FigureDocument:
     """What a figure's command leaves, and its section of the joined report."""
 
-    name: str  # of the files
+    name: str  # begins the names of the files
     title: str  # "Figure 5a: Patch embedding"
-    lead: str  # what was found: computed
+    lead: str  # says what was found
     scale: Scale
     drawings: tuple[Drawing, ...]  # the first is shown, the others are folded away
     claims: tuple[JudgedClaim, ...]
-    verdicts: tuple[str, ...]  # what the verdicts mean
+    verdicts: tuple[str, ...]  # say what the verdicts mean
     values: Table
     method: str  # how the numbers are made
     overview: tuple[PaperClaim, ...] = ()  # claims for the overview, if not these one by one
     beside: tuple[Table, ...] = ()  # other tables, above the values
-    more: tuple[Block, ...] = ()  # on how they are made
-    cells: tuple[CellRecord, ...] = ()  # that are shown
-    section: str | None = None  # of the joined report, if it is called otherwise than the files
+    more: tuple[Block, ...] = ()  # explain how they are made
+    cells: tuple[CellRecord, ...] = ()  # hold the values shown
+    section: str | None = None  # its name in the joined report, if another
 
     @property
     def report(self) -> Report:

@@ -27,9 +27,9 @@ class TableDocument:
     lead: str  # computed summary
     tables: Sequence[Table]  # one below the other in each document
     data: str = ""  # the CSV, if it is not made of the tables
-    drawings: Sequence[Drawing] = ()  # in files of their own
+    drawings: Sequence[Drawing] = ()  # have files of their own
     findings: Sequence[PaperClaim] = ()
-    blocks: Sequence[Block] = ()  # what the section shows, if it is more than the tables
+    blocks: Sequence[Block] = ()  # replace the tables where the section shows more
     section: str | None = None  # name of the section, if it differs from that of the files
     scale: Scale | None = None  # None: nothing of it depends on a scale
 

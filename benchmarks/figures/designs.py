@@ -12,7 +12,7 @@ from benchmarks.cells.requirements import Requirement
 from benchmarks.cells.scale import Scale
 from latte.training.config import TrainConfig, load_config
 
-DATASET = "faceforensics"  # of the paper's figures
+DATASET = "faceforensics"  # the paper's figures use it
 PAPER_GPUS = 8  # fewer make the same batch in several passes
 
 
@@ -178,7 +178,7 @@ PAPER = Setup(
     strides=(1, 3, 8, 16),
     sizes={size: (f"model.preset=Latte-{size}/2",) for size in ("S", "B", "L")} | {"XL": ()},
     images_per_clip=8,
-    joint=("training.batch_size=4",),  # per process, as in the official joint configurations
+    joint=("training.batch_size=4",),  # the official joint configurations have 4 per process
     device="cuda",
 )
 

@@ -27,7 +27,7 @@ class FigureRequest:
     workers: int = 0
     cells: Path | None = None  # folder of trainings and cells, which all figures share
     device: str | None = None  # None: that of the scale
-    data_root: Path | None = None  # for paper scale
+    data_root: Path | None = None  # used at paper scale
     vae: str | None = None  # autoencoder, if another: folder or name on the hub
 
     @property

@@ -49,7 +49,7 @@ from latte.training.run import RunOptions, train
 
 VERSION = 2  # raised by any change of this module that affects a number
 LATENT_CLIPS = 200  # clips that latents are fitted to
-WEIGHTS, LATENTS = "ema.safetensors", "latents.safetensors"  # what is kept of a training
+WEIGHTS, LATENTS = "ema.safetensors", "latents.safetensors"  # files that a training keeps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class Training:
 
     design: Design
     setup: Setup
-    seed: int = 0  # of its image model too
+    seed: int = 0  # seeds its image model too
     folder: Path  # folder of runs and features; no effect on results
     device: str = "cpu"  # device of training and sampling
 

@@ -11,7 +11,7 @@ from latte.data.schema import decode_json
 from reports.joined_report import PICTURES
 
 COPIED = (".csv", ".tex")
-LIST = ".report-files"  # beside the report: a JSON list of what it left there
+LIST = ".report-files"  # JSON list of the report's files
 # Kinds of files, by folder, that one report may leave and a later one not have.
 KINDS = {Path(): COPIED, Path(PICTURES): (".svg", ".png")}
 

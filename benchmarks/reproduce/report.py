@@ -23,7 +23,7 @@ from reports.provenance import Provenance
 from reports.render.documents import CONTENTS
 from reports.table import simple_table
 
-PAPER_TABLES, PAPER_FIGURES = 5, 10  # in the paper's third version
+PAPER_TABLES, PAPER_FIGURES = 5, 10  # counts in the paper's third version
 WITHOUT_RUNNER = (
     "No runner makes the paper's figures 1 and 9, which show samples, or 2, 3, 4 and 10, which are "
     "diagrams."

@@ -21,10 +21,10 @@ from latte.data.errors import FailedRunError
 HANDED_ON = (
     *("workers", "data_root", "checkpoints", "vae", "initialise_from", "executor", "nodes", "gpus"),
 )
-FIELDS = {"optional_scale": "scale", "network_vae": "vae"}  # of options with other names
+FIELDS = {"optional_scale": "scale", "network_vae": "vae"}  # options with other names
 
 
-OUTCOMES = {0: "done", 2: "bad input, or interrupted"}  # by exit code
+OUTCOMES = {0: "done", 2: "bad input, or interrupted"}  # keys are exit codes
 
 
 def run(out: Path, request: ReproduceRequest) -> None:

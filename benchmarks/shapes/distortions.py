@@ -126,7 +126,7 @@ class Distortion:
 
     distort: Distort
     domain: Literal["space", "time"]
-    strength: str  # what the strength is, with its unit
+    strength: str  # says what the strength is, with its unit
     none: float = 0.0  # strength at which nothing changes
     skips: bool = False  # frame k is frame k · strength of the original
 

@@ -35,7 +35,7 @@ class GeneratedVideo:
     label: int | None  # requested class; None without classes
     options: SamplingOptions
     info: VideoInfo
-    clip: np.ndarray | None = field(default=None, compare=False, repr=False)  # if already sampled
+    clip: np.ndarray | None = field(default=None, compare=False, repr=False)  # once sampled
     prepared: bool = True
 
     @property

@@ -54,7 +54,7 @@ class ShapesRequest(WorkOptions):
     """What to measure, and how the work is done, which does not affect results."""
 
     num_videos: int = NUM_VIDEOS  # size of each set
-    sampling: SamplingOptions = SAMPLING  # but for its seed
+    sampling: SamplingOptions = SAMPLING  # its seed is replaced
     seeds: int = 1  # repetitions: other real videos, other samples
     checkpoint: Path | None = None  # None: the bundled model
 

@@ -21,7 +21,7 @@ from latte.training.snapshot import Snapshot
 
 NUM_CLIPS = 256
 RESAMPLES = 400  # latte-eval's default
-MIN_CLIPS = 2  # per set
+MIN_CLIPS = 2  # smaller sets have no covariance
 
 
 def fvd(snapshot: Snapshot, num_clips: int = NUM_CLIPS) -> Mapping[str, float]:

@@ -33,7 +33,7 @@ DATASETS: Mapping[str, str] = {
     "taichi-hd": "Taichi-HD",
 }
 SECTION = "Measured here"
-VERSIONS = ("latte-eval", "torch", "decoder")  # that are shown
+VERSIONS = ("latte-eval", "torch", "decoder")  # tables show these
 MAX_LISTED = 4  # values in a sentence; more are counted
 NOT_MEASURED = Cell(reason="Not measured.")
 NOT_REPORTED = Cell(reason="Not reported in the paper.", mark="published")
@@ -46,8 +46,8 @@ class PublishedColumn:
     key: str
     title: str
     direction: Direction
-    metric: str  # as results call it: "FVD"
-    command: str  # as `latte-eval` calls it: "fvd"
+    metric: str  # name in results: "FVD"
+    command: str  # name of the command: "fvd"
     network: str  # behind the published figures
     dataset: str
 
@@ -254,7 +254,7 @@ def _left_out(reasons: Sequence[Misfit]) -> list[str]:
 
 
 def _difference(first: Result, second: Result) -> str:
-    """In what two results for one cell differ; empty for lines of one run."""
+    """How two results for one cell differ; empty for lines of one run."""
     if first.value != second.value:
         return f"{first.value:.6g} and {second.value:.6g}"
     for field in ("fingerprint", "interval"):

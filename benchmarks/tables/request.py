@@ -62,5 +62,5 @@ class Measurements:
     lines: Sequence[ResultLine] = ()
     not_measured: Sequence[str] = ()  # sentences
     tables: Sequence[Table] = ()
-    standings: Sequence[str] = ()  # what these tables show, sentences
+    standings: Sequence[str] = ()  # sentences that say what these tables show
     cells: MeasuredCells | None = None

@@ -30,7 +30,7 @@ def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
     """
     started = time.monotonic()
     lines = [line for path in request.results for line in checked_lines(Path(path), table.metrics)]
-    table.with_results(lines)  # or refuse it, before hours of work
+    table.with_results(lines)  # refuses bad lines before hours of work
     measurements = measure(table, request)
     shown = replace(document(table, lines, measurements), scale=request.scale)
     publish_measured(shown, measurements, out, started=started)

@@ -20,7 +20,7 @@ from reports.table import Table
 
 MODEL = "Latte-XL/2"
 SOURCE = "arXiv:2401.03048v1 Table 3 (v3 Table 1)"
-CLIPS = 3  # that the paper's FLOPs are of, as far as they can be told
+CLIPS = 3  # the paper's FLOPs seem to be for three clips
 COLUMNS = (
     Column(key="params_m_paper", title="Parameters, paper"),
     Column(key="params_m", title="here"),
@@ -146,7 +146,7 @@ def as_the_paper_counts(config: LatteConfig) -> float:
     else:
         attention = depth * (over_space + over_time)
         modulations = 6 * depth * (frames + patches)
-        norms = depth * (4 if config.variant == 3 else 6)  # those with weights count twice
+        norms = depth * (4 if config.variant == 3 else 6)  # norms with weights count twice
     once = (6 * depth + 2) * d**2  # our modulations, for each clip
     repeated = (modulations + 2 * frames) * d**2
     products = cost(config).flops // 2 - attention - once + repeated

@@ -28,7 +28,7 @@ SOURCE = "arXiv:2401.03048v3 Table 4"
 DECIMALS = 2  # as the paper prints scores
 HALF = 8  # dimensions beside each other, as the paper prints them
 SAMPLES = 5  # videos of each prompt
-FILTERED = "temporal_flickering"  # more videos are made, of which the still ones count
+FILTERED = "temporal_flickering"  # more videos are made here; the still ones count
 
 
 CAPTION = (

@@ -22,7 +22,7 @@ class Dimension:
     """One of VBench's dimensions."""
 
     key: str
-    heading: str  # for eight beside each other
+    heading: str  # short enough for eight columns
     prompts: int  # Vchitect/VBench 45e79ec, prompts/prompts_per_dimension
     low: float = 0.0  # range that VBench expects of a score
     high: float = 1.0
@@ -57,7 +57,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
 }
 NUM_QUALITY = 7  # the first dimensions, which VBench counts as quality; the others are semantic
 ENDING = "_eval_results"
-PERCENT = "imaging_quality"  # which the first releases wrote in percent
+PERCENT = "imaging_quality"  # the first releases wrote it in percent
 MAX_VALUE = 100  # bound of a video's value, a share of 1 or a percentage
 
 
@@ -85,7 +85,7 @@ class VBenchModel:
     """What the files of one model hold."""
 
     name: str
-    scores: Mapping[str, Score]  # by dimension
+    scores: Mapping[str, Score]  # keys are dimensions
 
 
 def read_models(given: Sequence[str]) -> list[VBenchModel]:

@@ -29,7 +29,7 @@ class Number:
     """
 
     title: str
-    per: str = ""  # what it is a mean over: "class", "position"
+    per: str = ""  # the mean is over these: "class", "position"
     higher_is_better: bool | None = False  # None: neither higher nor lower is better
     names_network: bool = False  # the plain title belongs to a network that is not among ours
 
@@ -71,11 +71,11 @@ class Metric:
     looks: Looks
     compute: "Callable[[MetricInput], list[Value]]"  # a value of each number
     min_clips: int = 1  # clips of each set
-    min_value: float = -math.inf  # no sound value of it is smaller
+    min_value: float = -math.inf  # a smaller value is a fault
     needs_real: bool = True
     permutes: bool = False  # a difference of two models is tested by permuting their features
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the reference's defaults
-    # what a careful reader must know before quoting a result of it
+    # gives what a careful reader must know before quoting a result
     caveats: Callable[[Result, NetworkSpec], Iterator[Caveat]] = lambda result, spec: iter(())
 
     @property

@@ -22,7 +22,7 @@ MIN_SHARE = 0.1  # smallest part of a value due to too few clips that is worth a
 
 
 def _distance(given: "MetricInput") -> float:
-    """By streamed statistics, or by the rows themselves where they are few."""
+    """Distance from streamed statistics, or from the rows themselves if they are few."""
     from evaluation.metrics.frechet import frechet_distance, frechet_distance_from_features
 
     real, fake, network = given.real_set, given.fake, given.network

@@ -118,7 +118,7 @@ def _measure(
     needs_real = any(metric(entry).needs_real for entry in metrics)
     real = sets.real_videos(asked) if needs_real else None
     if options.checkpoint is not None:
-        check_writable(output.out)  # not after hours of sampling
+        check_writable(output.out)  # fails before hours of sampling
         samples = sample_first(
             options.checkpoint, asked, out=sets.fake, dataset=sets.dataset, device=run.device
         )

@@ -73,9 +73,9 @@ class ComparedCell:
 
     result: Result
     where: str
-    differences: tuple[Deviation, ...] = ()  # from the ranked results; any: it is not ranked
+    differences: tuple[Deviation, ...] = ()  # fields that differ from the ranked results
     rank: Rank | None = None
-    p_value: float | None = None  # of the difference from the best, corrected for the column
+    p_value: float | None = None  # tests against the best, corrected for the column
     significant: bool | None = None  # None: the best itself, not ranked, or not tested
     test: Method | None = None
 
@@ -105,7 +105,7 @@ class ComparedColumn:
     dataset: str  # empty: none
     title: str
     reference: Result  # measured as all ranked results
-    cells: Mapping[str, ComparedCell]  # by model
+    cells: Mapping[str, ComparedCell]  # keys are models
     # A second column of the metric: title of the first one, and differences from it.
     beside: str = ""
     differences: tuple[Deviation, ...] = ()

@@ -31,7 +31,7 @@ class Method:
     """How a difference was tested."""
 
     kind: Kind
-    conservative: bool = False  # both results share real videos, which the intervals ignore
+    conservative: bool = False  # True: both share real videos, which the intervals ignore
     permutations: int = 0
     paired: bool = False
     exact: bool = False  # whether these are all permutations there are

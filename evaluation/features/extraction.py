@@ -203,7 +203,7 @@ def _keep_or_raise(
 
 
 def _run_networks(batch: dict[bytes, np.ndarray], networks: Sequence[StoredNetwork]) -> None:
-    lengths = {len(clip) for clip in batch.values()}  # where every frame is taken, the last differ
+    lengths = {len(clip) for clip in batch.values()}  # taking every frame leaves shorter last clips
     for network, length in itertools.product(networks, sorted(lengths)):
         wanted = [
             key for key, clip in batch.items() if len(clip) == length and key not in network.store

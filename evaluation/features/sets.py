@@ -105,7 +105,7 @@ def measure_set(
             break
         known_broken += extraction.broken
         planned = _choose(planned, options, known_broken=known_broken)
-    height, width = frame_size(plan.clips[0], planned.preparation)  # of all: extract checks it
+    height, width = frame_size(plan.clips[0], planned.preparation)  # extract refuses other sizes
     keys = [key.hex() for key in extraction.keys]
     order = content_key({"clips in order": keys}).hex()
     for network in networks:

@@ -112,7 +112,7 @@ class FeatureStore:
 
     def rows(self, keys: Sequence[bytes]) -> list[np.ndarray]:
         """The rows of these keys, in this order: each (D,) or, of frames, (T, D), float32."""
-        places: dict[Path, dict[bytes, int]] = {}  # by file, so that each is read once
+        places: dict[Path, dict[bytes, int]] = {}  # keyed by file: each is read once
         for key in keys:
             if key not in self._pending:
                 path, index = self._where[key]

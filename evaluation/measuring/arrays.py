@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Layout = Literal["NTHWC", "NCTHW", "NTCHW"]
 ValueRange = tuple[float, float]
-AXES: dict[str, tuple[int, ...]] = {  # where NTHWC's axes are in each layout
+AXES: dict[str, tuple[int, ...]] = {  # layout → places of N, T, H, W and C
     "NTHWC": (0, 1, 2, 3, 4),
     "NCTHW": (0, 2, 3, 4, 1),
     "NTCHW": (0, 1, 3, 4, 2),

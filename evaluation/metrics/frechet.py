@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 from evaluation.metrics.inputs import TOLERANCE, Array, as_feature_pair, as_moments, blocks
 from latte.data.errors import InputError
 
-MIN_CLIPS = 2  # of a group: one clip has no covariance
-ROWS_AT_ONCE = 4096  # of the triangular factor; bounds memory only
+MIN_CLIPS = 2  # one clip has no covariance
+ROWS_AT_ONCE = 4096  # bounds memory only
 
 
 def frechet_distance(mu1: ArrayLike, sigma1: ArrayLike, mu2: ArrayLike, sigma2: ArrayLike) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from evaluation.metrics.inputs import Array, as_feature_pair, blocks
 from latte.data.errors import InputError
 
-ROWS_AT_ONCE = 2048  # of a kernel matrix, and columns; bounds memory only
+ROWS_AT_ONCE = 2048  # rows and columns of a kernel matrix; bounds memory only
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from evaluation.metrics.inputs import Array, as_feature_pair
 from latte.data.errors import InputError
 
-VALUES_AT_ONCE = 2**22  # of a matrix of distances, 32 MB; bounds memory only
+VALUES_AT_ONCE = 2**22  # distances are computed in parts of 32 MB; bounds memory only
 
 
 class PrecisionRecall(NamedTuple):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from latte.data.errors import InputError, first_line
 from latte.data.tensor_files import check_finite, check_same, read_any, tensors_in
 
-COUNTER = "num_batches_tracked"  # of a batch norm: never used in inference, often left out
+COUNTER = "num_batches_tracked"  # a batch norm never uses it in inference; files often lack it
 
 
 def is_torchscript(path: Path) -> bool:
@@ -93,7 +93,7 @@ def _aligned(
 def _load(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     floats = {name: tensor.float() for name, tensor in tensors.items()}
     meta = any(parameter.is_meta for parameter in model.parameters())
-    model.load_state_dict(floats, strict=False, assign=meta)  # not strict: without the counters
+    model.load_state_dict(floats, strict=False, assign=meta)  # not strict: counters are missing
 
 
 def common_prefix(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

@@ -130,7 +130,7 @@ class KnownAnswer:
     network: str
     resize: str
     what: str
-    measure: Callable[[Extractor, Path], float]  # by the network and the folder of `files`
+    measure: Callable[[Extractor, Path], float]  # takes the network and the folder of `files`
     files: tuple[str, ...] = ()
     expected: float
     tolerance: float = 1e-3  # relative
@@ -142,7 +142,7 @@ class KnownAnswer:
 
 COMMON_METRICS = "JunyaoHu/common_metrics_on_video_quality, README, method styleganv"
 TORCH_FIDELITY = "torch-fidelity, tests/tf1/numerical_precision"
-BLACK_AGAINST_WHITE = (  # for the first 10 to 30 frames
+BLACK_AGAINST_WHITE = (  # values for the first 10 to 30 frames
     *(569.2296, 486.3584, 551.9611, 146.3664, 172.8545, 133.7031, 152.9175),
     *(357.7403, 382.4669, 306.7384, 338.4152, 78.17256, 82.33447, 64.58860),
     *(66.06281, 314.4804, 316.6871, 288.9720, 287.7805, 152.1525, 151.25648496845326),

@@ -27,14 +27,14 @@ from latte.data.shapes import CLASS_NAMES, SHAPES
 from latte.data.tensor_files import check_same, read_any
 
 NUM_FEATURES = 64
-NUM_CLASSES = len(CLASS_NAMES)  # of both networks
+NUM_CLASSES = len(CLASS_NAMES)  # number of classes of both networks
 INPUT_SIZE = 32  # pixels
-MIN_FRAMES = 8  # of a clip: fewer leave nothing to the last layers
-NUM_BANDS = 3  # of the features: contrast at 1, 2 and 4 pixels; the others are learned
+MIN_FRAMES = 8  # fewer leave nothing to the last layers
+NUM_BANDS = 3  # features of contrast at 1, 2 and 4 pixels; the others are learned
 CONTRAST_FLOOR = 0.5 / 127.5  # half a grey level
-VERSION = "1"  # of the architecture and of the features' meaning
+VERSION = "1"  # changes with the architecture and the features' meaning
 FRAME_CLASSES = tuple((shape, ground) for shape in SHAPES for ground in ("light", "dark"))
-HEADER_KEY = "latte-eval"  # of the JSON object in a file's header
+HEADER_KEY = "latte-eval"  # key of the JSON object in a file's header
 ASSETS = Path(__file__).parent / "assets"
 VIDEO_FILE, FRAME_FILE = ASSETS / "shapes_video.safetensors", ASSETS / "shapes_frame.safetensors"
 

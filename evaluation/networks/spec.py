@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 HashKind = Literal["SHA-256", "git blob SHA-1"]
 SHA256: HashKind = "SHA-256"
-GIT_BLOB: HashKind = "git blob SHA-1"  # of "blob <size>\\0" + content, as git names a file
+GIT_BLOB: HashKind = "git blob SHA-1"  # git hashes "blob <size>\\0" + content
 # uint8 (n, T, H, W, 3) → float32 (n, …, D), on the same device
 Forward = Callable[["Tensor"], "Tensor"]
 Opener = Callable[["NetworkSpec", Path, "device"], "OpenedNetwork"]
@@ -22,7 +22,7 @@ Opener = Callable[["NetworkSpec", Path, "device"], "OpenedNetwork"]
 class PublishedFile:
     """A file that somebody publishes: weights, or statistics."""
 
-    file_name: str  # as people have it on disk
+    file_name: str  # the name that it usually has on disk
     url: str  # answers with the file itself
     # Kind and hexadecimal digits, all of them or as many first ones as are published.
     hash: tuple[HashKind, str] | None = None
@@ -60,7 +60,7 @@ class NetworkSpec:
 
     name: str
     title: str
-    unit: Literal["clip", "frame"]  # what one row of features describes
+    unit: Literal["clip", "frame"]  # one row of features describes one
     outputs: Mapping[str, int] = field(hash=False)  # layer → number of features
     resizes: tuple[str, ...]  # how frames come to the network's own size
     min_frames: int  # shortest clip

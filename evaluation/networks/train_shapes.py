@@ -34,7 +34,7 @@ from latte.data.errors import InputError
 from latte.data.shapes import NUM_CLASSES, SHAPES, Scene, Split, draw_scene, render
 
 BATCH_SIZE = 40
-NUM_FRAMES = 16  # of a clip
+NUM_FRAMES = 16  # length of a clip
 MAX_START = 48  # clips begin at frames 0 … 48, as in videos of 64 frames
 LEARNING_RATE = 2e-3
 SCENE_WEIGHT = 0.5  # weight of the scene's squared error beside the cross-entropy

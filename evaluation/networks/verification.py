@@ -152,7 +152,7 @@ def _answered(answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path
     elif answer.slow and quick:
         note = "skipped by --quick"
     else:
-        got = answer.measure(extractor, data or Path())  # without a folder, none is needed
+        got = answer.measure(extractor, data or Path())  # answers without files ignore the folder
         difference = abs(got - answer.expected) / abs(answer.expected)
         passed = difference <= answer.tolerance  # a NaN is not
     return Check(

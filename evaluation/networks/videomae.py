@@ -15,7 +15,7 @@ from evaluation.networks.spec import NetworkSpec, OpenedNetwork, PublishedFile
 
 NORM_EPSILON = 1e-6
 HEAD = ".head."  # the classifier, which gives no features
-CHECKPOINT_KEYS = ("model", "module")  # where a training checkpoint holds its state dict
+CHECKPOINT_KEYS = ("model", "module")  # a training checkpoint's state dict is under one of them
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ class LocatedWeights:
     """A file of weights on this machine, and what it is."""
 
     path: Path
-    sha256: str  # of its content
+    sha256: str  # hash of its content
     published: bool  # its content is the published one, or bundled with this package
     label: str  # file name of published weights, "bundled", or "sha256:…" of any others
 

@@ -20,7 +20,7 @@ Kind = Literal[
     "few_in_split",  # clips in each split of an Inception Score
     "classes_left_out",
 ]
-MISSING_INTERVALS: Mapping[str, str] = {  # by the reason in a value's details, under "no_interval"
+MISSING_INTERVALS: Mapping[str, str] = {  # keys are a value's details["no_interval"]
     "too_few_clips": "fewer than {min_clips} clips",
     "unequal_lengths": "clips of different lengths cannot be drawn again as whole ones",
     "mean_of_classes": "it is a mean over classes, whose spread is in its details",

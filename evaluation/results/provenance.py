@@ -66,7 +66,7 @@ def _memory_gib() -> float | None:
     """Memory of the whole machine; None where the system does not say."""
     try:
         size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on Windows
+    except (AttributeError, ValueError, OSError):  # Windows lacks it
         return None
     return round(size / 2**30, 1) if size > 0 else None
 

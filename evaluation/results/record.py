@@ -33,7 +33,7 @@ def frames_stored_as(storage: str) -> str:
 class SetRecord:
     """One of the two sets that were measured."""
 
-    path: str  # what the user gave, or the data set's name
+    path: str  # as the user gave it, or the data set's name
     digest: str  # hash over the content, frames and preparation of every clip
     order: str = ""  # the same hash, in the order in which the clips were taken
     names: str = ""  # hash over the names of their videos in that order
@@ -68,7 +68,7 @@ class Result:
     protocol_fields: Mapping[str, Any]
     deviations: tuple[Deviation, ...]  # differences from the published protocol
     dataset: str | None
-    model: str  # what was measured
+    model: str  # names what was measured
     real: SetRecord | None  # None: the metric looks at the generated set alone
     fake: SetRecord | None  # None: it looks at the real one alone
     seconds: float

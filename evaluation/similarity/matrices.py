@@ -94,7 +94,7 @@ def inverted_share(matrix: Array) -> float:
         raise ValueError("similarities that are not finite are in no order")
     inverted = 0
     for i in range(frames):
-        for side in (matrix[i, i + 1 :], matrix[i, :i][::-1]):  # from the nearest outwards
+        for side in (matrix[i, i + 1 :], matrix[i, :i][::-1]):  # neighbours first
             inverted += int(np.count_nonzero(np.triu(side[None] > side[:, None] + TIE)))
     return float(inverted / (frames * (frames - 1) * (frames - 2) / 3))
 

@@ -68,7 +68,7 @@ class Summary:
     matrix: ArrayEstimate  # (F, F)
     by_distance: ArrayEstimate  # (F,): similarity of frames 0, 1, … apart
     distribution: ArrayEstimate  # (NUM_BINS,): share of a clip's pairs in each bin of EDGES
-    numbers: Mapping[str, Estimate]  # by the names of FRAME_NUMBERS or MUTUAL_NUMBERS
+    numbers: Mapping[str, Estimate]  # keys are FRAME_NUMBERS or MUTUAL_NUMBERS
 
     def __getitem__(self, name: str) -> Estimate:
         return self.numbers[name]
@@ -97,7 +97,7 @@ class SummaryRecord:
     numbers: dict[str, Estimate]
     matrix: ArrayRecord
     by_distance: ArrayRecord
-    distribution: ArrayRecord  # only the bins from the first to the last that is used
+    distribution: ArrayRecord  # holds the bins from the first used one to the last
 
 
 class RunningMeans:

@@ -45,7 +45,7 @@ class VideoSimilarity:
     interval: Interval | None  # None for fewer than four clips of a set
     # The distance that two sets of this size from one source have, about; None for two clips.
     chance_distance: float | None
-    differences: Mapping[str, Estimate]  # of FRAME_NUMBERS: generated less real
+    differences: Mapping[str, Estimate]  # generated less real, for FRAME_NUMBERS
 
     @property
     def significantly_different(self) -> bool | None:

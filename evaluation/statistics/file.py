@@ -45,7 +45,7 @@ class Origin:
     num_clips: int | None  # None: not known
     dataset: str | None = None
     record: SetRecord | None = None  # the set that was measured; None: imported
-    stated: bool = False  # by whoever imported the file, not by the program that made it
+    stated: bool = False  # True: the importer declares the protocol
     source_sha256: str | None = None  # hash of the file that was imported
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Origin:
 class OriginRecord:
     """The JSON text of a file of ours."""
 
-    checksum: str  # of the statistics and the protocol
+    checksum: str  # covers the statistics and the protocol
     origin: Origin
 
 

@@ -22,7 +22,7 @@ from evaluation.statistics.file import (
 from evaluation.statistics.running import Statistics, streamed_statistics
 from latte.data.errors import InputError
 
-FEATURES = "feats"  # what clean-fid's *_kid.npz holds
+FEATURES = "feats"  # the array in clean-fid's *_kid.npz
 
 
 def import_statistics(

@@ -53,7 +53,7 @@ def bootstrap_frechet(
     num_mixtures = min(resamples // 2, MAX_MIXTURES)
     mixtures = on_all_cores(lambda two: mixed_distance(pair, seed, two), num_mixtures)
     variance, shrink = float(distances.var()), 1.0
-    if variance > 0:  # from the spread of resamples to that of samples, 1/√3 to 1
+    if variance > 0:  # resamples spread less than samples, by 1/√3 to 1
         wanted = variance - quadratic_variance(distances, mixtures)
         shrink = float(np.sqrt(np.clip(wanted / variance, 1 / 3, 1)))
     low, high = percentiles(distances - distances.mean(), level)
@@ -100,7 +100,7 @@ def bootstrap_inception_score(
     low, high = percentiles(scores, level)
     bias = float(scores.mean()) - value
     return Interval(
-        low=max(1.0, low - bias),  # as the score itself
+        low=max(1.0, low - bias),  # the score is at least 1
         high=high - bias,
         level=level,
         method=f"bootstrap, {resamples} resamples, centred on the value",

@@ -34,8 +34,8 @@ class Extrapolation:
     """A Fréchet distance at 1/N → 0."""
 
     value: float  # at least 0
-    interval: Interval  # for the distance of the distributions
-    measured: float  # of all rows
+    interval: Interval  # covers the distance of the distributions
+    measured: float  # value for all rows
     sizes: tuple[tuple[int, int], ...]  # rows of both sets, all first, then ever smaller parts
     distances: tuple[float, ...]  # mean at each of the sizes
     reliable: bool  # whether the linear law holds: parts have more rows than features

@@ -19,7 +19,7 @@ TABLE = (256, 512, 1024, 2048, 4096, 8192, 16384, 50000)  # numbers of clips in 
 class Power:
     """What difference of two models can be seen with how many clips."""
 
-    num_clips: int  # per set, for the wanted difference
+    num_clips: int  # size of each set that the difference needs
     difference: float
     power: float
     level: float

@@ -31,7 +31,7 @@ class WeightedMoments:
     """All that a Fréchet distance needs of a weighted set."""
 
     mean: Tensor  # (D,)
-    trace: float  # of the covariance
+    trace: float  # trace of the covariance
     factor: Tensor  # F (K, D), FᵀF the covariance
 
 

@@ -12,9 +12,9 @@ from latte.data.errors import InputError
 class Autoencoder(ABC):
     """Clips to latents and back. Arithmetic is without gradients; what comes out is float32."""
 
-    name: str  # of AUTOENCODERS
+    name: str  # key of AUTOENCODERS
     factor: int  # pixels along one side of a latent
-    channels: int  # of the latents
+    channels: int  # channels of the latents
     identity: str  # hash of all that decides what the encoder gives, but the kind of device
     # Hash of all its weights and scales, whatever type and device compute; None without. The
     # samples of a model rest on it; `identity` leaves a decoder out.

@@ -19,7 +19,7 @@ from latte.data.errors import InputError
 from latte.data.tensor_files import is_safetensors, read_safetensors, write_safetensors
 
 FORMAT = "latte-eval patches 1"
-_TENSORS = ("components", "mean", "spread")  # of a file
+_TENSORS = ("components", "mean", "spread")  # a file holds these
 
 
 class PatchAutoencoder(Autoencoder):

@@ -148,7 +148,7 @@ def _npy_header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype]
 
 def _map_npy(path: Path, header: tuple[tuple[int, ...], bool, np.dtype], start: int) -> np.ndarray:
     shape, fortran_order, dtype = header
-    if 0 in shape or not dtype.itemsize:  # which cannot be mapped
+    if 0 in shape or not dtype.itemsize:  # empty arrays cannot be mapped
         return np.empty(shape, dtype)
     order: Literal["F", "C"] = "F" if fortran_order else "C"
     return np.memmap(path, dtype, mode="r", offset=start, shape=shape, order=order)

@@ -27,7 +27,7 @@ from latte.data.video import decoder_version, iterate_file
 from latte.data.workers import map_in_order
 
 FORMATS = ("jpg", "png")
-PARTIAL_PREFIX = f".partial-{platform.node()}-"  # and the process id: runs may share a target
+PARTIAL_PREFIX = f".partial-{platform.node()}-"  # the process id follows: runs may share a target
 _FRAMES_AT_ONCE = 16  # read from frame folders and arrays
 _TIMEOUT = 6 * 3600.0  # seconds for one video, which may be hours long
 

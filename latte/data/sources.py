@@ -95,7 +95,7 @@ class VideoSet:
     name: str
     videos: tuple[Video, ...]
     root: str
-    preparation: PreparedRecord | None = None  # of a folder that `prepare` made
+    preparation: PreparedRecord | None = None  # read from a folder that `prepare` made
 
 
 def open_video_set(path: Path) -> VideoSet:
@@ -141,7 +141,7 @@ class _Content(NamedTuple):
     folders: list[Path]
     videos: list[Path]
     num_images: int
-    others: Counter[str]  # by suffix
+    others: Counter[str]  # keys are suffixes
 
 
 def _look(path: Path) -> _Content:

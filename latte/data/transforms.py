@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 JPEG_QUALITY = 75
-FILTERS = ("lanczos", "bicubic", "bilinear", "box", "nearest")  # of PIL
+FILTERS = ("lanczos", "bicubic", "bilinear", "box", "nearest")  # names of Pillow's filters
 
 
 def resize_then_crop(clip: np.ndarray, size: int, filter: str = "lanczos") -> np.ndarray:
@@ -121,7 +121,7 @@ def _short_side_by_torch(
 ) -> np.ndarray:
     """The short side to `size` in float32, the long side rounded up; then the centre, cut off."""
     _check_bilinear(filter)
-    import torch  # only these recipes need it: worker processes of the others start sooner
+    import torch  # worker processes of other recipes start sooner without it
     from torch.nn.functional import interpolate
 
     height, width = clip.shape[1:3]

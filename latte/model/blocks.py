@@ -257,7 +257,7 @@ def modulate(x: Tensor, shift: Tensor | None, scale: Tensor | None) -> Tensor:
 
 def full_precision(device: torch.device) -> AbstractContextManager[Any]:
     """Disable autocast for small computations whose rounding matters."""
-    if not torch.amp.is_autocast_available(device.type):  # for instance "meta"
+    if not torch.amp.is_autocast_available(device.type):  # "meta" has none
         return nullcontext()
     return torch.autocast(device.type, enabled=False)
 

@@ -145,7 +145,7 @@ def build_model(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> L
         InputError: names or shapes of the weights are not those of the configuration.
     """
     config, where = checkpoint.config, str(checkpoint.path)
-    with torch.device("meta"):  # no initial weights are drawn, which would take seconds
+    with torch.device("meta"):  # drawing initial weights would take seconds
         model = Latte(config)
     check_same(checkpoint.state_dict, model.state_dict(), where, "what its configuration says")
     tensors = {name: tensor.to(device, copy=True) for name, tensor in checkpoint.state_dict.items()}
@@ -180,7 +180,7 @@ def _checkpoint(
     config = decode_json(metadata["config"], LatteConfig, f"{path}: configuration")
     settings = _settings(metadata.get("settings", "{}"), config, f"{path}: settings")
     blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
-    if len(blocks) != config.depth:  # before a network of any depth is built
+    if len(blocks) != config.depth:  # checked before a network of any depth is built
         raise InputError(f"{where}: has {len(blocks)} blocks, but depth {config.depth} is stated")
     try:
         with torch.device("meta"):

@@ -122,6 +122,6 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
     The product of a rotated query and a rotated key depends on how far apart their frames are.
     """
     even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = torch.cos(angles), torch.sin(angles)  # at least float32, and the products with them
+    cos, sin = torch.cos(angles), torch.sin(angles)  # at least float32: so are the products
     turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
     return turned.flatten(-2).to(x.dtype)

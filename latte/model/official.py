@@ -21,7 +21,7 @@ _DECISIVE = (
     "final_layer.linear.weight",
 )
 _INSIDE = ("ema", "model")
-_PREFIXES = ("module.", "_orig_mod.")  # from DistributedDataParallel and torch.compile
+_PREFIXES = ("module.", "_orig_mod.")  # DistributedDataParallel and torch.compile add them
 _TEXT_PROJECTION = "text_embedding_projection."  # present, but of no use, in a model without text
 
 

@@ -27,7 +27,7 @@ class SampleRecord:
     """How the samples of a folder were made."""
 
     settings: dict[str, Any]  # all that decides the samples
-    made_by: dict[str, Any]  # for the reader; not compared
+    made_by: dict[str, Any]  # informs the reader; is not compared
 
 
 @dataclass(frozen=True, kw_only=True)

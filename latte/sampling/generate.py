@@ -101,12 +101,12 @@ class Sampler:
         ValueError: parts that do not go together.
     """
 
-    model: Latte  # on the device where it is to run, in evaluation mode
-    diffusion: GaussianDiffusion  # with `options.steps` kept steps; see `open_diffusion`
+    model: Latte  # must be in evaluation mode, on the device that samples
+    diffusion: GaussianDiffusion  # keeps `options.steps` steps; see `open_diffusion`
     autoencoder: Autoencoder  # its precision is its own
     options: SamplingOptions
     batch_size: int = 8
-    precision: Precision = "fp32"  # else the network's matrix products are in 16 bits (autocast)
+    precision: Precision = "fp32"  # 16-bit forms use autocast
 
     def __post_init__(self) -> None:
         check_guidance(self.model.config, self.options)

@@ -31,7 +31,7 @@ class SampleRequest:
     """A user's request. None: from the checkpoint, else as in the official samples."""
 
     checkpoint: Path | None = None  # None: the bundled one
-    num_heads: int | None = None  # for an official file of a size that no preset has
+    num_heads: int | None = None  # needed by an official file of a size without preset
     dataset: str | None = None
     out: Path | None = None  # None: samples/<dataset>
     num_samples: int | None = None
@@ -58,7 +58,7 @@ class SamplePlan:
     indices: range
     labels: Labels | None  # None without classes
     diffusion: DiffusionSettings
-    autoencoder: AutoencoderSettings  # with a digest if it is to be the one of the training
+    autoencoder: AutoencoderSettings  # a digest requires the training's own
     precision: Precision
 
 

@@ -27,7 +27,7 @@ from reports.charts.style import (
 )
 from reports.numbers import decimals_of, number_text, percent
 
-MAX_TICKS = 6  # on a logarithmic axis
+MAX_TICKS = 6  # number of ticks on a logarithmic axis
 MARGIN = 6.0  # pixels beside what reaches farthest
 LOG_FROM = 3.0  # a value farther than this factor from the base needs a logarithmic axis
 
@@ -256,16 +256,16 @@ def _make_room(
     figure: Figure, axes: Any, texts: Sequence[Annotation], ends: tuple[float, float]
 ) -> None:
     """Limits between which every bar has its text beside it, as wide as that is drawn."""
-    figure.draw_without_rendering()  # which lays the labels of the rows out
+    figure.draw_without_rendering()  # lays the labels of the rows out
     width = axes.get_window_extent().width
-    to_axis = axes.transScale + axes.transLimits  # what lies between the ends is between 0 and 1
+    to_axis = axes.transScale + axes.transLimits  # 0 and 1 are the ends of the axes
     reaches = []
     for text in texts:
         (at, _), gap = to_axis.transform((text.xy[0], 0)), abs(text.get_position()[0])
         size = text.get_window_extent().width + gap * figure.dpi / 72 + 2
         reaches.append((at, size, text.get_horizontalalignment()))
     left = right = 0.0
-    for _ in range(4):  # more room on one side moves what stands on the other
+    for _ in range(4):  # room on one side moves what stands on the other
         inner = max(width - left - right, 0.3 * width)
         left = max([MARGIN, *(size - at * inner for at, size, side in reaches if side == "right")])
         right = max(

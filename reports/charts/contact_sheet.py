@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from reports.charts.style import FAINT, INK
 
-PICTURE_HEIGHT = 64  # of enlarged pictures
+PICTURE_HEIGHT = 64  # height of enlarged pictures
 
 
 @dataclass(frozen=True, kw_only=True)

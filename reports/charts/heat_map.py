@@ -16,7 +16,7 @@ from reports.layout import Footnotes
 
 COLOURS = colormaps["YlGnBu"]
 DARK, LIGHT = "#1b1f24", "#fefefe"  # texts on colours, which stay the same on a dark page
-WHITE_FROM = 0.55  # of the colour scale: text on what is darker is light
+WHITE_FROM = 0.55  # text is light above this share of the colour scale
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ from reports.charts.style import (
 Scale = Literal["linear", "log", "symlog"]
 Emphasis = Literal["marked", "plain", "faint"]
 Shared = Literal["all", "columns", "none"]
-CHARACTERS_PER_INCH = 9  # of the title of the vertical axis
+CHARACTERS_PER_INCH = 9  # estimates the length of the vertical axis' title
 MAX_LABELLED = 6  # places; with more the numbers under an axis are round ones
 FEW_DECADES = 2.5  # a logarithmic axis over fewer has 2 and 5 among its numbers
 
@@ -64,12 +64,12 @@ class Panel:
 
     title: str
     lines: tuple[Line, ...]
-    axis: str = ""  # what the horizontal axis measures
+    axis: str = ""  # title of the horizontal axis
     scale: Scale = "linear"  # "symlog" is linear between −1 and 1
     from_zero: bool = False  # a linear vertical axis begins at 0
-    equal_distances: bool = False  # between places, whatever their numbers
-    shaded: tuple[float, float] | None = None  # a range of values, such as what is usual
-    note: str = ""  # at the right end of the title
+    equal_distances: bool = False  # places are evenly spaced, whatever their numbers
+    shaded: tuple[float, float] | None = None  # range of values to shade, such as the baseline's
+    note: str = ""  # stands at the right end of the title
 
     def __post_init__(self) -> None:
         if self.scale == "log" and any(y <= 0 for line in self.lines for y in line.y):

@@ -22,8 +22,8 @@ from reports.charts.style import (
 )
 
 COLOURS = "cividis"  # lighter is more in grey too, and for all colour deficiencies
-SEAMLESS: dict[str, Any] = {"edgecolor": "face", "linewidth": 0.2}  # or the page shines through
-MAX_COLUMNS = 3  # of matrices
+SEAMLESS: dict[str, Any] = {"edgecolor": "face", "linewidth": 0.2}  # hides gaps between cells
+MAX_COLUMNS = 3  # matrices beside each other
 MAX_BINS = 60  # drawn; finer ones are put together
 
 
@@ -31,7 +31,7 @@ MAX_BINS = 60  # drawn; finer ones are put together
 class Matrix:
     """Similarity of each frame with each, and the ends of its intervals, which are not drawn."""
 
-    title: str  # by which its rows are known
+    title: str  # heads its rows
     values: np.ndarray  # (F, F)
     low: np.ndarray | None = None  # (F, F)
     high: np.ndarray | None = None

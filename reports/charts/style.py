@@ -33,9 +33,9 @@ class Style:
     """How a method is drawn: by its colour, and in grey by the rest."""
 
     colour: str
-    hatch: str  # of bars
-    marker: str  # of points
-    dashes: Any  # of lines, as matplotlib's `linestyle`
+    hatch: str  # fills bars
+    marker: str  # marks points
+    dashes: Any  # matplotlib's `linestyle`
 
 
 def styles_for(names: Iterable[str]) -> Mapping[str, Style]:

@@ -30,7 +30,7 @@ from reports.render.escape import escape_markdown, markdown_text
 from reports.render.html import TEMPLATES, table_html
 from reports.render.markdown import folded_markdown, provenance_markdown, table_markdown
 
-CONTENTS = "contents"  # where links back lead to
+CONTENTS = "contents"  # links back lead to it
 
 
 def report_markdown(title: str, lead: str, blocks: Iterable[Block]) -> str:

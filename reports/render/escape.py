@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 # How LaTeX writes characters that it does not take as they are, with T1 fonts and no package.
 # Our own: pylatexenc writes some with commands that no package here has (`\textfrac`).
 LATEX = {
-    "\0": "{}",  # between hyphens, which would become a dash
+    "\0": "{}",  # two hyphens would become a dash
     "\\": r"\textbackslash{}",
     "&": r"\&",
     "%": r"\%",

@@ -70,9 +70,9 @@ class Curves:
 class CurveFigure:
     """A figure of the paper: designs by the labels that it gives them, and what it claims."""
 
-    name: str  # of the files: "figure5a"
-    title: str  # of the drawing and the tables: "Patch embedding"
-    heading: str  # of the section: "Figure 5a: Patch embedding"
+    name: str  # begins the names of the files: "figure5a"
+    title: str  # heads the drawing and the tables: "Patch embedding"
+    heading: str  # heads the section: "Figure 5a: Patch embedding"
     designs: Mapping[str, Design]
     claims: tuple[Claim[Curves], ...]
     remarks: tuple[str, ...] = ()  # how this differs from the paper's figure

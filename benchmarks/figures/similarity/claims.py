@@ -46,7 +46,7 @@ class ProbedClaim:
     """A claim as it is judged at each timestep."""
 
     claim: Claim[Probed]
-    lines: Mapping[int, JudgedClaim]  # by timestep, ascending
+    lines: Mapping[int, JudgedClaim]  # keys are timesteps, ascending
 
     @property
     def words(self) -> str:

@@ -51,9 +51,9 @@ class SimilarityFigure:
 
     title: str
     parts: Mapping[str, Part]  # drawn, by label
-    beside: Mapping[str, Part] = field(default_factory=dict)  # in the table alone
+    beside: Mapping[str, Part] = field(default_factory=dict)  # only the table has these
     curves: Mapping[int, str] = field(default_factory=dict)  # drawn as curves, by block
-    changes: tuple[Change, ...]  # by which claims are judged
+    changes: tuple[Change, ...]  # the claims rest on these
     claims: tuple[Claim[Probed], ...]
     numbers: tuple[str, ...]  # columns of the table
     remarks: tuple[str, ...]  # how this differs from the paper's figure
@@ -71,9 +71,9 @@ class SimilarityFigure:
 class ProbeSpec:
     """A figure of the paper that looks into networks of one variant."""
 
-    name: str  # of its files and cells: "figure6"
+    name: str  # begins the names of its files and cells: "figure6"
     variant: int
-    at_depth: Callable[[int], SimilarityFigure]  # what it shows, given the number of blocks
+    at_depth: Callable[[int], SimilarityFigure]  # takes the number of blocks
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from latte.data.clips import candidates
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 
-MIN_CLIPS = 2  # per set
+MIN_CLIPS = 2  # smaller sets have no covariance
 
 
 @dataclass(frozen=True, kw_only=True)

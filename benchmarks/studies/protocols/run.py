@@ -24,9 +24,9 @@ from latte.data.sources import Video, VideoSet, open_video_set
 from reports.files import write_files
 
 DEFAULT_COUNT = 256
-MIN_VIDEOS = 8  # in each set
+MIN_VIDEOS = 8  # a smaller set is refused
 SOURCE_SIZE, SOURCE_MARGIN = 60, 10  # 80×60, as UCF101's 320×240
-FLAWS = (("blur", 1.5), ("slowed", 1.25))  # of the stand-in
+FLAWS = (("blur", 1.5), ("slowed", 1.25))  # distortions of the stand-in
 
 
 @dataclass(frozen=True, kw_only=True)

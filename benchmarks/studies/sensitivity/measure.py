@@ -27,7 +27,7 @@ from latte.data.errors import BrokenVideoError, InputError
 from latte.data.sources import VideoSet
 
 Statistic = Callable[..., float]
-Strengths = Mapping[str, tuple[float, ...]]  # by distortion, ascending
+Strengths = Mapping[str, tuple[float, ...]]  # distortion → ascending strengths
 LEVEL = 0.95
 GROUPS = 10  # jackknife groups
 UNDISTORTED = "none"  # the distortion of the undistorted draws
@@ -52,9 +52,9 @@ STRENGTHS: Strengths = {
 class FollowedMetric:
     """A number that is followed, with the metric of the catalogue that it belongs to."""
 
-    name: str  # before the network's suffix
+    name: str  # lacks the network's suffix
     metric: str  # decides the network
-    statistic: Statistic  # of rows of real and generated videos, or of probabilities of classes
+    statistic: Statistic  # takes rows of real and generated videos, or class probabilities
     interval: bool = True
 
 

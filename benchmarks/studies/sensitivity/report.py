@@ -34,7 +34,7 @@ DOMAINS = {"space": "In space", "time": "In time"}
 
 
 def findings(frame: pd.DataFrame) -> pd.DataFrame:
-    """From which strength on each metric notices each distortion: one row for each pair.
+    """The strength from which on each metric notices each distortion: one row for each pair.
 
     Columns: distortion, domain ("space" or "time"), metric, and what `finding` says.
 
@@ -50,7 +50,7 @@ def findings(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def finding(rows: pd.DataFrame) -> dict[str, Any]:
-    """From which strength on a metric notices a distortion.
+    """The strength from which on a metric notices a distortion.
 
     An effect in the wrong direction counts only where the strongest distortion has it.
 

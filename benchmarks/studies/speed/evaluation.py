@@ -38,7 +38,7 @@ from reports.provenance import Provenance
 from reports.table import simple_table
 
 MEGABYTE = 1024.0  # kilobytes, the unit of getrusage
-NUM_CLIPS = 2048  # of the larger extraction
+NUM_CLIPS = 2048  # size of the larger extraction
 
 
 class Quantity(NamedTuple):

@@ -110,7 +110,7 @@ def _modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
 
 
 def _copy_of(block: Block, config: LatteConfig) -> nn.Module:
-    from diffusers.models.attention import BasicTransformerBlock  # which is optional
+    from diffusers.models.attention import BasicTransformerBlock  # diffusers is optional
 
     with torch.device("meta"):
         copy = BasicTransformerBlock(

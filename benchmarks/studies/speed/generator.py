@@ -76,7 +76,7 @@ class GeneratorSpeedRequest:
 
     models: tuple[str, ...] = ()  # presets; without names MODELS, as far as there is memory
     device: str = "auto"
-    compiled: bool = True  # also our blocks compiled, which takes a C++ compiler on a CPU
+    compiled: bool = True  # times compiled blocks too; a CPU needs a C++ compiler
     quick: bool = False  # the first of MODELS alone, and fewer repetitions
 
 
@@ -133,7 +133,7 @@ def run_race(
     repetitions: int,
 ) -> Race:
     """Time a task by all implementations, in turns, with the machine's peak in between."""
-    torch.compiler.reset()  # after too many kinds of input blocks would no longer be compiled
+    torch.compiler.reset()  # torch stops compiling after too many kinds of input
     missing: dict[Implementation, str] = {}
     jobs: dict[Implementation | Precision, Job] = {}
     for one in implementations:

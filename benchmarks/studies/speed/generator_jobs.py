@@ -22,7 +22,7 @@ Network = Literal["plain", "diffusers", "ours"]
 Precision = Literal["fp32", "bf16"]
 Job = Callable[[], object]
 
-NUM_CLASSES = 101  # those of UCF101: guidance needs classes
+NUM_CLASSES = 101  # guidance needs classes; UCF101 has 101
 GUIDANCE_SCALE = 7.0
 SAMPLING_STEPS = 2
 EMA = 0.9999

@@ -32,7 +32,7 @@ class OpenedModel(Denoiser):
 
     model: Latte
     device: torch.device
-    autoencoder_name: str  # with the digest of its weights
+    autoencoder_name: str  # includes the digest of its weights
     schedule: str  # name of the diffusion's schedule
     classes: tuple[str, ...]  # class names by label; empty if it has no classes, or no names
     dataset: str | None  # name or path of the training data, if the file says it
@@ -134,6 +134,6 @@ def _trained_on(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plan(loaded: Checkpoint, autoencoder: str | None) -> SamplePlan:
-    out = loaded.path.parent  # not written to
+    out = loaded.path.parent  # nothing is written there
     request = SampleRequest(checkpoint=loaded.path, out=out, autoencoder=autoencoder)
     return make_plan(request, loaded)

@@ -82,7 +82,7 @@ class ModelSimilarity:
     num_clips: int
     num_frames: int  # frames of tokens
     summaries: Mapping[Place, Summary]
-    averages: Mapping[str, Estimate]  # of FRAME_NUMBERS, over all sites and timesteps
+    averages: Mapping[str, Estimate]  # FRAME_NUMBERS averaged over all sites and timesteps
     differences: Mapping[Difference, Estimate]  # the requested ones, taken clip by clip
 
     def at(self, where: str | SitePair, timestep: int) -> Summary:

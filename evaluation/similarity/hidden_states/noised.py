@@ -26,9 +26,9 @@ def _predict(model: nn.Module, x: Tensor, t: Tensor, y: Tensor | None) -> Any:
 class Denoiser:
     """A network and what turns clips into its inputs."""
 
-    model: nn.Module  # on `device`, in `eval` mode
-    autoencoder: Any  # as of `latte.autoencoder`: `encode` gives latents (N, F, C, h, w)
-    diffusion: Any  # as `latte.diffusion.GaussianDiffusion`: has `timesteps` and `q_sample`
+    model: nn.Module  # must be on `device`, in `eval` mode
+    autoencoder: Any  # its `encode` gives latents (N, F, C, h, w)
+    diffusion: Any  # has `timesteps` and `q_sample`
     device: torch.device | str = "cpu"
     num_frames: int | None = None  # frames of tokens; None: as the model's configuration says
     predict: Predict = _predict  # calls (model, x (N, F, C, h, w), t (N,), y (N,) or None)

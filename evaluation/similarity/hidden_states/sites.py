@@ -32,7 +32,7 @@ class Site:
         ValueError: no such layout.
     """
 
-    path: str  # as in `named_modules`
+    path: str  # the name in `named_modules`
     layout: str  # layout of its output; if that is a tuple, of its first part
     kind: str = "output"  # sites of one kind make a curve over depth: "spatial block", …
     depth: int | None = None  # number of its block
