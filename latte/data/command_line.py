@@ -72,14 +72,17 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
     try:
         with _notes_on_stderr():
             result = app(standalone_mode=False, prog_name=name)
+            sys.stdout.flush()
     except InputError as error:
         _fail(str(error))
     except FailedRunError as error:
         _fail(str(error), BAD_INPUT if error.fixable else FAULT)
     except KeyboardInterrupt:
         result = INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`… | head`), which is no error.
+    except (BrokenPipeError, SystemExit) as error:
+        # The reader of our output went away (`… | head`), which is no error. Typer exits with 1.
+        if BrokenPipeError not in (type(error), type(error.__context__)):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:

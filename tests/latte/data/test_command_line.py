@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import subprocess
 import sys
 
 import pytest
@@ -83,3 +84,21 @@ def test_an_interruption_says_how_to_resume(end):
 def test_a_fault_of_ours_keeps_its_traceback(end, error):
     with pytest.raises(type(error)):
         end(raising(error))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
+@pytest.mark.parametrize("length", [1, 100_000])  # written at the end, and during the command
+def test_a_reader_that_goes_away_is_no_error(length):
+    code = (
+        "from latte.data.command_line import new_app, run_app\n"
+        "app = new_app('latte', 'Under test.')\n"
+        f"app.command('act')(lambda: print('x' * {length}))\n"
+        "app.command('other')(lambda: None)\n"
+        "run_app(app, 'latte')"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-c", code, "act"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
