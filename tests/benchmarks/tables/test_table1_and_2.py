@@ -17,6 +17,7 @@ from benchmarks.tables.table1 import run as run_table1
 from benchmarks.tables.table2 import run as run_table2
 from benchmarks.tables.table2 import sizes_table
 from latte.config import preset
+from latte.model.cost import PAPER_SIZES, PAPER_VARIANTS
 from reports.provenance import provenance_lines
 from reports.published import published
 
@@ -90,6 +91,14 @@ def test_the_papers_two_tables_agree_on_the_model_that_they_share() -> None:
     variants = published("variants").set_index("variant")
     assert sizes["Latte-XL"] == variants.params_m["1"] == variants.params_m["2"]
     assert variants.flops_g["1"] == variants.flops_g["2"]
+
+
+def test_the_figures_that_latte_info_shows_are_those_of_the_tables() -> None:
+    sizes, variants = published("sizes"), published("variants")
+    rows = zip(sizes.model + "/2", sizes.params_m.astype(float), strict=True)
+    assert dict(rows) == PAPER_SIZES
+    figures = variants[["params_m", "flops_g"]].astype(float).itertuples(index=False, name=None)
+    assert dict(zip(variants.variant.astype(int), figures, strict=True)) == PAPER_VARIANTS
 
 
 @pytest.mark.parametrize(
