@@ -19,6 +19,7 @@ from benchmarks.shapes.measuring import DIRECTIONS, FVD, Accuracy
 from evaluation.results.record import Result
 from latte.data.shapes import CLASS_NAMES
 from latte.data.sources import VideoSet
+from latte.sampling.preview import evenly_spaced
 from reports.blocks import (
     Block,
     Code,
@@ -31,7 +32,7 @@ from reports.blocks import (
 )
 from reports.cells import Cell, Column, Row
 from reports.charts.bars import Bar, bar_chart, bar_data
-from reports.charts.contact_sheet import Strip, evenly_spaced
+from reports.charts.contact_sheet import Strip
 from reports.charts.style import styles_for
 from reports.document import Report
 from reports.numbers import ASYMMETRIC

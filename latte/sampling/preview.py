@@ -29,7 +29,10 @@ def contact_sheet(rows: Sequence[tuple[str, np.ndarray]]) -> Image.Image:
     frames are enlarged by a whole factor and never blended; large ones are shrunk to SIDE.
     """
     font = ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 13)
-    strips = [(label, [_thumbnail(frame) for frame in _spread(clip)]) for label, clip in rows]
+    strips = [
+        (label, [_thumbnail(frame) for frame in evenly_spaced(clip, COLUMNS)])
+        for label, clip in rows
+    ]
     columns = max(len(frames) for _, frames in strips)
     width, height = strips[0][1][0].size
     left = 3 * _GAP + round(max(font.getlength(label) for label, _ in strips))
@@ -50,8 +53,9 @@ def save_preview(path: Path, rows: Sequence[tuple[str, np.ndarray]]) -> None:
         contact_sheet(rows).save(partial)
 
 
-def _spread(clip: np.ndarray) -> np.ndarray:
-    places = np.linspace(0, len(clip) - 1, min(COLUMNS, len(clip)))
+def evenly_spaced(clip: np.ndarray, count: int) -> np.ndarray:
+    """`count` frames of a clip (T, H, W, 3), from its first to its last; all, if it has no more."""
+    places = np.linspace(0, len(clip) - 1, min(count, len(clip)))
     return clip[np.round(places).astype(int)]
 
 

@@ -40,15 +40,6 @@ class Strip:
             )
 
 
-def evenly_spaced(clip: np.ndarray, count: int) -> np.ndarray:
-    """`count` frames of a clip (T, H, W, 3), evenly spaced from its first to its last.
-
-    A clip of fewer frames is returned whole.
-    """
-    places = np.linspace(0, len(clip) - 1, min(count, len(clip)))
-    return clip[np.round(places).astype(int)]
-
-
 def strip_image(strip: Strip, *, scale: int = 1) -> np.ndarray:
     """The pictures side by side, each pixel `scale` wide, with a transparent gap: (H, W, 4).
 

@@ -8,7 +8,6 @@ from reports.charts.contact_sheet import (
     PICTURE_HEIGHT,
     Strip,
     contact_sheet,
-    evenly_spaced,
     png_bytes,
     strip_image,
 )
@@ -60,13 +59,6 @@ def test_a_name_with_line_breaks_is_drawn_on_one_line() -> None:
         for gap in ("\n", " ")
     ]
     np.testing.assert_array_equal(*sheets)
-
-
-def test_every_spaces_frames_evenly_from_the_first_to_the_last() -> None:
-    clip = np.arange(16)
-    assert evenly_spaced(clip, 4).tolist() == [0, 5, 10, 15]
-    assert evenly_spaced(clip, 1).tolist() == [0]
-    assert evenly_spaced(clip[:3], 8).tolist() == [0, 1, 2]
 
 
 def test_png_bytes_read_back_as_the_image() -> None:

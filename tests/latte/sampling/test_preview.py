@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latte.sampling.preview import COLUMNS, contact_sheet, preview_path, save_preview
+from latte.sampling.preview import COLUMNS, contact_sheet, evenly_spaced, preview_path, save_preview
 
 
 @pytest.fixture
@@ -21,6 +21,13 @@ def test_frames_of_a_row_are_evenly_spaced_and_enlarged_pixel_by_pixel(clip):
     for column, frame in enumerate([0, 2, 4, 6, 9, 11, 13, 15]):
         start = left + column * 100
         assert np.array_equal(sheet[4:100, start : start + 96], enlarged[frame])
+
+
+def test_frames_are_spaced_evenly_from_the_first_to_the_last():
+    clip = np.arange(16)
+    assert evenly_spaced(clip, 4).tolist() == [0, 5, 10, 15]
+    assert evenly_spaced(clip, 1).tolist() == [0]
+    assert evenly_spaced(clip[:3], 8).tolist() == [0, 1, 2]
 
 
 def test_large_frames_are_shrunk_and_short_clips_shown_whole(clip):
