@@ -128,10 +128,7 @@ def _decoded_report(text: str) -> Report:
     try:
         return Decoder(_Stored, dec_hook=_decoded).decode(text).report
     except ValidationError as error:
-        problem, _, place = str(error).partition(" - at `$.")  # "…, at `$.report.blocks[6].kind`"
-        field = place.removeprefix("report.").rstrip("`")
-        problem = ": ".join(filter(None, (field, problem[:1].lower() + problem[1:])))
-        raise ValueError(f"it is no stored report of this version ({problem})") from None
+        raise ValueError(f"it is no stored report of this version ({error})") from None
     except RecursionError:
         raise ValueError("it is no stored report (parts within parts without end)") from None
     except (DecodeError, UnicodeError) as error:
