@@ -9,13 +9,12 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from tabulate import tabulate
-
 from benchmarks.cells.processes import run_children
 from benchmarks.cells.scale import name_at
 from benchmarks.reproduce.request import TRAININGS, ReproduceRequest
 from benchmarks.runners import REPRODUCED, Runner
 from latte.data.errors import FailedRunError
+from reports.table import simple_table
 
 # Options of the request that runners are given as they are.
 HANDED_ON = (
@@ -50,8 +49,9 @@ def run(out: Path, request: ReproduceRequest) -> None:
         started = time.monotonic()
         codes[name] = code = _run(name, options)
         words = OUTCOMES.get(code, f"failed ({code})")
-        rows.append((name, words, f"{time.monotonic() - started:.0f} s"))
-    print(tabulate(rows, headers=("runner", "ended", "took"), disable_numparse=True))
+        rows.append((name, (words, f"{time.monotonic() - started:.0f} s")))
+    columns = {"ended": "ended", "took": "took"}
+    print(simple_table("What was run", columns, rows, label_heading="runner").text())
     failed = [name for name, code in codes.items() if code]
     if failed:
         raise FailedRunError(

@@ -14,6 +14,7 @@ from reports.charts.similarities import (
     matrix_data,
     matrix_figure,
 )
+from reports.numbers import number_text
 
 Drawn: TypeAlias = tuple[Any, Any]  # a matplotlib figure and the data frame behind it
 AXES_OF_NUMBERS = {
@@ -111,8 +112,8 @@ def _matrices(
         if "inverted" in summary.numbers:
             more = f"inverted {100 * summary['inverted'].value:.1f} %"
         else:
-            more = f"same frame {summary['same_frame'].value:.3f}"
-        caption = f"mean {summary['mean'].value:.3f}, {more}".replace("-", "−")
+            more = f"same frame {number_text(summary['same_frame'].value, 3)}"
+        caption = f"mean {number_text(summary['mean'].value, 3)}, {more}"
         # The title is the name alone, so that the data of two runs can be joined.
         means = summary.matrix
         matrices.append(

@@ -36,7 +36,7 @@ from reports.charts.similarities import (
     matrix_data,
     matrix_figure,
 )
-from reports.numbers import ASYMMETRIC
+from reports.numbers import ASYMMETRIC, number_text
 from reports.table import Table
 
 TITLES = {
@@ -172,7 +172,7 @@ def _matrices(
 
 def _matrix(label: str, figure: SimilarityFigure, probed: Probed) -> Matrix:
     summaries = probed.at(figure.parts[label])
-    caption = f"mean {mean_number(summaries, 'mean').value:.3f}".replace("-", "−")
+    caption = f"mean {number_text(mean_number(summaries, 'mean').value, 3)}"
     if "inverted" in summaries[0].numbers:
         caption += f", inverted {100 * mean_number(summaries, 'inverted').value:.1f} %"
     mean = mean_array([summary.matrix for summary in summaries], COSINE)
