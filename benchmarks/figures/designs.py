@@ -88,6 +88,10 @@ class Setup:
         """The configuration of a design, but for the file that it starts from."""
         return load_config(self.config, self.settings_of(design))
 
+    def strides_of(self, design: Design) -> tuple[int, ...]:
+        """Sampling intervals of the real clips of a design: its own, and the baseline's."""
+        return tuple(dict.fromkeys(self.config_of(x).data.stride for x in (design, BASELINE)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class DesignCells:

@@ -27,7 +27,7 @@ from benchmarks.cells.cache import (
 )
 from benchmarks.cells.provenance import software_of
 from benchmarks.cells.threads import one_thread
-from benchmarks.figures.designs import BASELINE, Design, MeasureOptions, Setup
+from benchmarks.figures.designs import Design, MeasureOptions, Setup
 from benchmarks.shapes import proxy_images
 from benchmarks.shapes.networks import embedded_networks
 from benchmarks.shapes.training_fvd import real_clips
@@ -87,8 +87,7 @@ class Training:
     @cached_property
     def strides(self) -> tuple[int, ...]:
         """Sampling intervals of the real clips."""
-        usual = self.setup.config_of(BASELINE).data.stride
-        return tuple(dict.fromkeys((self.config.data.stride, usual)))
+        return self.setup.strides_of(self.design)
 
     @cached_property
     def key(self) -> str:

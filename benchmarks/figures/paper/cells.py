@@ -174,9 +174,7 @@ def requirements(
         f"fetch {DIT}, and name it with --initialise-from",
     )
     # Designs are measured at their own interval and at the baseline's: the longer clips decide.
-    strides = {
-        design: max(PAPER.config_of(design).data.stride, baseline.data.stride) for design in designs
-    }
+    strides = {design: max(PAPER.strides_of(design)) for design in designs}
     # FVD's real clips are the longest; trainings take shorter videos as well.
     videos = {
         stride: data_set(

@@ -14,7 +14,7 @@ from benchmarks.cells.cache import CellValue, cell_key
 from benchmarks.cells.executors import run_command, torchrun
 from benchmarks.cells.provenance import software_of
 from benchmarks.cells.requirements import vae_identity
-from benchmarks.figures.designs import BASELINE, DATASET, PAPER, PAPER_GPUS, Design
+from benchmarks.figures.designs import DATASET, PAPER, PAPER_GPUS, Design
 from benchmarks.figures.requests import TrainingRequest
 from evaluation.catalogue.registry import metric
 from evaluation.measuring.choice import for_metric
@@ -73,9 +73,8 @@ class PaperTraining:
 
     @cached_property
     def strides(self) -> tuple[int, ...]:
-        """Sampling intervals of the real clips: its own, and the baseline's."""
-        usual = PAPER.config_of(BASELINE).data.stride
-        return tuple(dict.fromkeys((self.config.data.stride, usual)))
+        """Sampling intervals of the real clips."""
+        return PAPER.strides_of(self.design)
 
     @cached_property
     def initial(self) -> str:
