@@ -176,12 +176,12 @@ def cell(
 
     Run it again to resume.
     """
-    from benchmarks.reproduce.cell import commands, measure
+    from benchmarks.reproduce.cell import commands, measure_cell
 
     if show:
         print("\n".join(commands(job)))
     else:
-        measure(job)
+        measure_cell(job)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ KINDS = {
 }
 
 
-def measure(path: Path) -> None:
+def measure_cell(path: Path) -> None:
     """Measure the cell of a job, unless its line is there already.
 
     Raises:

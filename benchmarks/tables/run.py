@@ -31,7 +31,7 @@ def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
     started = time.monotonic()
     lines = [line for path in request.results for line in checked_lines(Path(path), table.metrics)]
     table.with_results(lines)  # refuses bad lines before hours of work
-    measurements = measure(table, request)
+    measurements = measure_table(table, request)
     shown = replace(document(table, lines, measurements), scale=request.scale)
     publish_measured(shown, measurements, out, started=started)
 
@@ -60,7 +60,7 @@ def checked_lines(path: Path, metrics: Collection[str]) -> list[ResultLine]:
     return lines
 
 
-def measure(table: PublishedTable, request: TableRequest) -> Measurements:
+def measure_table(table: PublishedTable, request: TableRequest) -> Measurements:
     """What the scale measures for a table; nothing without a scale."""
     if request.scale is None:
         return Measurements()

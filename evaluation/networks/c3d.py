@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.networks import files
-from evaluation.networks.probes import OWN, PUBLISHED, checked_call, faster_if_same
+from evaluation.networks.equivalence import OWN, PUBLISHED, checked_call, faster_if_same
 from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, PublishedFile
 from latte.data.errors import InputError
 

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from evaluation.networks.probes import run_exactly
+from evaluation.networks.equivalence import run_exactly
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
 from latte.data.errors import InputError

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.networks import files
-from evaluation.networks.probes import (
+from evaluation.networks.equivalence import (
     FOLDED,
     OWN,
     PUBLISHED,
@@ -68,9 +68,9 @@ class I3D(nn.Module):
         super().__init__()
         eps = batch_norm_eps
         self.logits = nn.Sequential(OrderedDict(conv3d=nn.Conv3d(1024, 400, 1)))
-        self.Conv3d_1a_7x7 = Unit(3, 64, kernel=7, stride=2, eps=eps)
-        self.Conv3d_2b_1x1 = Unit(64, 64, kernel=1, eps=eps)
-        self.Conv3d_2c_3x3 = Unit(64, 192, kernel=3, eps=eps)
+        self.Conv3d_1a_7x7 = I3DUnit(3, 64, kernel=7, stride=2, eps=eps)
+        self.Conv3d_2b_1x1 = I3DUnit(64, 64, kernel=1, eps=eps)
+        self.Conv3d_2c_3x3 = I3DUnit(64, 192, kernel=3, eps=eps)
         self.Mixed_3b = Mixed(192, (64, 96, 128, 16, 32, 32), eps=eps)
         self.Mixed_3c = Mixed(256, (128, 128, 192, 32, 96, 64), eps=eps)
         self.Mixed_4b = Mixed(480, (192, 96, 208, 16, 48, 64), eps=eps)
@@ -103,7 +103,7 @@ class I3D(nn.Module):
         return functional.avg_pool3d(x, (2, 7, 7), stride=1)  # (N, 1024, T/8 - 1, 1, 1)
 
 
-class Unit(nn.Module):
+class I3DUnit(nn.Module):
     """Convolution with TensorFlow's "SAME" padding, batch norm, ReLU."""
 
     def __init__(
@@ -131,12 +131,12 @@ class Mixed(nn.Module):
     def __init__(self, inputs: int, outputs: Sequence[int], *, eps: float) -> None:
         super().__init__()
         b0, b1a, b1b, b2a, b2b, b3b = outputs
-        self.b0 = Unit(inputs, b0, kernel=1, eps=eps)
-        self.b1a = Unit(inputs, b1a, kernel=1, eps=eps)
-        self.b1b = Unit(b1a, b1b, kernel=3, eps=eps)
-        self.b2a = Unit(inputs, b2a, kernel=1, eps=eps)
-        self.b2b = Unit(b2a, b2b, kernel=3, eps=eps)
-        self.b3b = Unit(inputs, b3b, kernel=1, eps=eps)
+        self.b0 = I3DUnit(inputs, b0, kernel=1, eps=eps)
+        self.b1a = I3DUnit(inputs, b1a, kernel=1, eps=eps)
+        self.b1b = I3DUnit(b1a, b1b, kernel=3, eps=eps)
+        self.b2a = I3DUnit(inputs, b2a, kernel=1, eps=eps)
+        self.b2b = I3DUnit(b2a, b2b, kernel=3, eps=eps)
+        self.b3b = I3DUnit(inputs, b3b, kernel=1, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = max_pool_same(x, kernel=(3, 3, 3), stride=(1, 1, 1))
@@ -204,7 +204,7 @@ def fold_batch_norms(model: I3D) -> I3D:
     """
     folded = copy.deepcopy(model)
     for unit in folded.modules():
-        if isinstance(unit, Unit):
+        if isinstance(unit, I3DUnit):
             unit.conv3d = _folded_convolution(unit.conv3d, unit.bn)
             unit.bn = nn.Identity()
     return folded.to(memory_format=torch.channels_last_3d).requires_grad_(False)

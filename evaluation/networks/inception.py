@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.networks import files
-from evaluation.networks.probes import OWN, PUBLISHED, checked_call, faster_if_same, noise_clips
+from evaluation.networks.equivalence import (
+    OWN,
+    PUBLISHED,
+    checked_call,
+    faster_if_same,
+    noise_clips,
+)
 from evaluation.networks.resizing import clean_fid_resizer, tf1_bilinear
 from evaluation.networks.spec import SHA256, Forward, NetworkSpec, OpenedNetwork, PublishedFile
 from latte.data.errors import InputError
@@ -43,11 +49,11 @@ class Inception(nn.Module):
 
     def __init__(self, *, classifier: bool = True) -> None:
         super().__init__()
-        self.Conv2d_1a_3x3 = Unit(3, 32, 3, stride=2)
-        self.Conv2d_2a_3x3 = Unit(32, 32, 3)
-        self.Conv2d_2b_3x3 = Unit(32, 64, 3, padding=1)
-        self.Conv2d_3b_1x1 = Unit(64, 80, 1)
-        self.Conv2d_4a_3x3 = Unit(80, 192, 3)
+        self.Conv2d_1a_3x3 = BasicConv2d(3, 32, 3, stride=2)
+        self.Conv2d_2a_3x3 = BasicConv2d(32, 32, 3)
+        self.Conv2d_2b_3x3 = BasicConv2d(32, 64, 3, padding=1)
+        self.Conv2d_3b_1x1 = BasicConv2d(64, 80, 1)
+        self.Conv2d_4a_3x3 = BasicConv2d(80, 192, 3)
         self.Mixed_5b = BlockA(192, pooled=32)
         self.Mixed_5c = BlockA(256, pooled=64)
         self.Mixed_5d = BlockA(288, pooled=64)
@@ -74,7 +80,7 @@ class Inception(nn.Module):
         return x.mean(dim=(2, 3))  # (N, 2048)
 
 
-class Unit(nn.Module):
+class BasicConv2d(nn.Module):
     """Convolution, batch norm, ReLU."""
 
     def __init__(
@@ -99,13 +105,13 @@ class BlockA(nn.Module):
 
     def __init__(self, inputs: int, *, pooled: int) -> None:
         super().__init__()
-        self.branch1x1 = Unit(inputs, 64, 1)
-        self.branch5x5_1 = Unit(inputs, 48, 1)
-        self.branch5x5_2 = Unit(48, 64, 5, padding=2)
-        self.branch3x3dbl_1 = Unit(inputs, 64, 1)
-        self.branch3x3dbl_2 = Unit(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = Unit(96, 96, 3, padding=1)
-        self.branch_pool = Unit(inputs, pooled, 1)
+        self.branch1x1 = BasicConv2d(inputs, 64, 1)
+        self.branch5x5_1 = BasicConv2d(inputs, 48, 1)
+        self.branch5x5_2 = BasicConv2d(48, 64, 5, padding=2)
+        self.branch3x3dbl_1 = BasicConv2d(inputs, 64, 1)
+        self.branch3x3dbl_2 = BasicConv2d(64, 96, 3, padding=1)
+        self.branch3x3dbl_3 = BasicConv2d(96, 96, 3, padding=1)
+        self.branch_pool = BasicConv2d(inputs, pooled, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         five = self.branch5x5_2(self.branch5x5_1(x))
@@ -118,10 +124,10 @@ class BlockB(nn.Module):
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.branch3x3 = Unit(inputs, 384, 3, stride=2)
-        self.branch3x3dbl_1 = Unit(inputs, 64, 1)
-        self.branch3x3dbl_2 = Unit(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = Unit(96, 96, 3, stride=2)
+        self.branch3x3 = BasicConv2d(inputs, 384, 3, stride=2)
+        self.branch3x3dbl_1 = BasicConv2d(inputs, 64, 1)
+        self.branch3x3dbl_2 = BasicConv2d(64, 96, 3, padding=1)
+        self.branch3x3dbl_3 = BasicConv2d(96, 96, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         twice = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
@@ -134,16 +140,16 @@ class BlockC(nn.Module):
 
     def __init__(self, inputs: int, *, inner: int) -> None:
         super().__init__()
-        self.branch1x1 = Unit(inputs, 192, 1)
-        self.branch7x7_1 = Unit(inputs, inner, 1)
-        self.branch7x7_2 = Unit(inner, inner, (1, 7), padding=(0, 3))
-        self.branch7x7_3 = Unit(inner, 192, (7, 1), padding=(3, 0))
-        self.branch7x7dbl_1 = Unit(inputs, inner, 1)
-        self.branch7x7dbl_2 = Unit(inner, inner, (7, 1), padding=(3, 0))
-        self.branch7x7dbl_3 = Unit(inner, inner, (1, 7), padding=(0, 3))
-        self.branch7x7dbl_4 = Unit(inner, inner, (7, 1), padding=(3, 0))
-        self.branch7x7dbl_5 = Unit(inner, 192, (1, 7), padding=(0, 3))
-        self.branch_pool = Unit(inputs, 192, 1)
+        self.branch1x1 = BasicConv2d(inputs, 192, 1)
+        self.branch7x7_1 = BasicConv2d(inputs, inner, 1)
+        self.branch7x7_2 = BasicConv2d(inner, inner, (1, 7), padding=(0, 3))
+        self.branch7x7_3 = BasicConv2d(inner, 192, (7, 1), padding=(3, 0))
+        self.branch7x7dbl_1 = BasicConv2d(inputs, inner, 1)
+        self.branch7x7dbl_2 = BasicConv2d(inner, inner, (7, 1), padding=(3, 0))
+        self.branch7x7dbl_3 = BasicConv2d(inner, inner, (1, 7), padding=(0, 3))
+        self.branch7x7dbl_4 = BasicConv2d(inner, inner, (7, 1), padding=(3, 0))
+        self.branch7x7dbl_5 = BasicConv2d(inner, 192, (1, 7), padding=(0, 3))
+        self.branch_pool = BasicConv2d(inputs, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         once = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
@@ -157,12 +163,12 @@ class BlockD(nn.Module):
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.branch3x3_1 = Unit(inputs, 192, 1)
-        self.branch3x3_2 = Unit(192, 320, 3, stride=2)
-        self.branch7x7x3_1 = Unit(inputs, 192, 1)
-        self.branch7x7x3_2 = Unit(192, 192, (1, 7), padding=(0, 3))
-        self.branch7x7x3_3 = Unit(192, 192, (7, 1), padding=(3, 0))
-        self.branch7x7x3_4 = Unit(192, 192, 3, stride=2)
+        self.branch3x3_1 = BasicConv2d(inputs, 192, 1)
+        self.branch3x3_2 = BasicConv2d(192, 320, 3, stride=2)
+        self.branch7x7x3_1 = BasicConv2d(inputs, 192, 1)
+        self.branch7x7x3_2 = BasicConv2d(192, 192, (1, 7), padding=(0, 3))
+        self.branch7x7x3_3 = BasicConv2d(192, 192, (7, 1), padding=(3, 0))
+        self.branch7x7x3_4 = BasicConv2d(192, 192, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         three = self.branch3x3_2(self.branch3x3_1(x))
@@ -180,15 +186,15 @@ class BlockE(nn.Module):
     def __init__(self, inputs: int, *, max_pool: bool) -> None:
         super().__init__()
         self.max_pool = max_pool
-        self.branch1x1 = Unit(inputs, 320, 1)
-        self.branch3x3_1 = Unit(inputs, 384, 1)
-        self.branch3x3_2a = Unit(384, 384, (1, 3), padding=(0, 1))
-        self.branch3x3_2b = Unit(384, 384, (3, 1), padding=(1, 0))
-        self.branch3x3dbl_1 = Unit(inputs, 448, 1)
-        self.branch3x3dbl_2 = Unit(448, 384, 3, padding=1)
-        self.branch3x3dbl_3a = Unit(384, 384, (1, 3), padding=(0, 1))
-        self.branch3x3dbl_3b = Unit(384, 384, (3, 1), padding=(1, 0))
-        self.branch_pool = Unit(inputs, 192, 1)
+        self.branch1x1 = BasicConv2d(inputs, 320, 1)
+        self.branch3x3_1 = BasicConv2d(inputs, 384, 1)
+        self.branch3x3_2a = BasicConv2d(384, 384, (1, 3), padding=(0, 1))
+        self.branch3x3_2b = BasicConv2d(384, 384, (3, 1), padding=(1, 0))
+        self.branch3x3dbl_1 = BasicConv2d(inputs, 448, 1)
+        self.branch3x3dbl_2 = BasicConv2d(448, 384, 3, padding=1)
+        self.branch3x3dbl_3a = BasicConv2d(384, 384, (1, 3), padding=(0, 1))
+        self.branch3x3dbl_3b = BasicConv2d(384, 384, (3, 1), padding=(1, 0))
+        self.branch_pool = BasicConv2d(inputs, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         once = self.branch3x3_1(x)

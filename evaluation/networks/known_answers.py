@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from evaluation.metrics import frechet_distance, frechet_distance_from_features, inception_score
 from evaluation.networks import files
+from evaluation.networks.equivalence import run_exactly
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.i3d import scripted_logits
-from evaluation.networks.probes import run_exactly
 from latte.data.errors import InputError
 
 CLIPS_AT_ONCE = 4

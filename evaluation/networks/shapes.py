@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from evaluation.networks.probes import OWN
+from evaluation.networks.equivalence import OWN
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 from latte.data.errors import InputError
 from latte.data.schema import decode_json

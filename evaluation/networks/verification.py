@@ -12,9 +12,9 @@ import torch
 from tabulate import tabulate
 
 from evaluation.networks import files
+from evaluation.networks.equivalence import TOLERANCE
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.known_answers import ANSWERS, REMARKS, KnownAnswer
-from evaluation.networks.probes import TOLERANCE
 from evaluation.networks.registry import build
 from evaluation.networks.spec import SHA256
 from evaluation.networks.weights import content_hashes

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.networks import files
-from evaluation.networks.probes import OWN
+from evaluation.networks.equivalence import OWN
 from evaluation.networks.resizing import bilinear
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork, PublishedFile
 
@@ -55,7 +55,7 @@ class VideoMAE(nn.Module):
         config = config or VideoMAEConfig()
         self.config = config
         self.patch_embed = PatchEmbedding(config)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(VideoMAEBlock(config) for _ in range(config.depth))
         self.fc_norm = nn.LayerNorm(config.width, eps=NORM_EPSILON)
         table = position_table(config.num_tokens, config.width)
         self.register_buffer("positions", table, persistent=False)
@@ -80,22 +80,22 @@ class PatchEmbedding(nn.Module):
         return self.proj(x).flatten(2).transpose(1, 2)
 
 
-class Block(nn.Module):
+class VideoMAEBlock(nn.Module):
     """Attention and MLP, each after a layer norm and around a residual."""
 
     def __init__(self, config: VideoMAEConfig) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(config.width, eps=NORM_EPSILON)
-        self.attn = Attention(config)
+        self.attn = VideoMAEAttention(config)
         self.norm2 = nn.LayerNorm(config.width, eps=NORM_EPSILON)
-        self.mlp = MLP(config)
+        self.mlp = VideoMAEMlp(config)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(self.norm1(x))
         return x + self.mlp(self.norm2(x))
 
 
-class Attention(nn.Module):
+class VideoMAEAttention(nn.Module):
     """Self-attention over all tokens. Queries and values have a bias, keys have none."""
 
     def __init__(self, config: VideoMAEConfig) -> None:
@@ -114,7 +114,7 @@ class Attention(nn.Module):
         return self.proj(attended.transpose(1, 2).flatten(2))  # (N, L, D)
 
 
-class MLP(nn.Module):
+class VideoMAEMlp(nn.Module):
     """Two linear layers with a GELU between."""
 
     def __init__(self, config: VideoMAEConfig) -> None:

@@ -110,7 +110,7 @@ class TrainingSet:
                     video=self.videos.videos[video],
                     info=self.infos[video],
                     frames=frames,
-                    mirrored=self.table.flip and draw(self.seed, purpose, number) % 2 == 1,
+                    mirrored=self.table.flip and random_bits(self.seed, purpose, number) % 2 == 1,
                 )
                 for video, frames, purpose in taken
             ),
@@ -153,7 +153,7 @@ class TrainingSet:
         num_frames = self.infos[index].num_frames
         stride = self._stride(num_frames)
         reach = (self.table.num_frames - 1) * stride
-        start = draw(self.seed, "offset", number) % (num_frames - reach)
+        start = random_bits(self.seed, "offset", number) % (num_frames - reach)
         return tuple(range(start, start + reach + 1, stride))
 
     def _stride(self, num_frames: int) -> int:
@@ -163,7 +163,7 @@ class TrainingSet:
 
     def _image(self, number: int, j: int) -> tuple[int, int]:
         """A video and a frame: every frame of the set is as likely."""
-        place = draw(self.seed, f"image {j}", number) % self._ends[-1]
+        place = random_bits(self.seed, f"image {j}", number) % self._ends[-1]
         index = bisect_right(self._ends, place)
         return index, place - self._ends[index] + self.infos[index].num_frames
 
@@ -278,9 +278,11 @@ def _load_sample(plan: Plan, preparation: Preparation) -> Sample:
 @lru_cache(maxsize=1)
 def _shuffled(seed: int, epoch: int, count: int) -> np.ndarray:
     """The order of the videos in an epoch."""
-    return np.random.Generator(np.random.PCG64(draw(seed, "epoch", epoch))).permutation(count)
+    return np.random.Generator(np.random.PCG64(random_bits(seed, "epoch", epoch))).permutation(
+        count
+    )
 
 
-def draw(seed: int, purpose: str, number: int) -> int:
+def random_bits(seed: int, purpose: str, number: int) -> int:
     """A number of 64 bits that depends on these three alone."""
     return hash64(f"latte training {seed} {purpose} {number}")

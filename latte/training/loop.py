@@ -23,7 +23,7 @@ from latte.autoencoder import Autoencoder, from_uint8
 from latte.data.errors import InputError
 from latte.diffusion import GaussianDiffusion
 from latte.training.config import TrainConfig, TrainingTable
-from latte.training.data import Plan, Sample, TrainingSet, draw
+from latte.training.data import Plan, Sample, TrainingSet, random_bits
 from latte.training.distributed import Group
 from latte.training.latents import CachedLatents
 from latte.training.snapshot import Evaluate
@@ -144,7 +144,7 @@ def make_batch(run: Run, samples: Sequence[Sample]) -> Batch:
     number: first its time, then what becomes of its labels, then its noise.
     """
     config, device, training = run.state.model.config, run.group.device, run.config.training
-    seeds = [draw(training.seed, "stream", sample.plan.number) % 2**63 for sample in samples]
+    seeds = [random_bits(training.seed, "stream", sample.plan.number) % 2**63 for sample in samples]
     streams = [torch.Generator().manual_seed(seed) for seed in seeds]
     num_steps = run.config.diffusion.num_steps
     times = [int(torch.randint(num_steps, (), generator=stream)) for stream in streams]

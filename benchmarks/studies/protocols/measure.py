@@ -83,7 +83,7 @@ class Measurement:
         return frechet_distance_from_features(x, y, ddof=ddof)
 
 
-def measure(bench: ProtocolBench) -> ProtocolStudy:
+def measure_protocols(bench: ProtocolBench) -> ProtocolStudy:
     """The base protocol's number, and what each choice makes of it.
 
     Raises:

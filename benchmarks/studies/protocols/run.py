@@ -13,7 +13,7 @@ from typing import Any, cast
 from benchmarks.documents.tables import publish
 from benchmarks.shapes.distortions import PaddedVideo, distorted
 from benchmarks.shapes.measuring import WorkOptions
-from benchmarks.studies.protocols.measure import ProtocolBench, measure
+from benchmarks.studies.protocols.measure import ProtocolBench, measure_protocols
 from benchmarks.studies.protocols.report import protocols_document
 from evaluation.measuring.choice import choose_protocol
 from evaluation.measuring.networks import Networks
@@ -60,7 +60,7 @@ def run(out: Path, request: ProtocolsRequest) -> None:
         InputError: a base protocol that cannot be measured.
     """
     started = time.monotonic()
-    study = measure(open_bench(request, out))
+    study = measure_protocols(open_bench(request, out))
     seconds = time.monotonic() - started
     publish(protocols_document(study, seconds), out)
     results = [study.result, *(result for _, result in study.measured)]

@@ -108,7 +108,7 @@ class SensitivityBench:
         return number.called(self.measurer.network(followed.metric).extractor.spec)
 
 
-def measure(bench: SensitivityBench) -> tuple[pd.DataFrame, dict[str, str]]:
+def measure_sensitivity(bench: SensitivityBench) -> tuple[pd.DataFrame, dict[str, str]]:
     """Every metric of every distorted set: one row for each number, tidy.
 
     Columns: distortion, strength, metric, value, low, high, relative, effect. Undistorted draws

@@ -39,7 +39,7 @@ def findings(frame: pd.DataFrame) -> pd.DataFrame:
     Columns: distortion, domain ("space" or "time"), metric, and what `finding` says.
 
     Args:
-        frame: see `benchmarks.studies.sensitivity.measure.measure`.
+        frame: see `benchmarks.studies.sensitivity.measure.measure_sensitivity`.
     """
     distorted = frame[frame.distortion != UNDISTORTED]
     pairs: Any = distorted.groupby(["distortion", "metric"], sort=False)
@@ -80,7 +80,7 @@ def sensitivity_document(
     """What each metric notices, as tables, heat map and curves.
 
     Args:
-        frame: with `impossible`, what `measure` returns.
+        frame: with `impossible`, what `measure_sensitivity` returns.
         seconds: wall time of the study.
     """
     frame = frame[~frame.distortion.isin(list(impossible))]

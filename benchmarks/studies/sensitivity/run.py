@@ -17,7 +17,7 @@ from benchmarks.studies.sensitivity.measure import (
     GROUPS,
     SensitivityBench,
     chosen_metrics,
-    measure,
+    measure_sensitivity,
 )
 from benchmarks.studies.sensitivity.report import sensitivity_document
 from evaluation.measuring.measurer import Measurer
@@ -51,7 +51,7 @@ def run(out: Path, request: SensitivityRequest) -> None:
     """
     started = time.monotonic()
     bench = open_bench(request, out)
-    frame, impossible = measure(bench)
+    frame, impossible = measure_sensitivity(bench)
     seconds = time.monotonic() - started
     publish(sensitivity_document(bench, frame, impossible, seconds), out)
     print(f"{seconds:.0f} s in all")

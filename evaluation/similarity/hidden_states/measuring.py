@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.metrics.inputs import Array
-from evaluation.networks.probes import run_exactly
+from evaluation.networks.equivalence import run_exactly
 from evaluation.similarity.hidden_states.noised import Denoiser, noised_batches
 from evaluation.similarity.hidden_states.sites import (
     Site,

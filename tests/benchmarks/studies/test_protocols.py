@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.studies.protocols import measure as measuring
 from benchmarks.studies.protocols.choices import Choice, changes, choices
-from benchmarks.studies.protocols.measure import ChoiceResult, ProtocolBench, measure
+from benchmarks.studies.protocols.measure import ChoiceResult, ProtocolBench, measure_protocols
 from benchmarks.studies.protocols.report import notes
 from benchmarks.studies.protocols.run import (
     ProtocolsRequest,
@@ -66,7 +66,7 @@ def bench(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def measured(bench: ProtocolBench) -> dict[str, ChoiceResult]:
-    study = measure(bench)
+    study = measure_protocols(bench)
     base = Choice(label="base", family="clips", changes={})
     by_label = {choice.choice.label: choice for choice in study.choices}
     return {"base": ChoiceResult(choice=base, result=study.result), **by_label}
@@ -195,7 +195,7 @@ def test_an_odd_size_has_no_mp4_and_a_network_its_shortest_clip(bench, monkeypat
     clash = Choice(label="clash", family="clips", changes={"real_order": "clips"})
     only(monkeypatch, mp4, short, clash)
     few = replace(bench.base, size=31, num_real=8, num_fake=8)
-    found = measure(replace(bench, base=few, resamples=0)).choices
+    found = measure_protocols(replace(bench, base=few, resamples=0)).choices
     assert [each.result for each in found] == [None, None, None]
     for parts, each in zip(("31×31", "at least 8 frames", "real_offset = "), found, strict=True):
         assert parts in str(each.error)
@@ -204,7 +204,7 @@ def test_an_odd_size_has_no_mp4_and_a_network_its_shortest_clip(bench, monkeypat
 
 def test_without_intervals_there_is_none_of_a_change(bench, monkeypatch):
     only(monkeypatch, Choice(label="n", family="statistics", changes={"covariance": "n-1"}))
-    study = measure(replace(bench, resamples=0))
+    study = measure_protocols(replace(bench, resamples=0))
     (found,) = study.choices
     assert study.result.interval is None
     assert found.change is None

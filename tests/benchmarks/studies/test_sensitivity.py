@@ -16,7 +16,7 @@ from benchmarks.studies.sensitivity.measure import (
     STRENGTHS,
     chosen_metrics,
     effects,
-    measure,
+    measure_sensitivity,
 )
 from benchmarks.studies.sensitivity.report import (
     curves,
@@ -47,7 +47,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def study(out: Path, strengths: dict[str, tuple[float, ...]], request: SensitivityRequest) -> None:
     bench = replace(open_bench(request, out), strengths=strengths)
-    publish(sensitivity_document(bench, *measure(bench), seconds=1.0), out)
+    publish(sensitivity_document(bench, *measure_sensitivity(bench), seconds=1.0), out)
 
 
 @pytest.fixture(scope="module")

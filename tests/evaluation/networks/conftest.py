@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evaluation.networks.i3d import I3D, Mixed, Unit
+from evaluation.networks.i3d import I3D, I3DUnit, Mixed
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -71,9 +71,9 @@ def state_dict_file(state_dict, tmp_path_factory):
 
 
 class ScriptedUnit(nn.Module):
-    """`i3d.Unit` in the part of Python that TorchScript has; shares its tensors."""
+    """`i3d.I3DUnit` in the part of Python that TorchScript has; shares its tensors."""
 
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, unit: I3DUnit) -> None:
         super().__init__()
         self.conv3d, self.bn = unit.conv3d, unit.bn
         self.kernel, self.stride = list(unit.conv3d.kernel_size), list(unit.conv3d.stride)
@@ -124,7 +124,7 @@ class Detector(nn.Module):
         for name, child in model.named_children():
             if name in pools:
                 layers[f"pool_{name}"] = ScriptedPool(*pools[name])
-            if isinstance(child, Unit):
+            if isinstance(child, I3DUnit):
                 layers[name] = ScriptedUnit(child)
             elif isinstance(child, Mixed):
                 layers[name] = ScriptedMixed(child)
