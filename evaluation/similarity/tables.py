@@ -1,13 +1,13 @@
 """Similarities as tables that a person reads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from tabulate import tabulate
-
 from evaluation.similarity.summary import FRAME_NUMBERS, MUTUAL_NUMBERS
+from reports.cells import Cell, Column, Row
 from reports.numbers import format_value
+from reports.table import Table
 
 SITE_NUMBERS = ("mean", "variance", "inverted")
 
@@ -19,38 +19,51 @@ def video_table(details: Mapping[str, Any]) -> str:
         "generated": details["sets"]["fake"]["numbers"],
         "generated − real": details["differences"],
     }
-    rows = [[label, *_shown(numbers, FRAME_NUMBERS)] for label, numbers in sets.items()]
-    text, chance = _table(rows, "videos", *FRAME_NUMBERS), details["chance_distance"]
-    if chance is None:
-        return text
-    text += f"Two sets of this size from one source have a distance of about {format_value(chance)}"
-    if details["significantly_different"] is False:
-        return f"{text}: these sets are not significantly different.\n"
-    return f"{text}.\n"
+    rows = [Row(label=label, cells=_cells(x, FRAME_NUMBERS)) for label, x in sets.items()]
+    remarks, chance = [], details["chance_distance"]
+    if chance is not None:
+        alike = ": these sets are not significantly different"
+        remarks.append(
+            "Two sets of this size from one source have a distance of about "
+            f"{format_value(chance)}{alike * (details['significantly_different'] is False)}."
+        )
+    return _table("Similarity of frames", "videos", rows, remarks)
 
 
 def hidden_states_table(details: Mapping[str, Any]) -> str:
     """Every site and timestep, and below them the pairs, from the details of a result."""
-    in_order = itemgetter("timestep")
-    rows = [
-        [x["timestep"], x["path"], x["kind"], *_shown(x["summary"]["numbers"], SITE_NUMBERS)]
-        for x in sorted(details["sites"], key=in_order)
+    sites = [
+        Row(
+            label=x["path"],
+            section=f"timestep {x['timestep']}",
+            cells={"kind": Cell(text=x["kind"]), **_cells(x["summary"]["numbers"], SITE_NUMBERS)},
+        )
+        for x in sorted(details["sites"], key=itemgetter("timestep"))
     ]
-    text = _table(rows, "timestep", "part", "kind", *SITE_NUMBERS)
-    if not details["pairs"]:
-        return text
-    rows = [
-        [x["timestep"], x["first"], x["second"], *_shown(x["summary"]["numbers"], MUTUAL_NUMBERS)]
-        for x in sorted(details["pairs"], key=in_order)
+    pairs = [
+        Row(
+            label=f"{x['first']} × {x['second']}",
+            section=f"timestep {x['timestep']}",
+            cells=_cells(x["summary"]["numbers"], MUTUAL_NUMBERS),
+        )
+        for x in sorted(details["pairs"], key=itemgetter("timestep"))
     ]
-    return f"{text}\n{_table(rows, 'timestep', 'first', 'second', *MUTUAL_NUMBERS)}"
+    text = _table("Similarity of frames", "part", sites)
+    return f"{text}\n{_table('Similarity of two parts', 'parts', pairs)}" if pairs else text
 
 
-def _table(rows: list[list[Any]], *columns: str) -> str:
-    headers = [column.replace("_", " ") for column in columns]
-    return tabulate(rows, headers=headers, disable_numparse=True) + "\n"
+def _table(title: str, heading: str, rows: Sequence[Row], remarks: Sequence[str] = ()) -> str:
+    columns = tuple(Column(key=name, title=name.replace("_", " ")) for name in rows[0].cells)
+    return Table(
+        title=title,
+        label_heading=heading,
+        columns=columns,
+        rows=tuple(rows),
+        remarks=tuple(remarks),
+    ).text()
 
 
-def _shown(records: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    shown = [(records[name]["value"], records[name]["interval"]) for name in names]
-    return [format_value(value, interval and tuple(interval)) for value, interval in shown]
+def _cells(records: Mapping[str, Any], names: Iterable[str]) -> dict[str, Cell]:
+    return {
+        name: Cell.measured(records[name]["value"], records[name]["interval"]) for name in names
+    }
