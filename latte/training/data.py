@@ -278,9 +278,7 @@ def _load_sample(plan: Plan, preparation: Preparation) -> Sample:
 @lru_cache(maxsize=1)
 def _shuffled(seed: int, epoch: int, count: int) -> np.ndarray:
     """The order of the videos in an epoch."""
-    return np.random.Generator(np.random.PCG64(random_bits(seed, "epoch", epoch))).permutation(
-        count
-    )
+    return np.random.default_rng(random_bits(seed, "epoch", epoch)).permutation(count)
 
 
 def random_bits(seed: int, purpose: str, number: int) -> int:
