@@ -59,17 +59,17 @@ def train(config: TrainConfig, options: RunOptions) -> Path:
     ):
         check_folder(options.out)
         # Before anything of the run is read or written; the other processes end with the first.
-        with alone_in(options.out) if group.is_first else nullcontext():
+        with locked_folder(options.out) if group.is_first else nullcontext():
             run = prepare(config, options, group)
             if not group.is_first:
-                return _to_the_end(run, None, should_stop)
+                return _run_all_steps(run, None, should_stop)
             with closing(RunLog(options.out, resumed_at=run.state.counters.step)) as log:
-                return _to_the_end(run, log, should_stop)
+                return _run_all_steps(run, log, should_stop)
 
 
 @contextmanager
-def alone_in(out: Path) -> Iterator[None]:
-    """While no other run works in this folder: the two would overwrite each other's steps.
+def locked_folder(out: Path) -> Iterator[None]:
+    """Lock a run's folder: two runs in it would overwrite each other's steps.
 
     The folder is made; where nothing came into it, it goes again.
 
@@ -134,7 +134,7 @@ def allowing_tf32(wanted: bool) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before[1]
 
 
-def _to_the_end(run: Run, log: RunLog | None, should_stop: Callable[[], bool]) -> Path:
+def _run_all_steps(run: Run, log: RunLog | None, should_stop: Callable[[], bool]) -> Path:
     """Run all steps; whatever ends them early, trained weights are written first."""
     counters, steps = run.state.counters, run.config.training.steps
     saved_at = counters.step
@@ -147,7 +147,7 @@ def _to_the_end(run: Run, log: RunLog | None, should_stop: Callable[[], bool]) -
                     _save(run)
                     saved_at = counters.step
                 try:
-                    _look(run, log)
+                    _sample_and_evaluate(run, log)
                 except Exception:  # a fault in a user's function must not cost the steps before it
                     if counters.step > saved_at:
                         _write(run)
@@ -189,8 +189,8 @@ def _write(run: Run) -> None:
         drop_old_states(folder, run.config.output.keep_states)
 
 
-def _look(run: Run, log: RunLog | None) -> None:
-    """Draw samples of the averaged network, and measure it; the others wait."""
+def _sample_and_evaluate(run: Run, log: RunLog | None) -> None:
+    """Sample and evaluate the averaged network where that is due; other processes wait."""
     if not (_is_due(run, "sample_every") or _is_due(run, "evaluate_every")):
         return
     if log is not None:

@@ -22,7 +22,7 @@ from latte.sampling.plan import SampleRequest
 from latte.sampling.preview import contact_sheet
 from latte.sampling.run import sample
 from latte.training.config import as_table, load_config
-from latte.training.run import RunOptions, allowing_tf32, alone_in, train
+from latte.training.run import RunOptions, allowing_tf32, locked_folder, train
 
 EVERY = "output.evaluate_every=3"
 
@@ -322,7 +322,7 @@ def test_a_run_that_resumes_says_from_where(run, caplog, tmp_path):
 def test_two_runs_do_not_train_in_one_folder(run, tmp_path):
     out = tmp_path / "run"
     run("training.steps=2", out=out)
-    with alone_in(out), pytest.raises(InputError, match="another run trains there"):
+    with locked_folder(out), pytest.raises(InputError, match="another run trains there"):
         run("training.steps=4", out=out)
     assert [row["step"] for row in rows(out / "log.csv")] == ["2"]
     assert "steps = 2" in (out / "config.toml").read_text(encoding="utf-8")
