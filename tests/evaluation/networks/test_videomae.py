@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from evaluation.networks import registry
 from evaluation.networks.registry import NETWORKS, build
 from evaluation.networks.videomae import (
-    Attention,
     VideoMAE,
+    VideoMAEAttention,
     VideoMAEConfig,
     open_videomae,
     position_table,
@@ -93,7 +93,7 @@ def test_positions_are_sines_and_cosines_of_falling_frequency():
 
 def test_attention_is_softmax_of_scaled_products_with_biases_of_queries_and_values():
     torch.manual_seed(0)
-    layer = Attention(SMALL)
+    layer = VideoMAEAttention(SMALL)
     torch.nn.init.normal_(layer.q_bias)
     torch.nn.init.normal_(layer.v_bias)
     x = torch.randn(2, 5, SMALL.width)
