@@ -60,7 +60,7 @@ class FigureDocument:
 def write_figure_document(document: FigureDocument, out: Path) -> None:
     """Write `name.md`, `.html`, `.tex`, `.jsonl`, every drawing, and the section, into `out`.
 
-    Prints the values, the claims and the paths.
+    Prints the values and the claims.
     """
     print(document.values.markdown())
     print("\n".join(claim.line for claim in document.claims))

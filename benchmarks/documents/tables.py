@@ -1,5 +1,6 @@
 """Tables as documents: a set of files for a table with its parts, and a section of the report."""
 
+import logging
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,8 @@ from reports.document import PaperClaim, Report
 from reports.files import write_files
 from reports.provenance import unique_records
 from reports.table import Table, write_tables
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +101,7 @@ def cut_off(value: float) -> str:
 
 
 def publish(document: TableDocument, folder: Path, *, started: float | None = None) -> None:
-    """Write `name.md`, `.csv`, `.tex`, drawings and the section; print tables and paths.
+    """Write `name.md`, `.csv`, `.tex`, drawings and the section; print the tables.
 
     Args:
         started: see `of_this_run`; None where the document has its provenance already.
@@ -109,7 +112,7 @@ def publish(document: TableDocument, folder: Path, *, started: float | None = No
     paths += write_drawings(document.drawings, folder)
     paths.append(document.report.store(folder, document.section or document.name))
     print("\n".join(table.markdown() for table in document.tables))
-    print(written(paths))
+    log_written(paths)
 
 
 def publish_report(
@@ -121,7 +124,7 @@ def publish_report(
     texts: Mapping[str, str] | None = None,
     section: str | None = None,
 ) -> None:
-    """Write a report, also as data, with its drawings; print the paths.
+    """Write a report, also as data, with its drawings.
 
     Args:
         texts: more files called `name`, by their ending.
@@ -130,7 +133,7 @@ def publish_report(
     paths = report.write(folder, name, stored=section)
     paths += write_drawings(drawings, folder)
     more = {f"{name}.{ending}": text for ending, text in (texts or {}).items()}
-    print(written([*paths, *write_files(folder, more)]))
+    log_written([*paths, *write_files(folder, more)])
 
 
 def csv_text(frame: pd.DataFrame) -> str:
@@ -139,6 +142,7 @@ def csv_text(frame: pd.DataFrame) -> str:
     return text
 
 
-def written(paths: Iterable[Path]) -> str:
-    """Lines that say where the documents are, each once."""
-    return "\n".join(f"wrote {path}" for path in dict.fromkeys(paths))
+def log_written(paths: Iterable[Path]) -> None:
+    """Say where the documents are, each once."""
+    for path in dict.fromkeys(paths):
+        logger.info("wrote %s", path)

@@ -8,7 +8,7 @@ from benchmarks.cells.scale import Scale
 from benchmarks.documents.claims import Claim, JudgedClaim, judge_all
 from benchmarks.documents.figures import verdicts_lead, write_figure_document
 from benchmarks.documents.numbers import BoundedNumber
-from benchmarks.documents.tables import written
+from benchmarks.documents.tables import log_written
 from benchmarks.figures.curves.claims import lower
 from benchmarks.figures.curves.curves import (
     END,
@@ -101,7 +101,7 @@ def run(out: Path, request: TrainingRequest) -> list[JudgedClaim]:
     write_figure_document(document, out)
     alone = replace(table, remarks=(*table.remarks, *(f"{claim.line}." for claim in claims)))
     print(alone.markdown())
-    print(written(write_tables([alone], out, RUNNER.name)))
+    log_written(write_tables([alone], out, RUNNER.name))
     cells.measured.raise_if_failed()
     return list(claims)
 

@@ -1,5 +1,6 @@
 """`latte-bench report`: what the runners left, as one report. Measures nothing, loads no torch."""
 
+import logging
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from reports.joined_report import (
 from reports.provenance import Provenance
 from reports.render.documents import CONTENTS
 from reports.table import simple_table
+
+logger = logging.getLogger(__name__)
 
 PAPER_TABLES, PAPER_FIGURES = 5, 10  # counts in the paper's third version
 WITHOUT_RUNNER = (
@@ -82,8 +85,9 @@ def run(*, results: Path, scale: Scale, out: Path) -> None:
         ) from None
     write_files(out, contents)
     print(report.lead)
-    print("\n".join(f"wrote {out / name}" for name in list(contents)[:2]))
-    print(f"and {len(contents) - 2} pictures and tables beside them")
+    for name in ("report.md", "report.html"):
+        logger.info("wrote %s", out / name)
+    logger.info("wrote %d pictures and tables beside them", len(contents) - 2)
 
 
 def stored_reports(results: Path, scale: Scale) -> list[RunnerReport]:

@@ -4,6 +4,7 @@ Each runner is a process of its own, so that its provenance says the command tha
 and one that fails costs no other.
 """
 
+import logging
 import sys
 import time
 from collections.abc import Collection, Sequence
@@ -15,6 +16,8 @@ from benchmarks.reproduce.request import TRAININGS, ReproduceRequest
 from benchmarks.runners import REPRODUCED, Runner
 from latte.data.errors import FailedRunError
 from reports.table import simple_table
+
+logger = logging.getLogger(__name__)
 
 # Options of the request that runners are given as they are.
 HANDED_ON = (
@@ -45,7 +48,7 @@ def run(out: Path, request: ReproduceRequest) -> None:
     codes: dict[str, int] = {}
     rows = []
     for number, (name, options) in enumerate(commands, 1):
-        print(f"[{number}/{len(commands)}] latte-bench {' '.join([name, *options])}", flush=True)
+        logger.info("[%d/%d] latte-bench %s", number, len(commands), " ".join([name, *options]))
         started = time.monotonic()
         codes[name] = code = _run(name, options)
         words = OUTCOMES.get(code, f"failed ({code})")

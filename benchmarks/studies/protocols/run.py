@@ -4,6 +4,7 @@ One pair of sets and one base protocol; every choice on which papers differ is c
 time. A table, and a chart with the largest change at the top.
 """
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from latte.data.errors import InputError
 from latte.data.shapes import ShapesVideo
 from latte.data.sources import Video, VideoSet, open_video_set
 from reports.files import write_files
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_COUNT = 256
 MIN_VIDEOS = 8  # a smaller set is refused
@@ -65,7 +68,7 @@ def run(out: Path, request: ProtocolsRequest) -> None:
     publish(protocols_document(study, seconds), out)
     results = [study.result, *(result for _, result in study.measured)]
     write_files(out, {"results.jsonl": "".join(result.to_json() + "\n" for result in results)})
-    print(f"{seconds:.0f} s in all")
+    logger.info("%.0f s in all", seconds)
 
 
 def open_bench(request: ProtocolsRequest, out: Path) -> ProtocolBench:

@@ -5,6 +5,7 @@ videos. A metric notices a distortion where its value leaves the range in which 
 videos would put it; everything said about a metric here is computed that way.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ from latte.data.clips import candidates
 from latte.data.errors import InputError
 from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet, open_video_set
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_COUNT, DRAWS = 256, 8
 
@@ -54,7 +57,7 @@ def run(out: Path, request: SensitivityRequest) -> None:
     frame, impossible = measure_sensitivity(bench)
     seconds = time.monotonic() - started
     publish(sensitivity_document(bench, frame, impossible, seconds), out)
-    print(f"{seconds:.0f} s in all")
+    logger.info("%.0f s in all", seconds)
 
 
 def open_bench(request: SensitivityRequest, out: Path) -> SensitivityBench:

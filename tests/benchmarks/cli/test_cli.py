@@ -48,7 +48,7 @@ def test_a_table_and_its_alias_write_the_same_documents_and_say_where(
     assert (first.returncode, second.returncode) == (0, 0)
     for ending in ("csv", "tex", "md"):
         path = Path("results") / name / f"{name}.{ending}"
-        assert str(path) in first.stdout
+        assert str(path) in first.stderr
         other = tmp_path / "other" / path.name
         assert other.stat().st_size > 0
         if ending == "csv":

@@ -134,7 +134,8 @@ def test_what_is_here_is_run_and_what_is_left_out_is_said(
     figures = {"figure5", "figure6", "figure7", "figure8", "intext"}
     started = run({}, monkeypatch, request)
     assert set(KNOWN) - set(started) == {"table3", "table5", *figures}
-    cost, left_out = (record.getMessage() for record in caplog.records)
+    cost, left_out, *progress = caplog.messages
+    assert len(progress) == len(started)
     assert "3,200,000 steps in 16 of 16 trainings" in cost
     assert all(name in left_out for name in ("table3", "table5", *figures))
     assert "\n  - data set faceforensics: " in left_out

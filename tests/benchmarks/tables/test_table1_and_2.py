@@ -112,15 +112,17 @@ def test_runs_say_how_they_were_made_and_leave_their_section(
     section,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     run(tmp_path)
     text = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
     for part in ("- command: ", "- versions: latte-eval ", "- host: ", "- date: ", "published: "):
         assert text.count(part) == 1
     assert re.search(r"- date: \S+; (less than )?\d+ s in all", text)
-    printed = capsys.readouterr().out
-    assert printed.count("wrote ") == 4
-    assert text in printed
+    assert text in capsys.readouterr().out
+    names = [f"{name}.{ending}" for ending in ("md", "csv", "tex", "report.json")]
+    assert sorted(caplog.messages) == sorted(f"wrote {tmp_path / each}" for each in names)
     report = section(tmp_path, name)
     assert report.title.startswith(f"Table {name[-1]}: ")
     assert report.lead.startswith(("Our parameters are", "Every figure of ours"))
