@@ -21,11 +21,19 @@ WHITE_FROM = 0.55  # text is light above this share of the colour scale
 
 @dataclass(frozen=True, kw_only=True)
 class HeatCell:
-    """One entry: its text and its level, or nothing with the reason why."""
+    """One entry: its text and its level, or nothing with the reason why.
+
+    Raises:
+        ValueError: nothing, without a reason.
+    """
 
     text: str = EMPTY
     level: int | None = None  # place in the levels of the map
     reason: str = ""  # why there is nothing; footnote of the figure
+
+    def __post_init__(self) -> None:
+        if self.level is None and not self.reason:
+            raise ValueError("an empty cell of a heat map needs the reason why it is empty")
 
 
 def heat_map_figure(

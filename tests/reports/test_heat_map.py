@@ -1,3 +1,4 @@
+import pytest
 from matplotlib.figure import Figure
 
 from reports.charts.heat_map import HeatCell, heat_map_figure
@@ -27,6 +28,11 @@ def test_an_empty_cell_says_why_in_a_footnote_that_equal_reasons_share() -> None
     figure = drawn()
     assert figure.get_supxlabel() == "a never seen"
     assert len(figure.axes[0].patches) == 2
+
+
+def test_an_empty_cell_without_a_reason_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs the reason"):
+        HeatCell()
 
 
 def test_the_same_map_is_drawn_with_the_same_bytes() -> None:
