@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -113,6 +113,12 @@ def publish(document: TableDocument, folder: Path, *, started: float | None = No
     paths.append(document.report.store(folder, document.section or document.name))
     print("\n".join(table.markdown() for table in document.tables))
     log_written(paths)
+
+
+def publish_timed(make: Callable[[], TableDocument], folder: Path) -> None:
+    """Make a document and `publish` it, with the time that making it took."""
+    started = time.monotonic()
+    publish(make(), folder, started=started)
 
 
 def publish_report(

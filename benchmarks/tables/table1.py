@@ -3,12 +3,11 @@
 Ours are counted on the networks that this package builds, so they are the same at every scale.
 """
 
-import time
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 from benchmarks.documents.claims import JudgedClaim, Judgement, Verdict
-from benchmarks.documents.tables import TableDocument, cut_off, publish
+from benchmarks.documents.tables import TableDocument, cut_off, publish_timed
 from benchmarks.runners import RUNNERS
 from benchmarks.tables.published import published_cell
 from latte.config import LatteConfig, preset
@@ -54,12 +53,6 @@ UNKNOWN_FLOPS = (
     "Not three clips, whose MLPs alone take more; how it was counted is not known. Our reading "
     "takes as many as variant 3."
 )
-
-
-def run(out: Path) -> None:
-    """Write the documents of `table1` into `out`; print the table."""
-    started = time.monotonic()
-    publish(document(), out, started=started)
 
 
 def document() -> TableDocument:
@@ -188,3 +181,6 @@ def _about_a_quarter(flops: Sequence[float]) -> Judgement:
     share = last / (sum(others) / len(others))
     verdict: Verdict = "yes" if 0.2 < share < 0.3 else "no"
     return Judgement(verdict=verdict, numbers=f"{share:.2f} of their mean")
+
+
+run = partial(publish_timed, document)

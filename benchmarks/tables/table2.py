@@ -3,10 +3,9 @@
 Ours are the presets that this package builds, which are the same at every scale.
 """
 
-import time
-from pathlib import Path
+from functools import partial
 
-from benchmarks.documents.tables import TableDocument, cut_off, publish
+from benchmarks.documents.tables import TableDocument, cut_off, publish_timed
 from benchmarks.runners import RUNNERS
 from benchmarks.tables.published import published_cell
 from latte.config import preset
@@ -29,12 +28,6 @@ CAPTION = (
     "one. The same at every scale."
 )
 SECTION = "Counted here"
-
-
-def run(out: Path) -> None:
-    """Write the documents of `table2` into `out`; print the table."""
-    started = time.monotonic()
-    publish(document(), out, started=started)
 
 
 def document() -> TableDocument:
@@ -75,3 +68,6 @@ def sizes_table() -> Table:
         ),
         provenance=(Provenance(details={"published": SOURCE}),),
     )
+
+
+run = partial(publish_timed, document)
