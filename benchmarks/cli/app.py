@@ -59,8 +59,8 @@ def command_of(runner: Runner) -> Callable[..., None]:
     """The function of a command, whose parameters are the runner's options."""
 
     def command(**options: Any) -> None:
-        given = {key: value for key, value in options.items() if value not in ([], unset[key])}
-        out, request = prepared(runner, given)
+        changed = {key: value for key, value in options.items() if value not in ([], unset[key])}
+        out, request = prepared(runner, changed)
         runner.run(out, request)
 
     signature = Signature(parameters(runner.options))

@@ -230,12 +230,12 @@ def _not_run(
 
 
 def _command(runner: Runner, scale: Scale, results: Path) -> str:
-    shown: Scale = scale if runner.scales else "tiny"
+    stored_scale: Scale = scale if runner.scales else "tiny"
     command = f"latte-bench {runner.name}"
-    if shown != "tiny" or runner.measures_only_if_asked:
+    if stored_scale != "tiny" or runner.measures_only_if_asked:
         command += f" --scale {scale}"
     if results != Path("results"):
-        command += f" --out {results / name_at(runner.name, shown)}"
+        command += f" --out {results / name_at(runner.name, stored_scale)}"
     return command
 
 

@@ -54,9 +54,9 @@ def compare_results(
         "--latex": (latex, Comparison.latex),
         "--json": (as_json, Comparison.json),
     }
-    given = {name: write for name, (wanted, write) in syntaxes.items() if wanted}
-    if len(given) > 1:
-        raise InputError(f"{' and '.join(given)}: give one of them")
+    requested = {name: write for name, (wanted, write) in syntaxes.items() if wanted}
+    if len(requested) > 1:
+        raise InputError(f"{' and '.join(requested)}: give one of them")
     check_level(level)
     if 0 < permutations < 1 / level - 1:
         raise InputError(
@@ -70,5 +70,5 @@ def compare_results(
         seed=seed,
         progress=not quiet,
     )
-    write = next(iter(given.values()), Comparison.text)
+    write = next(iter(requested.values()), Comparison.text)
     typer.echo(write(compare(results, level=level, test=test)), nl=False)

@@ -51,15 +51,15 @@ def stats_export(
 
     if sets.real is not None and sets.fake is not None:
         raise InputError("--real and --fake: statistics are of one set: give one of the two")
-    chosen = protocol.protocol_for(sets)
-    videos = sets.fake_videos() if sets.fake else sets.real_videos(chosen)
+    requested = protocol.protocol_for(sets)
+    videos = sets.fake_videos() if sets.fake else sets.real_videos(requested)
     if isinstance(videos, Path):
         raise InputError(f"{videos} is a statistics file already: `latte-eval stats show` reads it")
     file = export_statistics(
         videos,
         out,
-        chosen,
-        Networks(run.extraction(), weights_by_network(weights, chosen.network)),
+        requested,
+        Networks(run.extraction(), weights_by_network(weights, requested.network)),
         side="fake" if sets.fake else "real",
         at_least=protocol.num_videos or 1,
         dataset=sets.dataset,
@@ -101,11 +101,11 @@ def stats_import(
     from evaluation.protocol.presets import load_protocol
     from evaluation.statistics.foreign import import_statistics
 
-    chosen = choose_protocol(protocol, settings=settings, dataset=dataset, network=network)
-    if network is not None and chosen.weights == load_protocol(protocol).weights:
-        chosen = replace(chosen, weights=find_network(chosen.network).default_weights)
+    stated = choose_protocol(protocol, settings=settings, dataset=dataset, network=network)
+    if network is not None and stated.weights == load_protocol(protocol).weights:
+        stated = replace(stated, weights=find_network(stated.network).default_weights)
     file = import_statistics(
-        source, out, chosen, side=side, count=count, covariance=covariance, dataset=dataset
+        source, out, stated, side=side, count=count, covariance=covariance, dataset=dataset
     )
     _show(file, as_json)
 
@@ -139,17 +139,17 @@ def _show(file: "StatisticsFile", as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    made = "not stated (`latte-eval stats import` adds it)"
+    source = "not stated (`latte-eval stats import` adds it)"
     if origin is not None:
         imported = facts.pop("stated")
-        made = "as stated by whoever imported it" if imported else "by latte-eval stats export"
-    rows: dict[str, object] = {"made": made}
+        source = "as stated by whoever imported it" if imported else "by latte-eval stats export"
+    rows: dict[str, object] = {"made": source}
     for key, value in facts.items():
         parts = value if isinstance(value, dict) else {"": value}
         rows |= {f"{key}.{name}".rstrip("."): part for name, part in parts.items()}
-    shown = [
+    nonempty = [
         (key, some_of(value) if isinstance(value, tuple) else value)
         for key, value in rows.items()
         if value not in (None, "", ())
     ]
-    typer.echo(tabulate(shown, tablefmt="plain", disable_numparse=True))
+    typer.echo(tabulate(nonempty, tablefmt="plain", disable_numparse=True))

@@ -153,11 +153,11 @@ def compare(
     if not entries:
         raise InputError("no results to compare: give at least one")
     check_level(level)
-    kept, superseded = newest(entries)
-    groups = in_columns(kept)
+    current, superseded = newest(entries)
+    groups = in_columns(current)
     columns = compared_columns(groups, column_titles(groups), test or interval_test, level)
     return Comparison(
-        models=tuple(dict.fromkeys(entry.result.model for entry in kept)),
+        models=tuple(dict.fromkeys(entry.result.model for entry in current)),
         columns=tuple(columns),
         level=level,
         superseded=tuple(superseded),

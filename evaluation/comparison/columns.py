@@ -118,17 +118,17 @@ class ComparedColumn:
 
 def newest(entries: Iterable[Entry]) -> tuple[list[Entry], list[Superseded]]:
     """One entry for each model, column and settings: the newest by date, then by order."""
-    kept: dict[tuple[object, ...], Entry] = {}
+    newest_by_key: dict[tuple[object, ...], Entry] = {}
     superseded = []
     for entry in entries:
         key = (entry.result.model, entry.place, entry.settings)
-        older, newer = kept.get(key, entry), entry
+        older, newer = newest_by_key.get(key, entry), entry
         if newer.result.date < older.result.date:
             older, newer = newer, older
-        kept[key] = newer
+        newest_by_key[key] = newer
         if newer.result.value != older.result.value:
             superseded.append(Superseded(entry=older, newer=newer))
-    return list(kept.values()), superseded
+    return list(newest_by_key.values()), superseded
 
 
 def in_columns(entries: Sequence[Entry]) -> list[list[Entry]]:
@@ -147,17 +147,17 @@ def in_columns(entries: Sequence[Entry]) -> list[list[Entry]]:
         places.setdefault(home, {}).setdefault(entry.settings, []).append(entry)
     columns: list[list[Entry]] = []
     for by_settings in places.values():
-        here: list[list[Entry]] = []
+        place_columns: list[list[Entry]] = []
         # A stable sort: settings of equally many entries keep their order.
         for group in sorted(by_settings.values(), key=len, reverse=True):
             models = {entry.result.model for entry in group}
-            for column in here:
+            for column in place_columns:
                 if not models & {entry.result.model for entry in column}:
                     column += group
                     break
             else:
-                here.append(list(group))
-        columns += here
+                place_columns.append(list(group))
+        columns += place_columns
     return columns
 
 

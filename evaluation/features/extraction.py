@@ -205,16 +205,16 @@ def _keep_or_raise(
 def _run_networks(batch: dict[bytes, np.ndarray], networks: Sequence[StoredNetwork]) -> None:
     lengths = {len(clip) for clip in batch.values()}  # taking every frame leaves shorter last clips
     for network, length in itertools.product(networks, sorted(lengths)):
-        wanted = [
+        new_keys = [
             key for key, clip in batch.items() if len(clip) == length and key not in network.store
         ]
-        if not wanted:
+        if not new_keys:
             continue
-        rows = network.extractor(np.stack([batch[key] for key in wanted]))
+        rows = network.extractor(np.stack([batch[key] for key in new_keys]))
         if not np.isfinite(rows).all():
             raise InputError(
                 f"network {network.extractor.spec.name} gives features that are not finite with "
                 f"the weights {network.extractor.weights.path}: check that file"
             )
-        for key, row in zip(wanted, rows, strict=True):
+        for key, row in zip(new_keys, rows, strict=True):
             network.store.add(key, row)

@@ -111,12 +111,12 @@ def measure_set(
     for network in networks:
         network.store.remember(order, extraction.keys)
     # What the frames went through before they were measured, as far as is known.
-    video, made = plan.clips[0].video, planned.videos.preparation
+    video, prepared = plan.clips[0].video, planned.videos.preparation
     storage: str = planned.preparation.storage
     recipe: str | None = planned.preparation.recipe
     if video.prepared:
         storage = video.image_format if isinstance(video, FrameFolder) else "array"
-        recipe = made.recipe if made else None
+        recipe = prepared.recipe if prepared else None
     # A name on disk need not be text: what is not is kept as it is, escaped.
     names = [clip.video.name.encode(errors="surrogateescape").hex() for clip in plan.clips]
     record = SetRecord(

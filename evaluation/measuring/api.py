@@ -101,7 +101,7 @@ def measure(
     if named and dataset not in (None, named):
         raise InputError(f"dataset={dataset!r}: the real videos are of {named}: leave dataset out")
     path = Path(real) if isinstance(real, str | os.PathLike) and not named else None
-    chosen = choose_protocol(
+    effective = choose_protocol(
         protocol,
         dataset=dataset or named,
         network=network,
@@ -111,15 +111,15 @@ def measure(
         real=path,
     )
     if real is not None and not named and path is None and not isinstance(real, VideoSet):
-        chosen = replace(chosen, split="given")
+        effective = replace(effective, split="given")
     if real is None and any(metric(name).needs_real for name in metrics):
         raise InputError(f"real=None: {metrics[0]} compares with real videos: give some")
     if not isinstance(weights, Mapping | None):
-        weights = {default_network(metrics, chosen, network): Path(weights)}
-    real_set = None if real is None else _open(real, "real set", chosen, layout, value_range)
-    fake_set = _open(fake, "generated set", chosen, layout, value_range)
+        weights = {default_network(metrics, effective, network): Path(weights)}
+    real_set = None if real is None else _open(real, "real set", effective, layout, value_range)
+    fake_set = _open(fake, "generated set", effective, layout, value_range)
     measurer = Measurer(
-        chosen,
+        effective,
         metrics,
         Networks(_options(options, device), weights or {}),
         dataset=dataset or named,

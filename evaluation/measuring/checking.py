@@ -40,9 +40,9 @@ def check_result(result: Result, where: str) -> None:
     slack = ROUNDING * max(1.0, abs(result.value))
     minimum = -math.inf if metric is None else metric.min_value
     if result.value < minimum - slack or not low - slack <= result.value <= high + slack:
-        shown = f"{result.value:g}" + (f" [{low:g}, {high:g}]" if result.interval else "")
+        number = f"{result.value:g}" + (f" [{low:g}, {high:g}]" if result.interval else "")
         raise InputError(
-            f"{where}: {result.metric} {shown} is below {minimum:g} or outside its interval: "
+            f"{where}: {result.metric} {number} is below {minimum:g} or outside its interval: "
             f"{REMEDY}"
         )
 

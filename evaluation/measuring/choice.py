@@ -58,10 +58,10 @@ def choose_protocol(
         fields: dict[str, Any] = {"output": spec.output, "resize": spec.resize}
         protocol = replace(protocol, **fields)
     counts = {"num_real": num_videos, "num_fake": num_videos, "num_frames": num_frames}
-    given: dict[str, Any] = {**counts, "network": network, "seed": seed}
+    options: dict[str, Any] = {**counts, "network": network, "seed": seed}
     if real is not None:
-        given["split"] = stated_split(real) or "given"  # statistics may say their split
-    changes = {key: value for key, value in given.items() if value is not None}
+        options["split"] = stated_split(real) or "given"  # statistics may say their split
+    changes = {key: value for key, value in options.items() if value is not None}
     return replace(override(protocol, settings or ()), **changes)
 
 

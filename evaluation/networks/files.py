@@ -52,8 +52,8 @@ def read_state_dict(path: Path, *, inside: Sequence[str] = ()) -> dict[str, Tens
         InputError: not such a file, damaged, a pickle that holds more than tensors, or values that
             are not finite.
     """
-    wanted = f"what is under {' or '.join(map(repr, inside))}" if inside else "its state_dict()"
-    tensors = tensors_in(read_any(path, wanted)[0], str(path), inside)
+    saved = f"what is under {' or '.join(map(repr, inside))}" if inside else "its state_dict()"
+    tensors = tensors_in(read_any(path, saved)[0], str(path), inside)
     check_finite(tensors, str(path))
     return tensors
 
@@ -66,17 +66,17 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     Raises:
         InputError: names or shapes differ; the first ones are named.
     """
-    wanted, given = _aligned(model, tensors)
-    check_same(given, wanted, str(path), f"a file of weights for {type(model).__name__}")
-    _load(model, {name: given[name] for name in wanted})
+    expected, aligned = _aligned(model, tensors)
+    check_same(aligned, expected, str(path), f"a file of weights for {type(model).__name__}")
+    _load(model, {name: aligned[name] for name in expected})
 
 
 def fill_if_same(model: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
     """Fill the model if all its names and shapes are there, up to a prefix, among any others."""
-    wanted, given = _aligned(model, tensors)
-    same = all(name in given and given[name].shape == wanted[name].shape for name in wanted)
+    expected, aligned = _aligned(model, tensors)
+    same = all(name in aligned and aligned[name].shape == expected[name].shape for name in expected)
     if same:
-        _load(model, {name: given[name] for name in wanted})
+        _load(model, {name: aligned[name] for name in expected})
     return same
 
 
@@ -84,10 +84,10 @@ def _aligned(
     model: nn.Module, tensors: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The model's own tensors, and the given ones without what precedes the model's names."""
-    wanted = {name: t for name, t in model.state_dict().items() if not name.endswith(COUNTER)}
-    prefix = common_prefix(tensors, wanted)
-    given = {name.removeprefix(prefix): t for name, t in tensors.items()}
-    return wanted, {name: t for name, t in given.items() if not name.endswith(COUNTER)}
+    expected = {name: t for name, t in model.state_dict().items() if not name.endswith(COUNTER)}
+    prefix = common_prefix(tensors, expected)
+    aligned = {name.removeprefix(prefix): t for name, t in tensors.items()}
+    return expected, {name: t for name, t in aligned.items() if not name.endswith(COUNTER)}
 
 
 def _load(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -76,12 +76,12 @@ class NetworkSpec:
 
     def __post_init__(self) -> None:
         for name, possible in (("output", tuple(self.outputs)), ("resize", self.resizes)):
-            chosen = getattr(self, name)
-            if not chosen:
+            value = getattr(self, name)
+            if not value:
                 object.__setattr__(self, name, possible[0])  # frozen, for everybody but itself
-            elif chosen not in possible:
+            elif value not in possible:
                 raise InputError(
-                    f"network {self.name} has no {name} {chosen!r}: choose {' or '.join(possible)}"
+                    f"network {self.name} has no {name} {value!r}: choose {' or '.join(possible)}"
                 )
 
     @property
@@ -106,10 +106,10 @@ class NetworkSpec:
         if self.min_frames <= num_frames <= (self.max_frames or num_frames):
             return
         where = f"{whose}: " if whose else ""
-        wanted = f"{self.min_frames}" if self.max_frames else f"at least {self.min_frames}"
+        lengths = f"{self.min_frames}" if self.max_frames else f"at least {self.min_frames}"
         raise InputError(
-            f"{where}network {self.name} needs clips of {wanted} frames, these have {num_frames}: "
-            f"set num_frames (--num-frames) to {wanted}"
+            f"{where}network {self.name} needs clips of {lengths} frames, these have {num_frames}: "
+            f"set num_frames (--num-frames) to {lengths}"
         )
 
     def choose(self, output: str | None = None, resize: str | None = None) -> "NetworkSpec":

@@ -65,8 +65,8 @@ def locate_weights(spec: NetworkSpec, given: Path | None = None) -> LocatedWeigh
     folder = weights_folder()
     if folder.is_file() or folder.suffix in SUFFIXES:
         return _named(spec, folder)
-    here = [file for file in spec.weight_files if (folder / file.file_name).is_file()]
-    file = (here or spec.weight_files)[0]
+    present = [file for file in spec.weight_files if (folder / file.file_name).is_file()]
+    file = (present or spec.weight_files)[0]
     path = folder / file.file_name
     try:
         return _located(path, obtain(file, folder, "--weights"), [file])

@@ -41,8 +41,8 @@ def token_directions(states: ArrayLike | Tensor) -> Tensor:
         ValueError: another shape, or states that are not finite.
     """
     # Not as_tensor(): of a list it makes float32.
-    given = states if isinstance(states, Tensor) else torch.from_numpy(np.array(states, np.float64))
-    tokens = given.double()
+    raw = states if isinstance(states, Tensor) else torch.from_numpy(np.array(states, np.float64))
+    tokens = raw.double()
     if tokens.ndim == 2:
         tokens = tokens[:, None]
     if tokens.ndim != 3:

@@ -160,17 +160,17 @@ def distance_interval(value: float, real: GroupedMatrices, fake: GroupedMatrices
     distance of finite sets is never 0. The interval of its square less the square that is due to
     chance, which is 0 on average for sources of one mean, ends too low where they are nearly one.
     """
-    one, other = real.whole(), fake.whole()
+    real_moments, fake_moments = real.whole(), fake.whole()
 
     def interval(
         center: float, statistic: Callable[[MatrixMoments, MatrixMoments], float]
     ) -> Interval:
-        without_real = np.array([statistic(left, other) for left in real.without_each()])
-        without_fake = np.array([statistic(one, left) for left in fake.without_each()])
+        without_real = np.array([statistic(left, fake_moments) for left in real.without_each()])
+        without_fake = np.array([statistic(real_moments, left) for left in fake.without_each()])
         return jackknife_interval(center, [without_real, without_fake], LEVEL)
 
     plain = interval(value, lambda x, y: matrix_distance(x.mean, y.mean))
-    square = interval(unbiased_square(one, other), unbiased_square)
+    square = interval(unbiased_square(real_moments, fake_moments), unbiased_square)
     ends = [float(np.sqrt(max(end, 0.0))) for end in (square.low, square.high)]
     return replace(plain, low=max(min(plain.low, ends[0]), 0.0), high=max(plain.high, ends[1]))
 

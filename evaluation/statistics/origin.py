@@ -137,14 +137,14 @@ def _of_side(fields: Mapping[str, Any], side: Side, called: Side) -> dict[str, A
     other = {"real": "fake", "fake": "real"}[side]
     drawn = "random" in (fields.get(f"{side}_offset"), fields.get(f"{side}_order"))
     drawn = drawn or fields.get(f"{side}_order") == "clips"
-    kept = {}
+    side_fields = {}
     for key, value in fields.items():
         if key in FROM_THE_FILE or key.startswith(f"{other}_") or (key == "seed" and not drawn):
             continue
         if key == "mirror":
-            kept[key] = "yes" if value in (side, "both") else "no"
+            side_fields[key] = "yes" if value in (side, "both") else "no"
         elif key.startswith(f"{side}_"):
-            kept[called + key.removeprefix(side)] = value
+            side_fields[called + key.removeprefix(side)] = value
         else:
-            kept[key] = value
-    return kept
+            side_fields[key] = value
+    return side_fields

@@ -54,8 +54,8 @@ def bootstrap_frechet(
     mixtures = on_all_cores(lambda two: mixed_distance(pair, seed, two), num_mixtures)
     variance, shrink = float(distances.var()), 1.0
     if variance > 0:  # resamples spread less than samples, by 1/√3 to 1
-        wanted = variance - quadratic_variance(distances, mixtures)
-        shrink = float(np.sqrt(np.clip(wanted / variance, 1 / 3, 1)))
+        target_variance = variance - quadratic_variance(distances, mixtures)
+        shrink = float(np.sqrt(np.clip(target_variance / variance, 1 / 3, 1)))
     low, high = percentiles(distances - distances.mean(), level)
     return Interval(
         low=max(0.0, value + shrink * min(low, 0.0)),

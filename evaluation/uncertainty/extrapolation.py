@@ -101,8 +101,8 @@ def _excess(
             random, weights = np.random.default_rng((seed, number, index)), []
             for table in pair.tables:
                 count = table.num_draws
-                kept = random.permutation(count)[: round(count / (1 + u))]
-                weights.append(table.spread(indicator(kept, count)))
+                part = random.permutation(count)[: round(count / (1 + u))]
+                weights.append(table.spread(indicator(part, count)))
             return pair.distance(*weights)
 
         return on_all_cores(one, PARTS)

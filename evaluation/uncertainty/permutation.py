@@ -79,17 +79,17 @@ def permutation_test(
 
     def difference(members: Tensor) -> float:
         """FD(a, real) − FD(b, real), where a has the draws that are marked 1, b those marked 0."""
-        kept = table.spread(members)
-        of_a, of_b = table.split(kept, 1 - kept, ddof)
+        weights = table.spread(members)
+        of_a, of_b = table.split(weights, 1 - weights, ddof)
         return distance(of_a, anchor) - distance(of_b, anchor)
 
     with one_core():
         measured = difference(indicator(np.arange(count), total))
     members, number, exact = _permutations(count, total, paired, permutations, seed)
-    others = on_all_cores(lambda index: difference(members(index)), number, progress)
+    permuted = on_all_cores(lambda index: difference(members(index)), number, progress)
     # Sets of different size have different bias: the expected difference is then not zero.
-    centre = 0.0 if len(a) == len(b) else float(np.mean([*others, measured]))
-    extreme = int((np.abs(others - centre) >= abs(measured - centre) - rounding).sum())
+    centre = 0.0 if len(a) == len(b) else float(np.mean([*permuted, measured]))
+    extreme = int((np.abs(permuted - centre) >= abs(measured - centre) - rounding).sum())
     return PermutationTest(
         difference=measured,
         p_value=extreme / number if exact else (extreme + 1) / (number + 1),

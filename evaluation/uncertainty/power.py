@@ -76,9 +76,9 @@ def clips_needed(
 
     # factor · (a/N + b/N²) = d²  ⇔  d² N² − factor · a N − factor · b = 0
     a, b = factor * linear / difference**2, factor * quadratic / difference**2
-    wanted = max(2, math.ceil(a / 2 + math.sqrt((a / 2) ** 2 + b)))
+    num_clips = max(2, math.ceil(a / 2 + math.sqrt((a / 2) ** 2 + b)))
     return Power(
-        num_clips=wanted,
+        num_clips=num_clips,
         difference=difference,
         power=power,
         level=level,
@@ -87,13 +87,13 @@ def clips_needed(
         visible_now=visible(clips),
         linear=linear,
         quadratic=quadratic,
-        table=tuple((count, visible(count)) for count in sorted({*TABLE, clips, wanted})),
-        extrapolated=wanted > clips,
+        table=tuple((count, visible(count)) for count in sorted({*TABLE, clips, num_clips})),
+        extrapolated=num_clips > clips,
     )
 
 
 def _some(rows: Array, pair: FeaturePair, stream: tuple[int, int]) -> Array:
     """Random clips in their order, as many as the smaller set has."""
     draws = rows.reshape(-1, pair.rows_per_draw, rows.shape[1])
-    kept = np.sort(np.random.default_rng(stream).permutation(len(draws))[: pair.num_draws])
-    return np.ascontiguousarray(draws[kept].reshape(-1, rows.shape[1]))
+    indices = np.sort(np.random.default_rng(stream).permutation(len(draws))[: pair.num_draws])
+    return np.ascontiguousarray(draws[indices].reshape(-1, rows.shape[1]))

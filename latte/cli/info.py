@@ -46,14 +46,14 @@ def info(
     from latte.data.errors import InputError
     from latte.model.summary import describe, overview
 
-    given = {
+    options = {
         "variant": variant,
         "patch_embedding": patch_embedding,
         "conditioning": conditioning,
         "temporal_position": temporal_position,
         "num_classes": num_classes,
     }
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = {name: value for name, value in options.items() if value is not None}
     if model is None and changes:
         option = next(iter(changes)).replace("_", "-")
         raise InputError(f"--{option} changes one model: name it, for example Latte-XL/2")

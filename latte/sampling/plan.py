@@ -211,10 +211,10 @@ def _options(
     fields = asdict(official)
     fields |= {name: stated[name] for name in fields if name in stated}
     options = convert(fields, SamplingOptions, where)
-    given = {name: value for name, value in request.options.items() if value is not None}
-    if given.get("method") == "ddpm":
-        given = {"eta": 0.0} | given  # the checkpoint's is of ddim
-    options = replace(options, **given)
+    requested = {name: value for name, value in request.options.items() if value is not None}
+    if requested.get("method") == "ddpm":
+        requested = {"eta": 0.0} | requested  # the checkpoint's is of ddim
+    options = replace(options, **requested)
     check_guidance(checkpoint.config, options)
     return options
 
@@ -243,17 +243,17 @@ def _autoencoder(request: SampleRequest, checkpoint: Checkpoint) -> AutoencoderS
 
 
 def _indices(request: SampleRequest, labels: Labels | None) -> range:
-    given = len(labels) if isinstance(labels, tuple) else 0
+    num_labels = len(labels) if isinstance(labels, tuple) else 0
     count = request.num_samples
     if count is None:
-        count = given or NUM_SAMPLES
+        count = num_labels or NUM_SAMPLES
     if count < 1 or request.start < 0:
         raise InputError(
             f"{count} samples from number {request.start}: give at least 1 sample, from 0 or later"
         )
-    if count < given:
+    if count < num_labels:
         raise InputError(
-            f"--labels has {given} labels for {count} samples: give as many samples, or more"
+            f"--labels has {num_labels} labels for {count} samples: give as many samples, or more"
         )
     return range(request.start, request.start + count)
 

@@ -257,12 +257,12 @@ def _method(networks: ProbedNetworks, request: SimilarityRequest) -> str:
         )
         if request.scale != "paper":
             source += " They are small: what holds in them need not hold in the paper's."
-    shown = "1 clip" if networks.num_clips == 1 else f"{networks.num_clips} clips"
+    clips = "1 clip" if networks.num_clips == 1 else f"{networks.num_clips} clips"
     is_held_out = request.dataset == "shapes"
     split = "held out from training" if is_held_out else "of the split that FVD is measured on"
     return (
         f"Variant {config['variant']} of {config['depth']} blocks, {config['hidden_size']} wide, "
-        f"is shown {shown} of {request.dataset}, {split} ({config['num_frames']} frames of "
+        f"is shown {clips} of {request.dataset}, {split} ({config['num_frames']} frames of "
         f"{size}×{size}, sampling interval {request.protocol.real_stride}), noised to the "
         f"timesteps {', '.join(map(str, networks.timesteps))}. The cosine is taken token by token "
         "and averaged over the tokens; every number is that of a clip, averaged over the clips. "

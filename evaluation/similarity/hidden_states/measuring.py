@@ -220,8 +220,8 @@ class RunningSimilarity:
             np.array([[values[name] for name in FRAME_NUMBERS] for values in at_sites]).mean(0)
         )
         changes = [
-            numbers[wanted.second][wanted.number] - numbers[wanted.first][wanted.number]
-            for wanted in self.requested
+            numbers[change.second][change.number] - numbers[change.first][change.number]
+            for change in self.requested
         ]
         self.differences.add(np.array(changes))
 
@@ -270,8 +270,8 @@ class _Pass:
             if {pair.first, pair.second} <= set(self.held):
                 self._compare(pair, pair.first, pair.second)
                 self.pending.remove(pair)
-        wanted = {path for pair in self.pending for path in (pair.first, pair.second)}
-        for path in set(self.held) - wanted:
+        needed = {path for pair in self.pending for path in (pair.first, pair.second)}
+        for path in set(self.held) - needed:
             del self.held[path]
 
     def _compare(self, where: str | SitePair, first: str, second: str) -> None:
