@@ -85,7 +85,7 @@ def test_a_file_that_was_replaced_is_read_anew(tmp_path):
 
 
 def test_a_frame_beyond_the_end_is_refused(path):
-    with pytest.raises(BrokenVideoError, match=r"row 0: frame 5 is wanted but .* 5 frames"):
+    with pytest.raises(BrokenVideoError, match=r"row 0: .*\b5\b.*\b5 frames"):
         open_array(path)[0].read([5])
 
 
@@ -106,7 +106,7 @@ def test_another_type_or_shape_is_refused_with_the_way_to_mend_it(
     tmp_path, name, array, what, advice
 ):
     FORMATS[name](tmp_path / name, array)
-    with pytest.raises(InputError, match=rf"holds .*{what}.*, not uint8 .*{advice}") as caught:
+    with pytest.raises(InputError, match=rf"{what}.*uint8.*{advice}") as caught:
         open_array(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
 
@@ -114,7 +114,7 @@ def test_another_type_or_shape_is_refused_with_the_way_to_mend_it(
 @pytest.mark.parametrize("name", ["clips.npy", "clips.npz"])
 def test_pickled_objects_are_refused(tmp_path, name):
     FORMATS[name](tmp_path / name, np.array([{"a": 1}, None], dtype=object))
-    with pytest.raises(InputError, match="pickled Python objects"):
+    with pytest.raises(InputError, match=rf"{name}.*pickled"):
         open_array(tmp_path / name)
 
 
@@ -136,18 +136,18 @@ def test_damage_in_a_compressed_file_is_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[3000:3100] = bytes(100)
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"not a readable \.npz file"):
+    with pytest.raises(InputError, match=r"compressed\.npz.*readable"):
         open_array(path)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_file_of_another_kind_is_refused(tmp_path, name):
     (tmp_path / name).write_text("this is no array\n" * 10)
-    with pytest.raises(InputError, match="not a readable"):
+    with pytest.raises(InputError, match=rf"{name}.*readable"):
         open_array(tmp_path / name)
 
 
 def test_several_arrays_need_one_with_a_known_name(tmp_path):
     np.savez(tmp_path / "clips.npz", real=CLIPS, fake=CLIPS)
-    with pytest.raises(InputError, match=r"has 2 arrays \(fake, real\), none called videos"):
+    with pytest.raises(InputError, match=r"\b2\b.*fake, real.*\bvideos\b"):
         open_array(tmp_path / "clips.npz")

@@ -124,7 +124,7 @@ def test_short_videos_are_left_out_and_listed_where_the_protocol_discards_them()
 
 
 def test_a_short_video_is_an_error_that_names_it_where_it_is_not_discarded():
-    with pytest.raises(BrokenVideoError, match=r"v001 has 6 frames.*need 7.*--skip-broken"):
+    with pytest.raises(BrokenVideoError, match=r"v001.*\b6\b.*\b7\b.*--skip-broken"):
         plan_clips(videos(7, 6), EVERY_VIDEO, probe_here)
 
 
@@ -153,14 +153,13 @@ def test_no_video_is_opened_once_there_are_enough(probe, opened):
 
 def test_nothing_usable_is_one_sentence_with_the_reasons():
     selection = replace(EVERY_VIDEO, short_videos="discard")
-    with pytest.raises(InputError, match=r"none of its 2 videos.*2 shorter than 8 frames"):
+    with pytest.raises(InputError, match=r"\b2 videos.*\b2 .*\b8 frames"):
         plan_clips(videos(3, 4), selection, probe_here)
 
 
 def test_nothing_usable_does_not_advise_to_leave_out_what_is_left_out():
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=r"\b2 broken.*v000.*\b3 frames") as caught:
         plan_clips(videos(3, 4), EVERY_VIDEO, probe_here, skip_broken=True)
-    assert "2 broken (set: v000 has 3 frames" in str(caught.value)
     assert "--skip-broken" not in str(caught.value)
 
 
@@ -190,7 +189,7 @@ def test_a_window_of_whole_strides_needs_longer_videos():
     kept, strides = EVERY_VIDEO, replace(EVERY_VIDEO, window="strides")
     assert (kept.min_frames, strides.min_frames) == (7, 8)
     assert chosen(plan_clips(videos(7, 8), kept, probe_here)) == ["v000", "v001"]
-    with pytest.raises(BrokenVideoError, match=r"v000 has 7 frames.*need 8"):
+    with pytest.raises(BrokenVideoError, match=r"v000.*\b7 frames.*\b8\b"):
         plan_clips(videos(7, 8), strides, probe_here)
 
 

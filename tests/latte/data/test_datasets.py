@@ -116,14 +116,14 @@ def test_ucf101_lists_and_files_may_disagree_on_capitals(tmp_path):
 
 def test_ucf101_without_lists_says_what_is_missing(tmp_path):
     put_ucf(tmp_path, "ucf101/UCF-101/")
-    with pytest.raises(InputError, match=r"needs testlist02\.txt.*--set split=train\+test"):
+    with pytest.raises(InputError, match=r"testlist02\.txt.*--set split=train\+test"):
         open_dataset("ucf101", data_root=tmp_path, split="test2")
 
 
 def test_ucf101_with_other_names_than_on_its_lists_is_refused(tmp_path):
     put(tmp_path, "ucf101/a.avi")
     put_ucf_lists(tmp_path / "ucf101/ucfTrainTestlist")
-    with pytest.raises(InputError, match="none of its 1 videos is on UCF101's list of test"):
+    with pytest.raises(InputError, match=r"\b1 videos.*UCF101.*\btest\b"):
         open_dataset("ucf101", data_root=tmp_path, split="test")
 
 
@@ -175,14 +175,14 @@ def test_the_train_split_is_found_in_each_layout(tmp_path, name, video, other):
 def test_the_test_split_is_found_and_is_not_taken_for_the_train_split(tmp_path, name, video):
     put(tmp_path, video)
     assert names(name, tmp_path, "test")[0] in ("b", "b/b_1")
-    with pytest.raises(InputError, match="no split train in"):
+    with pytest.raises(InputError, match=r"no split .?train\b"):
         open_dataset(name, data_root=tmp_path)
 
 
 def test_a_folder_without_splits_is_no_test_split(tmp_path):
     put(tmp_path, "sky/a/0.jpg")
     assert names("skytimelapse", tmp_path) == ["a"]
-    with pytest.raises(InputError, match="no split test in"):
+    with pytest.raises(InputError, match=r"no split .?test\b"):
         open_dataset("skytimelapse", data_root=tmp_path, split="test")
 
 
@@ -206,14 +206,14 @@ def test_a_set_is_called_by_data_set_and_split(tmp_path):
 
 @pytest.mark.parametrize(("asked", "nearest"), [("ucf", "ucf101"), ("taichi", "taichi-hd")])
 def test_an_unknown_data_set_is_refused_with_the_nearest_name(asked, nearest):
-    with pytest.raises(InputError, match=f'no data set "{asked}": did you mean {nearest}'):
+    with pytest.raises(InputError, match=rf"\b{asked}\b.*did you mean {nearest}\b"):
         dataset(asked)
 
 
 @pytest.mark.parametrize("split", ["val", "train+train", "train4", "train+"])
 def test_an_unknown_split_is_refused(tmp_path, split):
     put_ucf(tmp_path, "ucf101/")
-    with pytest.raises(InputError, match=r"ucf101: no split .*choose train, test, train2"):
+    with pytest.raises(InputError, match=r"ucf101: .*\bsplit\b.*train, test, train2"):
         open_dataset("ucf101", data_root=tmp_path, split=split)
 
 

@@ -70,14 +70,14 @@ def test_the_digest_is_of_the_names_and_bytes_of_these_frames_alone(folder):
 
 def test_a_frame_beyond_the_end_is_refused(folder):
     for use in (folder.read, folder.digest):
-        with pytest.raises(BrokenVideoError, match=r"frame 5 is wanted but .* 5 frames"):
+        with pytest.raises(BrokenVideoError, match=r"\b5\b.*\b5 frames"):
             use([0, 5])
 
 
 def test_an_empty_or_missing_folder_is_refused(tmp_path):
-    with pytest.raises(BrokenVideoError, match="no frames in it"):
+    with pytest.raises(BrokenVideoError, match=rf"{tmp_path}: .*no frames"):
         FrameFolder(name="video", path=tmp_path).probe()
-    with pytest.raises(BrokenVideoError, match="No such file"):
+    with pytest.raises(BrokenVideoError, match=r"(?i)\bnone: .*no such file"):
         FrameFolder(name="video", path=tmp_path / "none").probe()
 
 
@@ -117,14 +117,14 @@ def save_16_bit_rgb(path):
 def test_frames_that_are_not_8_bit_rgb_are_refused_not_converted(folder, save, what):
     save(folder.path / "frame0.png")
     for use in (folder.probe, lambda: folder.read([0])):
-        with pytest.raises(BrokenVideoError, match=f"8-bit RGB, not {what}") as caught:
+        with pytest.raises(BrokenVideoError, match=f"8-bit RGB.*{what}") as caught:
             use()
         assert str(folder.path / "frame0.png") in str(caught.value)
 
 
 def test_mixed_sizes_are_refused(folder):
     Image.fromarray(picture(0, width=22)).save(folder.path / "frame2.png")
-    with pytest.raises(BrokenVideoError, match=r"frame2\.png: its size 22×12 differs from 20×12"):
+    with pytest.raises(BrokenVideoError, match=r"frame2\.png: .*22×12.*20×12"):
         folder.read([0, 1, 2])
 
 
@@ -140,11 +140,11 @@ def test_a_truncated_image_is_refused(tmp_path, suffix):
     path = tmp_path / f"0.{suffix}"
     Image.fromarray(picture(0, 60, 60)).save(path)
     path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(BrokenVideoError, match=r"cannot be read as a frame \(.*truncated"):
+    with pytest.raises(BrokenVideoError, match=rf"0\.{suffix}: .*truncated"):
         FrameFolder(name="video", path=tmp_path).read([0])
 
 
 def test_what_is_no_image_is_refused(folder):
     (folder.path / "frame0.png").write_text("no image")
-    with pytest.raises(BrokenVideoError, match=r"frame0\.png: .*it is not an image"):
+    with pytest.raises(BrokenVideoError, match=r"frame0\.png: .*not an image"):
         folder.probe()

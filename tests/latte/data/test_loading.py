@@ -60,17 +60,17 @@ def growing_stream(tmp_path):
 
 def test_frames_of_another_size_than_planned_name_the_video_and_both_sizes(growing_frames):
     assert load_clip(clip_of(growing_frames, 0), AS_IT_IS).shape == (1, 32, 32, 3)
-    with pytest.raises(BrokenVideoError, match=r"growing: its frames are 48×40.*as 32×32"):
+    with pytest.raises(BrokenVideoError, match=r"growing: .*48×40.*32×32"):
         load_clip(clip_of(growing_frames, 1, 2), AS_IT_IS)
 
 
 def test_a_stream_that_changes_size_is_broken(growing_stream, monkeypatch):
     monkeypatch.setenv("LATTE_DECODER", "pyav")
     assert read_file(growing_stream, [0, 7]).shape == (2, 64, 64, 3)
-    with pytest.raises(BrokenVideoError, match=r"growing\.mpg: .*from 64×64 to 128×96"):
+    with pytest.raises(BrokenVideoError, match=r"growing\.mpg: .*64×64.*128×96"):
         read_file(growing_stream, [15, 0])
     video = FileVideo(name="growing", path=growing_stream)
-    with pytest.raises(BrokenVideoError, match=r"growing: its frames are 128×96.*as 64×64"):
+    with pytest.raises(BrokenVideoError, match=r"growing: .*128×96.*64×64"):
         load_clip(clip_of(video, 14, 15), AS_IT_IS)
 
 
@@ -250,7 +250,7 @@ def test_an_mp4_round_trip_does_not_depend_on_what_memory_held():
 
 @pytest.mark.parametrize(("height", "width"), [(33, 32), (32, 33)])
 def test_mp4_of_odd_sides_is_one_sentence(height, width):
-    with pytest.raises(InputError, match=rf"v7: .*even sides, not {width}×{height}"):
+    with pytest.raises(InputError, match=rf"v7: .*even.*{width}×{height}"):
         mp4_round_trip(random_clip(height, width), "v7")
 
 

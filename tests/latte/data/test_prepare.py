@@ -174,7 +174,7 @@ def test_a_full_disk_names_the_file_and_leaves_nothing_behind(source, tmp_path, 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left") as caught:
+    with pytest.raises(OSError, match="No space") as caught:
         prepare(source, tmp_path / "target")
     assert caught.value.filename.endswith("000000.jpg")
     assert not (tmp_path / "target").exists()
@@ -200,9 +200,9 @@ def test_progress_goes_to_stderr(source, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": "stylegan"}, 'no recipe "stylegan": did you mean stylegan-v'),
-        ({"image_format": "gif"}, 'no format "gif": choose jpg or png'),
-        ({"size": 0}, "at least one pixel"),
+        ({"recipe": "stylegan"}, "stylegan.*did you mean stylegan-v"),
+        ({"image_format": "gif"}, "gif.*jpg or png"),
+        ({"size": 0}, r"\bsize 0\b"),
     ],
 )
 def test_bad_options_are_refused(source, tmp_path, changes, message):
@@ -214,9 +214,9 @@ def test_bad_options_are_refused(source, tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": "latte"}, "begun with recipe stylegan-v, not latte"),
-        ({"size": 32}, "begun with size 48, not 32"),
-        ({"image_format": "png"}, "begun with format jpg, not png"),
+        ({"recipe": "latte"}, "target: .*recipe stylegan-v.*latte"),
+        ({"size": 32}, "target: .*size 48.*32"),
+        ({"image_format": "png"}, "target: .*format jpg.*png"),
     ],
 )
 def test_a_target_made_otherwise_is_refused(source, tmp_path, changes, message):
@@ -228,18 +228,18 @@ def test_a_target_made_otherwise_is_refused(source, tmp_path, changes, message):
 def test_a_target_with_something_else_in_it_is_refused(source, tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "target/thesis.tex").touch()
-    with pytest.raises(InputError, match="is not empty and was not begun by `prepare`"):
+    with pytest.raises(InputError, match=r"target: .*not empty.*prepare"):
         prepare(source, tmp_path / "target")
-    with pytest.raises(InputError, match="is a file"):
+    with pytest.raises(InputError, match=r"thesis\.tex: is a file"):
         prepare(source, tmp_path / "target/thesis.tex")
 
 
 def test_source_and_target_may_not_be_the_same(source):
-    with pytest.raises(InputError, match="the same folder"):
+    with pytest.raises(InputError, match=r"source: .*same folder"):
         prepare(source, source)
 
 
 def test_two_videos_that_would_share_a_folder_are_refused(source, tmp_path):
     shutil.copy(CLIPS / "short.webm", source / "short_1.webm")
-    with pytest.raises(InputError, match="two videos would both become short_1"):
+    with pytest.raises(InputError, match=r"source: .*\bshort_1\b"):
         prepare(source, tmp_path / "target")

@@ -187,17 +187,20 @@ def test_sets_are_sorted_by_name_and_cover_what_they_say():
 
 @pytest.mark.parametrize("split", ["valid", "train+train", "", "train+"])
 def test_an_unknown_split_is_refused(split):
-    with pytest.raises(InputError, match="choose train, test or train"):
+    with pytest.raises(InputError, match=r"\bsplit\b.*train, test"):
         shapes_video_set(split)
 
 
-@pytest.mark.parametrize("change", [{"size": 4}, {"num_videos": 0}, {"num_frames": 0}])
-def test_numbers_out_of_range_are_refused(change):
-    with pytest.raises(InputError, match="at least"):
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [({"size": 4}, "size 4"), ({"num_videos": 0}, "0 videos"), ({"num_frames": 0}, "0 frames")],
+)
+def test_numbers_out_of_range_are_refused(change, fact):
+    with pytest.raises(InputError, match=rf"\b{fact}\b"):
         shapes_video_set("test", **change)
 
 
 @pytest.mark.parametrize("frame", [-1, 64])
 def test_a_frame_beyond_the_end_is_refused_by_name(frame):
-    with pytest.raises(BrokenVideoError, match=f"test/000001: frame {frame} .* 64 frames"):
+    with pytest.raises(BrokenVideoError, match=rf"test/000001: .*{frame}\b.*\b64 frames"):
         ShapesVideo(index=1, split="test").read([0, frame])

@@ -92,24 +92,24 @@ def test_a_file_that_vanished_is_a_broken_video(tmp_path):
     (video,) = open_video_set(tmp_path).videos
     (tmp_path / "short.webm").unlink()
     for use in (video.probe, lambda: video.read([0]), lambda: video.digest([0])):
-        with pytest.raises(BrokenVideoError, match=r"(?i)no such file"):
+        with pytest.raises(BrokenVideoError, match=r"(?i)short\.webm.*no such file"):
             use()
 
 
 @pytest.mark.parametrize(
     ("files", "path", "message"),
     [
-        ([], "none", "none: no such file or folder"),
-        ([], "", "it is empty"),
+        ([], "none", r"\bnone: no such file"),
+        ([], "", r"\bempty\b"),
         (
             ["a.txt", "b.txt", "c.json", "folder/d.txt", "README"],
             "",
-            r"but 1 \.json, 2 \.txt, 1 without suffix, 1 folders",
+            r"1 \.json, 2 \.txt, 1 [^,]*, 1 folder",
         ),
-        (["clips.npy"], "", r"1 \.npy: to use an array file"),
-        (["0.png"], "", "holds 1 images directly"),  # not guessed to be one video
-        (["a.mp4", "b/0.jpg"], "", r"both video files \(a\.mp4\) and frame folders \(b\)"),
-        (["clip.txt"], "clip.txt", r"clip\.txt: not a set of videos"),
+        (["clips.npy"], "", r"1 \.npy\b.*array"),
+        (["0.png"], "", r"\b1 images?\b"),  # not guessed to be one video
+        (["a.mp4", "b/0.jpg"], "", r"\ba\.mp4\b.*\(b\)"),
+        (["clip.txt"], "clip.txt", r"clip\.txt: not a "),
     ],
 )
 def test_what_is_no_set_of_videos_is_refused_with_what_it_is(tmp_path, files, path, message):
@@ -163,5 +163,5 @@ def test_a_prepared_split_of_a_data_set_says_how_it_was_made(tmp_path):
 def test_a_link_to_nowhere_says_so_and_what_to_do(tmp_path):
     (tmp_path / "a.mp4").symlink_to("gone.mp4")
     (video,) = open_video_set(tmp_path).videos
-    with pytest.raises(BrokenVideoError, match=r"a link to gone\.mp4, which.*put the file there"):
+    with pytest.raises(BrokenVideoError, match=r"a\.mp4: .*link.*\bgone\.mp4"):
         video.probe()

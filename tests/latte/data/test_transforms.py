@@ -162,7 +162,7 @@ def test_recipes_by_torch_do_not_depend_on_its_threads(recipe):
 
 @pytest.mark.parametrize("recipe", OWN_FILTERS)
 def test_recipes_by_torch_have_one_filter(recipe):
-    with pytest.raises(ValueError, match="bilinear, not lanczos"):
+    with pytest.raises(ValueError, match=r"bilinear.*lanczos"):
         RECIPES[recipe](random_clip(9, 9), 8, "lanczos")
 
 

@@ -80,7 +80,7 @@ def test_decoders_agree_on_h264(monkeypatch):
 
 
 def test_a_frame_beyond_the_end_is_named():
-    with pytest.raises(BrokenVideoError, match=r"short\.webm: frame 20 is wanted .* 20 frames"):
+    with pytest.raises(BrokenVideoError, match=r"short\.webm: .*\b20\b.*\b20 frames"):
         read_file(CLIPS / "short.webm", [3, 20])
 
 
@@ -95,7 +95,7 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path, name, share):
         lambda path: read_file(path, [0]),
         lambda path: next(iterate_file(path)),
     ):
-        with pytest.raises(BrokenVideoError, match="cut short") as caught:
+        with pytest.raises(BrokenVideoError, match=f"{name}: .*cut short") as caught:
             use(path)
         assert str(path) in str(caught.value)
 
@@ -114,7 +114,7 @@ def test_an_avi_that_lost_most_of_its_frames_is_refused(tmp_path):
     content[9000:] = bytes(len(content) - 9000)
     path = tmp_path / "damaged.avi"
     path.write_bytes(content)
-    with pytest.raises(BrokenVideoError, match=r"says 40 frames but holds \d+.* it is damaged"):
+    with pytest.raises(BrokenVideoError, match=r"damaged\.avi: .*\b40 frames.*\b\d+.*damaged"):
         probe_file(path)
 
 
@@ -143,7 +143,7 @@ def test_what_is_no_video_is_refused_in_one_sentence(tmp_path, content, capfd):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(BrokenVideoError, match="no such file"):
+    with pytest.raises(BrokenVideoError, match=r"none\.mp4: .*no such file"):
         probe_file(tmp_path / "none.mp4")
 
 
@@ -154,7 +154,7 @@ def test_a_file_with_sound_alone_is_refused(tmp_path):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), layout="mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
-    with pytest.raises(BrokenVideoError, match="no video stream"):
+    with pytest.raises(BrokenVideoError, match=r"sound\.mkv: .*no video"):
         probe_file(path)
 
 
@@ -173,7 +173,7 @@ def test_a_codec_that_the_decoder_lacks_is_named(decoder, capfd):
     if decoder == "pyav":
         assert read_file(path, [0, 5]).shape == (2, 64, 96, 3)
         return
-    message = r"decord cannot decode its \S*av1\S* video .*LATTE_DECODER=pyav may read it"
+    message = r"av1\.mp4: .*decord.*av1.*LATTE_DECODER=pyav"
     with pytest.raises(BrokenVideoError, match=message):
         read_file(path, [0])
     assert capfd.readouterr() == ("", "")
@@ -207,13 +207,13 @@ def test_h264_files_of_any_width_come_back_nearly_the_same(tmp_path, width):
     ],
 )
 def test_what_is_no_clip_is_not_written(tmp_path, clip):
-    with pytest.raises(InputError, match=r"give uint8 \(T, H, W, 3\)"):
+    with pytest.raises(InputError, match=r"uint8 \(T, H, W, 3\)"):
         write_video(tmp_path / "clip.mkv", clip, fps=8)
     assert not (tmp_path / "clip.mkv").exists()
 
 
 def test_h264_refuses_odd_sides(tmp_path):
-    with pytest.raises(InputError, match="even sides, not 7×8"):
+    with pytest.raises(InputError, match=r"even.*7×8"):
         write_video(tmp_path / "clip.mp4", np.zeros((4, 8, 7, 3), np.uint8), fps=8, lossless=False)
 
 
@@ -225,7 +225,7 @@ def test_the_version_names_the_decoder_and_pyav_which_lists_packets(decoder):
 
 def test_an_unknown_decoder_is_refused(monkeypatch):
     monkeypatch.setenv("LATTE_DECODER", "opencv")
-    with pytest.raises(InputError, match=r"opencv.*decord or pyav"):
+    with pytest.raises(InputError, match=r"opencv.*decord.*pyav"):
         decoder_version()
 
 

@@ -86,7 +86,7 @@ def test_a_fault_in_a_process_carries_its_trace(tasks):
 
 
 def test_a_full_disk_in_a_process_stays_what_it_is(tasks):
-    with pytest.raises(OSError, match="No space left on device") as caught:
+    with pytest.raises(OSError, match="No space") as caught:
         list(map_in_order(tasks.act, ["disk"], workers=1))
     assert caught.value.errno == 28
     assert caught.value.filename == "features"
@@ -182,7 +182,7 @@ def test_ctrl_c_ends_everything_without_a_word_from_the_workers():
 
 
 def test_a_negative_number_of_workers_is_refused(tasks):
-    with pytest.raises(InputError, match="-1"):
+    with pytest.raises(InputError, match=r"workers.*-1|-1.*(workers|process)"):
         list(map_in_order(tasks.square, [1], workers=-1))
 
 
