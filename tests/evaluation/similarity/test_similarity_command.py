@@ -47,8 +47,8 @@ def test_a_person_reads_a_table_of_both_sets_and_finds_the_figures(
     lines = done.stdout.splitlines()
     assert lines[0].startswith("similarity-distance-pixels ")
     assert [line.split()[0] for line in lines[6:8]] == ["real", "generated"]
-    assert lines[6].startswith("generated − real ")
-    assert "from one source" in lines[7]
+    assert lines[8].startswith("generated − real ")
+    assert "from one source" in lines[10]
     assert figures_in(plots) == {"matrices", "distribution", "distance"}
 
 
