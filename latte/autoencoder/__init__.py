@@ -66,5 +66,5 @@ def lasting_path(path: str) -> str:
 
     What is not here may be a name on the Hugging Face hub.
     """
-    here = Path(path).expanduser()
-    return str(here.resolve()) if here.exists() else path
+    local = Path(path).expanduser()
+    return str(local.resolve()) if local.exists() else path

@@ -211,7 +211,7 @@ def _in_rounds(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) 
 def _among_all(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) -> Iterator[Clip]:
     """A seeded choice among all clips of all videos, each at most once."""
     videos = list(usable)
-    wanted = selection.num_videos or sum(info.num_frames for _, info in videos)
+    num_clips = selection.num_videos or sum(info.num_frames for _, info in videos)
 
     def draws() -> Iterator[tuple[int, int, int]]:
         for place, (video, info) in enumerate(videos):
@@ -219,10 +219,10 @@ def _among_all(usable: Iterable[tuple[Video, VideoInfo]], selection: Selection) 
                 (_draw(selection.seed, "clip", f"{video.name}\0{start}"), place, start)
                 for start in range(info.num_frames - selection.span + 1)
             )
-            yield from heapq.nsmallest(min(selection.clips_per_video, wanted), of_video)
+            yield from heapq.nsmallest(min(selection.clips_per_video, num_clips), of_video)
 
     length = selection.num_frames * selection.stride
-    for _, place, start in heapq.nsmallest(wanted, draws()):
+    for _, place, start in heapq.nsmallest(num_clips, draws()):
         video, info = videos[place]
         frames = tuple(range(start, start + length, selection.stride))
         yield Clip(video=video, info=info, frames=frames)

@@ -240,13 +240,13 @@ def _on_ucf_lists(videos: VideoSet, root: Path, splits: Sequence[str]) -> VideoS
     if set(splits) in ({"train", "test"}, {"train2", "test2"}, {"train3", "test3"}):
         return videos
     listed = {name for split in splits for name in _ucf_list(root, split)}
-    kept = [video for video in videos.videos if video.name.rpartition("/")[2].lower() in listed]
-    if not kept:
+    in_split = [video for video in videos.videos if video.name.rpartition("/")[2].lower() in listed]
+    if not in_split:
         raise InputError(
             f"{videos.root}: none of its {len(videos.videos)} videos is on UCF101's list of "
             f"{'+'.join(splits)}: keep the names v_<class>_g01_c01"
         )
-    return replace(videos, videos=tuple(kept))
+    return replace(videos, videos=tuple(in_split))
 
 
 def _ucf_list(root: Path, split: str) -> set[str]:

@@ -82,10 +82,10 @@ def _prepare_folder(target: Path, names: list[str]) -> None:
         raise InputError(f"{target}: is a file, but a folder is to be written: choose another name")
     target.mkdir(parents=True, exist_ok=True)
     entries = {entry.name for entry in target.iterdir() if not entry.name.startswith(".")}
-    others = sorted(entries - set(names))
-    if others:
+    foreign = sorted(entries - set(names))
+    if foreign:
         raise InputError(
-            f"{target}: already holds {others[0]}, which is none of these videos: choose an empty "
+            f"{target}: already holds {foreign[0]}, which is none of these videos: choose an empty "
             "or new folder"
         )
 

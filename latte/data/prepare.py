@@ -111,24 +111,24 @@ def _prepare(
 ) -> None:
     """Prepare one video into a folder, one frame in memory at a time."""
     video, folder = task
-    made = half_made / uuid.uuid4().hex
+    temporary = half_made / uuid.uuid4().hex
     try:
-        made.mkdir(parents=True)
+        temporary.mkdir(parents=True)
         for index, frame in enumerate(_all_frames(video)):
             square = RECIPES[record.recipe](frame[None], record.size)[0]
-            file = made / f"{index:06d}.{record.format}"
+            file = temporary / f"{index:06d}.{record.format}"
             with named(file):
                 file.write_bytes(encode_image(square, record.format))
         _mark(target, record)
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
-            made.rename(folder)
+            temporary.rename(folder)
         except OSError:
             if not folder.is_dir():
                 raise
             # Another run into this target was quicker, and made the same.
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _all_frames(video: Video) -> Iterator[np.ndarray]:

@@ -136,8 +136,8 @@ def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[st
     elif all(type(member) in SCALARS for member in _members(layout)):
         expected = dict(_expected(member, value) for member in _members(layout))
         if not any(expected.values()):
-            wanted = " or ".join(words for words in expected if words != "null")
-            yield f"{path or 'the value'} must be {wanted}, got {value!r}"
+            types = " or ".join(words for words in expected if words != "null")
+            yield f"{path or 'the value'} must be {types}, got {value!r}"
     if isinstance(value, str | int):
         choices = _member(layout, inspect.LiteralType)
         free = _member(layout, inspect.StrType, inspect.IntType, inspect.AnyType)

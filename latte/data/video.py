@@ -59,18 +59,18 @@ def read_file(path: Path, frames: Sequence[int]) -> np.ndarray:
             these frames.
     """
     stream = scan(path)
-    wanted = sorted(set(frames))
-    check_frames(wanted, stream.num_frames, str(path))
-    decoded = list(_decode(path, stream, wanted))
-    if len(decoded) < len(wanted):
-        raise _undecodable(path, wanted[len(decoded)], stream.num_frames)
+    indices = sorted(set(frames))
+    check_frames(indices, stream.num_frames, str(path))
+    decoded = list(_decode(path, stream, indices))
+    if len(decoded) < len(indices):
+        raise _undecodable(path, indices[len(decoded)], stream.num_frames)
     sizes = {(image.shape[1], image.shape[0]): None for image in decoded}
     if len(sizes) > 1:
         raise BrokenVideoError(
             f"{path}: its frames change from {' to '.join(f'{w}×{h}' for w, h in sizes)}",
             f"make them one size, or {SKIP}",
         )
-    place = {index: row for row, index in enumerate(wanted)}
+    place = {index: row for row, index in enumerate(indices)}
     return np.stack([decoded[place[index]] for index in frames])
 
 
@@ -165,17 +165,17 @@ def _decode(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np
 
     Fewer come where the file runs out. Errors of the decoder become one sentence.
     """
-    chosen = _chosen_decoder()
-    use_decord = chosen == "decord" and stream.width >= _DECORD_MIN_WIDTH
+    decoder = _chosen_decoder()
+    use_decord = decoder == "decord" and stream.width >= _DECORD_MIN_WIDTH
     try:
         yield from (_decode_by_decord if use_decord else _decode_by_pyav)(path, stream, frames)
     except (InputError, GeneratorExit, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:
         # decord and FFmpeg have exceptions of many families; all mean that this file is at fault.
-        hint = ", LATTE_DECODER=pyav may read it" if chosen == "decord" else ""
+        hint = ", LATTE_DECODER=pyav may read it" if decoder == "decord" else ""
         raise BrokenVideoError(
-            f"{path}: {chosen} cannot decode its {stream.codec} video "
+            f"{path}: {decoder} cannot decode its {stream.codec} video "
             f"({decoder_message(error)}){hint}",
             f"replace it, or {SKIP}",
         ) from error
@@ -190,20 +190,20 @@ def _undecodable(path: Path, index: int, count: int) -> BrokenVideoError:
 
 def _chosen_decoder() -> str:
     """`decord` where it is installed, else `pyav`; $LATTE_DECODER forces one."""
-    wanted = os.environ.get("LATTE_DECODER", "")
+    name = os.environ.get("LATTE_DECODER", "")
     installed = importlib.util.find_spec("decord") is not None
-    if not wanted:
+    if not name:
         return "decord" if installed else "pyav"
-    if wanted not in ("decord", "pyav"):
+    if name not in ("decord", "pyav"):
         raise InputError(
-            f"LATTE_DECODER={wanted}: unknown decoder: set it to decord or pyav, or unset it"
+            f"LATTE_DECODER={name}: unknown decoder: set it to decord or pyav, or unset it"
         )
-    if wanted == "decord" and not installed:
+    if name == "decord" and not installed:
         raise InputError(
             "LATTE_DECODER=decord: decord is not installed: `pip install decord`, or unset it to "
             "decode with PyAV"
         )
-    return wanted
+    return name
 
 
 def _decode_by_decord(path: Path, stream: Stream, frames: list[int] | None) -> Iterator[np.ndarray]:
@@ -218,13 +218,13 @@ def _decode_by_decord(path: Path, stream: Stream, frames: list[int] | None) -> I
     if frames is not None and stream.entries:
         yield from reader.get_batch(frames).asnumpy()
         return
-    wanted = range(stream.num_frames) if frames is None else set(frames)
-    for index in range(max(wanted) + 1):
+    indices = range(stream.num_frames) if frames is None else set(frames)
+    for index in range(max(indices) + 1):
         try:
             frame = reader.next()
         except StopIteration:
             return
-        if index in wanted:
+        if index in indices:
             yield frame.asnumpy()
 
 
@@ -250,13 +250,13 @@ def _decode_by_pyav(path: Path, stream: Stream, frames: list[int] | None) -> Ite
             yield frame
             decoded += 1
         frames = frames[decoded:]
-    wanted = range(stream.num_frames) if frames is None else set(frames)
-    if not wanted:
+    indices = range(stream.num_frames) if frames is None else set(frames)
+    if not indices:
         return
-    last = max(wanted)
+    last = max(indices)
     with _open(str(path)) as (container, video):
         for index, picture in enumerate(container.decode(video)):
-            if index in wanted:
+            if index in indices:
                 yield picture.to_ndarray(format="rgb24")
             if index >= last:
                 return

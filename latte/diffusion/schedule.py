@@ -64,7 +64,7 @@ def respaced_timesteps(num_steps: int, respacing: str | int | None) -> list[int]
             if len(range(0, num_steps, stride)) == counts[0]:
                 return list(range(0, num_steps, stride))
         raise InputError(f"no whole stride takes {counts[0]} of {num_steps} steps: {respacing!r}")
-    kept: list[int] = []
+    timesteps: list[int] = []
     start = 0
     for index, count in enumerate(counts):
         size = num_steps // len(counts) + (index < num_steps % len(counts))
@@ -73,9 +73,9 @@ def respaced_timesteps(num_steps: int, respacing: str | int | None) -> list[int]
         between = (size - 1) / (count - 1) if count > 1 else 1.0
         # Added up step by step, as the official code does: the same roundings.
         places = accumulate([0.0, *[between] * (count - 1)])
-        kept += [start + round(place) for place in places]
+        timesteps += [start + round(place) for place in places]
         start += size
-    return kept
+    return timesteps
 
 
 def _counts(respacing: str) -> list[int]:

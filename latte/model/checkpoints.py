@@ -121,9 +121,9 @@ def save_checkpoint(
     if dtype not in FLOAT_DTYPES.values():
         raise ValueError(f"dtype {dtype}: choose {', '.join(FLOAT_DTYPES)}")
     with torch.device("meta"):
-        wanted = Latte(config).state_dict()
+        expected = Latte(config).state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
-    if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
+    if shapes != {name: tuple(tensor.shape) for name, tensor in expected.items()}:
         raise ValueError("the state dict is not that of the configuration")
     metadata = {
         "format": FORMAT,
@@ -184,10 +184,10 @@ def _checkpoint(
         raise InputError(f"{where}: has {len(blocks)} blocks, but depth {config.depth} is stated")
     try:
         with torch.device("meta"):
-            wanted = Latte(config).state_dict()
+            expected = Latte(config).state_dict()
     except RuntimeError:  # tensors larger than can be numbered
         raise InputError(f"{where}: its configuration states sizes that no network has") from None
-    check_same(state, wanted, where, "what its own configuration says")
+    check_same(state, expected, where, "what its own configuration says")
     return Checkpoint(config=config, state_dict=state, settings=settings, path=path)
 
 

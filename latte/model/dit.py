@@ -93,8 +93,8 @@ def _check_dit(state: Mapping[str, Tensor], where: str) -> int:
     if "temp_embed" in state:
         raise InputError(f"{where}: is a Latte, not a DiT (it has temp_embed)")
     depth = len({name.split(".")[1] for name in state if name.startswith("blocks.")})
-    wanted = [*_OUTER_KEYS, *(f"blocks.{i}.{key}" for i in range(depth) for key in _BLOCK_KEYS)]
-    missing = [name for name in wanted if name not in state]
+    expected = [*_OUTER_KEYS, *(f"blocks.{i}.{key}" for i in range(depth) for key in _BLOCK_KEYS)]
+    missing = [name for name in expected if name not in state]
     if not is_dit(state) or missing:
         raise InputError(f"{where}: is not a DiT: {(missing or ['blocks.0'])[0]} is missing")
     return depth

@@ -49,12 +49,12 @@ def read_weights(
         if any(file.exists() and b"Latte" in file.read_bytes() for file in descriptions):
             raise InputError(_text_to_video(where))
         content, metadata = read_any(path, 'what is under "ema" (or the state dict)')
-    given = tensors_in(content, where, _INSIDE)
-    names = list(given)
+    stored = tensors_in(content, where, _INSIDE)
+    names = list(stored)
     while prefix := next((p for p in _PREFIXES if all(n.startswith(p) for n in names)), None):
         names = [name.removeprefix(prefix) for name in names]
     tensors = {
-        name: tensor.detach().float() for name, tensor in zip(names, given.values(), strict=True)
+        name: tensor.detach().float() for name, tensor in zip(names, stored.values(), strict=True)
     }
     check_finite(tensors, where)
     return tensors, metadata, where
@@ -91,9 +91,9 @@ def read_official(
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     with torch.device("meta"):
-        wanted = Latte(config).state_dict()
-    check_same(state, wanted, where, "an official file of Latte")
-    return config, {name: state[name] for name in wanted}
+        expected = Latte(config).state_dict()
+    check_same(state, expected, where, "an official file of Latte")
+    return config, {name: state[name] for name in expected}
 
 
 def is_dit(state: Mapping[str, Any]) -> bool:
@@ -113,8 +113,8 @@ def _refuse_others(state: Mapping[str, Tensor], where: str) -> None:
         )
     missing = [f"{name} is missing" for name in _DECISIVE if name not in state]
     if missing:
-        others = [f"it has {name}" for name in state if name not in _DECISIVE][:2]
-        raise InputError(f"{where}: is not an official file of Latte: {some_of(missing + others)}")
+        unknown = [f"it has {name}" for name in state if name not in _DECISIVE][:2]
+        raise InputError(f"{where}: is not an official file of Latte: {some_of(missing + unknown)}")
 
 
 def _read_config(state: Mapping[str, Tensor], num_heads: int | None) -> LatteConfig:

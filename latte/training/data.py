@@ -226,7 +226,7 @@ def _usable(
     videos: VideoSet, table: DataTable, workers: int
 ) -> tuple[VideoSet, tuple[VideoInfo, ...]]:
     """The videos that hold a clip, and what is known of each."""
-    kept: list[Video] = []
+    usable: list[Video] = []
     infos: list[VideoInfo] = []
     for video, info in probe_in_workers(videos.videos, workers=workers, timeout=120):
         if isinstance(info, BrokenVideoError):
@@ -240,14 +240,14 @@ def _usable(
                 f"as they are: set data.size to their size, or prepare them with `latte-eval "
                 f"prepare --size {table.size}`"
             )
-        kept.append(video)
+        usable.append(video)
         infos.append(info)
-    if not kept:
+    if not usable:
         raise InputError(
             f"{videos.root}: none of its {len(videos.videos)} videos has {table.num_frames} "
             "frames: give longer videos, or a smaller data.num_frames"
         )
-    return replace(videos, videos=tuple(kept)), tuple(infos)
+    return replace(videos, videos=tuple(usable)), tuple(infos)
 
 
 def _labels(videos: VideoSet, used: VideoSet) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -42,19 +42,19 @@ class RunLog:
     def _begin(self, name: str, path: Path, row: Mapping[str, float]) -> None:
         """Make room for the columns of a row; what the file holds otherwise stays."""
         columns: list[str] = []
-        kept: list[dict[str, str]] = []
+        rows: list[dict[str, str]] = []
         if path.exists():
             with named(path), path.open(newline="", encoding="utf-8") as file:
                 reader = csv.DictReader(file)
                 columns = list(reader.fieldnames or [])
-                kept = [old_row for old_row in reader if _is_whole(old_row)]
+                rows = [old_row for old_row in reader if _is_whole(old_row)]
         if name not in self._columns:
-            kept = [old_row for old_row in kept if int(old_row["step"]) <= self._resumed_at]
+            rows = [old_row for old_row in rows if int(old_row["step"]) <= self._resumed_at]
         columns += [key for key in ("step", *row) if key not in columns]
         with atomic_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
-            writer.writerows(kept)
+            writer.writerows(rows)
         self._columns[name] = columns
 
     def close(self) -> None:

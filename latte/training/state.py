@@ -156,10 +156,10 @@ def _check_continuation(path: Path, before: StoredRun, config: TrainConfig, now:
             f"{path.parent}: the run began otherwise ({', '.join(otherwise)}): give what it began "
             "with, or another --out"
         )
-    step, wanted = before.counters.step, config.training.steps
-    if step > wanted:
+    step, steps = before.counters.step, config.training.steps
+    if step > steps:
         raise InputError(
-            f"{path.parent}: the run has done {step} steps, more than training.steps = {wanted}: "
+            f"{path.parent}: the run has done {step} steps, more than training.steps = {steps}: "
             f"give at least {step}, or another --out"
         )
 
