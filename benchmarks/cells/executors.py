@@ -18,7 +18,7 @@ import msgspec
 
 from benchmarks.cells.cache import CellTask, FailedCell, MeasuredCells, cells_of, unmeasured
 from benchmarks.cells.processes import Child, Ended, run_child, run_children
-from benchmarks.cells.requirements import Requirement, gpus, package
+from benchmarks.cells.requirements import Requirement, gpus, package, slurm
 from latte.data.errors import InputError, nearest
 from latte.data.files import write_atomically
 from latte.data.schema import decode_json
@@ -34,6 +34,7 @@ JOBS = "jobs"  # folder beside the cells, of inputs and logs
 TIME_LIMIT = 24 * 60  # minutes of one stay in Slurm's queue; a job that reaches it is queued again
 STOP_TIME = 600  # seconds before that limit at which a job is asked to stop
 CPUS_PER_GPU = 4
+PAPER_GPUS = 8  # of a training; fewer make the same batch in several passes
 PROGRAMS: Mapping[str, Sequence[str]] = {  # options of the interpreter
     "python": (),
     "torchrun": ("-m", "torch.distributed.run"),
@@ -73,7 +74,30 @@ class Resources:
 
     def requirements(self) -> list[Requirement]:
         """What has to be on this machine: the GPUs, or what hands jobs to those that have them."""
-        return [gpus(self.gpus)] if self.executor == "local" else [package("submitit", "slurm")]
+        if self.executor == "local":
+            return [gpus(self.gpus)]
+        return [package("submitit", "slurm"), slurm()]
+
+
+def training_resources(
+    executor: Executor = "local",
+    nodes: int = 1,
+    gpus: int | None = None,
+    slurm: tuple[str, ...] = (),
+) -> Resources:
+    """What a training at the paper's settings has; by default as many GPUs as its batch takes.
+
+    Raises:
+        InputError: as `Resources`, or the paper's batch cannot be divided among the processes.
+    """
+    number = gpus or max(1, PAPER_GPUS // nodes)
+    resources = Resources(executor=executor, nodes=nodes, gpus=number, slurm=slurm)
+    if PAPER_GPUS % resources.processes:
+        raise InputError(
+            f"--nodes {nodes} --gpus {number}: the paper's batch is of {PAPER_GPUS} processes, so "
+            f"nodes × GPUs must divide {PAPER_GPUS}"
+        )
+    return resources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,17 +271,10 @@ def _run_through_submitit(
 
 
 def _executor(folder: Path, resources: Resources) -> "submitit.AutoExecutor":
-    """What submits jobs, with what each of them has.
-
-    Raises:
-        InputError: the scheduler is not on this machine.
-    """
+    """What submits jobs, with what each of them has."""
     import submitit
 
-    try:
-        executor = submitit.AutoExecutor(folder, cluster=folder.name, slurm_max_num_timeout=10_000)
-    except RuntimeError as error:
-        raise InputError(f"--executor slurm: {error}") from None
+    executor = submitit.AutoExecutor(folder, cluster=folder.name, slurm_max_num_timeout=10_000)
     # One process of the job starts those of all nodes: see `torchrun`.
     srun = ["--nodes=1", "--ntasks=1", "--overlap"] if resources.nodes > 1 else []
     executor.update_parameters(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cells.scale import Scale
@@ -126,6 +127,15 @@ def package(module: str, extra: str) -> Requirement:
         name=f"the package {module}",
         met=find_spec(module) is not None,
         advice=f"pip install 'latte-eval[{extra}]'",
+    )
+
+
+def slurm() -> Requirement:
+    """The programs that submit jobs and start their processes."""
+    return Requirement(
+        name="Slurm",
+        met=all(map(which, ("sbatch", "srun"))),
+        advice="sbatch and srun are not on the PATH: use a machine with them, or --executor local",
     )
 
 

@@ -73,8 +73,8 @@ def prepared(runner: Runner, given: Mapping[str, Any]) -> tuple[Path, dict[str, 
     """The folder of a runner and the fields of its request, checked before anything heavy loads.
 
     Raises:
-        InputError: no such scale, an option that would have no effect, or a folder that cannot be
-            written.
+        InputError: no such scale or executor, an option that would have no effect, or a folder
+            that cannot be written.
     """
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
@@ -82,6 +82,7 @@ def prepared(runner: Runner, given: Mapping[str, Any]) -> tuple[Path, dict[str, 
     out = values.pop("out", None)
     scale: Scale = as_scale(values.get("scale", "tiny"))
     _refuse_ignored(runner, values, scale)
+    _refuse_resources(runner, values)
     if "any_scale" in runner.options:
         values.pop("scale", None)
         scale = "tiny"
@@ -111,6 +112,13 @@ def _refuse_ignored(runner: Runner, given: Mapping[str, Any], scale: Scale) -> N
             f"{', '.join(ignored)}: has an effect at paper scale only: leave it out, or add "
             "--scale paper"
         )
+
+
+def _refuse_resources(runner: Runner, given: Mapping[str, Any]) -> None:
+    from benchmarks.cells.executors import Resources, training_resources
+
+    make = training_resources if "nodes" in runner.options else Resources
+    make(**{key: given[key] for key in ("executor", "nodes", "gpus", "slurm") if key in given})
 
 
 def _resolved(runner: Runner, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from benchmarks.cells.scale import Scale
 from latte.training.config import TrainConfig, load_config
 
 DATASET = "faceforensics"  # the paper's figures use it
-PAPER_GPUS = 8  # fewer make the same batch in several passes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.cells.executors import Executor, Resources
+from benchmarks.cells.executors import Executor, Resources, training_resources
 from benchmarks.cells.scale import Scale, name_at
-from benchmarks.figures.designs import DATASET, PAPER_GPUS, SETUPS, VARIANTS
+from benchmarks.figures.designs import DATASET, SETUPS, VARIANTS
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, SHAPES
 from latte.data.datasets import default_data_root, open_dataset
-from latte.data.errors import InputError
 from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
 
@@ -62,7 +61,7 @@ class TrainingRequest(FigureRequest):
     """How figures that compare trained designs are made.
 
     Raises:
-        InputError: the paper's batch cannot be divided among so many processes.
+        InputError: as `training_resources`.
     """
 
     # All of it is for paper scale.
@@ -74,18 +73,12 @@ class TrainingRequest(FigureRequest):
     only_available: bool = False
 
     def __post_init__(self) -> None:
-        resources = self.resources
-        if PAPER_GPUS % resources.processes:
-            raise InputError(
-                f"--nodes {resources.nodes} --gpus {resources.gpus}: the paper's batch is of "
-                f"{PAPER_GPUS} processes, so nodes × GPUs must divide {PAPER_GPUS}"
-            )
+        _ = self.resources
 
     @property
     def resources(self) -> Resources:
         """Where jobs run, and what each of them has."""
-        gpus = self.gpus or max(1, PAPER_GPUS // self.nodes)
-        return Resources(executor=self.executor, nodes=self.nodes, gpus=gpus, slurm=self.slurm)
+        return training_resources(self.executor, self.nodes, self.gpus, self.slurm)
 
 
 @dataclass(frozen=True, kw_only=True)

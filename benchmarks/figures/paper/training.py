@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells.cache import CellValue, cell_key
-from benchmarks.cells.executors import run_command, torchrun
+from benchmarks.cells.executors import PAPER_GPUS, run_command, torchrun
 from benchmarks.cells.provenance import software_of
 from benchmarks.cells.requirements import vae_identity
-from benchmarks.figures.designs import DATASET, PAPER, PAPER_GPUS, Design
+from benchmarks.figures.designs import DATASET, PAPER, Design
 from benchmarks.figures.requests import TrainingRequest
 from evaluation.catalogue.registry import metric
 from evaluation.measuring.choice import for_metric

@@ -22,6 +22,7 @@ from benchmarks.cells.executors import (
     run_jobs,
     torchrun,
 )
+from benchmarks.cells.requirements import unmet
 from latte.data.errors import InputError
 
 # Measures a cell: its name as the value; "bad" fails for a reason that the user can fix.
@@ -133,10 +134,13 @@ def test_slurm_is_asked_for_the_resources_of_a_job(
     assert "--nodes=1 --ntasks=1 --overlap" in start
 
 
-def test_a_machine_without_slurm_is_said_so(tmp_path: Path, monkeypatch) -> None:
+def test_a_machine_without_slurm_lacks_it(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="--executor slurm: "):
-        run_jobs([job("a")], tmp_path / FILE, Resources(executor="slurm"))
+    (lacking,) = unmet(Resources(executor="slurm").requirements())
+    assert lacking.name == "Slurm"
+    for name in ("sbatch", "srun"):
+        (tmp_path / name).touch(mode=0o755)
+    assert not unmet(Resources(executor="slurm").requirements())
 
 
 def test_a_submitted_command_is_stopped_and_queued_again(tmp_path: Path) -> None:

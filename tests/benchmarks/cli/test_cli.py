@@ -260,3 +260,28 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert all(f"  {name} " in done.stdout for name in (*RUNNERS, "reproduce", "report"))
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "part"),
+    [
+        ("table3", ["--executor", "slrm"], "--executor slrm: did you mean slurm?"),
+        ("figure7", ["--nodes", "3", "--gpus", "4"], "--executor slurm"),
+        ("figure7", ["--gpus", "5"], "--gpus 5: "),
+        ("reproduce", ["--executor", "slurm", "--nodes", "3"], "--nodes 3 --gpus 2: "),
+    ],
+)
+def test_resources_that_make_no_sense_are_refused_before_anything_heavy_loads(
+    command: str, options: list[str], part: str, tmp_path: Path
+) -> None:
+    code = (
+        f"import sys; sys.argv = ['latte-bench', *{[command, '--scale', 'paper', *options]}]\n"
+        "from benchmarks.cli.app import main\n"
+        "try: main()\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    command_line = [sys.executable, "-c", code]
+    done = subprocess.run(command_line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "False\n")
+    assert part in done.stderr
+    assert list(tmp_path.iterdir()) == []
