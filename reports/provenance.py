@@ -24,11 +24,11 @@ class Provenance:
 
 def unique_records(records: Iterable[Provenance]) -> tuple[Provenance, ...]:
     """The records in their order, each once."""
-    kept: list[Provenance] = []
+    unique: list[Provenance] = []
     for record in records:
-        if record not in kept:
-            kept.append(record)
-    return tuple(kept)
+        if record not in unique:
+            unique.append(record)
+    return tuple(unique)
 
 
 def provenance_lines(records: Sequence[Provenance]) -> tuple[str, ...]:

@@ -256,18 +256,18 @@ def _run_through_submitit(
         for job, command in zip(jobs, commands, strict=True):
             executor.update_parameters(name=f"latte-bench {job.name}")
             submitted.append(executor.submit(SubmittedCommand(command)))
-            one = submitted[-1]
-            logger.info("%s: job %s, log %s", job.name, one.job_id, one.paths.stderr)
+            queued = submitted[-1]
+            logger.info("%s: job %s, log %s", job.name, queued.job_id, queued.paths.stderr)
         poll = 10 if folder.name == "slurm" else 0.2  # seconds
-        for one in submitit.helpers.as_completed(submitted, poll_frequency=poll):
-            logger.info("job %s ended: %s", one.job_id, _ended(one).error or "done")
+        for queued in submitit.helpers.as_completed(submitted, poll_frequency=poll):
+            logger.info("job %s ended: %s", queued.job_id, _ended(queued).error or "done")
     except submitit.core.utils.FailedJobError as error:
         raise InputError(f"sbatch refused the job of {job.name} ({error})") from error
     finally:  # nothing is left to cancel unless this was interrupted
-        for one in submitted:
-            if not one.done():
-                one.cancel(check=False)
-    return [_ended(one) for one in submitted]
+        for queued in submitted:
+            if not queued.done():
+                queued.cancel(check=False)
+    return [_ended(queued) for queued in submitted]
 
 
 def _executor(folder: Path, resources: Resources) -> "submitit.AutoExecutor":

@@ -87,12 +87,12 @@ def of_figure(cells: Sequence[CellRecord], scale: Scale, folder: Path) -> tuple[
 
 def source_commit() -> str | None:
     """The commit of the checkout that this package runs from; None where it is installed."""
-    here = Path(__file__)
+    this_file = Path(__file__)
     try:
         # In a folder of somebody else's repository this file is not one of its own.
-        for command in (["ls-files", "--error-unmatch", here.name], ["rev-parse", "HEAD"]):
+        for command in (["ls-files", "--error-unmatch", this_file.name], ["rev-parse", "HEAD"]):
             done = subprocess.run(
-                ["git", "-C", str(here.parent), *command],
+                ["git", "-C", str(this_file.parent), *command],
                 capture_output=True,
                 text=True,
                 check=True,

@@ -34,7 +34,7 @@ class Requirement:
 
 def unmet(requirements: Iterable[Requirement]) -> list[Requirement]:
     """The requirements that are not met, each once, in the order given."""
-    return list(dict.fromkeys(each for each in requirements if not each.met))
+    return list(dict.fromkeys(requirement for requirement in requirements if not requirement.met))
 
 
 def require(requirements: Iterable[Requirement], scale: Scale, *, or_else: str = "") -> None:
@@ -242,9 +242,9 @@ def gpus(count: int = 1) -> Requirement:
     """The GPUs that a run uses."""
     import torch
 
-    here = torch.cuda.device_count()
+    available = torch.cuda.device_count()
     return Requirement(
         name="a GPU" if count == 1 else f"{count} GPUs",
-        met=here >= count,
-        advice=f"PyTorch sees {here} on this machine: run it where there are more",
+        met=available >= count,
+        advice=f"PyTorch sees {available} on this machine: run it where there are more",
     )

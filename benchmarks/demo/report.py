@@ -105,10 +105,10 @@ def write_demo_report(out: Path, run: DemoRun) -> str:
     write_drawings([chart], out)
     record = json.dumps(asdict(run.results[-1]), indent=1, ensure_ascii=False)
     hold = sum(check.holds for check in checks)
-    models, made = "Stand-in", ""
+    models, note = "Stand-in", ""
     if run.model:
         models = "A small Latte and stand-in"
-        made = f"{run.model.label} is {run.model.description}; its classes take turns. "
+        note = f"{run.model.label} is {run.model.description}; its classes take turns. "
     report = Report(
         title="Latte-Eval demo",
         lead=f"{models} generators on the embedded data set `shapes`: {HELD_OUT}, and real videos "
@@ -140,7 +140,7 @@ def write_demo_report(out: Path, run: DemoRun) -> str:
                 name="clips",
             ),
             Heading(text="How these numbers are made"),
-            Paragraph(text=made + METHOD),
+            Paragraph(text=note + METHOD),
             Details(summary="The record of one number", blocks=(Code(text=record),)),
             ProvenanceBlock(records=(run.provenance,)),
         ),
@@ -258,7 +258,7 @@ def _samples(run: DemoRun) -> list[Block]:
     """The model's clips that are already sampled, with their requested classes."""
     if run.model is None:
         return []
-    shown = tuple(
+    strips = tuple(
         Strip(
             label=video.name if video.label is None else CLASS_NAMES[video.label],
             pictures=_pictures(video.clip),
@@ -267,9 +267,9 @@ def _samples(run: DemoRun) -> list[Block]:
         if isinstance(video, GeneratedVideo) and video.clip is not None
     )
     sheet = StripsBlock(
-        strips=shown,
+        strips=strips,
         description="Frames of the first samples of the model, one of each class.",
-        caption=f"The first {len(shown)} samples, without selection: every other frame.",
+        caption=f"The first {len(strips)} samples, without selection: every other frame.",
         name="samples",
     )
     return [Heading(text="Samples of the model"), sheet]

@@ -32,11 +32,11 @@ def shown_blocks(depth: int) -> tuple[int, ...]:
 
 def figure(depth: int) -> SimilarityFigure:
     """What the figure shows of networks of this depth."""
-    blocks, shown = spatial_blocks(depth), shown_blocks(depth)
+    blocks, labelled = spatial_blocks(depth), shown_blocks(depth)
     ends = tuple(dict.fromkeys((blocks[0], blocks[-1])))
     return SimilarityFigure(
         title=RUNNERS["figure6"].topic,
-        parts={f"block {block}": f"blocks.{block}" for block in shown},
+        parts={f"block {block}": f"blocks.{block}" for block in labelled},
         beside={"patches, the input": INPUT},
         curves={block: f"blocks.{block}" for block in blocks} if len(blocks) > 1 else {},
         changes=tuple(
@@ -47,11 +47,11 @@ def figure(depth: int) -> SimilarityFigure:
         claims=(
             Claim(
                 "The mean falls with each further spatial block",
-                changing("mean", blocks, rises=False, shown=shown),
+                changing("mean", blocks, rises=False, shown=labelled),
             ),
             Claim(
                 "The variance grows with each further spatial block",
-                changing("variance", blocks, rises=True, shown=shown),
+                changing("variance", blocks, rises=True, shown=labelled),
             ),
             Claim(
                 "Inverted relations become more from the first to the last spatial block",
@@ -59,7 +59,7 @@ def figure(depth: int) -> SimilarityFigure:
             ),
         ),
         numbers=CHANGING,
-        remarks=tuple(_remarks(blocks, shown)),
+        remarks=tuple(_remarks(blocks, labelled)),
         matrices_first=True,
     )
 

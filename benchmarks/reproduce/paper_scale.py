@@ -37,7 +37,7 @@ def runners_left_out(results: Path, request: ReproduceRequest) -> list[str]:
     """
     trainings = training_request(results, request)
     needed = requirements_of_runners(trainings, request)
-    every = [each for parts in needed.values() for part in parts for each in part]
+    every = [requirement for parts in needed.values() for part in parts for requirement in part]
     figures = [figure for group in _curve_figures().values() for figure in group]
     logger.info("%s", remaining_cost(_designs(*figures), trainings))
     if not request.only_available:

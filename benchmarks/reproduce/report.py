@@ -147,9 +147,9 @@ def parts_of_paper(names: Collection[str]) -> str:
     >>> parts_of_paper(["table3", "figure5a", "figure7", "demo"])
     '1 of 5 tables and 2 of 10 figures of the paper (1 of 6 panels of Figure 5), 1 of 6 studies'
     """
-    shown = [RUNNERS[name] for name in names if name in RUNNERS and name != "intext"]
+    runners = [RUNNERS[name] for name in names if name in RUNNERS and name != "intext"]
     tables, figures = (
-        len({runner.shows for runner in shown if runner.shows and runner.kind == kind})
+        len({runner.shows for runner in runners if runner.shows and runner.kind == kind})
         for kind in ("table", "figure")
     )
     panels = sum(panel.name in names for panel in PANELS)
@@ -164,7 +164,7 @@ def parts_of_paper(names: Collection[str]) -> str:
 
 def origin(stored: Iterable[RunnerReport]) -> list[str]:
     """Sentences on when, from which commits and on which machines the reports were made."""
-    records = [record for each in stored for record in provenance_of(each.report)]
+    records = [record for section in stored for record in provenance_of(section.report)]
     days = [date[: len("2026-01-31")] for date in _dates(records)]
     commits = dict.fromkeys(record.commit for record in records if record.commit)
     hosts = dict.fromkeys(

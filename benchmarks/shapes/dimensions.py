@@ -133,13 +133,13 @@ def class_scores(
         the motion has 0.85 of the probability. Overall consistency: probability of the class.
     """
     shapes, motions = (np.array(names) for names in zip(*CLASSES, strict=True))
-    wanted = np.array(classes)[:, None]
+    requested = np.array(classes)[:, None]
     seen = np.array([shape for shape, _ in FRAME_CLASSES])[of_frames.argmax(axis=-1)]
-    of_motion = np.where(motions == motions[wanted], of_clips, 0).sum(axis=1)
+    of_motion = np.where(motions == motions[requested], of_clips, 0).sum(axis=1)
     return {
-        "object_class": (seen == shapes[wanted]).mean(axis=1).tolist(),
+        "object_class": (seen == shapes[requested]).mean(axis=1).tolist(),
         "human_action": (of_motion >= MIN_PROBABILITY).astype(float).tolist(),
-        "overall_consistency": np.take_along_axis(of_clips, wanted, axis=1)[:, 0].tolist(),
+        "overall_consistency": np.take_along_axis(of_clips, requested, axis=1)[:, 0].tolist(),
     }
 
 

@@ -215,12 +215,12 @@ def measure_method(task: MethodTask, options: ExtractionOptions) -> CellValue:
     measured = measurer.extract(videos, "fake", also=[pixels])
     dimensions = score_dimensions(measured, measurer, pixels)
     own = {result.metric: result for result in measurer.results(task.label, measured)}
-    shown = own.get(FVD, own[IS])
+    main = own.get(FVD, own[IS])
     return CellValue(
-        value=shown.value,
-        interval=shown.interval,
+        value=main.value,
+        interval=main.interval,
         details={**{metric: _entry(result) for metric, result in own.items()}, **dimensions},
-        provenance={"command": shown.command, **software_of(shown), "commit": source_commit()},
+        provenance={"command": main.command, **software_of(main), "commit": source_commit()},
     )
 
 

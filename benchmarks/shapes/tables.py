@@ -60,9 +60,9 @@ def dimensions_table(measured: MeasuredMethods, titles: Mapping[str, str], scale
     Args:
         titles: headings of all of VBench's dimensions, in its order.
     """
-    shown = [name for name in titles if name in STAND_INS]
+    measurable = [name for name in titles if name in STAND_INS]
     missing = [name for name in titles if name not in STAND_INS and name not in PREFERENCES]
-    keys, seeds = [f"{name}{SUFFIX}" for name in shown], _seeds(measured)
+    keys, seeds = [f"{name}{SUFFIX}" for name in measurable], _seeds(measured)
     spread = "over clips" if seeds == 1 else f"over {seeds} seeds"
     notes = dict.fromkeys((HELD_OUT, REAL), OF_HELD_OUT)
     return Table(
@@ -73,12 +73,12 @@ def dimensions_table(measured: MeasuredMethods, titles: Mapping[str, str], scale
         ),
         columns=tuple(
             Column(key=key, title=f"{titles[name]}{SUFFIX}", direction="higher")
-            for key, name in zip(keys, shown, strict=True)
+            for key, name in zip(keys, measurable, strict=True)
         ),
         rows=_rows(measured, measured.cells, keys, scale, notes),
         remarks=(
             SCORES_ARE_STAND_INS,
-            "; ".join(f"{titles[name]}: {STAND_INS[name]}" for name in shown) + ".",
+            "; ".join(f"{titles[name]}: {STAND_INS[name]}" for name in measurable) + ".",
             "Not measured: aesthetic and imaging quality, whose networks are trained on human "
             f"ratings, and {', '.join(name.replace('_', ' ') for name in missing)}, which prompts "
             "ask for and classes of shapes do not.",

@@ -143,16 +143,16 @@ def measure_at_paper_scale(table: PublishedTable, request: TableRequest) -> Meas
     if not (request.only_available and measurable):
         every = [requirement for listed in needed.values() for requirement in listed]
         require(every, "paper", or_else="" if request.only_available else OR_ELSE)
-    wanted = [paper_task(column, request) for column in measurable]
+    tasks = [paper_task(column, request) for column in measurable]
     if request.executor == "local":
-        measured = measure_cells(wanted, partial(measure_cell, request=request), path)
+        measured = measure_cells(tasks, partial(measure_cell, request=request), path)
     else:
-        jobs = [measurement_job(task, request) for task in wanted]
+        jobs = [measurement_job(task, request) for task in tasks]
         measured = run_jobs(jobs, path, request.resources)
     return Measurements(
         lines=[
             ResultLine(where=where, result=convert(measured.cells[task.key].details, Result, where))
-            for task, where in ((task, f"{path} ({task.name})") for task in wanted)
+            for task, where in ((task, f"{path} ({task.name})") for task in tasks)
             if task.key in measured.cells
         ],
         not_measured=[

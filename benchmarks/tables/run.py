@@ -32,8 +32,8 @@ def run_table(table: PublishedTable, out: Path, request: TableRequest) -> None:
     lines = [line for path in request.results for line in checked_lines(Path(path), table.metrics)]
     table.with_results(lines)  # refuses bad lines before hours of work
     measurements = measure_table(table, request)
-    shown = replace(document(table, lines, measurements), scale=request.scale)
-    publish_measured(shown, measurements, out, started=started)
+    written = replace(document(table, lines, measurements), scale=request.scale)
+    publish_measured(written, measurements, out, started=started)
 
 
 def publish_measured(
@@ -96,12 +96,12 @@ def document(
 ) -> TableDocument:
     """The table with given and measured results, what was measured besides below it."""
     lines = [*given, *measurements.lines]
-    shown = table.with_results(lines, measurements.not_measured)
-    section = TableBlock(table=replace(shown, provenance=()), folds_notes=bool(lines))
+    filled = table.with_results(lines, measurements.not_measured)
+    section = TableBlock(table=replace(filled, provenance=()), folds_notes=bool(lines))
     return TableDocument(
         name=table.name,
         title=RUNNERS[table.name].title,
-        lead=" ".join([table.lead(shown), *measurements.standings]),
-        tables=(shown, *measurements.tables),
+        lead=" ".join([table.lead(filled), *measurements.standings]),
+        tables=(filled, *measurements.tables),
         blocks=(section, *map(bare, measurements.tables)),
     )

@@ -77,8 +77,8 @@ def run(out: Path, request: TableRequest) -> None:
             standings=standings_by_dimension(measured, headings),
             cells=measured.finished,
         )
-    shown = replace(document(models, measurements), scale=request.scale)
-    publish_measured(shown, measurements, out, started=started)
+    written = replace(document(models, measurements), scale=request.scale)
+    publish_measured(written, measurements, out, started=started)
 
 
 def document(models: Sequence[VBenchModel], measurements: Measurements) -> TableDocument:
@@ -162,14 +162,14 @@ def measured_row(model: VBenchModel) -> Row:
     """One model's scores; ranked where they are of as many videos as VBench asks for."""
     cells = dict.fromkeys(DIMENSIONS, NOT_MEASURED)
     for key, score in model.scores.items():
-        wanted = SAMPLES * DIMENSIONS[key].prompts
-        whole = key == FILTERED or score.num_videos == wanted
+        expected = SAMPLES * DIMENSIONS[key].prompts
+        whole = key == FILTERED or score.num_videos == expected
         cells[key] = Cell.measured(
             score.percent,
             score.interval,
             text=f"{score.percent:.{DECIMALS}f}",
             decimals=DECIMALS,
-            notes=() if whole else (f"{score.num_videos} videos instead of VBench's {wanted}.",),
+            notes=() if whole else (f"{score.num_videos} videos instead of VBench's {expected}.",),
             comparable=whole,
         )
     return Row(label=model.name, section=SECTION, cells=cells)

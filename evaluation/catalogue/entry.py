@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from evaluation.catalogue.inputs import MetricInput
     from evaluation.uncertainty.interval import Interval
 
-Looks = Literal["clips", "frames", "classes"]  # features of clips, of frames, or probabilities
+InputKind = Literal["clips", "frames", "classes"]  # features of clips, of frames, or probabilities
 
 MIN_CLIPS_FOR_INTERVAL = 4  # clips of each set
 TOO_FEW_CLIPS = {"reason": "too_few_clips", "min_clips": MIN_CLIPS_FOR_INTERVAL}
@@ -68,7 +68,7 @@ class Metric:
     name: str  # name of the command, and in a protocol's `metrics`
     numbers: tuple[Number, ...]
     help: str  # text of the command
-    looks: Looks
+    input_kind: InputKind
     compute: "Callable[[MetricInput], list[Value]]"  # a value of each number
     min_clips: int = 1  # clips of each set
     min_value: float = -math.inf  # a smaller value is a fault

@@ -165,7 +165,7 @@ Lower is better.
 latte-eval fvd --dataset ucf101 --fake samples/ucf101
 
 latte-eval fvd --real real/ --fake fake/ --protocol shapes""",
-        looks="clips",
+        input_kind="clips",
         min_clips=2,
         min_value=0.0,
         compute=_frechet,
@@ -178,7 +178,7 @@ latte-eval fvd --real real/ --fake fake/ --protocol shapes""",
         help="""Measure the Fréchet inception distance of the frames of the clips.
 
 Lower is better. --protocol stylegan-v-fid50k takes every frame, as fid50k_full does.""",
-        looks="frames",
+        input_kind="frames",
         min_value=0.0,
         compute=_frechet,
         permutes=True,
@@ -190,7 +190,7 @@ Lower is better. --protocol stylegan-v-fid50k takes every frame, as fid50k_full 
         help="""Measure FVD of each class by itself, and its mean over the classes.
 
 Lower is better. Classes are the folders of the videos.""",
-        looks="clips",
+        input_kind="clips",
         min_clips=2,
         compute=_per_class,
         caveats=_caveats_of_classes,
@@ -201,7 +201,7 @@ Lower is better. Classes are the folders of the videos.""",
         help="""Measure FID of first frames, of second frames, …: where clips go wrong.
 
 Lower is better.""",
-        looks="frames",
+        input_kind="frames",
         compute=_per_position,
     ),
 )

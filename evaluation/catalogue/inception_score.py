@@ -52,7 +52,7 @@ METRICS = (
         help="""Measure the Inception Score of generated clips by C3D trained on UCF-101.
 
 Higher is better. Needs no real videos.""",
-        looks="classes",
+        input_kind="classes",
         min_clips=SPLITS,
         min_value=1.0,
         needs_real=False,

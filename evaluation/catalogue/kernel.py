@@ -60,7 +60,7 @@ METRICS = (
         help="""Measure the kernel video distance: squared MMD with a polynomial kernel.
 
 Lower is better; without the bias of FVD for few clips.""",
-        looks="clips",
+        input_kind="clips",
         min_clips=2,
         parameters=CUBIC,
         compute=_kvd,
@@ -71,7 +71,7 @@ Lower is better; without the bias of FVD for few clips.""",
         help="""Measure the kernel inception distance of the frames of the clips.
 
 Lower is better; the mean over 100 subsets of 1000 frames.""",
-        looks="frames",
+        input_kind="frames",
         parameters={**CUBIC, "num_subsets": 100, "subset_size": 1000},
         compute=_kid,
     ),
@@ -81,7 +81,7 @@ Lower is better; the mean over 100 subsets of 1000 frames.""",
         help="""Measure JEDi's distance on the features of any network of clips.
 
 Lower is better; biased MMD with a polynomial kernel of degree 2, times 100.""",
-        looks="clips",
+        input_kind="clips",
         min_clips=2,
         parameters={"degree": 2, "gamma": "1/D", "coef0": 0.0, "unbiased": False, "scale": 100},
         compute=_jedi,

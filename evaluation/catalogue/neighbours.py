@@ -47,7 +47,7 @@ METRICS = (
         help="""Measure which share of generated clips looks real, and the reverse.
 
 Higher is better; nearest neighbours among features, k = 3.""",
-        looks="clips",
+        input_kind="clips",
         min_clips=2,
         parameters={"k": 3},
         compute=_precision_recall,
@@ -58,7 +58,7 @@ Higher is better; nearest neighbours among features, k = 3.""",
         help="""Measure density and coverage: precision and recall, robust to outliers.
 
 Higher is better; nearest neighbours among features, k = 5.""",
-        looks="clips",
+        input_kind="clips",
         min_clips=2,
         parameters={"k": 5},
         compute=_density_coverage,

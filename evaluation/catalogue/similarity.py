@@ -87,7 +87,7 @@ rate of inverted relations, in which a nearer frame is less similar than a farth
 latte-eval similarity --checkpoint model.safetensors --dataset shapes --block 0 --block 7
 
 latte-eval similarity --real real/ --fake fake/ --features pixels --plots figures/""",
-        looks="frames",
+        input_kind="frames",
         compute=_similarity,
     ),
 )

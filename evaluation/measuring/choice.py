@@ -74,11 +74,11 @@ def for_metric(protocol: Protocol, metric: Metric) -> Protocol:
     """
     own = find_network(protocol.network)
     embedded = own.metric_suffix == EMBEDDED
-    if metric.looks == "classes":
+    if metric.input_kind == "classes":
         if embedded:
             return _with(protocol, "shapes")
         return protocol if protocol.output == "probabilities" else _with(protocol, "c3d")
-    unit = "clip" if metric.looks == "clips" else "frame"
+    unit = "clip" if metric.input_kind == "clips" else "frame"
     if own.unit == unit:
         return protocol
     if unit == "clip":
@@ -115,7 +115,7 @@ def default_network(metrics: Sequence[str], protocol: Protocol, named: str | Non
     only = metric(metrics[0])
     if named is not None:
         unit = find_network(named).unit
-        if (only.looks == "frames") != (unit == "frame"):
+        if (only.input_kind == "frames") != (unit == "frame"):
             raise InputError(
                 f"network {named} looks at {unit}s, which {only.name} does not: give another "
                 "network (--network, see `latte-eval networks`)"

@@ -122,13 +122,13 @@ def open_task(metric: Metric, protocol: Protocol, networks: Networks) -> MetricT
     """
     protocol = for_metric(protocol, metric)
     spec = network(protocol.network).choose(protocol.output, protocol.resize)
-    unit = "frame" if metric.looks == "frames" else "clip"
+    unit = "frame" if metric.input_kind == "frames" else "clip"
     if spec.unit != unit:
         raise InputError(
             f"network {spec.name} looks at {spec.unit}s, but {metric.titles[0]} is of {unit}s: "
             f"give another network (--network, see `latte-eval networks`)"
         )
-    if metric.looks != "classes" and spec.output == "probabilities":
+    if metric.input_kind != "classes" and spec.output == "probabilities":
         raise InputError(
             f"network {spec.name} gives class probabilities, from which {metric.titles[0]} is not "
             "made: give another network (--network, see `latte-eval networks`)"

@@ -64,7 +64,7 @@ class Scene:
     ground: tuple[Array, Array]  # colours (3,) of the gradient, grey levels
     ground_direction: float
     colours: tuple[Array, Array]  # the shape in the shade and in the light
-    passer_by: "PasserBy | None"
+    distractor: "Distractor | None"
 
     def pose(self, time: Array) -> Pose:
         """Where the shape is at these times (T,), in frames."""
@@ -90,7 +90,7 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasserBy:
+class Distractor:
     """A small second shape that crosses behind the first; it tells nothing about the class."""
 
     shape: str
@@ -190,7 +190,7 @@ def render(scene: Scene, frames: Sequence[int], size: int) -> Array:
     time = np.asarray(frames, dtype=np.float64)
     ground = background(*scene.ground, scene.ground_direction, size)
     canvas = np.repeat(ground[None], len(time), axis=0)
-    for thing in (scene.passer_by, scene):
+    for thing in (scene.distractor, scene):
         if thing is not None:
             paint(canvas, thing.pose(time), thing.shape, *thing.colours)
     return to_uint8(canvas)
@@ -238,7 +238,7 @@ def draw_scene(split: Split, index: int) -> Scene:
         ground=colours[0],
         ground_direction=stream.uniform(0, 1),
         colours=colours[1],
-        passer_by=_draw_passer_by(stream, night) if stream.uniform(0, 1) < 0.35 else None,
+        distractor=_draw_distractor(stream, night) if stream.uniform(0, 1) < 0.35 else None,
     )
 
 
@@ -255,9 +255,9 @@ class _Stream:
         return low + (high - low) * (next(self._numbers) * 2.0**-53)
 
 
-def _draw_passer_by(stream: _Stream, night: bool) -> PasserBy:
+def _draw_distractor(stream: _Stream, night: bool) -> Distractor:
     shape = SHAPES[int(stream.uniform(0, len(SHAPES)))]
-    return PasserBy(
+    return Distractor(
         shape=shape,
         radius=stream.uniform(0.06, 0.085),
         start=(stream.uniform(-0.1, 2.3), stream.uniform(-0.1, 2.3)),

@@ -82,8 +82,8 @@ def matrix_figure(
             )
             panel.set_aspect("equal")
             panel.invert_yaxis()
-            shown = "\n".join(filter(None, (matrices[place].title, matrices[place].caption)))
-            panel.set_title(plain_text(shown), fontsize=9.5)
+            heading = "\n".join(filter(None, (matrices[place].title, matrices[place].caption)))
+            panel.set_title(plain_text(heading), fontsize=9.5)
             # What the axes are where no other matrix lies below or beside.
             if place + columns >= len(matrices):
                 panel.set_xlabel(plain_text(axes[0]), fontsize=9)
@@ -124,17 +124,17 @@ def matrix_data(matrices: Iterable[Matrix]) -> pd.DataFrame:
 def distribution_figure(distributions: Sequence[Distribution], *, title: str) -> Figure:
     """Distributions of cosine similarities as steps over one axis, which ends where they do."""
     edges = distributions[0].edges
-    styles = styles_for(one.label for one in distributions)
-    used = np.flatnonzero(np.sum([one.shares for one in distributions], axis=0))
+    styles = styles_for(distribution.label for distribution in distributions)
+    used = np.flatnonzero(np.sum([distribution.shares for distribution in distributions], axis=0))
     step = -(-(int(used[-1]) - int(used[0]) + 1) // MAX_BINS)
     first, last = int(used[0]) // step * step, -(-(int(used[-1]) + 1) // step) * step
     with figure_style():
         figure = new_figure(1.55 * WIDTH, 3.6, title)
         panel = figure.add_subplot()
         handles = []
-        for one in distributions:
-            bins, density = _merged(one, first, last, step)
-            style = styles[one.label]
+        for distribution in distributions:
+            bins, density = _merged(distribution, first, last, step)
+            style = styles[distribution.label]
             look: dict[str, Any] = {
                 "linestyle": style.dashes,
                 "linewidth": 1.7,
@@ -142,7 +142,7 @@ def distribution_figure(distributions: Sequence[Distribution], *, title: str) ->
             }
             panel.stairs(density, bins, fill=True, color=style.colour, alpha=0.12)
             panel.stairs(density, bins, **look)
-            handles.append(Line2D([], [], **look, label=plain_text(one.label)))
+            handles.append(Line2D([], [], **look, label=plain_text(distribution.label)))
         panel.set_xlim(edges[first], edges[min(last, len(edges) - 1)])
         panel.set_ylim(bottom=0)
         panel.set_xlabel("cosine similarity")
@@ -155,17 +155,17 @@ def distribution_figure(distributions: Sequence[Distribution], *, title: str) ->
 def distribution_data(distributions: Iterable[Distribution]) -> pd.DataFrame:
     """The numbers behind the distributions: one row for each bin that is not empty."""
     parts = []
-    for one in distributions:
-        used = np.flatnonzero(one.shares)
+    for distribution in distributions:
+        used = np.flatnonzero(distribution.shares)
         parts.append(
             pd.DataFrame(
                 {
-                    "distribution": one.label,
-                    "from": one.edges[used],
-                    "to": one.edges[used + 1],
-                    "share": one.shares[used],
-                    "low": math.nan if one.low is None else one.low[used],
-                    "high": math.nan if one.high is None else one.high[used],
+                    "distribution": distribution.label,
+                    "from": distribution.edges[used],
+                    "to": distribution.edges[used + 1],
+                    "share": distribution.shares[used],
+                    "low": math.nan if distribution.low is None else distribution.low[used],
+                    "high": math.nan if distribution.high is None else distribution.high[used],
                 }
             )
         )

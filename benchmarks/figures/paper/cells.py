@@ -54,18 +54,18 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
     tasks, needed = _trainings(designs, request), requirements(designs, request)
     missing = {design: unmet(needed[design]) for design in designs}
     begins = request.only_available and not all(missing.values())
-    wanted = [x for place, x in tasks.items() if not (begins and missing[place[0]])]
+    runnable = [x for place, x in tasks.items() if not (begins and missing[place[0]])]
     done = read_cells(path)
-    logger.info("%s", cost(wanted, done))
+    logger.info("%s", cost(runnable, done))
     if not begins:
-        files = [training_job(task).write(folder) for task in wanted]
+        files = [training_job(task).write(folder) for task in runnable]
         hint = "" if request.only_available else ", and --only-available runs what can be run"
         or_else = f"`latte-bench cell --show FILE` prints the commands of {files[0].parent}{hint}"
         require([part for parts in needed.values() for part in parts], "paper", or_else=or_else)
-    for task in wanted:
+    for task in runnable:
         if task.key in done:  # stopped before it was tidied up
             tidy(task)
-    jobs = [training_job(task) for task in wanted]
+    jobs = [training_job(task) for task in runnable]
     measured = run_jobs(jobs, path, request.resources)
     measured.raise_if_empty()
     keys = {place: task.key for place, task in tasks.items()}

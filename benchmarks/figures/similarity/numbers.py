@@ -113,12 +113,12 @@ class Probed:
         return [_bounded(record["value"], record["interval"]) for record in records]
 
     def _records(self, kind: str, **fields: str) -> list[Mapping[str, Any]]:
-        wanted = {**fields, "timestep": self.step}
+        expected = {**fields, "timestep": self.step}
         return [
             record
             for cell in self.networks.cells
             for record in cell.details[kind]
-            if all(record[name] == value for name, value in wanted.items())
+            if all(record[name] == value for name, value in expected.items())
         ]
 
 

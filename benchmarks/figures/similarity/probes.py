@@ -263,10 +263,10 @@ def probe_network(task: ProbeTask) -> CellValue:
 
 def _check_network(path: Path, opened: OpenedModel, task: ProbeTask) -> None:
     """Refuse a network that the figure is not about, and one trained on other videos."""
-    variant, wanted = opened.model.config.variant, task.spec.variant
-    if variant != wanted:
+    variant, expected = opened.model.config.variant, task.spec.variant
+    if variant != expected:
         raise InputError(
-            f"{path}: is of variant {variant}, but {task.spec.name} looks into variant {wanted}: "
+            f"{path}: is of variant {variant}, but {task.spec.name} looks into variant {expected}: "
             "give another --checkpoint"
         )
     stated, shown = opened.dataset, task.request.dataset

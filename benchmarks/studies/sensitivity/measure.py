@@ -169,15 +169,15 @@ def _values(
     bench: SensitivityBench, real: Mapping[str, Array], fake: Mapping[str, Array]
 ) -> Iterator[dict[str, object]]:
     for followed in bench.metrics:
-        name, looks = followed.metric, metric(followed.metric).looks
-        tables = [fake[name]] if looks == "classes" else [real[name], fake[name]]
+        name, kind = followed.metric, metric(followed.metric).input_kind
+        tables = [fake[name]] if kind == "classes" else [real[name], fake[name]]
         value, low, high = followed.statistic(*tables), math.nan, math.nan
         if followed.interval:
             interval = grouped_jackknife(
                 followed.statistic,
                 *tables,
                 groups=GROUPS,
-                rows_per_draw=bench.measurer.protocol.num_frames if looks == "frames" else 1,
+                rows_per_draw=bench.measurer.protocol.num_frames if kind == "frames" else 1,
                 value=value,
             )
             low, high = interval.low, interval.high
@@ -190,6 +190,6 @@ def _features(bench: SensitivityBench, videos: VideoSet) -> dict[str, Array]:
     measured = measurer.extract(videos, "real")
     for name in dict.fromkeys(followed.metric for followed in bench.metrics):
         rows[name] = measurer.features(measured, name)
-        if metric(name).looks == "classes":
+        if metric(name).input_kind == "classes":
             rows[name] = np.asarray(measurer.network(name).extractor.probabilities(rows[name]))
     return rows

@@ -22,7 +22,7 @@ import torch
 from benchmarks.cells.provenance import this_run
 from benchmarks.documents.tables import csv_text, publish_report
 from benchmarks.shapes.distortions import PaddedVideo
-from benchmarks.studies.speed.timing import race
+from benchmarks.studies.speed.timing import time_in_turns
 from evaluation.features.extraction import ExtractionOptions
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
@@ -92,7 +92,7 @@ def i3d_seconds(clips: int = 6) -> tuple[float, float]:
     folded = fold_batch_norms(plain)
     clip = torch.rand(1, 3, 16, 224, 224) * 2 - 1
     with torch.inference_mode():
-        times = race({"plain": lambda: plain(clip), "folded": lambda: folded(clip)}, clips)
+        times = time_in_turns({"plain": lambda: plain(clip), "folded": lambda: folded(clip)}, clips)
     return min(times["plain"]), min(times["folded"])
 
 

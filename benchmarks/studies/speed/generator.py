@@ -27,7 +27,7 @@ from benchmarks.studies.speed.generator_jobs import (
     Task,
     Workbench,
 )
-from benchmarks.studies.speed.timing import race
+from benchmarks.studies.speed.timing import time_in_turns
 from latte.config import LatteConfig, preset
 from latte.data.errors import InputError
 from latte.model.cost import cost
@@ -81,7 +81,7 @@ class GeneratorSpeedRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Race:
+class TaskTiming:
     """One task on one model by every implementation."""
 
     model: str
@@ -125,13 +125,13 @@ class Race:
         return f"{self.model}, {TITLES[self.task]}, fp32: ours is {times}."
 
 
-def run_race(
+def time_task(
     bench: Workbench,
     model: str,
     task: Task,
     implementations: Sequence[Implementation],
     repetitions: int,
-) -> Race:
+) -> TaskTiming:
     """Time a task by all implementations, in turns, with the machine's peak in between."""
     torch.compiler.reset()  # torch stops compiling after too many kinds of input
     missing: dict[Implementation, str] = {}
@@ -149,8 +149,10 @@ def run_race(
     for precision, dtype in DTYPES.items():
         a, b = torch.rand((2, size, size), device=bench.device).to(dtype)
         jobs[precision] = partial(torch.mm, a, b, out=torch.empty_like(a))
-    times = {name: statistics.median(runs) for name, runs in race(jobs, repetitions).items()}
-    return Race(
+    times = {
+        name: statistics.median(runs) for name, runs in time_in_turns(jobs, repetitions).items()
+    }
+    return TaskTiming(
         model=model,
         task=task,
         flops=float(PASSES[task] * cost(bench.config).flops),
@@ -215,14 +217,14 @@ def free_bytes(device: torch.device) -> float:
     return 1024.0 * int(kilobytes)
 
 
-def table(races: Sequence[Race], provenance: Provenance) -> Table:
+def timing_table(timings: Sequence[TaskTiming], provenance: Provenance) -> Table:
     """One section for each task of each model."""
     return Table(
         title="Speed of the generator",
         caption="The same network with the same weights, by several implementations; median times.",
         label_heading="Implementation",
         columns=COLUMNS,
-        rows=tuple(row for race in races for row in race.rows()),
+        rows=tuple(row for timing in timings for row in timing.rows()),
         remarks=(
             "plain: as the official code computes it. diffusers: its BasicTransformerBlock, the "
             "rest as plain. ours: `latte.model`, as `latte sample` and `latte train` run it.",
@@ -251,7 +253,7 @@ def run(out: Path, request: GeneratorSpeedRequest) -> None:
     repetitions = QUICK_REPETITIONS if request.quick else REPETITIONS
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32, as in the official scripts
-    races = []
+    timings = []
     try:
         for name, (config, tasks) in planned.items():
             bench = Workbench(config, implementations, device)
@@ -261,7 +263,7 @@ def run(out: Path, request: GeneratorSpeedRequest) -> None:
                 brief = device.type == "cpu" and long
                 timed = [one for one in implementations if one in FEWER or not brief]
                 count = max(repetitions // (1 + brief), 1)
-                races.append(run_race(bench, name, task, timed, count))
+                timings.append(time_task(bench, name, task, timed, count))
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise InputError(f"memory of {device} has run out: choose a smaller --model") from error
@@ -270,8 +272,8 @@ def run(out: Path, request: GeneratorSpeedRequest) -> None:
     document = TableDocument(
         name="speed_generator",
         title="Speed of the generator",
-        lead=" ".join(race.sentence for race in races),
-        tables=[table(races, record)],
+        lead=" ".join(timing.sentence for timing in timings),
+        tables=[timing_table(timings, record)],
         section="speed-generator",  # the folder's name
     )
     publish(document, out)

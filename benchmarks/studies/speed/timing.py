@@ -8,7 +8,7 @@ from torch.utils.benchmark import timer  # waits for a GPU
 K = TypeVar("K", bound=Hashable)
 
 
-def race(jobs: Mapping[K, Callable[[], object]], repetitions: int) -> dict[K, list[float]]:
+def time_in_turns(jobs: Mapping[K, Callable[[], object]], repetitions: int) -> dict[K, list[float]]:
     """Seconds of each job. They take turns, so that a busy machine slows all alike.
 
     Each is to have run before: what it prepares at first is not counted.

@@ -14,8 +14,8 @@ from benchmarks.studies.speed.generator import (
     needed_bytes,
     plan,
     run,
-    run_race,
     table,
+    time_task,
 )
 from benchmarks.studies.speed.generator_jobs import (
     GUIDANCE_SCALE,
@@ -25,7 +25,7 @@ from benchmarks.studies.speed.generator_jobs import (
     guided,
     random_model,
 )
-from benchmarks.studies.speed.timing import race
+from benchmarks.studies.speed.timing import time_in_turns
 from latte.config import LatteConfig, preset
 from latte.data.errors import InputError
 from latte.model import Latte
@@ -136,7 +136,7 @@ def test_training_moves_averages_and_leaves_shared_weights(bench):
 def test_jobs_take_turns():
     order = []
     jobs = {name: lambda name=name: order.append(name) for name in "ab"}
-    times = race(jobs, 3)
+    times = time_in_turns(jobs, 3)
     assert order == list("ababab")
     assert set(times) == {"a", "b"}
     assert min(times["a"] + times["b"]) > 0
@@ -144,7 +144,7 @@ def test_jobs_take_turns():
 
 @pytest.mark.parametrize("task", ["forward", "training", "sampling"])
 def test_a_row_for_each_implementation_with_ratios_and_the_share_of_the_peak(bench, task):
-    found = run_race(bench, "tiny", task, EAGER, repetitions=1)
+    found = time_task(bench, "tiny", task, EAGER, repetitions=1)
     rows = found.rows()
     assert [row.label for row in rows] == [
         "plain, fp32",
@@ -173,7 +173,7 @@ def test_a_machine_without_a_compiler_gets_the_other_rows(bench, monkeypatch):
     monkeypatch.setitem(bench.networks, "ours, compiled", None)
     whole = bench.job
     monkeypatch.setattr(bench, "job", lambda task, one: fail if one.compiled else whole(task, one))
-    found = run_race(bench, "tiny", "forward", (Implementation("plain"), compiled), repetitions=1)
+    found = time_task(bench, "tiny", "forward", (Implementation("plain"), compiled), repetitions=1)
     text = table([found], Provenance()).markdown()
     assert re.search(r"\| ours, fp32, compiled +\| +–", text)
     assert "The network cannot be compiled here." in text
