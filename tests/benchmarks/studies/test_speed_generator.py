@@ -14,8 +14,8 @@ from benchmarks.studies.speed.generator import (
     needed_bytes,
     plan,
     run,
-    table,
     time_task,
+    timing_table,
 )
 from benchmarks.studies.speed.generator_jobs import (
     GUIDANCE_SCALE,
@@ -174,7 +174,7 @@ def test_a_machine_without_a_compiler_gets_the_other_rows(bench, monkeypatch):
     whole = bench.job
     monkeypatch.setattr(bench, "job", lambda task, one: fail if one.compiled else whole(task, one))
     found = time_task(bench, "tiny", "forward", (Implementation("plain"), compiled), repetitions=1)
-    text = table([found], Provenance()).markdown()
+    text = timing_table([found], Provenance()).markdown()
     assert re.search(r"\| ours, fp32, compiled +\| +–", text)
     assert "The network cannot be compiled here." in text
     assert found.seconds.keys() == {Implementation("plain")}
