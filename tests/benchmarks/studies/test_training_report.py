@@ -63,9 +63,10 @@ def add_checkpoints(tiny_checkpoint):
     return add
 
 
-def test_the_documents_say_what_was_trained_and_are_named_in_what_is_printed(
-    make_run, add_checkpoints, tmp_path, capsys
+def test_the_documents_say_what_was_trained_and_are_named_in_what_is_logged(
+    make_run, add_checkpoints, tmp_path, caplog
 ):
+    caplog.set_level("INFO")
     folder = make_run(evaluations="step,FVD\n500,30.5\n1000,12.25\n")
     add_checkpoints(folder, 500, 1000)
     (folder / "samples").mkdir()
@@ -73,12 +74,11 @@ def test_the_documents_say_what_was_trained_and_are_named_in_what_is_printed(
         Image.new("RGB", (40, 20), colour).save(folder / "samples" / f"{step:07d}.png")
     out = tmp_path / "out"
     run(out, TrainingReportRequest(folder=folder))
-    printed = capsys.readouterr().out
     names = {path.name for path in out.iterdir()}
     wanted = {f"training.{ending}" for ending in ("md", "html", "csv", "svg", "png", "report.json")}
     assert names == wanted | {"samples_0000500.png", "samples_0001500.png"}
     for name in wanted:
-        assert str(out / name) in printed
+        assert f"wrote {out / name}" in caplog.messages
     text = (out / "training.md").read_text(encoding="utf-8")
     for part in (
         "2,000 of 4,000",
