@@ -86,7 +86,7 @@ SIMILARITY_OPTIONS = _keys(
 _closed_form = partial(
     Runner,
     kind="table",
-    details="Counted: nothing is trained or measured.",
+    details="Computed from the architecture; nothing is trained or measured.",
     options=_keys("any_scale out"),
 )
 _published_table = partial(
@@ -100,7 +100,7 @@ _training_figure = partial(
     Runner,
     kind="figure",
     scales=SCALES,
-    details="Trains the designs that are not trained yet, and judges the paper's claims.",
+    details="Trains the designs that are not trained yet, and tests the paper's claims.",
     needs="nothing at tiny; a GPU at small",
     options=TRAINING_OPTIONS,
     request="benchmarks.figures.requests:TrainingRequest",
@@ -109,7 +109,7 @@ _similarity_figure = partial(
     Runner,
     kind="figure",
     scales=SCALES,
-    details="Looks into networks that Figure 5f trains too, and judges the paper's claims.",
+    details="Uses the networks of Figure 5f and tests the paper's claims.",
     needs="nothing at tiny; a GPU at small",
     options=SIMILARITY_OPTIONS,
     request="benchmarks.figures.requests:SimilarityRequest",

@@ -134,8 +134,8 @@ class Job:
         """
         if key != self.key:
             raise InputError(
-                f"the job of {self.name} is of another cell now: its inputs or the settings have "
-                "changed since, so run the command of its figure or table again"
+                f"job {self.name} no longer matches its inputs or the settings: run the command of "
+                "its figure or table again"
             )
 
 

@@ -69,7 +69,9 @@ def data_set(
     try:
         videos = open_dataset(name, data_root=data_root)
     except InputError as error:
-        return Requirement(name=f"data set {name}", met=False, advice=str(error))
+        return Requirement(
+            name=f"data set {name}", met=False, advice=str(error).removeprefix(f"{name}: ")
+        )
     problem = _problem(videos, min_frames, frame_size) if min_frames else ""
     advice = f"{problem}: {dataset(name).how_to_get}" if problem else ""
     return Requirement(name=f"data set {name}", met=not problem, advice=advice)
@@ -246,5 +248,5 @@ def gpus(count: int = 1) -> Requirement:
     return Requirement(
         name="a GPU" if count == 1 else f"{count} GPUs",
         met=available >= count,
-        advice=f"PyTorch sees {available} on this machine: run it where there are more",
+        advice=f"PyTorch finds {available}; use a machine with {count}",
     )

@@ -158,7 +158,7 @@ OPTIONS: Mapping[str, RunnerOption] = {
         list[str], "Weights of a network.", "--weights", metavar="NETWORK=FILE", parameter="weights"
     ),
     "metrics": _one(list[str], "Only this metric. [default: all]", "--metric", metavar="NAME"),
-    "draws": _one(int, "Undistorted sets that give the usual values. [default: 8]", min=3),
+    "draws": _one(int, "Undistorted sets for the baseline range. [default: 8]", min=3),
     "repetitions": _one(
         int, "Repetitions of each simulated case. [default: 300, about half an hour]", min=2
     ),

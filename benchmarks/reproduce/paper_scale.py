@@ -26,7 +26,7 @@ Parts = list[list[Requirement]]  # a part of a runner is run where its requireme
 
 
 def runners_left_out(results: Path, request: ReproduceRequest) -> list[str]:
-    """Say what there is to train, and which runners cannot run for want of something.
+    """Say what there is to train, and which runners cannot run because something is missing.
 
     Returns:
         With `only_available`, the runners of which no part can be run.
@@ -45,7 +45,7 @@ def runners_left_out(results: Path, request: ReproduceRequest) -> list[str]:
     left_out = [name for name, parts in needed.items() if all(map(unmet, parts))]
     if left_out:
         lines = "".join(f"\n  - {requirement.line}" for requirement in unmet(every))
-        logger.warning("left out: %s, for want of:%s", ", ".join(left_out), lines)
+        logger.warning("left out: %s; missing:%s", ", ".join(left_out), lines)
     return left_out
 
 

@@ -178,7 +178,7 @@ def measured_row(model: VBenchModel) -> Row:
 def _total_sentence(model: VBenchModel) -> str:
     lacking = [key for key in DIMENSIONS if key not in model.scores]
     if lacking:
-        return f"{model.name}: no total score, for want of {len(lacking)} of 16 dimensions."
+        return f"{model.name}: no total score: {len(lacking)} of 16 dimensions are missing."
     summary = total({key: score.percent for key, score in model.scores.items()})
     return (
         f"{model.name} by VBench's weights: quality {summary.quality:.2f}, semantic "

@@ -23,7 +23,7 @@ for _command in (power, clips, prepare, datasets):
     app.command()(_command)
 app.command("compare")(compare_results)
 
-protocols_app = typer.Typer(no_args_is_help=True, help="Protocols: list, show, compare.")
+protocols_app = typer.Typer(no_args_is_help=True, help="Protocols: list, show, diff.")
 app.add_typer(protocols_app, name="protocols")
 protocols_app.command("list")(protocols_list)
 protocols_app.command("show")(protocols_show)

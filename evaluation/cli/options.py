@@ -31,7 +31,7 @@ DataRoot = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Change one protocol field; repeatable."),
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change one protocol field. Repeatable."),
 ]
 Network = Annotated[
     str | None, typer.Option(metavar="NAME", help="Feature network. [default: the protocol's]")
@@ -40,8 +40,7 @@ Weights = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[NETWORK=]FILE",
-        help="Weights of the network; repeatable where there are several networks. "
-        "[default: found in $LATTE_WEIGHTS, or fetched]",
+        help="Weights of the network. Repeatable. [default: found in $LATTE_WEIGHTS, or fetched]",
     ),
 ]
 Workers = Annotated[

@@ -23,26 +23,25 @@ if TYPE_CHECKING:
 
 @with_bundles
 def power(
-    difference: Annotated[
-        float, typer.Option(metavar="D", help="Difference in FVD that is to be seen.")
-    ],
+    difference: Annotated[float, typer.Option(metavar="D", help="Difference in FVD to detect.")],
     sets: SetOptions,
     protocol: ProtocolOptions,
     run: ComputeOptions,
     weights: Weights = None,
     chance: Annotated[
         float,
-        typer.Option("--power", min=0.01, max=0.999, help="Probability that it is then seen."),
+        typer.Option(
+            "--power", metavar="P", min=0.01, max=0.999, help="Probability of detecting it."
+        ),
     ] = 0.8,
     level: Annotated[
-        float, typer.Option(min=0.001, max=0.5, help="Probability of seeing one that is not there.")
+        float, typer.Option(metavar="P", min=0.001, max=0.5, help="Significance level.")
     ] = 0.05,
     as_json: AsJson = False,
 ) -> None:
     """Say how many clips show a difference in FVD between two models.
 
-    From clips that there are already: how far FVD moves from draw to draw of them, and how that
-    falls with their number.
+    Estimates FVD's sampling error from a pilot set and how it falls with more clips.
 
     latte-eval power --difference 10 --real real/ --fake samples/
     """
@@ -73,14 +72,14 @@ def _text(answer: "Power") -> str:
 
     from reports.numbers import format_value
 
-    beyond = ", beyond the clips there are" if answer.extrapolated else ""
+    beyond = ", extrapolated beyond the pilot" if answer.extrapolated else ""
     shown = format_value(answer.difference)
     rows = [(clips, format_value(visible)) for clips, visible in answer.table]
     table = tabulate(rows, headers=["clips of each set", "smallest difference seen"])
     return (
         f"{answer.num_clips} clips of each set show a difference of {shown} with a power of "
         f"{answer.power:g} at level {answer.level:g}{beyond}.\n"
-        f"With the {answer.pilot_clips} there are, one FVD has a standard deviation of "
+        f"With the pilot's {answer.pilot_clips} clips, one FVD has a standard deviation of "
         f"{format_value(answer.standard_deviation_now)}, and differences from "
-        f"{format_value(answer.visible_now)} up show.\n\n{table}"
+        f"{format_value(answer.visible_now)} up are detectable.\n\n{table}"
     )

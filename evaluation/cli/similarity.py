@@ -45,8 +45,8 @@ class SimilarityProtocolOptions(ProtocolOptions):
             "--features",
             "--network",
             metavar="pixels|NAME",
-            help="What frames of videos are compared by. [default: the protocol's network of "
-            "frames]",
+            help="Features by which frames are compared. [default: those of the protocol's network "
+            "of frames]",
         ),
     ] = None
     num_videos: Annotated[
@@ -77,7 +77,7 @@ class ModelOptions:
         typer.Option(
             metavar="N|PATH",
             help="Block of the model by number, or any part by dotted path, such as "
-            "blocks.20.attn; repeatable. [default: all blocks]",
+            "blocks.20.attn. Repeatable. [default: all blocks]",
         ),
     ] = None
     timestep: Annotated[
@@ -85,8 +85,8 @@ class ModelOptions:
         typer.Option(
             min=0,
             metavar="T",
-            help="Step of the diffusion that says how noisy the clips are; repeatable. "
-            "[default: 100, 500, 900]",
+            help="Diffusion timestep to which clips are noised. Repeatable. [default: 100, 500, "
+            "900]",
         ),
     ] = None
     autoencoder: Annotated[

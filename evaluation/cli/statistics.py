@@ -83,16 +83,18 @@ def stats_import(
     settings: Settings = None,
     dataset: Dataset = None,
     side: Annotated[
-        Literal["real", "fake"], typer.Option(help="Whose choice of clips the protocol describes.")
+        Literal["real", "fake"],
+        typer.Option(metavar="real|fake", help="Which set the statistics describe."),
     ] = "real",
     covariance: Annotated[
-        Literal["n", "n-1"], typer.Option(help="The divisor of their sigma; both packages use n-1.")
+        Literal["n", "n-1"],
+        typer.Option(metavar="n|n-1", help="The divisor of their sigma; both packages use n-1."),
     ] = "n-1",
     as_json: AsJson = False,
 ) -> None:
     """Write another package's statistics as a file of ours, with the protocol that you state.
 
-    A result that uses it says that its making is as stated by whoever imported it.
+    A result that uses it notes that the importer declared the protocol.
 
     latte-eval stats import theirs.npz --protocol stylegan-v-fid50k --count 50000 --out ours.npz
     """

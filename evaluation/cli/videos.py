@@ -85,12 +85,18 @@ def prepare(
     recipe: Annotated[
         str,
         typer.Option(
-            help="stylegan-v: resize the short side, then crop; latte: crop, then resize."
+            metavar="NAME",
+            help="stylegan-v: resize the short side, then crop; latte: crop, then resize.",
         ),
     ],
-    size: Annotated[int, typer.Option(min=1, help="Side of the square frames, in pixels.")] = 256,
+    size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Side of the square frames, in pixels.")
+    ] = 256,
     image_format: Annotated[
-        str, typer.Option("--format", help="jpg (quality 75, as the official tools) or png.")
+        str,
+        typer.Option(
+            "--format", metavar="NAME", help="jpg (quality 75, as the official tools) or png."
+        ),
     ] = "jpg",
     workers: Workers = None,
     skip_broken: SkipBroken = False,

@@ -14,15 +14,19 @@ def convert(
     ],
     target: Target,
     dataset: Annotated[
-        str | None, typer.Option(help="Training data, by its name in `latte-eval datasets`.")
+        str | None,
+        typer.Option(metavar="NAME", help="Training data, by its name in `latte-eval datasets`."),
     ] = None,
     num_heads: NumHeads = None,
-    dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(metavar="NAME", help="float32, float16 or bfloat16.")
+    ] = "float32",
     vae: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME|DIR",
             help="Stable Diffusion's autoencoder for `latte sample`: a folder, or its name on the "
-            "Hugging Face hub."
+            "Hugging Face hub.",
         ),
     ] = None,
 ) -> None:

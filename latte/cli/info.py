@@ -20,19 +20,25 @@ def info(
     ] = None,
     variant: Annotated[
         int | None,
-        typer.Option(help="Variant of the preset: 1, 2, 3 or 4, with about equal parameters."),
+        typer.Option(
+            metavar="N", help="Variant of the preset: 1, 2, 3 or 4, with about equal parameters."
+        ),
     ] = None,
     patch_embedding: Annotated[
-        str | None, typer.Option(help="Patch embedding of the preset: uniform or compression.")
+        str | None,
+        typer.Option(metavar="NAME", help="Patch embedding of the preset: uniform or compression."),
     ] = None,
     conditioning: Annotated[
-        str | None, typer.Option(help="Conditioning of the preset: s-adaln or all-tokens.")
+        str | None,
+        typer.Option(metavar="NAME", help="Conditioning of the preset: s-adaln or all-tokens."),
     ] = None,
     temporal_position: Annotated[
-        str | None, typer.Option(help="Temporal positions of the preset: absolute or rotary.")
+        str | None,
+        typer.Option(metavar="NAME", help="Temporal positions of the preset: absolute or rotary."),
     ] = None,
     num_classes: Annotated[
-        int | None, typer.Option(help="Classes of the preset. [default: unconditional]")
+        int | None,
+        typer.Option(metavar="N", help="Classes of the preset. [default: unconditional]"),
     ] = None,
     num_heads: NumHeads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -14,11 +14,17 @@ def patches(
         str, typer.Option(metavar="NAME|DIR", help="Data set, or folder of videos.")
     ] = "shapes",
     data_root: DataRoot = Path("data"),
-    size: Annotated[int, typer.Option(min=1, help="Side of the square frames, in pixels.")] = 32,
-    patch_size: Annotated[int, typer.Option(min=1, help="Side of a patch, in pixels.")] = 8,
-    channels: Annotated[int, typer.Option(min=1, help="Components to keep.")] = 24,
-    num_clips: Annotated[int, typer.Option(min=1, help="Clips of 16 frames to fit.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of clips.")] = 0,
+    size: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Side of the square frames, in pixels.")
+    ] = 32,
+    patch_size: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Side of a patch, in pixels.")
+    ] = 8,
+    channels: Annotated[int, typer.Option(metavar="N", min=1, help="Components to keep.")] = 24,
+    num_clips: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Clips of 16 frames to fit.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the choice of clips.")] = 0,
 ) -> None:
     """Fit a linear autoencoder: the principal components of patches.
 

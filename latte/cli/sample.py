@@ -25,7 +25,10 @@ def sample(
         ),
     ] = None,
     num_samples: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="[default: 16, or one for each label]")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Number of samples. [default: 16, or one for each label]"
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -49,7 +52,11 @@ def sample(
     ] = None,
     guided: Annotated[
         str | None,
-        typer.Option(metavar="WHAT", help="noise, or all (variance too). [default: noise]"),
+        typer.Option(
+            metavar="WHAT",
+            help="Channels that guidance applies to: noise, or all (variance too). "
+            "[default: noise]",
+        ),
     ] = None,
     method: Annotated[
         str | None, typer.Option(metavar="NAME", help="ddpm or ddim. [default: ddpm]")
@@ -69,6 +76,7 @@ def sample(
         str,
         typer.Option(
             "--format",
+            metavar="NAME",
             help="mkv or png (a folder of frames for each sample), both lossless; or mp4.",
         ),
     ] = "mkv",

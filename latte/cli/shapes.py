@@ -10,15 +10,18 @@ from latte.cli.options import Quiet
 
 def shapes(
     target: Annotated[Path, typer.Argument(help="Folder to write, or one .npy file.")],
-    split: Annotated[str, typer.Option(help="train, test or train+test.")] = "test",
-    num_videos: Annotated[int, typer.Option(min=1, help="Videos of each split.")] = 64,
-    num_frames: Annotated[int, typer.Option(min=1, help="Frames of each video.")] = 16,
-    size: Annotated[int, typer.Option(min=8, help="Side of the square frames, in pixels.")] = 32,
-    start: Annotated[int, typer.Option(min=0, help="Number of the first video.")] = 0,
+    split: Annotated[str, typer.Option(metavar="NAME", help="train, test or train+test.")] = "test",
+    num_videos: Annotated[int, typer.Option(metavar="N", min=1, help="Videos of each split.")] = 64,
+    num_frames: Annotated[int, typer.Option(metavar="N", min=1, help="Frames of each video.")] = 16,
+    size: Annotated[
+        int, typer.Option(metavar="N", min=8, help="Side of the square frames, in pixels.")
+    ] = 32,
+    start: Annotated[int, typer.Option(metavar="N", min=0, help="Number of the first video.")] = 0,
     file_format: Annotated[
         str | None,
         typer.Option(
             "--format",
+            metavar="NAME",
             help="mkv (lossless), png (a folder of frames for each video), mp4, or npy. "
             "[default: npy for a TARGET that ends in it, else mkv]",
         ),

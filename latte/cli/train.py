@@ -21,13 +21,15 @@ def train(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="TABLE.FIELD=VALUE", help="Change a field (repeatable)."),
+        typer.Option("--set", metavar="TABLE.FIELD=VALUE", help="Change a field. Repeatable."),
     ] = None,
     data_root: DataRoot = Path("data"),
     device: Device = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes that decode clips. [default: cores, up to 8]"),
+        typer.Option(
+            metavar="N", min=0, help="Processes that decode clips. [default: cores, up to 8]"
+        ),
     ] = None,
     evaluate: Annotated[
         str | None,

@@ -60,7 +60,10 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
     if not begins:
         files = [training_job(task).write(folder) for task in runnable]
         hint = "" if request.only_available else ", and --only-available runs what can be run"
-        or_else = f"`latte-bench cell --show FILE` prints the commands of {files[0].parent}{hint}"
+        or_else = (
+            f"the jobs are in {files[0].parent}: `latte-bench cell --show FILE` prints the "
+            f"commands of one{hint}"
+        )
         require([part for parts in needed.values() for part in parts], "paper", or_else=or_else)
     for task in runnable:
         if task.key in done:  # stopped before it was tidied up

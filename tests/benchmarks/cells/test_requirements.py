@@ -124,6 +124,11 @@ def test_a_file_of_weights_is_the_published_one_or_not_here(
     assert network_weights("i3d").met
 
 
+def test_a_data_set_that_is_missing_is_named_once(tmp_path: Path) -> None:
+    line = data_set("faceforensics", tmp_path).line
+    assert line.startswith("data set faceforensics: not found, looked for ")
+
+
 def test_a_data_set_has_at_least_one_video_that_does(tmp_path: Path) -> None:
     folder = tmp_path / "faceforensics" / "train" / "videos"
     folder.mkdir(parents=True)

@@ -213,7 +213,7 @@ def test_a_job_is_the_training_that_it_was_written_for(tmp_path: Path) -> None:
     task = PaperTraining(design=ROTARY, seed=1, request=request)
     job = read_job(training_job(task).write(tmp_path))
     assert training_of_job(job) == task
-    with pytest.raises(InputError, match="is of another cell now"):
+    with pytest.raises(InputError, match="no longer matches its inputs"):
         training_of_job(replace(job, inputs={**job.inputs, "seed": 2}))
     with pytest.raises(InputError, match="did you mean seed"):
         training_of_job(replace(job, inputs={**job.inputs, "sed": 2}))
