@@ -154,10 +154,10 @@ def standing(measured: MeasuredMethods, method: str, name: str) -> tuple[int, in
     Stand-ins without a value are left out.
     """
     others = (measured.cell(label, name) for label in DISTORTED if measured.cells.get(label))
-    return counts(measured.cell(method, name), others)
+    return below_above_alike(measured.cell(method, name), others)
 
 
-def counts(own: Cell, others: Iterable[Cell]) -> tuple[int, int, int]:
+def below_above_alike(own: Cell, others: Iterable[Cell]) -> tuple[int, int, int]:
     """Numbers of cells below `own`, above it, and not significantly different from it.
 
     Cells differ where their intervals, by all their digits, have no point in common: a cautious

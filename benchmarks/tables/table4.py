@@ -100,7 +100,7 @@ def document(models: Sequence[VBenchModel], measurements: Measurements) -> Table
                 *measurements.standings,
             ]
         ),
-        tables=(*halves(table), *measurements.tables),
+        tables=(*paper_halves(table), *measurements.tables),
         data=csv_of([table, *measurements.tables]),
     )
 
@@ -124,7 +124,7 @@ def vbench_table(models: Sequence[VBenchModel]) -> Table:
     )
 
 
-def halves(table: Table) -> list[Table]:
+def paper_halves(table: Table) -> list[Table]:
     """The table as the paper prints it: eight dimensions beside each other, the others below.
 
     Remarks and provenance stand under the second only.

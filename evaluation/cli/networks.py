@@ -63,7 +63,7 @@ def networks_verify(
     from dataclasses import asdict
 
     from evaluation.networks.registry import NETWORKS
-    from evaluation.networks.verification import all_passed, table, verify
+    from evaluation.networks.verification import all_passed, checks_table, verify
     from evaluation.networks.weights import is_here
 
     # Files of gigabytes are fetched for those who name the network, not for whoever asks for all.
@@ -76,7 +76,7 @@ def networks_verify(
     for name in checked:
         checks[name] = verify(name, files.get(name), place, quick=quick, data=data)
         if not as_json:
-            typer.echo(f"{name}\n{table(checks[name])}\n")
+            typer.echo(f"{name}\n{checks_table(checks[name])}\n")
     if as_json:
         typer.echo(json.dumps({name: list(map(asdict, checks[name])) for name in checked}))
     left_out = [name for name in NETWORKS if name not in checked]

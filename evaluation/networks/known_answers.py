@@ -46,7 +46,7 @@ def noise_against_noise(
         np.concatenate(
             [
                 run_exactly(logits, x.to(extractor.device)).cpu().numpy()
-                for x in noise(seed, num_clips, num_frames)
+                for x in numpy_noise(seed, num_clips, num_frames)
             ]
         )
         for seed in (1, 2)
@@ -110,7 +110,9 @@ def _cifar_features(
     return extractor(np.ascontiguousarray(planes.transpose(0, 1, 3, 4, 2)))[:, 0]
 
 
-def noise(seed: int, num_clips: int, num_frames: int, size: int = 224) -> Iterator[torch.Tensor]:
+def numpy_noise(
+    seed: int, num_clips: int, num_frames: int, size: int = 224
+) -> Iterator[torch.Tensor]:
     """`RandomState(seed).rand(num_clips, num_frames, size, size, 3)`, a few clips at a time.
 
     Float32 (n, 3, T, H, W). The generator draws one number after the other, so that the parts are

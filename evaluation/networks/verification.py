@@ -83,7 +83,7 @@ def all_passed(checks: Sequence[Check]) -> bool:
     return all(check.passed is not False for check in checks)
 
 
-def table(checks: Sequence[Check]) -> str:
+def checks_table(checks: Sequence[Check]) -> str:
     """The checks as text: what, expected, got, difference, at most, verdict; then the sources."""
     rows = [
         (

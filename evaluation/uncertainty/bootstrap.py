@@ -49,7 +49,7 @@ def bootstrap_frechet(
         )
     value = pair.value if value is None else value
     pair.prepare()
-    distances = on_all_cores(lambda index: pair.distance(*counts(pair, seed, index)), resamples)
+    distances = on_all_cores(lambda index: pair.distance(*row_counts(pair, seed, index)), resamples)
     num_mixtures = min(resamples // 2, MAX_MIXTURES)
     mixtures = on_all_cores(lambda two: mixed_distance(pair, seed, two), num_mixtures)
     variance, shrink = float(distances.var()), 1.0
@@ -107,7 +107,7 @@ def bootstrap_inception_score(
     )
 
 
-def counts(pair: FeaturePair, seed: int, index: int) -> tuple[Tensor, Tensor]:
+def row_counts(pair: FeaturePair, seed: int, index: int) -> tuple[Tensor, Tensor]:
     """How often each row of both is in resample `index`; each has a random stream of its own."""
     random = np.random.default_rng((seed, index))
 
@@ -122,7 +122,11 @@ def counts(pair: FeaturePair, seed: int, index: int) -> tuple[Tensor, Tensor]:
 
 def mixed_distance(pair: FeaturePair, seed: int, two: int) -> float:
     """The distance of resamples 2 · two and 2 · two + 1 merged, at half weight each."""
-    both = zip(counts(pair, seed, 2 * two), counts(pair, seed, 2 * two + 1), strict=True)
+    both = zip(
+        row_counts(pair, seed, 2 * two),
+        row_counts(pair, seed, 2 * two + 1),
+        strict=True,
+    )
     return pair.distance(*((one + other) / 2 for one, other in both))
 
 

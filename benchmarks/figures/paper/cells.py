@@ -56,7 +56,7 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
     begins = request.only_available and not all(missing.values())
     runnable = [x for place, x in tasks.items() if not (begins and missing[place[0]])]
     done = read_cells(path)
-    logger.info("%s", cost(runnable, done))
+    logger.info("%s", training_cost(runnable, done))
     if not begins:
         files = [training_job(task).write(folder) for task in runnable]
         hint = "" if request.only_available else ", and --only-available runs what can be run"
@@ -96,7 +96,7 @@ class RemainingCost:
         )
 
 
-def cost(tasks: Collection[PaperTraining], done: Iterable[str] = ()) -> RemainingCost:
+def training_cost(tasks: Collection[PaperTraining], done: Iterable[str] = ()) -> RemainingCost:
     """What is left to train; designs that are one training count once.
 
     Args:
@@ -113,7 +113,7 @@ def cost(tasks: Collection[PaperTraining], done: Iterable[str] = ()) -> Remainin
 
 def remaining_cost(designs: Sequence[Design], request: TrainingRequest) -> RemainingCost:
     """What is left to train of all designs, whether or not their requirements are met."""
-    return cost(_trainings(designs, request).values(), read_cells(request.folder / FILE))
+    return training_cost(_trainings(designs, request).values(), read_cells(request.folder / FILE))
 
 
 def training_job(task: PaperTraining) -> Job:

@@ -20,7 +20,7 @@ from benchmarks.shapes.generated import BUNDLED, NO_MODEL
 from benchmarks.shapes.measuring import FID, FVD, IS
 from benchmarks.shapes.methods import MeasuredMethods
 from benchmarks.shapes.tables import (
-    counts,
+    below_above_alike,
     dimensions_table,
     methods_table,
     standing,
@@ -31,7 +31,7 @@ from benchmarks.studies.sensitivity.report import findings, noticed_table, summa
 from benchmarks.tables import table3, table5
 from benchmarks.tables.table1 import variants_table
 from benchmarks.tables.table2 import sizes_table
-from benchmarks.tables.table4 import halves, vbench_table
+from benchmarks.tables.table4 import paper_halves, vbench_table
 from benchmarks.tables.vbench import DIMENSIONS, Score, VBenchModel
 from reports.cells import Cell, Column, Row
 from reports.table import Table, write_tables
@@ -118,7 +118,7 @@ def vbench_model() -> VBenchModel:
 def table4() -> list[Table]:
     headings = {key: each.heading for key, each in DIMENSIONS.items()}
     below = dimensions_table(on_shapes(), headings, "tiny")
-    return [*halves(vbench_table([vbench_model()])), below]
+    return [*paper_halves(vbench_table([vbench_model()])), below]
 
 
 DOCUMENTS: dict[str, Callable[[], Sequence[Table]]] = {
@@ -283,8 +283,8 @@ def test_what_differs_in_digits_that_nobody_sees_does_not_differ() -> None:
 def test_intervals_that_overlap_do_not_differ_by_their_decimals() -> None:
     own = Cell(value=9.0, low=7.996, high=10.004)  # prints ± 1.00, the others three decimals
     others = [Cell(value=x, low=x - 0.005, high=x + 0.005) for x in (10.006, 10.01)]
-    assert counts(own, others) == (0, 1, 1)
-    assert counts(others[1], [own, Cell(reason="none"), Cell(value=10.02)]) == (1, 1, 0)
+    assert below_above_alike(own, others) == (0, 1, 1)
+    assert below_above_alike(others[1], [own, Cell(reason="none"), Cell(value=10.02)]) == (1, 1, 0)
 
 
 def test_a_stand_in_without_a_value_is_left_out_and_not_taken_for_0() -> None:

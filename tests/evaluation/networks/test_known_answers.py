@@ -20,12 +20,12 @@ from evaluation.networks.known_answers import (
     cd_fvd_example,
     cifar_fid,
     cifar_inception_score,
-    noise,
     noise_against_noise,
+    numpy_noise,
 )
 from evaluation.networks.registry import NETWORKS
 from evaluation.networks.spec import SHA256
-from evaluation.networks.verification import all_passed, integrity, table, verify
+from evaluation.networks.verification import all_passed, checks_table, integrity, verify
 from latte.data.errors import InputError
 
 BLACK, NOISE, EXAMPLE = "black from white", "noise from noise", "an example"
@@ -117,7 +117,7 @@ def test_a_file_that_does_not_give_them_fails(detector_file, formula_answers):
     checks = verify("i3d", detector_file(), answers=off)
     assert of(checks, BLACK).passed is False
     assert not all_passed(checks)
-    assert "FAILED" in table(checks)
+    assert "FAILED" in checks_table(checks)
 
 
 def test_the_same_tensors_with_another_epsilon_are_found_out(detector_file, formula_answers):
@@ -147,7 +147,7 @@ def test_answers_of_the_torchscript_file_are_not_asked_of_a_state_dict(
 
 def test_noise_in_parts_is_the_noise_of_the_whole():
     whole = np.random.RandomState(3).rand(7, 2, 6, 6, 3).astype(np.float32)
-    parts = list(noise(3, 7, 2, size=6))
+    parts = list(numpy_noise(3, 7, 2, size=6))
     assert [len(part) for part in parts] == [4, 3]
     assert np.array_equal(torch.cat(parts).permute(0, 2, 3, 4, 1), whole)
 
@@ -176,7 +176,7 @@ def test_a_network_without_published_answers_says_so(name):
 
 
 def test_the_table_and_json_hold_every_check(checks):
-    text = table(checks)
+    text = checks_table(checks)
     assert text.count("passed") == sum(check.passed is True for check in checks)
     assert "published by:\n  a paper" in text
     assert json.loads(json.dumps([dataclasses.asdict(check) for check in checks]))

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from evaluation.metrics import frechet_distance_from_features
-from evaluation.uncertainty.bootstrap import counts, mixed_distance
+from evaluation.uncertainty.bootstrap import mixed_distance, row_counts
 from evaluation.uncertainty.resampling import FeaturePair, FeatureTable, halves
 
 SHAPES = [
@@ -33,7 +33,7 @@ def test_resamples_agree_with_repeated_rows(features, rows1, rows2, columns, ddo
     pair = FeaturePair(x, y, ddof=ddof)
     for index in range(4):
         expected = frechet_distance_from_features(*resampled_naively(x, y, index, 5), ddof=ddof)
-        found = pair.distance(*counts(pair, 5, index))
+        found = pair.distance(*row_counts(pair, 5, index))
         assert found == pytest.approx(expected, rel=1e-9)
 
 
@@ -69,7 +69,7 @@ def test_features_that_are_constant_or_repeated_do_no_harm(features):
     pair = FeaturePair(x, y)
     for index in range(4):
         expected = frechet_distance_from_features(*resampled_naively(x, y, index, 0))
-        assert pair.distance(*counts(pair, 0, index)) == pytest.approx(expected, rel=1e-9)
+        assert pair.distance(*row_counts(pair, 0, index)) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("weights", [[1, 1, 1, 0, 1, 1, 2, 1], [0, 0, 0, 5, 1, 0, 2, 0]])

@@ -19,11 +19,11 @@ from benchmarks.figures.designs import (
 from benchmarks.figures.paper import cells as paper_cells
 from benchmarks.figures.paper import training as paper_runs
 from benchmarks.figures.paper.cells import (
-    cost,
     job_commands,
     measure_job,
     measure_paper_cells,
     requirements,
+    training_cost,
     training_job,
     training_of_job,
 )
@@ -180,15 +180,17 @@ def test_the_cost_of_what_is_left_is_said_before_it_is_done(
     caplog.set_level(logging.INFO)
     tasks = [task_of(tmp_path, design=design) for design in (BASELINE, SIZES["XL"], ROTARY)]
     # The largest size is the baseline.
-    assert str(cost(tasks)).startswith("400,000 steps in 2 of 2 trainings, about 2,880 GPU hours ")
+    assert str(training_cost(tasks)).startswith(
+        "400,000 steps in 2 of 2 trainings, about 2,880 GPU hours "
+    )
     measure_paper_cells([BASELINE], request_in(tmp_path))
     assert "200,000 steps in 1 of 1 trainings, about 1,440 GPU hours" in caplog.messages[0]
     assert "https://github.com/Vchitect/Latte/issues/54" in caplog.messages[0]
-    left = str(cost(tasks, read_cells(tmp_path / "cells.jsonl")))
+    left = str(training_cost(tasks, read_cells(tmp_path / "cells.jsonl")))
     assert left.startswith("200,000 steps in 1 of 2 trainings")
     task_of(tmp_path, design=ROTARY).weights.parent.mkdir(parents=True)
     task_of(tmp_path, design=ROTARY).weights.touch()  # trained, but not measured
-    assert str(cost(tasks)).startswith("0 steps in 0 of 2 trainings")
+    assert str(training_cost(tasks)).startswith("0 steps in 0 of 2 trainings")
 
 
 def test_the_cost_is_said_also_where_something_is_missing(
