@@ -192,7 +192,7 @@ def test_a_preset_is_changed_as_asked_and_checked():
     config = preset("Latte-B/4", num_classes=101, num_frames=8)
     assert config == replace(PRESETS["Latte-B/4"], num_classes=101, num_frames=8)
     for variant in (7, "3", [3]):
-        with pytest.raises(InputError, match="variant = "):
+        with pytest.raises(InputError, match="variant"):
             preset("Latte-B/4", variant=variant)
 
 
@@ -200,5 +200,5 @@ def test_an_unknown_preset_is_answered_with_near_ones():
     with pytest.raises(InputError) as caught:
         preset("Latte-XL2")
     assert str(caught.value).startswith("no model is called 'Latte-XL2': did you mean Latte-XL/2")
-    with pytest.raises(InputError, match=r"known: Latte-S/2, Latte-S/4"):
+    with pytest.raises(InputError, match=r"resnet50.*Latte-S/2, Latte-S/4"):
         preset("resnet50")

@@ -265,22 +265,22 @@ def test_folders_without_a_vae_are_refused(folder, tmp_path):
     assert_refused(tmp_path / "nowhere", "no such folder")
     assert_refused(tmp_path, "no config.json")
     change_config(folder, _class_name="AutoencoderKLTemporalDecoder")
-    assert_refused(folder, "AutoencoderKLTemporalDecoder, not AutoencoderKL")
+    assert_refused(folder, r"config\.json: .*AutoencoderKLTemporalDecoder.*AutoencoderKL\b")
     (folder / "config.json").write_text("[1]")
-    assert_refused(folder, "no known class")
+    assert_refused(folder, r"config\.json: .*\bclass\b.*AutoencoderKL\b")
     (folder / "config.json").write_text("{")
-    assert_refused(folder, "cannot be read")
+    assert_refused(folder, r"config\.json: cannot be read")
 
 
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"down_block_types": ["NoSuchBlock", "DownEncoderBlock2D"]}, "no VAE can be made"),
-        ({"norm_num_groups": 3}, "no VAE can be made"),
-        ({"in_channels": 4}, "makes 3 channels of 4"),
+        ({"down_block_types": ["NoSuchBlock", "DownEncoderBlock2D"]}, r"json: .*NoSuchBlock"),
+        ({"norm_num_groups": 3}, r"json: no VAE .*num_groups"),
+        ({"in_channels": 4}, r"\b3 .*\b4\b.*frames have 3"),
         ({"scaling_factor": None}, "scaling_factor None"),
         ({"latent_channels": 8}, r"is \(16, 4, 3, 3\), not \(16, 8, 3, 3\)"),
-        ({"layers_per_block": 2}, "is missing"),
+        ({"layers_per_block": 2}, r"encoder\.down_blocks\.0\.resnets\.1\S* is missing"),
         ({"use_quant_conv": False}, "quant_conv.* is not known"),
     ],
 )
@@ -297,18 +297,18 @@ def test_damaged_weights_are_refused(folder):
     (folder / WEIGHTS).write_bytes(whole[: len(whole) // 2])
     assert_refused(folder, WEIGHTS)
     (folder / WEIGHTS).unlink()
-    assert_refused(folder, "none of diffusion_pytorch_model.safetensors")
+    assert_refused(folder, rf"copy: .*\bnone\b.*{WEIGHTS}")
 
 
 def test_frames_that_do_not_divide_are_refused(saved):
-    with pytest.raises(InputError, match=r"31×32 pixels.*a multiple of 2"):
+    with pytest.raises(InputError, match=r"31×32.*multiple of 2"):
         open_autoencoder("sd-vae", saved).encode(torch.zeros(1, 1, 3, 32, 31))
 
 
 def test_requests_that_make_no_sense_are_refused(saved, monkeypatch):
-    with pytest.raises(InputError, match="did you mean sd-vae"):
+    with pytest.raises(InputError, match=r"\bsdvae\b.*did you mean sd-vae"):
         open_autoencoder("sdvae")
-    with pytest.raises(InputError, match="has no weights"):
+    with pytest.raises(InputError, match=rf"identity.*no weights.*{saved}"):
         open_autoencoder("identity", saved)
     monkeypatch.setitem(sys.modules, "diffusers", None)
     assert_refused(saved, r"pip install 'latte-eval\[sd\]'")

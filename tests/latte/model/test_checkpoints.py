@@ -77,13 +77,13 @@ def test_what_cannot_be_stored_leaves_the_old_file(small, tmp_path):
     save_checkpoint(path, SMALL, small, {})
     before = path.read_bytes()
     large = small | {"x_embedder.proj.bias": torch.full((32,), 1e6)}
-    with pytest.raises(InputError, match=r"as float16: x_embedder.proj.bias holds values"):
+    with pytest.raises(InputError, match=r"float16: x_embedder\.proj\.bias .*not finite"):
         save_checkpoint(path, SMALL, large, {}, dtype=torch.float16)
     with pytest.raises(ValueError):
         save_checkpoint(path, SMALL, small, {"loss": float("nan")})
     with pytest.raises(ValueError, match="state dict"):
         save_checkpoint(path, preset("Latte-S/2"), small, {})
-    with pytest.raises(ValueError, match="choose float32"):
+    with pytest.raises(ValueError, match=r"float64.*float32"):
         save_checkpoint(path, SMALL, small, {}, dtype=torch.float64)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -105,27 +105,30 @@ def with_config(**change: object) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("metadata", "sentence"),
     [
-        ({"format": "latte-eval 2"}, "another version of latte-eval"),
+        ({"format": "latte-eval 2"}, "latte-eval 2.*latte-eval 1"),
         ({"config": "[1]"}, "configuration: expected"),
         ({"config": "{"}, "configuration: not valid JSON"),
-        ({"config": '{"depth": 2}'}, "configuration: object missing required field `input_size`"),
-        (with_config(colour="red"), "configuration: unknown field colour"),
-        (with_config(depth=4), "2 blocks, but depth 4"),
-        (with_config(depth=10**9), "2 blocks, but depth 1000000000"),
-        (with_config(depth=2.0), r"configuration: depth must be"),
-        (with_config(hidden_size=2**62), "sizes that no network has"),
-        (with_config(hidden_size=64), "is not what its own configuration says"),
+        ({"config": '{"depth": 2}'}, "configuration: .*missing.*input_size"),
+        (with_config(colour="red"), r"configuration: .*\bcolour\b"),
+        (with_config(depth=4), r"\b2 blocks.*depth 4\b"),
+        (with_config(depth=10**9), r"\b2 blocks.*depth 1000000000\b"),
+        (with_config(depth=2.0), r"configuration: depth .*2\.0"),
+        (with_config(hidden_size=2**62), "configuration .*sizes"),
+        (
+            with_config(hidden_size=64),
+            r"configuration .*pos_embed .*\(1, 16, 64\)",
+        ),
         (with_config(num_classes=3), "y_embedder.embedding_table.weight is missing"),
         (with_config(variant=[1]), "configuration: variant"),
-        (with_config(learn_sigma=1), r"configuration: learn_sigma must be"),
+        (with_config(learn_sigma=1), r"configuration: learn_sigma .*\b1$"),
         (with_config(mlp_ratio=float("nan")), "configuration: not valid JSON"),
-        (with_config(conditioning="film"), "known: all-tokens, s-adaln"),
+        (with_config(conditioning="film"), "conditioning.*film.*all-tokens, s-adaln"),
         ({"settings": "3"}, "settings: expected"),
-        ({"settings": '{"fps": "fast"}'}, r"settings: fps must be"),
-        ({"settings": '{"fps": -1}'}, r"settings: fps must be"),
+        ({"settings": '{"fps": "fast"}'}, r"settings: fps .*fast"),
+        ({"settings": '{"fps": -1}'}, r"settings: fps .*-1"),
         (
             {"settings": '{"classes": ["a"]}'},
-            "1 classes are named, but",
+            "settings: 1 classes",
         ),
         ({"settings": '{"sampling": 250}'}, r"settings: .*sampling"),
     ],

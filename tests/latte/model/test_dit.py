@@ -126,23 +126,23 @@ def test_a_file_is_read_as_a_state_dict_is(wrapped, tmp_path):
     [
         (
             lambda: dit(input_size=16),
-            r"pos_embed is \(1, 64, 32\), but the model's is \(1, 16, 32\)",
+            r"pos_embed .*\(1, 64, 32\).*\(1, 16, 32\)",
         ),
         (
             lambda: dit(in_channels=3),
-            r"x_embedder.proj.weight is \(32, 3, 2, 2\), but .* \(32, 4, 2, 2\)",
+            r"x_embedder.proj.weight .*\(32, 3, 2, 2\).*\(32, 4, 2, 2\)",
         ),
-        (lambda: dit(learn_sigma=False), r"final_layer.linear.weight is \(16, 32\)"),
-        (lambda: dit(hidden_size=64), r"pos_embed is \(1, 16, 64\)"),
-        (lambda: dit(mlp_ratio=2.0), r"blocks.0.mlp.fc1.weight is \(64, 32\)"),
-        (lambda: dit(depth=0), "is not a DiT: blocks.0 is missing"),
-        (lambda: dit() | {"temp_embed": torch.zeros(1, 3, 32)}, "is a Latte, not a DiT"),
-        (lambda: {"conv1.weight": torch.zeros(3)}, "is not a DiT: pos_embed is missing"),
+        (lambda: dit(learn_sigma=False), r"final_layer.linear.weight .*\(16, 32\)"),
+        (lambda: dit(hidden_size=64), r"pos_embed .*\(1, 16, 64\)"),
+        (lambda: dit(mlp_ratio=2.0), r"blocks.0.mlp.fc1.weight .*\(64, 32\)"),
+        (lambda: dit(depth=0), "DiT: blocks.0 is missing"),
+        (lambda: dit() | {"temp_embed": torch.zeros(1, 3, 32)}, "Latte.*temp_embed"),
+        (lambda: {"conv1.weight": torch.zeros(3)}, "DiT: pos_embed is missing"),
         (
             lambda: {
                 name: value for name, value in dit().items() if name != "blocks.2.mlp.fc2.bias"
             },
-            "is not a DiT: blocks.2.mlp.fc2.bias is missing",
+            "DiT: blocks.2.mlp.fc2.bias is missing",
         ),
     ],
 )
@@ -160,5 +160,5 @@ def test_tubes_cannot_take_the_patches_of_an_image_model():
 
 
 def test_an_unknown_choice_of_blocks_is_refused():
-    with pytest.raises(InputError, match="choose name, spatial or both"):
+    with pytest.raises(InputError, match=r"temporal.*name, spatial or both"):
         initialise_from_dit(untouched(), dit(), blocks="temporal")

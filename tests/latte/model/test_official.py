@@ -84,7 +84,7 @@ def test_heads_are_those_of_the_preset_with_that_hidden_size(hidden_size):
 
 
 def test_unknown_heads_are_asked_for(small):
-    with pytest.raises(InputError, match=r"no preset has hidden size 32.*--num-heads"):
+    with pytest.raises(InputError, match=r"hidden size 32.*--num-heads"):
         load_official(small)
 
 
@@ -130,15 +130,18 @@ def test_official_weights_as_safetensors_are_read_too(small, tmp_path):
         ({"final_layer.linear.bias": None}, "final_layer.linear.bias is missing"),
         ({"blocks.1.attn.qkv.bias": None, "extra": torch.zeros(1)}, "extra is not known"),
         ({"t_embedder.mlp.0.bias": torch.zeros(31)}, r"is \(31,\), not \(32,\)"),
-        ({"x_embedder.proj.weight": None}, r"x_embedder.proj.weight is missing; it has "),
-        ({"temp_embed": torch.zeros(4, 32)}, r"temp_embed is \(4, 32\), which no Latte has"),
-        ({"pos_embed": torch.zeros(1, 15, 32)}, "for 15 patches, not a square"),
-        ({"final_layer.linear.weight": torch.zeros(33, 32)}, "33 rows, which is neither 16"),
-        ({"blocks.2.mlp.fc1.bias": torch.zeros(128)}, "depth 3: variant 1"),
-        ({"pos_embed": torch.full((1, 16, 32), torch.nan)}, "pos_embed holds values that are not"),
-        ({"temp_embed": None}, "is a DiT, an image model"),
+        (
+            {"x_embedder.proj.weight": None},
+            r"x_embedder.proj.weight is missing.*it has",
+        ),
+        ({"temp_embed": torch.zeros(4, 32)}, r"temp_embed .*\(4, 32\)"),
+        ({"pos_embed": torch.zeros(1, 15, 32)}, "15 patches"),
+        ({"final_layer.linear.weight": torch.zeros(33, 32)}, "33 rows.*16"),
+        ({"blocks.2.mlp.fc1.bias": torch.zeros(128)}, "depth 3.*variant 1"),
+        ({"pos_embed": torch.full((1, 16, 32), torch.nan)}, "pos_embed .*not finite"),
+        ({"temp_embed": None}, r"\bDiT\b.*image"),
         ({"transformer_blocks.0.attn1.to_q.weight": torch.zeros(1)}, "text-to-video"),
-        ({"step": 3}, "holds a int called 'step', not tensors alone"),
+        ({"step": 3}, r"\bint\b.*\bstep\b.*tensors"),
     ],
 )
 def test_other_contents_are_named(change, sentence, small, tmp_path):
@@ -152,21 +155,21 @@ def test_other_contents_are_named(change, sentence, small, tmp_path):
 
 @pytest.mark.parametrize("content", [{}, [1, 2], torch.zeros(3)])
 def test_what_is_no_state_dict_is_refused(content, tmp_path):
-    with pytest.raises(InputError, match="not a state dict of tensors"):
+    with pytest.raises(InputError, match=r"a\.pt: .*state dict"):
         load_official(saved(tmp_path / "a.pt", content))
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "is empty"),
-        (b"<!DOCTYPE html><html><body>Sign in</body></html>", "is a web page"),
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html><body>Sign in</body></html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS pointer"),
-        ("Gewichte für später: 12345678".encode(), "is a text file"),
-        (b"\x00\x01\x02\x03 anything", "is not a file of weights"),
+        ("Gewichte für später: 12345678".encode(), "text file"),
+        (b"\x00\x01\x02\x03 anything", "not .*weights"),
         (b"PK\x03\x04 cut short", "cut short or damaged"),
         (b"\x80\x02}q", "cut short or damaged"),
-        ((10**6).to_bytes(8, "little") + b"{}", "cannot be read as safetensors"),
+        ((10**6).to_bytes(8, "little") + b"{}", "safetensors"),
     ],
 )
 def test_what_holds_no_weights_is_called_what_it_is(content, sentence, tmp_path):
@@ -177,9 +180,9 @@ def test_what_holds_no_weights_is_called_what_it_is(content, sentence, tmp_path)
 
 
 def test_folders_and_missing_files_are_refused(tmp_path):
-    with pytest.raises(InputError, match="there is no such file"):
+    with pytest.raises(InputError, match=r"none\.pt: .*no such file"):
         load_checkpoint(tmp_path / "none.pt")
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(InputError, match=rf"{tmp_path}: is a folder"):
         load_checkpoint(tmp_path)
     (tmp_path / "model_index.json").write_text('{"_class_name": "LattePipeline"}')
     with pytest.raises(InputError, match="text-to-video"):
@@ -204,7 +207,7 @@ def test_a_pickle_that_needs_more_than_tensors_is_refused_and_not_run(kind, smal
         path.write_bytes(pickle.dumps(content))
     else:
         saved(path, content, _use_new_zipfile_serialization=kind == "zip")
-    with pytest.raises(InputError, match=r"holds more than tensors.*save what is under \"ema\""):
+    with pytest.raises(InputError, match=r"more than tensors.*\bema\b"):
         load_checkpoint(path)
     assert not made.exists()
 
@@ -219,5 +222,5 @@ def test_a_file_that_is_cut_short_is_refused(kind, small, tmp_path):
     whole = path.read_bytes()
     for share in (0.01, 0.5, 0.99):
         path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(InputError, match="fetch it again"):
+        with pytest.raises(InputError, match=r"a\.pt: .*fetch it again"):
             load_checkpoint(path, 2)

@@ -100,10 +100,10 @@ def test_settings_are_forgotten_only_where_no_sample_has_them(folder, clips):
     fail({"steps": 4}, 0)
     assert list(samples.root.iterdir()) == []
     fail({"steps": 4}, 0, alone=False)
-    with pytest.raises(InputError, match=r"steps 4 \(not 5\)"):
+    with pytest.raises(InputError, match=r"steps 4 .*\b5\b"):
         samples.check({"steps": 5})
     fail({"steps": 4}, 1)
-    with pytest.raises(InputError, match=r"steps 4 \(not 5\)"):
+    with pytest.raises(InputError, match=r"steps 4 .*\b5\b"):
         samples.check({"steps": 5})
 
 
@@ -112,7 +112,7 @@ def test_an_autoencoder_is_known_by_its_content(folder, clips):
     with samples.claimed({"autoencoder_digest": "1" * 64}, {"autoencoder_path": "a"}):
         samples.write(0, clips[0])
     assert not samples.check({"autoencoder_digest": "1" * 64})
-    with pytest.raises(InputError, match=r"autoencoder_digest 11111111 \(not 22222222\)"):
+    with pytest.raises(InputError, match=r"autoencoder_digest 11111111 .*22222222"):
         samples.check({"autoencoder_digest": "2" * 64})
 
 
@@ -121,7 +121,7 @@ def test_a_folder_of_something_else_is_refused(folder):
     samples.root.mkdir()
     (samples.root / "notes.txt").write_text("harmless")
     (samples.root / "holiday.mp4").write_bytes(b"")
-    with pytest.raises(InputError, match=r"holds holiday.mp4, and no .sampling.json says"):
+    with pytest.raises(InputError, match=r"samples: .*holiday\.mp4.*\.sampling\.json"):
         samples.check({})
 
 
@@ -137,7 +137,7 @@ def test_what_would_be_measured_with_the_samples_is_refused(folder, clips, name)
         stranger.write_bytes(b"")
     else:
         stranger.mkdir()
-    with pytest.raises(InputError, match=f"holds {name}, which is none of its samples"):
+    with pytest.raises(InputError, match=rf"samples: .*\b{name}\b.*--out"):
         samples.present()
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_record_is_refused(folder):
 def test_a_file_in_place_of_the_folder_is_refused(folder):
     samples = folder()
     samples.root.write_text("")
-    with pytest.raises(InputError, match="samples: is a file, but a folder is to be written"):
+    with pytest.raises(InputError, match="samples: is a file"):
         samples.check({})
 
 

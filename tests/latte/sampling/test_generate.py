@@ -134,30 +134,30 @@ def test_a_sample_that_is_not_finite_is_named_after_those_before_it(tiny_latte):
     )
     clips = sampler.clips([5, 6, 7], [0, 1, 2])
     assert next(clips).shape == (4, 8, 8, 3)
-    with pytest.raises(InputError, match="sample 6: is not finite in fp32"):
+    with pytest.raises(InputError, match=r"sample 6: .*not finite.*fp32"):
         next(clips)
 
 
 def test_numbers_too_large_for_half_precision_name_the_precision(tiny_latte):
     model = tiny_latte()
     model.x_embedder.proj.weight.data *= 1e6
-    with pytest.raises(InputError, match="sample 0: is not finite in fp16: choose --precision fp"):
+    with pytest.raises(InputError, match=r"sample 0: .*not finite.*fp16.*--precision fp32"):
         generate(model, [0], precision="fp16")
 
 
 def test_guidance_of_a_model_without_classes_is_refused(tiny_latte):
-    with pytest.raises(InputError, match="guidance_scale = 4: the model has no classes"):
+    with pytest.raises(InputError, match=r"guidance_scale.*\b4\b.*no classes"):
         generate(tiny_latte(), [0], guidance_scale=4.0)
 
 
 @pytest.mark.parametrize(
     ("num_classes", "labels", "sentence"),
     [
-        (None, [0, 1], "labels are for class-conditional models"),
-        (3, None, "labels are for class-conditional models"),
-        (3, [0], "1 labels for 2 samples"),
-        (3, [0, 3], "a label is not in 0 … 2"),
-        (3, [-1, 0], "a label is not in 0 … 2"),
+        (None, [0, 1], "class-conditional"),
+        (3, None, "class-conditional"),
+        (3, [0], r"\b1 labels.*\b2 samples"),
+        (3, [0, 3], "label.*0 … 2"),
+        (3, [-1, 0], "label.*0 … 2"),
     ],
 )
 def test_labels_that_do_not_fit_are_a_fault_of_the_caller(
@@ -170,9 +170,9 @@ def test_labels_that_do_not_fit_are_a_fault_of_the_caller(
 def test_a_diffusion_or_an_autoencoder_of_another_kind_is_a_fault_of_the_caller(tiny_latte):
     options, model = SamplingOptions(steps=4), tiny_latte()
     other = open_diffusion(SamplingOptions(steps=5))
-    with pytest.raises(ValueError, match="a diffusion of 5 steps, not 4"):
+    with pytest.raises(ValueError, match=r"\b5 steps.*\b4\b"):
         Sampler(model=model, diffusion=other, autoencoder=Magnifier(), options=options)
-    with pytest.raises(ValueError, match="magnifier has 4 channels, the model 3"):
+    with pytest.raises(ValueError, match=r"magnifier.*\b4 channels.*\b3\b"):
         generate(model, [0], autoencoder=Magnifier(channels=4))
 
 
@@ -180,23 +180,23 @@ def test_the_kept_steps_have_both_ends_for_ddim_too():
     for method in ("ddpm", "ddim"):
         diffusion = open_diffusion(SamplingOptions(method=method, steps=4))
         assert list(diffusion.timesteps) == [0, 333, 666, 999]
-    with pytest.raises(InputError, match="steps = 101: the diffusion has 100"):
+    with pytest.raises(InputError, match=r"steps.*\b101\b.*\b100\b"):
         open_diffusion(SamplingOptions(steps=101), DiffusionSettings(num_steps=100))
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"method": "dpm"}, "method = 'dpm': did you mean ddpm"),
-        ({"guided": "none"}, "guided = 'none': did you mean noise"),
-        ({"steps": 0}, "^steps must be an integer of at least 1, got 0$"),
-        ({"steps": 2.5}, "^steps must be an integer of at least 1, got 2.5$"),
-        ({"seed": -1}, "^seed must be an integer of at least 0, got -1$"),
-        ({"method": "ddim", "eta": 1.5}, "^eta must be .*, got 1.5$"),
-        ({"eta": 0.5}, "eta = 0.5: is an option of ddim"),
-        ({"eta": "half"}, "^eta must be .*, got 'half'$"),
-        ({"guidance_scale": -1.0}, "^guidance_scale must be a number of at least 0, got -1.0$"),
-        ({"guidance_scale": float("nan")}, "guidance_scale must be a finite number"),
+        ({"method": "dpm"}, "method.*dpm.*did you mean ddpm"),
+        ({"guided": "none"}, "guided.*none.*did you mean noise"),
+        ({"steps": 0}, r"^steps .*at least 1\b.*\b0$"),
+        ({"steps": 2.5}, r"^steps .*at least 1\b.*\b2\.5$"),
+        ({"seed": -1}, r"^seed .*at least 0\b.*-1$"),
+        ({"method": "ddim", "eta": 1.5}, r"^eta .*\b1\.5$"),
+        ({"eta": 0.5}, r"^eta.*0\.5.*ddim"),
+        ({"eta": "half"}, "^eta .*half"),
+        ({"guidance_scale": -1.0}, r"^guidance_scale .*at least 0\b.*-1\.0$"),
+        ({"guidance_scale": float("nan")}, r"^guidance_scale .*finite.*\bnan\b"),
     ],
 )
 def test_options_out_of_range_are_refused(options, sentence):

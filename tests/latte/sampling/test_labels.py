@@ -38,18 +38,18 @@ def test_names_stand_for_their_numbers_and_go_before_them():
 
 def test_a_model_without_classes_has_no_labels():
     assert read_labels(None, None, None) is None
-    with pytest.raises(InputError, match="--labels balanced: the model has no classes"):
+    with pytest.raises(InputError, match=r"--labels balanced: .*no classes"):
         read_labels("balanced", None, None)
 
 
 @pytest.mark.parametrize(
     ("text", "classes", "sentence"),
     [
-        ("bea", NAMES, "no class 'bea': did you mean bee"),
-        ("4", NAMES, "no class 4, as there are 0 … 3"),
-        ("-1", NAMES, "no class -1, as there are 0 … 3"),
+        ("bea", NAMES, r"--labels: .*\bbea\b.*did you mean bee"),
+        ("4", NAMES, r"--labels: .*\b4\b.*0 … 3"),
+        ("-1", NAMES, r"--labels: .*-1\b.*0 … 3"),
         ("1,,2", NAMES, "no class ''"),
-        ("bee", None, "'bee' is not a number, and the checkpoint has no names of classes"),
+        ("bee", None, "--labels: .*'bee' is not a number.*names"),
         ("balance", None, "'balance' is not a number"),
     ],
 )

@@ -86,7 +86,7 @@ def test_the_autoencoder_of_the_training_is_meant_unless_another_is_named():
 
 def test_latents_without_an_autoencoder_are_refused_and_frames_need_none():
     assert plan(checkpoint(None, 3)).autoencoder == {"name": "identity"}
-    with pytest.raises(InputError, match=f"model.pt: works on.*--autoencoder {DEFAULT_VAE}"):
+    with pytest.raises(InputError, match=rf"model\.pt: .*--autoencoder {DEFAULT_VAE}"):
         plan(checkpoint(None, 4))
 
 
@@ -100,16 +100,16 @@ def test_as_many_samples_as_labels_unless_told_otherwise():
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
-        ({"file_format": "gif"}, "no format 'gif': choose mkv, png, mp4"),
-        ({"precision": "fp8"}, "no precision 'fp8': choose fp32, bf16, fp16"),
-        ({"dataset": "ucf101"}, "model.pt: was trained on shapes, not on ucf101: leave --dataset"),
-        ({"options": {"method": "dpm"}}, "method = 'dpm': did you mean"),
-        ({"labels": "dog"}, "no class 'dog': known: ape, bee, cat"),
-        ({"labels": "0,1,2", "num_samples": 2}, "--labels has 3 labels for 2 samples"),
-        ({"num_samples": 0}, "0 samples from number 0"),
-        ({"start": -1}, "16 samples from number -1"),
-        ({"fps": 0.0}, "fps = 0.0: give frames per second, above 0"),
-        ({"fps": float("inf")}, "fps = inf"),
+        ({"file_format": "gif"}, "format.*gif.*mkv, png, mp4"),
+        ({"precision": "fp8"}, "precision.*fp8.*fp32, bf16, fp16"),
+        ({"dataset": "ucf101"}, r"model\.pt: .*shapes.*ucf101.*--dataset"),
+        ({"options": {"method": "dpm"}}, "method.*dpm.*did you mean ddpm"),
+        ({"labels": "dog"}, "class.*dog.*ape, bee, cat"),
+        ({"labels": "0,1,2", "num_samples": 2}, r"--labels .*\b3 labels.*\b2 samples"),
+        ({"num_samples": 0}, r"\b0 samples.*\b0\b"),
+        ({"start": -1}, r"\b16 samples.*-1\b"),
+        ({"fps": 0.0}, r"fps.*0\.0"),
+        ({"fps": float("inf")}, r"fps.*\binf\b"),
     ],
 )
 def test_what_does_not_suit_the_checkpoint_is_refused(request_, sentence):
@@ -123,15 +123,15 @@ def test_a_data_set_must_be_known_or_the_checkpoints_own():
     )
     assert plan(checkpoint(dataset="/data/cats"), out=None).folder.root == Path("samples/cats")
     assert plan(checkpoint(dataset="/data/ucf"), dataset="ucf101").folder.root == Path("out")
-    with pytest.raises(InputError, match='no data set "ucf10": did you mean ucf101'):
+    with pytest.raises(InputError, match=r"\bucf10\b.*did you mean ucf101"):
         plan(checkpoint(), dataset="ucf10")
-    with pytest.raises(InputError, match="give --out DIR, or --dataset NAME for samples/NAME"):
+    with pytest.raises(InputError, match=r"--out DIR.*--dataset NAME.*samples/NAME"):
         plan(checkpoint(), out=None)
 
 
 def test_guidance_without_classes_is_refused_where_it_is_asked_for():
     assert not plan(checkpoint(sampling={"guidance_scale": 4.0})).options.is_guided
-    with pytest.raises(InputError, match="guidance_scale = 3: the model has no classes"):
+    with pytest.raises(InputError, match=r"guidance_scale.*\b3\b.*no classes"):
         plan(checkpoint(), options={"guidance_scale": 3.0})
 
 

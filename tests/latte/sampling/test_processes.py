@@ -18,7 +18,7 @@ def test_what_torchrun_sets_is_read():
     "environment", [{"RANK": "2", "WORLD_SIZE": "2"}, {"RANK": "one"}, {"WORLD_SIZE": "0"}]
 )
 def test_what_torchrun_does_not_set_is_refused(environment):
-    with pytest.raises(InputError, match="not set by torchrun"):
+    with pytest.raises(InputError, match="torchrun"):
         this_process(environment)
 
 
@@ -36,15 +36,15 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch):
     assert choose_device("cuda", 1) == torch.device("cuda", 1)
     assert choose_device("cuda:0", 1) == torch.device("cuda", 0)
     assert choose_device("cpu", 1) == torch.device("cpu")
-    with pytest.raises(InputError, match="GPU 2 is wanted, but there are 2"):
+    with pytest.raises(InputError, match=r"--device cuda: .*\b2\b.*\b2\b.*--device cpu"):
         choose_device("auto", 2)
 
 
 def test_devices_that_are_not_here_are_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto") == torch.device("cpu")
-    with pytest.raises(InputError, match="--device cuda: GPU 0 is wanted, but there are 0"):
+    with pytest.raises(InputError, match=r"--device cuda: .*\b0\b.*\b0\b.*--device cpu"):
         choose_device("cuda")
     for name in ("gpu", "mps", "cuda:x"):
-        with pytest.raises(InputError, match=f"--device {name}: give auto, cpu, cuda or cuda:N"):
+        with pytest.raises(InputError, match=rf"--device {name}: .*auto, cpu, cuda.*cuda:N"):
             choose_device(name)

@@ -132,14 +132,14 @@ def test_two_processes_make_the_files_of_one(checkpoint_file, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"options": {"steps": 4}}, r"steps 3 \(not 4\): give the same options to resume"),
-        ({"options": {"seed": 1}}, r"seed 0 \(not 1\)"),
-        ({"options": {"guidance_scale": 2.0}}, r"guidance_scale 1.0 \(not 2.0\)"),
-        ({"labels": "0"}, r"labels balanced \(not \[0\]\)"),
-        ({"precision": "bf16"}, r"precision fp32 \(not bf16\)"),
-        ({"file_format": "png"}, r"format mkv \(not png\)"),
-        ({"fps": 9.0}, r"fps 8.0 \(not 9.0\)"),
-        ({"compile": True}, r"compile False \(not True\)"),
+        ({"options": {"steps": 4}}, r"out: .*steps 3 .*\b4\b.*--out"),
+        ({"options": {"seed": 1}}, r"seed 0 .*\b1\b"),
+        ({"options": {"guidance_scale": 2.0}}, r"guidance_scale 1\.0 .*\b2\.0\b"),
+        ({"labels": "0"}, r"labels balanced .*\[0\]"),
+        ({"precision": "bf16"}, "precision fp32 .*bf16"),
+        ({"file_format": "png"}, "format mkv .*png"),
+        ({"fps": 9.0}, r"fps 8\.0 .*\b9\.0\b"),
+        ({"compile": True}, "compile False .*True"),
     ],
 )
 def test_other_settings_are_refused(checkpoint_file, tmp_path, change, sentence):
@@ -151,7 +151,7 @@ def test_other_settings_are_refused(checkpoint_file, tmp_path, change, sentence)
 
 def test_another_checkpoint_is_refused(checkpoint_file, tmp_path):
     sample(checkpoint_file(3), tmp_path / "out", num_samples=1)
-    with pytest.raises(InputError, match=r"made with checkpoint \w{8} \(not \w{8}\)"):
+    with pytest.raises(InputError, match=r"out: .*\bcheckpoint [0-9a-f]{8} .*\b[0-9a-f]{8}\b"):
         sample(checkpoint_file(3, name="later.safetensors", step=9), tmp_path / "out")
 
 
@@ -212,7 +212,7 @@ def test_an_official_file_is_decoded_by_the_autoencoder_that_is_given(formula_st
     vae.save_pretrained(tmp_path / "vae")
     path, out = tmp_path / "ucf101.pt", tmp_path / "out"
     how = {"num_heads": 4, "options": {"steps": 2}, "num_samples": 2, "dataset": "ucf101"}
-    with pytest.raises(InputError, match=r"ucf101.pt: works on the latents .* give --autoencoder"):
+    with pytest.raises(InputError, match=r"ucf101\.pt: .*latents.*--autoencoder"):
         sample(path, out, **how)
     report = sample(path, out, autoencoder=str(tmp_path / "vae"), **how)
     assert (report.size, report.num_frames) == (16, 4)
@@ -232,7 +232,7 @@ def test_samples_are_those_of_one_autoencoder_wherever_it_lies(checkpoint_file, 
     (tmp_path / "a.safetensors").rename(tmp_path / "b.safetensors")
     sample(path, out, num_samples=2, autoencoder=str(tmp_path / "b.safetensors"))
     patches("b.safetensors", seed=1)
-    with pytest.raises(InputError, match=r"made with autoencoder_digest \w{8} \(not \w{8}\)"):
+    with pytest.raises(InputError, match=r"out: .*autoencoder_digest \w{8} .*\b[0-9a-f]{8}\b"):
         sample(path, out, num_samples=3, autoencoder=str(tmp_path / "b.safetensors"))
 
 
@@ -258,7 +258,7 @@ def test_the_autoencoder_of_the_training_is_not_exchanged_unseen(
 
 def test_an_autoencoder_of_other_latents_is_refused(checkpoint_file, tmp_path, formula_state_dict):
     torch.save(formula_state_dict(), tmp_path / "ffs.pt")
-    with pytest.raises(InputError, match=r"ffs\.pt: works on latents of 4 channels, but"):
+    with pytest.raises(InputError, match=r"ffs\.pt: .*\b4\b.*identity.*\b3\b.*--autoencoder"):
         sample(tmp_path / "ffs.pt", tmp_path / "out", num_heads=4, autoencoder="identity")
     assert not (tmp_path / "out").exists()
 
@@ -270,11 +270,16 @@ CPU = "DefaultCPUAllocator: "
 @pytest.mark.parametrize(
     ("error", "device", "batch_size", "sentence"),
     [
-        (CUDA, "cuda:0", 8, "on cuda:0 for 8 samples at a time: give --batch-size 4"),
-        (CUDA, "cuda:0", 1, "for one sample: give --precision bf16"),
-        (RuntimeError(f"{CPU}not enough memory: you tried"), "cpu", 8, "on cpu for one sample at"),
-        (RuntimeError(f"{CPU}can't allocate memory: you tried"), "cpu", 8, "on cpu for"),
-        (MemoryError(), "cpu", 8, "there is not enough memory on cpu"),
+        (CUDA, "cuda:0", 8, r"memory.*cuda:0.*\b8 samples.*--batch-size 4"),
+        (CUDA, "cuda:0", 1, "memory.*cuda:0.*one sample.*--precision bf16"),
+        (
+            RuntimeError(f"{CPU}not enough memory: you tried"),
+            "cpu",
+            8,
+            r"memory.*cpu.*one sample",
+        ),
+        (RuntimeError(f"{CPU}can't allocate memory: you tried"), "cpu", 8, r"memory.*\bcpu\b"),
+        (MemoryError(), "cpu", 8, r"memory.*\bcpu\b"),
     ],
 )
 def test_too_little_memory_is_one_sentence(
@@ -298,7 +303,7 @@ def test_a_machine_without_a_compiler_is_one_sentence(checkpoint_file, tmp_path,
         raise InductorError("InvalidCxxCompiler: none found\nSet TORCHDYNAMO_VERBOSE=1")
 
     monkeypatch.setattr(run, "build_model", broken)
-    with pytest.raises(InputError, match=r"here \(InvalidCxxCompiler: none found\): leave"):
+    with pytest.raises(InputError, match=r"InvalidCxxCompiler: none found\b.*--compile"):
         sample(checkpoint_file(), tmp_path / "out", compile=True)
 
 
@@ -330,13 +335,13 @@ def test_without_a_checkpoint_the_bundled_one_is_used(checkpoint_file, tmp_path,
     monkeypatch.setattr(run, "bundled_checkpoint", lambda: path)
     monkeypatch.chdir(tmp_path)
     assert sample(None, None, dataset="shapes", num_samples=1).out == Path("samples/shapes")
-    with pytest.raises(InputError, match="no checkpoint of taichi-hd comes with the package"):
+    with pytest.raises(InputError, match=r"no checkpoint.*taichi-hd.*--dataset taichi-hd"):
         sample(None, None, dataset="taichi-hd")
 
 
 def test_odd_sides_cannot_be_h264(tmp_path):
     config = LatteConfig(9, 3, 3, 32, 2, 2, 4)
     save_checkpoint(tmp_path / "odd.safetensors", config, Latte(config).state_dict(), {})
-    with pytest.raises(InputError, match=r"H\.264 needs even sides, not 9×9"):
+    with pytest.raises(InputError, match=r"--format mp4: .*even.*9×9.*mkv"):
         sample(tmp_path / "odd.safetensors", tmp_path / "out", file_format="mp4")
     assert not (tmp_path / "out").exists()
