@@ -138,7 +138,7 @@ PANELS = (
     _panel("e", "interval", "Sampling interval", "Sampling interval of the clips"),
     _panel("f", "architectures", "Variants", "The four variants of the architecture"),
 )
-# In the order of the paper's third version, then our own studies.
+# The paper's third version comes first, in its order, then our own studies.
 _ENTRIES = (
     _closed_form(
         name="table1",

@@ -155,7 +155,7 @@ def figure_block(figure: Figure, *, name: str, description: str, caption: str = 
 
 def _check_svg(svg: str) -> None:
     """Refuse whatever is not a drawing: a script, a link, something from outside."""
-    # Without comments, entities and instructions XML and HTML read the same in it.
+    # XML and HTML read the same in it once comments, entities and instructions are refused.
     if not svg.startswith("<svg ") or "<!" in svg or "<?" in svg:
         raise ValueError("the figure is no SVG as latte-bench stores it")
     try:

@@ -124,5 +124,5 @@ def _decimals_of_magnitude(magnitude: float) -> int:
         return 1
     if magnitude >= 1:
         return 2
-    # Of the written number: 0.1 less a rounding error counts as 0.1.
+    # Rounding errors of the written number are ignored: 0.1 less one counts as 0.1.
     return 2 - int(f"{magnitude:e}".split("e")[1])

@@ -27,7 +27,7 @@ def ranks(cells: Mapping[Key, Cell], *, higher: bool) -> dict[Key, Rank]:
     if len(values) < 2:
         return {}
     towards = -1 if higher else 1
-    # Of equal values the one with the most decimals comes first, whatever order they are given in.
+    # The one of equal values with the most decimals comes first, whatever order they are given in.
     order = sorted(values, key=lambda key: (towards * values[key], -cells[key].printed_decimals))
     place, places = 0, {order[0]: 0}
     for before, key in pairwise(order):

@@ -89,7 +89,7 @@ def source_commit() -> str | None:
     """The commit of the checkout that this package runs from; None where it is installed."""
     this_file = Path(__file__)
     try:
-        # In a folder of somebody else's repository this file is not one of its own.
+        # This file is not tracked where somebody else's repository holds the folder.
         for command in (["ls-files", "--error-unmatch", this_file.name], ["rev-parse", "HEAD"]):
             done = subprocess.run(
                 ["git", "-C", str(this_file.parent), *command],

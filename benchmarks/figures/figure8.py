@@ -27,7 +27,7 @@ def shown_block(depth: int) -> int:
 def figure(depth: int) -> SimilarityFigure:
     """What the figure shows of networks of this depth."""
     block = shown_block(depth)
-    # As they come out: before the gate, and before they are added.
+    # Outputs are taken before the gate, and before they are added.
     temporal, spatial = f"blocks.{block}.attn_temporal", f"blocks.{block}.attn"
     pair = SitePair(first=spatial, second=temporal, depth=block)
     parts: Mapping[str, Part] = {

@@ -148,7 +148,7 @@ def _published_rows(own: Sequence[str]) -> list[Row]:
     empty = dict.fromkeys(own, Cell(reason="Published, by networks of FVD and FID."))
     rows: dict[str, dict[str, Cell]] = {}
     for what, metric, text in published("in_text")[["what", "metric", "value"]].to_numpy():
-        # As printed, never ranked: rows have different data sets and tasks.
+        # Rows have different data sets and tasks, so they are printed and never ranked.
         cell = Cell.printed(text, mark="published", comparable=False)
         rows.setdefault(what, {**empty})[metric.upper()] = cell
     return [Row(label=what, section="Published", cells=cells) for what, cells in rows.items()]

@@ -17,7 +17,7 @@ class ReproduceRequest:
     seeds: int | None = None
     workers: int | None = None
     only_available: bool = False
-    # At `paper` scale; None: as the runners have it.
+    # These apply at `paper` scale; None: as the runners have it.
     data_root: Path | None = None
     checkpoints: Path | None = None  # folder of the published models
     vae: str | None = None

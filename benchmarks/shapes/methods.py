@@ -110,7 +110,7 @@ class MeasuredMethods:
     """What was measured of every method."""
 
     num_videos: int  # size of each set
-    # By method, the model first; one for each seed, none where it could not be measured.
+    # Each method, the model first, has one for each seed, none where it could not be measured.
     cells: Mapping[str, Sequence[CellRecord]]
     reasons: Mapping[str, str]  # why a method has no cells
     model: str  # row of the model

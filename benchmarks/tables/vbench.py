@@ -33,7 +33,7 @@ class Dimension:
         return self.key.replace("_", " ")
 
 
-# In the paper's order, which is VBench's (Vchitect/VBench 45e79ec, scripts/constant.py).
+# The paper's order is VBench's (Vchitect/VBench 45e79ec, scripts/constant.py).
 DIMENSIONS: Mapping[str, Dimension] = {
     dimension.key: dimension
     for dimension in (

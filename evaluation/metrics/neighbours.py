@@ -124,6 +124,6 @@ def squared_radii(x: Array, k: int) -> Array:
     """
     radii = np.empty(len(x))
     for rows, distances in squared_distances(x, x):
-        # In order, a row itself comes first, at 0.
+        # The smallest distance is that of a row to itself, 0.
         radii[rows] = np.partition(distances, k, axis=1)[:, k]
     return radii

@@ -256,7 +256,7 @@ def _own(model: I3D, output: str, resize: str) -> OpenedNetwork:
         x = PREPROCESS[resize](clips)
         return model(x) if output == "logits" else model.pooled(x)
 
-    # From pooled features to logits: a 1×1×1 convolution, which averaging over time passes.
+    # A 1×1×1 convolution maps pooled features to logits; averaging over time commutes with it.
     last = model.logits.conv3d
     classifier = None if output == "logits" else (last.weight.flatten(1), last.bias)
     return OpenedNetwork(forward=forward, path_taken=OWN, classifier=classifier)

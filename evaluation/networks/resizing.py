@@ -67,7 +67,7 @@ def tf1_bilinear(frames: Tensor, size: int = 299) -> Tensor:
 
 def _neighbours(old: int, new: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """The two pixels around each place that is read, and the weight of the second: each (new,)."""
-    # In float32 as in TensorFlow's kernel, whose rounding decides the last bits.
+    # float32 as in TensorFlow's kernel, whose rounding decides the last bits.
     places = torch.arange(new, dtype=torch.float32) * torch.tensor(old / new, dtype=torch.float32)
     lower = places.long()
     upper = (lower + 1).clamp(max=old - 1)

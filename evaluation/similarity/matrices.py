@@ -49,7 +49,7 @@ def token_directions(states: ArrayLike | Tensor) -> Tensor:
         raise ValueError(f"states are {tuple(tokens.shape)} and not (frames, tokens, width)")
     if not tokens.isfinite().all():
         raise ValueError("states that are not finite have no direction")
-    # By the largest entry first, so that no square overflows or vanishes.
+    # Dividing by the largest entry first keeps squares from overflowing or vanishing.
     tokens = tokens / _or_one(tokens.abs().amax(dim=2, keepdim=True))
     tokens = tokens / _or_one(tokens.norm(dim=2, keepdim=True))
     return tokens.flatten(1) / tokens.shape[1] ** 0.5

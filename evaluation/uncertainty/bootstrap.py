@@ -122,11 +122,7 @@ def row_counts(pair: FeaturePair, seed: int, index: int) -> tuple[Tensor, Tensor
 
 def mixed_distance(pair: FeaturePair, seed: int, two: int) -> float:
     """The distance of resamples 2 · two and 2 · two + 1 merged, at half weight each."""
-    both = zip(
-        row_counts(pair, seed, 2 * two),
-        row_counts(pair, seed, 2 * two + 1),
-        strict=True,
-    )
+    both = zip(row_counts(pair, seed, 2 * two), row_counts(pair, seed, 2 * two + 1), strict=True)
     return pair.distance(*((one + other) / 2 for one, other in both))
 
 

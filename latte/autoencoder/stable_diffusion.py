@@ -140,7 +140,7 @@ def open_vae(path: str | Path, device: torch.device, dtype: torch.dtype) -> Stab
     config = _config(folder / "config.json")
     state = _tensors(folder)
     try:
-        # On "meta" nothing is initialised, which takes no time and no random numbers.
+        # "meta" initialises nothing, which takes no time and no random numbers.
         with torch.device("meta"):
             model = AutoencoderKL.from_config(config)
     except _UNFIT as error:

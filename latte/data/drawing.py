@@ -85,7 +85,7 @@ def _star(x: Array, v: Array) -> Array:
     for _ in range(2):
         beyond = 2 * np.maximum(_COS_36 * x - _SIN_36 * v, 0.0)
         x, v = np.abs(x - beyond * _COS_36), v + beyond * _SIN_36
-    # From the tip (0, 1.16) to the notch at radius 0.52.
+    # The edge goes from the tip (0, 1.16) to the notch at radius 0.52.
     edge_x, edge_v = 0.52 * _SIN_36, 0.52 * _COS_36 - 1.16
     length = math.sqrt(edge_x * edge_x + edge_v * edge_v)
     return np.maximum((edge_x * (v - 1.16) - edge_v * x) / length, around)

@@ -237,7 +237,7 @@ def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
         signal.signal(number, signal.SIG_IGN)
     # tqdm's own lock is a semaphore of the system, which a killed process leaves behind.
     tqdm.set_lock(threading.RLock())
-    # Without a consumer nobody can be told.
+    # Nobody can be told when there is no consumer.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(("ready", None))
         while True:

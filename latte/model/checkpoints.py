@@ -193,7 +193,7 @@ def _checkpoint(
 
 def _settings(text: str, config: LatteConfig, where: str) -> CheckpointSettings:
     settings = decode_json(text, dict[str, Any], where)
-    # For its checks: its result would lack what others have added.
+    # Only its checks count: its result would lack what others have added.
     convert(settings, CheckpointSettings, where)
     classes = settings.get("classes")
     if classes is not None and len(classes) != (config.num_classes or 0):

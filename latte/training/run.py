@@ -58,7 +58,7 @@ def train(config: TrainConfig, options: RunOptions) -> Path:
         allowing_tf32(config.training.tf32 and group.device.type == "cuda"),
     ):
         check_folder(options.out)
-        # Before anything of the run is read or written; the other processes end with the first.
+        # Locked before anything of the run is read or written; other processes end with the first.
         with locked_folder(options.out) if group.is_first else nullcontext():
             run = prepare(config, options, group)
             if not group.is_first:

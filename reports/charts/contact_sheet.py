@@ -60,7 +60,7 @@ def contact_sheet(strips: Sequence[Strip]) -> np.ndarray:
     font_file = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     font, small = (ImageFont.truetype(font_file, size) for size in (15, 12))
     margin, gap = 16, 10
-    # Without line breaks, for which Pillow has no anchor.
+    # Line breaks go, because Pillow has no anchor for them.
     texts = [(strip.label.replace("\n", " "), strip.note.replace("\n", " ")) for strip in strips]
     label_width = max(max(font.getlength(label), small.getlength(note)) for label, note in texts)
     scales = [max(1, round(PICTURE_HEIGHT / strip.pictures.shape[1])) for strip in strips]

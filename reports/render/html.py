@@ -27,7 +27,7 @@ def table_html(layout: TableView, anchor: str, *, folds_notes: bool = False) -> 
     """
     label, columns = layout.label, layout.columns
     kinds = ["long" if label.wraps else "", *map(_kind, columns)]
-    # On a narrow screen each cell of such a table stands on a line with its heading.
+    # A narrow screen shows each cell of such a table on a line with its heading.
     is_wordy = any(c.wraps for c in columns) or (label.wraps and all(c.words for c in columns))
     return TEMPLATES.get_template("table.html").render(
         layout=layout,

@@ -25,7 +25,7 @@ from latte.data.schema import Positive, convert
 from latte.sampling.processes import choose_device
 
 END = -1  # index of the last checkpoint
-# Of a cell, for each interval of the real clips: steps with values and the ends of their intervals.
+# Steps with values and the ends of their intervals, for each interval of the real clips.
 Rows: TypeAlias = Annotated[list[tuple[int, Positive, Positive, Positive]], Meta(min_length=1)]
 Points: TypeAlias = Annotated[list[Rows], Meta(min_length=1)]
 
@@ -35,7 +35,7 @@ class Curves:
     """The curves of a figure."""
 
     steps: tuple[int, ...]  # training steps of the checkpoints
-    # By label and seed a value for each checkpoint, with its interval; no seeds: not measured.
+    # Values with intervals, one for each checkpoint, by label and seed; no seeds: not measured.
     designs: Mapping[str, Mapping[int, Sequence[BoundedNumber]]]
 
     def shared(self, *labels: str) -> list[int]:

@@ -203,7 +203,7 @@ class RunningSimilarity:
             for where in wheres
             for step in self.timesteps
         }
-        # Of FRAME_NUMBERS: a clip's means over its sites and timesteps.
+        # FRAME_NUMBERS: a clip's means over its sites and timesteps.
         self.averages = RunningMeans(len(FRAME_NUMBERS), intervals=probe.intervals)
         self.requested = tuple(dict.fromkeys(probe.differences))
         for difference in self.requested:
