@@ -59,7 +59,7 @@ def cell_notes(cell: ComparedCell) -> tuple[str, ...]:
     if cell.differences:
         notes.append(f"Not ranked: {_listed(cell.differences)}.")
     if cell.deviations:
-        notes.append(f"Not as {result.protocol} asks: {_listed(cell.deviations)}.")
+        notes.append(f"Deviates from protocol {result.protocol}: {_listed(cell.deviations)}.")
     if cell.own_weights:
         notes.append(f"The weights are not the published ones ({result.weights_sha256[:12]}…).")
     return tuple(notes)

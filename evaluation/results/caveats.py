@@ -16,13 +16,13 @@ Kind = Literal[
     "deviating",  # not measured as the protocol asks
     "no_interval",
     "few_rows",  # no more rows than features
-    "biased",  # part of the value is due to the number of clips
+    "biased",  # part of the value is small-sample bias
     "few_in_split",  # clips in each split of an Inception Score
     "classes_left_out",
 ]
 MISSING_INTERVALS: Mapping[str, str] = {  # keys are a value's details["no_interval"]
     "too_few_clips": "fewer than {min_clips} clips",
-    "unequal_lengths": "clips of different lengths cannot be drawn again as whole ones",
+    "unequal_lengths": "clips of different lengths cannot be resampled",
     "mean_of_classes": "it is a mean over classes, whose spread is in its details",
     "mean_of_positions": "it is a mean over positions of the same clips",
 }
@@ -49,7 +49,7 @@ def _left_out(names: Sequence[str], reason: str) -> str:
 
 
 def _deviating(protocol: str, deviations: Sequence[Deviation]) -> str:
-    return f"not as {protocol} asks: {'; '.join(map(str, deviations))}"
+    return f"deviates from protocol {protocol}: {'; '.join(map(str, deviations))}"
 
 
 def _no_interval(metric: str, reason: str, **facts: Any) -> str:
@@ -60,13 +60,13 @@ def _biased(metric: str, infinite: Mapping[str, Any]) -> str:
     extrapolated = format_value(infinite["value"], tuple(infinite["interval"]))
     if not infinite["reliable"]:
         return (
-            f"how much of {metric} is due to the number of clips cannot be estimated from so few "
+            f"how much of {metric} is small-sample bias cannot be estimated from so few clips "
             f"(extrapolated: {extrapolated})"
         )
     return (
-        f"about {infinite['share']:.0%} of {metric} is due to the number of clips, if they are "
-        "independent draws (less of it if they are balanced by class): extrapolated to infinitely "
-        f"many it is {extrapolated}"
+        f"about {infinite['share']:.0%} of {metric} is small-sample bias (for independent clips; "
+        "less if they are balanced by class): extrapolated to infinitely many clips it is "
+        f"{extrapolated}"
     )
 
 
@@ -93,7 +93,7 @@ WORDINGS: Mapping[Kind, Callable[..., str]] = {
     "no_interval": _no_interval,
     "few_rows": (
         "{rows} {side} {unit}s are few for {num_features} features: the covariance is singular and "
-        "the value far above its limit for many".format
+        "the value strongly biased upwards; use more {unit}s".format
     ),
     "biased": _biased,
     "few_in_split": (

@@ -152,7 +152,7 @@ def remarks_of(figure: CurveFigure, cells: DesignCells) -> tuple[str, ...]:
             for deviation in detail(cell, "deviations", list[Deviation] | None) or ():
                 labels.setdefault(str(deviation), {})[label] = None
     phrases = "; ".join(f"{deviation} ({', '.join(of)})" for deviation, of in labels.items())
-    deviations = (f"Not as the protocol asks: {phrases}.",) if phrases else ()
+    deviations = (f"Deviates from the protocol: {phrases}.",) if phrases else ()
     return (*figure.remarks, *computed, *deviations)
 
 

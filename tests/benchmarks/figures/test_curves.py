@@ -274,8 +274,8 @@ def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path)
     document = curve_document(figure, cells, TrainingRequest(scale="paper"))
     assert document.values is not None
     assert document.values.remarks[-1] == (
-        "Not as the protocol asks: num_real 11 instead of 704 (uniform frame, compression frame); "
-        "weights sha256:1 instead of i3d_torchscript.pt (compression frame)."
+        "Deviates from the protocol: num_real 11 instead of 704 (uniform frame, compression "
+        "frame); weights sha256:1 instead of i3d_torchscript.pt (compression frame)."
     )
     plain = {
         key: replace(each, details={**each.details, "deviations": []})

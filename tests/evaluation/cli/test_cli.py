@@ -118,7 +118,7 @@ def test_a_protocol_of_ones_own_is_held_to_what_it_asks(sets, fvd, latte_eval, t
         ("num_fake", 24, 512),
         ("weights", "bundled", "sha256:0000"),
     ]
-    assert "not as mine asks" in done.stderr
+    assert "deviates from protocol mine" in done.stderr
 
 
 def test_videos_given_by_path_are_not_taken_for_the_data_sets_own(fvd, tmp_path):
