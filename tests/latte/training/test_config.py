@@ -192,11 +192,11 @@ def test_values_that_make_no_sense_are_one_sentence(setting, sentence):
     [
         (
             ["model.patch_embedding=compression", "data.images_per_clip=2"],
-            "shapes-tiny: images_per_clip and patch_embedding",
+            "shapes-tiny: .*images_per_clip.*patch_embedding",
         ),
         (
             ["model.conditioning=all-tokens", "model.initialise_from=dit.pt"],
-            "shapes-tiny: initialise_from and conditioning",
+            "shapes-tiny: .*initialise_from.*conditioning",
         ),
     ],
 )
@@ -206,7 +206,7 @@ def test_what_excludes_each_other_is_said(settings, sentence):
 
 
 def test_a_model_needs_all_of_its_sizes():
-    with pytest.raises(InputError, match="give a preset, or depth and num_heads as well"):
+    with pytest.raises(InputError, match=r"preset.*depth.*num_heads"):
         ModelTable(patch_size=2, hidden_size=8)
 
 
@@ -259,10 +259,10 @@ def test_the_last_of_two_settings_counts_and_tables_are_made():
 
 @pytest.mark.parametrize("setting", ["size=3", "cup.size", "=3", "cup.=3", ".size=3", ""])
 def test_settings_of_another_form_are_refused(setting):
-    with pytest.raises(InputError, match=r"--set .*: write TABLE\.FIELD=VALUE, as in"):
+    with pytest.raises(InputError, match=r"--set .*TABLE\.FIELD=VALUE"):
         with_settings({}, [setting])
 
 
 def test_a_setting_of_what_is_no_table_is_refused():
-    with pytest.raises(InputError, match=r"--set number\.x=1: number is not a table"):
+    with pytest.raises(InputError, match=r"--set number\.x=1: .*number .*table"):
         with_settings({"number": 7}, ["number.x=1"])

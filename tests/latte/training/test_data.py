@@ -228,14 +228,14 @@ def test_frame_folders_are_taken_as_they_are(tmp_path, make_clips):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"recipe": "stylegan"}, "data.recipe = 'stylegan': choose none or stylegan-v, latte"),
-        ({"filter": "linear"}, "data.filter = 'linear': the recipe stylegan-v has lanczos, bicub"),
-        ({"recipe": "digan", "filter": "box"}, "the recipe digan has bilinear"),
-        ({"recipe": "none"}, "ape/0 is 12×10, and frames are taken as they are: set data.size"),
-        ({"num_frames": 17}, "none of its 6 videos has 17 frames: give longer videos, or a small"),
-        ({"dataset": "shapse"}, "data.dataset = 'shapse': is neither .* did you mean shapes"),
-        ({"dataset": "ucf101"}, "ucf101: not found, looked for .*: give --data-root"),
-        ({"dataset": "shapes", "split": "val"}, 'shapes: no split "val": choose train, test'),
+        ({"recipe": "stylegan"}, r"data\.recipe.*stylegan\b.*none.*stylegan-v, latte"),
+        ({"filter": "linear"}, r"data\.filter.*linear.*stylegan-v.*lanczos, bicubic"),
+        ({"recipe": "digan", "filter": "box"}, r"data\.filter.*box.*digan.*bilinear"),
+        ({"recipe": "none"}, r"ape/0 .*12×10.*data\.size"),
+        ({"num_frames": 17}, r"\b6 videos.*\b17 frames"),
+        ({"dataset": "shapse"}, r"data\.dataset.*shapse.*did you mean shapes"),
+        ({"dataset": "ucf101"}, "ucf101: not found.*--data-root"),
+        ({"dataset": "shapes", "split": "val"}, r"shapes: .*\bval\b.*train, test"),
     ],
 )
 def test_what_cannot_be_trained_on_is_one_sentence(folder, tmp_path, changes, sentence):
@@ -249,7 +249,7 @@ def test_what_cannot_be_trained_on_is_one_sentence(folder, tmp_path, changes, se
 
 def test_videos_without_classes_are_named(folder, tmp_path, make_clips):
     np.save(tmp_path / "clips.npy", make_clips(3, 4, 8, 8))
-    with pytest.raises(InputError, match=r"clips.npy: 0 has no class, and 3 of 3 videos have none"):
+    with pytest.raises(InputError, match=r"clips\.npy: .*no class.*\b3 of 3 videos"):
         open_set(tmp_path / "clips.npy", class_conditional=True)
     write_video(tmp_path / "one.mkv", make_clips(1, 4, 8, 8)[0], fps=8)
     (tmp_path / "clips.npy").unlink()
@@ -263,7 +263,7 @@ def test_a_broken_video_is_named_and_no_option_is_promised(tmp_path, make_clips)
     training_set = open_set(tmp_path)
     content = (tmp_path / "1.mkv").read_bytes()
     (tmp_path / "1.mkv").write_bytes(content[: len(content) // 2])
-    advice = r"1\.mkv: .*: replace the video, or remove it from the data set$"
+    advice = r"/1\.mkv: .*replace"
     with pytest.raises(BrokenVideoError, match=advice):
         open_set(tmp_path)
     with pytest.raises(BrokenVideoError, match=advice):  # broken after it was looked at

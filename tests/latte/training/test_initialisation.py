@@ -70,11 +70,11 @@ def test_to_go_on_the_first_weights_are_not_needed(run, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        (["model.variant=2"], "has variant 1, but the model of this run has 2"),
-        (["model.num_heads=4"], "has num_heads 2, but the model of this run has 4"),
+        (["model.variant=2"], r"variant 1\b.*\b2\b"),
+        (["model.num_heads=4"], r"num_heads 2\b.*\b4\b"),
         (["model.hidden_size=24"], "same .model. table"),
         (["model.class_conditional=false"], "y_embedder.*is not known"),
-        (["model.conditioning=all-tokens"], "exclude each other"),
+        (["model.conditioning=all-tokens"], "initialise_from.*conditioning"),
     ],
 )
 def test_weights_of_another_network_are_refused(run, tmp_path, changes, sentence):
@@ -88,7 +88,7 @@ def test_unconditional_weights_lack_classes(run):
     first = run("training.steps=1", "model.class_conditional=false", out="first")
     with pytest.raises(InputError, match=r"y_embedder.* is missing"):
         run(f"model.initialise_from={first}")
-    with pytest.raises(InputError, match="there is no such file"):
+    with pytest.raises(InputError, match=r"gone\.safetensors: .*no such file"):
         run("model.initialise_from=gone.safetensors")
 
 

@@ -203,7 +203,7 @@ def test_damage_is_noticed_in_the_frame_that_it_hit(videos, folder):
         file.seek(place + 100)
         file.write(bytes([byte[0] ^ 1]))
     assert cache.moments("a", [0, 1, 3, 4]).isfinite().all()
-    with pytest.raises(InputError, match=r"checksum of frame 2 does not hold"):
+    with pytest.raises(InputError, match=r"checksum of frame 2\b"):
         cache.moments("a", [1, 2])
 
 
@@ -217,21 +217,21 @@ def test_files_that_are_not_what_they_should_be_are_refused(videos, folder):
     whole = short.read_bytes()
     for spoilt in (whole[: len(whole) // 2], b"", long.read_bytes()):
         short.write_bytes(spoilt)
-        with pytest.raises(InputError, match="delete the file to encode"):
+        with pytest.raises(InputError, match=rf"{short}.*delete the file"):
             reopen()
     save_file({"moments": torch.zeros(5, 6, 8, 8)}, short)
-    with pytest.raises(InputError, match="delete the file"):
+    with pytest.raises(InputError, match=rf"{short}.*delete the file"):
         reopen()
     short.unlink()
-    with pytest.raises(InputError, match="delete the file"):
+    with pytest.raises(InputError, match=rf"{short}.*delete the file"):
         cache.moments("a", [0])
     assert torch.equal(reopen().moments("a", [0]), cache.moments("a", [0]))
 
 
 def test_requests_that_make_no_sense_are_refused(videos, folder, make_clips, tmp_path):
-    with pytest.raises(InputError, match="leave the cache out"):
+    with pytest.raises(InputError, match=r"identity.*cache"):
         open_cache(folder, videos, PREPARATION, open_autoencoder("identity"))
-    with pytest.raises(InputError, match="storage mp4"):
+    with pytest.raises(InputError, match=r"\bmp4\b"):
         open_cache(folder, videos, replace(PREPARATION, storage="mp4"), Halving())
     broken = replace(videos.videos[0], path=tmp_path / "gone.mkv")
     with pytest.raises(BrokenVideoError, match="gone"):
@@ -249,6 +249,6 @@ def test_latents_beyond_the_stored_type_are_refused(videos, folder):
         def encode_moments(self, clips):
             return super().encode_moments(clips) * 1e6
 
-    with pytest.raises(InputError, match="a: its latents are not finite"):
+    with pytest.raises(InputError, match=r"\ba: .*not finite"):
         open_cache(folder, videos, PREPARATION, Large())
     assert written(folder) == {}

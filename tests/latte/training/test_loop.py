@@ -204,16 +204,15 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(
 ):
     diverge_at(monkeypatch, 3)
     every = f"output.checkpoint_every={checkpoint_every}"
-    with pytest.raises(InputError) as ended:
+    with pytest.raises(InputError, match=r"^step 4: .*finite.*another run"):
         run(every, "output.log_every=4", "training.steps=8")
-    assert str(ended.value).startswith("step 4: the loss is no longer finite, so start another run")
     left = [path.name for path in (tmp_path / "run").glob("checkpoints/*")]
     assert left == (["0000002"] if checkpoint_every == 2 else [])
 
 
 def test_what_is_no_number_is_noticed_before_it_is_written(run, tmp_path, monkeypatch):
     diverge_at(monkeypatch, 3)
-    with pytest.raises(InputError, match="step 4: the loss is no longer finite"):
+    with pytest.raises(InputError, match=r"step 4: .*finite"):
         run("output.checkpoint_every=2", "output.log_every=100")
     left = [path.name for path in (tmp_path / "run").glob("checkpoints/*")]
     assert left == ["0000002"]

@@ -24,7 +24,7 @@ def test_too_little_memory_is_one_sentence(run, monkeypatch, error, module, wher
         raise error
 
     monkeypatch.setattr(module, where, full)
-    with pytest.raises(InputError, match=r"memory for 2 clips at a time: set training\.batch_size"):
+    with pytest.raises(InputError, match=r"memory.*\b2 clips.*training\.batch_size"):
         run()
 
 
@@ -36,7 +36,7 @@ def test_no_compiler_is_one_sentence_and_other_faults_stay_faults(run, monkeypat
         raise NoCompilerError("No working C++ compiler found\nand much more")
 
     monkeypatch.setattr(run_module, "run_steps", fail)
-    sentence = r"compiled here \(No working C\+\+ compiler found\): set training.compile to false$"
+    sentence = r"No working C\+\+ compiler found\b.*training\.compile.*false$"
     with pytest.raises(InputError, match=sentence):
         run()
 
@@ -51,7 +51,7 @@ def test_no_compiler_is_one_sentence_and_other_faults_stay_faults(run, monkeypat
 def test_a_folder_that_cannot_be_one_is_named(run, tmp_path):
     (tmp_path / "file").write_text("")
     for out in ("file", "file/run", "file/new/run"):
-        with pytest.raises(InputError, match=r"file: is a file, but a run is a folder"):
+        with pytest.raises(InputError, match=r"file: is a file"):
             run(out=out)
 
 
@@ -79,12 +79,12 @@ def test_sizes_that_the_autoencoder_cannot_take_are_refused(run, monkeypatch):
         factor, channels, name, digest = 8, 4, "sd-vae", "1a"
 
     monkeypatch.setattr(prepare, "open_autoencoder", lambda *arguments, **options: Vae())
-    with pytest.raises(InputError, match=r"data\.size = 12: the autoencoder needs a multiple of 8"):
+    with pytest.raises(InputError, match=r"data\.size.*\b12\b.*multiple of 8"):
         run("data.size=12")
-    with pytest.raises(InputError, match=r"^\[model\]: input_size 1 is not a multiple of patch"):
+    with pytest.raises(InputError, match=r"^\[model\]: input_size.*\b1\b.*multiple of patch_size"):
         run("data.size=8")
 
 
 def test_a_cache_of_the_identity_is_refused(run, tmp_path):
-    with pytest.raises(InputError, match="leave the cache out"):
+    with pytest.raises(InputError, match=r"identity.*cache"):
         run(f"autoencoder.cache={tmp_path / 'cache'}")

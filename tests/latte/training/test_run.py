@@ -309,7 +309,7 @@ def test_a_checkpoint_finds_its_autoencoder_from_anywhere(run, patches, tmp_path
     )
     assert sample(request).made == 1
     patches("a.safetensors", seed=1)
-    with pytest.raises(InputError, match="was trained with another autoencoder than"):
+    with pytest.raises(InputError, match=r"another autoencoder.*a\.safetensors"):
         sample(replace(request, out=tmp_path / "others"))
 
 
@@ -322,7 +322,7 @@ def test_a_run_that_resumes_says_from_where(run, caplog, tmp_path):
 def test_two_runs_do_not_train_in_one_folder(run, tmp_path):
     out = tmp_path / "run"
     run("training.steps=2", out=out)
-    with locked_folder(out), pytest.raises(InputError, match="another run trains there"):
+    with locked_folder(out), pytest.raises(InputError, match=rf"{out}.*another run"):
         run("training.steps=4", out=out)
     assert [row["step"] for row in rows(out / "log.csv")] == ["2"]
     assert "steps = 2" in (out / "config.toml").read_text(encoding="utf-8")

@@ -202,9 +202,7 @@ def test_a_damaged_state_says_what_to_do(run, tmp_path):
     path = run("training.steps=2", "output.keep_states=2", "output.checkpoint_every=1")
     path = path.with_name("state.safetensors")
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(
-        InputError, match=r"0000002.*: cannot be read .*delete its folder to resume from step 1$"
-    ):
+    with pytest.raises(InputError, match=r"0000002.*: cannot be read .*delete.*step 1$"):
         run()
     shutil.rmtree(path.parent)
     run()
@@ -225,7 +223,7 @@ def test_without_another_state_the_weights_can_begin_another_run(run, tmp_path):
         f"{tmp_path / 'run/checkpoints'}: the run has weights of step 2, but no state.safetensors "
         f"to resume from, so {advice}"
     )
-    with pytest.raises(InputError, match=r"to resume from"):
+    with pytest.raises(InputError, match=r"step 2\b.*state\.safetensors"):
         run("model.conditioning=all-tokens")  # cannot begin with a file
     run(f"model.initialise_from={weights}", "training.steps=1", out="another")
 
@@ -260,7 +258,7 @@ def test_a_run_goes_on_where_its_videos_have_been_moved_to(run, left_by, tmp_pat
 def test_other_videos_are_noticed(run, tmp_path, videos):
     settings = of_videos(tmp_path / "videos")
     run(*settings, "training.steps=1")
-    sentence = r"the run began otherwise \(digest of the videos was "
+    sentence = r"checkpoints/000000[12]: .*digest of the videos"
     videos("cat/0")  # one more
     with pytest.raises(InputError, match=sentence):
         run(*settings)
@@ -281,7 +279,7 @@ def test_an_autoencoder_may_move_but_not_change(run, left_by, patches, tmp_path)
     run(*of_patches("a.safetensors"), "training.steps=2")
     (tmp_path / "a.safetensors").unlink()
     run(*of_patches("b.safetensors"), "training.steps=3")
-    with pytest.raises(InputError, match=r"\(digest of the autoencoder was "):
+    with pytest.raises(InputError, match=r"checkpoints/0000003: .*digest of the autoencoder"):
         run(*of_patches("b.safetensors", seed=1))
     run(*of_patches("b.safetensors"))
     assert_same(left_by(), left_by("whole"))
@@ -292,7 +290,7 @@ def test_data_with_other_classes_are_noticed(run, tmp_path, videos, monkeypatch)
     settings = of_videos(tmp_path / "videos")
     run(*settings, "training.steps=1")
     videos("cat/0")
-    with pytest.raises(InputError, match=r"not a state of this network.*ema/y_embedder"):
+    with pytest.raises(InputError, match=r"state.*ema/y_embedder"):
         run(*settings)
 
 
