@@ -152,15 +152,15 @@ def vae(path: str) -> Requirement:
     owner, _, rest = path.partition("/")
     repository, _, inside = rest.partition("/")
     if Path(path).expanduser().exists() or not (owner and repository):
-        here = bool(_vae_files(Path(path).expanduser()))
+        present = bool(_vae_files(Path(path).expanduser()))
         how = f"no config.json with {' or '.join(WEIGHT_FILES)} is there: give the folder of a VAE"
     else:
         name = f"{owner}/{repository}"
         fetched = _fetched(name)
-        here = fetched is not None and bool(_vae_files(fetched / inside))
+        present = fetched is not None and bool(_vae_files(fetched / inside))
         files = " ".join(f"{Path(inside) / x}" for x in ("config.json", WEIGHT_FILES[0]))
         how = f"`hf download {name} {files}` fetches it from the Hugging Face hub"
-    return Requirement(name=f"the autoencoder {path}", met=here, advice=how)
+    return Requirement(name=f"the autoencoder {path}", met=present, advice=how)
 
 
 def vae_identity(path: str) -> str:

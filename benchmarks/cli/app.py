@@ -165,14 +165,14 @@ def report(
 
     latte-bench report --results results
     """
-    shown = as_scale(scale)
-    beside = results if shown == "tiny" else results / f"report-{shown}"
+    scale_name = as_scale(scale)
+    beside = results if scale_name == "tiny" else results / f"report-{scale_name}"
     # A report can go elsewhere where the results can only be read.
     option = "--out" if out is not None or results.is_dir() else "--results"
     folder = documents_folder("report", out or beside, option=option)
     from benchmarks.reproduce.report import run
 
-    run(results=results, scale=shown, out=folder)
+    run(results=results, scale=scale_name, out=folder)
 
 
 @app.command(hidden=True)

@@ -128,11 +128,11 @@ class PublishedTable:
             for column in self.columns
             if row.cells[column.key].mark == "measured" and not row.cells[column.key].is_empty
         ]
-        here = f"No {' or '.join(self.metrics)} was given or measured here."
+        measured = f"No {' or '.join(self.metrics)} was given or measured here."
         if values:
             few = len(values) <= MAX_LISTED
-            here = f"Measured here: {'; '.join(values) if few else f'{len(values)} values'}."
-        return f"Best of the published figures: {best}. {here}"
+            measured = f"Measured here: {'; '.join(values) if few else f'{len(values)} values'}."
+        return f"Best of the published figures: {best}. {measured}"
 
 
 def published_cell(value: str | None, notes: Sequence[str] = ()) -> Cell:
@@ -194,16 +194,16 @@ def measured_rows(cells: Cells, columns: Sequence[PublishedColumn]) -> list[Row]
 
 def deviations_from(column: PublishedColumn, result: Result) -> list[Deviation]:
     """Everything in which a result was not made as the published column's were."""
-    chosen = metric(column.command)
-    reference = for_metric(published_protocol(column.dataset), chosen).affecting_fields()
+    entry = metric(column.command)
+    reference = for_metric(published_protocol(column.dataset), entry).affecting_fields()
     fields = {key: value for key, value in result.protocol_fields.items() if key not in LABELS}
-    if not chosen.needs_real:
+    if not entry.needs_real:
         reference = {key: reference[key] for key in reference if key not in REAL_FIELDS}
         fields = {key: fields[key] for key in fields if key not in REAL_FIELDS}
-    parameters = {key: result.parameters.get(key) for key in chosen.parameters}
+    parameters = {key: result.parameters.get(key) for key in entry.parameters}
     return [
         *differences(fields, reference),
-        *differences(parameters, chosen.parameters),
+        *differences(parameters, entry.parameters),
         # Deviations from the result's own preset name fields too, which are in the list already.
         *(deviation for deviation in result.deviations if deviation.field not in fields),
     ]

@@ -232,8 +232,8 @@ def _compared(
     places: Mapping[str, Rank] = {}
     verdicts: dict[str, Verdict] = {}
     if reference.higher_is_better is not None:
-        shown = {model: Cell.measured(x.value, x.interval) for model, x in comparable.items()}
-        places = ranks(shown, higher=reference.higher_is_better)
+        cells = {model: Cell.measured(x.value, x.interval) for model, x in comparable.items()}
+        places = ranks(cells, higher=reference.higher_is_better)
     firsts = [model for model in comparable if places.get(model) == "best"]
     if firsts:
         best = (max if reference.higher_is_better else min)(

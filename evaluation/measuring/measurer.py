@@ -151,7 +151,7 @@ class Measurer:
         real_set, fake_set = self.sets(real, fake, failures)
         self._log(caveats_of_sets([side for side in (real_set, fake_set) if side]))
         for task in (task for task in self.tasks if task.metric.name not in failures):
-            given = MetricInput(
+            metric_input = MetricInput(
                 real=real_set if task.metric.needs_real else None,
                 fake=fake_set,
                 network=task.network,
@@ -160,7 +160,7 @@ class Measurer:
                 resamples=self.resamples,
             )
             try:
-                values = task.metric.compute(given)
+                values = task.metric.compute(metric_input)
             except InputError as error:
                 self._fail(failures, task.metric.name, error)
                 continue
@@ -169,7 +169,7 @@ class Measurer:
                     task.metric,
                     number,
                     value,
-                    given,
+                    metric_input,
                     dataset=self.dataset,
                     model=model or _name(fake),
                     started=started,

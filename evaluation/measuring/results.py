@@ -127,10 +127,10 @@ def _deviations(
         fields = {key: value for key, value in fields.items() if key not in NETWORK_FIELDS}
     by_field: dict[str, Deviation] = {}
     for reference in references:
-        wanted = {
+        expected = {
             key: value for key, value in reference.affecting_fields().items() if key in fields
         }
-        for deviation in differences(fields, wanted):
+        for deviation in differences(fields, expected):
             by_field.setdefault(deviation.field, deviation)
     of_sets = (_deviations_of_set(effective, measured, side) for side, measured in sides.items())
     return (*by_field.values(), *chain.from_iterable(of_sets))

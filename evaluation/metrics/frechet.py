@@ -211,5 +211,5 @@ def _covariance_factor(sigma: Array, which: str) -> Array:
             f"the {which} covariance has the negative eigenvalue {values[0]:.3g}: it is not a "
             "covariance"
         )
-    kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
-    return np.ascontiguousarray((vectors[:, kept] * np.sqrt(values[kept])).T)
+    nonzero = values > len(values) * np.finfo(np.float64).eps * values[-1]
+    return np.ascontiguousarray((vectors[:, nonzero] * np.sqrt(values[nonzero])).T)

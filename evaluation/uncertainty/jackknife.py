@@ -285,10 +285,10 @@ def _neighbour_intervals(
 def _distances_without(distances: Distances, number: int, group: Array) -> Distances:
     """The distances without a group of rows of set `number`."""
     xx, yy, xy = distances
-    kept = np.setdiff1d(np.arange(len((xx, yy)[number])), group)
+    rest = np.setdiff1d(np.arange(len((xx, yy)[number])), group)
     if number == 0:
-        return xx[np.ix_(kept, kept)], yy, xy[kept]
-    return xx, yy[np.ix_(kept, kept)], xy[:, kept]
+        return xx[np.ix_(rest, rest)], yy, xy[rest]
+    return xx, yy[np.ix_(rest, rest)], xy[:, rest]
 
 
 def _precision_recall(distances: Distances, k: int) -> tuple[float, float]:

@@ -218,8 +218,8 @@ class FeaturePair:
         x, y = self.tables
         if self.inner is not None and not any(map(x.is_tall, parts1)):
             return self.distance(parts1[0], parts2[0]), self.distance(parts1[1], parts2[1])
-        kept, others = zip(x.split(*parts1, self.ddof), y.split(*parts2, self.ddof), strict=True)
-        return distance(*kept), distance(*others)
+        firsts, seconds = zip(x.split(*parts1, self.ddof), y.split(*parts2, self.ddof), strict=True)
+        return distance(*firsts), distance(*seconds)
 
     def prepare(self) -> None:
         """Compute what all resamples share, before threads ask for it at once."""

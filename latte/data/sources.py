@@ -146,7 +146,7 @@ class _Content(NamedTuple):
 
 def _look(path: Path) -> _Content:
     folders, videos, num_images = [], [], 0
-    others: Counter[str] = Counter()
+    suffixes: Counter[str] = Counter()
     # A set of frame folders may hold millions of files: no object and no system call for each.
     with os.scandir(path) as entries:
         for entry in entries:
@@ -160,8 +160,8 @@ def _look(path: Path) -> _Content:
             elif suffix in VIDEO_SUFFIXES:
                 videos.append(path / entry.name)
             else:
-                others[suffix or "without suffix"] += 1
-    return _Content(sorted(folders), sorted(videos), num_images, others)
+                suffixes[suffix or "without suffix"] += 1
+    return _Content(sorted(folders), sorted(videos), num_images, suffixes)
 
 
 def _videos_in_folder(path: Path) -> list[Video]:

@@ -180,14 +180,14 @@ def _write_together(
     drawing = draw(figures, cells, request, name="figure5", title=TOGETHER)
     if drawing is None:
         return
-    shown = cells.shown(design for figure in figures for design in figure.designs.values())
+    records = cells.shown(design for figure in figures for design in figure.designs.values())
     report = Report(
         title=f"Figure 5: {TOGETHER}",
         lead=counted([claim.paper_claim for claim in claims]),
         scale=request.scale,
         blocks=(
             drawing.block,
-            ProvenanceBlock(records=of_figure(shown, request.scale, request.folder)),
+            ProvenanceBlock(records=of_figure(records, request.scale, request.folder)),
         ),
     )
     publish_report(report, out, drawing.name, drawings=[drawing])
@@ -208,7 +208,7 @@ def _values_table(figure: CurveFigure, cells: DesignCells, request: TrainingRequ
     columns = [
         Column(key=str(step), title=f"step {step:,}", direction="lower") for step in curves.steps
     ]
-    shown = cells.shown(figure.designs.values())
+    records = cells.shown(figure.designs.values())
     return Table(
         title=f"{figure.title}: {metric_of(request)} over training",
         caption=CAPTION,
@@ -216,7 +216,7 @@ def _values_table(figure: CurveFigure, cells: DesignCells, request: TrainingRequ
         columns=(*columns, Column(key="seeds", title="seeds")),
         rows=tuple(rows),
         remarks=remarks_of(figure, cells),
-        provenance=of_figure(shown, request.scale, request.folder),
+        provenance=of_figure(records, request.scale, request.folder),
     )
 
 

@@ -165,9 +165,9 @@ def _matrices(
         _matrix(label, figure, probed) for label in labels for probed in networks.at_timesteps()
     ]
     picture = matrix_figure(matrices, title=f"{figure.title}: similarity of frames", axes=axes)
-    shown = f"Cosine similarity of each {axes[1]} (rows) with each {axes[0]} (columns), "
-    shown += f"{', '.join(labels)}."
-    return _drawing(name, picture, matrix_data(matrices), shown, networks)
+    description = f"Cosine similarity of each {axes[1]} (rows) with each {axes[0]} (columns), "
+    description += f"{', '.join(labels)}."
+    return _drawing(name, picture, matrix_data(matrices), description, networks)
 
 
 def _matrix(label: str, figure: SimilarityFigure, probed: Probed) -> Matrix:
@@ -196,11 +196,11 @@ def _distributions(name: str, figure: SimilarityFigure, probed: Probed) -> Drawi
         )
     title = f"{figure.title}: distributions, t = {probed.step}"
     picture = distribution_figure(distributions, title=title)
-    shown = (
+    description = (
         f"Distribution of the cosine similarity between frames, {', '.join(figure.parts)}, at "
         f"timestep {probed.step}."
     )
-    return _drawing(name, picture, distribution_data(distributions), shown, probed.networks)
+    return _drawing(name, picture, distribution_data(distributions), description, probed.networks)
 
 
 def _curves(name: str, paths: Mapping[int, str], networks: ProbedNetworks) -> Drawing:
@@ -222,8 +222,8 @@ def _curves(name: str, paths: Mapping[int, str], networks: ProbedNetworks) -> Dr
         panels.append(Panel(title=TITLES[number], axis="spatial block", lines=tuple(curves)))
     picture = line_chart(panels, title="Similarity between frames over depth", shared="columns")
     bands = f"; bands are 95 % intervals {networks.intervals}" if networks.intervals else ""
-    shown = f"Over all spatial blocks{bands}."
-    return _drawing(name, picture, line_data(panels), shown, networks)
+    description = f"Over all spatial blocks{bands}."
+    return _drawing(name, picture, line_data(panels), description, networks)
 
 
 def _drawing(

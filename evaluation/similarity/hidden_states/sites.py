@@ -212,12 +212,12 @@ def _axis(config: Any, depth: int) -> str:
 def _outline(model: nn.Module, names: Sequence[str] | None) -> str:
     """The children of a model; a list by its first and its last: `blocks.0 … blocks.13`."""
     children = dict(model.named_children())
-    shown = []
+    parts = []
     for name in children if names is None else names:
         part = children[name]
         is_list = isinstance(part, nn.ModuleList) and len(part) > 1
-        shown.append(f"{name}.0 … {name}.{len(part) - 1}" if is_list else name)
-    return ", ".join(shown)
+        parts.append(f"{name}.0 … {name}.{len(part) - 1}" if is_list else name)
+    return ", ".join(parts)
 
 
 def _unflattened(output: Tensor, groups: Sequence[str], sizes: dict[str, int]) -> Tensor | None:
