@@ -183,9 +183,9 @@ def test_labels_are_text_and_never_formulas() -> None:
 
 
 def test_a_value_that_no_logarithmic_axis_can_show_is_refused() -> None:
-    with pytest.raises(ValueError, match="positive values"):
+    with pytest.raises(ValueError, match="positive"):
         points(of_values(0.0))
-    with pytest.raises(ValueError, match="a: a chart needs finite numbers"):
+    with pytest.raises(ValueError, match=r"a: .*finite"):
         Bar(label="a", value=math.nan, family="f")
 
 

@@ -73,5 +73,5 @@ def test_png_bytes_read_back_as_the_image() -> None:
     [np.zeros((2, 4, 4, 3)), np.zeros((4, 4, 3), np.uint8), np.zeros((0, 4, 4, 3), np.uint8)],
 )
 def test_pictures_of_another_kind_are_refused_by_dtype_and_shape(wrong: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"uint8 of shape \(K, H, W, 3\), got"):
+    with pytest.raises(ValueError, match=r"uint8 .*\(K, H, W, 3\)"):
         Strip(label="a", pictures=wrong)

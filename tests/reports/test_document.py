@@ -105,12 +105,12 @@ def test_two_pictures_of_one_name_are_refused(pixels) -> None:
     blocks = tuple(
         ImageBlock(image=pixels(4, 4, 3), description="d", name="same") for _ in range(2)
     )
-    with pytest.raises(ValueError, match=r"two pictures called same\.png"):
+    with pytest.raises(ValueError, match=r"same\.png"):
         Report(title="t", blocks=blocks).pictures()
 
 
 def test_a_contact_sheet_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one strip"):
+    with pytest.raises(ValueError, match="strip"):
         StripsBlock(strips=(), description="d", name="x")
 
 

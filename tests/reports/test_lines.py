@@ -119,9 +119,9 @@ def test_a_line_with_numbers_that_cannot_be_drawn_is_refused(changed: dict) -> N
 
 
 def test_charts_without_lines_and_logarithms_of_zero_are_refused() -> None:
-    with pytest.raises(ValueError, match="'t' has no lines"):
+    with pytest.raises(ValueError, match="'t'"):
         line_chart([], title="t")
-    with pytest.raises(ValueError, match="positive values"):
+    with pytest.raises(ValueError, match="positive"):
         Panel(title="t", scale="log", lines=(replace(FLAT, y=(1.0, 0.0)),))
 
 

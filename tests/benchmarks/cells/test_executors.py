@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import textwrap
 import threading
@@ -104,9 +105,9 @@ def test_a_job_reads_as_it_was_written(tmp_path: Path) -> None:
     path = job("a").write(tmp_path)
     assert read_job(path) == job("a")
     path.write_text('{"kind": "training"}', encoding="utf-8")
-    with pytest.raises(InputError, match="missing required field"):
+    with pytest.raises(InputError, match=re.escape(str(path))):
         read_job(path)
-    with pytest.raises(InputError, match="not a job"):
+    with pytest.raises(InputError, match=r"none\.json: "):
         read_job(tmp_path / "none.json")
 
 
@@ -122,7 +123,7 @@ def test_slurm_is_asked_for_the_resources_of_a_job(
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     options = ("partition=gpu", "time=2-0")
     resources = Resources(executor="slurm", nodes=2, gpus=4, slurm=options)
-    with pytest.raises(InputError, match="sbatch refused the job of a"):
+    with pytest.raises(InputError, match=r"\bsbatch\b.* a\b"):
         run_jobs([job("a")], tmp_path / FILE, resources)
     lines = (tmp_path / "script").read_text(encoding="utf-8").splitlines()
     for option in (
@@ -188,7 +189,7 @@ def test_commands_are_run_by_this_interpreter(tmp_path: Path) -> None:
     code = "import sys; open(sys.argv[1], 'w').write(sys.executable)"
     run_command(["python", "-c", code, str(out)])
     assert out.read_text(encoding="utf-8") == sys.executable
-    with pytest.raises(InputError, match="`python -c 'raise SystemExit\\(3\\)'` ended with code 3"):
+    with pytest.raises(InputError, match=r"`python -c 'raise SystemExit\(3\)'` .*\b3\b"):
         run_command(["python", "-c", "raise SystemExit(3)"])
 
 

@@ -50,7 +50,7 @@ def test_the_section_of_the_joined_report_has_the_clips_and_counts_what_holds(ou
     text = (out / "report.md").read_text(encoding="utf-8")
     table = next(block.table for block in report.blocks if hasattr(block, "table"))
     hold = [row.cells["holds"].text for row in table.rows].count("yes")
-    assert f"{hold} of {len(table.rows)} expectations of sound metrics" in report.lead
+    assert f"{hold} of {len(table.rows)} expectations" in report.lead
     assert report.lead.replace("`", "") in text.replace("`", "")
     assert not (out / "report.report.json").exists()
 
@@ -128,7 +128,7 @@ def test_the_bundled_model_is_measured_unless_another_is_given(checkpoint, monke
 
 def test_a_file_that_is_given_has_to_be_a_model_of_shapes(tiny_checkpoint, tmp_path):
     other = tiny_checkpoint(tmp_path / "other.safetensors", dataset="ucf101")
-    for path, sentence in ((other, "ucf101, not on shapes"), (tmp_path / "no", "no such file")):
+    for path, sentence in ((other, "ucf101.*shapes"), (tmp_path / "no", "no: ")):
         with pytest.raises(InputError, match=sentence):
             run(tmp_path / "out", request(path))
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 
@@ -65,9 +66,8 @@ def test_a_mean_over_seeds_is_geometric_with_students_interval() -> None:
 def test_designs_are_compared_seed_by_seed() -> None:
     judged = lower("good", "bad")(CLEAR)
     assert judged.verdict == "yes"
-    assert judged.numbers == (
-        "bad ÷ good = 1.11 [1.09, 1.14] at step 200; good lower in 3 of 3 seeds"
-    )
+    for fact in ("bad ÷ good = 1.11 [1.09, 1.14] at step 200", "3 of 3 seeds"):
+        assert fact in judged.numbers
     assert lower("bad", "good")(CLEAR).verdict == "no"
     assert "at step 100" in lower("good", "bad", place=0)(CLEAR).numbers
 
@@ -88,19 +88,19 @@ def test_one_seed_is_decided_by_the_intervals_of_its_measurements() -> None:
 def test_what_is_not_measured_is_named() -> None:
     judged = lowest("good", ["bad", "third"])(outcome(good=[(1, 2.0)], bad=[(1, 2.0)], third=[]))
     assert judged.verdict == "not measured"
-    assert judged.numbers == "missing: third"
+    assert "third" in judged.numbers
 
 
 def test_extremes_and_orders() -> None:
     three = CLEAR_ORDER
     assert lowest("a", ["b", "c"])(three).verdict == "yes"
     assert lowest("b", ["a", "c"])(three).verdict == "no"
-    assert "lowest in 0 of 3 seeds" in lowest("b", ["a", "c"])(three).numbers
+    assert "0 of 3 seeds" in lowest("b", ["a", "c"])(three).numbers
     assert highest("c", ["a", "b"])(three).verdict == "yes"
-    assert "highest in 3 of 3 seeds" in highest("c", ["a", "b"])(three).numbers
+    assert "3 of 3 seeds" in highest("c", ["a", "b"])(three).numbers
     assert ordered(["a", "b", "c"])(three).verdict == "yes"
     assert ordered(["a", "c", "b"])(three).verdict == "no"
-    assert "in this order in 0 of 3 seeds" in ordered(["a", "c", "b"])(three).numbers
+    assert "0 of 3 seeds" in ordered(["a", "c", "b"])(three).numbers
 
 
 def test_an_order_is_refuted_by_any_pair_and_shows_it() -> None:
@@ -174,7 +174,8 @@ def test_ahead_is_judged_over_all_checkpoints_and_not_at_the_first() -> None:
     assert judged.verdict == "yes"
     mean = math.exp(sum(math.log(r) for r in (0.99 * 4, 101.5 / 101 * 41 / 12, 45 / 10.89)) / 6)
     assert judged.numbers.startswith(f"b ÷ a = {mean:.2f} [")
-    assert judged.numbers.endswith("in the mean of steps 100 to 200; a lower in 3 of 3 seeds")
+    assert judged.numbers.endswith(" 3 of 3 seeds")
+    assert "steps 100 to 200" in judged.numbers
     assert ahead("b", "a")(late).verdict == "no"
     assert ahead("a", "third")(late).verdict == "not measured"
 
@@ -191,7 +192,7 @@ def test_curves_draw_nearer_where_their_factor_shrinks_in_all_seeds() -> None:
     )
     judged = drawing_nearer(["a", "b"])(near)
     assert judged.verdict == "yes"
-    assert judged.numbers.startswith("highest ÷ lowest = 4.03 at step 100, 1.10 at step 200")
+    assert "4.03 at step 100, 1.10 at step 200" in judged.numbers
     assert drawing_nearer(["good", "bad"])(CLEAR).verdict == "yes"
 
 
@@ -204,14 +205,13 @@ def test_before_the_end_is_the_mean_of_all_earlier_checkpoints() -> None:
         },
     )
     judged = drawing_nearer(["a", "b"])(curves)
-    assert judged.numbers.startswith(
-        "highest ÷ lowest = 3.00 in the mean of steps 100 to 200, 1.73 at step 300; nearer in 2"
-    )
+    assert re.search(r"= 3\.00 .*steps 100 to 200, 1\.73 at step 300; .*\b2 of 2", judged.numbers)
 
 
 def test_a_finding_says_paper_and_here_in_one_line() -> None:
     (found,) = judge_all([Claim(text="Good is better", judge=lower("good", "bad"))], CLEAR)
-    assert found.line.startswith("Good is better: paper yes; here yes (bad ÷ good = 1.11 [")
+    for fact in ("Good is better: ", str(found.paper), str(found.measured)):
+        assert fact in found.line
 
 
 def test_a_claim_of_a_table_is_judged_by_the_papers_figures_too() -> None:

@@ -78,10 +78,9 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     found = figure5.run(out, TrainingRequest(cells=cells), "b", "f")
     printed = capsys.readouterr().out
     assert all(claim.line in printed for claim in found)
-    assert found[0].line == (
-        "S-AdaLN is better than all tokens in the end: paper yes; here yes (all tokens ÷ S-AdaLN "
-        "= 1.10 [1.10, 1.10] at step 800; S-AdaLN lower in 3 of 3 seeds)"
-    )
+    assert found[0].measured.verdict == "yes"
+    for fact in ("all tokens ÷ S-AdaLN = 1.10 [1.10, 1.10] at step 800", "3 of 3 seeds"):
+        assert fact in found[0].measured.numbers
     assert {claim.claim: claim.measured.verdict for claim in found[2:]} == {
         "Variant 1 has the lowest FVD at the end": "yes",
         "Then come variant 3, variant 2, variant 4": "no",
@@ -94,10 +93,10 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     assert [claim.verdict for claim in each.findings] == ["yes", "no", "yes"]
     assert [getattr(block, "name", None) for block in each.blocks[:2]] == ["figure5f", None]
     assert together.findings == ()  # each is told once
-    assert together.lead == ("5 claims of the paper: 4 yes, 1 no.")
+    assert "4 yes, 1 no" in together.lead
     chart, made = together.blocks
     assert chart.name == "figure5"
-    assert "bands are 95 % intervals" in chart.caption
+    assert "95 %" in chart.caption
     assert "±" not in chart.caption  # which the tables have, not the drawings
     # The baseline, which both figures show, is counted once.
     _, measured = made.records
@@ -123,10 +122,10 @@ def test_a_table_has_the_mean_over_seeds_at_every_checkpoint(bench, tmp_path: Pa
     assert r"\toprule" in (tmp_path / "o" / "figure5a.tex").read_text(encoding="utf-8")
 
 
-def test_figure7_orders_its_sizes(bench) -> None:
-    done = bench("figure7")
-    assert done.returncode == 0
-    assert "Larger models have a lower FVD at the end: paper yes; here no" in done.stdout
+def test_figure7_orders_its_sizes(bench, tmp_path: Path, section) -> None:
+    assert bench("figure7").returncode == 0
+    (larger, *_) = section(tmp_path / "o", "figure7").findings
+    assert larger.verdict == "no"
 
 
 def test_the_baseline_looks_the_same_under_each_of_its_labels() -> None:
@@ -157,14 +156,14 @@ def test_intext_keeps_published_and_measured_apart(bench, tmp_path: Path, sectio
     assert float(rows["Temporal Mask", "FID-shapes"]["value"]) == pytest.approx(
         20.2 * 1.1, rel=1e-3
     )
-    text = (tmp_path / "o" / "intext.md").read_text(encoding="utf-8")
-    assert "Temporal Mask has a lower FID than Only Video: paper yes; here no" in text
     # One section for figure and table, with every claim once.
     assert [path.name for path in (tmp_path / "o").glob("*.report.json")] == ["intext.report.json"]
     report = section(tmp_path / "o", "intext")
     title = "In the text: joint training and text-to-video"
     assert report.title == RUNNERS["intext"].title == title
     assert [claim.verdict for claim in report.findings] == ["no"] * 4
+    text = (tmp_path / "o" / "intext.md").read_text(encoding="utf-8")
+    assert all(claim.claim in text for claim in report.findings)
     assert report.blocks[0].name == "intext-masks"
     published, *made = report.blocks[-1].records
     assert "published" in published.details
@@ -172,11 +171,12 @@ def test_intext_keeps_published_and_measured_apart(bench, tmp_path: Path, sectio
     assert all(claim.claim in report.lead for claim in report.findings)
 
 
-def test_one_seed_is_shown_with_the_interval_of_its_samples(bench) -> None:
+def test_one_seed_is_shown_with_the_interval_of_its_samples(bench, tmp_path: Path, section) -> None:
     done = bench("figure5c", "--seeds", 1)
     assert done.returncode == 0
     assert "60.00 ± 6.00" in done.stdout
-    assert "slightly better than rotary ones: paper yes; here not decided" in done.stdout
+    (claim,) = section(tmp_path / "o", "figure5c").findings
+    assert claim.verdict == "not decided"
 
 
 def test_two_results_for_one_cell_are_refused_and_nothing_is_written(
@@ -188,7 +188,7 @@ def test_two_results_for_one_cell_are_refused_and_nothing_is_written(
         file.write(first + "\n")
     done = bench("figure5a")
     assert done.returncode == 2
-    assert "two results for one cell" in done.stderr
+    assert f"{path}, lines 1 and " in done.stderr
     assert not (tmp_path / "o").exists()
 
 
@@ -199,7 +199,7 @@ def test_a_cell_that_was_changed_by_hand_is_named(bench, cells: Path, points: st
     path.write_text(text)
     done = bench("figure5a")
     assert done.returncode == 2
-    assert "(baseline, seed 0): remove its line, and it is measured again: " in done.stderr
+    assert "(baseline, seed 0): " in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_at_paper_scale_a_local_autoencoder_and_fewer_gpus_can_be_had(
         assert f"autoencoder.path={tmp_path / 'my vae'}" in words
     done = run_cli("latte-bench", "intext", "--scale", "paper", "--gpus", 5, *place)
     assert done.returncode == 2
-    assert "--gpus 5: the paper's batch is of 8 processes" in done.stderr
+    assert "--gpus 5: " in done.stderr
 
 
 def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path) -> None:
@@ -273,10 +273,11 @@ def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path)
     cells = DesignCells(measured=MeasuredCells(cells=found), keys=keys)
     document = curve_document(figure, cells, TrainingRequest(scale="paper"))
     assert document.values is not None
-    assert document.values.remarks[-1] == (
-        "Deviates from the protocol: num_real 11 instead of 704 (uniform frame, compression "
-        "frame); weights sha256:1 instead of i3d_torchscript.pt (compression frame)."
-    )
+    for fact in (
+        "num_real 11 instead of 704 (uniform frame, compression frame)",
+        "weights sha256:1 instead of i3d_torchscript.pt (compression frame)",
+    ):
+        assert fact in document.values.remarks[-1]
     plain = {
         key: replace(each, details={**each.details, "deviations": []})
         for key, each in found.items()
@@ -288,8 +289,8 @@ def test_what_is_not_as_the_protocol_asks_stands_under_the_table(tmp_path: Path)
 
 def test_other_batches_of_joint_training_are_said_where_there_are_some() -> None:
     (images, batches) = masks.figure("paper").remarks
-    assert images == "Joint training: 8 images after each clip."
-    assert "with images 4 clips in each process, videos alone 5" in batches
+    assert "8 images" in images
+    assert re.search(r"\b4 clips .*\b5\b", batches)
     assert len(masks.figure("tiny").remarks) == 1
 
 

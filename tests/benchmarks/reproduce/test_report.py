@@ -88,11 +88,11 @@ def test_sections_follow_the_paper_and_what_is_not_run_stands_at_the_end(
         *("table3", "figure5a", "figure5b", "table5"),
         *("demo", "training", "not-run"),
     ]
-    assert "2 of 5 tables and 1 of 10 figures of the paper (2 of 6 panels of Figure 5)" in printed
-    assert "6 claims of the paper: 6 yes" in printed
+    for fact in ("2 of 5 tables", "1 of 10 figures", "2 of 6 panels", "6 yes"):
+        assert fact in printed
     text = (results / "report.md").read_text(encoding="utf-8")
-    assert "Made 2026-01-02 to 2026-03-04, from commit abc123." in text
-    assert "Hardware: system Linux, cores 2." in text
+    for fact in ("2026-01-02 to 2026-03-04", "commit abc123", "system Linux, cores 2"):
+        assert fact in text
     not_run = text[text.index("## Not run") :]
     for command in ("table1", "figure7", "intext", "speed-generator"):
         assert re.search(rf"\| +–ᵃ \| `latte-bench {command}`", not_run), command
@@ -239,7 +239,8 @@ def test_published_figures_alone_are_no_result(results: Path, run_cli) -> None:
         assert run_cli("latte-bench", name, cwd=results.parent).returncode == 0
     assert run_cli("latte-bench", "report").returncode == 0
     text = (results / "report.md").read_text(encoding="utf-8")
-    assert "1 of 5 tables and 1 of 10 figures of the paper" in text
+    for fact in ("1 of 5 tables", "1 of 10 figures"):
+        assert fact in text
     not_run = text[text.index("## Not run") :]
     for name in ("table3", "table4"):
         assert re.search(
@@ -339,7 +340,7 @@ def test_a_folder_that_may_not_be_written_is_said(
     monkeypatch.setattr(Path, "write_bytes", refuse)
     done = run_cli("latte-bench", "report", "--results", results)
     assert done.returncode == 2
-    assert "cannot be written (Permission denied): choose another folder" in done.stderr
+    assert re.search(rf"{re.escape(str(results))}.*Permission denied.* --out", done.stderr)
     assert not (results / "report.md").exists()
 
 

@@ -136,16 +136,16 @@ def test_one_thread_samples_and_the_number_is_restored(file, monkeypatch):
 def test_a_file_that_changes_meanwhile_is_refused(file, tiny_checkpoint):
     video = generated_videos(file, 1, OPTIONS).videos[0]
     tiny_checkpoint(file, seed=2)
-    with pytest.raises(InputError, match=r"tiny.safetensors has changed since"):
+    with pytest.raises(InputError, match=r"tiny\.safetensors .*changed"):
         video.read([0])
 
 
 @pytest.mark.parametrize(
     ("settings", "options", "sentence"),
     [
-        ({"dataset": "ucf101"}, OPTIONS, "was trained on ucf101, not on shapes"),
-        ({}, replace(OPTIONS, steps=2000), "steps = 2000: the diffusion has 1000"),
-        ({"num_classes": None}, replace(OPTIONS, guidance_scale=2.0), "the model has no classes"),
+        ({"dataset": "ucf101"}, OPTIONS, "ucf101, .*shapes"),
+        ({}, replace(OPTIONS, steps=2000), r"steps = 2000: .*\b1000\b"),
+        ({"num_classes": None}, replace(OPTIONS, guidance_scale=2.0), "no classes"),
     ],
 )
 def test_what_cannot_be_sampled_is_refused_before_the_work(

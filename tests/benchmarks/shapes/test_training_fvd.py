@@ -95,8 +95,8 @@ def test_clips_of_another_size_and_stride_meet_real_ones_like_them(run, tmp_path
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (["data.num_frames=4"], r"data\.num_frames = 4: FVD-shapes needs clips of at least 8"),
-        (["data.dataset={}", "data.recipe=none"], r"networks of shapes, not of .*videos: give a"),
+        (["data.num_frames=4"], r"data\.num_frames = 4: .*FVD-shapes .*\b8\b"),
+        (["data.dataset={}", "data.recipe=none"], r"shapes, .*videos: "),
     ],
 )
 def test_what_cannot_be_measured_is_one_sentence(run, tmp_path, make_clips, settings, sentence):

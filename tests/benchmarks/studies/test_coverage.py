@@ -44,7 +44,7 @@ def test_both_tables_are_written_and_repeat(tmp_path, section, capsys):
     assert text.strip() in capsys.readouterr().out
     report = section(tmp_path / "0", "coverage")
     found = frames[0]["half samples"]
-    assert f"half samples in {found.min():.3g} to {found.max():.3g}; bootstrap in " in report.lead
+    assert f"half samples in {found.min():.3g} to {found.max():.3g}" in report.lead
     assert len(report.blocks[0].table.rows) == 2
     for part in ("command: ", "host: ", " s in all"):
         assert part in text

@@ -1,6 +1,7 @@
 """`latte-bench protocols` on small arrays: every number against one made by hand."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -273,7 +274,7 @@ def test_the_base_takes_as_many_clips_as_both_sets_have(pair, tmp_path):
     }
     other = made("latte", "i3d-videogpt", 8, "size=64")
     assert (other.network, other.output, other.size) == ("i3d-videogpt", "logits", 64)
-    with pytest.raises(InputError, match="has 16 videos"):
+    with pytest.raises(InputError, match=r"--num-videos 17: .*\b16\b"):
         made(None, None, 17)
 
 
@@ -312,10 +313,7 @@ def test_every_document_is_written_and_says_the_same(pair, tmp_path, section, ca
     report = section(tmp_path, "protocols")
     value = results[0]["value"]
     count = sum(frame.loc[(label, "clear"), "value"] == "yes" for label in ("half", "n − 1"))
-    assert report.lead.startswith(
-        f"FVD-shapes is {value:.4g} under the base protocol shapes. Of 2 choices {count} move it "
-        "beyond chance. The farthest: "
-    )
+    assert re.match(rf"FVD-shapes is {value:.4g} .*shapes\. Of 2 choices {count} ", report.lead)
     assert [getattr(block, "name", "") for block in report.blocks[:1]] == ["protocols"]
 
 

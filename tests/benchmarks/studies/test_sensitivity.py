@@ -1,5 +1,6 @@
 """`latte-bench sensitivity` on few clips, and its rules on made-up answers."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,8 +71,8 @@ def test_the_section_says_who_notices_most(out, section):
     assert len(table.table.rows) == len(FEW)
     in_time = {row.label: int(row.cells["time"].text[0]) for row in summary.table.rows}
     most, least = (", ".join(x for x in in_time if in_time[x] == count) for count in (1, 0))
-    assert f"In time 1 of 1 distortions are noticed by {most}; 0 by {least}." in report.lead
-    assert f"In space 1 of 1 distortions are noticed by {', '.join(in_time)}." in report.lead
+    assert re.search(rf"time 1 of 1 .*{most}; 0 .*{least}\.", report.lead)
+    assert re.search(rf"space 1 of 1 .*{', '.join(in_time)}\.", report.lead)
 
 
 def test_a_metric_looks_the_same_whatever_others_are_followed():
@@ -238,7 +239,7 @@ def test_draws_share_no_video_and_need_enough_of_them():
     names = [video.name for each in sets for video in each.videos]
     assert len(sets) == 5
     assert sorted(names) == [video.name for video in videos.videos]
-    with pytest.raises(InputError, match="need 25, but it has 20"):
+    with pytest.raises(InputError, match=r"\b25\b.*\b20\b"):
         split_draws(videos, 5, 4, seed=1)
 
 
@@ -264,7 +265,7 @@ def test_videos_too_short_to_be_sped_up_say_so(tmp_path):
     assert "has 10 frames" in printed
     frame = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
     assert set(frame.distortion) == {"none", "noise"}
-    with pytest.raises(InputError, match="too few"):
+    with pytest.raises(InputError, match=r"real\.npy: .*\b5 sets\b"):
         run(tmp_path, replace(request, draws=4))
 
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -25,9 +27,7 @@ def test_the_table_is_written_and_printed(tmp_path, section, capsys, monkeypatch
         "another,3,MB,2.5",
         "a third,4,s,",
     ]
-    assert section(tmp_path, "speed").lead == (
-        "1 of 2 promises are kept; not kept: another (3 MB)."
-    )
+    assert re.search(r"1 of 2 .*another \(3 MB\)", section(tmp_path, "speed").lead)
 
 
 @pytest.mark.parametrize("function", [speed.i3d_seconds, speed.interval_seconds])

@@ -174,9 +174,9 @@ def test_a_machine_without_a_compiler_gets_the_other_rows(bench, monkeypatch):
     whole = bench.job
     monkeypatch.setattr(bench, "job", lambda task, one: fail if one.compiled else whole(task, one))
     found = time_task(bench, "tiny", "forward", (Implementation("plain"), compiled), repetitions=1)
-    text = timing_table([found], Provenance()).markdown()
-    assert re.search(r"\| ours, fp32, compiled +\| +–", text)
-    assert "The network cannot be compiled here." in text
+    made = timing_table([found], Provenance())
+    (row,) = (row for row in made.rows if row.label == "ours, fp32, compiled")
+    assert row.cells["seconds"].is_empty
     assert found.seconds.keys() == {Implementation("plain")}
 
 
@@ -188,16 +188,14 @@ def test_the_documents_are_written_and_the_table_is_printed(tmp_path, section, c
     run(tmp_path, GeneratorSpeedRequest(device="cpu", compiled=False, quick=True))
     text = (tmp_path / "speed_generator.md").read_text(encoding="utf-8")
     assert text in capsys.readouterr().out
-    assert "*Latte-B/2: a pass forward over one clip*" in text
+    assert "Latte-B/2: " in text
     assert ", compiled" not in text
     assert (tmp_path / "speed_generator.csv").stat().st_size > 0
     assert (tmp_path / "speed_generator.tex").stat().st_size > 0
     report = section(tmp_path, "speed-generator")
     rows = {row.label: row.cells for row in report.blocks[0].table.rows if "forward" in row.section}
     ratio = rows["plain, fp32"]["seconds"].value / rows["ours, fp32"]["seconds"].value
-    assert report.lead.startswith(
-        f"Latte-B/2, a pass forward over one clip, fp32: ours is {ratio:.2f} times as fast as plain"
-    )
+    assert re.match(rf"Latte-B/2, .*fp32: ours .*\b{ratio:.2f} .*plain", report.lead)
     (made,) = report.blocks[-1].records
     assert made.command
     assert made.seconds is not None
@@ -219,10 +217,10 @@ def test_what_there_is_no_memory_for_is_left_out_or_refused(monkeypatch):
     free = needed_bytes(base, ("forward",)) + 1
     monkeypatch.setattr(speed_generator, "free_bytes", lambda _: free)
     assert plan((), CPU, quick=False) == {"Latte-B/2": (base, ("forward",))}
-    with pytest.raises(InputError, match=r"Latte-XL/2: .* about \d+\.\d GB .* smaller"):
+    with pytest.raises(InputError, match=r"Latte-XL/2: .*\d+\.\d GB"):
         plan(["Latte-XL/2"], CPU, quick=False)
 
 
 def test_unknown_models_are_refused_with_the_nearest_names():
-    with pytest.raises(InputError, match=r"no model is called .* did you mean .*Latte-B/2"):
+    with pytest.raises(InputError, match=r"latte-b/2.* did you mean .*Latte-B/2"):
         plan(["latte-b/2"], CPU, quick=False)

@@ -85,8 +85,7 @@ def test_tables_3_and_5_share_what_is_measured_on_shapes(
     assert "OpenSoraPlan" in published
     numbers = r"\*\*100.0 ± 0.0\*\* .* <u>0.0 \[0.0, 16.1\]</u> "
     assert re.search(rf"\| {FROZEN.label} .* {numbers}", measured)
-    assert "They cannot be compared with the figures above." in measured
-    assert "Stand-ins, of 1, with lower / higher scores than held-out real videos" in measured
+    assert re.search(rf"\bof 1\b.*{HELD_OUT}", measured)
     assert "fingerprints: background_consistency-shapes " in measured
     csv = (tmp_path / "4" / "table4.csv").read_text(encoding="utf-8")
     assert f"{FROZEN.label},dynamic_degree-shapes,0.0," in csv
@@ -101,10 +100,10 @@ def test_seeds_are_other_videos_and_other_samples(
     values = {cell.name: cell.value for cell in cells}
     assert len(values) == len(set(values.values())) == 8
     text = (tmp_path / "table3.md").read_text(encoding="utf-8")
-    assert "2 seeds; ± is half of the 95 % interval of Student's t" in text
+    assert re.search(r"2 seeds.*95 %", text)
     table4_vbench.run(tmp_path, replace(request_on_shapes, seeds=2))
     text = (tmp_path / "table4.md").read_text(encoding="utf-8")
-    assert "± is half of the 95 % interval over 2 seeds" in text
+    assert re.search(r"95 %.*2 seeds", text)
 
 
 def test_without_the_bundled_model_its_cell_is_empty_with_the_reason(
@@ -143,7 +142,7 @@ def test_bad_results_are_refused_before_anything_is_measured(
 ) -> None:
     path = tmp_path / "results.jsonl"
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match=r"results\.jsonl, line 1: not (valid )?JSON"):
+    with pytest.raises(InputError, match=r"results\.jsonl, line 1: "):
         table3_fvd.run(tmp_path / "out", replace(request_on_shapes, results=(path,)))
     assert not request_on_shapes.folder.exists()
     assert not (tmp_path / "out").exists()
@@ -189,8 +188,9 @@ def test_what_is_here_is_measured_and_the_rest_says_what_it_lacks(
     table3_fvd.run(tmp_path, some)
     text = (tmp_path / "table3.md").read_text(encoding="utf-8")
     assert f"| {paper_scale.MODEL} " in text
-    assert "Protocol differs from the published column's" in text
-    assert "Not measured: FVD on UCF101 lacks data set ucf101, weights of the network i3d, " in text
+    assert re.search(r"FVD on UCF101 .*data set ucf101, weights of the network i3d, ", text)
+    csv = (tmp_path / "table3.csv").read_text(encoding="utf-8")
+    assert re.search(rf"{re.escape(paper_scale.MODEL)}\"?,faceforensics,.*,measured,false,", csv)
     (line,) = (paper.folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["num_fake"] == 3
 
@@ -229,5 +229,5 @@ def test_through_slurm_each_cell_is_a_job_of_its_own(
 def test_where_nothing_is_here_only_available_is_refused_too(
     paper: TableRequest, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="9 things are missing:"):
+    with pytest.raises(InputError, match=r"\b9 things\b"):
         table3_fvd.run(tmp_path, replace(paper, only_available=True, checkpoints=tmp_path / "none"))

@@ -1,5 +1,6 @@
 """Tables 3 and 5: the paper's figures, and results of `latte-eval` below them."""
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -50,10 +51,12 @@ def test_the_section_says_who_is_best_and_folds_footnotes_away(
     table3.run(tmp_path, TableRequest(results=(results,)))
     report = section(tmp_path, "table3")
     assert report.title == "Table 3: FVD"
-    assert report.lead == (
-        "Best of the published figures: Latte+IMG (FaceForensics, SkyTimelapse, UCF101, "
-        "Taichi-HD). Measured here: mine, UCF101 123.5; other, Taichi-HD 123.5."
-    )
+    for fact in (
+        "Latte+IMG (FaceForensics, SkyTimelapse, UCF101, Taichi-HD)",
+        "mine, UCF101 123.5",
+        "other, Taichi-HD 123.5",
+    ):
+        assert fact in report.lead
     table, made = report.blocks
     (note,) = table.table.rows[-1].cells["taichi-hd"].notes
     assert "num_real 100 instead of 2048" in note
@@ -77,11 +80,10 @@ def test_rows_and_columns_are_in_the_papers_order() -> None:
 def test_published_cells_say_what_the_paper_says() -> None:
     rows = {row.label: row.cells for row in table3.published_rows()}
     assert rows["Latte"]["faceforensics"].number == "34.00"
-    assert rows["PVDM"]["ucf101"].notes == (
-        "1141.9 in the paper's first version (arXiv:2401.03048v1 Table 2).",
-    )
+    (note,) = rows["PVDM"]["ucf101"].notes
+    assert re.search(r"1141\.9 .*arXiv:2401\.03048v1 Table 2", note)
     assert rows["VDT"]["ucf101"].notes == ()
-    assert rows["MoCoGAN"]["taichi-hd"].reason == "Not reported in the paper."
+    assert rows["MoCoGAN"]["taichi-hd"].reason
     assert sum(cell.is_empty for cells in rows.values() for cell in cells.values()) == 11
     retrained = {
         (label, cells[key].number)
@@ -187,33 +189,37 @@ def test_other_metrics_networks_and_data_sets_are_counted_and_left_out(make_resu
         make_result(),
     )
     assert len([row for row in table.rows if row.section]) == 1
-    assert table.remarks[-1] == (
-        "Left out: 5 results (2 × FVD-shapes is another metric; 1 × FVD by the network "
-        "i3d-videogpt instead of i3d; 1 × its data set is not named: measure with --dataset; "
-        "1 × the paper has no data set shapes)."
-    )
+    for fact in (
+        "5 results",
+        "2 × FVD-shapes",
+        "i3d-videogpt instead of i3d",
+        "--dataset",
+        "no data set shapes",
+    ):
+        assert fact in table.remarks[-1]
+    assert table.remarks[-1].count("1 × ") == 3
     left_out = table5.TABLE.with_results(lines(make_result("is", "faceforensics")))
     assert any("Published figures alone" in remark for remark in left_out.remarks)
-    assert "the paper has no IS on faceforensics" in left_out.remarks[-1]
+    assert "IS on faceforensics" in left_out.remarks[-1]
 
 
 @pytest.mark.parametrize(
-    ("changes", "values"),
+    ("changes", "facts"),
     [
-        ({"value": 130.0}, "123.456 and 130"),
-        ({"interval": (120.0, 125.0)}, "both 123.456, each with its own interval"),
-        ({"by": STYLEGAN_V}, "both 123.456, each with its own protocol"),
+        ({"value": 130.0}, ("123.456", "130")),
+        ({"interval": (120.0, 125.0)}, ("both 123.456", "interval")),
+        ({"by": STYLEGAN_V}, ("both 123.456", "protocol")),
     ],
 )
 def test_two_results_for_one_cell_are_refused_by_their_lines(
-    changes, values: str, tmp_path: Path, make_result, write_results
+    changes, facts: tuple[str, ...], tmp_path: Path, make_result, write_results
 ) -> None:
     other = make_result(dataset="taichi-hd")
     path = write_results(tmp_path / "r.jsonl", make_result(), other, make_result(**changes))
     with pytest.raises(InputError) as error:
         table3.run(tmp_path / "out", TableRequest(results=(path,)))
-    assert f"{path}, line 1 and {path}, line 3: two results for mine on ucf101" in str(error.value)
-    assert values in str(error.value)
+    for fact in (f"{path}, line 1", f"{path}, line 3", "mine on ucf101", *facts):
+        assert fact in str(error.value)
     assert not (tmp_path / "out").exists()
 
 

@@ -163,9 +163,7 @@ def test_another_measurement_takes_the_weights_that_are_there(
     task = task_of(tmp_path, design=BASELINE)
     task.checkpoint(40_000).unlink()
     task.results(40_000, 3).unlink()
-    with pytest.raises(
-        InputError, match="its weights of step 40,000 are gone: bring them back, or"
-    ):
+    with pytest.raises(InputError, match="weights of step 40,000"):
         measure_paper_training(task)
 
 
@@ -197,7 +195,7 @@ def test_the_cost_is_said_also_where_something_is_missing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, request_in
 ) -> None:
     caplog.set_level(logging.INFO)
-    with pytest.raises(InputError, match="missing"):
+    with pytest.raises(InputError, match=r"\b\d+ things\b"):
         measure_paper_cells([BASELINE, ROTARY], request_in(tmp_path))
     assert "400,000 steps in 2 of 2 trainings" in caplog.messages[0]
 
@@ -215,7 +213,7 @@ def test_a_job_is_the_training_that_it_was_written_for(tmp_path: Path) -> None:
     task = PaperTraining(design=ROTARY, seed=1, request=request)
     job = read_job(training_job(task).write(tmp_path))
     assert training_of_job(job) == task
-    with pytest.raises(InputError, match="no longer matches its inputs"):
+    with pytest.raises(InputError, match=job.name):
         training_of_job(replace(job, inputs={**job.inputs, "seed": 2}))
     with pytest.raises(InputError, match="did you mean seed"):
         training_of_job(replace(job, inputs={**job.inputs, "sed": 2}))
@@ -226,7 +224,7 @@ def test_a_broken_results_file_is_one_sentence(tmp_path: Path, ran: list[str], t
     path = task.results(20_000, 1)
     path.parent.mkdir(parents=True)
     path.write_text('{"value": 1', encoding="utf-8")
-    with pytest.raises(InputError, match=r"stride1\.jsonl, line 1: not valid JSON"):
+    with pytest.raises(InputError, match=r"stride1\.jsonl, line 1: "):
         measure_paper_training(task)
     assert not ran
 
@@ -261,7 +259,7 @@ def test_the_file_to_start_from_is_known_by_what_is_in_it(
         path.write_text("the same weights", encoding="utf-8")
         cells = tmp_path / path.stem
         request = TrainingRequest(scale="paper", cells=cells, initialise_from=path)
-        with pytest.raises(InputError, match="`latte-bench cell --show FILE` prints the commands"):
+        with pytest.raises(InputError, match="`latte-bench cell --show FILE`"):
             measure_paper_cells([FROM_IMAGES], request)
         jobs += [read_job(file) for file in (cells / "jobs").iterdir()]
     assert jobs[0].key == jobs[1].key
@@ -274,6 +272,6 @@ def test_the_file_to_start_from_is_known_by_what_is_in_it(
 
 def test_an_option_without_effect_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     request = TrainingRequest(scale="paper", cells=tmp_path / "cells", device="cuda:1")
-    with pytest.raises(InputError, match="--device cuda:1: at paper scale"):
+    with pytest.raises(InputError, match="--device cuda:1: "):
         measure_paper_cells([BASELINE], request)
     assert not (tmp_path / "cells").exists()

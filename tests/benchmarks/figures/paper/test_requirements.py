@@ -81,7 +81,7 @@ def missing_data(folder: Path, design: Design) -> Mapping[str, str]:
 def test_videos_have_to_be_long_enough_for_the_clips_of_a_figure(tmp_path: Path) -> None:
     write_frames(tmp_path / DATASET / "train", 2, 47)
     (line,) = missing_data(tmp_path, BASELINE).values()
-    assert "none can be read and has 48 frames, as the clips need" in line
+    assert "48 frames" in line
     (line,) = missing_data(tmp_path, STRIDES[3]).values()
     assert "256 frames" in line
 

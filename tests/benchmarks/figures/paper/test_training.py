@@ -87,7 +87,7 @@ def test_fewer_gpus_make_the_same_batch_in_several_passes(
     assert batches == {40}
     assert request_in(tmp_path, nodes=2, executor="slurm").resources.gpus == 4
     for gpus, nodes in ((3, 1), (8, 2)):
-        with pytest.raises(InputError, match=f"--nodes {nodes} --gpus {gpus}: the paper's batch "):
+        with pytest.raises(InputError, match=f"--nodes {nodes} --gpus {gpus}: "):
             request_in(tmp_path, gpus=gpus, nodes=nodes, executor="slurm")
 
 
