@@ -27,7 +27,7 @@ class Cell:
     low: float | None = None  # interval around the value; both ends or none
     high: float | None = None
     text: str | None = None  # the number as its source prints it, or words where there is no number
-    decimals: int | None = None  # of such a number; None: by the value and its interval
+    decimals: int | None = None  # decimals of such a number; None: by the value and its interval
     mark: Mark = "measured"
     notes: tuple[str, ...] = ()  # footnotes
     reason: str | None = None  # why the cell is empty

@@ -34,7 +34,7 @@ JOBS = "jobs"  # folder beside the cells, of inputs and logs
 TIME_LIMIT = 24 * 60  # minutes of one stay in Slurm's queue; a job that reaches it is queued again
 STOP_TIME = 600  # seconds before that limit at which a job is asked to stop
 CPUS_PER_GPU = 4
-PAPER_GPUS = 8  # of a training; fewer make the same batch in several passes
+PAPER_GPUS = 8  # GPUs of a training; fewer make the same batch in several passes
 PROGRAMS: Mapping[str, Sequence[str]] = {  # options of the interpreter
     "python": (),
     "torchrun": ("-m", "torch.distributed.run"),

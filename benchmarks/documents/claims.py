@@ -27,7 +27,7 @@ class Judgement:
     """Whether a claim holds, and by which numbers."""
 
     verdict: Verdict
-    numbers: str = ""  # in the words of its judge, which are only ever printed
+    numbers: str = ""  # words of its judge, only ever printed
 
     def __str__(self) -> str:
         return f"{self.verdict} ({self.numbers})" if self.numbers else self.verdict

@@ -56,7 +56,7 @@ class PublishedColumn:
 class Misfit:
     """Why a result belongs into no column."""
 
-    field: Literal["metric", "network", "dataset"]  # of the result
+    field: Literal["metric", "network", "dataset"]  # field of the result
     metric: str = ""  # empty where every metric of the table lacks the data set
     value: str | None = None
     wanted: str = ""
@@ -71,7 +71,7 @@ class Misfit:
         return f"the paper has no {f'{self.metric} on' if self.metric else 'data set'} {self.value}"
 
 
-Cells = Mapping[tuple[str, str], ResultLine]  # by model and column
+Cells = Mapping[tuple[str, str], ResultLine]  # keys are (model, column)
 
 
 @dataclass(frozen=True, kw_only=True)

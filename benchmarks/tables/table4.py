@@ -25,7 +25,7 @@ from reports.published import published
 from reports.table import Table, csv_of
 
 SOURCE = "arXiv:2401.03048v3 Table 4"
-DECIMALS = 2  # as the paper prints scores
+DECIMALS = 2  # the paper prints scores so
 HALF = 8  # dimensions beside each other, as the paper prints them
 SAMPLES = 5  # videos of each prompt
 FILTERED = "temporal_flickering"  # more videos are made here; the still ones count

@@ -21,7 +21,7 @@ from evaluation.results.provenance import provenance
 from evaluation.results.record import Result, frames_stored_as
 from evaluation.statistics.origin import deviations_of_statistics, follows_protocol
 
-NETWORK_FIELDS = ("output", "resize", "weights")  # what a choice of the network decides as well
+NETWORK_FIELDS = ("output", "resize", "weights")  # choosing a network decides these too
 
 
 def result_of(

@@ -26,7 +26,7 @@ def test_an_entry_names_a_function_and_a_request_with_its_options(runner) -> Non
         module, _, name = runner.request.partition(":")
         assert given <= {field.name for field in fields(getattr(import_module(module), name))}
     else:
-        assert given <= {"scale"}  # which counts accept, and do not depend on
+        assert given <= {"scale"}  # counts accept it, and do not depend on it
 
 
 def test_every_option_is_used_and_every_name_is_one_commands() -> None:

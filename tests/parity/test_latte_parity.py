@@ -175,7 +175,7 @@ def their_dit(depth=3):
         sample_size=8,
         patch_size=2,
         num_embeds_ada_norm=7,  # classes
-        norm_eps=1e-6,  # as in DiT; their default is 1e-5
+        norm_eps=1e-6,  # DiT has 1e-6; their default is 1e-5
     )
     randomise(model)
     first = model.transformer_blocks[0].norm1.emb

@@ -12,7 +12,7 @@ from evaluation.protocol.presets import load_protocol
 from evaluation.statistics.foreign import import_statistics
 from evaluation.statistics.origin import statistics_over
 
-WIDTH = 64  # of the embedded network of frames: the forms are the same for 2048
+WIDTH = 64  # the embedded network of frames has it; the forms are the same for 2048
 PROTOCOL = load_protocol("shapes")
 SHAPES = {"network": "shapes-frame", "num_frames": 4}
 

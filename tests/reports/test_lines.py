@@ -97,7 +97,7 @@ def test_panels_share_their_axes_as_asked() -> None:
     apart = [replace(panel, scale="log") for panel in apart]
     figure = line_chart(apart, title="t", axis="y", shared="all")
     assert len({axes.get_ylim() for axes in figure.axes}) == 1
-    assert len({axes.get_xlim() for axes in figure.axes}) == 1  # both are over blocks
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1  # both axes are blocks
     assert {axes.get_yscale() for axes in figure.axes} == {"log"}
     alone = line_chart(apart, title="t", axis="y")
     assert len({axes.get_ylim() for axes in alone.axes}) == 2

@@ -65,7 +65,7 @@ def test_more_is_lighter_in_grey_too() -> None:
 
 def test_a_row_of_matrices_is_no_longer_than_three() -> None:
     figure = matrix_figure([LOW] * 5, title="t")
-    assert len(drawn(figure)) == 5 + 1  # and the scale of colours
+    assert len(drawn(figure)) == 5 + 1  # the last is the scale of colours
     figure.canvas.draw()
     for axes in drawn(figure):
         for text in (axes.title, left_title(axes), axes.xaxis.label):

@@ -79,9 +79,9 @@ def measure_paper_cells(designs: Sequence[Design], request: TrainingRequest) -> 
 class RemainingCost:
     """What is left to train."""
 
-    steps: int  # of all trainings that are left
+    steps: int  # steps of all trainings that are left
     left: int
-    trainings: int  # in all
+    trainings: int  # number of all trainings
 
     @property
     def gpu_hours(self) -> float:

@@ -92,7 +92,7 @@ def test_two_commands_at_once_make_a_cell_once(tmp_path: Path) -> None:
 
     def measure(task: Task) -> CellValue:
         calls.append(task.name)
-        if task.name == "own":  # of the second command, which has seen no line of "common" yet
+        if task.name == "own":  # the second command has seen no line of "common" yet
             other_began.set()
         else:
             assert other_began.wait(60)

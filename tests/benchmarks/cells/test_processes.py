@@ -69,7 +69,7 @@ PARENT = """
     def stop(signum, frame):
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGINT):  # which a shell in the background ignores
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell in the background ignores them
         signal.signal(number, stop)
     try:
         run_child([sys.executable, "-c", sys.argv[1]])

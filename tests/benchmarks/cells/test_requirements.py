@@ -73,7 +73,7 @@ def test_an_autoencoder_is_a_folder_or_in_the_cache_of_the_hub(
     assert not vae(str(folder)).met
     assert f"{folder}: " in vae(str(folder)).line
     (folder / "config.json").touch()
-    assert not vae(str(folder)).met  # without weights
+    assert not vae(str(folder)).met  # weights are missing
     weights = "diffusion_pytorch_model.safetensors"
     (folder / weights).touch()
     assert vae(str(folder)).met
@@ -136,7 +136,7 @@ def test_a_data_set_has_at_least_one_video_that_does(tmp_path: Path) -> None:
     (folder / "a.mp4").write_bytes(b"no video")
     (short,) = shapes_video_set("train", num_videos=1, num_frames=20).videos
     write_clip(folder / "b.mp4", short.read(range(20)), file_format="mp4", fps=25)
-    assert data_set("faceforensics", tmp_path).met  # by names alone
+    assert data_set("faceforensics", tmp_path).met  # names alone count
     assert data_set("faceforensics", tmp_path, min_frames=20).met
     lacking = data_set("faceforensics", tmp_path, min_frames=48)
     assert not lacking.met

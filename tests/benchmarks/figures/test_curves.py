@@ -97,7 +97,7 @@ def test_several_figures_share_a_chart_and_judge_the_papers_claims(
     chart, made = together.blocks
     assert chart.name == "figure5"
     assert "95 %" in chart.caption
-    assert "±" not in chart.caption  # which the tables have, not the drawings
+    assert "±" not in chart.caption  # tables have it, drawings do not
     # The baseline, which both figures show, is counted once.
     _, measured = made.records
     assert measured.details["cells"].startswith("15 ")

@@ -83,7 +83,7 @@ def test_cells_are_measured_at_every_checkpoint_and_made_once(
         assert cell.details["fid"][0] > 0
     # Against real clips at another interval the same samples give another distance.
     assert strided.details["points"][0] != strided.details["points"][1]
-    assert not list((tmp_path / "runs").iterdir())  # what is measured needs its weights no more
+    assert not list((tmp_path / "runs").iterdir())  # measured cells need no weights
     monkeypatch.setattr("benchmarks.figures.trainings.measure_training", None)
     assert run_trainings(cells, workers=0).cells == finished.cells
 

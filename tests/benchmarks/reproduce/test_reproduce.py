@@ -110,8 +110,8 @@ def test_all_that_any_runner_lacks_is_said_before_anything_starts(nothing_here, 
     message = str(refused.value)
     assert "--only-available" in message
     for name in (
-        "data set ucf101",  # of table 3 and of table 5
-        "data set faceforensics",  # of both tables and of figures
+        "data set ucf101",  # tables 3 and 5 need it
+        "data set faceforensics",  # both tables and figures need it
         "weights of Latte for taichi-hd",
         "weights of the network c3d",
         "weights of the network inception",
@@ -173,7 +173,7 @@ def test_trained_networks_are_looked_into_where_none_could_be_trained(nothing_he
         f"the autoencoder {tmp_path}",
         "a GPU",
     }
-    assert to_train < names("figure8")  # of another variant
+    assert to_train < names("figure8")  # its networks are of another variant
 
 
 def test_the_report_comes_last_and_every_runner_once(monkeypatch):

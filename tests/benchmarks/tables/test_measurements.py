@@ -66,7 +66,7 @@ def test_tables_3_and_5_share_what_is_measured_on_shapes(
     ):
         assert part in measured
     cells = read_cells(request_on_shapes.folder / "cells.jsonl")
-    assert len(cells) == 4  # with the real videos
+    assert len(cells) == 4  # real videos are one of them
     frozen = next(cell for cell in cells.values() if cell.name.startswith(FROZEN.label))
     dimensions = {f"{name}-shapes" for name in STAND_INS}
     assert set(frozen.details) == {"FVD-shapes", "FID-shapes", "IS-shapes", *dimensions}

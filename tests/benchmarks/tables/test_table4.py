@@ -45,7 +45,7 @@ def test_the_paper_has_six_methods_and_sixteen_dimensions_in_vbenchs_order() -> 
 
 
 def test_prompts_are_those_of_vbenchs_eleven_lists() -> None:
-    shared = {  # with the list of another dimension
+    shared = {  # one dimension has the list of another
         "background_consistency", "motion_smoothness", "dynamic_degree", "aesthetic_quality",
         "imaging_quality",
     }  # fmt: skip
@@ -60,7 +60,7 @@ def test_scores_of_the_paper_make_the_totals_of_vbenchs_leaderboard() -> None:
         ("ModelScope", 78.05, 66.54, 75.75),
     ):
         found = total({key: cell.value or 0.0 for key, cell in rows[label].items()})
-        assert found.quality == pytest.approx(quality, abs=0.01)  # of rounded scores
+        assert found.quality == pytest.approx(quality, abs=0.01)  # scores are rounded
         assert found.semantic == pytest.approx(semantic, abs=0.01)
         assert found.total == pytest.approx(together, abs=0.01)
 

@@ -31,7 +31,7 @@ def weights(weight, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "inception.pt"
     tensors = Inception(classifier=False).state_dict()
     for name, tensor in tensors.items():
-        if tensor.ndim:  # not the counters of batches
+        if tensor.ndim:  # counters of batches stay
             tensors[name] = weight(name, tuple(tensor.shape))
     torch.save(tensors, path)
     return path

@@ -106,7 +106,7 @@ def test_batch_size_changes_nothing(tmp_path, expected, batch_size):
 
 
 def test_workers_change_nothing(tmp_path):
-    videos = shapes_video_set("test", num_videos=11)  # of a kind that other processes can import
+    videos = shapes_video_set("test", num_videos=11)  # other processes can import this kind
     here, one, four = (
         features(videos, tmp_path / str(workers), workers=workers, batch_size=2)
         for workers in (0, 1, 4)

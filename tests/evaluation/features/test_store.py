@@ -25,7 +25,7 @@ def filled(root, rows) -> FeatureStore:
 def test_rows_come_back_in_the_order_asked_for(tmp_path):
     store = filled(tmp_path, range(5))
     store.flush()
-    store.add(key(5), np.full(3, 5))  # not on disk yet
+    store.add(key(5), np.full(3, 5))  # it is not on disk yet
     assert [row[0] for row in store.rows([key(5), key(0), key(3)])] == [5, 0, 3]
 
 

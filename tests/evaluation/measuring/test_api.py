@@ -56,7 +56,7 @@ def test_arrays_tensors_and_files_give_the_same_numbers(clips, fake, tmp_path, m
         assert (result.value, result.interval) == (of_files.value, of_files.interval)
         assert result.fingerprint == of_files.fingerprint
         assert result.fake.digest == of_files.fake.digest
-        assert len(result.deviations) == len(of_files.deviations) + 2  # both are in memory
+        assert len(result.deviations) == len(of_files.deviations) + 2  # both sets are in memory
     assert {path.name for path in tmp_path.iterdir()} == {"real.npy", "fake.npy"}
 
 

@@ -27,7 +27,7 @@ def formula_tensor(name, shape):
     """
     values = torch.arange(np.prod(shape), dtype=torch.float64)
     values.mul_(12.9898).add_(zlib.crc32(name.encode()) % 10007 * 0.01).sin_().mul_(43758.5453)
-    values = values.remainder_(1).mul_(2).sub_(1).reshape(shape)  # in [-1, 1)
+    values = values.remainder_(1).mul_(2).sub_(1).reshape(shape)  # values lie in [-1, 1)
     if name == "mean":
         return (100 + 20 * values).float()
     if len(shape) == 1:

@@ -69,7 +69,7 @@ def test_the_giant_has_the_published_sizes():
     with torch.device("meta"):
         model = VideoMAE()
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    assert len(shapes) == 40 * 13 + 4  # of each block; patches and the last norm
+    assert len(shapes) == 40 * 13 + 4  # 13 of each block; 4 of patches and the last norm
     assert shapes["patch_embed.proj.weight"] == (1408, 3, 2, 14, 14)
     assert shapes["blocks.39.attn.qkv.weight"] == (4224, 1408)
     assert shapes["blocks.0.attn.q_bias"] == shapes["blocks.0.attn.v_bias"] == (1408,)

@@ -95,9 +95,7 @@ def test_cd_fvd_takes_all_real_videos_once_and_repeats_generated_ones_up_to_its_
     real, fake = plan("cd-fvd", 5, num_fake=12)
     assert len(real.clips) == 5
     assert len(fake.clips) == 12
-    assert (
-        PRESETS["cd-fvd"].num_fake <= PRESETS["cd-fvd"].fake_clips
-    )  # so that one video alone would do
+    assert PRESETS["cd-fvd"].num_fake <= PRESETS["cd-fvd"].fake_clips  # one video alone would do
 
 
 def test_fid50k_takes_every_real_frame_and_the_first_generated_ones():

@@ -47,7 +47,7 @@ def test_a_reference_is_fetched_once_under_clean_fids_name(
         path = fetch(resize=resize)
     assert path == folder / file_name
     assert read_statistics_file(path).statistics.mean.tolist() == [0, 1, 2]
-    assert fetch(resize=resize) == path  # without a server
+    assert fetch(resize=resize) == path  # no server is needed
 
 
 def test_every_reference_has_the_address_that_clean_fid_asks(folder, monkeypatch):

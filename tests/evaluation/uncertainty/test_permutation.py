@@ -56,7 +56,7 @@ def test_few_samples_are_enumerated(features):
     found = permuted(real, a, b, paired=False)
     assert found.exact
     assert found.permutations == 70
-    assert found.p_value == 2 / 70  # as it is, and with a and b exchanged
+    assert found.p_value == 2 / 70  # the sets as they are, and exchanged
 
 
 def test_another_order_of_the_models_changes_the_sign_alone(features):

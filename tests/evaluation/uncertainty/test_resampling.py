@@ -13,7 +13,7 @@ SHAPES = [
     (20, 100, 64),
     (70, 80, 64),
     (90, 90, 64),
-    (600, 130, 30),  # more than one block of rows
+    (600, 130, 30),  # rows fill more than one block
 ]
 
 

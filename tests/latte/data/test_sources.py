@@ -107,7 +107,7 @@ def test_a_file_that_vanished_is_a_broken_video(tmp_path):
             r"1 \.json, 2 \.txt, 1 [^,]*, 1 folder",
         ),
         (["clips.npy"], "", r"1 \.npy\b.*array"),
-        (["0.png"], "", r"\b1 images?\b"),  # not guessed to be one video
+        (["0.png"], "", r"\b1 images?\b"),  # it is not guessed to be one video
         (["a.mp4", "b/0.jpg"], "", r"\ba\.mp4\b.*\(b\)"),
         (["clip.txt"], "clip.txt", r"clip\.txt: not a "),
     ],

@@ -9,7 +9,7 @@ from latte.diffusion import GaussianDiffusion
 SHAPE = (6, 3, 2, 4, 4)  # N, F, C, H, W
 TIMES = torch.tensor([0, 1, 17, 500, 801, 999])
 LEVELS = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))  # ᾱ
-RELATIVE = 5e-6  # to the largest value, float32 against the golden arrays; see docs/diffusion.md
+RELATIVE = 5e-6  # tolerance in terms of the largest value, for float32; see docs/diffusion.md
 
 
 def normal(seed, shape=SHAPE, dtype=torch.float64):
@@ -150,7 +150,7 @@ def test_the_network_is_told_steps_of_the_whole_diffusion():
 def test_everything_is_of_the_datas_type(dtype):
     x, noise = normal(41, dtype=dtype), normal(42, dtype=dtype)
     diffusion = GaussianDiffusion()
-    output = outcome(normal(43), 0.5).to(torch.bfloat16)  # as a network under autocast gives it
+    output = outcome(normal(43), 0.5).to(torch.bfloat16)  # a network under autocast gives this type
     assert diffusion.q_sample(x, TIMES, noise).dtype == dtype
     losses = diffusion.training_losses(always(output), x, TIMES, noise)
     assert {values.dtype for values in losses.values()} == {dtype}

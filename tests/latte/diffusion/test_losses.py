@@ -13,7 +13,7 @@ from latte.diffusion import GaussianDiffusion
 SHAPE = (6, 3, 2, 4, 4)  # N, F, C, H, W
 TIMES = torch.tensor([0, 1, 17, 500, 801, 999])
 LEVELS = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))  # ᾱ
-RELATIVE = 5e-6  # to the largest value, float32 against the golden arrays; see docs/diffusion.md
+RELATIVE = 5e-6  # tolerance in terms of the largest value, for float32; see docs/diffusion.md
 
 
 def normal(seed, shape=SHAPE, dtype=torch.float64):

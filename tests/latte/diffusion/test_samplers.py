@@ -9,7 +9,7 @@ import torch
 from latte.diffusion import GaussianDiffusion
 
 LEVELS = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))  # ᾱ
-MEAN, DEVIATION = 0.4, 0.3  # of the data that `best_network` knows
+MEAN, DEVIATION = 0.4, 0.3  # `best_network` knows that the data have these
 RELATIVE = 5e-6  # to the largest value, float32 against the golden arrays; see docs/diffusion.md
 
 
@@ -106,7 +106,7 @@ def test_ddim_is_the_product_of_its_steps(respacing):
     x = diffusion.sample(best_network(diffusion.timesteps), start, method="ddim", randn=no_draws)
     expected = MEAN + factor * (start - math.sqrt(level[-1]) * MEAN)
     assert torch.allclose(x, expected, rtol=0, atol=1e-10)
-    if respacing is None:  # with many steps, the deviation of the data
+    if respacing is None:  # many steps reach the deviation of the data
         assert factor == pytest.approx(DEVIATION, rel=0.01)
 
 
@@ -140,7 +140,7 @@ def test_a_step_of_ddim_has_the_papers_deviation(eta, respacing):
     diffusion.sample(
         model, normal(6, (1, 1, 1, 2, 2)), method="ddim", eta=eta, randn=lambda s: torch.ones(s)
     )
-    places = np.array([x.mean().item() for x in seen])[::-1]  # by ascending step
+    places = np.array([x.mean().item() for x in seen])[::-1]  # steps ascend
     steps = np.arange(1, len(level))
     predicted = np.sqrt(before[steps] / level[steps]) * places[steps] + expected[steps]
     assert np.allclose(places[steps - 1], predicted, rtol=1e-10)

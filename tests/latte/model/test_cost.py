@@ -79,7 +79,7 @@ def test_the_official_formulation_is_counted_with_its_repeated_rows():
     layers = [(16 if i % 2 == 0 else 256, model.blocks[i]) for i in range(config.depth)]
     with FlopCounterMode(display=False) as counter:
         for rows, layer in [*layers, (16, model.final_layer)]:
-            more = torch.zeros(rows - 1, 1, config.hidden_size, device="meta")  # than our one
+            more = torch.zeros(rows - 1, 1, config.hidden_size, device="meta")  # ours has one row
             layer.adaLN_modulation(more)
     assert cost(config).official_flops == cost(config).flops + counter.get_total_flops()
     assert cost(preset("Latte-XL/2")).official_flops == 3_785_927_786_496

@@ -219,4 +219,4 @@ def test_a_rotated_product_depends_on_the_distance_in_time_alone():
     for distance in range(-11, 12):
         along = products.diagonal(distance)
         torch.testing.assert_close(along, along[:1].expand_as(along), atol=1e-5, rtol=0)
-    assert products[0].std() > 0.1  # and it does depend on it
+    assert products[0].std() > 0.1  # the product does depend on it

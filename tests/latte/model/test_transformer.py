@@ -307,7 +307,7 @@ def test_a_state_dict_is_all_there_is(network, config, assign):
     if not assign:
         other = other.to_empty(device="cpu")
         for tensor in (*other.parameters(), *other.buffers()):
-            tensor.data.fill_(torch.nan)  # what memory may hold
+            tensor.data.fill_(torch.nan)  # memory may hold anything
     other.load_state_dict(model.state_dict(), assign=assign)
     with torch.no_grad():
         assert torch.equal(other(x, TIMES, y), model(x, TIMES, y))

@@ -96,7 +96,7 @@ def test_settings_are_forgotten_only_where_no_sample_has_them(folder, clips):
     assert not samples.root.exists()
     fail({"steps": 3}, 0)
     assert not samples.root.exists()
-    samples.root.mkdir()  # by the user, to whom it is left
+    samples.root.mkdir()  # the user made it, and keeps it
     fail({"steps": 4}, 0)
     assert list(samples.root.iterdir()) == []
     fail({"steps": 4}, 0, alone=False)

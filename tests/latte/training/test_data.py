@@ -127,7 +127,7 @@ def test_the_largest_stride_that_fits_is_taken(folder, stride, taken):
         clip.video.name: clip.frames[1] - clip.frames[0]
         for clip in (training_set.plan(number).clips[0] for number in range(5))
     }
-    assert strides["bee/1"] == taken  # of 16 frames
+    assert strides["bee/1"] == taken  # clips have 16 frames
     assert strides["ape/0"] == 1
 
 

@@ -61,7 +61,7 @@ def test_two_processes_stop_together_and_one_goes_on(run, left_by, tiny_settings
     left = [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()]
     assert left == ["0000003"]
 
-    run(*settings, "training.accumulate=2")  # as many clips in each step
+    run(*settings, "training.accumulate=2")  # each step has as many clips
     run(*settings, "training.batch_size=4", out="whole")
     (tensors, rows), (expected, expected_rows) = left_by(), left_by("whole")
     for name, tensor in tensors.items():

@@ -137,7 +137,7 @@ def test_gradients_are_clipped_from_the_step_that_is_named(steps):
         float(torch.stack([value.double().norm() for value in one.values()]).norm())
         for one in gradients
     ]
-    assert min(measured) > 1e-2  # before clipping, at every step
+    assert min(measured) > 1e-2  # measured before clipping, at every step
     assert used[:2] == pytest.approx(measured[:2], rel=1e-5)
     assert used[2:] == pytest.approx([1e-3, 1e-3], rel=1e-3)  # torch adds 1e-6 to the norm
 

@@ -248,7 +248,7 @@ def test_workers_move_nothing(run):
 def test_a_compiled_network_learns_alike_and_may_go_on_uncompiled(run, left_by, monkeypatch):
     compiled, compile = [], torch.compile
 
-    def traced(model):  # without generating code, which takes a minute and a compiler
+    def traced(model):  # generating code takes a minute and a compiler
         compiled.append(model)
         return compile(model, backend="eager", fullgraph=True)
 
@@ -258,7 +258,7 @@ def test_a_compiled_network_learns_alike_and_may_go_on_uncompiled(run, left_by, 
     run(out="plain")
     assert len(compiled) == 1
     (tensors, _), (expected, _) = left_by("run"), left_by("plain")
-    assert tensors.keys() == expected.keys()  # without the wrapper's prefix
+    assert tensors.keys() == expected.keys()  # the wrapper's prefix is gone
     for name, tensor in tensors.items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-5)
 

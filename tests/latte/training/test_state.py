@@ -16,7 +16,7 @@ from latte.data.video import write_video
 from latte.training import state as state_module
 from latte.training.data import TrainingSet
 
-EVERY = "output.evaluate_every=1"  # so that the callbacks below are called
+EVERY = "output.evaluate_every=1"  # the callbacks below are called
 KILLER = """
 import os, signal
 def killed(snapshot):
@@ -43,7 +43,7 @@ def assert_same(found, expected):
         ["training.accumulate=2", "data.flip=true", "training.warmup_steps=4"],
         ["data.images_per_clip=2", "data.flip=true", "training.decay=cosine"],
         ["output.log_every=4"],  # left in the middle of a window of the log
-        ["output.log_every=6"],  # and twice in the same window
+        ["output.log_every=6"],  # it stops twice in the same window
     ],
     ids=lambda settings: " ".join(settings) or "fp32",
 )

@@ -136,14 +136,14 @@ def test_of_a_training_the_weights_that_are_measured_stay(
     assert [path.parts[-2:] for path in kept] == [
         (f"{step:07d}", "ema.safetensors") for step in range(20_000, 200_001, 20_000)
     ]
-    late = kept[0].parents[1] / "0025000" / "ema.safetensors"  # as a stop before the end leaves it
+    late = kept[0].parents[1] / "0025000" / "ema.safetensors"  # a stop before the end leaves it so
     late.parent.mkdir()
     late.touch()
     ran.clear()
     measure_paper_cells([ROTARY], request)
     assert files("checkpoints") == kept
     assert not ran
-    tidy(task_of(tmp_path, design=BASELINE))  # of a run that is not there
+    tidy(task_of(tmp_path, design=BASELINE))  # the run does not exist
 
 
 def test_another_measurement_takes_the_weights_that_are_there(

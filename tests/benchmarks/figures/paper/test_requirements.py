@@ -33,7 +33,7 @@ def write_frames(folder: Path, count: int, num_frames: int, size: int = 256) -> 
 
 def test_the_commands_measure_all_real_videos_however_few(tmp_path: Path, run_cli, task_of) -> None:
     task = task_of(tmp_path)
-    write_frames(tmp_path / DATASET / "train", 3, 48)  # as long as interval 3 takes
+    write_frames(tmp_path / DATASET / "train", 3, 48)  # interval 3 takes so many frames
     assert not missing_data(tmp_path, BASELINE)
     write_frames(task.samples(200_000), 5, 16)
     commands = task.measure_commands(200_000)

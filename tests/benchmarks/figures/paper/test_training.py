@@ -37,7 +37,7 @@ def test_seeds_have_other_noise_and_the_official_sampler(tmp_path: Path, task_of
         assert given["seed"] == seed
         assert (given["method"], given["steps"]) == (official.method, official.steps)
         assert given["num_samples"] == SAMPLES
-        assert given["precision"] == "fp16"  # as official samples are made, and those of Table 3
+        assert given["precision"] == "fp16"  # official samples and those of Table 3 have it
 
 
 def test_keys_are_over_what_decides_the_weights_and_the_values(tmp_path: Path, task_of) -> None:

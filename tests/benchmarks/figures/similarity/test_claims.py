@@ -321,7 +321,7 @@ def test_numbers_and_overlaps_by_hand() -> None:
     first, second = summary([0.01, 0.26, 0.51]), summary([0.02, 0.26, 0.91])
     assert overlap(first, first).value == pytest.approx(1)
     assert overlap(first, second).value == pytest.approx(2 / 3)
-    assert overlap(first, second).low is None  # of one clip
+    assert overlap(first, second).low is None  # one clip has no interval
     assert overlap(first, summary([-0.5, -0.5, -0.5])).value == 0
 
     # Halves of clips that never meet: what is common is between nothing and all.

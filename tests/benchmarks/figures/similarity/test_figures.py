@@ -94,7 +94,7 @@ def test_figure6_shows_the_matrices_that_the_similarity_of_evaluation_measures(
     report = section(out, "figure6")
     assert report.blocks[0].name == "figure6"
     assert len(report.findings) == 3
-    assert "seeds" not in report.blocks[0].caption  # of a single network
+    assert "seeds" not in report.blocks[0].caption  # a single network has none
     for claim in report.findings:
         assert f"{claim.claim}, t = 500: " in printed
         assert f"{claim.claim}: {claim.numbers.partition('; at t = 500: ')[0]}" in report.lead
@@ -296,7 +296,7 @@ def test_at_paper_scale_the_networks_of_figure_5f_are_looked_into(network, tmp_p
     both = replace(request, seeds=2)
     with pytest.raises(InputError) as refused:
         probe_networks(figure6.SPEC, both)
-    assert "a trained network" not in str(refused.value)  # but a data set
+    assert "a trained network" not in str(refused.value)  # it is a data set
     tasks = probe_tasks(figure6.SPEC, both)
     assert [task.source for task in tasks] == trained[:2]
 
@@ -324,7 +324,7 @@ def test_a_network_is_trained_once_for_this_figure_and_for_figure_5f(
 
     caplog.set_level("INFO", "latte")
     (shared,) = run_trainings([task.source], workers=0).cells.values()
-    assert "resuming from step 2 of 2" in caplog.text  # not a step more
+    assert "resuming from step 2 of 2" in caplog.text  # no step is added
     alone = replace(task.source, folder=tmp_path / "alone")
     (cell,) = run_trainings([alone], workers=0).cells.values()
     assert cell.details == shared.details

@@ -81,7 +81,7 @@ def test_the_batch_cannot_move_it(small_latte, measure, monkeypatch):
     monkeypatch.setattr(
         "evaluation.similarity.hidden_states.measuring.clips_at_once", lambda device, size: size
     )
-    together = measure(model, batch_size=4)  # as on a GPU, the last batch filled up
+    together = measure(model, batch_size=4)  # a GPU fills the last batch up likewise
     assert together.num_clips == 7
     for place, summary in one.summaries.items():
         np.testing.assert_array_equal(summary.matrix.value, other.summaries[place].matrix.value)
