@@ -228,10 +228,7 @@ def test_where_every_frame_is_taken_frames_are_counted(command, sets, tmp_path):
     usual += ("--set", "num_frames=5")
     done = export(command, tmp_path / "ours.npz", "--real", "real.npy", *usual)
     found = json.loads(done.stdout)
-    assert (found["count"], found["num_clips"]) == (
-        24 * 16,
-        24 * 4,
-    )  # they have 5, 5, 5 and 1 frames
+    assert (found["count"], found["num_clips"]) == (24 * 16, 24 * 4)  # 5, 5, 5 and 1 frames each
     assert found["protocol_fields"]["num_real"] == 24 * 16
     source = theirs(tmp_path / "theirs.npz")
     done = bring(command, source, tmp_path / "theirs_ours.npz", "--count", 384, *usual)
