@@ -57,7 +57,7 @@ def test_another_network_makes_another_metric():
     assert fvd.called(network("i3d").choose(output="pooled")) == "FVD-pooled"
     position = metric("per-position").numbers[0]
     assert position.called(network("shapes-frame")) == "FID-shapes per position"
-    with pytest.raises(InputError, match="did you mean"):
+    with pytest.raises(InputError, match=r"\bfdv\b.*did you mean.*\bfvd\b"):
         metric("fdv")
 
 

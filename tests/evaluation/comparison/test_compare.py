@@ -321,7 +321,7 @@ def test_a_result_that_cannot_be_compared_is_refused_by_its_line(
     make_result, write_results, tmp_path, changes, field
 ):
     record = json.loads(make_result().to_json()) | changes
-    with pytest.raises(InputError, match="line 1") as error:
+    with pytest.raises(InputError, match=r"r\.jsonl.*line 1\b") as error:
         compare(write_results(tmp_path / "r.jsonl", record))
     assert field in str(error.value)
     assert "\n" not in str(error.value)
@@ -330,12 +330,12 @@ def test_a_result_that_cannot_be_compared_is_refused_by_its_line(
 def test_no_results_and_no_file_are_sentences(write_results, tmp_path):
     with pytest.raises(InputError, match=r"r\.jsonl: no results"):
         compare(write_results(tmp_path / "r.jsonl"))
-    with pytest.raises(InputError, match="no such results file"):
+    with pytest.raises(InputError, match=r"none\.jsonl: no such"):
         compare(tmp_path / "none.jsonl")
     (tmp_path / "text").write_text("hello\n")
-    with pytest.raises(InputError, match="line 1: not valid JSON"):
+    with pytest.raises(InputError, match=r"text.*line 1: not valid JSON"):
         compare(tmp_path / "text")
-    with pytest.raises(InputError, match="no results to compare"):
+    with pytest.raises(InputError, match="no results"):
         compare([])
     for nothing in (None, 5):
         with pytest.raises(InputError, match=f"results={nothing}"):
@@ -343,5 +343,5 @@ def test_no_results_and_no_file_are_sentences(write_results, tmp_path):
 
 
 def test_a_level_that_is_none_is_refused(make_result):
-    with pytest.raises(InputError, match="between 0 and 1"):
+    with pytest.raises(InputError, match=r"level.*0 and 1|0 .*1.*\b95"):
         compare([make_result()], level=95)

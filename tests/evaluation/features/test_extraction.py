@@ -206,7 +206,7 @@ def test_a_video_that_cannot_even_be_hashed_is_skipped_like_any_other(tmp_path, 
 def test_too_few_videos_name_what_was_left_out(tmp_path):
     options = ExtractionOptions(store=tmp_path, workers=0, progress=False, skip_broken=True)
     planned = plan_set(numbered(0, -1, 2), PROTOCOL, "real", options, 3)
-    with pytest.raises(InputError, match=r"3 videos were asked for, but only 2.*v001 is broken"):
+    with pytest.raises(InputError, match=r"\b3 videos.*\b2\b.*v001 is broken"):
         measure_set(planned, [StoredNetwork(MeanNetwork(), tmp_path)], options)
 
 
@@ -214,7 +214,7 @@ def test_mixed_sizes_name_both_videos(tmp_path):
     videos = VideoSet(
         name="set", root="folder", videos=(NumberedVideo(0), NumberedVideo(1, size=16))
     )
-    with pytest.raises(InputError, match=r"folder: v000 is 8×8 but v001 is 16×16"):
+    with pytest.raises(InputError, match=r"folder: v000 .*\b8×8\b.*v001 .*16×16"):
         features(videos, tmp_path)
 
 
@@ -223,9 +223,7 @@ def test_features_that_are_not_finite_are_refused_and_not_stored(tmp_path):
         def __call__(self, clips):
             return np.full((len(clips), 4), np.nan, np.float32)
 
-    with pytest.raises(
-        InputError, match=r"network mean gives features that are not finite.*mean.pt"
-    ):
+    with pytest.raises(InputError, match=r"\bmean\b.*not finite.*mean\.pt"):
         features(numbered(0, 1), tmp_path, NaNNetwork())
     network = MeanNetwork()
     features(numbered(0, 1), tmp_path, network)

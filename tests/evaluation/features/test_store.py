@@ -73,7 +73,7 @@ def test_a_full_disk_leaves_no_half_file_and_loses_nothing(tmp_path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("latte.data.files.os.fsync", full)
-    with pytest.raises(OSError, match=r"No space left.*safetensors"):
+    with pytest.raises(OSError, match=r"No space.*safetensors"):
         store.flush()
     assert [path.name for path in store.folder.iterdir()] == ["space.json"]
     monkeypatch.undo()
@@ -91,7 +91,7 @@ def test_rows_of_any_shape_are_kept_as_they_are(tmp_path):
 
 def test_a_store_that_cannot_be_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file: features cannot be kept there.*--store"):
+    with pytest.raises(InputError, match=r"file: .*--store"):
         FeatureStore(tmp_path / "file", SPACE)
 
 

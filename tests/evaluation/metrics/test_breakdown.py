@@ -72,12 +72,12 @@ def test_the_order_of_the_rows_moves_nothing_but_rounding():
 @pytest.mark.parametrize(
     ("real_groups", "fake_groups", "message"),
     [
-        (["a"] * 3, ["a"] * 4, "real features have 4 rows but 3 groups"),
-        (["a"] * 4, ["a"] * 5, "fake features have 4 rows but 5 groups"),
-        (["a", "b", None, "a"], ["a"] * 4, "all integers, not NoneType and str"),
-        ([None] * 4, [None] * 4, "all integers, not NoneType"),
-        (["a"] * 4, ["a", 0.5, "a", "a"], "all integers, not float and str"),
-        (["a"] * 4, [0] * 4, "all integers, not int and str"),
+        (["a"] * 3, ["a"] * 4, r"\breal .*\b4 rows.*\b3 groups"),
+        (["a"] * 4, ["a"] * 5, r"\bfake .*\b4 rows.*\b5 groups"),
+        (["a", "b", None, "a"], ["a"] * 4, "groups .*NoneType and str"),
+        ([None] * 4, [None] * 4, "groups .*NoneType$"),
+        (["a"] * 4, ["a", 0.5, "a", "a"], "groups .*float and str"),
+        (["a"] * 4, [0] * 4, "groups .*int and str"),
     ],
 )
 def test_groups_that_do_not_fit_are_refused(real_groups, fake_groups, message):
@@ -88,7 +88,7 @@ def test_groups_that_do_not_fit_are_refused(real_groups, fake_groups, message):
 def test_bad_features_of_a_group_are_refused_by_row():
     broken = features(4, 2)
     broken[3] = np.nan
-    with pytest.raises(InputError, match="fake features are not finite in 1 of 4 rows, first in"):
+    with pytest.raises(InputError, match=r"\bfake .*not finite.*\b1 of 4 rows.*\brow 3\b"):
         frechet_by_group(features(4, 2), broken, ["a"] * 4, ["a"] * 4, ddof=0)
 
 
@@ -113,11 +113,11 @@ def test_frames_that_drift_away_cost_more_and_more():
 @pytest.mark.parametrize(
     ("real", "fake", "message"),
     [
-        ((4, 3), (4, 5, 3), r"real features have shape \(4, 3\)"),
-        ((4, 5, 3), (4, 0, 3), r"fake features have shape \(4, 0, 3\)"),
-        ((4, 5, 3), (4, 6, 3), "real clips have 5 frames but fake ones 6"),
-        ((4, 5, 3), (4, 5, 2), "real features at frame 0 have 3 features but fake features"),
-        ((4, 5, 3), (1, 5, 3), "fake features at frame 0 have 1 rows"),
+        ((4, 3), (4, 5, 3), r"\breal .*\(4, 3\)"),
+        ((4, 5, 3), (4, 0, 3), r"\bfake .*\(4, 0, 3\)"),
+        ((4, 5, 3), (4, 6, 3), r"\breal .*\b5 frames.*\bfake .*\b6\b"),
+        ((4, 5, 3), (4, 5, 2), r"\breal .*\bframe 0\b.*\b3 features.*\bfake .*\b2\b"),
+        ((4, 5, 3), (1, 5, 3), r"\bfake .*\bframe 0\b.*\b1 rows"),
     ],
 )
 def test_clips_that_do_not_fit_are_refused(real, fake, message):
@@ -128,5 +128,5 @@ def test_clips_that_do_not_fit_are_refused(real, fake, message):
 def test_bad_features_of_a_frame_are_refused_by_position_and_row():
     broken = features(4, 5, 3)
     broken[2, 3] = np.inf
-    with pytest.raises(InputError, match=r"real features at frame 3 are not finite .* row 2"):
+    with pytest.raises(InputError, match=r"\breal .*\bframe 3\b.*not finite.*\brow 2\b"):
         frechet_by_position(broken, features(4, 5, 3), ddof=0)

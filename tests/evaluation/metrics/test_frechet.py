@@ -187,17 +187,17 @@ def test_features_that_are_not_finite_are_refused_by_row(bad):
     x = features(20, 4, 0)
     broken = x.copy()
     broken[[7, 9], 2] = bad
-    with pytest.raises(InputError, match=r"y are not finite in 2 of 20 rows, first in row 7"):
+    with pytest.raises(InputError, match=r"^y .*not finite.*\b2 of 20 rows.*\brow 7\b"):
         frechet_distance_from_features(x, broken)
 
 
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
-        (np.zeros((5, 3)), np.zeros((5, 4)), "x have 3 features but y 4"),
-        (np.zeros(5), np.zeros((5, 4)), r"x have shape \(5,\)"),
-        (np.zeros((5, 4)), np.zeros((0, 4)), r"y have shape \(0, 4\)"),
-        (np.zeros((5, 4)), np.zeros((2, 3, 4)), r"y have shape \(2, 3, 4\)"),
+        (np.zeros((5, 3)), np.zeros((5, 4)), r"^x .*\b3 features.*\by .*\b4\b"),
+        (np.zeros(5), np.zeros((5, 4)), r"^x .*\(5,\)"),
+        (np.zeros((5, 4)), np.zeros((0, 4)), r"^y .*\(0, 4\)"),
+        (np.zeros((5, 4)), np.zeros((2, 3, 4)), r"^y .*\(2, 3, 4\)"),
     ],
 )
 def test_features_of_wrong_shapes_are_refused(x, y, message):
@@ -206,19 +206,19 @@ def test_features_of_wrong_shapes_are_refused(x, y, message):
 
 
 def test_one_row_has_no_covariance_over_n_minus_one():
-    with pytest.raises(InputError, match="y have 1 rows"):
+    with pytest.raises(InputError, match=r"^y .*\b1 rows.*N − 1"):
         frechet_distance_from_features(np.ones((4, 2)), np.ones((1, 2)), ddof=1)
 
 
 @pytest.mark.parametrize(
     ("mu", "sigma", "message"),
     [
-        (np.zeros(2), np.eye(3), r"second mean \(2,\) and covariance \(3, 3\) do not fit"),
+        (np.zeros(2), np.eye(3), r"second mean \(2,\).*covariance \(3, 3\)"),
         (np.zeros((1, 2)), np.eye(2), r"second mean \(1, 2\)"),
-        (np.zeros(3), np.eye(3), "first mean has 2 features but the second 3"),
-        (np.array([0, np.nan]), np.eye(2), "second mean or covariance is not finite"),
-        (np.zeros(2), np.array([[1, 0.5], [0, 1]]), "second covariance is not symmetric"),
-        (np.zeros(2), np.diag([1.0, -0.1]), "second covariance has the negative eigenvalue -0.1"),
+        (np.zeros(3), np.eye(3), r"first mean .*\b2 features.*second .*\b3\b"),
+        (np.array([0, np.nan]), np.eye(2), r"second .*not finite"),
+        (np.zeros(2), np.array([[1, 0.5], [0, 1]]), r"second covariance .*symmetric"),
+        (np.zeros(2), np.diag([1.0, -0.1]), r"second covariance .*eigenvalue.*-0\.1\b"),
     ],
 )
 def test_moments_that_are_none_are_refused(mu, sigma, message):

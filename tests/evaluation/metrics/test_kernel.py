@@ -237,21 +237,21 @@ def test_bad_features_are_refused(distance):
     x = features(10, 3, 0)
     broken = x.copy()
     broken[4, 1] = np.nan
-    with pytest.raises(InputError, match="y are not finite in 1 of 10 rows, first in row 4"):
+    with pytest.raises(InputError, match=r"^y .*not finite.*\b1 of 10 rows.*\brow 4\b"):
         distance(x, broken)
-    with pytest.raises(InputError, match="x have 3 features but y 2"):
+    with pytest.raises(InputError, match=r"^x .*\b3 features.*\by .*\b2\b"):
         distance(x, x[:, :2])
-    with pytest.raises(InputError, match=r"y have shape \(0, 3\)"):
+    with pytest.raises(InputError, match=r"^y .*\(0, 3\)"):
         distance(x, x[:0])
 
 
 @pytest.mark.parametrize(
     ("rows_x", "rows_y", "options", "message"),
     [
-        (1, 5, {}, "an unbiased MMD of 1 and 5 rows has no value"),
-        (5, 1, {}, "an unbiased MMD of 5 and 1 rows has no value"),
+        (1, 5, {}, r"unbiased.*\b1 and 5 rows"),
+        (5, 1, {}, r"unbiased.*\b5 and 1 rows"),
         (5, 5, {"subset_size": 1}, "subsets of 1 rows"),
-        (5, 5, {"num_subsets": 0}, "a mean over 0 subsets has no value"),
+        (5, 5, {"num_subsets": 0}, r"\b0 subsets"),
     ],
 )
 def test_what_has_no_value_is_refused(rows_x, rows_y, options, message):
@@ -262,5 +262,5 @@ def test_what_has_no_value_is_refused(rows_x, rows_y, options, message):
 def test_one_row_has_a_biased_value_alone():
     x, y = np.array([[1.0, 0.0]]), np.array([[0.0, 0.0]])
     assert polynomial_mmd(x, y, unbiased=False) == pytest.approx(1.5**3 + 1 - 2)
-    with pytest.raises(InputError, match="an unbiased MMD of 1 and 1 rows has no value"):
+    with pytest.raises(InputError, match=r"unbiased.*\b1 and 1 rows"):
         polynomial_mmd(x, y)

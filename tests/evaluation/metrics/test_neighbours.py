@@ -191,10 +191,10 @@ def test_a_distance_does_not_depend_on_its_place_and_direction():
 @pytest.mark.parametrize(
     ("rows_real", "rows_fake", "k", "message"),
     [
-        (3, 9, 3, r"real features have 3 rows: a row has its k = 3 nearest others only among 4"),
-        (9, 2, 3, "fake features have 2 rows"),
-        (9, 9, 0, "k = 0 neighbours"),
-        (9, 9, -1, "k = -1 neighbours"),
+        (3, 9, 3, r"\breal .*\b3 rows.*k = 3\b.*\b4\b"),
+        (9, 2, 3, r"\bfake .*\b2 rows"),
+        (9, 9, 0, r"k = 0\b"),
+        (9, 9, -1, r"k = -1\b"),
     ],
 )
 def test_too_few_rows_for_the_neighbours_are_refused(metric, rows_real, rows_fake, k, message):
@@ -208,9 +208,9 @@ def test_bad_features_are_refused(metric, bad):
     real = features(10, 3, 0)
     broken = real.copy()
     broken[6] = bad
-    with pytest.raises(InputError, match="fake features are not finite in 1 of 10 rows, first in"):
+    with pytest.raises(InputError, match=r"\bfake .*not finite.*\b1 of 10 rows.*\brow 6\b"):
         metric(real, broken)
-    with pytest.raises(InputError, match="real features are not finite in 1 of 10 rows, first in"):
+    with pytest.raises(InputError, match=r"\breal .*not finite.*\b1 of 10 rows.*\brow 6\b"):
         metric(broken, real)
-    with pytest.raises(InputError, match="real features have 3 features but fake features 2"):
+    with pytest.raises(InputError, match=r"\breal .*\b3 features.*\bfake .*\b2\b"):
         metric(real, real[:, :2])

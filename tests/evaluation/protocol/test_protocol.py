@@ -70,13 +70,13 @@ def test_a_file_may_start_from_a_preset(tmp_path):
     ("text", "complaint"),
     [
         ('base = "latte"\nreal_strid = 6\n', "real_strid.*real_stride"),
-        ('base = "latte"\nreal_stride = 0\n', "real_stride must be an integer"),
-        ('base = "latte"\nreal_stride = "3"\n', "real_stride must be an integer"),
-        ('base = "latte"\nnum_real = -1\n', "num_real must be an integer"),
-        ('base = "latte"\nreal_clips = 0\n', "real_clips must be an integer"),
+        ('base = "latte"\nreal_stride = 0\n', r"real_stride .*integer.*\b0$"),
+        ('base = "latte"\nreal_stride = "3"\n', "real_stride .*integer.*3"),
+        ('base = "latte"\nnum_real = -1\n', "num_real .*integer.*-1$"),
+        ('base = "latte"\nreal_clips = 0\n', r"real_clips .*integer.*\b0$"),
         ('base = "latte"\nmetrics = "fvd"\n', "metrics.*array"),
         ('base = "latte"\nmetrics = []\n', "metrics"),
-        ('base = "latte"\nmetrics = [1]\n', "metrics.*a string"),
+        ('base = "latte"\nmetrics = [1]\n', "metrics.*string.*1"),
         ('base = "latte"\nmetrics = ["fvd", "fvd"]\n', "metrics.*twice"),
         ('base = "latte"\nrecipe = "digan"\n', "lanczos.*digan.*bilinear"),
         ('base = "cd-fvd"\nfilter = "box"\n', "box.*cd-fvd.*bilinear"),
@@ -85,8 +85,8 @@ def test_a_file_may_start_from_a_preset(tmp_path):
         ('base = "latte"\nrecipe = "crop"\n', "crop.*known"),
         ('base = "late"\n', "late.*latte"),
         ('base = "mine.toml"\n', "mine.toml"),
-        ("real_stride = 6\n", "lacks name, description"),
-        ("real_stride = = 6\n", "not a TOML protocol file"),
+        ("real_stride = 6\n", r"\bname, description\b"),
+        ("real_stride = = 6\n", "TOML.*line 1"),
     ],
 )
 def test_a_file_that_makes_no_protocol_is_one_sentence(tmp_path, text, complaint):
@@ -97,9 +97,9 @@ def test_a_file_that_makes_no_protocol_is_one_sentence(tmp_path, text, complaint
 
 
 def test_a_missing_file_and_an_unknown_name_are_told_apart():
-    with pytest.raises(InputError, match="no such protocol file"):
+    with pytest.raises(InputError, match=r"mine\.toml: no such"):
         load_protocol("mine.toml")
-    with pytest.raises(InputError, match="did you mean stylegan-v"):
+    with pytest.raises(InputError, match=r"stylegan_v\b.*did you mean stylegan-v"):
         load_protocol("stylegan_v")
     with pytest.raises(InputError, match="protocol=None"):
         load_protocol(None)
@@ -149,7 +149,7 @@ def test_one_field_can_be_set_by_hand():
     [
         ("real_ofset=first", "real_offset"),
         ("real_offset", "FIELD=VALUE"),
-        ("seed=x", "seed must be an integer"),
+        ("seed=x", "--set: seed .*integer.*x"),
         ("real_offset=middle", "real_offset.*random"),
     ],
 )

@@ -85,8 +85,8 @@ def test_results_are_added_line_by_line_and_read_back(tmp_path):
         ("[" * 100_000, "line 2: not valid JSON"),
         (RESULT.to_json().replace("123.44", "9" * 400), "line 2: "),
         (RESULT.to_json().replace("123.44", "NaN"), "line 2: .*value"),
-        ("[1]", "line 2: not a result"),
-        ('{"a": 1}', "unknown field a"),
+        ("[1]", "line 2: .*object.*array"),
+        ('{"a": 1}', r"line 2: .*unknown field a\b"),
         (RESULT.to_json().replace('"FVD"', "3"), "metric"),
         (RESULT.to_json().replace('"metric": "FVD"', '"metric": "FVD", "metrc": 1'), "metrc"),
     ],
@@ -102,12 +102,12 @@ def test_a_broken_line_is_named_and_stops_a_run_before_it_starts(tmp_path, line,
 
 
 def test_a_results_file_that_cannot_be_is_refused(tmp_path):
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(InputError, match=rf"{tmp_path}.*folder.*--out"):
         check_writable(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match=r"results\.jsonl.*--out"):
         check_writable(tmp_path / "file" / "results.jsonl")
-    with pytest.raises(InputError, match="no such results file"):
+    with pytest.raises(InputError, match=r"none\.jsonl: no such"):
         read_results(tmp_path / "none.jsonl")
 
 
@@ -133,7 +133,7 @@ def test_a_disk_that_fills_up_leaves_the_file_as_it_was(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("evaluation.results.files.os.fsync", full)
-    with pytest.raises(InputError, match=r"No space left on device.*--out"):
+    with pytest.raises(InputError, match=r"results\.jsonl: .*No space left.*--out"):
         append_result(path, RESULT)
     assert path.read_bytes() == before
 
@@ -145,7 +145,7 @@ def test_a_name_that_no_encoding_knows_does_not_cost_the_result(tmp_path):
 
 
 def test_a_device_is_no_results_file():
-    with pytest.raises(InputError, match="not a plain file"):
+    with pytest.raises(InputError, match=rf"{os.devnull}.*--out"):
         check_writable(Path(os.devnull))
 
 

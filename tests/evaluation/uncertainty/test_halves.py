@@ -99,7 +99,7 @@ def test_each_cut_has_a_stream_of_its_own(features):
 
 def test_too_little_to_cut_is_refused(features):
     x = features(10, 3, 0)
-    with pytest.raises(InputError, match="at least 4 resamples, two for each cut"):
+    with pytest.raises(InputError, match=r"at least 4 resamples"):
         half_sample_frechet(FeaturePair(x, x), resamples=3)
-    with pytest.raises(InputError, match="at least 4 clips in each set, but y has 3"):
+    with pytest.raises(InputError, match=r"at least 4 clips.*\by\b.*\b3\b"):
         half_sample_frechet(FeaturePair(x, x[:3]))

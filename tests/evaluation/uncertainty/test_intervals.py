@@ -160,13 +160,13 @@ def test_a_known_value_is_not_computed_again(method, features):
 @every_method
 def test_what_no_distance_takes_is_refused(method, features):
     x = features(10, 3, 0)
-    with pytest.raises(InputError, match="x have 3 features but y 2"):
+    with pytest.raises(InputError, match=r"^x .*\b3 features.*\by .*\b2\b"):
         method(x, x[:, :2])
-    with pytest.raises(InputError, match="not finite"):
+    with pytest.raises(InputError, match=r"^y .*not finite"):
         method(x, x * np.nan)
-    with pytest.raises(InputError, match="between 0 and 1, not 95"):
+    with pytest.raises(InputError, match=r"level.*\b95\b"):
         method(x, x, level=95)
-    with pytest.raises(ValueError, match="no groups of 3"):
+    with pytest.raises(ValueError, match=r"\b10 rows.*groups of 3\b"):
         method(x, x, rows_per_draw=3)
 
 

@@ -91,13 +91,13 @@ def test_more_groups_than_rows_are_as_many_as_rows(features):
 
 def test_what_cannot_be_grouped_is_refused(features):
     x = features(6, 2, 0)
-    with pytest.raises(InputError, match="at least 2 groups of clips, not 1"):
+    with pytest.raises(InputError, match=r"at least 2 groups.*\b1\b"):
         jackknife_frechet(FeaturePair(x, x), groups=1)
     with pytest.raises(InputError, match="at least 2 groups"):
         grouped_jackknife(lambda rows: rows.mean(), x[:1])
     with pytest.raises(InputError, match="not finite"):
         grouped_jackknife(lambda rows: rows.mean(), x * np.nan)
-    with pytest.raises(ValueError, match="no groups of 4"):
+    with pytest.raises(ValueError, match=r"\b6 rows.*groups of 4\b"):
         grouped_jackknife(lambda rows: rows.mean(), x, rows_per_draw=4)
 
 

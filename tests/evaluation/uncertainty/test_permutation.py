@@ -152,11 +152,11 @@ def test_progress_counts_every_permutation(features):
 
 def test_what_cannot_be_compared_is_refused(features):
     x = features(10, 3, 0)
-    with pytest.raises(InputError, match="a has 10 rows and b 9: a paired test"):
+    with pytest.raises(InputError, match=r"\ba .*\b10 rows.*\bb .*\b9\b.*paired"):
         permuted(x, x, x[:9], paired=True)
-    with pytest.raises(InputError, match="a have 3 features but b 2"):
+    with pytest.raises(InputError, match=r"^a .*\b3 features.*\bb .*\b2\b"):
         permuted(x, x, x[:, :2], paired=False)
-    with pytest.raises(InputError, match="real have 2 features but a 3"):
+    with pytest.raises(InputError, match=r"^real .*\b2 features.*\ba .*\b3\b"):
         permuted(x[:, :2], x, x, paired=False)
     with pytest.raises(InputError, match="at least one permutation"):
         permuted(x, x, x, paired=True, permutations=0)

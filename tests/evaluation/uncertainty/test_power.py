@@ -96,11 +96,11 @@ def test_the_seed_decides():
 
 @pytest.mark.parametrize("difference", [0.0, -1.0, np.nan, np.inf])
 def test_a_difference_must_be_a_positive_number(difference):
-    with pytest.raises(InputError, match="must be above 0"):
+    with pytest.raises(InputError, match=rf"difference .*{difference}"):
         needed(*two_sets(10, 0), difference=difference)
 
 
 @pytest.mark.parametrize(("level", "power"), [(0.0, 0.8), (0.05, 1.0), (0.5, 0.4)])
 def test_chances_must_be_chances(level, power):
-    with pytest.raises(InputError, match="0 < level < power < 1"):
+    with pytest.raises(InputError, match=rf"level.*power.*{level}.*{power}"):
         needed(*two_sets(10, 0), difference=1.0, level=level, power=power)
