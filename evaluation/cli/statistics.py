@@ -144,7 +144,7 @@ def _show(file: "StatisticsFile", as_json: bool) -> None:
     source = "not stated (`latte-eval stats import` adds it)"
     if origin is not None:
         imported = facts.pop("stated")
-        source = "as stated by whoever imported it" if imported else "by latte-eval stats export"
+        source = "declared by the importer" if imported else "by latte-eval stats export"
     rows: dict[str, object] = {"made": source}
     for key, value in facts.items():
         parts = value if isinstance(value, dict) else {"": value}

@@ -8,7 +8,7 @@ NOT_STATED = "not stated"
 # What a value that is a code reads as, by the field it is of.
 PHRASES: Mapping[tuple[str, str], str] = {
     ("origin", "unknown"): "not known",
-    ("origin", "stated"): "only stated by whoever imported them",
+    ("origin", "stated"): "declared by the importer",
     ("number of clips", "unknown"): "not known",
     ("clips", "in_memory"): "given in memory",
 }

@@ -191,7 +191,7 @@ def test_an_imported_file_keeps_its_numbers_and_says_who_said_so(command, tmp_pa
     out = tmp_path / "ours.safetensors"
     done = bring(command, source, out, "--count", 100, "--set", "real_stride=2")
     assert done.returncode == 0, done.stderr
-    assert "as stated by whoever imported it" in done.stdout
+    assert "declared by the importer" in done.stdout
     file = read_statistics_file(out)
     assert file.statistics.mean.tobytes() == THEIRS.mean(axis=0).tobytes()
     assert file.statistics.covariance.tobytes() == np.cov(THEIRS, rowvar=False).tobytes()
