@@ -2,6 +2,7 @@
 
 import configparser
 import re
+import tomllib
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from benchmarks.runners import REPRODUCED, RUNNERS, SECTIONS, runners_table
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [*RUNNERS.values(), REPRODUCE]
-NOT_RUNNERS = {"lint", "types", "parity", "reproduce", "report"}
+NOT_RUNNERS = {"lowest", "lint", "types", "parity", "reproduce", "report"}
 
 
 @pytest.mark.parametrize("runner", COMMANDS, ids=lambda runner: runner.name)
@@ -68,6 +69,16 @@ def test_tox_has_an_environment_for_each_runner_and_describes_all() -> None:
     assert environments == {*RUNNERS, *NOT_RUNNERS} - {"training"}
     passed = tox["run"]["pass_env"].split()
     assert {"LATTE_*", "NCCL_*", "SLURM_*"} <= set(passed)
+
+
+def test_the_environment_of_the_oldest_releases_has_every_lower_bound() -> None:
+    tox = configparser.RawConfigParser()
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    pins = tox["testenv:lowest"]["deps"].splitlines()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for dependency in project["dependencies"]:
+        bound = dependency.partition(";")[0].replace(">=", "==")
+        assert any(pin.partition(";")[0] in (bound, f"{bound}.*") for pin in pins), dependency
 
 
 def test_the_readme_has_the_table_of_runners() -> None:
