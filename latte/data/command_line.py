@@ -2,6 +2,7 @@
 
 import logging
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -81,8 +82,11 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
         result = INTERRUPTED
     except (BrokenPipeError, SystemExit) as error:
         # The reader of our output went away (`… | head`), which is no error. Typer exits with 1.
-        if BrokenPipeError not in (type(error), type(error.__context__)):
+        broken = error if isinstance(error, BrokenPipeError) else error.__context__
+        if not isinstance(broken, BrokenPipeError):
             raise
+        if not _reader_left():  # the pipe to a worker process, say, which is a fault of ours
+            raise broken from None
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
@@ -118,6 +122,14 @@ def _notes_on_stderr() -> Iterator[None]:
         for logger, level in loggers.items():
             logger.removeHandler(handler)
             logger.setLevel(level)
+
+
+def _reader_left() -> bool:
+    """Whether nobody reads the pipe that is standard output or standard error."""
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        poll.register(stream.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _fail(message: str, code: int = BAD_INPUT) -> NoReturn:

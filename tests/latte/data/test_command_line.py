@@ -86,19 +86,32 @@ def test_a_fault_of_ours_keeps_its_traceback(end, error):
         end(raising(error))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
-@pytest.mark.parametrize("length", [1, 100_000])  # written at the end, and during the command
-def test_a_reader_that_goes_away_is_no_error(length):
+def act_with_output_to(pipe, action):
+    """Run a command that does `action` in a process of its own: its exit code and stderr."""
     code = (
         "from latte.data.command_line import new_app, run_app\n"
+        "def act():\n"
+        f"    {action}\n"
         "app = new_app('latte', 'Under test.')\n"
-        f"app.command('act')(lambda: print('x' * {length}))\n"
+        "app.command('act')(act)\n"
         "app.command('other')(lambda: None)\n"
         "run_app(app, 'latte')"
     )
+    command = [sys.executable, "-c", code, "act"]
+    done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
+@pytest.mark.parametrize("length", [1, 100_000])  # written at the end, and during the command
+def test_a_reader_that_goes_away_is_no_error(length):
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-c", code, "act"]
-    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    assert act_with_output_to(writing, f"print('x' * {length})") == (0, "")
     os.close(writing)
-    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_another_broken_pipe_is_a_fault():
+    code, errors = act_with_output_to(subprocess.PIPE, "raise BrokenPipeError(32, 'to a worker')")
+    assert code == 1
+    assert "to a worker" in errors
