@@ -137,14 +137,14 @@ def locate_weights_after_writing(path):
 
 def test_a_published_name_with_another_content_is_refused(folder):
     path = write(folder / "file.pt", b"other weights")
-    with pytest.raises(InputError, match=r"file\.pt: is not the published file\.pt \(git blob SHA"):
+    with pytest.raises(InputError, match=r"file\.pt: .*published.*git blob SHA"):
         locate_weights(spec_of())
     assert path.exists()
 
 
 def test_a_sha256_that_differs_is_refused_too(folder):
     write(folder / "file.pt")
-    with pytest.raises(InputError, match=r"SHA-256 .*…, not 000000000000…"):
+    with pytest.raises(InputError, match=r"SHA-256 .*000000000000…"):
         locate_weights(spec_of(published=(SHA256, "0" * 64)))
 
 
@@ -160,7 +160,7 @@ def test_the_first_digits_of_a_sha256_will_do(folder):
     write(folder / "file.pt")
     assert locate_weights(spec_of(published=(SHA256, digits))).published
     other = ("0" if digits[0] != "0" else "1") + digits[1:]
-    with pytest.raises(InputError, match=f"SHA-256 {digits}.*…, not {other}…"):
+    with pytest.raises(InputError, match=f"SHA-256 {digits}.*{other}…"):
         locate_weights(spec_of(published=(SHA256, other)))
 
 
@@ -175,7 +175,7 @@ def test_where_no_hash_is_published_the_first_use_is_remembered(folder, caplog):
     assert locate_weights(spec).sha256 == sha256
     assert not caplog.records
     path.write_bytes(b"other")
-    with pytest.raises(InputError, match=r"is not the file of its first use \(SHA-256 .*: delete"):
+    with pytest.raises(InputError, match=r"file\.pt: .*first use.*SHA-256"):
         locate_weights(spec)
     assert locate_weights(spec, path).path == path  # named, any content will do
 
@@ -222,9 +222,9 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
 
 
 def test_paths_that_are_not_there_or_are_folders_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match=r"gone\.pt: no such file of weights for net"):
+    with pytest.raises(InputError, match=r"gone\.pt: no such file.*\bnet\b"):
         locate_weights(spec_of(), tmp_path / "gone.pt")
-    with pytest.raises(InputError, match="is a folder, not a file of weights"):
+    with pytest.raises(InputError, match=rf"{tmp_path}.*is a folder"):
         locate_weights(spec_of(), tmp_path)
     monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "gone.safetensors"))
     with pytest.raises(InputError, match=r"gone\.safetensors: no such file"):
@@ -247,7 +247,7 @@ def test_networks_that_ship_ignore_the_variable(tmp_path, monkeypatch):
     located = locate_weights(spec)
     assert (located.path, located.published, located.label) == (file, True, "bundled")
     file.unlink()
-    with pytest.raises(InputError, match="are missing: install it again"):
+    with pytest.raises(InputError, match=r"missing.*install"):
         locate_weights(spec)
 
 

@@ -151,7 +151,7 @@ def test_states_and_similarities_that_are_not_finite_are_refused(wrong):
 
 
 def test_shapes_that_are_none_are_refused(states):
-    with pytest.raises(ValueError, match=r"not \(frames, tokens, width\)"):
+    with pytest.raises(ValueError, match=r"\(frames, tokens, width\)"):
         frame_similarity(states[None])
     with pytest.raises(ValueError, match="directions are"):
         mutual_similarity(states, states[:4])

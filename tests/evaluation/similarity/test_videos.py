@@ -225,16 +225,16 @@ def test_few_clips_have_a_value_before_they_have_an_interval(clips):
 
 def test_clips_that_have_no_common_matrix_are_refused(clips):
     real = matrices(clips[:4])
-    with pytest.raises(InputError, match="generated clips have 8 and 6 frames"):
+    with pytest.raises(InputError, match=r"generated .*\b8 and 6 frames"):
         compare_videos(real, matrices([clips[0], clips[1, :6]]))
-    with pytest.raises(InputError, match="real clips have 8 frames but generated ones 6"):
+    with pytest.raises(InputError, match=r"real .*\b8 frames.*generated .*\b6\b"):
         compare_videos(real, matrices(clips[:, :6]))
     with pytest.raises(InputError, match="at least 3"):
         compare_videos(matrices(clips[:, :2]), real)
-    with pytest.raises(InputError, match="no generated clips"):
+    with pytest.raises(InputError, match=r"\bno generated\b"):
         compare_videos(real, [])
     broken = [*real[:2], np.full_like(real[0], np.nan)]
-    with pytest.raises(InputError, match="generated clip 2, counted from 0, has similar"):
+    with pytest.raises(InputError, match=r"generated clip 2\b"):
         compare_videos(real, broken)
 
 

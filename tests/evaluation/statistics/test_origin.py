@@ -127,10 +127,10 @@ def test_the_network_that_made_them_is_the_only_one_they_go_with(file_of):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"name": "i3d-videogpt"}, "made with the network i3d, not i3d-videogpt"),
-        ({"outputs": {"pooled": 2}, "output": "pooled"}, "made of the logits of i3d, not of its"),
-        ({"version": 2}, "made with version 1 of i3d, this is version 2"),
-        ({"outputs": {"logits": 3}}, "holds statistics of 2 features, the network has 3"),
+        ({"name": "i3d-videogpt"}, r".*\bi3d\b.*\bi3d-videogpt\b"),
+        ({"outputs": {"pooled": 2}, "output": "pooled"}, r".*logits.*i3d.*pooled"),
+        ({"version": 2}, r".*version 1\b.*i3d.*version 2\b"),
+        ({"outputs": {"logits": 3}}, r".*\b2 features.*\b3\b"),
     ],
 )
 def test_another_network_is_refused(file_of, changes, complaint):
@@ -139,7 +139,7 @@ def test_another_network_is_refused(file_of, changes, complaint):
 
 
 def test_other_weights_are_refused_by_both_hashes(file_of):
-    with pytest.raises(InputError, match=r"cdcdcdcdcdcd…, these are 999999999999…"):
+    with pytest.raises(InputError, match=r"ref\.npz.*cdcdcdcdcdcd….*999999999999…"):
         check_network(file_of(), network()[0], "99" * 32)
 
 

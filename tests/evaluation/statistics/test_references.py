@@ -72,7 +72,7 @@ def test_a_file_that_was_put_there_is_taken_and_then_held_to(folder):
     path.write_bytes(content())
     assert fetch() == path
     path.write_bytes(b"another")
-    with pytest.raises(InputError, match="not the file of its first use"):
+    with pytest.raises(InputError, match=r"cifar10_clean_train_32\.npz.*first use"):
         fetch()
 
 
@@ -88,9 +88,12 @@ def test_a_failed_download_is_one_sentence_that_says_where_to_put_the_file(folde
     ("arguments", "message"),
     [
         ({"name": "cifar10"}, "did you mean cifar10_"),
-        ({"network": "i3d", "resize": "squash"}, "not of i3d with squash"),
-        ({"resize": "squash"}, "not of inception with squash"),
-        ({"name": "lsun_horse_trainfull_256", "resize": "legacy-pytorch"}, "resize clean alone"),
+        ({"network": "i3d", "resize": "squash"}, r"i3d.*\bsquash\b"),
+        ({"resize": "squash"}, r"inception.*\bsquash\b"),
+        (
+            {"name": "lsun_horse_trainfull_256", "resize": "legacy-pytorch"},
+            r"lsun_horse.*\bclean\b",
+        ),
     ],
 )
 def test_what_clean_fid_does_not_publish_is_refused(folder, arguments, message):

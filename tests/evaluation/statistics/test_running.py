@@ -59,11 +59,11 @@ def test_memory_does_not_grow_with_the_number_of_rows():
 @pytest.mark.parametrize(
     ("pieces", "ddof", "message"),
     [
-        ([np.zeros((2, 3)), np.zeros((2, 4))], 0, "4 columns, not 3"),
+        ([np.zeros((2, 3)), np.zeros((2, 4))], 0, r"\b4 columns.*\b3\b"),
         ([np.zeros(3)], 0, r"shape \(3,\)"),
         ([np.array([[0.0, 0, 0], [0, np.nan, 0]])], 0, "first in row 1"),
-        ([], 0, "statistics of 0 rows"),
-        ([np.zeros((1, 3))], 1, "at least 2 are needed"),
+        ([], 0, r"\b0 rows"),
+        ([np.zeros((1, 3))], 1, r"at least 2\b"),
     ],
 )
 def test_what_has_no_statistics_is_refused(pieces, ddof, message):

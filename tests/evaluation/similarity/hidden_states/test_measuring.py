@@ -208,10 +208,10 @@ def test_a_branch_differs_from_both_together_by_their_own_means(small_latte, mea
 
 def test_differences_that_cannot_be_taken_are_refused_by_name(small_latte, measure):
     pair = SitePair(first="blocks.0.attn", second="blocks.0.attn_temporal")
-    with pytest.raises(ValueError, match="has no number 'inverted': it has mean, variance, same"):
+    with pytest.raises(ValueError, match=r"\binverted\b.*mean, variance, same"):
         Difference("inverted", ("blocks.0", 100), (pair, 100))
     elsewhere = Difference("mean", ("blocks.0", 100), ("blocks.0", 500))
-    with pytest.raises(ValueError, match=r"is of \('blocks.0', 500\), which is not measured"):
+    with pytest.raises(ValueError, match=r"blocks\.0\b.*\b500\b.*not measured"):
         measure(small_latte(1), differences=[elsewhere])
 
 
@@ -257,7 +257,7 @@ def test_any_network_serves_by_the_paths_of_its_parts(measure, diffusion, short_
     assert single.at("first", 0).matrix.value[1, 4] == pytest.approx(
         cosine_by_hand(rows[1], rows[4])
     )
-    with pytest.raises(ValueError, match="give sites and num_frames"):
+    with pytest.raises(ValueError, match=r"sites.*num_frames"):
         measure(Averaging())
 
 
@@ -275,19 +275,19 @@ def test_a_class_reaches_the_network(small_latte, measure):
         measure(model, labels=[label] * 7).at("blocks.3", 900)["mean"].value for label in (0, 1)
     ]
     assert means[0] != means[1]
-    with pytest.raises(ValueError, match="fewer labels"):
+    with pytest.raises(ValueError, match="labels"):
         measure(model, labels=[0, 1])
 
 
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"timesteps": (1000,)}, "no timestep 1000: the diffusion has 1000, 0 … 999"),
+        ({"timesteps": (1000,)}, r"timestep 1000\b.*0 … 999"),
         ({"timesteps": ()}, "no timesteps"),
-        ({"timesteps": (5, 5)}, "give each once"),
+        ({"timesteps": (5, 5)}, "timesteps?.*once"),
         ({"clips": []}, "no clips"),
-        ({"sites": [Site(path="blocks.4", layout="nfsd")]}, "no part 'blocks.4'"),
-        ({"sites": [Site(path="blocks.0", layout="nfsd")] * 2}, "blocks.0 is named twice"),
+        ({"sites": [Site(path="blocks.4", layout="nfsd")]}, r"no part .*blocks\.4\b"),
+        ({"sites": [Site(path="blocks.0", layout="nfsd")] * 2}, r"blocks\.0\b.*twice"),
     ],
 )
 def test_bad_input_is_one_sentence(small_latte, measure, options, problem):
@@ -303,5 +303,5 @@ def test_too_few_frames_and_states_that_are_not_finite_are_refused(
     broken = small_latte(1)
     with torch.no_grad():
         broken.blocks[2].mlp.fc2.bias[0] = torch.nan
-    with pytest.raises(InputError, match=r"blocks\.2 are not finite at timestep 100"):
+    with pytest.raises(InputError, match=r"blocks\.2 .*not finite.*\b100\b"):
         measure(broken)

@@ -49,10 +49,10 @@ def test_what_is_no_layout_is_refused(layout):
 @pytest.mark.parametrize(
     ("output", "layout", "problem"),
     [
-        (torch.zeros(7, S, D), "(nf)sd", "which is not (nf)sd of 2 clips of 4 frames"),
+        (torch.zeros(7, S, D), "(nf)sd", "(nf)sd of 2 clips of 4 frames"),
         (torch.zeros(N, F, S, D), "(nf)sd", "which is not"),
         (torch.zeros(N, S, F, D), "nfsd", "which is not"),
-        ({"x": 1}, "nfsd", "gives dict, not hidden states"),
+        ({"x": 1}, "nfsd", "dict"),
     ],
 )
 def test_an_output_of_another_shape_is_refused_by_name(output, layout, problem):
@@ -89,7 +89,7 @@ def test_parts_that_are_not_there_or_do_not_run_once_are_named(states):
     model.register_module("idle", nn.Identity())
     model.forward = lambda x: model[0](model[0](x))
     for path, problem in (
-        ("1.attn", "no part '1.attn'"),
+        ("1.attn", r"no part .*1\.attn\b"),
         ("0", "0 runs more than once"),
         ("idle", "idle does not run"),
     ):
@@ -129,7 +129,7 @@ def test_a_latte_is_looked_at_where_the_paper_does(small_latte):
     for wrong in (4, -1):
         with pytest.raises(InputError, match="blocks 0 … 3"):
             latte_sites(small_latte(2).config, [wrong])
-    with pytest.raises(InputError, match="a part of the model without a name"):
+    with pytest.raises(InputError, match="without a name"):
         latte_sites(small_latte(2).config, [0, ""])
 
 
