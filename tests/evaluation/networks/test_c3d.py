@@ -115,7 +115,7 @@ def test_white_is_256_and_the_middle_of_the_mean_clip_is_subtracted():
 @pytest.mark.parametrize("frames", [15, 17, 32])
 def test_another_length_than_16_frames_is_refused(frames):
     clips = torch.zeros(1, frames, 8, 8, 3, dtype=torch.uint8)
-    with pytest.raises(InputError, match=f"16 frames, these have {frames}: .*--num-frames"):
+    with pytest.raises(InputError, match=rf"\b16 frames.*\b{frames}\b.*--num-frames"):
         preprocess(clips, torch.zeros(3, 16, 128, 171))
 
 
@@ -156,7 +156,7 @@ def test_other_tensors_are_refused(change, message, constant, tmp_path):
 def test_safetensors_of_another_network_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(3)}, path)
-    with pytest.raises(InputError, match="not a file of weights for C3D"):
+    with pytest.raises(InputError, match=r"other\.safetensors: .*C3D"):
         open_c3d(path, CPU)
 
 
@@ -252,7 +252,7 @@ def test_the_file_runs_as_published_where_names_differ(clips, tmp_path):
     assert run.probe_difference is None
     assert torch.allclose(run.forward(clips), as_published(path, clips))
     assert run.forward(clips[:1]).shape == (1, 101)  # the file itself drops that axis
-    with pytest.raises(InputError, match="16 frames, these have 20"):
+    with pytest.raises(InputError, match=r"\b16 frames.*\b20\b"):
         build("c3d", path)(torch.zeros(1, 20, 8, 8, 3, dtype=torch.uint8))
 
 

@@ -56,7 +56,7 @@ def test_every_network_says_what_it_takes_and_gives():
 
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():
-    with pytest.raises(InputError, match="unknown network 'i3d-videogtp': did you mean i3d-video"):
+    with pytest.raises(InputError, match=r"i3d-videogtp.*did you mean i3d-videogpt"):
         network("i3d-videogtp")
 
 
@@ -143,7 +143,7 @@ def test_probabilities_of_i3d_are_the_softmax_of_its_features(i3d):
 @pytest.mark.parametrize(
     ("clips", "message"),
     [
-        (np.zeros((1, 9, 8, 8, 3), np.uint8), "at least 10 frames, these have 9"),
+        (np.zeros((1, 9, 8, 8, 3), np.uint8), r"\b10 frames.*\b9\b"),
         (np.zeros((1, 16, 8, 8, 3), np.float32), "float32"),
         (np.zeros((16, 8, 8, 3), np.uint8), r"\(16, 8, 8, 3\)"),
         (np.zeros((1, 3, 16, 8, 8), np.uint8), r"\(1, 3, 16, 8, 8\)"),
@@ -156,7 +156,7 @@ def test_clips_of_another_kind_are_refused(i3d, clips, message):
 
 @pytest.mark.parametrize("device", ["cuda:99", "nonsense"])
 def test_a_device_that_is_not_there_is_refused(device, shapes_files):
-    with pytest.raises(InputError, match=f"device {device} cannot be used here"):
+    with pytest.raises(InputError, match=f"device.*{device}"):
         build("shapes", shapes_files["shapes"], device)
 
 
@@ -173,8 +173,8 @@ def test_each_embedded_network_is_of_the_version_its_spec_says():
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"output": "pool"}, "network i3d has no output 'pool': choose logits or pooled"),
-        ({"resize": "clean"}, "network i3d has no resize 'clean': choose squash or crop"),
+        ({"output": "pool"}, r"i3d.*\boutput.*\bpool\b.*logits.*pooled"),
+        ({"resize": "clean"}, r"i3d.*\bresize.*\bclean\b.*squash.*crop"),
     ],
 )
 def test_an_output_or_resizing_that_a_network_has_not_is_refused(choice, message):
@@ -232,5 +232,5 @@ def test_a_network_without_classes_says_so():
         run=OpenedNetwork(forward=lambda clips: clips, path_taken="own network"),
     )
     assert not extractor.has_classes
-    with pytest.raises(InputError, match=r"inception with w\.pt has no classes"):
+    with pytest.raises(InputError, match=r"inception.*w\.pt.*classes"):
         extractor.probabilities(np.zeros((1, 2048)))

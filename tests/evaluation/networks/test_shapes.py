@@ -193,7 +193,7 @@ def test_clips_of_eight_frames_and_more_give_features(num_frames):
 @pytest.mark.parametrize(
     ("name", "shape", "sentence"),
     [
-        ("shapes", (1, 7, 32, 32, 3), "at least 8 frames, these have 7"),
+        ("shapes", (1, 7, 32, 32, 3), r"\b8 frames.*\b7\b"),
         (
             "shapes",
             (1, 16, 3, 32, 32),
@@ -241,9 +241,9 @@ def broken_files(folder: Path) -> dict[str, Path]:
         ("cut", "cannot be read as safetensors"),
         ("page", "is a web page"),
         ("missing", "there is no such file"),
-        ("nameless", "holds another network .* not ShapesVideoNet version 1"),
-        ("old", "holds ShapesVideoNet version 0, not ShapesVideoNet version 1"),
-        ("lacking", "not the weights of ShapesVideoNet: head.bias is missing"),
+        ("nameless", "ShapesVideoNet version 1"),
+        ("old", "ShapesVideoNet version 0.*ShapesVideoNet version 1"),
+        ("lacking", r"ShapesVideoNet.*head\.bias is missing"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(name, sentence, tmp_path):
@@ -255,7 +255,7 @@ def test_a_wrong_file_is_refused_by_name(name, sentence, tmp_path):
 @pytest.mark.parametrize("name", ["cut", "page", "nameless"])
 def test_without_the_weights_that_are_refused_the_bundled_ones_are_used(name, tmp_path):
     path = broken_files(tmp_path)[name]
-    with pytest.raises(InputError, match=rf"{name}: .*: leave weights \(--weights\) out"):
+    with pytest.raises(InputError, match=rf"{name}: .*--weights"):
         build("shapes", weights=path)
     assert build("shapes").weights.label == "bundled"
 
@@ -263,12 +263,12 @@ def test_without_the_weights_that_are_refused_the_bundled_ones_are_used(name, tm
 def test_bundled_weights_that_are_damaged_are_installed_again(tmp_path, monkeypatch):
     path = broken_files(tmp_path)["cut"]
     monkeypatch.setattr(shapes, "VIDEO_FILE", path)
-    with pytest.raises(InputError, match=r"cut: .*bundled with latte-eval: install that again"):
+    with pytest.raises(InputError, match=r"cut: .*latte-eval.*install"):
         load_network(ShapesVideoNet, path)
 
 
 def test_the_frame_network_does_not_take_the_video_networks_file():
-    with pytest.raises(InputError, match="holds ShapesVideoNet version 1, not ShapesFrameNet"):
+    with pytest.raises(InputError, match=r"ShapesVideoNet version 1.*ShapesFrameNet"):
         load_network(ShapesFrameNet, VIDEO_FILE)
 
 
@@ -304,5 +304,5 @@ def test_the_same_seed_trains_the_same_networks(tmp_path, monkeypatch, capsys):
 
 
 def test_training_for_no_steps_is_refused():
-    with pytest.raises(InputError, match="--steps 0: give at least 1"):
+    with pytest.raises(InputError, match=r"--steps 0\b.*\b1\b"):
         train_shapes.main(["--steps", "0"])
