@@ -104,7 +104,7 @@ def test_a_file_that_drops_the_axis_of_a_single_clip_still_gives_rows(tmp_path, 
 
 @pytest.mark.parametrize(
     ("module", "message"),
-    [(Silent, "cannot be called as the published I3D"), (Other, "does not give 400 features")],
+    [(Silent, r"other\.pt.*I3D"), (Other, r"other\.pt.*\b400 features")],
 )
 def test_torchscript_of_another_network_is_refused_before_any_video(tmp_path, module, message):
     path = tmp_path / "other.pt"
@@ -118,7 +118,7 @@ def test_torchscript_with_weights_that_are_not_finite_is_refused(tmp_path):
     module.scale.data[0] = torch.nan
     path = tmp_path / "nan.pt"
     torch.jit.script(module).save(str(path))
-    with pytest.raises(InputError, match="scale holds values that are not finite"):
+    with pytest.raises(InputError, match=r"nan\.pt: .*\bscale .*not finite"):
         build("i3d", path)
 
 
@@ -174,14 +174,14 @@ def test_pooled_features_come_from_our_network_once_it_has_reproduced_the_file(
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"same_names": False}, "its tensors have other names"),
-        ({"batch_norm_eps": 1e-5}, r"its logits differ from our network's by \d\.\de-0\d"),
+        ({"same_names": False}, "tensors.*names"),
+        ({"batch_norm_eps": 1e-5}, r"logits.*\d\.\de-0\d"),
     ],
 )
 def test_pooled_features_are_refused_where_our_network_is_not_the_files_equal(
     detector_file, settings, reason
 ):
-    with pytest.raises(InputError, match=rf"{reason}.*use output logits, or give i3d_pretrained"):
+    with pytest.raises(InputError, match=rf"{reason}.*logits.*i3d_pretrained"):
         build("i3d", detector_file(**settings), output="pooled")
 
 

@@ -175,7 +175,7 @@ def test_the_tensors_of_the_file_become_the_networks_own(tensors, tmp_path, monk
             lambda t: t.update({"blocks.1.attn.q_bias": torch.ones(23)}),
             r"blocks.1.attn.q_bias is \(23,\), not \(24,\)",
         ),
-        (lambda t: t["fc_norm.bias"].fill_(torch.nan), "fc_norm.bias holds values that are not"),
+        (lambda t: t["fc_norm.bias"].fill_(torch.nan), r"fc_norm\.bias .*not finite"),
     ],
 )
 def test_tensors_of_another_network_are_named(change, message, tensors, tmp_path):
@@ -187,7 +187,7 @@ def test_tensors_of_another_network_are_named(change, message, tensors, tmp_path
 
 def test_a_checkpoint_with_settings_is_refused_with_the_way_to_convert_it(tensors, tmp_path):
     path = saved(tmp_path, {"module": tensors, "args": argparse.Namespace(lr=1)})
-    with pytest.raises(InputError, match=r"more than tensors.*save what is under 'model' or 'mod"):
+    with pytest.raises(InputError, match=r"more than tensors.*\bmodel\b.*\bmodule\b"):
         open_small(path)
     converted = torch.load(path, weights_only=False)["module"]
     open_small(saved(tmp_path, converted, "ours.pth"))
@@ -203,7 +203,7 @@ def test_clips_of_another_length_are_refused(tensors, tmp_path, small_giant):
     extractor = build("videomae", saved(tmp_path, tensors))
     for frames in (15, 17):
         clips = np.zeros((1, frames, 8, 8, 3), np.uint8)
-        with pytest.raises(InputError, match=f"clips of 16 frames, these have {frames}"):
+        with pytest.raises(InputError, match=rf"\b16 frames.*\b{frames}\b"):
             extractor(clips)
 
 
