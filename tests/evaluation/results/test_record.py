@@ -63,7 +63,7 @@ def test_the_line_a_person_reads():
         (21.530979, (20.0, 23.0), "21.53 ± 1.50"),
         (3e-13, None, "3.0e-13"),
         (1e-12, (0.0, 2e-12), "1.0e-12 ± 1.0e-12"),
-        (3e-13, (0.0, 2.0), "0.000000 [0.000000, 2.000000]"),
+        (3e-13, (0.0, 2.0), "0.0 [0.0, 2.0]"),
     ],
 )
 def test_values_show_the_digits_that_matter(value, interval, text):
