@@ -75,6 +75,9 @@ class Metric:
     needs_real: bool = True
     permutes: bool = False  # a difference of two models is tested by permuting their features
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the reference's defaults
+    # function of `evaluation.metrics` that gives the numbers from rows of real and of generated
+    # videos, or from class probabilities; None: they need more than that
+    function: str | None = None
     # gives what a careful reader must know before quoting a result
     caveats: Callable[[Result, NetworkSpec], Iterator[Caveat]] = lambda result, spec: iter(())
 

@@ -58,6 +58,7 @@ Higher is better. Needs no real videos.""",
         needs_real=False,
         parameters={"splits": SPLITS, "shuffle_seed": 42},
         compute=_inception_score,
+        function="inception_score",
         caveats=_caveats,
     ),
 )

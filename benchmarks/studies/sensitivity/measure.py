@@ -3,24 +3,17 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
 from benchmarks.shapes.distortions import distorted
+from evaluation import metrics as functions
+from evaluation.catalogue.entry import Metric
+from evaluation.catalogue.registry import METRICS as CATALOGUE
 from evaluation.catalogue.registry import metric
 from evaluation.measuring.measurer import Measurer
-from evaluation.metrics import (
-    density_coverage,
-    frechet_distance_from_features,
-    inception_score,
-    jedi_distance,
-    kernel_distance,
-    polynomial_mmd,
-    precision_recall,
-)
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty import grouped_jackknife
 from latte.data.errors import BrokenVideoError, InputError
@@ -58,22 +51,31 @@ class FollowedMetric:
     interval: bool = True
 
 
-def _part(pair: Callable[..., tuple[float, float]], part: int) -> Statistic:
-    return lambda *tables: float(pair(*tables)[part])
+# Options that keep the study fast.
+OPTIONS: Mapping[str, Mapping[str, int]] = {"kid": {"num_subsets": 10}}
+WITHOUT_INTERVAL = ("kid",)  # each group that is left out would cost as much as the value
 
 
-METRICS = (
-    FollowedMetric("FVD", "fvd", frechet_distance_from_features),
-    FollowedMetric("KVD", "kvd", polynomial_mmd),
-    FollowedMetric("JEDi", "jedi", jedi_distance),
-    FollowedMetric("FID", "fid", frechet_distance_from_features),
-    # Each group that an interval leaves out would cost as much as the value.
-    FollowedMetric("KID", "kid", partial(kernel_distance, num_subsets=10), interval=False),
-    FollowedMetric("IS", "is", _part(inception_score, 0)),
-    FollowedMetric("precision", "precision-recall", _part(precision_recall, 0)),
-    FollowedMetric("recall", "precision-recall", _part(precision_recall, 1)),
-    FollowedMetric("density", "density-coverage", _part(density_coverage, 0)),
-    FollowedMetric("coverage", "density-coverage", _part(density_coverage, 1)),
+def _statistic(entry: Metric, part: int) -> Statistic:
+    """The function of rows behind one of a metric's numbers."""
+    function = getattr(functions, str(entry.function))
+
+    def statistic(*tables: Array) -> float:
+        return float(np.ravel(function(*tables, **OPTIONS.get(entry.name, {})))[part])
+
+    return statistic
+
+
+METRICS = tuple(
+    FollowedMetric(
+        name=number.plain,
+        metric=entry.name,
+        statistic=_statistic(entry, part),
+        interval=entry.name not in WITHOUT_INTERVAL,
+    )
+    for entry in CATALOGUE.values()
+    if entry.function is not None
+    for part, number in enumerate(entry.numbers)
 )
 
 
