@@ -66,14 +66,16 @@ def data_set(
     """
     from latte.data.datasets import dataset, open_dataset
 
+    known = dataset(name)
+    root, looked = known.find(data_root)
+    if known.folders and root is None:
+        return Requirement(name=f"data set {name}", met=False, advice=known.not_found(looked))
     try:
         videos = open_dataset(name, data_root=data_root)
     except InputError as error:
-        return Requirement(
-            name=f"data set {name}", met=False, advice=str(error).removeprefix(f"{name}: ")
-        )
+        return Requirement(name=f"data set {name}", met=False, advice=str(error))
     problem = _problem(videos, min_frames, frame_size) if min_frames else ""
-    advice = f"{problem}: {dataset(name).how_to_get}" if problem else ""
+    advice = f"{problem}: {known.how_to_get}" if problem else ""
     return Requirement(name=f"data set {name}", met=not problem, advice=advice)
 
 

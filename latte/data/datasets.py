@@ -43,6 +43,13 @@ class Dataset:
             places.append(data_root)
         return _first_folder(places), [str(place) for place in places]
 
+    def not_found(self, looked: Sequence[str]) -> str:
+        """What to do where its folder is in none of the places."""
+        return (
+            f"not found, looked for {', '.join(looked)}: give --data-root or $LATTE_DATA, "
+            f"the folder that holds it. Layout: {self.layouts}. Get it: {self.how_to_get}"
+        )
+
     def find_split(self, root: Path, split: str) -> Path | None:
         """The folder of one split."""
         names = [split, *([self.aliases[split]] if split in self.aliases else [])]
@@ -117,10 +124,7 @@ def open_dataset(name: str, *, data_root: Path, split: str | None = None) -> Vid
         return shapes_video_set(split)
     root, looked = known.find(data_root)
     if root is None:
-        raise InputError(
-            f"{name}: not found, looked for {', '.join(looked)}: give --data-root or $LATTE_DATA, "
-            f"the folder that holds it. Layout: {known.layouts}. Get it: {known.how_to_get}"
-        )
+        raise InputError(f"{name}: {known.not_found(looked)}")
     return _open_at(known, root, parts)
 
 
