@@ -1,6 +1,8 @@
 """Errors that the user can fix. The command lines turn them into one sentence and exit code 2."""
 
 import errno
+import stat
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +25,13 @@ FIXABLE_ERRNOS = {
 
 
 class InputError(Exception):
-    """Bad input: the message says what is wrong, where, and what to do."""
+    """Bad input: the message says what is wrong, where, and what to do.
+
+    Control characters, which names of files may hold, are shown escaped.
+    """
+
+    def __str__(self) -> str:
+        return escaped(super().__str__(), keep="\n")
 
 
 class BrokenVideoError(InputError):
@@ -40,7 +48,7 @@ class BrokenVideoError(InputError):
         self.advice = advice
 
     def __str__(self) -> str:
-        return f"{self.problem}: {self.advice}" if self.advice else self.problem
+        return escaped(f"{self.problem}: {self.advice}" if self.advice else self.problem)
 
 
 class LostProcessError(BrokenVideoError):
@@ -106,6 +114,107 @@ def first_line(error: Exception) -> str:
     """The first line of a message that may be long."""
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
+
+
+@contextmanager
+def outside(
+    path: Path | str,
+    what: str,
+    advice: str = "write it again",
+    *,
+    error: type[InputError] = InputError,
+) -> Iterator[None]:
+    """Read data from outside: whatever a library raises over it becomes one sentence of ours.
+
+    Parsers, archives and decoders fail on damaged and hostile data in any way: by errors of their
+    own, MemoryError, RecursionError, OverflowError, … None of them tells a user what to do. Our own
+    errors, those of a pipe whose reader left, and interruptions pass.
+
+    Args:
+        path: a file, which has to be a regular one (so that nothing waits for a pipe); or, as a
+            string, what messages call data that are no file.
+        what: what it should be, with an article: "a PNG or JPEG picture".
+        advice: what to do about it.
+        error: type of the error; BrokenVideoError for what `skip_broken` may leave out.
+
+    Raises:
+        InputError: "PATH: cannot be read as WHAT (reason): advice".
+    """
+    try:
+        if isinstance(path, Path):
+            _check_regular(path)
+        yield
+    except (InputError, FailedRunError, BrokenPipeError):
+        raise
+    except Exception as fault:
+        problem = f"{escaped(str(path))}: cannot be read as {what} ({reason_of(fault)})"
+        if issubclass(error, BrokenVideoError):
+            raise error(problem, advice) from fault
+        raise error(f"{problem}: {advice}") from fault
+
+
+def reason_of(fault: Exception) -> str:
+    """Why something cannot be read, in half a sentence, from whatever was raised.
+
+    >>> reason_of(MemoryError()), reason_of(EOFError("Ran out of input"))
+    ('it needs more memory than there is', 'ran out of input')
+    """
+    text = first_line(fault)
+    if isinstance(fault, MemoryError):
+        return "it needs more memory than there is"
+    if isinstance(fault, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(fault, UnicodeError):
+        return "its text is not UTF-8"
+    if isinstance(fault, OSError) and fault.strerror:
+        text = str(fault.strerror)
+    if "allow_pickle" in text:  # numpy's advice, which nobody should follow
+        return "it holds Python objects, or a header of unusual length"
+    return escaped(text[:1].lower() + text[1:] if text[1:2].islower() else text)
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """Text without control characters, line separators and marks that turn its direction.
+
+    >>> escaped("red\\x1b[31m, two\\nlines")
+    'red\\\\x1b[31m, two\\\\nlines'
+    """
+    if text.isprintable():
+        return text
+    hidden = ("Cc", "Cf", "Zl", "Zp")
+    return "".join(
+        repr(sign)[1:-1] if unicodedata.category(sign) in hidden and sign not in keep else sign
+        for sign in text
+    )
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what is no regular file, before it is opened: a pipe would be waited for.
+
+    Raises:
+        OSError: there is no such file, or another kind is there.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a link that leads back to itself") from None
+        if isinstance(error, FileNotFoundError) and path.is_symlink():
+            target = escaped(str(path.readlink()))
+            raise FileNotFoundError(
+                errno.ENOENT, f"it is a link to {target}, which does not exist"
+            ) from None
+        raise
+    if not stat.S_ISREG(mode):
+        kinds = {
+            stat.S_IFDIR: "a folder",
+            stat.S_IFIFO: "a named pipe",
+            stat.S_IFSOCK: "a socket",
+            stat.S_IFCHR: "a device",
+            stat.S_IFBLK: "a device",
+        }
+        kind = kinds.get(stat.S_IFMT(mode), "something else")
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file")
 
 
 @contextmanager
