@@ -5,6 +5,7 @@ hangs. Decoders do both, on broken files. pebble's pool waits three seconds for 
 ignores SIGTERM, as ours must, so that closing it or a timeout takes seconds.
 """
 
+import atexit
 import contextlib
 import multiprocessing
 import os
@@ -26,6 +27,7 @@ from latte.data.errors import SKIP, BrokenVideoError, InputError, LostProcessErr
 
 T = TypeVar("T")
 R = TypeVar("R")
+MAX_STARTS = 3  # processes that may be killed in a row before one of them takes a task
 
 
 def default_workers() -> int:
@@ -45,10 +47,11 @@ def map_in_order(
 ) -> Generator[R | BrokenVideoError, None, None]:
     """Yield `function(task)` for each task, in the order of the tasks.
 
-    A BrokenVideoError of one task is yielded in its place, not raised; so is the death of its
-    process, or its taking longer than `timeout` seconds. Any other exception ends the map. Closing
-    the generator, or Ctrl-C, ends all processes at once. The number of workers does not affect the
-    results; few more tasks than that are begun ahead of the consumer.
+    A BrokenVideoError of one task is yielded in its place, not raised; so is its taking longer than
+    `timeout` seconds, or the death of two processes that worked on it: one may have been killed
+    from outside. Any other exception ends the map. Closing the generator, Ctrl-C or the end of this
+    process ends all processes at once. The number of workers does not affect the results; few more
+    tasks than that are begun ahead of the consumer.
 
     Args:
         function: importable by name (processes are spawned); its results can be pickled.
@@ -56,6 +59,9 @@ def map_in_order(
             crashes and hangs.
         timeout: seconds that one task may take.
         label: names a task in messages.
+
+    Raises:
+        InputError: workers is negative, or processes are killed before they take a task.
     """
     if workers < 0:
         raise InputError(f"workers = {workers}: give 0 or more")
@@ -67,10 +73,14 @@ def map_in_order(
                 yield error
         return
     crew = _Crew(function, workers, timeout, label)
+    # The exit handler of multiprocessing waits for processes that ignore SIGTERM, as these do. An
+    # exception that is on its way out keeps this generator from being closed before.
+    atexit.register(crew.stop)
     try:
         yield from crew.run(tasks, lookahead=2 * workers + 2)
     finally:
         crew.stop()
+        atexit.unregister(crew.stop)
 
 
 class _Worker:
@@ -84,11 +94,12 @@ class _Worker:
         remote.close()
         self.ready = False
         self.index: int | None = None  # index of the task under way
+        self.task: Any = None
         self.name = ""
         self.deadline = float("inf")
 
     def give(self, index: int, name: str, task: Any, timeout: float) -> None:
-        self.index, self.name = index, name
+        self.index, self.name, self.task = index, name, task
         self.deadline = time.monotonic() + timeout
         # A process that is already dead is noticed, like any other, when its pipe is read.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -115,22 +126,24 @@ class _Crew:
     label: Callable[[Any], str]
     workers: list[_Worker] = field(default_factory=list)
     results: dict[int, Any] = field(default_factory=dict)
+    queue: deque[tuple[int, Any]] = field(default_factory=deque)  # tasks that no worker has yet
+    tried: set[int] = field(default_factory=set)  # tasks that have cost a process
+    killed: int = 0  # processes that were killed, since one was last ready
 
     def run(self, tasks: Iterable[Any], lookahead: int) -> Iterator[Any]:
         """Yield results in order; at most `lookahead` tasks are begun and not yet yielded."""
         pending = enumerate(tasks)
-        queue: deque[tuple[int, Any]] = deque()
         begun = yielded = 0
         while True:
             while begun - yielded < lookahead and (item := next(pending, None)) is not None:
-                queue.append(item)
+                self.queue.append(item)
                 begun += 1
             if begun == yielded:
                 return
-            self._hand_out(queue)
+            self._hand_out()
             while yielded not in self.results:
                 self._wait()
-                self._hand_out(queue)
+                self._hand_out()
             result = self.results.pop(yielded)
             yielded += 1
             yield result
@@ -145,15 +158,15 @@ class _Crew:
                 worker.end()
         self.workers.clear()
 
-    def _hand_out(self, queue: deque[tuple[int, Any]]) -> None:
+    def _hand_out(self) -> None:
         """Give waiting tasks to idle processes; start processes while there are too few."""
         free = sum(worker.index is None for worker in self.workers)
-        for _ in range(min(self.size - len(self.workers), len(queue) - free)):
+        for _ in range(min(self.size - len(self.workers), len(self.queue) - free)):
             with _interrupts_blocked():
                 self.workers.append(_Worker(self.function))
         for worker in self.workers:
-            if queue and worker.ready and worker.index is None:
-                index, task = queue.popleft()
+            if self.queue and worker.ready and worker.index is None:
+                index, task = self.queue.popleft()
                 worker.give(index, self.label(task), task, self.timeout)
 
     def _wait(self) -> None:
@@ -174,24 +187,39 @@ class _Crew:
             message = worker.connection.recv()
         except (EOFError, OSError):
             # It is ending by itself: its own exit code says why.
-            ending = _ending(worker.end(grace=10.0))
-            if not worker.ready:
-                raise RuntimeError(
-                    f"a worker process ended before its first task ({ending}), with the message "
-                    "above: --workers 0 works without processes"
-                ) from None
-            self._lose(worker, f"ended its process ({ending})")
+            self._ended(worker, worker.end(grace=10.0))
             return
         kind, value = message
         if kind == "ready":
-            worker.ready = True
+            worker.ready, self.killed = True, 0
         elif kind == "fault":
             error, trace = value
             error.add_note(f"in the process that worked on {worker.name}:\n{trace}")
             raise error
         elif worker.index is not None:
             self.results[worker.index] = value
-            worker.index, worker.deadline = None, float("inf")
+            worker.index, worker.task, worker.deadline = None, None, float("inf")
+
+    def _ended(self, worker: _Worker, code: int | None) -> None:
+        """Replace a process that has ended by itself; the second time, blame its task."""
+        ending, was_killed = _ending(code), code is not None and code < 0
+        if not worker.ready and not was_killed:
+            raise RuntimeError(
+                f"a worker process ended before its first task ({ending}), with the message above: "
+                "--workers 0 works without processes"
+            ) from None
+        if not worker.ready:
+            self.killed += 1
+            if self.killed == MAX_STARTS:
+                raise InputError(
+                    f"{MAX_STARTS} worker processes in a row were ended before their first task "
+                    f"({ending}): free memory, or give a smaller --workers (0 works without them)"
+                ) from None
+        if worker.index is not None and worker.index not in self.tried:
+            self.tried.add(worker.index)
+            self.queue.appendleft((worker.index, worker.task))
+            worker.index = None
+        self._lose(worker, f"ended its process ({ending})")
 
     def _lose(self, worker: _Worker, what: str) -> None:
         """Blame the loss of a process on its task; another process starts when needed."""
@@ -235,6 +263,7 @@ def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
     """Run in the process: one task after the other, until the pipe closes."""
     for number in polite_signals():  # the parent gets them too, and ends this process
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # tqdm's own lock is a semaphore of the system, which a killed process leaves behind.
     tqdm.set_lock(threading.RLock())
     # Nobody can be told when there is no consumer.
@@ -246,6 +275,13 @@ def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
                 connection.send(outcome)
             except (TypeError, AttributeError, pickle.PicklingError) as error:
                 connection.send(_fault(error))
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended, were it killed: a task may take for ever."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _outcome(function: Callable[[Any], Any], task: Any) -> tuple[str, Any]:

@@ -60,6 +60,22 @@ def test_a_task_that_ends_its_process_costs_itself_only(tasks, task, why):
         assert why in str(results[place])
 
 
+def test_a_process_that_is_killed_costs_nothing(tasks, tmp_path):
+    markers = [tmp_path / name for name in "abc"]
+    assert list(map_in_order(tasks.be_killed_once, markers, workers=2)) == ["a", "b", "c"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_processes_that_are_killed_before_their_first_task_are_one_sentence(monkeypatch, tmp_path):
+    (tmp_path / "killed_at_import.py").write_text("def work(task): return task\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import killed_at_import
+
+    (tmp_path / "killed_at_import.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    with pytest.raises(InputError, match=r"SIGKILL.*--workers"):
+        list(map_in_order(killed_at_import.work, ["a"], workers=1))
+
+
 def test_a_task_that_hangs_is_stopped_and_named(tasks):
     results = list(
         map_in_order(
@@ -179,6 +195,44 @@ def test_ctrl_c_ends_everything_without_a_word_from_the_workers():
     assert process.returncode == 0
     assert (out, err) == ("interrupted\n", "")
     assert not any(is_alive(worker) for worker in workers)
+
+
+HANGING = """
+import worker_tasks
+from latte.data.workers import map_in_order
+if __name__ == "__main__":
+    results = map_in_order(worker_tasks.print_process_id_and_hang, range(4), workers=2, timeout=END)
+    next(results)
+"""
+
+
+def hanging(then=""):
+    """A process with two workers that hang, and their ids."""
+    code = HANGING.replace("END", "10**6" if not then else "0.5") + then
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(HERE)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    return process, [int(process.stdout.readline()) for _ in range(2)]
+
+
+def test_an_error_that_holds_the_generator_does_not_keep_the_process():
+    process, workers = hanging(then="    raise RuntimeError('of the consumer')\n")
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "of the consumer" in err
+    assert not any(is_alive(worker) for worker in workers)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_workers_end_with_a_parent_that_is_killed():
+    process, _ = hanging()
+    process.kill()
+    process.communicate(timeout=60)  # its workers hold the pipes until they end
 
 
 def test_a_negative_number_of_workers_is_refused(tasks):
