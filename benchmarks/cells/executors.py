@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import msgspec
 
 from benchmarks.cells.cache import CellTask, FailedCell, MeasuredCells, cells_of, unmeasured
-from benchmarks.cells.processes import Child, Ended, run_child, run_children
 from benchmarks.cells.requirements import Requirement, gpus, package, slurm
+from latte.data.children import Child, Ended, run_child, run_children
 from latte.data.errors import InputError, nearest
 from latte.data.files import write_atomically
 from latte.data.schema import decode_json

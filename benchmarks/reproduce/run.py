@@ -10,10 +10,10 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from benchmarks.cells.processes import run_children
 from benchmarks.cells.scale import name_at
 from benchmarks.reproduce.request import TRAININGS, ReproduceRequest
 from benchmarks.runners import REPRODUCED, Runner
+from latte.data.children import run_children
 from latte.data.errors import FailedRunError
 from reports.table import simple_table
 

@@ -41,8 +41,8 @@ from evaluation.measuring.networks import Networks
 from evaluation.protocol.presets import SHAPES
 from evaluation.results.record import Result
 from latte.data.shapes import VERSION
+from latte.sampling.devices import choose_device
 from latte.sampling.generate import SamplingOptions
-from latte.sampling.processes import choose_device
 from reports.cells import Cell
 from reports.provenance import Provenance
 

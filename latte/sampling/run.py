@@ -15,14 +15,15 @@ import torch
 from latte.autoencoder import Autoencoder
 from latte.data.errors import InputError
 from latte.data.hashing import file_sha256
+from latte.data.processes import Process, this_process
 from latte.diffusion import GaussianDiffusion
 from latte.model.checkpoints import Checkpoint, build_model, bundled_checkpoint, load_checkpoint
+from latte.sampling.devices import choose_device
 from latte.sampling.faults import fixable_when_sampling
 from latte.sampling.folder import SampleFolder
 from latte.sampling.generate import Sampler, open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan, planned_autoencoder
 from latte.sampling.preview import ROWS, preview_path, save_preview
-from latte.sampling.processes import Process, choose_device, this_process
 
 BUNDLED_DATASET = "shapes"
 logger = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from latte.sampling.processes import choose_device, this_process
+from latte.data.processes import this_process
+from latte.sampling.devices import choose_device
 
 # While the first process samples, evaluates or writes, the others wait for it. That it has ended is
 # noticed by torchrun, not by this.

@@ -22,7 +22,7 @@ from benchmarks.figures.paper.cells import measure_paper_cells
 from benchmarks.figures.requests import TrainingRequest
 from benchmarks.figures.trainings import Training, run_trainings
 from latte.data.schema import Positive, convert
-from latte.sampling.processes import choose_device
+from latte.sampling.devices import choose_device
 
 END = -1  # index of the last checkpoint
 # Steps with values and the ends of their intervals, for each interval of the real clips.

@@ -38,7 +38,7 @@ from latte.data import shapes
 from latte.data.datasets import DATASETS
 from latte.data.errors import InputError
 from latte.data.hashing import file_sha256
-from latte.sampling.processes import choose_device
+from latte.sampling.devices import choose_device
 
 VERSION = 2  # raised by any change that affects a number, or what is measured
 

@@ -20,10 +20,10 @@ from latte.data.sources import Video
 from latte.data.transforms import OWN_FILTERS
 from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, build_model, load_checkpoint
+from latte.sampling.devices import choose_device
 from latte.sampling.faults import fixable_when_sampling
 from latte.sampling.generate import SamplingOptions, open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan, planned_autoencoder
-from latte.sampling.processes import choose_device
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ import pytest
 import typer
 from typer.main import get_command
 
-from benchmarks.cells.processes import Ended
 from benchmarks.cells.requirements import Requirement
 from benchmarks.cli.app import app
 from benchmarks.figures.designs import VARIANTS
@@ -17,6 +16,7 @@ from benchmarks.reproduce.paper_scale import requirements_of_runners, training_r
 from benchmarks.reproduce.request import ReproduceRequest
 from benchmarks.reproduce.run import runner_commands
 from benchmarks.runners import REPRODUCED, RUNNERS
+from latte.data.children import Ended
 from latte.data.errors import FailedRunError, InputError
 
 

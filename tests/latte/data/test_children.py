@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cells.processes import Ended, run_child, run_children
+from latte.data.children import Ended, run_child, run_children
 from latte.data.errors import FAILURE_FILE, InputError
 
 
@@ -64,7 +64,7 @@ def test_a_command_that_says_nothing_refers_to_what_is_above() -> None:
 
 PARENT = """
     import signal, sys
-    from benchmarks.cells.processes import run_child
+    from latte.data.children import run_child
 
     def stop(signum, frame):
         raise KeyboardInterrupt
