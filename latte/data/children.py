@@ -17,6 +17,7 @@ from types import FrameType
 
 from latte.data.errors import FAILURE_FILE, Failure, InputError
 from latte.data.schema import decode_json
+from latte.data.signals import polite_signals
 
 # Time for the processes of torchrun to write what they have: the state of a large model takes a
 # while, and after half a minute torchrun would end them. Seconds, as text for the environment.
@@ -180,9 +181,8 @@ def _stop_requests_queued(events: "SimpleQueue[int | None]") -> Iterator[None]:
 
     try:
         if current_thread() is main_thread():
-            for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-                number = getattr(signal, name, None)
-                if number is not None and callable(signal.getsignal(number)):
+            for number in polite_signals():
+                if callable(signal.getsignal(number)):
                     before[number] = signal.getsignal(number)
                     signal.signal(number, note)
         yield

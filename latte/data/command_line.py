@@ -1,15 +1,20 @@
 """What the three command lines share: how they start and end, and where their notes go."""
 
+import errno
 import logging
+import multiprocessing
 import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from threading import Thread, current_thread, main_thread
+from types import FrameType
+from typing import Annotated, Any, NoReturn, TextIO
 
 import msgspec
 import typer
@@ -22,11 +27,14 @@ from latte.data.errors import (
     Failure,
     InputError,
 )
+from latte.data.signals import polite_signals
 
 PACKAGES = ("latte", "evaluation", "benchmarks", "reports")
 BAD_INPUT, FAULT = 2, 1  # exit codes
 INTERRUPTED = 130  # the exit code that typer makes of Ctrl-C
 INTERRUPTED_MESSAGE = "Interrupted. Run the same command again to resume."
+PATIENCE = 10.0  # seconds that an interrupted command has to write what it has
+READER_GONE = (errno.EPIPE, errno.ECONNRESET, errno.EIO)  # EIO: a terminal that was closed
 
 
 def new_app(name: str, help_text: str, **settings: Any) -> typer.Typer:
@@ -66,10 +74,8 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
     the file that the environment names, for a process that started this one. Log records of our
     packages are notes there, so that stdout holds the result alone.
     """
-    for kind in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, kind, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # ignored by nohup
-            signal.signal(number, signal.default_int_handler)  # ends like Ctrl-C
+    _open_missing_streams()
+    _end_at_signals()
     try:
         with _notes_on_stderr():
             result = app(standalone_mode=False, prog_name=name)
@@ -80,16 +86,13 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
         _fail(str(error), BAD_INPUT if error.fixable else FAULT)
     except KeyboardInterrupt:
         result = INTERRUPTED
-    except (BrokenPipeError, SystemExit) as error:
-        # The reader of our output went away (`… | head`), which is no error. Typer exits with 1.
-        broken = error if isinstance(error, BrokenPipeError) else error.__context__
-        if not isinstance(broken, BrokenPipeError):
+    except SystemExit as error:  # typer's, where the reader of our output went away
+        if not isinstance(error.__context__, BrokenPipeError):
             raise
-        if not _reader_left():  # the pipe to a worker process, say, which is a fault of ours
-            raise broken from None
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _leave_reader(error.__context__)
     except OSError as error:
+        if error.errno in READER_GONE:
+            _leave_reader(error)
         if error.errno not in FIXABLE_ERRNOS:
             raise
         where = f"{error.filename}: " if error.filename else ""
@@ -102,8 +105,8 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
             raise
         _fail_usage(error, name)
     if result == INTERRUPTED:
-        print(INTERRUPTED_MESSAGE, file=sys.stderr)
-        sys.exit(BAD_INPUT)
+        _say(INTERRUPTED_MESSAGE)
+        _exit(BAD_INPUT)
     sys.exit(result if isinstance(result, int) else 0)
 
 
@@ -124,20 +127,106 @@ def _notes_on_stderr() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _reader_left() -> bool:
-    """Whether nobody reads the pipe that is standard output or standard error."""
+def _open_missing_streams() -> None:
+    """Open /dev/null in the place of a standard stream that was closed by who started this.
+
+    The next file would get its number otherwise, and all that goes to the stream with it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _end_at_signals() -> None:
+    """Let the first signal interrupt the command, and end the process if that takes too long.
+
+    More signals come with the first one, from torchrun and a terminal, say: they must not interrupt
+    what the command does to end well. Where it has handlers of its own, the time is its affair.
+    """
+    if current_thread() is not main_thread():
+        return
+    interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if not interrupted:
+            interrupted = True
+            raise KeyboardInterrupt
+
+    for number in polite_signals():
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup has it ignored
+            signal.signal(number, interrupt)
+    if sys.platform == "win32":
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    # Written to at once, also while this thread is within a library and can handle no signal.
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while signal.getsignal(os.read(reading, 1)[0]) is not interrupt:
+            pass
+        time.sleep(PATIENCE)
+        for process in multiprocessing.active_children():
+            process.kill()
+        _say(INTERRUPTED_MESSAGE)
+        os._exit(BAD_INPUT)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _leave_reader(error: OSError) -> NoReturn:
+    """End quietly where nobody reads the output any more.
+
+    The code is 0 where that is the result, which comes after the work, and that of an interruption
+    where it may be a note of work under way. Another broken pipe is a fault of ours.
+    """
+    gone = [_has_no_reader(stream) for stream in (sys.stdout, sys.stderr)]
+    if not any(gone):  # the pipe to a worker process, say
+        raise error from None
+    _exit(BAD_INPUT if gone[1] else 0)
+
+
+def _has_no_reader(stream: TextIO) -> bool:
     poll = select.poll()
-    for stream in (sys.stdout, sys.stderr):
+    try:
         poll.register(stream.fileno(), 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))
+    except ValueError:  # it is no file
+        return False
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _say(message: str) -> None:
+    """Print on stderr, if somebody hears it."""
+    with suppress(OSError, ValueError):
+        print(message, file=sys.stderr, flush=True)
+
+
+def _exit(code: int) -> NoReturn:
+    """Exit without a word on output that cannot be delivered."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
 
 
 def _fail(message: str, code: int = BAD_INPUT) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
+    _say(f"error: {message}")
     if path := os.environ.get(FAILURE_FILE):
         with suppress(OSError):  # the folder is on another machine, or gone with who asked
             Path(path).write_bytes(msgspec.json.encode(Failure(message=message)))
-    sys.exit(code)
+    _exit(code)
 
 
 def _fail_usage(error: Any, name: str) -> NoReturn:

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from latte.data.errors import SKIP, BrokenVideoError, InputError, LostProcessError
+from latte.data.signals import polite_signals
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -237,12 +238,6 @@ def _ending(code: int | None) -> str:
         with contextlib.suppress(ValueError):
             return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"
-
-
-def polite_signals() -> set[signal.Signals]:
-    """The signals that ask a process to end; Windows has no SIGHUP."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    return {getattr(signal, name) for name in names if hasattr(signal, name)}
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from latte.autoencoder import lasting_path
 from latte.data.errors import InputError, named
 from latte.data.files import folder_if_used
-from latte.data.workers import polite_signals
+from latte.data.signals import polite_signals
 from latte.model.checkpoints import AutoencoderSettings, CheckpointSettings
 from latte.sampling.faults import fixable_faults
 from latte.sampling.preview import contact_sheet

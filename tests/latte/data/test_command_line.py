@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -86,18 +87,25 @@ def test_a_fault_of_ours_keeps_its_traceback(end, error):
         end(raising(error))
 
 
-def act_with_output_to(pipe, action):
-    """Run a command that does `action` in a process of its own: its exit code and stderr."""
+def command_that(action, first="pass"):
+    """A command that does `action` in a process of its own."""
     code = (
-        "from latte.data.command_line import new_app, run_app\n"
+        "import os, signal, sys, threading\n"
+        "from latte.data import command_line\n"
+        f"{first}\n"
         "def act():\n"
         f"    {action}\n"
-        "app = new_app('latte', 'Under test.')\n"
+        "app = command_line.new_app('latte', 'Under test.')\n"
         "app.command('act')(act)\n"
         "app.command('other')(lambda: None)\n"
-        "run_app(app, 'latte')"
+        "command_line.run_app(app, 'latte')"
     )
-    command = [sys.executable, "-c", code, "act"]
+    return [sys.executable, "-c", code, "act"]
+
+
+def act_with_output_to(pipe, action):
+    """Its exit code and stderr."""
+    command = command_that(action)
     done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
     return done.returncode, done.stderr
 
@@ -109,6 +117,93 @@ def test_a_reader_that_goes_away_is_no_error(length):
     os.close(reading)
     assert act_with_output_to(writing, f"print('x' * {length})") == (0, "")
     os.close(writing)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
+def test_a_command_whose_notes_nobody_reads_is_interrupted():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command_that("print('note', file=sys.stderr, flush=True); print('result')"),
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
+@pytest.mark.parametrize(
+    ("closed", "out", "err"),
+    [("2>&-", "result\n", ""), (">&-", "", "note\n"), ("<&- >&- 2>&-", "", "")],
+)
+def test_closed_streams_are_as_good_as_none(closed, out, err, tmp_path):
+    # A file that is opened meanwhile gets nothing of what goes to the stream.
+    action = (
+        "file = open('results', 'w'); print('result'); print('note', file=sys.stderr); "
+        "os.write(2, b''); file.write('kept')"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *command_that(action)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, out, err)
+    assert (tmp_path / "results").read_text() == "kept"
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="a device of Linux")
+def test_output_on_a_full_disk_is_one_sentence():
+    with FULL.open("w") as full:
+        code, errors = act_with_output_to(full, "print('result')")
+    assert code == 2
+    assert errors.count("\n") == 1
+    assert "no space left" in errors
+
+
+INTERRUPTED = "Interrupted. Run the same command again to resume.\n"
+# The signals of a terminal, of torchrun and of the end of a connection may come together.
+IN_A_FINALLY = (
+    "try: signal.raise_signal(signal.{0})\n"
+    "    finally: signal.raise_signal(signal.{0}); open('tidy', 'w').close()"
+)
+IN_A_LIBRARY = (
+    "threading.Timer(0, lambda: os.kill(os.getpid(), signal.{0})).start(); "
+    # It handles no signal before it is done, which it never is.
+    "import ctypes; ctypes.CDLL(None).sem_wait(ctypes.create_string_buffer(64))"
+)
+IN_A_THREAD = (
+    "from concurrent.futures import ThreadPoolExecutor as Pool\n"
+    "    with Pool(1) as pool: pool.submit(threading.Event().wait); "
+    "signal.raise_signal(signal.{0})"
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("action", [IN_A_FINALLY, IN_A_LIBRARY, IN_A_THREAD])
+def test_a_signal_ends_a_command_wherever_it_is(name, action, tmp_path):
+    # Whoever starts the tests in the background of a shell has them ignore it.
+    first = (
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"command_line.PATIENCE = {60 if action == IN_A_FINALLY else 0.1}"
+    )
+    done = subprocess.run(
+        command_that(action.format(name), first),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", INTERRUPTED)
+    assert (tmp_path / "tidy").exists() == (action == IN_A_FINALLY)
 
 
 def test_another_broken_pipe_is_a_fault():
