@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial.distance import cdist
 
 from evaluation.metrics.inputs import Array, as_feature_pair
 from latte.data.errors import InputError
@@ -111,6 +110,8 @@ def as_neighbourhoods(real: ArrayLike, fake: ArrayLike, k: int) -> tuple[Array, 
 
 def squared_distances(x: Array, y: Array) -> Iterator[tuple[slice, Array]]:
     """Blocks of rows of the (N, M) matrix of squared distances, with the rows they are."""
+    from scipy.spatial.distance import cdist  # takes longer to import than a warm run lasts
+
     step = max(1, VALUES_AT_ONCE // len(y))
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))

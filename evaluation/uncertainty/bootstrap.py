@@ -3,9 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
 
 from evaluation.metrics.inception_score import as_probabilities, inception_score, score_of_split
 from evaluation.metrics.inputs import Array
@@ -107,14 +105,14 @@ def bootstrap_inception_score(
     )
 
 
-def row_counts(pair: FeaturePair, seed: int, index: int) -> tuple[Tensor, Tensor]:
+def row_counts(pair: FeaturePair, seed: int, index: int) -> tuple[Array, Array]:
     """How often each row of both is in resample `index`; each has a random stream of its own."""
     random = np.random.default_rng((seed, index))
 
-    def drawn(table: FeatureTable) -> Tensor:
+    def drawn(table: FeatureTable) -> Array:
         count = table.num_draws
         times = np.bincount(random.integers(0, count, count), minlength=count)
-        return table.spread(torch.from_numpy(times.astype(np.float64)))
+        return table.spread(times.astype(np.float64))
 
     first, second = map(drawn, pair.tables)
     return first, second

@@ -1,14 +1,15 @@
 """Repeated computations on all cores whose results do not depend on how many cores there are."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import numpy as np
-import torch
+from threadpoolctl import threadpool_limits
 
 from evaluation.metrics.inputs import Array
 
+MAX_THREADS = 32  # OpenBLAS keeps memory for a fixed number of threads
 Progress = Callable[[int], object]
 
 
@@ -22,23 +23,24 @@ def on_all_cores(
     Each call keeps to one core: matrices of this size gain little from several, lose much where
     others use them too, and the bits stay the same on every number of cores.
     """
-    threads, values = torch.get_num_threads(), []
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for value in pool.map(function, range(count)):
-                progress(1)
-                values.append(value)
-    finally:
-        torch.set_num_threads(threads)  # new threads inherit the last setting of any thread
+    values = []
+    with one_core(), ThreadPoolExecutor(num_threads()) as pool:
+        for value in pool.map(function, range(count)):
+            progress(1)
+            values.append(value)
     return np.array(values)
 
 
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Sums that all resamples share are computed on one core, so that the bits stay the same."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def num_threads() -> int:
+    """The cores that this process may use: $OMP_NUM_THREADS, as torchrun sets it, or all."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return min(int(given), MAX_THREADS)
+    # A container or a batch system may lend fewer cores than the machine has.
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
+    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, MAX_THREADS)
+
+
+def one_core() -> threadpool_limits:
+    """A context whose products of matrices run on one core, so that their bits stay the same."""
+    return threadpool_limits(limits=1, user_api="blas")

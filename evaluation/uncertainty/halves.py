@@ -139,10 +139,10 @@ def half_samples(pair: FeaturePair, value: float, *, cuts: int, seed: int = 0) -
 
     def distances(index: int) -> tuple[float, float]:
         random = np.random.default_rng((seed, index))
-        parts = [
-            tuple(table.spread(part) for part in halves(random, table.num_draws))
-            for table in pair.tables
-        ]
+        parts = []
+        for table in pair.tables:
+            one, other = halves(random, table.num_draws)
+            parts.append((table.spread(one), table.spread(other)))
         return pair.split_distances(*parts)
 
     first, second = on_all_cores(distances, cuts).T

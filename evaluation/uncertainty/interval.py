@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
 from evaluation.metrics.inputs import Array
 from latte.data.errors import InputError
@@ -28,8 +28,11 @@ def two_sided_quantile(level: float, degrees: float = math.inf) -> float:
         InputError: a level outside 0 … 1.
     """
     check_level(level)
-    tail = (1 + level) / 2
-    return float(ndtri(tail) if math.isinf(degrees) else stdtrit(degrees, tail))
+    if math.isinf(degrees):
+        return NormalDist().inv_cdf((1 + level) / 2)
+    from scipy.special import stdtrit  # the package takes half a second to import
+
+    return float(stdtrit(degrees, (1 + level) / 2))
 
 
 def welch_half_width(variances: Sequence[float], degrees: Sequence[int], level: float) -> float:

@@ -14,9 +14,7 @@ sums or distances that are computed once.
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.distance import cdist
 
 from evaluation.metrics.inputs import Array, as_features
 from evaluation.metrics.kernel import Kernel
@@ -56,10 +54,7 @@ def jackknife_frechet(
     """
     pair.prepare()
     with one_core():
-        whole = [
-            table.moments(torch.ones(len(table.rows), dtype=torch.float64), pair.ddof)
-            for table in pair.tables
-        ]
+        whole = [table.moments(np.ones(len(table.rows)), pair.ddof) for table in pair.tables]
 
     def without(number: int) -> Array:
         """The distances without each group of one set."""
@@ -67,8 +62,8 @@ def jackknife_frechet(
         members = random_groups(table.num_draws, groups, seed, number)
 
         def left_out(group: int) -> float:
-            weights = torch.ones(table.num_draws, dtype=torch.float64)
-            weights[torch.from_numpy(members[group])] = 0
+            weights = np.ones(table.num_draws)
+            weights[members[group]] = 0
             return distance(table.moments(table.spread(weights), pair.ddof), other)
 
         return on_all_cores(left_out, len(members))
@@ -253,6 +248,8 @@ def _neighbour_intervals(
     A set of more than 4096 rows is represented by 4096 at random, and their spread is scaled to the
     set's own size as 1/√N.
     """
+    from scipy.spatial.distance import cdist
+
     tables = as_neighbourhoods(real, fake, k)
     x, y = (
         rows[some_draws(len(rows), MAX_NEIGHBOUR_ROWS, seed, number)]

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
 
-from evaluation.metrics.inputs import as_feature_pair
+from evaluation.metrics.inputs import Array, as_feature_pair
 from evaluation.uncertainty.cores import Progress, on_all_cores, one_core
 from evaluation.uncertainty.resampling import FeaturePair, FeatureTable, distance, indicator
 from latte.data.errors import InputError
@@ -73,11 +71,11 @@ def permutation_test(
     count, total = len(a) // models.rows_per_draw, table.num_draws
     fixed = FeatureTable.of(reference)
     with one_core():
-        anchor = fixed.moments(torch.ones(len(reference), dtype=torch.float64), ddof)
+        anchor = fixed.moments(np.ones(len(reference)), ddof)
     _ = table.outer  # computed before threads ask for it at once
     rounding = ROUNDING * float(table.squares.mean() + anchor.trace)
 
-    def difference(members: Tensor) -> float:
+    def difference(members: Array) -> float:
         """FD(a, real) − FD(b, real), where a has the draws that are marked 1, b those marked 0."""
         weights = table.spread(members)
         of_a, of_b = table.split(weights, 1 - weights, ddof)
@@ -101,7 +99,7 @@ def permutation_test(
 
 def _permutations(
     count: int, total: int, paired: bool, limit: int, seed: int
-) -> tuple[Callable[[int], Tensor], int, bool]:
+) -> tuple[Callable[[int], Array], int, bool]:
     """1 for the draws that a gets in each permutation, (total,); their number; whether all."""
     if (2**count if paired else math.comb(total, count)) <= limit:
         if paired:
@@ -110,7 +108,7 @@ def _permutations(
             every = [indicator(np.array(c), total) for c in combinations(range(total), count)]
         return every.__getitem__, len(every), True
 
-    def random(index: int) -> Tensor:
+    def random(index: int) -> Array:
         stream = np.random.default_rng((seed, index))
         if paired:
             return _swapped(stream.integers(0, 2, count))
@@ -119,6 +117,6 @@ def _permutations(
     return random, limit, False
 
 
-def _swapped(swaps: np.ndarray) -> Tensor:
+def _swapped(swaps: np.ndarray) -> Array:
     """1 for the draws of a, where the pairs marked 1 have changed places, (2 · pairs,)."""
-    return torch.from_numpy(np.concatenate([1 - swaps, swaps]).astype(np.float64))
+    return np.concatenate([1 - swaps, swaps]).astype(np.float64)

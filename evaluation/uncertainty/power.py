@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtri
 
 from evaluation.metrics.inputs import Array
 from evaluation.uncertainty.halves import half_samples
@@ -68,7 +68,7 @@ def clips_needed(
     pilot = FeaturePair(x, y, ddof=pair.ddof, rows_per_draw=pair.rows_per_draw)
     samples = half_samples(pilot, pilot.value, cuts=CUTS, seed=seed)
     linear, quadratic = samples.linear * clips, samples.quadratic * clips**2
-    z = float(ndtri(1 - level / 2) + ndtri(power))
+    z = NormalDist().inv_cdf(1 - level / 2) + NormalDist().inv_cdf(power)
     factor = 2 * z**2  # difference² = factor · sd²
 
     def visible(count: int) -> float:

@@ -8,14 +8,13 @@ is O(D² + 256 D). With N ≤ D rows the outer products would be the larger matr
 products of the rows of both sets, (N, M), are computed once, and a resample weights those.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike
-from torch import Tensor
+from numpy.typing import ArrayLike, NDArray
 
 from evaluation.metrics.frechet import frechet_distance_from_features
 from evaluation.metrics.inputs import Array, as_feature_pair
@@ -30,26 +29,24 @@ SINGULAR = 1e-10  # smallest pivot of a Cholesky factor, relative to the largest
 class WeightedMoments:
     """All that a Fréchet distance needs of a weighted set."""
 
-    mean: Tensor  # (D,)
+    mean: Array  # (D,)
     trace: float  # trace of the covariance
-    factor: Tensor  # F (K, D), FᵀF the covariance
+    factor: Array  # F (K, D), FᵀF the covariance
 
 
 @dataclass(frozen=True)
 class FeatureTable:
     """Rows of which many weighted versions are wanted."""
 
-    rows: Tensor  # (N, D) float64, their mean taken off, so that sums of squares lose nothing
-    centre: Tensor  # (D,), the mean taken off
+    rows: Array  # (N, D) float64, their mean taken off, so that sums of squares lose nothing
+    centre: Array  # (D,), the mean taken off
     rows_per_draw: int = 1  # neighbouring rows that have one weight
 
     @classmethod
     def of(cls, features: Array, rows_per_draw: int = 1) -> "FeatureTable":
         """A table of features, (N, D), N a multiple of `rows_per_draw`."""
         centre = features.mean(axis=0)
-        # A clone, because the bits of a product may depend on where in memory its factors begin.
-        rows = torch.from_numpy(features - centre).clone()
-        return cls(rows, torch.from_numpy(centre).clone(), rows_per_draw)
+        return cls(features - centre, centre, rows_per_draw)
 
     @property
     def num_draws(self) -> int:
@@ -57,33 +54,33 @@ class FeatureTable:
         return len(self.rows) // self.rows_per_draw
 
     @cached_property
-    def squares(self) -> Tensor:
+    def squares(self) -> Array:
         """|row|², (N,)."""
-        return self.rows.square().sum(dim=1)
+        return np.asarray(np.einsum("nd,nd->n", self.rows, self.rows))
 
     @cached_property
-    def outer(self) -> Tensor:
+    def outer(self) -> Array:
         """Σ row rowᵀ over all rows, (D, D)."""
         with one_core():
-            return self._outer(torch.ones(len(self.rows), dtype=torch.float64))
+            return self._outer(np.ones(len(self.rows)))
 
-    def spread(self, draw_weights: Tensor) -> Tensor:
+    def spread(self, draw_weights: Array) -> Array:
         """A weight for each row from one for each draw, (num_draws,) → (N,)."""
         if self.rows_per_draw == 1:
             return draw_weights
-        return draw_weights.repeat_interleave(self.rows_per_draw)
+        return draw_weights.repeat(self.rows_per_draw)
 
-    def moments(self, weights: Tensor, ddof: int = 0) -> WeightedMoments:
+    def moments(self, weights: Array, ddof: int = 0) -> WeightedMoments:
         """WeightedMoments of the rows, each counted `weights` times, (N,)."""
         if not self.is_tall(weights):
             return self._moments(weights, None, ddof)
         changes = weights - 1
-        if int(changes.count_nonzero()) < int(weights.count_nonzero()):
+        if np.count_nonzero(changes) < np.count_nonzero(weights):
             return self._moments(weights, self.outer + self._outer(changes), ddof)
         return self._moments(weights, self._outer(weights), ddof)
 
     def split(
-        self, kept: Tensor, others: Tensor, ddof: int = 0
+        self, kept: Array, others: Array, ddof: int = 0
     ) -> tuple[WeightedMoments, WeightedMoments]:
         """WeightedMoments of two disjoint parts (weights 1 and 0) at the price of one."""
         if not (self.is_tall(kept) and self.is_tall(others)):
@@ -91,58 +88,57 @@ class FeatureTable:
         outer = self._outer(kept)
         rest = self.outer - outer
         left = 1 - kept - others
-        if bool(left.any()):
+        if left.any():
             rest -= self._outer(left)
         return self._moments(kept, outer, ddof), self._moments(others, rest, ddof)
 
-    def is_tall(self, weights: Tensor) -> bool:
+    def is_tall(self, weights: Array) -> bool:
         """Whether more rows than features are left."""
-        return int(weights.count_nonzero()) > self.rows.shape[1]
+        return np.count_nonzero(weights) > self.rows.shape[1]
 
-    def mean_and_trace(self, weights: Tensor, ddof: int) -> tuple[Tensor, float]:
+    def mean_and_trace(self, weights: Array, ddof: int) -> tuple[Array, float]:
         """Mean less the centre, (D,), and trace of the covariance."""
         count = float(weights.sum())
         mean = weights @ self.rows / count
         scatter = float(weights @ self.squares) - count * float(mean @ mean)
         return mean, scatter / (count - ddof)
 
-    def _moments(self, weights: Tensor, outer: Tensor | None, ddof: int) -> WeightedMoments:
+    def _moments(self, weights: Array, outer: Array | None, ddof: int) -> WeightedMoments:
         count = float(weights.sum())
         mean, trace = self.mean_and_trace(weights, ddof)
         factor = None
         if outer is not None:
-            factor = cholesky(outer - count * torch.outer(mean, mean))
+            factor = cholesky(outer - count * np.outer(mean, mean))
         if factor is None:
             factor = self._weighted(weights, mean)
         return WeightedMoments(mean + self.centre, trace, factor / (count - ddof) ** 0.5)
 
-    def _outer(self, weights: Tensor) -> Tensor:
+    def _outer(self, weights: Array) -> Array:
         """Σ weight row rowᵀ, (D, D), over the rows whose weight is not 0."""
         num_features = self.rows.shape[1]
-        total = torch.zeros(num_features, num_features, dtype=torch.float64)
+        total = np.zeros((num_features, num_features))
         panels = min(4, max(1, num_features // MIN_PANEL))
         edges = [num_features * panel // panels for panel in range(panels + 1)]
-        for index in weights.nonzero().squeeze(1).split(BLOCK_ROWS):
+        for index in _split(weights, BLOCK_ROWS):
             rows = self.rows[index]
-            weighted = rows * weights[index].unsqueeze(1)
+            weighted = rows * weights[index, None]
             for start, stop in pairwise(edges):  # the half above the diagonal, and little more
-                total[start:stop, start:].addmm_(rows[:, start:stop].T, weighted[:, start:])
-        return total.triu() + total.triu(1).T
+                total[start:stop, start:] += rows[:, start:stop].T @ weighted[:, start:]
+        return np.asarray(np.triu(total) + np.triu(total, 1).T)
 
-    def _weighted(self, weights: Tensor, mean: Tensor) -> Tensor:
+    def _weighted(self, weights: Array, mean: Array) -> Array:
         """The rows' own factor: √weight (row − mean), or the triangular one where they are many.
 
         For few rows, and for scatters too near to singular for a Cholesky factor, where this is
         slower, and exact.
         """
-        drawn = weights.nonzero().squeeze(1)
         num_features = self.rows.shape[1]
-        factor = torch.empty(0, num_features, dtype=torch.float64)
-        for index in drawn.split(max(BLOCK_ROWS, num_features)):
-            rows = (self.rows[index] - mean) * weights[index].sqrt().unsqueeze(1)
-            factor = torch.cat([factor, rows])
+        factor = np.empty((0, num_features))
+        for index in _split(weights, max(BLOCK_ROWS, num_features)):
+            rows = (self.rows[index] - mean) * np.sqrt(weights[index, None])
+            factor = np.concatenate([factor, rows])
             if len(factor) > num_features:
-                factor = torch.linalg.qr(factor, mode="r").R
+                factor = np.asarray(np.linalg.qr(factor, mode="r"))
         return factor
 
 
@@ -195,15 +191,15 @@ class FeaturePair:
         return min(len(self.x), len(self.y)) // self.rows_per_draw
 
     @cached_property
-    def inner(self) -> Tensor | None:
+    def inner(self) -> Array | None:
         """Inner products of the rows of both, (N, M); None where there are far more than D."""
         x, y = (table.rows for table in self.tables)
         if max(len(x), len(y)) > 2 * x.shape[1]:
             return None
         with one_core():
-            return x @ y.T
+            return np.asarray(x @ y.T)
 
-    def distance(self, weights1: Tensor, weights2: Tensor) -> float:
+    def distance(self, weights1: Array, weights2: Array) -> float:
         """Fréchet distance of both, a weight for each row: (N,) and (M,)."""
         x, y = self.tables
         few = not (x.is_tall(weights1) or y.is_tall(weights2))
@@ -212,7 +208,7 @@ class FeaturePair:
         return distance(x.moments(weights1, self.ddof), y.moments(weights2, self.ddof))
 
     def split_distances(
-        self, parts1: tuple[Tensor, Tensor], parts2: tuple[Tensor, Tensor]
+        self, parts1: tuple[Array, Array], parts2: tuple[Array, Array]
     ) -> tuple[float, float]:
         """Distances of the first parts of both and of their second parts; 1 and 0 for each row."""
         x, y = self.tables
@@ -229,7 +225,7 @@ class FeaturePair:
             if len(table.rows) > table.rows.shape[1]:
                 _ = table.outer
 
-    def _distance_of_few(self, inner: Tensor, weights1: Tensor, weights2: Tensor) -> float:
+    def _distance_of_few(self, inner: Array, weights1: Array, weights2: Array) -> float:
         """The same where no set has more rows than features: the factors are the rows.
 
         F1 F2ᵀ = √W1 (X − 1 mean1ᵀ) (Y − 1 mean2ᵀ)ᵀ √W2, of which X Yᵀ is known.
@@ -237,10 +233,10 @@ class FeaturePair:
         count1, count2 = float(weights1.sum()), float(weights2.sum())
         along1, along2 = weights1 @ inner / count1, inner @ weights2 / count2  # (M,) and (N,)
         both = weights1 @ along2 / count1
-        drawn1, drawn2 = weights1.nonzero().squeeze(1), weights2.nonzero().squeeze(1)
-        cross = inner[drawn1][:, drawn2] - along1[drawn2] - along2[drawn1].unsqueeze(1) + both
-        cross *= weights1[drawn1].sqrt().unsqueeze(1) * weights2[drawn2].sqrt()
-        nuclear = float(torch.linalg.svdvals(cross).sum())
+        drawn1, drawn2 = weights1.nonzero()[0], weights2.nonzero()[0]
+        cross = inner[np.ix_(drawn1, drawn2)] - along1[drawn2] - along2[drawn1, None] + both
+        cross *= np.sqrt(weights1[drawn1, None]) * np.sqrt(weights2[drawn2])
+        nuclear = float(np.linalg.svd(cross, compute_uv=False).sum())
         x, y = self.tables
         mean1, trace1 = x.mean_and_trace(weights1, self.ddof)
         mean2, trace2 = y.mean_and_trace(weights2, self.ddof)
@@ -252,29 +248,39 @@ class FeaturePair:
 def distance(first: WeightedMoments, second: WeightedMoments) -> float:
     """Fréchet distance from means and factors, as in `evaluation.metrics.frechet`."""
     shift = first.mean - second.mean
-    cross = float(torch.linalg.svdvals(first.factor @ second.factor.T).sum())
+    cross = float(np.linalg.svd(first.factor @ second.factor.T, compute_uv=False).sum())
     return max(0.0, float(shift @ shift) + first.trace + second.trace - 2 * cross)
 
 
-def cholesky(scatter: Tensor) -> Tensor | None:
+def cholesky(scatter: Array) -> Array | None:
     """F (D, D) with FᵀF = scatter; None where the matrix is too near to singular for it."""
-    factor, fault = torch.linalg.cholesky_ex(scatter, upper=True)
+    try:
+        factor = np.asarray(np.linalg.cholesky(scatter).T, np.float64)
+    except np.linalg.LinAlgError:
+        return None
     pivots = factor.diagonal() ** 2
-    return None if fault or pivots.min() <= SINGULAR * pivots.max() else factor
+    return None if pivots.min() <= SINGULAR * pivots.max() else factor
 
 
-def halves(random: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
+def halves(random: np.random.Generator, count: int) -> tuple[Array, Array]:
     """Two disjoint halves of `count` at random; one is in neither where the number is odd."""
     order = random.permutation(count)
     half = count // 2
     return indicator(order[:half], count), indicator(order[half : 2 * half], count)
 
 
-def indicator(places: np.ndarray, count: int) -> Tensor:
+def indicator(places: np.ndarray, count: int) -> Array:
     """1 at these places, 0 elsewhere, (count,)."""
     weights = np.zeros(count)
     weights[places] = 1
-    return torch.from_numpy(weights)
+    return weights
+
+
+def _split(weights: Array, size: int) -> Iterator[NDArray[np.intp]]:
+    """Places of the weights that are not 0, `size` at a time."""
+    places = weights.nonzero()[0]
+    for start in range(0, len(places), size):
+        yield places[start : start + size]
 
 
 def check_draws(num_rows: int, rows_per_draw: int) -> None:
