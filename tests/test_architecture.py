@@ -37,7 +37,7 @@ ROOMS = {
 # With `--checkpoint`, one module samples before it measures, and one looks into a model.
 REACH_THE_GENERATOR = ("evaluation.generated", "evaluation.similarity.hidden_states.checkpoint")
 OF_THE_GENERATOR = ("latte.data", "latte.sampling", "latte.model")
-HEAVY = {"torch", "numpy", "scipy", "pandas", "matplotlib", "decord", "av", "PIL", "safetensors"}
+HEAVY = {"torch", "numpy", "scipy", "pandas", "matplotlib", "av", "PIL", "safetensors"}
 MAX_LINES = 350
 MAX_PARAMETERS = 8
 PUBLIC_API = ("evaluation", "measure")  # the signature that users type
@@ -139,7 +139,7 @@ def test_the_public_api_and_command_lines_start_without_anything_heavy(module):
 
 def test_tests_of_reports_do_without_torch():
     code = (
-        "import sys; sys.modules.update(dict.fromkeys(['torch', 'torchvision', 'decord', 'av'])); "
+        "import sys; sys.modules.update(dict.fromkeys(['torch', 'torchvision', 'av'])); "
         "import pytest; sys.exit(pytest.main(['--collect-only', '-qq', 'tests/reports']))"
     )
     collected = subprocess.run(

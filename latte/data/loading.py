@@ -14,7 +14,7 @@ from latte.data.clips import Clip, Probed
 from latte.data.errors import SKIP, BrokenVideoError
 from latte.data.sources import Video
 from latte.data.transforms import RECIPES, jpeg_round_trip
-from latte.data.video import decoder_version, mp4_round_trip
+from latte.data.video import DECODING_VERSION, decoder_version, mp4_round_trip
 from latte.data.workers import map_in_order
 
 # Compression as if frames were written to disk and read again: a clip, and its name for messages.
@@ -86,7 +86,10 @@ def clip_identity(clip: Clip, preparation: Preparation) -> dict[str, Any]:
         # Rows stored before there were filters to choose from are found again.
         if preparation.recipe == "none" or preparation.filter == "lanczos":
             del fields["filter"]
-        identity |= {"preparation": fields, "decoder": decoder_version()}
+        identity |= {
+            "preparation": fields,
+            "decoder": f"{decoder_version()}, decoding {DECODING_VERSION}",
+        }
         if preparation.storage == "mp4":
             identity["encoder"] = f"pyav {version('av')}"  # it includes FFmpeg and libx264
     return identity

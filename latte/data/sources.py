@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from latte.data.arrays import ARRAY_SUFFIXES, open_array
-from latte.data.containers import unreadable
 from latte.data.errors import InputError
+from latte.data.ffmpeg import reading
 from latte.data.frames import FRAME_SUFFIXES, FrameFolder
 from latte.data.hashing import file_sha256
 from latte.data.schema import Count, decode_json
@@ -58,10 +58,8 @@ class FileVideo:
 
     def digest(self, frames: Sequence[int]) -> str:
         """Hash of the whole file: any byte of it may affect any frame."""
-        try:
+        with reading(self.path):
             return file_sha256(self.path)
-        except OSError as error:
-            raise unreadable(self.path, error) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from latte.cli.app import app
 from latte.data.shapes import shapes_clips
 from latte.data.sources import open_video_set
 
-HEAVY = ("torch", "numpy", "av", "decord", "PIL", "tqdm")
+HEAVY = ("torch", "numpy", "av", "PIL", "tqdm")
 
 
 SURFACE = {

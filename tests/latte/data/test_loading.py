@@ -64,8 +64,7 @@ def test_frames_of_another_size_than_planned_name_the_video_and_both_sizes(growi
         load_clip(clip_of(growing_frames, 1, 2), AS_IT_IS)
 
 
-def test_a_stream_that_changes_size_is_broken(growing_stream, monkeypatch):
-    monkeypatch.setenv("LATTE_DECODER", "pyav")
+def test_a_stream_that_changes_size_is_broken(growing_stream):
     assert read_file(growing_stream, [0, 7]).shape == (2, 64, 64, 3)
     with pytest.raises(BrokenVideoError, match=r"growing\.mpg: .*64×64.*128×96"):
         read_file(growing_stream, [15, 0])
@@ -75,14 +74,9 @@ def test_a_stream_that_changes_size_is_broken(growing_stream, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
-@pytest.mark.parametrize("decoder", ["decord", "pyav"])
 @pytest.mark.parametrize("order", ["sorted", "random"])
 @pytest.mark.parametrize("offset", ["first", "random"])
-def test_a_name_that_is_not_utf8_is_a_name_like_any_other(
-    tmp_path, monkeypatch, decoder, order, offset
-):
-    pytest.importorskip(decoder.replace("pyav", "av"))
-    monkeypatch.setenv("LATTE_DECODER", decoder)
+def test_a_name_that_is_not_utf8_is_a_name_like_any_other(tmp_path, order, offset):
     name = os.fsdecode(b"caf\xe9.mp4")
     shutil.copy(CLIPS / "closed_groups.mp4", tmp_path / name)
     selection = Selection(
@@ -214,8 +208,7 @@ def random_clip(height, width, num_frames=4):
 
 
 @pytest.mark.parametrize("clip", [moving_ramp(128, 128), random_clip(64, 128)])
-def test_an_mp4_round_trip_is_writing_a_file_and_reading_it(clip, tmp_path, monkeypatch):
-    monkeypatch.setenv("LATTE_DECODER", "pyav")
+def test_an_mp4_round_trip_is_writing_a_file_and_reading_it(clip, tmp_path):
     write_video(tmp_path / "clip.mp4", clip, fps=25, lossless=False)
     expected = read_file(tmp_path / "clip.mp4", range(len(clip)))
     made = mp4_round_trip(clip)

@@ -1,0 +1,184 @@
+"""FFmpeg, through PyAV: what it may open, and decoding that hands on no damaged picture.
+
+One thread decodes, so that a file gives the same bytes on every machine; processes, not threads,
+make decoding fast (latte.data.workers).
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from latte.data.errors import SKIP, BrokenVideoError, outside
+from latte.data.limits import check_frame_size, max_pixels
+
+# FFmpeg goes by a file's content, not by its name: without this list it would take a text for a
+# playlist and follow it to any other file.
+DEMUXERS = (
+    "mov",
+    "matroska",
+    "avi",
+    "mpegts",
+    "mpeg",
+    "flv",
+    "asf",
+    "ogg",
+    # streams without a container
+    "mpegvideo",
+    "m4v",
+    "h264",
+    "hevc",
+)
+# A decoder that meets an error stops there instead of painting over it.
+_STRICT = {"err_detect": "explode+crccheck"}
+
+
+class DecodingError(Exception):
+    """What FFmpeg says of a file that it cannot decode, in half a sentence."""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever reading this video raises becomes one sentence about it.
+
+    Raises:
+        BrokenVideoError: it is no regular file, or cannot be decoded.
+    """
+    with outside(path, "a video", f"replace it, or {SKIP}", error=BrokenVideoError):
+        try:
+            yield
+        except av.FFmpegError as error:
+            if isinstance(error, MemoryError):
+                raise
+            raise DecodingError(_message(error)) from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """PyAV's container of a file and its video stream, ready for `decode`.
+
+    Raises:
+        BrokenVideoError: no video in it, or frames of too many pixels.
+        av.FFmpegError: another format than those of `DEMUXERS`, or damage.
+    """
+    av.logging.set_level(av.logging.PANIC)  # FFmpeg's errors are counted (`decode`), not printed
+    limit = str(max_pixels())
+    options = {
+        "format_whitelist": ",".join(DEMUXERS),
+        "protocol_whitelist": "file",
+        "max_pixels": limit,
+    }
+    # "file:", because FFmpeg would take what precedes a colon in a relative path for a protocol.
+    with av.open(f"file:{path}", options=options) as container:
+        pictures = av.stream.Disposition.attached_pic
+        streams = [s for s in container.streams.video if not s.disposition & pictures]
+        if not streams:
+            raise BrokenVideoError(f"{path}: the file holds no video stream", "remove it")
+        stream = streams[0]
+        if stream.codec_context is None:
+            raise BrokenVideoError(
+                f"{path}: the file's codec is none that FFmpeg decodes", f"convert it, or {SKIP}"
+            )
+        context = stream.codec_context
+        check_frame_size(context.height, context.width, str(path))
+        context.thread_count = 1
+        context.options = {**_STRICT, "max_pixels": limit}
+        yield container, stream
+
+
+def decode(stream: Any, packet: Any) -> list[Any]:
+    """The pictures that a packet completes; None for the packet gives those that are left.
+
+    FFmpeg conceals damage within a picture. It does not hide it: the decoder fails, marks the
+    picture or logs an error, and each of them counts here.
+
+    Raises:
+        DecodingError, av.FFmpegError: the decoder reports damage.
+    """
+    before = av.logging.get_last_error()[0]
+    pictures = stream.codec_context.decode(packet)
+    count, message = av.logging.get_last_error()
+    if count > before:
+        raise DecodingError(_clean(message[2]))
+    if any(picture.is_corrupt for picture in pictures):
+        raise DecodingError("its decoder calls a picture corrupt")
+    return list(pictures)
+
+
+def decode_all(container: Any, stream: Any) -> Iterator[Any]:
+    """The pictures from the container's position to its end, as `decode` gives them."""
+    for packet in container.demux(stream):
+        if packet.size:
+            yield from decode(stream, packet)
+    yield from decode(stream, None)
+
+
+class Painter:
+    """Turns decoded pictures into RGB, upright.
+
+    It holds FFmpeg's converter, which takes longer to set up than to use.
+    """
+
+    def __init__(self) -> None:
+        self._reformatter = av.video.reformatter.VideoReformatter()
+
+    def paint(self, picture: Any) -> np.ndarray:
+        """One picture as uint8 (H, W, 3), RGB: a view that is valid until its picture is not."""
+        rgb = self._reformatter.reformat(picture, format="rgb24", threads=1)
+        plane = rgb.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        pixels = rows[:, : 3 * plane.width].reshape(plane.height, plane.width, 3)
+        return turned(pixels, display_matrix(picture))
+
+
+def display_matrix(picture: Any) -> tuple[int, int, int, int] | None:
+    """How a picture is to be turned or mirrored: (a, b, c, d); None for as it is.
+
+    A pixel at (x, y) belongs to (a·x + c·y, b·x + d·y), up to a shift (ISO/IEC 14496-12, 6.2.2).
+    Only the signs are kept: each is −1, 0 or 1.
+
+    Raises:
+        DecodingError: it is to be turned by something else than right angles.
+    """
+    data = picture.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return None
+    a, b, _, c, d, *_ = np.frombuffer(data, np.int32).astype(float)
+    if min(math.hypot(a, b), math.hypot(c, d)) == 0:
+        return None  # it says nothing
+    across, along = max(abs(b), abs(c)), max(abs(a), abs(d))
+    if min(across, along) > 0.02 * max(across, along):  # more than a degree
+        raise DecodingError("its frames are to be turned by an angle that is no right angle")
+    if across > along:
+        return 0, int(np.sign(b)), int(np.sign(c)), 0
+    signs = int(np.sign(a)), 0, 0, int(np.sign(d))
+    return None if signs == (1, 0, 0, 1) else signs
+
+
+def turned(pixels: np.ndarray, matrix: tuple[int, int, int, int] | None) -> np.ndarray:
+    """A frame (H, W, 3), turned as its display matrix says: a view."""
+    if matrix is None:
+        return pixels
+    a, b, c, d = matrix
+    if not a:
+        pixels = pixels.transpose(1, 0, 2)
+    return pixels[:: -1 if b + d < 0 else 1, :: -1 if a + c < 0 else 1]
+
+
+def _message(error: av.FFmpegError) -> str:
+    """FFmpeg's last word on an error, which names the cause, else the name of the error."""
+    if error.log is None:
+        return _clean(error.strerror or type(error).__name__)
+    message = _clean(error.log[2])
+    if "not on whitelist" in message:
+        return "it is in none of the formats of videos that are read"
+    return message
+
+
+def _clean(message: str) -> str:
+    lines = message.strip().splitlines()
+    return lines[0].rstrip(".") if lines else "its decoder reports an error"
