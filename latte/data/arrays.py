@@ -1,25 +1,26 @@
 """Videos as the rows of one array file, uint8 (N, T, H, W, 3)."""
 
 import hashlib
-import struct
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib import format as npy_format
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
-from latte.data.errors import InputError, check_frames
+from latte.data.errors import InputError, check_frames, outside
+from latte.data.limits import MAX_FRAMES, MAX_VIDEOS, check_clip_size
+from latte.data.npy import check_npz, npz_names, open_npy, open_npz
 from latte.data.video import VideoInfo
 
 ARRAY_SUFFIXES = frozenset({".npy", ".npz", ".safetensors"})
 _SHAPE = "uint8 (N, T, H, W, 3)"
 _SAFETENSORS_DTYPES = {"U8": "uint8", "F32": "float32", "F16": "float16", "I64": "int64"}
 _LIKELY_KEYS = ("videos", "arr_0")
+_FEATURES = "feats"  # clean-fid's name of features
+_KIND = "an array of videos"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +39,19 @@ class ArrayVideo:
     def read(self, frames: Sequence[int]) -> np.ndarray:
         array = self._array()
         check_frames(frames, array.shape[1], f"{self.path}: row {self.row}")
-        return np.ascontiguousarray(np.asarray(array.source[self.row])[list(frames)])
+        height, width = array.shape[2:4]
+        check_clip_size(len(frames), height, width, f"{self.path}: row {self.row}")
+        with outside(self.path, _KIND):
+            if isinstance(array.source, np.ndarray):
+                return np.ascontiguousarray(array.source[self.row][list(frames)])
+            return np.stack([array.source[self.row, frame] for frame in frames])
 
     def digest(self, frames: Sequence[int]) -> str:
         """Hash of these frames' pixels and shape: each byte is hashed at most once a clip."""
         return clip_digest(self.read(frames))
 
     def _array(self) -> "_Rows":
-        status = self.path.stat()
-        return _open_rows(self.path, status.st_size, status.st_mtime_ns)
+        return _open_rows(self.path, *_version(self.path))
 
 
 def clip_digest(clip: np.ndarray) -> str:
@@ -66,8 +71,11 @@ def open_array(path: Path) -> list[ArrayVideo]:
     Raises:
         InputError: damaged, pickled, of another type or shape, or without rows.
     """
-    status = path.stat()
-    count = _open_rows(path, status.st_size, status.st_mtime_ns).shape[0]
+    rows = _open_rows(path, *_version(path))
+    if path.suffix.lower() == ".npz":
+        with outside(path, _KIND):
+            check_npz(path, _pick(path, npz_names(path)))
+    count = rows.shape[0]
     digits = len(str(count - 1))
     return [ArrayVideo(name=f"{row:0{digits}d}", path=path, row=row) for row in range(count)]
 
@@ -79,22 +87,19 @@ class _Rows(NamedTuple):
     shape: tuple[int, ...]
 
 
+def _version(path: Path) -> tuple[int, int]:
+    with outside(path, _KIND):
+        status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 @lru_cache(maxsize=4)
 def _open_rows(path: Path, size: int, modified: int) -> _Rows:
     """Size and time of change are part of the key: a file that was replaced is opened anew."""
     del size, modified
-    openers = {".npy": _open_npy, ".npz": _open_npz, ".safetensors": _open_safetensors}
-    try:
+    openers = {".npy": open_npy, ".npz": _open_npz, ".safetensors": _open_safetensors}
+    with outside(path, _KIND):
         source = openers[path.suffix.lower()](path)
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, SafetensorError) as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise InputError(f"{path}: {error.strerror.lower()}: check the file") from error
-        raise InputError(
-            f"{path}: not a readable {path.suffix} file ({error or 'it ends too early'}): write it "
-            "again"
-        ) from error
     if isinstance(source, np.ndarray):
         dtype, shape = str(source.dtype), source.shape
     else:
@@ -102,29 +107,16 @@ def _open_rows(path: Path, size: int, modified: int) -> _Rows:
         dtype = _SAFETENSORS_DTYPES.get(source.get_dtype(), source.get_dtype())
     if dtype != "uint8" or len(shape) != 5 or shape[-1] != 3 or 0 in shape:
         raise InputError(f"{path}: holds {dtype} {shape}, not {_SHAPE}: {_fix(dtype, shape)}")
+    if shape[0] > MAX_VIDEOS or shape[1] > MAX_FRAMES:
+        raise InputError(
+            f"{path}: holds {shape[0]} videos of {shape[1]} frames, more than {MAX_VIDEOS} of "
+            f"{MAX_FRAMES}: part them into several files"
+        )
     return _Rows(source, shape)
 
 
-def _open_npy(path: Path) -> np.ndarray:
-    with path.open("rb") as file:
-        return _map_npy(path, _npy_header(path, file), file.tell())
-
-
 def _open_npz(path: Path) -> np.ndarray:
-    with zipfile.ZipFile(path) as archive:
-        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-        member = archive.getinfo(members[_pick(path, list(members))])
-        with archive.open(member) as file:
-            header = _npy_header(path, file)
-            start = file.tell()
-        if member.compress_type != zipfile.ZIP_STORED:
-            with archive.open(member) as file:
-                return npy_format.read_array(file, allow_pickle=False)
-    with path.open("rb") as file:
-        # The length of the local header's variable part is not in the directory.
-        file.seek(member.header_offset + 26)
-        start += member.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
-    return _map_npy(path, header, start)
+    return open_npz(path, _pick(path, npz_names(path)))
 
 
 def _open_safetensors(path: Path) -> Any:
@@ -132,34 +124,16 @@ def _open_safetensors(path: Path) -> Any:
     return file.get_slice(_pick(path, list(file.keys())))
 
 
-def _npy_header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
-    read = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
-    version = npy_format.read_magic(file)
-    if version not in read:
-        raise ValueError(f"npy format {version[0]}.{version[1]}")
-    shape, fortran_order, dtype = read[version](file)
-    if dtype.hasobject:
-        raise InputError(
-            f"{path}: holds pickled Python objects, which are not loaded because they can run "
-            f"code: save one array, {_SHAPE}"
-        )
-    return shape, fortran_order, dtype
-
-
-def _map_npy(path: Path, header: tuple[tuple[int, ...], bool, np.dtype], start: int) -> np.ndarray:
-    shape, fortran_order, dtype = header
-    if 0 in shape or not dtype.itemsize:  # empty arrays cannot be mapped
-        return np.empty(shape, dtype)
-    order: Literal["F", "C"] = "F" if fortran_order else "C"
-    return np.memmap(path, dtype, mode="r", offset=start, shape=shape, order=order)
-
-
 def _pick(path: Path, keys: list[str]) -> str:
+    if keys == [_FEATURES]:
+        raise InputError(_no_videos(path))
     if len(keys) == 1:
         return keys[0]
     for key in _LIKELY_KEYS:
         if key in keys:
             return key
+    if _FEATURES in keys:
+        raise InputError(_no_videos(path))
     names = ", ".join(sorted(keys)[:5]) or "none"
     raise InputError(
         f"{path}: has {len(keys)} arrays ({names}), none called {' or '.join(_LIKELY_KEYS)}: save "
@@ -167,11 +141,18 @@ def _pick(path: Path, keys: list[str]) -> str:
     )
 
 
+def _no_videos(path: Path) -> str:
+    return (
+        f"{path}: holds features ({_FEATURES}), no videos: make statistics of them with "
+        "`latte-eval stats import`, and give those"
+    )
+
+
 def _fix(dtype: str, shape: tuple[int, ...]) -> str:
     if 0 in shape:
         return "it is empty: write it again"
     if len(shape) == 4 and shape[-1] == 3:
-        return "add the axis that counts videos: array[None]"
+        return "a single video needs array[None], N pictures need array[:, None] (one frame each)"
     if len(shape) == 5 and shape[-1] != 3 and shape[2] == 3:
         return "the channels come last: array.transpose(0, 1, 3, 4, 2)"
     if len(shape) == 5 and shape[-1] != 3 and shape[1] == 3:

@@ -26,6 +26,7 @@ from latte.data.errors import (
     FailedRunError,
     Failure,
     InputError,
+    escaped,
 )
 from latte.data.signals import polite_signals
 
@@ -110,11 +111,18 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
     sys.exit(result if isinstance(result, int) else 0)
 
 
+class _NoteFormatter(logging.Formatter):
+    """Names of files in a note may hold control characters, which are shown escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return escaped(super().format(record), keep="\n")
+
+
 @contextmanager
 def _notes_on_stderr() -> Iterator[None]:
     """Print log records of our packages on stderr, as `note: …`."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    handler.setFormatter(_NoteFormatter("note: %(message)s"))
     loggers = {logger: logger.level for logger in map(logging.getLogger, PACKAGES)}
     for logger in loggers:
         logger.addHandler(handler)
@@ -222,7 +230,7 @@ def _exit(code: int) -> NoReturn:
 
 
 def _fail(message: str, code: int = BAD_INPUT) -> NoReturn:
-    _say(f"error: {message}")
+    _say(f"error: {escaped(message, keep=chr(10))}")
     if path := os.environ.get(FAILURE_FILE):
         with suppress(OSError):  # the folder is on another machine, or gone with who asked
             Path(path).write_bytes(msgspec.json.encode(Failure(message=message)))

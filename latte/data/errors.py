@@ -21,6 +21,7 @@ FIXABLE_ERRNOS = {
     errno.EISDIR,
     errno.ENOENT,
     errno.ENAMETOOLONG,
+    errno.ELOOP,
 }
 
 

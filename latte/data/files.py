@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from latte.data.errors import named
+from latte.data.errors import named, outside
+from latte.data.limits import MAX_TEXT_BYTES
 
 
 @contextmanager
@@ -41,6 +42,28 @@ def write_atomically(final: Path, content: bytes | str, *, durable: bool = False
     """Write bytes, or text in UTF-8, as one file that appears complete or not at all."""
     with atomic_path(final, durable=durable) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def read_bytes(path: Path, what: str, advice: str = "write it again") -> bytes:
+    """The content of a file from outside that is small enough to be a text.
+
+    Args:
+        what, advice: what it should be, and what to do if it cannot be read.
+
+    Raises:
+        InputError: it is missing, no regular file, too large, or cannot be read.
+    """
+    with outside(path, what, advice), path.open("rb") as file:
+        content = file.read(MAX_TEXT_BYTES + 1)
+        if len(content) > MAX_TEXT_BYTES:
+            raise ValueError(f"it has more than {MAX_TEXT_BYTES >> 20} MiB")
+        return content
+
+
+def read_text(path: Path, what: str, advice: str = "write it again") -> str:
+    """`read_bytes` as UTF-8."""
+    with outside(str(path), what, advice):
+        return read_bytes(path, what, advice).decode()
 
 
 @contextmanager

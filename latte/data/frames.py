@@ -1,26 +1,33 @@
 """A video as a folder of images, one each frame."""
 
 import hashlib
+import io
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from latte.data.errors import SKIP, BrokenVideoError, check_frames
+from latte.data.errors import SKIP, BrokenVideoError, check_frames, outside
+from latte.data.limits import check_clip_size, check_frame_size, max_clip_bytes
 from latte.data.video import VideoInfo
 
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+_MODES = frozenset({"RGB", "L", "1", "P", "RGBA", "LA", "PA"})  # PIL's, of 8 bits or fewer
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrameFolder:
     """One folder of JPEG or PNG images, in the natural order of their names: 2.jpg before 10.jpg.
 
-    All have to be 8-bit RGB of one size: what else they might mean is not guessed.
+    All have to be of 8 bits and of one size. Grey levels and palettes become RGB, and an alpha
+    channel that hides nothing is dropped; 16 bits, CMYK and what shows through are refused, because
+    what they would look like is not known.
     """
 
     name: str
@@ -30,8 +37,8 @@ class FrameFolder:
     def probe(self) -> VideoInfo:
         """The number of images, and the size of the first."""
         files = self._files()
-        with _open(files[0]) as image:
-            width, height = image.size
+        with _reading(files[0]), files[0].open("rb") as file:
+            width, height = _image(files[0], file).size
         return VideoInfo(num_frames=len(files), height=height, width=width)
 
     @property
@@ -40,40 +47,38 @@ class FrameFolder:
         return self._files()[0].suffix.lower().lstrip(".").replace("jpeg", "jpg")
 
     def read(self, frames: Sequence[int]) -> np.ndarray:
-        images: list[np.ndarray] = []
-        for file in self._chosen(frames):
-            with _open(file) as opened:
-                image = np.asarray(opened, dtype=np.uint8)
-            if images and image.shape != images[0].shape:
+        clip = np.empty(0, np.uint8)
+        for index, file in enumerate(self._chosen(frames)):
+            picture = _read(file)
+            if not index:
+                check_clip_size(len(frames), picture.shape[0], picture.shape[1], str(self.path))
+                clip = np.empty((len(frames), *picture.shape), np.uint8)
+            if picture.shape != clip.shape[1:]:
                 raise BrokenVideoError(
-                    f"{file}: its size {_size(image)} differs from {_size(images[0])} of the "
+                    f"{file}: its size {_size(picture)} differs from {_size(clip[0])} of the "
                     "frames before",
                     "make the frames of a video one size",
                 )
-            images.append(image)
-        return np.stack(images)
+            clip[index] = picture
+        return clip
 
     def digest(self, frames: Sequence[int]) -> str:
         """Hash of the names and bytes of these frames' files."""
         digest = hashlib.sha256()
         for file in self._chosen(frames):
-            try:
-                content = file.read_bytes()
-            except OSError as error:
-                raise _unusable(file, error) from error
+            with _reading(file):
+                content = _content(file)
             digest.update(f"{file.name}\0{len(content)}\0".encode(errors="surrogateescape"))
             digest.update(content)
         return digest.hexdigest()
 
     def _files(self) -> list[Path]:
-        try:
+        with _listing(str(self.path)):
             files = [
                 file
                 for file in self.path.iterdir()
                 if file.suffix.lower() in FRAME_SUFFIXES and not file.name.startswith(".")
             ]
-        except OSError as error:
-            raise _unusable(self.path, error) from error
         if not files:
             raise BrokenVideoError(f"{self.path}: no frames in it", "fill it or remove it")
         return sorted(files, key=lambda file: (natural_key(file.name), file.name))
@@ -96,33 +101,55 @@ def natural_key(name: str) -> tuple[tuple[str, int], ...]:
     )
 
 
-@contextmanager
-def _open(file: Path) -> Iterator[Image.Image]:
-    """An image whose header has been read and is that of an 8-bit RGB image."""
-    try:
-        with Image.open(file) as image:
-            # PIL cuts RGB of 16 bits to 8 silently: only the mode in the file tells.
-            raw_mode = image.tile[0][3] if image.tile else ""
-            raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) else raw_mode
-            if image.mode != "RGB" or "16" in str(raw_mode):
-                what = "RGB of 16 bits" if image.mode == "RGB" else f"of PIL's mode {image.mode}"
-                raise BrokenVideoError(
-                    f"{file}: a frame has to be 8-bit RGB, not {what}",
-                    "convert it first (what its other channels or levels mean is yours to decide)",
-                )
-            yield image
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _unusable(file, error) from error
+_ADVICE = f"replace it, or {SKIP}"
+_reading = partial(outside, what="a picture", advice=_ADVICE, error=BrokenVideoError)
+_listing = partial(outside, what="a folder of frames", advice=_ADVICE, error=BrokenVideoError)
 
 
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[1]}×{image.shape[0]}"
+def _content(file: Path) -> bytes:
+    """The bytes of a regular file that is no larger than a clip may be."""
+    if file.stat().st_size > max_clip_bytes():
+        raise ValueError("the file is too large")
+    return file.read_bytes()
 
 
-def _unusable(path: Path, error: Exception) -> BrokenVideoError:
-    reason = getattr(error, "strerror", None) or str(error)
-    if isinstance(error, UnidentifiedImageError):
-        reason = "it is not an image"
+def _read(file: Path) -> np.ndarray:
+    """A picture, uint8 (H, W, 3), held against the checksums that a PNG has."""
+    with _reading(file):
+        content = _content(file)
+        _image(file, io.BytesIO(content)).verify()  # after which it cannot be decoded
+        image = _image(file, io.BytesIO(content))
+        if "A" in image.getbands() or "transparency" in image.info:
+            rgba = np.asarray(image.convert("RGBA"), np.uint8)
+            if (rgba[..., 3] < 255).any():
+                raise _unfit(file, "opaque, but something shows through this one")
+            return np.ascontiguousarray(rgba[..., :3])
+        return np.asarray(image.convert("RGB"), np.uint8)
+
+
+def _image(file: Path, source: IO[bytes]) -> Image.Image:
+    """A picture of which only the header has been read: one of 8 bits."""
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        try:
+            image = Image.open(source, formats=("PNG", "JPEG"))
+        except UnidentifiedImageError:
+            raise ValueError("it is not a PNG or JPEG image") from None
+    check_frame_size(image.height, image.width, str(file))
+    # PIL cuts RGB of 16 bits to 8 silently: only the mode in the file tells.
+    raw_mode = image.tile[0][3] if image.tile else ""
+    raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) else raw_mode
+    if image.mode not in _MODES or "16" in str(raw_mode):
+        kind = "RGB of 16 bits" if image.mode in _MODES else f"of PIL's mode {image.mode}"
+        raise _unfit(file, f"RGB or grey of 8 bits, not {kind}")
+    return image
+
+
+def _unfit(file: Path, what: str) -> BrokenVideoError:
     return BrokenVideoError(
-        f"{path}: cannot be read as a frame ({reason})", f"replace it, or {SKIP}"
+        f"{file}: a frame has to be {what}",
+        "convert it first (what its other channels or levels mean is yours to decide)",
     )
+
+
+def _size(picture: np.ndarray) -> str:
+    return f"{picture.shape[1]}×{picture.shape[0]}"

@@ -15,6 +15,8 @@ VARIABLE = "LATTE_MEMORY_LIMIT"
 GIB = 2**30
 DEFAULT_LIMIT = 8 * GIB
 MAX_TEXT_BYTES = GIB // 4  # of a configuration, a results file or another text
+MAX_FRAMES = 10_000_000  # of one video: 46 hours at 60 frames per second
+MAX_VIDEOS = 10_000_000  # of one set
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 

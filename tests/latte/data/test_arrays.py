@@ -136,14 +136,14 @@ def test_damage_in_a_compressed_file_is_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[3000:3100] = bytes(100)
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"compressed\.npz.*readable"):
+    with pytest.raises(InputError, match=r"compressed\.npz: cannot be read"):
         open_array(path)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_file_of_another_kind_is_refused(tmp_path, name):
     (tmp_path / name).write_text("this is no array\n" * 10)
-    with pytest.raises(InputError, match=rf"{name}.*readable"):
+    with pytest.raises(InputError, match=rf"{name}: cannot be read"):
         open_array(tmp_path / name)
 
 

@@ -1,4 +1,8 @@
 import hashlib
+import os
+import stat
+import struct
+import zlib
 from functools import partial
 
 import numpy as np
@@ -81,15 +85,13 @@ def test_an_empty_or_missing_folder_is_refused(tmp_path):
         FrameFolder(name="video", path=tmp_path / "none").probe()
 
 
+def chunk(kind, data):
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
 def save_16_bit_rgb(path):
     """PIL cannot write it: a PNG by hand."""
-    import struct
-    import zlib
-
-    def chunk(kind, data):
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
     rows = b"".join(b"\0" + bytes(20 * 6) for _ in range(12))
     header = struct.pack(">IIBBBBB", 20, 12, 16, 2, 0, 0, 0)
     path.write_bytes(
@@ -100,12 +102,15 @@ def save_16_bit_rgb(path):
     )
 
 
+def save_with_alpha(path, mode="RGBA", alpha=255):
+    image = Image.fromarray(picture(0)).convert(mode)
+    image.putalpha(alpha)
+    image.save(path)
+
+
 @pytest.mark.parametrize(
     ("save", "what"),
     [
-        (Image.fromarray(picture(0, channels=1)).save, "of PIL's mode L"),
-        (Image.fromarray(picture(0, channels=4)).save, "of PIL's mode RGBA"),
-        (Image.fromarray(picture(0)).quantize(16).save, "of PIL's mode P"),
         (
             Image.fromarray(np.arange(240, dtype=np.uint16).reshape(12, 20) * 200).save,
             "of PIL's mode I;16",
@@ -114,12 +119,49 @@ def save_16_bit_rgb(path):
         (partial(Image.new("CMYK", (20, 12)).save, format="JPEG"), "of PIL's mode CMYK"),
     ],
 )
-def test_frames_that_are_not_8_bit_rgb_are_refused_not_converted(folder, save, what):
+def test_frames_that_are_not_of_8_bits_are_refused_not_converted(folder, save, what):
     save(folder.path / "frame0.png")
     for use in (folder.probe, lambda: folder.read([0])):
-        with pytest.raises(BrokenVideoError, match=f"8-bit RGB.*{what}") as caught:
+        with pytest.raises(BrokenVideoError, match=f"8 bits.*{what}") as caught:
             use()
         assert str(folder.path / "frame0.png") in str(caught.value)
+
+
+def save_palette(path, **options):
+    Image.fromarray(picture(0)).quantize(16).save(path, **options)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_that_hides_nothing_is_dropped(folder, mode):
+    save_with_alpha(folder.path / "frame0.png", mode)
+    grey = np.asarray(Image.fromarray(picture(0)).convert("L"))
+    expected = picture(0) if mode == "RGBA" else np.stack([grey] * 3, -1)
+    np.testing.assert_array_equal(folder.read([0])[0], expected)
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        partial(save_with_alpha, alpha=254),
+        partial(save_with_alpha, mode="LA", alpha=0),
+        partial(save_palette, transparency=3),
+    ],
+)
+def test_frames_through_which_something_shows_are_refused(folder, save):
+    save(folder.path / "frame0.png")
+    with pytest.raises(BrokenVideoError, match=r"frame0\.png: .*\bopaque\b"):
+        folder.read([0])
+
+
+def test_grey_levels_and_palettes_become_rgb(folder):
+    grey = picture(0, channels=1)
+    Image.fromarray(grey).save(folder.path / "frame0.png")
+    np.testing.assert_array_equal(folder.read([0])[0], np.stack([grey] * 3, -1))
+    Image.fromarray(grey > 99).save(folder.path / "frame0.png")
+    np.testing.assert_array_equal(folder.read([0])[0, ..., 1], (grey > 99) * np.uint8(255))
+    save_palette(folder.path / "frame0.png")
+    expected = np.asarray(Image.fromarray(picture(0)).quantize(16).convert("RGB"))
+    np.testing.assert_array_equal(folder.read([0])[0], expected)
 
 
 def test_mixed_sizes_are_refused(folder):
@@ -146,5 +188,60 @@ def test_a_truncated_image_is_refused(tmp_path, suffix):
 
 def test_what_is_no_image_is_refused(folder):
     (folder.path / "frame0.png").write_text("no image")
-    with pytest.raises(BrokenVideoError, match=r"frame0\.png: .*not an image"):
+    with pytest.raises(BrokenVideoError, match=r"frame0\.png: .*not a PNG or JPEG"):
         folder.probe()
+
+
+def test_a_png_whose_checksum_is_wrong_is_refused(folder):
+    content = bytearray((folder.path / "frame0.png").read_bytes())
+    place = content.index(b"IEND") - 5  # the last byte of the checksum before
+    content[place] ^= 1
+    (folder.path / "frame0.png").write_bytes(content)
+    with pytest.raises(BrokenVideoError, match=r"frame0\.png: .*checksum"):
+        folder.read([0])
+
+
+def png_that_says(width, height):
+    """A header alone, with its right checksum, and a few bytes of pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(100)))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(100_000, 100_000), (13_000, 13_000), (2**31 - 1, 1), (8192, 8193)]
+)
+def test_pictures_of_too_many_pixels_are_refused_before_they_are_decoded(folder, width, height):
+    (folder.path / "frame0.png").write_bytes(png_that_says(width, height))
+    for use in (folder.probe, lambda: folder.read([0])):
+        with pytest.raises(BrokenVideoError, match=rf"frame0\.png: .*({width}|pixels)"):
+            use()
+
+
+def test_more_memory_than_a_clip_may_take_is_refused(folder, monkeypatch):
+    monkeypatch.setenv("LATTE_MEMORY_LIMIT", str(4 * (2 * 12 * 20 * 3)))
+    monkeypatch.setattr("latte.data.limits.max_pixels", lambda: 1000)
+    assert len(folder.read([0, 1])) == 2
+    with pytest.raises(BrokenVideoError, match=r"3 frames of 20×12.*LATTE_MEMORY_LIMIT"):
+        folder.read([0, 1, 2])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "link to itself", "dangling link"])
+def test_what_is_no_regular_file_is_refused_not_waited_for(folder, kind):
+    path = folder.path / "frame0.png"
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        os.mknod(path, stat.S_IFSOCK | 0o600)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("frame0.png" if kind == "link to itself" else "gone.png")
+    for use in (folder.probe, lambda: folder.read([0]), lambda: folder.digest([0])):
+        with pytest.raises(BrokenVideoError, match=rf"frame0\.png: .*\b{kind.split()[-1]}\b|link"):
+            use()

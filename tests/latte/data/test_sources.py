@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -165,3 +166,78 @@ def test_a_link_to_nowhere_says_so_and_what_to_do(tmp_path):
     (video,) = open_video_set(tmp_path).videos
     with pytest.raises(BrokenVideoError, match=r"a\.mp4: .*link.*\bgone\.mp4"):
         video.probe()
+
+
+def notes_of(path, caplog):
+    """Names of the videos in a set, and the notes about it."""
+    caplog.clear()
+    with caplog.at_level("WARNING"):
+        found = names(path)
+    return found, [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("files", "videos", "left_out"),
+    [
+        (["a.mp4", "preview.png"], ["a"], r"\b1 pictures.*preview\.png"),
+        (["a.mp4", "b.mp4", "a.jpg", "b.jpg", "c.jpg"], ["a", "b"], r"\b3 pictures"),
+        (["v/0.png", "v/1.png", "preview.png"], ["v"], r"preview\.png"),
+        (["jump/a.avi", "jump/x.png", "walk/b.avi"], ["jump/a", "walk/b"], r"jump/x\.png"),
+        (["k/a/0.png", "k/b/0.png", "k/x.png"], ["k/a", "k/b"], r"k/x\.png"),
+        (["v/0.png", "v/1.png", "v/thumbs/0.png"], ["v"], r"1 folders.*v/thumbs"),
+        (["a.mp4", "x/y/z/b.mp4", "x/c.mp4"], ["a", "x/c"], r"1 folders.*x/y/z"),
+        (["a.mp4", "x/y/b.mp4", "x/c.mp4"], ["a", "x/c"], r"1 folders.*x/y\b"),
+    ],
+)
+def test_what_is_left_out_of_a_set_is_said(tmp_path, caplog, files, videos, left_out):
+    for name in files:
+        put(tmp_path / name)
+    found, (note,) = notes_of(tmp_path, caplog)
+    assert found == videos
+    assert re.search(rf"{tmp_path}: .*{left_out}", note)
+
+
+def test_frames_beside_a_video_are_not_taken_for_thumbnails(tmp_path):
+    for name in ("a/0.png", "a/1.png", "a/source.mp4"):
+        put(tmp_path / name)
+    with pytest.raises(InputError, match=r"a/source\.mp4.*\(a\)"):
+        open_video_set(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("link", "target"), [("up", ".."), ("self", "."), ("z", "k"), ("z.mp4", "a.mp4"), ("0", "k")]
+)
+def test_each_file_counts_once_whatever_leads_to_it(tmp_path, caplog, link, target):
+    for name in ("set/a.mp4", "set/k/b.mp4", "other.mp4"):
+        put(tmp_path / name)
+    (tmp_path / "set" / link).symlink_to(target)
+    found, notes = notes_of(tmp_path / "set", caplog)
+    assert found == ["a", "k/b"]
+    assert len(notes) == (target not in ("..", "."))
+
+
+def test_links_to_files_elsewhere_are_videos(tmp_path, caplog):
+    for name in ("store/1.mp4", "store/2.mp4", "set/3.mp4"):
+        put(tmp_path / name)
+    for name in ("1.mp4", "2.mp4"):
+        (tmp_path / "set" / name).symlink_to(tmp_path / "store" / name)
+    (tmp_path / "set" / "more").symlink_to(tmp_path / "store")
+    assert notes_of(tmp_path / "set", caplog)[0] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("name", ["x.mp4", "x"])
+def test_a_link_that_leads_to_itself_is_a_broken_video_or_nothing(tmp_path, name):
+    put(tmp_path / "a.mp4")
+    (tmp_path / name).symlink_to(name)
+    videos = open_video_set(tmp_path).videos
+    assert len(videos) == (2 if name == "x.mp4" else 1)
+    if name == "x.mp4":
+        with pytest.raises(BrokenVideoError, match=r"x\.mp4: .*link that leads back to itself"):
+            videos[1].digest([0])
+
+
+def test_links_in_a_circle_end(tmp_path):
+    for one, other in (("a", "b"), ("b", "a")):
+        (tmp_path / one).symlink_to(tmp_path / other)
+    with pytest.raises(InputError, match=str(tmp_path)):
+        open_video_set(tmp_path)
