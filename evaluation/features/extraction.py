@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from evaluation.features.store import FeatureStore
 from evaluation.networks.extractor import Extractor
@@ -64,7 +63,7 @@ class StoredNetwork:
         extractor = Extractor(
             spec=spec,
             weights=LocatedWeights(path=Path(spec.name), sha256="", published=True, label="none"),
-            device=torch.device("cpu"),
+            device="cpu",
             run=OpenedNetwork(forward=forward, path_taken="no network"),
         )
         return cls(extractor, root)

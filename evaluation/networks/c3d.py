@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from evaluation.networks import files
 from evaluation.networks.equivalence import OWN, PUBLISHED, checked_call, faster_if_same
-from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork, PublishedFile
+from evaluation.networks.registry import network
+from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
 from latte.data.errors import InputError
 
 NUM_CLASSES = 101
@@ -78,7 +79,7 @@ def preprocess(clips: Tensor, mean: Tensor) -> Tensor:
     Raises:
         InputError: the clips have another length than 16 frames.
     """
-    C3D_SPEC.check_length(clips.shape[1])
+    network("c3d").check_length(clips.shape[1])
     x = clips.permute(0, 1, 4, 2, 3).flip(2).to(torch.float32)  # (N, T, BGR, H, W)
     x = functional.interpolate(
         ((x / 127.5 - 1) * 128).flatten(0, 1),
@@ -166,23 +167,3 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv3d:
 def _pool(x: Tensor, *, frames: int = 2) -> Tensor:
     """Max pooling; a last window that is only half inside counts (7 → 4)."""
     return functional.max_pool3d(x, (frames, 2, 2), ceil_mode=True)
-
-
-C3D_SPEC = NetworkSpec(
-    name="c3d",
-    title="C3D, UCF-101 classes (Inception Score of TGAN-v2, StyleGAN-V)",
-    unit="clip",
-    outputs={"probabilities": NUM_CLASSES},
-    resizes=("squash",),
-    min_frames=NUM_FRAMES,
-    max_frames=NUM_FRAMES,
-    weight_files=(
-        PublishedFile(
-            # StyleGAN-V's port of TGAN-v2's C3D, with its own code
-            file_name="c3d_ucf101.pt",
-            url="https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt?dl=1",
-        ),
-    ),
-    open=open_c3d,
-)
-SPECS = (C3D_SPEC,)

@@ -1,14 +1,16 @@
 """A network that is ready to be used: uint8 clips in, float32 features out."""
 
-import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from evaluation.networks.equivalence import run_exactly
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
 from latte.data.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Extractor:
@@ -21,6 +23,11 @@ class Extractor:
     On a CPU the network always sees `spec.cpu_chunk` clips at once, the last chunk filled up with
     zeros, so a row has the same bits whatever else is in the call. On a GPU it sees `batch_size`
     clips; rows there may differ in the last bits between batch sizes.
+
+    Its file of weights is read by `open`, or when a clip or a property first needs it.
+
+    Args:
+        run: the opened network, if there is no file to open.
     """
 
     def __init__(
@@ -28,25 +35,48 @@ class Extractor:
         *,
         spec: NetworkSpec,
         weights: LocatedWeights,
-        device: torch.device,
-        run: OpenedNetwork,
+        device: str = "cpu",
+        run: OpenedNetwork | None = None,
         batch_size: int = 8,
     ) -> None:
         self.spec = spec
         self.weights = weights
         self.device = device
-        self.path_taken = run.path_taken
-        self.probe_difference = run.probe_difference
-        self._forward = run.forward
-        self._classifier = run.classifier
-        self._chunk = spec.cpu_chunk if device.type == "cpu" else batch_size
+        self.group = spec.cpu_chunk if device == "cpu" else batch_size
+        self._run = run
 
-    def __call__(self, clips: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+    def open(self) -> OpenedNetwork:
+        """The network itself, read from its file once.
+
+        Raises:
+            InputError: weights that are damaged or do not fit.
+        """
+        if self._run is None:
+            import torch
+
+            self._run = self.spec.open(self.weights.path, torch.device(self.device))
+        return self._run
+
+    @property
+    def path_taken(self) -> str:
+        """How the network runs: "torchscript as published", "own network", …."""
+        return self.open().path_taken
+
+    @property
+    def probe_difference(self) -> float | None:
+        """Largest relative difference from the published path on the probe clips."""
+        return self.open().probe_difference
+
+    def __call__(self, clips: "NDArray[np.uint8] | Tensor") -> NDArray[np.float32]:
         """Features of the clips.
 
         Raises:
             InputError: not uint8 (N, T, H, W, 3), or too few frames.
         """
+        import torch
+
+        from evaluation.networks.equivalence import run_exactly
+
         tensor = torch.as_tensor(clips)
         if tensor.ndim != 5 or tensor.shape[-1] != 3 or tensor.dtype != torch.uint8:
             raise InputError(
@@ -57,17 +87,18 @@ class Extractor:
         if not len(tensor):
             frames = (tensor.shape[1],) if self.spec.unit == "frame" else ()
             return np.empty((0, *frames, self.spec.num_features), dtype=np.float32)
-        rows = []
-        for part in tensor.split(self._chunk):
-            filling = part.new_zeros((self._chunk - len(part), *part.shape[1:]))
-            features = run_exactly(self._forward, torch.cat([part, filling]).to(self.device))
+        forward, rows = self.open().forward, []
+        for part in tensor.split(self.group):
+            filling = part.new_zeros((self.group - len(part), *part.shape[1:]))
+            features = run_exactly(forward, torch.cat([part, filling]).to(self.device))
             rows.append(features[: len(part)].float().cpu().numpy())
         return np.concatenate(rows)
 
     @property
     def has_classes(self) -> bool:
         """Whether `probabilities` can be had of the features."""
-        return self.spec.output in ("probabilities", "logits") or self._classifier is not None
+        direct = self.spec.output in ("probabilities", "logits")
+        return direct or self.open().classifier is not None
 
     def probabilities(self, features: ArrayLike) -> NDArray[np.float64]:
         """Class probabilities of features, (…, D) → float64 (…, K).
@@ -86,8 +117,9 @@ class Extractor:
                 "an Inception Score needs a network with a classifier, such as c3d"
             )
         logits = np.asarray(features, dtype=np.float64)
-        if self._classifier is not None:
-            weight, bias = (part.detach().cpu().double().numpy() for part in self._classifier)
+        classifier = self.open().classifier
+        if classifier is not None:
+            weight, bias = (part.detach().cpu().double().numpy() for part in classifier)
             logits = logits @ weight.T + bias
         exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))

@@ -10,7 +10,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,7 +26,7 @@ from evaluation.networks.equivalence import (
     noise_clips,
 )
 from evaluation.networks.resizing import bilinear
-from evaluation.networks.spec import GIT_BLOB, Forward, NetworkSpec, OpenedNetwork, PublishedFile
+from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
 from latte.data.errors import InputError
 
 FRAME_SIZE = 224
@@ -35,22 +34,6 @@ NUM_LOGITS = 400
 # Smaller and larger than the input, so that any other resizing shows (aligned corners,
 # antialiasing), and of two lengths, so that both paddings of an axis occur.
 PROBES = ((1, 16, 64, 80, 3), (1, 11, 256, 240, 3))
-
-TORCHSCRIPT = PublishedFile(
-    # StyleGAN-V's port of TF-Hub i3d-kinetics-400/1, with its own code
-    file_name="i3d_torchscript.pt",
-    url="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
-    hash=(GIT_BLOB, "93daef59c7ae0e9e8f76225521407e60cbafa6aa"),
-)
-PRETRAINED = PublishedFile(
-    # state dict of the PyTorch port that VideoGPT, TATS and cd-fvd use
-    file_name="i3d_pretrained_400.pt",
-    url=(
-        "https://github.com/JunyaoHu/common_metrics_on_video_quality"
-        "/raw/main/fvd/videogpt/i3d_pretrained_400.pt"
-    ),
-    hash=(GIT_BLOB, "a867b87ac3a9097d200598b1d48a1b890d8ec744"),
-)
 
 
 class I3D(nn.Module):
@@ -211,7 +194,7 @@ def fold_batch_norms(model: I3D) -> I3D:
 
 
 def open_i3d(
-    spec: NetworkSpec, path: Path, device: torch.device, *, batch_norm_eps: float
+    spec: NetworkSpec, path: Path, device: torch.device, *, batch_norm_eps: float = 1e-3
 ) -> OpenedNetwork:
     """I3D with the weights of a file: TorchScript, state dict or safetensors.
 
@@ -249,6 +232,11 @@ def open_i3d(
         )
     pooled = _folded(model, spec.output, spec.resize)
     return replace(pooled, probe_difference=opened.probe_difference)
+
+
+def open_i3d_videogpt(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
+    """`open_i3d` with the epsilon of VideoGPT's copy."""
+    return open_i3d(spec, path, device, batch_norm_eps=1e-5)
 
 
 def _own(model: I3D, output: str, resize: str) -> OpenedNetwork:
@@ -304,23 +292,3 @@ def _folded_convolution(conv: nn.Conv3d, bn: nn.BatchNorm3d) -> nn.Conv3d:
 
 
 PREPROCESS: dict[str, Callable[[Tensor], Tensor]] = {"squash": preprocess, "crop": preprocess_crop}
-I3D_SPEC = NetworkSpec(
-    name="i3d",
-    title="I3D, Kinetics-400 logits (StyleGAN-V, Latte; batch-norm epsilon 1e-3)",
-    unit="clip",
-    outputs={"logits": NUM_LOGITS, "pooled": 1024},
-    resizes=("squash", "crop"),
-    min_frames=10,
-    weight_files=(TORCHSCRIPT, PRETRAINED),
-    open=partial(open_i3d, batch_norm_eps=1e-3),
-)
-SPECS = (
-    I3D_SPEC,
-    replace(
-        I3D_SPEC,
-        name="i3d-videogpt",
-        title="I3D, Kinetics-400 logits (VideoGPT, TATS, cd-fvd; batch-norm epsilon 1e-5)",
-        weight_files=(PRETRAINED,),
-        open=partial(open_i3d, batch_norm_eps=1e-5),
-    ),
-)

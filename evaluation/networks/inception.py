@@ -21,7 +21,7 @@ from evaluation.networks.equivalence import (
     noise_clips,
 )
 from evaluation.networks.resizing import clean_fid_resizer, tf1_bilinear
-from evaluation.networks.spec import SHA256, Forward, NetworkSpec, OpenedNetwork, PublishedFile
+from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
 from latte.data.errors import InputError
 
 NUM_FEATURES = 2048
@@ -301,44 +301,3 @@ def _published(module: nn.Module, path: Path, resize: str) -> FrameForward:
         width=NUM_FEATURES,
         row="features for each frame",
     )
-
-
-SPECS = (
-    NetworkSpec(
-        name="inception",
-        title="Inception of 2015-12-05 (FID, KID: clean-fid, StyleGAN, pytorch-fid)",
-        unit="frame",
-        outputs={"pooled": NUM_FEATURES},
-        resizes=("clean", "legacy-tensorflow", "legacy-pytorch"),
-        min_frames=1,
-        weight_files=(
-            PublishedFile(
-                # clean-fid's and StyleGAN2's port of the 2015 graph, with its own code
-                file_name="inception-2015-12-05.pt",
-                url=(
-                    "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics"
-                    "/inception-2015-12-05.pt"
-                ),
-            ),
-            PublishedFile(
-                # state dict of the same weights, from pytorch-fid
-                file_name="pt_inception-2015-12-05-6726825d.pth",
-                url=(
-                    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
-                    "/pt_inception-2015-12-05-6726825d.pth"
-                ),
-                hash=(SHA256, "6726825d"),
-            ),
-            PublishedFile(
-                # the same file, from torch-fidelity
-                file_name="weights-inception-2015-12-05-6726825d.pth",
-                url=(
-                    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0"
-                    "/weights-inception-2015-12-05-6726825d.pth"
-                ),
-                hash=(SHA256, "6726825d"),
-            ),
-        ),
-        open=open_inception,
-    ),
-)

@@ -11,7 +11,6 @@ another clip of the batch.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from evaluation.networks.equivalence import OWN
+from evaluation.networks.registry import ASSETS
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 from latte.data.errors import InputError
 from latte.data.schema import decode_json
@@ -35,7 +35,6 @@ CONTRAST_FLOOR = 0.5 / 127.5  # half a grey level
 VERSION = "1"  # changes with the architecture and the features' meaning
 FRAME_CLASSES = tuple((shape, ground) for shape in SHAPES for ground in ("light", "dark"))
 HEADER_KEY = "latte-eval"  # key of the JSON object in a file's header
-ASSETS = Path(__file__).parent / "assets"
 VIDEO_FILE, FRAME_FILE = ASSETS / "shapes_video.safetensors", ASSETS / "shapes_frame.safetensors"
 
 
@@ -189,29 +188,3 @@ def open_shapes(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNe
         return OpenedNetwork(forward=model, path_taken=OWN)
     classifier = (model.head.weight, model.head.bias)
     return OpenedNetwork(forward=model.features, path_taken=OWN, classifier=classifier)
-
-
-SHAPES_SPEC = NetworkSpec(
-    name="shapes",
-    title="small 3-D classifier of moving shapes, bundled with the package",
-    unit="clip",
-    outputs={"pooled": NUM_FEATURES, "logits": NUM_CLASSES},
-    resizes=("squash",),
-    min_frames=MIN_FRAMES,
-    cpu_chunk=8,
-    metric_suffix="-shapes",
-    version=int(VERSION),
-    bundled=VIDEO_FILE,
-    open=open_shapes,
-)
-SPECS = (
-    SHAPES_SPEC,
-    replace(
-        SHAPES_SPEC,
-        name="shapes-frame",
-        title="small 2-D classifier of single frames, bundled with the package",
-        unit="frame",
-        min_frames=1,
-        bundled=FRAME_FILE,
-    ),
-)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,6 @@ SHA256: HashKind = "SHA-256"
 GIT_BLOB: HashKind = "git blob SHA-1"  # git hashes "blob <size>\\0" + content
 # uint8 (n, T, H, W, 3) → float32 (n, …, D), on the same device
 Forward = Callable[["Tensor"], "Tensor"]
-Opener = Callable[["NetworkSpec", Path, "device"], "OpenedNetwork"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,8 @@ class NetworkSpec:
     version: int = 1  # raised by every change of its numbers
     weight_files: tuple[PublishedFile, ...] = ()  # alternatives; the first one is fetched
     bundled: Path | None = None  # weights in the package
-    open: Opener | None = field(default=None, repr=False)  # None: a function of clips, no weights
+    # "module:function" that opens a file of weights; the module imports torch. "": no weights.
+    opener: str = field(default="", repr=False)
     output: str = ""  # the layer whose output are the features
     resize: str = ""
 
@@ -93,6 +94,16 @@ class NetworkSpec:
     def default_weights(self) -> str:
         """What a protocol calls the weights that are used where no others are named."""
         return self.weight_files[0].file_name if self.weight_files else "bundled"
+
+    def open(self, path: Path, device: "device") -> OpenedNetwork:
+        """The network with the weights of a file.
+
+        Raises:
+            InputError: the file is damaged, or of another network.
+        """
+        module, _, function = self.opener.partition(":")
+        opened: OpenedNetwork = getattr(import_module(module), function)(self, path, device)
+        return opened
 
     def check_length(self, num_frames: int, whose: str = "") -> None:
         """Refuse clips of another length than the network takes.

@@ -11,7 +11,7 @@ from torch.nn import functional
 from evaluation.networks import files
 from evaluation.networks.equivalence import OWN
 from evaluation.networks.resizing import bilinear
-from evaluation.networks.spec import NetworkSpec, OpenedNetwork, PublishedFile
+from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 
 NORM_EPSILON = 1e-6
 HEAD = ".head."  # the classifier, which gives no features
@@ -168,28 +168,3 @@ def open_videomae(
     model = model.to(device).requires_grad_(False)
     size = model.config.frame_size
     return OpenedNetwork(forward=lambda clips: model(preprocess(clips, size)), path_taken=OWN)
-
-
-SPECS = (
-    NetworkSpec(
-        name="videomae",
-        title="VideoMAE-v2 giant, fine-tuned on Something-Something v2 (cd-fvd)",
-        unit="clip",
-        outputs={"pooled": 1408},
-        resizes=("squash",),
-        min_frames=16,
-        max_frames=16,
-        metric_suffix="-VideoMAE",
-        weight_files=(
-            PublishedFile(
-                # VideoMAE-v2 giant, fine-tuned on Something-Something v2
-                file_name="vit_g_hybrid_pt_1200e_ssv2_ft.pth",
-                url=(
-                    "https://pjlab-gvm-data.oss-cn-shanghai.aliyuncs.com/internvideo/videomaev2"
-                    "/vit_g_hybrid_pt_1200e_ssv2_ft.pth"
-                ),
-            ),
-        ),
-        open=open_videomae,
-    ),
-)

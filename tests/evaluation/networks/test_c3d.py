@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 def open_c3d(path, device):
     spec = network("c3d")
-    return spec.open(spec, path, device)
+    return spec.open(path, device)
 
 
 def formula_tensor(name, shape):

@@ -20,7 +20,7 @@ RESIZES = network("inception").resizes
 
 def open_inception(path, device, *, resize):
     spec = network("inception").choose(resize=resize)
-    return spec.open(spec, path, device)
+    return spec.open(path, device)
 
 
 # What pytorch-fid 0.3.0's network gives for `clips`, with the weights of `formula_tensor`, after

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +44,7 @@ def test_every_network_says_what_it_takes_and_gives():
         assert spec.output == next(iter(spec.outputs))
         assert spec.num_features == spec.outputs[spec.output]
         assert spec.resize == spec.resizes[0]
-        assert spec.open is not None
+        assert spec.opener
         assert spec.max_frames is None or spec.max_frames >= spec.min_frames
     assert set(NETWORKS) == {
         "i3d",
@@ -53,6 +55,16 @@ def test_every_network_says_what_it_takes_and_gives():
         "shapes",
         "shapes-frame",
     }
+
+
+def test_networks_are_described_without_torch():
+    code = (
+        "import sys, evaluation.networks.registry as registry;"
+        "from evaluation.networks.weights import locate_weights;"
+        "locate_weights(registry.network('shapes')); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "scipy", "safetensors"} & set(done.stdout.split())
 
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():
@@ -228,7 +240,7 @@ def test_a_network_without_classes_says_so():
     extractor = Extractor(
         spec=network("inception"),
         weights=LocatedWeights(path=Path("w.pt"), sha256="", published=False, label=""),
-        device=torch.device("cpu"),
+        device="cpu",
         run=OpenedNetwork(forward=lambda clips: clips, path_taken="own network"),
     )
     assert not extractor.has_classes
