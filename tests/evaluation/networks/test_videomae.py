@@ -1,7 +1,6 @@
 import argparse
 import pickle
 from collections import OrderedDict
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from evaluation.networks import registry
+from evaluation.networks import registry, videomae
 from evaluation.networks.registry import NETWORKS, build
 from evaluation.networks.videomae import (
     VideoMAE,
@@ -49,9 +48,7 @@ def clips(make_clips):
 @pytest.fixture
 def small_giant(monkeypatch):
     """`build("videomae")` with a network that fits into a test."""
-
-    spec = replace(NETWORKS["videomae"], open=partial(open_videomae, config=SMALL))
-    monkeypatch.setattr(registry, "NETWORKS", {"videomae": spec})
+    monkeypatch.setattr(videomae, "open_videomae", partial(open_videomae, config=SMALL))
 
 
 def saved(tmp_path, content, name="weights.pth"):
