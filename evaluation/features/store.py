@@ -61,7 +61,9 @@ class FeatureStore:
 
     def __init__(self, root: Path | None, space: Mapping[str, Any]) -> None:
         self.space = content_key(space).hex()[:16]
+        self.root = root
         self.folder = root and root / self.space
+        self._listed: set[str] = set()  # files whose keys are known
         self._where: dict[bytes, tuple[Path, int]] = {}
         self._pending: dict[bytes, np.ndarray] = {}
         self._last_write = time.monotonic()
@@ -78,12 +80,24 @@ class FeatureStore:
                 "with store (--store)"
             ) from None
         _remove_old_leftovers(self.folder)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Find the rows that other runs have written meanwhile."""
+        if self.folder is None:
+            return
         for path in sorted(self.folder.glob("[!.]*.safetensors")):
-            for row, key in enumerate(_read_keys(path)):
-                self._where.setdefault(key, (path, row))
+            if path.name not in self._listed:
+                self._listed.add(path.name)
+                for row, key in enumerate(_read_keys(path)):
+                    self._where.setdefault(key, (path, row))
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._where or key in self._pending
+
+    def is_on_disk(self, key: bytes) -> bool:
+        """Whether a row is where other runs find it."""
+        return key in self._where
 
     def add(self, key: bytes, row: np.ndarray) -> None:
         """Keep a row, float32; it is on disk after the next `flush`, within seconds by itself."""
@@ -108,6 +122,7 @@ class FeatureStore:
             data = save({"keys": keys, "features": features}, metadata={"sha256": checksum})
             write_atomically(path, data, durable=True)
             self._where |= {key: (path, index) for index, key in enumerate(rows)}
+            self._listed.add(path.name)
         self._pending.clear()
 
     def rows(self, keys: Sequence[bytes]) -> list[np.ndarray]:
