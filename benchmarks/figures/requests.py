@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.cells.executors import Executor, Resources, training_resources
+from benchmarks.cells.executors import training_resources
 from benchmarks.cells.scale import Scale, name_at
 from benchmarks.figures.designs import DATASET, SETUPS, VARIANTS
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, SHAPES
+from latte.data.cluster import Executor, Resources
 from latte.data.datasets import default_data_root, open_dataset
 from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet

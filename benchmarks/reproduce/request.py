@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cells.executors import Executor
 from benchmarks.cells.scale import Scale, name_at
+from latte.data.cluster import Executor
 
 TRAININGS = "trainings"  # folder of the cells that all figures share
 

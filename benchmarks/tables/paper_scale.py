@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmarks.cells.cache import FILE, CellValue, MeasuredCells, cell_key, measure_cells
-from benchmarks.cells.executors import Job, Resources, run_command, run_jobs, torchrun
+from benchmarks.cells.executors import Job, resource_requirements, run_jobs
 from benchmarks.cells.requirements import (
     Requirement,
     autoencoder_of,
@@ -36,6 +36,7 @@ from evaluation.protocol.presets import LATTE, for_dataset
 from evaluation.results.files import ResultLine
 from evaluation.results.record import Result
 from latte.autoencoder import DEFAULT_VAE
+from latte.data.cluster import Resources, run_command, torchrun
 from latte.data.datasets import default_data_root, open_dataset
 from latte.data.hashing import file_sha256
 from latte.data.schema import convert
@@ -185,7 +186,7 @@ def requirements(column: PublishedColumn, request: TableRequest) -> list[Require
         ),
         package("diffusers", "sd"),
         *autoencoder_of(checkpoint, request.vae),
-        *(request.resources.requirements() if request.device is None else []),
+        *(resource_requirements(request.resources) if request.device is None else []),
     ]
 
 

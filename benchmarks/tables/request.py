@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cells.cache import MeasuredCells
-from benchmarks.cells.executors import Executor, Resources
 from benchmarks.cells.scale import Scale, name_at
 from evaluation.results.files import ResultLine
+from latte.data.cluster import Executor, Resources
 from latte.data.errors import InputError
 from reports.table import Table
 

@@ -71,6 +71,15 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
 SkipBroken = Annotated[
     bool, typer.Option("--skip-broken", help="Leave out broken or too short videos, and list them.")
 ]
+Gpus = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Processes that share the work, each with a GPU of its own (with --device cpu without "
+        "one); of each node. [default: this process alone]",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
 

@@ -4,10 +4,11 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,7 @@ class Child:
         command: program and options.
         environment: variables beside those of this process.
         log: file for what it prints, which passes through otherwise.
+        output: file for what it prints on stdout, instead.
         on_end: called from another thread when the command has ended.
     """
 
@@ -50,27 +52,32 @@ class Child:
         environment: Mapping[str, str] | None = None,
         *,
         log: Path | None = None,
+        output: Path | None = None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.environment = environment or {}
         self._folder = tempfile.TemporaryDirectory(prefix="latte-", ignore_cleanup_errors=True)
         self._failure = Path(self._folder.name) / "failure.json"
         self._error: str | None = None
-        self._process = self._start(command, log)
+        self._process = self._start(command, log, output)
         self._requests = 0
         self._waiter = Thread(target=self._wait, args=(on_end,), daemon=True)
         self._waiter.start()
 
-    def _start(self, command: Sequence[str], log: Path | None) -> "subprocess.Popen[bytes]":
+    def _start(
+        self, command: Sequence[str], log: Path | None, output: Path | None
+    ) -> "subprocess.Popen[bytes]":
         variables = {**self.environment, FAILURE_FILE: str(self._failure)}
         try:
-            with nullcontext() if log is None else log.open("ab") as file:
+            with ExitStack() as files:
+                errors = None if log is None else files.enter_context(log.open("ab"))
+                result = None if output is None else files.enter_context(output.open("wb"))
                 return subprocess.Popen(
                     command,
-                    stdout=file,
-                    stderr=file,
+                    stdout=result or errors,
+                    stderr=errors,
                     start_new_session=True,
-                    env={**PATIENCE, **os.environ, **variables},
+                    env={**PATIENCE, **os.environ, **only_our_packages(), **variables},
                 )
         except OSError:
             self._folder.cleanup()
@@ -95,6 +102,21 @@ class Child:
         with self._folder:
             self._error = _message(self._failure)
         on_end()
+
+
+def only_our_packages() -> dict[str, str]:
+    """Variables by which `python -m` of a child finds our packages, not those of its folder.
+
+    Somebody else's folder may hold packages called evaluation or latte. Python looks there first,
+    unless PYTHONSAFEPATH (`python -P`) is set.
+    """
+    variables = {"PYTHONSAFEPATH": "1"}
+    own = Path(__file__).parents[2]
+    first = None if sys.flags.safe_path else Path(sys.path[0] or ".").resolve()
+    if own == first:  # this process found them so: `python -m evaluation` in a checkout
+        others = os.environ.get("PYTHONPATH")
+        variables["PYTHONPATH"] = os.pathsep.join([str(own), *([others] if others else [])])
+    return variables
 
 
 def run_child(command: Sequence[str], shown: Sequence[str] | None = None) -> None:

@@ -23,11 +23,13 @@ from latte.data.errors import (
     DISK_FULL,
     FAILURE_FILE,
     FIXABLE_ERRNOS,
+    LAUNCHED,
     FailedRunError,
     Failure,
     InputError,
     escaped,
 )
+from latte.data.processes import this_process
 from latte.data.signals import polite_signals
 
 PACKAGES = ("latte", "evaluation", "benchmarks", "reports")
@@ -230,10 +232,15 @@ def _exit(code: int) -> NoReturn:
 
 
 def _fail(message: str, code: int = BAD_INPUT) -> NoReturn:
-    _say(f"error: {escaped(message, keep=chr(10))}")
+    left = False
     if path := os.environ.get(FAILURE_FILE):
         with suppress(OSError):  # the folder is on another machine, or gone with who asked
             Path(path).write_bytes(msgspec.json.encode(Failure(message=message)))
+            left = True
+    # To torchrun bad input is no failure: it would start the processes again.
+    if code == BAD_INPUT and os.environ.get(LAUNCHED) and (left or not this_process().is_first):
+        _exit(0)
+    _say(f"error: {escaped(message, keep=chr(10))}")
     _exit(code)
 
 

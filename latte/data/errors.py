@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 FAILURE_FILE = "LATTE_FAILURE_FILE"  # environment: where a command line leaves its `Failure`
+LAUNCHED = "LATTE_LAUNCHED"  # environment: who started torchrun prints that `Failure`
 SKIP = "leave it out with skip_broken (--skip-broken)"  # advice on a broken video
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 # System errors that another path or more room on the disk fixes.

@@ -1,6 +1,9 @@
 """The processes that torchrun starts, from the view of one of them. Imports nothing heavy."""
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +20,11 @@ class Process:
     rank: int = 0
     world: int = 1
     local_rank: int = 0  # rank among the processes of this machine
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes and speaks."""
+        return self.rank == 0
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
         """The part of this process, whether or not some of it is finished."""
@@ -39,3 +47,15 @@ def this_process(environment: Mapping[str, str] = os.environ) -> Process:
         settings = ", ".join(f"{name}={text}" for name, text in zip(names, texts, strict=True))
         raise InputError(f"{settings}: not set by torchrun: unset them, or start with torchrun")
     return Process(rank=rank, world=world, local_rank=local_rank)
+
+
+def end_with_parent() -> None:
+    """End this process soon after the one that started it: nothing may work on without torchrun."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.cells.cache import FILE, MeasuredCells, measure_cells, read_cells
-from benchmarks.cells.executors import Job, run_jobs
+from benchmarks.cells.executors import Job, resource_requirements, run_jobs
 from benchmarks.cells.requirements import (
     Requirement,
     data_set,
@@ -169,7 +169,7 @@ def requirements(
         vae(request.vae or baseline.autoencoder.path or DEFAULT_VAE),
         network_weights("i3d"),
         network_weights("inception"),
-        *request.resources.requirements(),
+        *resource_requirements(request.resources),
     ]
     dit = file(
         "DiT-XL/2's weights",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells.cache import CellValue, cell_key
-from benchmarks.cells.executors import PAPER_GPUS, run_command, torchrun
+from benchmarks.cells.executors import PAPER_GPUS
 from benchmarks.cells.provenance import software_of
 from benchmarks.cells.requirements import vae_identity
 from benchmarks.figures.designs import DATASET, PAPER, Design
@@ -23,6 +23,7 @@ from evaluation.protocol.presets import LATTE
 from evaluation.results.files import read_results
 from evaluation.results.record import Result
 from latte.autoencoder import DEFAULT_VAE
+from latte.data.cluster import run_command, torchrun
 from latte.data.errors import InputError
 from latte.data.hashing import file_sha256
 from latte.training.config import TrainConfig, load_config

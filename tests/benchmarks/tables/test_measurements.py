@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cells.cache import FailedCellsError, MeasuredCells, read_cells
-from benchmarks.cells.executors import Job, Resources
+from benchmarks.cells.executors import Job
 from benchmarks.shapes import generated
 from benchmarks.shapes import methods as shapes_methods
 from benchmarks.shapes.dimensions import STAND_INS
@@ -23,6 +23,7 @@ from benchmarks.tables import table4 as table4_vbench
 from benchmarks.tables import table5 as table5_is_fid
 from benchmarks.tables.request import TableRequest
 from evaluation.protocol.presets import SHAPES
+from latte.data.cluster import Resources
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 from latte.sampling.generate import SamplingOptions

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cells.cache import MeasuredCells, read_cells
-from benchmarks.cells.executors import Job, Resources, read_job
+from benchmarks.cells.executors import Job, read_job
 from benchmarks.figures.designs import (
     BASELINE,
     FROM_IMAGES,
@@ -33,6 +33,7 @@ from benchmarks.figures.paper.training import (
     tidy,
 )
 from benchmarks.figures.requests import TrainingRequest
+from latte.data.cluster import Resources
 from latte.data.errors import InputError
 from latte.training.config import load_config
 

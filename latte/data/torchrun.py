@@ -1,0 +1,39 @@
+"""torchrun without a traceback of its own: its processes have said what there is to say.
+
+    python -P -m latte.data.torchrun --standalone --nproc-per-node 2 -m evaluation fvd …
+
+It takes torchrun's options, and ends with 2 where one of its processes did or a signal ended it.
+"""
+
+import logging
+import signal
+import sys
+
+
+def main() -> None:
+    """Run torchrun with the arguments of this process.
+
+    Raises:
+        SystemExit: with 2 (bad input, or interrupted) or 1 (a fault), unless all ended with 0.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    # The agent logs how each process ended, at length.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    try:
+        run(parse_args(sys.argv[1:]))
+    except ChildFailedError as error:
+        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        for rank, code in codes.items():
+            if code < 0:
+                name = signal.Signals(-code).name
+                print(f"error: process {rank} was ended by the signal {name}", file=sys.stderr)
+        sys.exit(2 if 2 in codes.values() else 1)
+    except SignalException:
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
