@@ -300,6 +300,20 @@ _ENTRIES = (
         reproduced=False,
     ),
     _study(
+        name="torture",
+        topic="Damaged files",
+        summary="Thousands of damaged files by seeds: measured, refused, crashed, hung",
+        details=(
+            "Videos, arrays, pictures, statistics, results, checkpoints and configurations. About "
+            "twenty minutes on two cores. Run it again to resume.\n\n"
+            "latte-bench torture --only h264-mp4:17 --keep mutants"
+        ),
+        options=_keys("mutants only keep workers out"),
+        module="benchmarks.studies.torture.run",
+        request="benchmarks.studies.torture.run:TortureRequest",
+        reproduced=False,
+    ),
+    _study(
         name="training",
         summary="What a run of `latte train` did: losses, measurements, samples",
         details="latte-bench training runs/shapes --fvd",

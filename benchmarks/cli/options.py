@@ -162,6 +162,9 @@ OPTIONS: Mapping[str, RunnerOption] = {
     "repetitions": _one(
         int, "Repetitions of each simulated case. [default: 300, about half an hour]", min=2
     ),
+    "mutants": _one(int, "Damaged files of all kinds together. [default: 2500]", min=1),
+    "only": _one(list[str], "Only this kind of file, or this mutant.", metavar="KIND[:SEED]"),
+    "keep": _one(Path, "Folder for the files of single mutants. [default: kept in --out]"),
     "models": _one(
         list[str], "Preset to time. [default: Latte-B/2 and XL/2]", "--model", metavar="NAME"
     ),

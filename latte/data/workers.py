@@ -5,30 +5,25 @@ hangs. Decoders do both, on broken files. pebble's pool waits three seconds for 
 ignores SIGTERM, as ours must, so that closing it or a timeout takes seconds.
 """
 
-import atexit
 import contextlib
-import multiprocessing
 import os
-import pickle
 import signal
-import threading
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
 from latte.data.errors import SKIP, BrokenVideoError, InputError, LostProcessError
-from latte.data.signals import polite_signals
+from latte.data.pool import Function, Pool, Task, Worker, pickled
 
 T = TypeVar("T")
 R = TypeVar("R")
-MAX_STARTS = 3  # processes that may be killed in a row before one of them takes a task
+
+TASKS_AHEAD = 4  # tasks that one process is given at a time, so that it need not wait for this one
+MAX_BYTES_AHEAD = 1 << 14  # only smaller tasks are given ahead: they fit into the pipe
+MAX_STARTS = 3  # processes in a row that may be killed before their first task
 
 
 def default_workers() -> int:
@@ -42,9 +37,11 @@ def map_in_order(
     function: Callable[[T], R],
     tasks: Iterable[T],
     *,
-    workers: int,
+    workers: "int | Pool",
     timeout: float = 120.0,
     label: Callable[[T], str] = str,
+    together: Callable[[T], Hashable] | None = None,
+    lookahead: int | None = None,
 ) -> Generator[R | BrokenVideoError, None, None]:
     """Yield `function(task)` for each task, in the order of the tasks.
 
@@ -52,84 +49,51 @@ def map_in_order(
     `timeout` seconds, or the death of two processes that worked on it: one may have been killed
     from outside. Any other exception ends the map. Closing the generator, Ctrl-C or the end of this
     process ends all processes at once. The number of workers does not affect the results; few more
-    tasks than that are begun ahead of the consumer.
+    tasks than that are begun ahead of the consumer. Large arrays in results lie in memory that the
+    processes share (latte.data.handover).
 
     Args:
-        function: importable by name (processes are spawned); its results can be pickled.
+        function: importable by name (processes are spawned); its results can be pickled. Each
+            process has a copy of its own, which may keep what later tasks need.
         workers: number of processes; 0 works in this process, where nothing guards against
-            crashes and hangs.
+            crashes and hangs. Or a pool, whose processes stay for the next map.
         timeout: seconds that one task may take.
         label: names a task in messages.
+        together: tasks in a row for which it gives the same value go to one process, in order.
+        lookahead: tasks that are begun and not yet yielded, at most; some more than workers.
 
     Raises:
         InputError: workers is negative, or processes are killed before they take a task.
     """
-    if workers < 0:
-        raise InputError(f"workers = {workers}: give 0 or more")
-    if workers == 0:
+    pool = workers if isinstance(workers, Pool) else Pool(workers)
+    if pool.size == 0:
         for task in tasks:
             try:
                 yield function(task)
             except BrokenVideoError as error:
                 yield error
         return
-    crew = _Crew(function, workers, timeout, label)
-    # The exit handler of multiprocessing waits for processes that ignore SIGTERM, as these do. An
-    # exception that is on its way out keeps this generator from being closed before.
-    atexit.register(crew.stop)
+    running = _Map(pool, pickled(Function(function)), timeout, label, together)
     try:
-        yield from crew.run(tasks, lookahead=2 * workers + 2)
+        yield from running.run(tasks, lookahead or 2 * pool.size + 2)
     finally:
-        crew.stop()
-        atexit.unregister(crew.stop)
+        pool.end_busy()
+        if pool is not workers:
+            pool.close()
 
 
-class _Worker:
-    """One process and the pipe to it."""
+@dataclass(eq=False)
+class _Map:
+    """One map in a pool: its tasks, and the results not yet yielded."""
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, remote = context.Pipe()
-        self.process = context.Process(target=_work, args=(remote, function), daemon=True)
-        self.process.start()
-        remote.close()
-        self.ready = False
-        self.index: int | None = None  # index of the task under way
-        self.task: Any = None
-        self.name = ""
-        self.deadline = float("inf")
-
-    def give(self, index: int, name: str, task: Any, timeout: float) -> None:
-        self.index, self.name, self.task = index, name, task
-        self.deadline = time.monotonic() + timeout
-        # A process that is already dead is noticed, like any other, when its pipe is read.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.connection.send(task)
-
-    def end(self, *, grace: float = 0.0) -> int | None:
-        """Kill the process, if it lives on after `grace` seconds, and return how it ended."""
-        self.process.join(grace)
-        self.process.kill()
-        self.process.join()
-        code = self.process.exitcode
-        self.process.close()
-        self.connection.close()
-        return code
-
-
-@dataclass
-class _Crew:
-    """Workers, their tasks, and the results not yet yielded."""
-
-    function: Callable[[Any], Any]
-    size: int
+    pool: Pool
+    function: bytes  # pickled
     timeout: float
     label: Callable[[Any], str]
-    workers: list[_Worker] = field(default_factory=list)
+    together: Callable[[Any], Hashable] | None
+    queue: deque[Task] = field(default_factory=deque)  # tasks that no process has yet
     results: dict[int, Any] = field(default_factory=dict)
-    queue: deque[tuple[int, Any]] = field(default_factory=deque)  # tasks that no worker has yet
-    tried: set[int] = field(default_factory=set)  # tasks that have cost a process
-    killed: int = 0  # processes that were killed, since one was last ready
+    killed: int = 0  # processes that were killed before they were ready, in a row
 
     def run(self, tasks: Iterable[Any], lookahead: int) -> Iterator[Any]:
         """Yield results in order; at most `lookahead` tasks are begun and not yet yielded."""
@@ -137,71 +101,81 @@ class _Crew:
         begun = yielded = 0
         while True:
             while begun - yielded < lookahead and (item := next(pending, None)) is not None:
-                self.queue.append(item)
+                key = self.together(item[1]) if self.together else None
+                self.queue.append(Task(*item, key, pickled(item[1])))
                 begun += 1
             if begun == yielded:
                 return
+            self._receive(patience=0.0)
             self._hand_out()
             while yielded not in self.results:
-                self._wait()
+                self._receive()
                 self._hand_out()
             result = self.results.pop(yielded)
             yielded += 1
             yield result
 
-    def stop(self) -> None:
-        """End all processes at once."""
-        for worker in self.workers:
-            with contextlib.suppress(ValueError):  # it has ended already
-                worker.process.kill()
-        for worker in self.workers:
-            with contextlib.suppress(ValueError):
-                worker.end()
-        self.workers.clear()
-
     def _hand_out(self) -> None:
-        """Give waiting tasks to idle processes; start processes while there are too few."""
-        free = sum(worker.index is None for worker in self.workers)
-        for _ in range(min(self.size - len(self.workers), len(self.queue) - free)):
-            with _interrupts_blocked():
-                self.workers.append(_Worker(self.function))
-        for worker in self.workers:
-            if self.queue and worker.ready and worker.index is None:
-                index, task = self.queue.popleft()
-                worker.give(index, self.label(task), task, self.timeout)
+        """Give waiting tasks to processes that have few of them; start more if there are few."""
+        workers = self.pool.workers
+        keys = {worker.key for worker in workers}
+        new = {task if task.key is None else task.key for task in self.queue} - keys
+        idle = sum(not worker.tasks for worker in workers)
+        for _ in range(min(self.pool.size - len(workers), len(new) - idle)):
+            self.pool.start()
+        for worker in workers:
+            if worker.function != self.function:
+                worker.prepare(self.function)
+        waiting, self.queue = self.queue, deque()
+        for task in waiting:
+            if (chosen := self._worker_for(task)) is not None:
+                chosen.give(task, self.timeout)
+            else:
+                self.queue.append(task)
 
-    def _wait(self) -> None:
+    def _worker_for(self, task: Task) -> Worker | None:
+        """The process for a task; None while it has to wait."""
+        workers = self.pool.workers
+        if task.key is not None:
+            workers = [each for each in workers if each.key == task.key] or workers
+        fewest = min(len(each.tasks) for each in workers)
+        ready = (each for each in workers if each.ready and len(each.tasks) == fewest)
+        is_small = len(task.content) <= MAX_BYTES_AHEAD
+        return next(ready, None) if fewest < (TASKS_AHEAD if is_small else 1) else None
+
+    def _receive(self, patience: float = float("inf")) -> None:
         """Receive messages, until one arrives or a task exceeds its time."""
-        deadline = min(worker.deadline for worker in self.workers)
-        patience = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
-        readable = wait([worker.connection for worker in self.workers], patience)
+        workers = self.pool.workers
+        deadline = min((worker.deadline for worker in workers), default=float("inf"))
+        patience = min(patience, max(0.0, deadline - time.monotonic()))
+        connections = [worker.connection for worker in workers]
+        readable = wait(connections, None if patience == float("inf") else patience)
         now = time.monotonic()
-        for worker in list(self.workers):
+        for worker in list(workers):
             if worker.connection in readable:
-                self._receive(worker)
+                self._receive_from(worker)
             elif worker.deadline <= now:
                 worker.end()
                 self._lose(worker, f"took longer than {self.timeout:g} s and was stopped")
 
-    def _receive(self, worker: _Worker) -> None:
+    def _receive_from(self, worker: Worker) -> None:
         try:
-            message = worker.connection.recv()
+            kind, value = worker.inbox.receive(worker.connection)
         except (EOFError, OSError):
             # It is ending by itself: its own exit code says why.
             self._ended(worker, worker.end(grace=10.0))
             return
-        kind, value = message
         if kind == "ready":
             worker.ready, self.killed = True, 0
         elif kind == "fault":
             error, trace = value
-            error.add_note(f"in the process that worked on {worker.name}:\n{trace}")
+            what = f"worked on {self.label(worker.tasks[0].task)}" if worker.tasks else "began"
+            error.add_note(f"in the process that {what}:\n{trace}")
             raise error
-        elif worker.index is not None:
-            self.results[worker.index] = value
-            worker.index, worker.task, worker.deadline = None, None, float("inf")
+        else:
+            self.results[worker.finish(self.timeout).index] = value
 
-    def _ended(self, worker: _Worker, code: int | None) -> None:
+    def _ended(self, worker: Worker, code: int | None) -> None:
         """Replace a process that has ended by itself; the second time, blame its task."""
         ending, was_killed = _ending(code), code is not None and code < 0
         if not worker.ready and not was_killed:
@@ -216,21 +190,25 @@ class _Crew:
                     f"{MAX_STARTS} worker processes in a row were ended before their first task "
                     f"({ending}): free memory, or give a smaller --workers (0 works without them)"
                 ) from None
-        if worker.index is not None and worker.index not in self.tried:
-            self.tried.add(worker.index)
-            self.queue.appendleft((worker.index, worker.task))
-            worker.index = None
-        self._lose(worker, f"ended its process ({ending})")
+        self._lose(worker, f"ended its process ({ending})", again=True)
 
-    def _lose(self, worker: _Worker, what: str) -> None:
-        """Blame the loss of a process on its task; another process starts when needed."""
-        self.workers.remove(worker)
-        if worker.index is not None:
-            self.results[worker.index] = LostProcessError(
-                f"{worker.name}: decoding it {what}",
+    def _lose(self, worker: Worker, what: str, *, again: bool = False) -> None:
+        """Blame the loss of a process on its task; another process starts when needed.
+
+        Args:
+            again: the task is tried once more first.
+        """
+        self.pool.workers.remove(worker)
+        if worker.tasks and (worker.tasks[0].tried or not again):
+            task = worker.tasks.popleft()
+            self.results[task.index] = LostProcessError(
+                f"{self.label(task.task)}: decoding it {what}",
                 f"replace the file, which may be damaged, or {SKIP}",
                 ending=what,
             )
+        elif worker.tasks:
+            worker.tasks[0].tried = True
+        self.queue.extendleft(reversed(worker.tasks))
 
 
 def _ending(code: int | None) -> str:
@@ -238,61 +216,3 @@ def _ending(code: int | None) -> str:
         with contextlib.suppress(ValueError):
             return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"
-
-
-@contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Hide signals from processes begun here: Ctrl-C and schedulers signal whole groups."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # unblocks the signal if it has to start by itself
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, polite_signals())
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
-    """Run in the process: one task after the other, until the pipe closes."""
-    for number in polite_signals():  # the parent gets them too, and ends this process
-        signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # tqdm's own lock is a semaphore of the system, which a killed process leaves behind.
-    tqdm.set_lock(threading.RLock())
-    # Nobody can be told when there is no consumer.
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        connection.send(("ready", None))
-        while True:
-            outcome = _outcome(function, connection.recv())
-            try:
-                connection.send(outcome)
-            except (TypeError, AttributeError, pickle.PicklingError) as error:
-                connection.send(_fault(error))
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent has ended, were it killed: a task may take for ever."""
-    if (parent := multiprocessing.parent_process()) is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _outcome(function: Callable[[Any], Any], task: Any) -> tuple[str, Any]:
-    try:
-        return "result", function(task)
-    except BrokenVideoError as error:
-        return "result", BrokenVideoError(error.problem, error.advice)
-    except Exception as error:
-        return _fault(error)
-
-
-def _fault(error: Exception) -> tuple[str, Any]:
-    """An error as a type that can surely be unpickled, with its trace."""
-    copy: Exception = RuntimeError(f"{type(error).__name__}: {error}")
-    if isinstance(error, InputError):
-        copy = InputError(str(error))
-    elif isinstance(error, OSError) and error.errno is not None:
-        copy = OSError(error.errno, error.strerror, error.filename)
-    return "fault", (copy, traceback.format_exc())

@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -20,6 +22,27 @@ def process_id(task):
 
 def large_array(task):
     return np.full((64, 128, 128, 3), task, dtype=np.uint8)
+
+
+def columns(task):
+    """Arrays of several sizes, one of them not in one piece."""
+    grid = np.arange(task * 90_000, dtype=np.int64).reshape(-1, 300)
+    return {"grid": grid, "odd": grid.astype(np.uint8)[:, 1::2], "few": grid[:2, :3].copy()}
+
+
+def number_of_memory_files(task):
+    """Shared arrays that this process still has open."""
+    links = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # that of the listing itself
+            links.append(str(entry.readlink()))
+    return sum("memfd:latte" in link for link in links)
+
+
+def write_into(pipe):
+    """Write to a named pipe, if there is one."""
+    if pipe is not None:
+        pipe.write_text("done")
 
 
 def act(task):
