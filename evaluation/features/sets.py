@@ -1,7 +1,7 @@
 """One set of videos: its clips are planned, then their features are extracted into the store."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.content import content_key
 from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
 from evaluation.results.caveats import Caveat
-from evaluation.results.record import SetRecord
+from evaluation.results.record import SetRecord, VideoNote
 from evaluation.statistics.file import StatisticsFile, read_statistics_file
 from evaluation.statistics.origin import record_of_statistics, statistics_over
 from evaluation.statistics.running import Statistics
@@ -132,8 +132,21 @@ def measure_set(
         recipe=recipe,
         too_short=plan.too_short,
         broken=plan.broken,
+        notes=_notes(plan.clips),
     )
     return MeasuredSet(record=record, clips=plan.clips, keys=extraction.keys, decoded=decoded)
+
+
+def _notes(clips: Sequence[Clip]) -> tuple[VideoNote, ...]:
+    """What is to be known of the videos of these clips, by kind."""
+    names: dict[str, dict[str, None]] = {}  # ordered sets
+    for clip in clips:
+        for kind in clip.info.notes:
+            names.setdefault(kind, {})[clip.video.name] = None
+    return tuple(
+        VideoNote(kind=kind, num_videos=len(names[kind]), examples=tuple(names[kind])[:5])
+        for kind in sorted(names)
+    )
 
 
 def statistics_set(path: Path, at_least: int = 1) -> MeasuredSet:
@@ -162,6 +175,8 @@ def caveats_of_sets(sets: Sequence[MeasuredSet]) -> Iterator[Caveat]:
         for names, reason in ((record.too_short, "too short"), (record.broken, "broken")):
             if names:
                 yield Caveat("left_out", {"names": names, "reason": reason})
+        for note in record.notes:
+            yield Caveat("noted_videos", {"path": record.path, **asdict(note)})
         num_videos = len({clip.video.name for clip in measured.clips})
         if num_videos < num_clips:
             counts = {"num_clips": num_clips, "num_videos": num_videos}

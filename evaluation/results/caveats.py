@@ -11,6 +11,7 @@ from reports.numbers import format_value
 Kind = Literal[
     "statistics_alone",  # a set without clips, so that nothing can be resampled
     "left_out",  # videos of a set that could not be used
+    "noted_videos",  # how videos of a set were read, where that is not plain
     "dependent_clips",  # several clips of one video
     "same_clips",  # both sets are the same
     "deviating",  # not measured as the protocol asks
@@ -25,6 +26,16 @@ MISSING_INTERVALS: Mapping[str, str] = {  # keys are a value's details["no_inter
     "unequal_lengths": "clips of different lengths cannot be resampled",
     "mean_of_classes": "it is a mean over classes, whose spread is in its details",
     "mean_of_positions": "it is a mean over positions of the same clips",
+}
+VIDEO_NOTES: Mapping[str, str] = {  # keys are latte.data.video.Note
+    "rotated": "turned or mirrored as their metadata say",
+    "interlaced": "interlaced, so that a frame shows two moments line by line",
+    "transparent": "transparent in places, and measured without their transparency",
+    "counted": "of a container that does not number its frames, which were counted by decoding",
+    "fewer_frames": "of fewer frames than their headers claim",
+    "bytes_after_end": "followed by bytes that belong to no frame",
+    "end_not_stated": "in files that do not state their length, so that a lost end goes unnoticed",
+    "damaged_later": "damaged after frames that can be read",
 }
 
 
@@ -46,6 +57,15 @@ class Caveat:
 def _left_out(names: Sequence[str], reason: str) -> str:
     videos = "1 video is" if len(names) == 1 else f"{len(names)} videos are"
     return f"{videos} {reason} and left out: {some_of(names)}"
+
+
+def _noted_videos(path: str, kind: str, num_videos: int, examples: Sequence[str]) -> str:
+    verb = "is" if num_videos == 1 else "are"
+    more = f" (and {num_videos - len(examples)} more)" if num_videos > len(examples) else ""
+    return (
+        f"{num_videos} of the videos measured of {path} {verb} {VIDEO_NOTES[kind]}: "
+        f"{'; '.join(examples)}{more}"
+    )
 
 
 def _deviating(protocol: str, deviations: Sequence[Deviation]) -> str:
@@ -84,6 +104,7 @@ WORDINGS: Mapping[Kind, Callable[..., str]] = {
         "{path} is a statistics file, without clips to resample: no confidence interval".format
     ),
     "left_out": _left_out,
+    "noted_videos": _noted_videos,
     "dependent_clips": (
         "{num_clips} clips of {num_videos} videos of {path} count as independent: intervals are "
         "too narrow".format

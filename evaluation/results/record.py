@@ -30,6 +30,15 @@ def frames_stored_as(storage: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VideoNote:
+    """Something to know of some videos of a set."""
+
+    kind: str  # a latte.data.video.Note: "rotated", "interlaced", …
+    num_videos: int
+    examples: tuple[str, ...]  # names of the first of them
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetRecord:
     """One of the two sets that were measured."""
 
@@ -46,6 +55,7 @@ class SetRecord:
     recipe: str | None = None  # how the frames were cropped and resized; None: not stated
     too_short: tuple[str, ...] = ()  # videos left out as the protocol asks
     broken: tuple[str, ...] = ()  # videos left out because --skip-broken allowed it
+    notes: tuple[VideoNote, ...] = ()  # on measured videos
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ class Stream:
     entries: tuple[int, ...]
     length: int | None  # number of frames; None where they have to be decoded to be counted
     num_missing: int  # frames that the container claims, but does not hold
-    num_bytes_after: int  # bytes behind the end of the container
+    num_bytes_after: int | None  # bytes behind the end of the container; None: it states no end
     damaged_from: int | None  # the frames before this one come before any damage of the container
 
     def entry(self, frame: int) -> int:
@@ -64,7 +64,7 @@ def scan(path: Path) -> Stream:
         if size == 0:
             raise BrokenVideoError(f"{path}: the file is empty", "copy or download it again")
         beyond = bytes_beyond(path)
-        if beyond < 0:
+        if beyond is not None and beyond < 0:
             raise BrokenVideoError(
                 f"{path}: the file is cut short ({-beyond} bytes are missing at its end)",
                 "copy or download it again",

@@ -17,16 +17,17 @@ _ELEMENTS = frozenset({b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\xec", b"\xbf
 _UNKNOWN_RIFF_SIZES = frozenset({0, 0xFFFFFFFF})  # written to a pipe, whose writer cannot go back
 
 
-def bytes_beyond(path: Path) -> int:
+def bytes_beyond(path: Path) -> int | None:
     """Size of a file minus what its outermost boxes take: negative where its end is missing.
 
-    0 for kinds of files that do not state their length.
+    None where it does not state its length: live recordings, what was written to a pipe, and
+    streams without a container.
 
     Raises:
         OSError: it cannot be read.
     """
     size = path.stat().st_size
-    end = size
+    end = None
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] == b"RIFF":
@@ -35,10 +36,10 @@ def bytes_beyond(path: Path) -> int:
             end = _end_of_matroska(file, size)
         elif head[4:8] in _BOXES:
             end = _end_of_boxes(file, size)
-    return size - end
+    return None if end is None else size - end
 
 
-def _end_of_riff(file: BinaryIO, size: int) -> int:
+def _end_of_riff(file: BinaryIO, size: int) -> int | None:
     """End of the chunks of an AVI file: more than one in files of over a gigabyte."""
     end = 0
     while end + 8 <= size:
@@ -48,7 +49,7 @@ def _end_of_riff(file: BinaryIO, size: int) -> int:
         if head[:4] != b"RIFF":
             break
         if length in _UNKNOWN_RIFF_SIZES:
-            return size
+            return None
         end += 8 + length
     # A size that is off by its padding byte is common and harmless.
     return size if abs(end - size) == 1 else end
@@ -71,7 +72,7 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int:
     return end
 
 
-def _end_of_matroska(file: BinaryIO, size: int) -> int:
+def _end_of_matroska(file: BinaryIO, size: int) -> int | None:
     """End of the top-level elements of a Matroska or WebM file (RFC 8794)."""
     end = 0
     while end < size:
@@ -87,7 +88,7 @@ def _end_of_matroska(file: BinaryIO, size: int) -> int:
         unknown = (1 << 7 * length) - 1  # a live recording, which ends where it ends
         value = int.from_bytes(data, "big") & unknown
         if value == unknown:
-            return size
+            return None
         end += id_length + length + value
     return end
 

@@ -31,6 +31,7 @@ Note = Literal[
     "counted",  # its frames were counted by decoding, as its container does not number them
     "fewer_frames",  # than its container claims, as in AVI files with dropped frames
     "bytes_after_end",  # which belong to no frame
+    "end_not_stated",  # so that a cut copy looks like a whole one
     "damaged_later",  # its container is damaged after some frames that can be read
 ]
 
@@ -72,13 +73,16 @@ def probe_file(path: Path) -> VideoInfo:
                     f"{path}: only {length} of its {stream.num_packets} frames can be decoded",
                     f"cut it at a key frame, or {SKIP}",
                 )
-    matrix = display_matrix(first)
-    height, width = first.height, first.width
-    if matrix and not matrix[0]:
-        height, width = width, height
-    return VideoInfo(
-        num_frames=length, height=height, width=width, notes=tuple(sorted(_notes(stream, first)))
-    )
+        matrix = display_matrix(first)
+        height, width = first.height, first.width
+        if matrix and not matrix[0]:
+            height, width = width, height
+        return VideoInfo(
+            num_frames=length,
+            height=height,
+            width=width,
+            notes=tuple(sorted(_notes(stream, first))),
+        )
 
 
 def _notes(stream: Stream, first: Any) -> Iterator[Note]:
@@ -92,7 +96,9 @@ def _notes(stream: Stream, first: Any) -> Iterator[Note]:
         yield "counted"
     if stream.num_missing:
         yield "fewer_frames"
-    if stream.num_bytes_after:
+    if stream.num_bytes_after is None:
+        yield "end_not_stated"
+    elif stream.num_bytes_after:
         yield "bytes_after_end"
     if stream.damaged_from is not None:
         yield "damaged_later"
