@@ -1,6 +1,6 @@
 """From noise to clips: the arithmetic of sampling, without files and processes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal, TypeVar
@@ -121,7 +121,7 @@ class Sampler:
 
     def clips(
         self, indices: Sequence[int], labels: Sequence[int] | None = None, *, progress: bool = False
-    ) -> Iterator[np.ndarray]:
+    ) -> Generator[np.ndarray]:
         """Samples, uint8 (F, H, W, 3), one for each index, in order.
 
         Args:
@@ -137,7 +137,7 @@ class Sampler:
 
     def _clips(
         self, indices: Sequence[int], labels: Sequence[int] | None, progress: bool
-    ) -> Iterator[np.ndarray]:
+    ) -> Generator[np.ndarray]:
         device = next(self.model.parameters()).device
         size = 1 if device.type == "cpu" else self.batch_size
         classes: Sequence[int | None] = [None] * len(indices) if labels is None else labels

@@ -8,7 +8,8 @@ with any number of processes, and sees the same clips.
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import accumulate
@@ -119,7 +120,7 @@ class TrainingSet:
 
     def samples(
         self, numbers: Iterable[int], *, workers: int, decode: bool = True
-    ) -> Iterator[Sample]:
+    ) -> Generator[Sample]:
         """Samples in turn, made by `workers` processes, which cannot change them.
 
         Args:
@@ -138,10 +139,11 @@ class TrainingSet:
             workers=workers,
             label=lambda plan: plan.clips[0].video.name,
         )
-        for sample in samples:
-            if isinstance(sample, BrokenVideoError):
-                raise _unusable(sample)
-            yield sample
+        with closing(samples):
+            for sample in samples:
+                if isinstance(sample, BrokenVideoError):
+                    raise _unusable(sample)
+                yield sample
 
     @cached_property
     def _ends(self) -> list[int]:

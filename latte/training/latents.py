@@ -129,17 +129,18 @@ class LatentCache:
             workers=self.workers,
             label=lambda video: video.name,
         )
-        for video, description in zip(videos.videos, described, strict=True):
-            if isinstance(description, BrokenVideoError):
-                raise description
-            info, identity = description
-            files = []
-            for mirrored in (False, True) if self.mirror else (False,):
-                made_from = canonical.encode({**identity, "mirrored": mirrored, **made_by})
-                key = hashlib.sha256(made_from.encode()).hexdigest()
-                path = self.folder / f"{key}.safetensors"
-                files.append(_File(path=path, mirrored=mirrored, made_from=made_from))
-            yield _Entry(video=video, info=info, files=files)
+        with closing(described):
+            for video, description in zip(videos.videos, described, strict=True):
+                if isinstance(description, BrokenVideoError):
+                    raise description
+                info, identity = description
+                files = []
+                for mirrored in (False, True) if self.mirror else (False,):
+                    made_from = canonical.encode({**identity, "mirrored": mirrored, **made_by})
+                    key = hashlib.sha256(made_from.encode()).hexdigest()
+                    path = self.folder / f"{key}.safetensors"
+                    files.append(_File(path=path, mirrored=mirrored, made_from=made_from))
+                yield _Entry(video=video, info=info, files=files)
 
     def _make(self, missing: Sequence["_Entry"]) -> None:
         """Decode, encode and write, video after video."""

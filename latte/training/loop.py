@@ -6,7 +6,7 @@ Noise, time and label dropout depend on the sample alone.
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from latte.training.distributed import Group
 from latte.training.latents import CachedLatents
 from latte.training.snapshot import Evaluate
 from latte.training.state import RunInputs, TrainState
+from latte.training.stopping import StopRequests
 
 LOSSES = ("loss", "mse", "vb")
 
@@ -71,13 +72,14 @@ class Batch:
     y_images: Tensor | None  # (N, I)
 
 
-def run_steps(run: Run, should_stop: Callable[[], bool]) -> Generator[dict[str, float] | None]:
-    """Train up to the last step, or until `should_stop`.
+def run_steps(run: Run, requests: StopRequests) -> Generator[dict[str, float] | None]:
+    """Train up to the last step, or until one of the processes is asked to stop.
 
     Yields after each step: a row for the log every `log_every` steps, else None.
 
     Raises:
         InputError: a clip cannot be had, or the loss is no longer finite.
+        StopNow: the only process was asked to stop while it waited for clips.
     """
     training, counters, group = run.config.training, run.state.counters, run.group
     stream = run.training_set.samples(
@@ -93,10 +95,12 @@ def run_steps(run: Run, should_stop: Callable[[], bool]) -> Generator[dict[str, 
         desc="training",
         disable=not (run.options.progress and group.is_first),
     )
-    with bar:
-        while counters.step < training.steps and not group.any(should_stop()):
+    # Several processes stop together: one that left would leave the others within their step.
+    while_waiting = requests.at_once if group.world_size == 1 else nullcontext
+    with bar, closing(stream):
+        while counters.step < training.steps and not group.any(requests.asked):
             started = time.monotonic()
-            window += train_step(run, stream)
+            window += train_step(run, stream, while_waiting)
             counters.seconds += time.monotonic() - started
             counters.step += 1
             counters.samples += training.batch_size * training.accumulate * group.world_size
@@ -110,8 +114,15 @@ def run_steps(run: Run, should_stop: Callable[[], bool]) -> Generator[dict[str, 
             yield row
 
 
-def train_step(run: Run, stream: Iterator[Sample]) -> Tensor:
+def train_step(
+    run: Run,
+    stream: Iterator[Sample],
+    while_waiting: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Tensor:
     """One update of the weights and their averages.
+
+    Args:
+        while_waiting: entered while this waits for samples.
 
     Returns:
         float64 (5,): 1, the losses of LOSSES, and the norm of the gradient before clipping.
@@ -119,7 +130,9 @@ def train_step(run: Run, stream: Iterator[Sample]) -> Tensor:
     training, state, device = run.config.training, run.state, run.group.device
     sums = torch.zeros(len(LOSSES), dtype=torch.float64, device=device)
     for remaining in reversed(range(training.accumulate)):
-        batch = make_batch(run, list(islice(stream, training.batch_size)))
+        with while_waiting():
+            samples = list(islice(stream, training.batch_size))
+        batch = make_batch(run, samples)
         with _gradients_stay_here(run.network, remaining > 0):
             losses = batch_losses(run, batch)
             (losses["loss"] / training.accumulate).backward()

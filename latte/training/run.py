@@ -3,20 +3,17 @@
 import copy
 import errno
 import logging
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
 from latte.autoencoder import lasting_path
-from latte.data.errors import InputError, named
-from latte.data.files import folder_if_used
-from latte.data.signals import polite_signals
+from latte.data.errors import InputError
+from latte.data.files import atomic_path, folder_if_used
 from latte.model.checkpoints import AutoencoderSettings, CheckpointSettings
 from latte.sampling.faults import fixable_faults
 from latte.sampling.preview import contact_sheet
@@ -25,8 +22,9 @@ from latte.training.distributed import join_group
 from latte.training.log import RunLog
 from latte.training.loop import Run, RunOptions, diverged, run_steps
 from latte.training.prepare import check_folder, prepare
-from latte.training.snapshot import Snapshot
+from latte.training.snapshot import Snapshot, numbers_by_name
 from latte.training.state import TrainState, drop_old_states, save_state
+from latte.training.stopping import StopNow, StopRequests, hearing_signals
 
 __all__ = ["RunOptions", "train"]
 
@@ -54,17 +52,18 @@ def train(config: TrainConfig, options: RunOptions) -> Path:
     with (
         fixable_faults(memory_advice, "set training.compile to false"),
         join_group(options.device) as group,
-        stop_between_steps() as should_stop,
+        hearing_signals() as requests,
         allowing_tf32(config.training.tf32 and group.device.type == "cuda"),
     ):
         check_folder(options.out)
         # Locked before anything of the run is read or written; other processes end with the first.
         with locked_folder(options.out) if group.is_first else nullcontext():
-            run = prepare(config, options, group)
+            with requests.at_once():
+                run = prepare(config, options, group)
             if not group.is_first:
-                return _run_all_steps(run, None, should_stop)
+                return _run_all_steps(run, None, requests)
             with closing(RunLog(options.out, resumed_at=run.state.counters.step)) as log:
-                return _run_all_steps(run, log, should_stop)
+                return _run_all_steps(run, log, requests)
 
 
 @contextmanager
@@ -98,29 +97,6 @@ def locked_folder(out: Path) -> Iterator[None]:
 
 
 @contextmanager
-def stop_between_steps() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C or a polite kill ends the run after the step under way; a second one at once."""
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        logger.warning("stopping after this step. Interrupt again to stop without saving it.")
-
-    before = {number: signal.getsignal(number) for number in polite_signals()}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:
-            signal.signal(number, ask)
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
 def allowing_tf32(wanted: bool) -> Iterator[None]:
     """TF32 within, if wanted: what comes after a training is computed as before it."""
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
@@ -134,36 +110,43 @@ def allowing_tf32(wanted: bool) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before[1]
 
 
-def _run_all_steps(run: Run, log: RunLog | None, should_stop: Callable[[], bool]) -> Path:
+def _run_all_steps(run: Run, log: RunLog | None, requests: StopRequests) -> Path:
     """Run all steps; whatever ends them early, trained weights are written first."""
     counters, steps = run.state.counters, run.config.training.steps
     saved_at = counters.step
     try:
-        with closing(run_steps(run, should_stop)) as rows:
+        if counters.step:  # a kill may have come between the checkpoint and what follows it
+            _sample_and_evaluate(run, log, requests, resumed=True)
+        with closing(run_steps(run, requests)) as rows:
             for row in rows:
                 if log is not None and row is not None:
                     log.add("log", counters.step, row)
                 if _is_due(run, "checkpoint_every") or counters.step == steps:
+                    saved_at = counters.step  # also where it fails: the error is reported
                     _save(run)
-                    saved_at = counters.step
-                try:
-                    _sample_and_evaluate(run, log)
-                except Exception:  # a fault in a user's function must not cost the steps before it
-                    if counters.step > saved_at:
-                        _write(run)
-                        saved_at = counters.step
-                    raise
-    except InputError:
+                _sample_and_evaluate(run, log, requests)
+    except (Exception, StopNow) as error:
         # A loss that is not finite has corrupted the weights: the last checkpoint stands.
         # Other processes may be within a step, so this one does not wait for them.
-        if counters.step > saved_at and _is_finite(run.state):
-            _write(run)
+        if counters.step > saved_at:
+            _write_what_is_sound(run)
+        if requests.asked and not isinstance(error, InputError | StopNow):
+            raise KeyboardInterrupt from error  # another process has stopped, and was waited for
         raise
     if counters.step < steps:
         if counters.step > saved_at:
             _save(run)
         raise KeyboardInterrupt
     return run.options.out / "checkpoints" / f"{counters.step:07d}" / "ema.safetensors"
+
+
+def _write_what_is_sound(run: Run) -> None:
+    """Write the weights after an error, which is the one to be reported."""
+    try:
+        if _is_finite(run.state):
+            _write(run)
+    except Exception as error:  # the same full disk, or a GPU that has failed
+        logger.warning("the steps since the last checkpoint cannot be written (%s)", error)
 
 
 def _is_due(run: Run, name: str) -> bool:
@@ -189,37 +172,65 @@ def _write(run: Run) -> None:
         drop_old_states(folder, run.config.output.keep_states)
 
 
-def _sample_and_evaluate(run: Run, log: RunLog | None) -> None:
-    """Sample and evaluate the averaged network where that is due; other processes wait."""
+def _sample_and_evaluate(
+    run: Run, log: RunLog | None, requests: StopRequests, *, resumed: bool = False
+) -> None:
+    """Sample and evaluate the averaged network where that is due; other processes wait.
+
+    Args:
+        resumed: only what an earlier process was to do at this step, and has not done.
+    """
     if not (_is_due(run, "sample_every") or _is_due(run, "evaluate_every")):
         return
+    step = run.state.counters.step
     if log is not None:
-        model = copy.deepcopy(run.state.model).eval().requires_grad_(False)
-        model.load_state_dict(run.state.ema_state_dict())
-        snapshot = Snapshot(
-            step=run.state.counters.step,
-            model=model,
-            autoencoder=run.autoencoder,
-            config=run.config,
-            classes=run.training_set.classes,
-            device=run.group.device,
-        )
-        if _is_due(run, "sample_every"):
-            _draw_samples(run, snapshot, log)
-        if _is_due(run, "evaluate_every") and run.options.evaluate is not None:
-            log.add("evaluations", snapshot.step, run.options.evaluate(snapshot))
+        draws = _is_due(run, "sample_every") and not (resumed and _sheet(run).exists())
+        evaluates = _is_due(run, "evaluate_every") and run.options.evaluate is not None
+        evaluates = evaluates and not (resumed and log.has("evaluations", step))
+        try:
+            with requests.at_once():
+                snapshot = _snapshot(run)
+                if draws:
+                    _draw_samples(run, snapshot, log)
+                if evaluates:
+                    _evaluate(run, snapshot, log)
+        except StopNow:  # the others are to stop as well
+            logger.info("step %d: its evaluation is made when the run is resumed", step)
     run.group.wait()
+
+
+def _snapshot(run: Run) -> Snapshot:
+    model = copy.deepcopy(run.state.model).eval().requires_grad_(False)
+    model.load_state_dict(run.state.ema_state_dict())
+    return Snapshot(
+        step=run.state.counters.step,
+        model=model,
+        autoencoder=run.autoencoder,
+        config=run.config,
+        classes=run.training_set.classes,
+        device=run.group.device,
+    )
+
+
+def _evaluate(run: Run, snapshot: Snapshot, log: RunLog) -> None:
+    assert run.options.evaluate is not None
+    row = numbers_by_name(run.options.evaluate(snapshot), run.options.evaluate)
+    log.add("evaluations", snapshot.step, row)
+
+
+def _sheet(run: Run) -> Path:
+    """The picture of samples of this step."""
+    return run.options.out / "samples" / f"{run.state.counters.step:07d}.png"
 
 
 def _draw_samples(run: Run, snapshot: Snapshot, log: RunLog) -> None:
     count = run.config.output.num_samples
     labels = snapshot.labels(count)
     names = [str(i) if labels is None else snapshot.classes[labels[i]] for i in range(count)]
-    sheet = contact_sheet(list(zip(names, snapshot.clips(count), strict=True)))
-    path = run.options.out / "samples" / f"{snapshot.step:07d}.png"
-    with named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path)
+    with closing(snapshot.clips(count)) as clips:
+        sheet = contact_sheet(list(zip(names, clips, strict=True)))
+    with atomic_path(_sheet(run)) as partial:
+        sheet.save(partial, format="png")
     log.add_image("samples", snapshot.step, np.asarray(sheet))
 
 

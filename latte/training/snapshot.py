@@ -1,6 +1,6 @@
 """The averaged network at one step, and the user's function that measures it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
 
@@ -30,7 +30,7 @@ class Snapshot:
         num_classes = self.model.config.num_classes
         return None if num_classes is None else [i % num_classes for i in range(count)]
 
-    def clips(self, count: int, options: SamplingOptions | None = None) -> Iterator[np.ndarray]:
+    def clips(self, count: int, options: SamplingOptions | None = None) -> Generator[np.ndarray]:
         """Samples 0 … count − 1, uint8 (F, H, W, 3): the same noise at every step of training.
 
         By default DDIM, with the steps and the guidance of the [output] table.
@@ -52,8 +52,28 @@ class Snapshot:
         return sampler.clips(range(count), self.labels(count))
 
 
-# Called with the averaged network every `evaluate_every` steps; gives numbers for the log, by name.
-Evaluate = Callable[[Snapshot], Mapping[str, float]]
+# Called with the averaged network every `evaluate_every` steps; gives numbers for the log, by name,
+# or one number, which gets the function's name.
+Evaluate = Callable[[Snapshot], Mapping[str, float] | float]
+
+
+def numbers_by_name(value: Mapping[str, float] | float, evaluate: Evaluate) -> dict[str, float]:
+    """What an evaluation gave, as a row of the log; NumPy's and torch's numbers become Python's.
+
+    Raises:
+        InputError: it is neither a number nor numbers by name.
+    """
+    name = getattr(evaluate, "__name__", "value")
+    row = value if isinstance(value, Mapping) else {name: value}
+    try:
+        return {
+            str(key): each if isinstance(each, int) else float(each) for key, each in row.items()
+        }
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(
+            f"--evaluate: {name} gave {type(value).__name__} ({str(value)[:60]}): return a number, "
+            "or a dictionary of numbers by name"
+        ) from None
 
 
 def open_callback(name: str | None, config: TrainConfig) -> Evaluate | None:

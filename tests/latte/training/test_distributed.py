@@ -55,7 +55,7 @@ def test_two_processes_stop_together_and_one_goes_on(run, left_by, tiny_settings
         text=True,
         timeout=600,  # processes that wait for each other would do so for days
     )
-    assert ended.stderr.count("stopping after this step") == 1  # one is asked, both stop
+    assert ended.stderr.count("made when the run is resumed") == 1  # one is asked, both stop
     assert ended.stderr.count("Interrupted.") == 2
     assert ended.returncode != 0
     left = [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()]
