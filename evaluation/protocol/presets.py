@@ -9,7 +9,7 @@ from typing import Any
 from evaluation.protocol.fields import Protocol
 from latte.data.datasets import dataset
 from latte.data.errors import InputError, nearest
-from latte.data.schema import convert
+from latte.data.schema import convert, read_toml, shown
 
 PRESETS: dict[str, Protocol] = {}
 
@@ -32,9 +32,9 @@ def protocol_from_fields(table: Mapping[str, Any], *, where: str) -> Protocol:
     values = dict(table)
     base = values.pop("base", None)
     if base is not None:
-        if base not in PRESETS:
+        if not isinstance(base, str) or base not in PRESETS:
             raise InputError(
-                f"{where}: base = {base!r} is no preset: {nearest(str(base), list(PRESETS))}"
+                f"{where}: base = {shown(base)} is no preset: {nearest(str(base), list(PRESETS))}"
             )
         values = asdict(PRESETS[base]) | values
     missing = [field.name for field in fields(Protocol) if field.name not in values]
@@ -97,12 +97,6 @@ def load_protocol(name_or_file: str | Path) -> Protocol:
         raise InputError(
             f"unknown protocol {name!r}: {nearest(name, list(PRESETS))} (or give a .toml file)"
         )
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such protocol file: give one, or a preset ({', '.join(PRESETS)})"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not a TOML protocol file: {error}") from None
+    advice = f"give a protocol file, or a preset ({', '.join(PRESETS)})"
+    table = read_toml(path, "a TOML protocol file", advice)
     return protocol_from_fields(table, where=str(path))

@@ -100,7 +100,7 @@ def check_frames(frames: Sequence[int], count: int, video: str) -> None:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """ "did you mean …?" where a known name is near, else all known names."""
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = get_close_matches(name[:100], known, n=3, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"known: {', '.join(known)}"
@@ -170,6 +170,8 @@ def reason_of(fault: Exception) -> str:
         return "its text is not UTF-8"
     if isinstance(fault, OSError) and fault.strerror:
         text = str(fault.strerror)
+    if "integer string conversion" in text:
+        return "it holds an integer of too many digits"
     if "allow_pickle" in text:  # numpy's advice, which nobody should follow
         return "it holds Python objects, or a header of unusual length"
     return escaped(text[:1].lower() + text[1:] if text[1:2].islower() else text)

@@ -6,6 +6,7 @@ fields may be records, lists, mappings, literals, paths, and numbers with a rang
 
 import math
 import operator
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
@@ -15,7 +16,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import msgspec
 from msgspec import Meta, inspect
 
-from latte.data.errors import InputError, nearest
+from latte.data.errors import InputError, nearest, outside
+from latte.data.files import read_text
 
 T = TypeVar("T")
 
@@ -25,6 +27,8 @@ Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 
 _INT64 = 2**63
+_MAX_DEPTH = 64  # values within values
+_MAX_SHOWN = 80  # characters of a value in a message
 # What a plain value has to be, in words and in Python; msgspec takes integers for numbers.
 SCALARS: Mapping[type[inspect.Type], tuple[str, tuple[type, ...]]] = {
     inspect.IntType: ("an integer", (int,)),
@@ -54,6 +58,8 @@ def convert(value: Any, kind: type[T], where: str) -> T:
         InputError: the value does not fit; the message names the field.
     """
     layout = _layout(kind)  # type: ignore[arg-type]  # types are hashable
+    if _is_deep(value):
+        raise InputError(f"{where}: its values are nested too deeply")
     for problem in _problems(value, layout, ""):
         raise InputError(f"{where}: {problem}")
     try:
@@ -62,6 +68,20 @@ def convert(value: Any, kind: type[T], where: str) -> T:
         raise InputError(f"{where}: {_message(error)}") from error
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def read_toml(path: Path, what: str, advice: str = "correct it") -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Args:
+        what, advice: what the file should be, and what to do if it is not, for messages.
+
+    Raises:
+        InputError: it cannot be read, or is not TOML.
+    """
+    text = read_text(path, what, advice)
+    with outside(str(path), what, advice):
+        return tomllib.loads(text)
 
 
 def _decode(kind: type[Any], value: Any) -> Any:
@@ -77,10 +97,8 @@ def decode_json(text: str | bytes, kind: type[T], where: str) -> T:
     Raises:
         InputError: the text is not JSON, or its content does not fit.
     """
-    try:
+    with outside(where, "JSON", "correct or remove it"):
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise InputError(f"{where}: not valid JSON ({error})") from error
     return convert(value, kind, where)
 
 
@@ -100,7 +118,7 @@ class Checked:
             try:
                 msgspec.convert(value, kind)
             except msgspec.ValidationError as error:
-                raise InputError(f"{name} = {value!r}: {_message(error)}") from error
+                raise InputError(f"{name} = {shown(value)}: {_message(error)}") from error
 
 
 @cache
@@ -120,6 +138,28 @@ def _message(error: msgspec.ValidationError) -> str:
     return f"{place}: {what[:1].lower()}{what[1:]}".removeprefix(": ")
 
 
+def _is_deep(value: Any) -> bool:
+    """Whether values lie too deep within others for functions that call themselves."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            part
+            for outer in level
+            if isinstance(outer, Mapping | list | tuple)
+            for part in (outer.values() if isinstance(outer, Mapping) else outer)
+        ]
+    return bool(level)
+
+
+def shown(value: Any) -> str:
+    """A value for a message, cut where it is long."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
 def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[str]:
     """Problems that msgspec accepts, or reports without a hint."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -137,12 +177,12 @@ def _problems(value: Any, layout: inspect.Type | None, path: str) -> Iterator[st
         expected = dict(_expected(member, value) for member in _members(layout))
         if not any(expected.values()):
             types = " or ".join(words for words in expected if words != "null")
-            yield f"{path or 'the value'} must be {types}, got {value!r}"
+            yield f"{path or 'the value'} must be {types}, got {shown(value)}"
     if isinstance(value, str | int):
         choices = _member(layout, inspect.LiteralType)
         free = _member(layout, inspect.StrType, inspect.IntType, inspect.AnyType)
         if choices and not free and value not in choices.values:
-            yield f"{path} = {value!r}: {nearest(str(value), list(map(str, choices.values)))}"
+            yield f"{path} = {shown(value)}: {nearest(str(value), list(map(str, choices.values)))}"
 
 
 def _expected(layout: Any, value: Any) -> tuple[str, bool]:

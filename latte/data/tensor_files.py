@@ -1,5 +1,6 @@
 """Reading and writing files of tensors. Nothing in a file is executed while it is read."""
 
+import hashlib
 import json
 import pickle
 import warnings
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
-from latte.data.errors import InputError, first_line, some_of
+from latte.data.errors import InputError, outside, some_of
 from latte.data.files import atomic_path
 
 # Types that can be written, as safetensors' header calls them.
@@ -23,6 +24,7 @@ _HEADER_DTYPES: Mapping[torch.dtype, str] = {
     torch.int64: "I64",
 }
 FETCH_AGAIN = "fetch it again"
+CHECKSUM = "sha256"  # in the metadata: of the rest of the metadata and of all tensors
 _LONGEST_HEADER = 100_000_001  # safetensors' own limit, in bytes
 
 
@@ -39,7 +41,7 @@ def is_safetensors(path: Path, advice: str = "") -> bool:
         raise InputError(f"{path}: there is no such file")
     if path.is_dir():
         raise InputError(f"{path}: is a folder: give the file of weights itself")
-    with path.open("rb") as file:
+    with outside(path, "a file of weights", advice or FETCH_AGAIN), path.open("rb") as file:
         head = file.read(512)
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < _LONGEST_HEADER:
         return True
@@ -72,16 +74,15 @@ def read_safetensors(
     """The tensors of a safetensors file, on the CPU, and its metadata.
 
     Raises:
-        InputError: the file is damaged.
+        InputError: the file is damaged, or not as `write_safetensors` wrote it.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = file.keys()
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except SafetensorError as error:
-        raise InputError(
-            f"{path}: cannot be read as safetensors ({first_line(error)}): {advice}"
-        ) from None
+    with outside(path, "safetensors", advice), safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata: dict[str, str] = file.metadata() or {}
+        checksum = metadata.pop(CHECKSUM, None)
+        if checksum is not None and checksum != _checksum(tensors, metadata):
+            raise ValueError("its content is not that of its checksum")
+        return tensors, metadata
 
 
 def write_safetensors(
@@ -90,11 +91,13 @@ def write_safetensors(
     """Write tensors, on the CPU, as safetensors does, but the same bytes each time, atomically.
 
     safetensors' own writer puts metadata in an order that changes from run to run, makes files that
-    their owner alone can read, and hides the system's error when a disk is full.
+    their owner alone can read, and hides the system's error when a disk is full. The metadata get a
+    checksum, by which `read_safetensors` notices damage.
     """
     # The widest first, so that each begins at a multiple of its size.
     names = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    checksum = {CHECKSUM: _checksum(tensors, metadata)}
+    header: dict[str, Any] = {"__metadata__": dict(metadata) | checksum}
     end = 0
     for name in names:
         tensor, start = tensors[name], end
@@ -109,27 +112,56 @@ def write_safetensors(
     with atomic_path(path) as partial, partial.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in names:
-            file.write(tensors[name].contiguous().flatten().view(torch.uint8).numpy().data)
+            file.write(_bytes(tensors[name]))
+
+
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """SHA-256 (hex) of metadata, and of the name, type, shape and bytes of each tensor."""
+    digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    content: memoryview = tensor.contiguous().flatten().view(torch.uint8).numpy().data
+    return content
 
 
 def _read_saved(path: Path, wanted: str, advice: str) -> Any:
     """Content of a file of `torch.save`, on the CPU: tensors and plain containers only."""
-    archive = zipfile.is_zipfile(path)
-    try:
-        with warnings.catch_warnings(action="ignore"):  # torch warns before it refuses
-            # Mapped: tensors stay on the disk until they are used.
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
-    except Exception as error:  # a foreign file can fail in any way
-        if isinstance(error, pickle.UnpicklingError) and (archive or _holds_more(path, error)):
-            raise InputError(
-                f"{path}: is a pickle that holds more than tensors, which could run any code, and "
-                "is not opened: elsewhere, on a machine where you trust it, load it with "
-                f"torch.load(…, weights_only=False), save {wanted} with torch.save, and give that "
-                "file"
-            ) from None
-        raise InputError(
-            f"{path}: cannot be read as a file of torch.save, it is cut short or damaged: {advice}"
-        ) from None
+    with outside(path, "a file of torch.save", advice):
+        archive = zipfile.is_zipfile(path)
+        if archive:
+            _check_archive(path)
+        try:
+            with warnings.catch_warnings(action="ignore"):  # torch warns before it refuses
+                # Mapped: tensors stay on the disk until they are used.
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
+        except Exception as error:
+            if isinstance(error, pickle.UnpicklingError) and (archive or _holds_more(path, error)):
+                raise InputError(
+                    f"{path}: is a pickle that holds more than tensors, which could run any code, "
+                    "and is not opened: elsewhere, on a machine where you trust it, load it with "
+                    f"torch.load(…, weights_only=False), save {wanted} with torch.save, and give "
+                    "that file"
+                ) from None
+            raise ValueError("it is cut short or damaged") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Hold a zip archive against its checksums, of which PyTorch looks at none.
+
+    Raises:
+        ValueError: a part of it is damaged, or compressed, as PyTorch writes none.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError("its parts are compressed, as torch.save writes none")
+        if damaged := archive.testzip():
+            raise ValueError(f"its part {damaged} is not that of its checksum")
 
 
 def tensors_in(content: Any, where: str, inside: Sequence[str] = ()) -> dict[str, Tensor]:

@@ -3,17 +3,19 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
+from msgspec import Meta
 from torch import Tensor
 from tqdm import tqdm
 
 from latte.data.errors import InputError, nearest
-from latte.data.schema import Checked, Count
+from latte.data.schema import Checked
 from latte.diffusion.schedule import Schedule, make_betas, respaced_timesteps
 
+MAX_STEPS = 100_000  # a table of numbers is made of all steps
 Prediction = Literal["noise", "velocity"]
 Method = Literal["ddpm", "ddim"]
 Denoiser = Callable[..., Tensor]  # (x, t, **model_inputs) → prediction
@@ -24,7 +26,7 @@ RandomNumbers = Callable[[tuple[int, ...]], Tensor]
 class DiffusionSettings(Checked):
     """[diffusion] of a configuration, and of a checkpoint's settings. The defaults are Latte's."""
 
-    num_steps: Count = 1000
+    num_steps: Annotated[int, Meta(ge=1, le=MAX_STEPS)] = 1000
     schedule: Schedule = "linear"  # cosine is called squaredcos_cap_v2 elsewhere
     prediction: Prediction = "noise"  # or "velocity"; see docs/diffusion.md
 

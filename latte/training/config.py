@@ -20,7 +20,7 @@ from latte.config import (
     matched_depth,
 )
 from latte.data.errors import InputError, nearest
-from latte.data.schema import Checked, Count, CountOrZero, NonNegative, Positive, convert
+from latte.data.schema import Checked, Count, CountOrZero, NonNegative, Positive, convert, read_toml
 from latte.diffusion import DiffusionSettings
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -191,15 +191,13 @@ def load_config(name: str, settings: Sequence[str] = ()) -> TrainConfig:
             f"no configuration is called {name!r}: {nearest(name, config_names())} (or give "
             "the path of a .toml file)"
         )
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a TOML file ({error})") from error
+    table = read_toml(path, "a TOML file")
     changed = {setting.partition("=")[0].strip() for setting in settings}
     if "model.preset" in changed:  # replaces the file's sizes, not those of other settings
+        model = table.get("model")
         for size in ("hidden_size", "depth", "num_heads"):
-            if f"model.{size}" not in changed:
-                table.get("model", {}).pop(size, None)
+            if f"model.{size}" not in changed and isinstance(model, dict):
+                model.pop(size, None)
     return convert(with_settings(table, settings), TrainConfig, name)
 
 
@@ -228,7 +226,7 @@ def _toml_value(text: str) -> Any:
     """A TOML value; what is none is taken as a string, so that quotes need not be typed."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # a date or a number that cannot be, for example
         return text
 
 

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from latte.data.errors import InputError
 from latte.data.files import atomic_path
 from latte.data.schema import decode_json
-from latte.data.tensor_files import check_same, write_safetensors
+from latte.data.tensor_files import check_same, read_safetensors, write_safetensors
 from latte.model import Latte
 from latte.model.checkpoints import CheckpointSettings, save_checkpoint
 from latte.training.config import TrainConfig, TrainingTable
@@ -120,16 +119,11 @@ def load_state(path: Path, state: TrainState, config: TrainConfig, now: RunInput
         InputError: the file is damaged, of a run with another configuration, or further than the
             run is to go.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise InputError(f"{path}: not a training state of this version")
-            before = decode_json(metadata.get("run", ""), StoredRun, str(path))
-            _check_continuation(path, before, config, now)
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be read ({error}): {_way_on(path, config)}") from error
+    stored, metadata = read_safetensors(path, _way_on(path, config))
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: not a training state of this version")
+    before = decode_json(metadata.get("run", ""), StoredRun, str(path))
+    _check_continuation(path, before, config, now)
     own = _tensors(state)
     what = "a state of this network (give the data that the run began with, or another --out)"
     check_same(stored, own, str(path), what)

@@ -72,10 +72,10 @@ def test_values_reach_their_fields():
         ('{"cup": {"size": 0}, "number": 1}', ["size = 0: give at least 1"]),
         ('{"cup": {"size": 1, "price": 1e999}, "number": 1}', ["out of range"]),
         ('{"cup": {"size": 99999999999999999999}, "number": 1}', ["cup.size", "64 bits"]),
-        ('{"cup": {"size": NaN}}', ["not valid JSON"]),
-        ('{"cup": ', ["not valid JSON"]),
-        ("[" * 100_000, ["not valid JSON"]),
-        (b"\xff", ["not valid JSON"]),
+        ('{"cup": {"size": NaN}}', ["cannot be read as JSON"]),
+        ('{"cup": ', ["cannot be read as JSON"]),
+        ("[" * 100_000, ["cannot be read as JSON"]),
+        (b"\xff", ["cannot be read as JSON"]),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(text, parts):

@@ -107,7 +107,7 @@ def with_config(**change: object) -> dict[str, str]:
     [
         ({"format": "latte-eval 2"}, "latte-eval 2.*latte-eval 1"),
         ({"config": "[1]"}, "configuration: expected"),
-        ({"config": "{"}, "configuration: not valid JSON"),
+        ({"config": "{"}, "configuration: cannot be read as JSON"),
         ({"config": '{"depth": 2}'}, "configuration: .*missing.*input_size"),
         (with_config(colour="red"), r"configuration: .*\bcolour\b"),
         (with_config(depth=4), r"\b2 blocks.*depth 4\b"),
@@ -121,7 +121,7 @@ def with_config(**change: object) -> dict[str, str]:
         (with_config(num_classes=3), "y_embedder.embedding_table.weight is missing"),
         (with_config(variant=[1]), "configuration: variant"),
         (with_config(learn_sigma=1), r"configuration: learn_sigma .*\b1$"),
-        (with_config(mlp_ratio=float("nan")), "configuration: not valid JSON"),
+        (with_config(mlp_ratio=float("nan")), "configuration: cannot be read as JSON"),
         (with_config(conditioning="film"), "conditioning.*film.*all-tokens, s-adaln"),
         ({"settings": "3"}, "settings: expected"),
         ({"settings": '{"fps": "fast"}'}, r"settings: fps .*fast"),

@@ -138,7 +138,7 @@ def test_a_file_of_ones_own(tmp_path):
     [
         ("shapse", None, "no configuration is called 'shapse': did you mean shapes"),
         ("none.toml", None, "none.toml: cannot be read as a TOML file"),
-        ("mine.toml", "steps = ", "mine.toml: cannot be read as a TOML file (Invalid value"),
+        ("mine.toml", "steps = ", "mine.toml: cannot be read as a TOML file (invalid value"),
         ("mine.toml", "", "mine.toml: object missing required field `data`"),
         ("mine.toml", "[modle]", "mine.toml: unknown field modle: did you mean model?"),
         ("mine.toml", "\xff", "mine.toml: cannot be read as a TOML file"),
