@@ -5,7 +5,8 @@ cannot change a result: they change only which rows are computed when.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation.features.claims import rounds
+from evaluation.features.probing import HASHING_THREADS, digests_of
 from evaluation.features.store import FeatureStore
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
@@ -22,7 +25,9 @@ from evaluation.statistics.running import Statistics, streamed_statistics
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import Preparation, clip_identity, frame_size, load_in_workers
+from latte.data.pool import Pool
 from latte.data.progress import progress_bar
+from latte.data.sources import FileVideo, Video
 
 ROWS_AT_ONCE = 1024
 
@@ -109,8 +114,18 @@ def extract(
     options: ExtractionOptions,
     *,
     label: str,
+    digests: Mapping[Video, str] | None = None,
+    pool: Pool | None = None,
 ) -> Extraction:
     """Fill the stores with the features of these clips, except those that they hold already.
+
+    Processes decode and prepare clips ahead, into memory that they share with this one, while the
+    networks run here. Runs that need the same rows of one store divide them.
+
+    Args:
+        label: what the progress bar calls the clips.
+        digests: of the content of video files, as far as they are known.
+        pool: processes that decode; by default `options.workers` of them, for this call.
 
     Raises:
         InputError: clips of different sizes, or features that are not finite.
@@ -120,7 +135,7 @@ def extract(
     keys: list[bytes] = []
     missing: dict[bytes, Clip] = {}
     broken: list[tuple[str, str]] = []
-    for clip, key in zip(clips, _content_keys(clips, preparation, options), strict=True):
+    for clip, key in zip(clips, _content_keys(clips, preparation, digests or {}), strict=True):
         if isinstance(key, BrokenVideoError):
             _keep_or_raise(key, clip, options, broken)
             continue
@@ -130,17 +145,37 @@ def extract(
     decoded = 0
     if missing:
         total = len(set(keys))
-        known = total - len(missing)
-        with progress_bar(total, label, "clip", shown=options.progress, initial=known) as bar:
+        stores = [network.store for network in networks]
+        group = max(network.extractor.group for network in networks)
+        size = -(-options.batch_size // group) * group
+        source = _Source(missing, preparation, options, pool or options.workers, broken)
+        with progress_bar(
+            total, label, "clip", shown=options.progress, initial=total - len(missing)
+        ) as bar:
             try:
-                for batch in _batches(missing, preparation, options, broken):
-                    _run_networks(batch, networks)
-                    bar.update(len(batch))
-                    decoded += len(batch)
+                for some in rounds(stores, _in_runs(missing)):
+                    for batch in source.batches(some, size):
+                        _run_networks(batch, networks)
+                        bar.update(len(batch))
+                        decoded += len(batch)
             finally:
-                for network in networks:
-                    network.store.flush()
+                for store in stores:
+                    store.flush()
+            bar.update(total - bar.n)  # clips that other runs made, and broken ones
     return Extraction(keys=tuple(keys), broken=tuple(broken), decoded=decoded)
+
+
+def _in_runs(missing: Mapping[bytes, Clip]) -> list[bytes]:
+    """The keys with clips of one video together, in the order of their frames."""
+    place: dict[str, int] = {}
+    for clip in missing.values():
+        place.setdefault(clip.video.name, len(place))
+
+    def order(key: bytes) -> tuple[int, tuple[int, ...], bool]:
+        clip = missing[key]
+        return place[clip.video.name], clip.frames, clip.mirrored
+
+    return sorted(missing, key=order)
 
 
 def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> None:
@@ -157,40 +192,60 @@ def check_sizes(clips: Sequence[Clip], preparation: Preparation, label: str) -> 
 
 
 def _content_keys(
-    clips: Sequence[Clip], preparation: Preparation, options: ExtractionOptions
+    clips: Sequence[Clip], preparation: Preparation, digests: Mapping[Video, str]
 ) -> list[bytes | BrokenVideoError]:
+    # One hash of a video file serves all its clips.
+    files = [clip.video for clip in clips if isinstance(clip.video, FileVideo)]
+    hashed = digests_of([video for video in dict.fromkeys(files) if video not in digests])
+    known: Mapping[Video, str] = {**digests, **hashed}
+
     def key(clip: Clip) -> bytes | BrokenVideoError:
         try:
-            return content_key(clip_identity(clip, preparation))
+            return content_key(clip_identity(clip, preparation, known.get(clip.video)))
         except BrokenVideoError as error:
             return error
 
-    # Hashing reads files and leaves Python's lock, so threads are enough.
-    with ThreadPoolExecutor(max_workers=max(1, options.workers)) as pool:
-        return list(pool.map(key, clips))
+    if len(files) == len(clips):
+        return list(map(key, clips))
+    with ThreadPoolExecutor(HASHING_THREADS) as threads:
+        return list(threads.map(key, clips))
 
 
-def _batches(
-    missing: dict[bytes, Clip],
-    preparation: Preparation,
-    options: ExtractionOptions,
-    broken: list[tuple[str, str]],
-) -> Iterator[dict[bytes, np.ndarray]]:
-    """Decoded clips by key, `batch_size` at a time; broken ones go to `broken` or are raised."""
-    clips = list(missing.values())
-    frames = load_in_workers(clips, preparation, workers=options.workers, timeout=options.timeout)
-    batch: dict[bytes, np.ndarray] = {}
-    with closing(frames):
-        for key, clip, decoded in zip(missing, clips, frames, strict=True):
-            if isinstance(decoded, BrokenVideoError):
-                _keep_or_raise(decoded, clip, options, broken)
-                continue
-            batch[key] = decoded
-            if len(batch) == options.batch_size:
-                yield batch
-                batch = {}
-    if batch:
-        yield batch
+@dataclass(frozen=True)
+class _Source:
+    """Where decoded clips come from."""
+
+    missing: Mapping[bytes, Clip]
+    preparation: Preparation
+    options: ExtractionOptions
+    workers: int | Pool
+    broken: list[tuple[str, str]]  # grows by the clips that cannot be read, unless they are errors
+
+    def batches(self, keys: Iterable[bytes], size: int) -> Iterator[dict[bytes, np.ndarray]]:
+        """The decoded clips of these keys, `size` at a time."""
+        begun: deque[bytes] = deque()
+
+        def clips() -> Iterator[Clip]:
+            for key in keys:
+                begun.append(key)
+                yield self.missing[key]
+
+        frames = load_in_workers(
+            clips(), self.preparation, workers=self.workers, timeout=self.options.timeout
+        )
+        batch: dict[bytes, np.ndarray] = {}
+        with closing(frames):
+            for decoded in frames:
+                key = begun.popleft()
+                if isinstance(decoded, BrokenVideoError):
+                    _keep_or_raise(decoded, self.missing[key], self.options, self.broken)
+                    continue
+                batch[key] = decoded
+                if len(batch) == size:
+                    yield batch
+                    batch = {}
+        if batch:
+            yield batch
 
 
 def _keep_or_raise(

@@ -1,13 +1,15 @@
 """One set of videos: its clips are planned, then their features are extracted into the store."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork, check_sizes, extract
+from evaluation.features.probing import Prober
 from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.content import content_key
 from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
@@ -16,11 +18,12 @@ from evaluation.results.record import SetRecord, VideoNote
 from evaluation.statistics.file import StatisticsFile, read_statistics_file
 from evaluation.statistics.origin import record_of_statistics, statistics_over
 from evaluation.statistics.running import Statistics
-from latte.data.clips import Clip, ClipPlan, Probed, Selection, plan_clips
+from latte.data.clips import Clip, ClipPlan, Selection, plan_clips
 from latte.data.errors import InputError, some_of
 from latte.data.frames import FrameFolder
-from latte.data.loading import Preparation, frame_size, probe_in_workers
-from latte.data.sources import Video, VideoSet
+from latte.data.loading import Preparation, frame_size
+from latte.data.pool import Pool
+from latte.data.sources import VideoSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class PlannedSet:
     side: Side
     at_least: int  # clips, or frames where all are taken
     plan: ClipPlan
-    probed: dict[str, Probed]
+    prober: Prober
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +74,19 @@ class MeasuredSet:
 
 
 def plan_set(
-    videos: VideoSet, protocol: Protocol, side: Side, options: ExtractionOptions, at_least: int = 1
+    videos: VideoSet,
+    protocol: Protocol,
+    side: Side,
+    options: ExtractionOptions,
+    at_least: int = 1,
+    *,
+    pool: Pool | None = None,
 ) -> PlannedSet:
-    """Choose a set's clips; fewer than `at_least` are an error that says where the others went."""
+    """Choose a set's clips; fewer than `at_least` are an error that says where the others went.
+
+    Args:
+        pool: processes that look at the videos; by default some for this call.
+    """
     planned = PlannedSet(
         videos=videos,
         selection=protocol.selection(side),
@@ -81,30 +94,45 @@ def plan_set(
         side=side,
         at_least=at_least,
         plan=ClipPlan(root=videos.root, clips=(), num_listed=0),
-        probed={},
+        prober=Prober(options.store),
     )
-    planned = _choose(planned, options, known_broken=())
+    planned = _choose(planned, options, pool, known_broken=())
     check_sizes(planned.plan.clips, planned.preparation, videos.root)
     return planned
 
 
 def measure_set(
-    planned: PlannedSet, networks: Sequence[StoredNetwork], options: ExtractionOptions
+    planned: PlannedSet,
+    networks: Sequence[StoredNetwork],
+    options: ExtractionOptions,
+    *,
+    pool: Pool | None = None,
 ) -> MeasuredSet:
     """Extract the features of a planned set.
 
     With `skip_broken`, the next videos replace those that turn out to be unreadable.
+
+    Args:
+        pool: processes that decode; by default some for this call.
     """
     known_broken: list[tuple[str, str]] = []
     decoded = 0
     while True:
         plan = planned.plan
-        extraction = extract(plan.clips, networks, planned.preparation, options, label=planned.side)
+        extraction = extract(
+            plan.clips,
+            networks,
+            planned.preparation,
+            options,
+            label=planned.side,
+            digests=planned.prober.digests,
+            pool=pool,
+        )
         decoded += extraction.decoded
         if not extraction.broken:
             break
         known_broken += extraction.broken
-        planned = _choose(planned, options, known_broken=known_broken)
+        planned = _choose(planned, options, pool, known_broken=known_broken)
     height, width = frame_size(plan.clips[0], planned.preparation)  # extract refuses other sizes
     keys = [key.hex() for key in extraction.keys]
     order = content_key({"clips in order": keys}).hex()
@@ -186,19 +214,13 @@ def caveats_of_sets(sets: Sequence[MeasuredSet]) -> Iterator[Caveat]:
 
 
 def _choose(
-    planned: PlannedSet, options: ExtractionOptions, *, known_broken: Sequence[tuple[str, str]]
+    planned: PlannedSet,
+    options: ExtractionOptions,
+    pool: Pool | None,
+    *,
+    known_broken: Sequence[tuple[str, str]],
 ) -> PlannedSet:
-    def probe(videos: Iterable[Video]) -> Iterator[Probed]:
-        listed = list(videos)
-        known = [video for video in listed if video.name in planned.probed]
-        for video in known:
-            yield planned.probed[video.name]
-        for probed in probe_in_workers(
-            listed[len(known) :], workers=options.workers, timeout=options.timeout
-        ):
-            planned.probed[probed[0].name] = probed
-            yield probed
-
+    probe = partial(planned.prober.probe, workers=pool or options.workers, timeout=options.timeout)
     plan = plan_clips(
         planned.videos,
         planned.selection,

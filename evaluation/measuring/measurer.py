@@ -27,6 +27,7 @@ from evaluation.results.caveats import Caveat
 from evaluation.results.files import append_result
 from evaluation.results.record import Result
 from latte.data.errors import InputError
+from latte.data.pool import Pool
 from latte.data.sources import VideoSet
 
 logger = logging.getLogger(__name__)
@@ -189,13 +190,19 @@ class Measurer:
 
         Metrics that cannot be computed from them are added to `failures`.
         """
-        failures = dict(self.failures) if failures is None else failures
+        with self._pool() as pool:
+            noted = dict(self.failures) if failures is None else failures
+            return self._sets(real, fake, noted, pool)
+
+    def _sets(
+        self, real: Source | None, fake: Source, failures: dict[str, InputError], pool: Pool
+    ) -> tuple[MeasuredSet | None, MeasuredSet]:
         needs_real = any(task.metric.needs_real for task in self.tasks)
         if needs_real and real is None:
             raise InputError("no real videos: give real or dataset (--real, --dataset)")
         # Both plans first: what is wrong with either set shows before hours of work on the other.
-        real_side = self._real_side(real) if needs_real and real is not None else None
-        planned = self._plan(fake, "fake")
+        real_side = self._real_side(real, pool) if needs_real and real is not None else None
+        planned = self._plan(fake, "fake", pool)
         fitting = []
         for task in self.tasks:
             try:
@@ -212,9 +219,9 @@ class Measurer:
             networks = _networks_of(task for task in fitting if task.metric.needs_real)
             key = frozenset(map(id, networks))
             if key not in real_side.measured:
-                real_side.measured[key] = self._extracted(real_side.planned, networks)
+                real_side.measured[key] = self._extracted(real_side.planned, networks, pool)
             real_set = real_side.measured[key]
-        return real_set, self._extracted(planned, _networks_of(fitting))
+        return real_set, self._extracted(planned, _networks_of(fitting), pool)
 
     def extract(
         self, videos: Source, side: Side, *, also: Sequence[StoredNetwork] = ()
@@ -226,7 +233,9 @@ class Measurer:
             side: whose clips the protocol describes.
             also: networks besides those of the metrics.
         """
-        return self._extracted(self._plan(videos, side), [*_networks_of(self.tasks), *also])
+        networks = [*_networks_of(self.tasks), *also]
+        with self._pool() as pool:
+            return self._extracted(self._plan(videos, side, pool), networks, pool)
 
     def network(self, metric_name: str) -> StoredNetwork:
         """The opened network of one of the metrics."""
@@ -253,24 +262,29 @@ class Measurer:
                 logger.warning("%s", caveat)
                 self._logged.append(caveat)
 
-    def _real_side(self, source: Source) -> _RealSide:
+    def _pool(self) -> Pool:
+        """Processes that look at videos and decode them; none is started before it is needed."""
+        return Pool(self.networks.options.workers, limited=True)
+
+    def _real_side(self, source: Source, pool: Pool) -> _RealSide:
         if self._real is None or self._real.source is not source:
-            self._real = _RealSide(source, self._plan(source, "real"))
+            self._real = _RealSide(source, self._plan(source, "real", pool))
         return self._real
 
-    def _plan(self, source: Source, side: Side) -> PlannedSet | MeasuredSet:
+    def _plan(self, source: Source, side: Side, pool: Pool) -> PlannedSet | MeasuredSet:
         if isinstance(source, MeasuredSet):
             return source
         if isinstance(source, Path):
             return statistics_set(source, self.at_least)
-        return plan_set(source, self.protocol, side, self.networks.options, self.at_least)
+        options = self.networks.options
+        return plan_set(source, self.protocol, side, options, self.at_least, pool=pool)
 
     def _extracted(
-        self, planned: PlannedSet | MeasuredSet, networks: Sequence[StoredNetwork]
+        self, planned: PlannedSet | MeasuredSet, networks: Sequence[StoredNetwork], pool: Pool
     ) -> MeasuredSet:
         if isinstance(planned, MeasuredSet):
             return planned
-        return measure_set(planned, networks, self.networks.options)
+        return measure_set(planned, networks, self.networks.options, pool=pool)
 
 
 def _networks_of(tasks: Iterable[MetricTask]) -> list[StoredNetwork]:

@@ -225,7 +225,7 @@ def frame_size(clip: Clip, preparation: Preparation) -> tuple[int, int]:
 
 def probe_in_workers(
     videos: Iterable[Video], *, workers: int | Pool, timeout: float
-) -> Iterator[Probed]:
+) -> Generator[Probed, None, None]:
     """Sizes and lengths of videos, in order; a decoder that dies costs its video alone."""
     listed = list(videos)
     # Frame folders and arrays are no danger to this process, and quicker to look at here.

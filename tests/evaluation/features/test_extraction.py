@@ -68,6 +68,7 @@ class MeanNetwork:
         default_factory=lambda: SimpleNamespace(sha256="00", path=Path("mean.pt"))
     )
     path_taken: str = "test"
+    group: int = 1
     device: str = "cpu"
 
     def __call__(self, clips: np.ndarray) -> np.ndarray:
