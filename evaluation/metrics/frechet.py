@@ -5,6 +5,11 @@ Of whole sets, class by class, or frame position by frame position.
 The only difficult term is tr (Σ1 Σ2)^½. With any factors Σi = Fi Fiᵀ it is the sum of the singular
 values of F1ᵀ F2: no square root of a matrix, no complex parts, and nothing is squared that has to
 be rooted again, so singular covariances cost no precision.
+
+Singular values are slow, though: for 2048 features they take ten times as long as all the rest. So
+the eigenvalues of F1ᵀ Σ2 F1 are tried first, their squares. Rounding is the same for all of these,
+which spoils the roots of small ones: `_distance_of_squares` estimates by how much, and takes them
+only where the distance keeps ten digits.
 """
 
 from collections.abc import Sequence
@@ -19,6 +24,11 @@ from latte.data.errors import InputError
 
 MIN_CLIPS = 2  # one clip has no covariance
 ROWS_AT_ONCE = 4096  # bounds memory only
+PRECISION = 1e-10  # of a distance from squared singular values, relative to the exact one
+ROUNDING = 1e-14  # of the exact distance, relative to tr(Σ1 + Σ2)
+# Rounding of an eigenvalue, in units of ε · the largest one: at most 5 in trials of 8 to 1024
+# features with spectra of all kinds in all orders.
+EIGENVALUE_ROUNDING = 16
 
 
 def frechet_distance(mu1: ArrayLike, sigma1: ArrayLike, mu2: ArrayLike, sigma2: ArrayLike) -> float:
@@ -45,6 +55,9 @@ def frechet_distance(mu1: ArrayLike, sigma1: ArrayLike, mu2: ArrayLike, sigma2: 
             f"the first mean has {mean1.size} features but the second {mean2.size}: compare "
             "statistics of one network"
         )
+    distance = _distance_by_cholesky(mean1, covariance1, mean2, covariance2)
+    if distance is not None:
+        return distance
     factor1 = _covariance_factor(covariance1, "first")
     factor2 = _covariance_factor(covariance2, "second")
     return distance_of_factors(mean1, factor1, mean2, factor2)
@@ -55,9 +68,9 @@ def frechet_distance_from_features(
 ) -> float:
     """Squared Fréchet distance of the Gaussians fitted to two sets of features; lower is better.
 
-    The covariances are not formed: the centred rows are a factor already (the smaller Gram matrix,
-    where there are fewer rows than features), or a triangular one stands for them. More precise
-    than `frechet_distance`, and exact where the covariances are singular.
+    Unless the covariances are well conditioned they are not formed: the centred rows are a factor
+    already, or a triangular one stands for them. More precise there than `frechet_distance`, and
+    exact where the covariances are singular.
 
     Args:
         x, y: (N, D) and (M, D), any floating type; computed in float64.
@@ -69,12 +82,16 @@ def frechet_distance_from_features(
             few rows.
     """
     first, second = as_feature_pair(x, y, ddof=ddof, labels=labels)
-    return distance_of_factors(
-        first.mean(axis=0),
-        rows_factor(first - first.mean(axis=0), len(first) - ddof),
-        second.mean(axis=0),
-        rows_factor(second - second.mean(axis=0), len(second) - ddof),
-    )
+    mean1, mean2 = first.mean(axis=0), second.mean(axis=0)
+    rows1, rows2 = first - mean1, second - mean2
+    divisor1, divisor2 = len(first) - ddof, len(second) - ddof
+    if min(len(first), len(second)) > first.shape[1]:
+        sigmas = rows1.T @ rows1 / divisor1, rows2.T @ rows2 / divisor2
+        distance = _distance_by_cholesky(mean1, sigmas[0], mean2, sigmas[1])
+        if distance is not None:
+            return distance
+    factors = rows_factor(rows1, divisor1), rows_factor(rows2, divisor2)
+    return distance_of_factors(mean1, factors[0], mean2, factors[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,10 +192,10 @@ def frechet_by_position(real: ArrayLike, fake: ArrayLike, *, ddof: int) -> Array
 
 
 def rows_factor(centred: Array, divisor: float) -> Array:
-    """F (K, D), K ≤ D, with FᵀF = centredᵀ centred / divisor."""
+    """F (K, D), K ≤ D, with FᵀF = centredᵀ centred / divisor; K < N rows whose mean is 0."""
     num_features = centred.shape[1]
-    factor = centred
-    if len(centred) > num_features:
+    factor = without_direction(centred, np.ones(len(centred)))
+    if len(factor) > num_features:
         factor = np.empty((0, num_features))
         for rows in blocks(centred, ROWS_AT_ONCE):
             factor = np.asarray(np.linalg.qr(np.concatenate([factor, rows]), mode="r"))
@@ -193,10 +210,76 @@ def distance_of_factors(mean1: Array, factor1: Array, mean2: Array, factor2: Arr
         factor1, factor2: (K1, D) and (K2, D) with Σi = Fiᵀ Fi.
     """
     shift = mean1 - mean2
-    cross = np.linalg.svd(factor1 @ factor2.T, compute_uv=False).sum()
-    distance = shift @ shift + np.vdot(factor1, factor1) + np.vdot(factor2, factor2) - 2 * cross
+    apart = shift @ shift + np.vdot(factor1, factor1) + np.vdot(factor2, factor2)
+    return distance_of_product(float(apart), factor1 @ factor2.T)
+
+
+def distance_of_product(apart: float, product: Array) -> float:
+    """apart − 2 Σ singular values of the product, at least 0.
+
+    Args:
+        apart: |mean1 − mean2|² + tr(Σ1 + Σ2).
+        product: F1 F2ᵀ, (K1, K2), of factors with Σi = Fiᵀ Fi.
+    """
+    if not product.size:
+        return max(0.0, apart)
+    thin = product if len(product) <= product.shape[1] else product.T
+    distance = _distance_of_squares(apart, thin @ thin.T)
+    if distance is None:
+        distance = apart - 2 * float(np.linalg.svd(product, compute_uv=False).sum())
     # Equal Gaussians leave a rounding error of either sign; a distance has none.
-    return max(0.0, float(distance))
+    return max(0.0, distance)
+
+
+def without_direction(rows: Array, direction: Array) -> Array:
+    """F (N − 1, D) with FᵀF = rowsᵀ rows, where directionᵀ rows = 0.
+
+    Rows that were centred have one singular value that is 0, where none is needed. Householder's
+    reflection of the direction to the first axis makes the first row 0.
+
+    Args:
+        rows: (N, D).
+        direction: (N,), of any length, its first entry at least 0.
+    """
+    axis = direction / np.linalg.norm(direction)
+    # (1 + first) v = axis + e1, so that nothing cancels; the reflection takes axis to −e1.
+    rest = axis[1:] / (1 + axis[0])
+    return np.asarray(rows[1:] - np.outer(rest, rows[0] + rest @ rows[1:]) * (1 + axis[0]))
+
+
+def _distance_by_cholesky(mean1: Array, sigma1: Array, mean2: Array, sigma2: Array) -> float | None:
+    """The distance by the eigenvalues of Lᵀ Σ2 L, where Σ1 = L Lᵀ.
+
+    None where the matrices are not positive definite, or too near to singular for it.
+    """
+    try:
+        factor = np.linalg.cholesky(sigma1)  # reads the lower triangle alone
+    except np.linalg.LinAlgError:
+        return None
+    symmetric = np.tril(sigma2) + np.tril(sigma2, -1).T
+    shift = mean1 - mean2
+    apart = float(shift @ shift + np.trace(sigma1) + np.trace(sigma2))
+    distance = _distance_of_squares(apart, np.asarray(factor.T @ (symmetric @ factor)))
+    return distance if distance is None else max(0.0, distance)
+
+
+def _distance_of_squares(apart: float, squared: Array) -> float | None:
+    """apart − 2 Σ √eigenvalue; None where rounding may move it by more than its tenth digit.
+
+    An eigenvalue v is known to about ε · the largest one, its root to that over 2√v. The errors are
+    independent, so their squares add up.
+
+    Args:
+        apart: |mean1 − mean2|² + tr(Σ1 + Σ2).
+        squared: symmetric, of the squares of singular values.
+    """
+    values = np.linalg.eigvalsh(squared)
+    if not values[0] > 0:
+        return None
+    distance = apart - 2 * float(np.sqrt(values).sum())
+    rounding = EIGENVALUE_ROUNDING * np.finfo(np.float64).eps * values[-1]
+    error = rounding * float(np.sqrt((1 / values).sum()))
+    return distance if error <= max(PRECISION * distance, ROUNDING * apart) else None
 
 
 def _covariance_factor(sigma: Array, which: str) -> Array:

@@ -16,7 +16,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.metrics.frechet import frechet_distance_from_features
+from evaluation.metrics.frechet import (
+    distance_of_product,
+    frechet_distance_from_features,
+    without_direction,
+)
 from evaluation.metrics.inputs import Array, as_feature_pair
 from evaluation.uncertainty.cores import one_core
 
@@ -139,7 +143,9 @@ class FeatureTable:
             factor = np.concatenate([factor, rows])
             if len(factor) > num_features:
                 factor = np.asarray(np.linalg.qr(factor, mode="r"))
-        return factor
+        if self.is_tall(weights):
+            return factor
+        return without_direction(factor, np.sqrt(weights[weights.nonzero()[0]]))
 
 
 class FeaturePair:
@@ -234,22 +240,23 @@ class FeaturePair:
         along1, along2 = weights1 @ inner / count1, inner @ weights2 / count2  # (M,) and (N,)
         both = weights1 @ along2 / count1
         drawn1, drawn2 = weights1.nonzero()[0], weights2.nonzero()[0]
-        cross = inner[np.ix_(drawn1, drawn2)] - along1[drawn2] - along2[drawn1, None] + both
-        cross *= np.sqrt(weights1[drawn1, None]) * np.sqrt(weights2[drawn2])
-        nuclear = float(np.linalg.svd(cross, compute_uv=False).sum())
+        product = inner[np.ix_(drawn1, drawn2)] - along1[drawn2] - along2[drawn1, None] + both
+        root1, root2 = np.sqrt(weights1[drawn1]), np.sqrt(weights2[drawn2])
+        product *= root1[:, None] * root2
+        product = without_direction(without_direction(product, root1).T, root2).T
+        product /= ((count1 - self.ddof) * (count2 - self.ddof)) ** 0.5
         x, y = self.tables
         mean1, trace1 = x.mean_and_trace(weights1, self.ddof)
         mean2, trace2 = y.mean_and_trace(weights2, self.ddof)
         shift = mean1 + x.centre - mean2 - y.centre
-        nuclear /= ((count1 - self.ddof) * (count2 - self.ddof)) ** 0.5
-        return max(0.0, float(shift @ shift) + trace1 + trace2 - 2 * nuclear)
+        return distance_of_product(float(shift @ shift) + trace1 + trace2, product)
 
 
 def distance(first: WeightedMoments, second: WeightedMoments) -> float:
     """Fréchet distance from means and factors, as in `evaluation.metrics.frechet`."""
     shift = first.mean - second.mean
-    cross = float(np.linalg.svd(first.factor @ second.factor.T, compute_uv=False).sum())
-    return max(0.0, float(shift @ shift) + first.trace + second.trace - 2 * cross)
+    apart = float(shift @ shift) + first.trace + second.trace
+    return distance_of_product(apart, first.factor @ second.factor.T)
 
 
 def cholesky(scatter: Array) -> Array | None:
