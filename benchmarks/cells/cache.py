@@ -30,6 +30,7 @@ from latte.data.errors import (
     LostProcessError,
     named,
 )
+from latte.data.files import append_line
 from latte.data.schema import decode_json
 from latte.data.workers import map_in_order
 
@@ -276,7 +277,7 @@ def _attempt(
                 return FailedCell.of(task, str(error), fixable=error.errno in FIXABLE_ERRNOS)
             except Exception as error:
                 return FailedCell.of(task, f"{type(error).__name__}: {error}", fixable=False)
-            _append(path, line)
+            append_line(path, line.encode())
         if tidy is not None:
             tidy(task)
     return None
@@ -287,11 +288,3 @@ def _measured_line(measure: Callable[[TaskT], CellValue], task: TaskT) -> str:
     value = measure(task)
     seconds = round(time.monotonic() - started, 3)
     return CellRecord(key=task.key, name=task.name, seconds=seconds, **vars(value)).to_json()
-
-
-def _append(path: Path, line: str) -> None:
-    """Add a line as a whole: several processes may add theirs at the same time."""
-    data = line.encode() + b"\n"
-    with named(path), path.open("ab", buffering=0) as file:
-        if file.write(data) < len(data):
-            raise OSError(errno.ENOSPC, "No space left on device")

@@ -6,11 +6,9 @@ the name of the file says which machine its owner is on, and files of other mach
 abandoned once nobody has touched them for a while, by the file system's own clock.
 """
 
-import errno
 import hashlib
 import os
 import platform
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,11 +17,8 @@ from io import BufferedRandom
 from pathlib import Path
 
 from latte.data.errors import named
+from latte.data.locks import lock
 
-if sys.platform != "win32":  # there, ages decide alone
-    import fcntl
-
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF}  # on some file systems
 ATTEMPTS = 3
 
 
@@ -49,31 +44,11 @@ def owned_file(path: Path) -> Iterator[BufferedRandom]:
         yield file
 
 
-def lock(descriptor: int) -> None:
-    """Lock an open file, as soon as no other process has; nothing where there are no locks."""
-    if sys.platform == "win32":
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-
-
 def is_locked(path: Path) -> bool | None:
     """Whether an owner holds the lock of a file; None where there are no locks."""
-    if sys.platform == "win32":
-        return None
     with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in NO_LOCKS:
-                return None
-            if error.errno in (errno.EAGAIN, errno.EACCES):
-                return True
-            raise
-    return False
+        free = lock(file.fileno(), shared=True, wait=False)
+    return None if free is None else not free
 
 
 def is_abandoned(path: Path, machine_of_owner: str, lease: float, now: float) -> bool:

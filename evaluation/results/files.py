@@ -1,6 +1,5 @@
 """Results files: one result a line, as JSON."""
 
-import errno
 import json
 import os
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 
 from evaluation.results.record import Result
 from latte.data.errors import InputError
-from latte.data.files import can_write
+from latte.data.files import append_line, can_write
 from latte.data.schema import convert
 
 MAX_DIGITS = 300  # longest integer; a float holds no more than 308 digits
@@ -71,20 +70,8 @@ def append_result(path: Path, result: Result) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    text = result.to_json().encode()
     try:
-        with path.open("a+b", buffering=0) as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - 1, 0))
-            unfinished = file.read(1) not in (b"", b"\n")  # an editor may have left it so
-            line = b"\n" * unfinished + text + b"\n"
-            try:
-                if file.write(line) < len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(size)
-                raise
+        append_line(path, result.to_json().encode())
     except OSError as error:
         raise InputError(
             f"{path}: the result cannot be written ({error.strerror}): choose another file with "

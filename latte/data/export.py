@@ -1,5 +1,6 @@
 """A set of videos to disk: lossless or H.264 files, frame folders, or one array."""
 
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from latte.data.errors import InputError
-from latte.data.files import atomic_path
+from latte.data.files import atomic_path, writing_in
 from latte.data.sources import Video, VideoSet
 from latte.data.video import write_video
 
@@ -39,10 +40,13 @@ def export_videos(
         _prepare_folder(target, names)
     elif target.is_dir():
         raise InputError(f"{target}: is a folder, but npy writes one file: choose another name")
-    with tqdm(videos.videos, desc=str(target), unit="video", disable=not progress) as bar:
-        if file_format == "npy":
+    bar = tqdm(videos.videos, desc=str(target), unit="video", disable=not progress)
+    if file_format == "npy":
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with writing_in(target.parent, [f".partial-*-{escape(target.name)}"]), bar:
             _write_array(bar, len(names), target)
-            return
+        return
+    with writing_in(target), bar:
         for video, name in zip(bar, names, strict=True):
             write_clip(target / name, _read_all(video), file_format=file_format, fps=fps)
 

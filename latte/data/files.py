@@ -1,14 +1,16 @@
 """Files and folders that appear complete or not at all."""
 
+import errno
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from latte.data.errors import named, outside
 from latte.data.limits import MAX_TEXT_BYTES
+from latte.data.locks import lock
 
 
 @contextmanager
@@ -32,10 +34,7 @@ def atomic_path(final: Path, *, durable: bool = False) -> Iterator[Path]:
                 shutil.rmtree(final)
             partial.replace(final)
     finally:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        else:
-            partial.unlink(missing_ok=True)
+        _remove(partial)
 
 
 def write_atomically(final: Path, content: bytes | str, *, durable: bool = False) -> None:
@@ -67,6 +66,55 @@ def read_text(path: Path, what: str, advice: str = "write it again") -> str:
 
 
 @contextmanager
+def writing_in(
+    folder: Path, left_over: Sequence[str] = (".partial-*", "*/.partial-*")
+) -> Iterator[None]:
+    """Remove what killed processes have left of files in a folder, if no other writes there now.
+
+    Everything that writes there must do so within. Where a file system has no locks, nothing is
+    removed.
+
+    Args:
+        folder: is there.
+        left_over: patterns of their names, as `atomic_path` makes them.
+    """
+    if os.name != "posix":  # folders cannot be opened
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if lock(descriptor, wait=False):
+            for path in [path for pattern in left_over for path in folder.glob(pattern)]:
+                _remove(path)
+        lock(descriptor, shared=True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file that several processes add to: whole, and on the disk, or not at all.
+
+    A last line without its end, as an editor may leave it, is ended first.
+    """
+    with named(path), path.open("a+b", buffering=0) as file:
+        lock(file.fileno())
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        data = b"\n" * (file.read(1) not in (b"", b"\n")) + line + b"\n"
+        written = 0
+        try:
+            written = file.write(data)
+            if written < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            if os.fstat(file.fileno()).st_size == size + written:  # nobody wrote without the lock
+                file.truncate(size)
+            raise
+
+
+@contextmanager
 def folder_if_used(folder: Path) -> Iterator[None]:
     """Make a folder with its parents; new ones that are empty in the end are removed again.
 
@@ -90,6 +138,13 @@ def can_write(folder: Path) -> bool:
     except OSError:
         return False
     return os.access(folder, os.W_OK)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from latte.data.errors import InputError
 from latte.data.export import write_clip
-from latte.data.files import write_atomically
+from latte.data.files import write_atomically, writing_in
 from latte.data.frames import FRAME_SUFFIXES, FrameFolder
 from latte.data.schema import decode_json
 from latte.data.sources import FileVideo, Video
@@ -92,7 +92,8 @@ class SampleFolder:
     ) -> Iterator[None]:
         """Make the folder, with its settings, for the samples that are written meanwhile.
 
-        A failure before the first sample leaves nothing behind: the next ones may be others.
+        A failure before the first sample leaves nothing behind: the next ones may be others. What
+        killed processes have left half written is removed.
 
         Args:
             settings: as for `check`; they are kept in the folder.
@@ -107,7 +108,8 @@ class SampleFolder:
             record = SampleRecord(settings=dict(settings), made_by=dict(made_by))
             write_atomically(self.root / RECORD, json.dumps(asdict(record), indent=2) + "\n")
         try:
-            yield
+            with writing_in(self.root):
+                yield
         except BaseException:
             if new_settings and alone and not self.present():
                 (self.root / RECORD).unlink(missing_ok=True)

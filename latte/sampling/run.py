@@ -14,6 +14,7 @@ import torch
 
 from latte.autoencoder import Autoencoder
 from latte.data.errors import InputError
+from latte.data.files import writing_in
 from latte.data.hashing import file_sha256
 from latte.data.processes import Process, this_process
 from latte.diffusion import GaussianDiffusion
@@ -178,7 +179,9 @@ def _report(sampling: Sampling, made: int) -> SampleReport:
     if len(present) == len(indices):
         preview = preview_path(folder.root)
         shown = sorted(indices[:ROWS], key=lambda index: folder.label(index) or 0)
-        save_preview(preview, [(_row_label(folder, index), folder.read(index)) for index in shown])
+        with writing_in(folder.root):
+            rows = [(_row_label(folder, index), folder.read(index)) for index in shown]
+            save_preview(preview, rows)
     return SampleReport(
         out=folder.root,
         wanted=len(indices),

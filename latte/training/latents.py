@@ -31,7 +31,7 @@ from tqdm import tqdm
 from latte.autoencoder import Autoencoder, from_uint8
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError, named
-from latte.data.files import write_atomically
+from latte.data.files import write_atomically, writing_in
 from latte.data.loading import Preparation, clip_identity, load_in_workers
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
@@ -155,7 +155,7 @@ class LatentCache:
         )
         in_turn = [clip for entry in missing for clip in entry.chunks()]
         loaded = load_in_workers(in_turn, self.preparation, workers=self.workers)
-        with bar, closing(loaded):
+        with writing_in(self.folder), bar, closing(loaded):
             for entry in missing:
                 parts: list[list[Tensor]] = [[] for _ in entry.files]
                 for _ in entry.chunks():

@@ -89,7 +89,8 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """
     try:
         with named(path), path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
+            # A kill may have cut the last line.
+            reader = csv.DictReader(line for line in file if line.endswith("\n"))
             return list(reader.fieldnames or []), [row for row in reader if _is_whole(row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
@@ -102,5 +103,5 @@ def _text(value: float) -> str:
 
 
 def _is_whole(row: Mapping[str, str]) -> bool:
-    """Whether a row is one that was written to its end: a kill may cut the last one."""
+    """Whether a row has all columns, and no more."""
     return row.get("step", "").isdigit() and None not in (*row, *row.values())

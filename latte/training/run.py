@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from latte.autoencoder import lasting_path
 from latte.data.errors import InputError
-from latte.data.files import atomic_path, folder_if_used
+from latte.data.files import atomic_path, folder_if_used, writing_in
 from latte.model.checkpoints import AutoencoderSettings, CheckpointSettings
 from latte.sampling.faults import fixable_faults
 from latte.sampling.preview import contact_sheet
@@ -89,7 +89,8 @@ def locked_folder(out: Path) -> Iterator[None]:
             if error.errno not in WITHOUT_LOCKS:
                 raise
         try:
-            yield
+            with writing_in(out):
+                yield
         finally:
             lock.release()
             if [path.name for path in out.iterdir()] == [LOCK]:

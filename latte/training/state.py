@@ -8,7 +8,6 @@ are all there is of random states and of the position in the data.
 """
 
 import json
-import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,8 +94,6 @@ def save_state(
 ) -> Path:
     """Write one checkpoint below `folder`; it appears complete or not at all."""
     final = folder / f"{state.counters.step:07d}"
-    for left_over in folder.glob(".partial-*"):  # a killed run leaves them
-        shutil.rmtree(left_over)
     # Durable: the checkpoint before it may be deleted then.
     with atomic_path(final, durable=True) as partial:
         save_checkpoint(

@@ -145,8 +145,11 @@ def test_what_is_not_complete_is_not_there(folder, clips):
     samples = folder()
     with samples.claimed({}, {}):
         pass
-    (samples.root / ".partial-7-000000.mkv").write_bytes(b"half")
+    left_over = samples.root / ".partial-7-000000.mkv"
+    left_over.write_bytes(b"half")
     assert samples.present() == set()
+    with samples.claimed({}, {}):
+        assert not left_over.exists()
 
 
 def test_a_damaged_record_is_refused(folder):
