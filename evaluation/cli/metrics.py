@@ -22,6 +22,7 @@ from evaluation.cli.options import (
 from latte.data.errors import InputError
 
 if TYPE_CHECKING:
+    from evaluation.features.extraction import ExtractionOptions
     from evaluation.results.record import Result
 
 ALL_HELP = """Measure every metric that the protocol names, in one pass over the videos.
@@ -64,7 +65,8 @@ def metric_command(name: str | None) -> Callable[..., None]:
         output: OutputOptions,
         run: ComputeOptions,
     ) -> None:
-        _measure(name, sets, protocol, options, output, run)
+        with run.extraction() as extraction:
+            _measure(name, sets, protocol, options, output, extraction)
 
     return command
 
@@ -80,9 +82,11 @@ def fid(
     run: ComputeOptions,
 ) -> None:
     """Measure FID, also against the reference statistics of a data set of images."""
-    if dataset_statistics is not None:
-        sets = _with_reference(sets, protocol, dataset_statistics)
-    _measure("fid", sets, protocol, options, output, run)
+    with run.extraction() as extraction:
+        if dataset_statistics is not None:
+            with extraction.processes.ahead("published statistics"):
+                sets = _with_reference(sets, protocol, dataset_statistics)
+        _measure("fid", sets, protocol, options, output, extraction)
 
 
 def _with_reference(sets: SetOptions, protocol: ProtocolOptions, name: str) -> SetOptions:
@@ -103,7 +107,7 @@ def _measure(
     protocol: ProtocolOptions,
     options: MetricOptions,
     output: OutputOptions,
-    run: ComputeOptions,
+    extraction: "ExtractionOptions",
 ) -> None:
     from evaluation.generated import sample_first
     from evaluation.measuring.api import measure
@@ -120,8 +124,9 @@ def _measure(
     if options.checkpoint is not None:
         check_writable(output.out)  # fails before hours of sampling
         samples = sample_first(
-            options.checkpoint, asked, out=sets.fake, dataset=sets.dataset, device=run.device
+            options.checkpoint, asked, out=sets.fake, dataset=sets.dataset, device=extraction.device
         )
+        extraction.processes.agree("samples", None)  # each process makes its share
         sets = replace(sets, fake=samples)
     try:
         results = measure(
@@ -135,7 +140,7 @@ def _measure(
             dataset=sets.dataset,
             model=output.name,
             resamples=options.resamples,
-            options=run.extraction(),
+            options=extraction,
         )
     except FailedMetricsError as error:  # a metric that fails does not cost the others
         _print(error.results, output)

@@ -1,20 +1,22 @@
 """Options of `latte-eval`: each is described once, and what belongs together is one bundle."""
 
 import inspect
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from latte.data.errors import InputError
+from latte.data.processes import Process
 
 if TYPE_CHECKING:
     from evaluation.features.extraction import ExtractionOptions
     from evaluation.protocol.fields import Protocol
+    from latte.data.cluster import Resources
     from latte.data.sources import VideoSet
 
 Dataset = Annotated[
@@ -70,15 +72,6 @@ Store = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
 SkipBroken = Annotated[
     bool, typer.Option("--skip-broken", help="Leave out broken or too short videos, and list them.")
-]
-Gpus = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Processes that share the work, each with a GPU of its own (with --device cpu without "
-        "one); of each node. [default: this process alone]",
-    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
@@ -187,21 +180,64 @@ class ComputeOptions:
     store: Store = None
     skip_broken: SkipBroken = False
     quiet: Quiet = False
+    gpus: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Share the work among N processes, each with a GPU (with --device cpu without).",
+        ),
+    ] = None
+    executor: Annotated[
+        Literal["local", "slurm"],
+        typer.Option(metavar="local|slurm", help="Run it here, or as a job of Slurm."),
+    ] = "local"
+    nodes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Nodes of the job of Slurm, with --gpus each.")
+    ] = 1
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Option of sbatch, as partition=gpu. Repeatable."),
+    ] = None
 
-    def extraction(self) -> "ExtractionOptions":
-        """The same, with what stands for options that were left out."""
+    def resources(self) -> "Resources":
+        """Where the command runs, and in how many processes."""
+        from latte.data.cluster import Resources
+
+        return Resources(
+            executor=self.executor,
+            nodes=self.nodes,
+            gpus=self.gpus or 1,
+            slurm=tuple(self.slurm or ()),
+        )
+
+    def launched(self) -> bool:
+        """Whether the command was run elsewhere, because these options say so."""
+        resources = self.resources()
+        if resources.executor == "local" and self.gpus is None:
+            return False
+        from evaluation.cli.launching import launched
+
+        return launched(resources, self.device)
+
+    @contextmanager
+    def extraction(self) -> "Iterator[ExtractionOptions]":
+        """The same, with what stands for options that were left out, and the other processes."""
+        from evaluation.features.distributed import joined
         from evaluation.features.extraction import ExtractionOptions
         from evaluation.features.store import default_store
 
-        return ExtractionOptions(
-            store=self.store or default_store(),
-            device=device_or_default(self.device),
-            batch_size=self.batch_size,
-            workers=workers_or_default(self.workers),
-            timeout=self.timeout,
-            skip_broken=self.skip_broken,
-            progress=not self.quiet,
-        )
+        with joined() as processes:
+            yield ExtractionOptions(
+                store=self.store or default_store(),
+                device=device_or_default(self.device, processes.process),
+                batch_size=self.batch_size,
+                workers=workers_or_default(self.workers),
+                timeout=self.timeout,
+                skip_broken=self.skip_broken,
+                progress=not self.quiet and processes.is_first,
+                processes=processes,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +274,9 @@ def with_bundles(command: Callable[..., None]) -> Callable[..., None]:
             name: bundle(**{field.name: values.pop(field.name) for field in fields(bundle)})
             for name, bundle in bundles.items()
         }
+        run = next((each for each in bundled.values() if isinstance(each, ComputeOptions)), None)
+        if run is not None and run.launched():
+            return
         command(**values, **bundled)
 
     del flat.__wrapped__
@@ -259,14 +298,18 @@ def weights_by_network(given: list[str] | None, default: str) -> dict[str, Path]
 
 
 def workers_or_default(given: int | None) -> int:
-    """`--workers`, else one for each core, at most 8."""
-    return min(os.cpu_count() or 1, 8) if given is None else given
+    """`--workers`, else one for each core of this process, at most 8."""
+    from latte.data.workers import default_workers
+
+    return default_workers() if given is None else given
 
 
-def device_or_default(name: str) -> str:
-    """The device that `auto` stands for; any other name stays as it is."""
-    if name != "auto":
-        return name
-    import torch
+def device_or_default(name: str, process: Process | None = None) -> str:
+    """The device that `auto` stands for; of several processes each has a GPU of its own."""
+    if name == "auto":
+        import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and process is not None and process.world > 1:
+        return f"cuda:{process.local_rank}"
+    return name

@@ -52,17 +52,24 @@ def power(
 
     if difference <= 0:
         raise InputError(f"--difference {difference}: give a difference above 0")
-    chosen = protocol.protocol_for(sets)
-    networks = Networks(run.extraction(), weights_by_network(weights, chosen.network))
-    measurer = Measurer(chosen, ("fvd",), networks, at_least=protocol.num_videos or 1)
-    real, fake = measurer.sets(sets.real_videos(chosen), sets.fake_videos())
-    assert real is not None
-    pair = FeaturePair(
-        measurer.features(real, "fvd"),
-        measurer.features(fake, "fvd"),
-        ddof=DDOF[chosen.covariance],
-    )
-    answer = clips_needed(pair, difference=difference, power=chance, level=level, seed=chosen.seed)
+    with run.extraction() as options:
+        chosen = protocol.protocol_for(sets)
+        networks = Networks(options, weights_by_network(weights, chosen.network))
+        measurer = Measurer(chosen, ("fvd",), networks, at_least=protocol.num_videos or 1)
+        real, fake = measurer.sets(sets.real_videos(chosen), sets.fake_videos())
+        assert real is not None
+
+        def result() -> Power:
+            pair = FeaturePair(
+                measurer.features(real, "fvd"),
+                measurer.features(fake, "fvd"),
+                ddof=DDOF[chosen.covariance],
+            )
+            return clips_needed(
+                pair, difference=difference, power=chance, level=level, seed=chosen.seed
+            )
+
+        answer = options.processes.first("power", result)
     typer.echo(json.dumps(asdict(answer)) if as_json else _text(answer))
 
 

@@ -171,10 +171,15 @@ def similarity(
         if value is not None:
             raise InputError(f"--{option} {advice}")
     output.check()
-    if model.checkpoint is None:
-        _similar_videos(sets, protocol, run.extraction(), output, weights, resamples)
-    else:
-        _hidden_states(model, sets, protocol, run.extraction(), output, bool(resamples))
+    with run.extraction() as options:
+        if model.checkpoint is None:
+            _similar_videos(sets, protocol, options, output, weights, resamples)
+        elif options.processes.process.world > 1:
+            raise InputError(
+                "--checkpoint is measured by one process: leave out --gpus, or torchrun"
+            )
+        else:
+            _hidden_states(model, sets, protocol, options, output, bool(resamples))
 
 
 def _similar_videos(

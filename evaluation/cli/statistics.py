@@ -51,19 +51,22 @@ def stats_export(
 
     if sets.real is not None and sets.fake is not None:
         raise InputError("--real and --fake: statistics are of one set: give one of the two")
-    requested = protocol.protocol_for(sets)
-    videos = sets.fake_videos() if sets.fake else sets.real_videos(requested)
-    if isinstance(videos, Path):
-        raise InputError(f"{videos} is a statistics file already: `latte-eval stats show` reads it")
-    file = export_statistics(
-        videos,
-        out,
-        requested,
-        Networks(run.extraction(), weights_by_network(weights, requested.network)),
-        side="fake" if sets.fake else "real",
-        at_least=protocol.num_videos or 1,
-        dataset=sets.dataset,
-    )
+    with run.extraction() as options:
+        requested = protocol.protocol_for(sets)
+        videos = sets.fake_videos() if sets.fake else sets.real_videos(requested)
+        if isinstance(videos, Path):
+            raise InputError(
+                f"{videos} is a statistics file already: `latte-eval stats show` reads it"
+            )
+        file = export_statistics(
+            videos,
+            out,
+            requested,
+            Networks(options, weights_by_network(weights, requested.network)),
+            side="fake" if sets.fake else "real",
+            at_least=protocol.num_videos or 1,
+            dataset=sets.dataset,
+        )
     _show(file, as_json)
 
 

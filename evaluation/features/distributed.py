@@ -96,6 +96,24 @@ class Processes:
                 raise
         return self.agree(step, value)[0]
 
+    @contextmanager
+    def ahead(self, step: str) -> Iterator[None]:
+        """The first process enters alone, the others when it has left: it fetches, say.
+
+        Raises:
+            InputError: that of the first process.
+        """
+        if not self.is_first:
+            self.agree(step, None)
+        try:
+            yield
+        except InputError as error:
+            if self.is_first:
+                self.agree(step, None, error)
+            raise
+        if self.is_first:
+            self.agree(step, None)
+
     def map(
         self, step: str, function: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T]
     ) -> list[R]:
@@ -107,14 +125,13 @@ class Processes:
         return results
 
     def hand_over(self, stores: Sequence["FeatureStore"], keys: Sequence[bytes]) -> None:
-        """Wait for all processes; then the first one has the rows of these keys in its stores.
+        """Give the rows of these keys, once all have flushed them, to the stores of the first one.
 
         Rows in a folder that the processes share are read there. Others (no folder, or folders that
         one process cannot see of another, for the moment or at all) are sent to it.
         """
         if self.process.world == 1:
             return
-        self.agree("features", None)
         for number, store in enumerate(stores):
             step = f"rows of network {number}"
             if self.is_first:

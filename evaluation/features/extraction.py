@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from evaluation.features.claims import rounds
+from evaluation.features.distributed import Processes
 from evaluation.features.probing import HASHING_THREADS, digests_of
 from evaluation.features.store import FeatureStore
 from evaluation.networks.extractor import Extractor
@@ -43,6 +44,8 @@ class ExtractionOptions:
     timeout: float = 120.0  # seconds that one video may take before it counts as broken
     skip_broken: bool = False
     progress: bool = True
+    # Processes that share the clips, each with these options on a device of its own.
+    processes: Processes = field(default_factory=Processes, compare=False)
 
 
 class StoredNetwork:
@@ -132,37 +135,54 @@ def extract(
         BrokenVideoError: a video that cannot be read, unless `options.skip_broken`.
     """
     check_sizes(clips, preparation, label)
+    processes, stores = options.processes, [network.store for network in networks]
     keys: list[bytes] = []
-    missing: dict[bytes, Clip] = {}
+    by_key: dict[bytes, Clip] = {}
     broken: list[tuple[str, str]] = []
-    for clip, key in zip(clips, _content_keys(clips, preparation, digests or {}), strict=True):
+    found = processes.map(
+        f"content of {label}",
+        lambda share: _content_keys(share, preparation, digests or {}),
+        clips,
+    )
+    for clip, key in zip(clips, found, strict=True):
         if isinstance(key, BrokenVideoError):
             _keep_or_raise(key, clip, options, broken)
             continue
         keys.append(key)
-        if any(key not in network.store for network in networks):
-            missing[key] = clip
-    decoded = 0
-    if missing:
-        total = len(set(keys))
-        stores = [network.store for network in networks]
-        group = max(network.extractor.group for network in networks)
-        size = -(-options.batch_size // group) * group
-        source = _Source(missing, preparation, options, pool or options.workers, broken)
-        with progress_bar(
-            total, label, "clip", shown=options.progress, initial=total - len(missing)
-        ) as bar:
-            try:
-                for some in rounds(stores, _in_runs(missing)):
-                    for batch in source.batches(some, size):
-                        _run_networks(batch, networks)
-                        bar.update(len(batch))
-                        decoded += len(batch)
-            finally:
-                for store in stores:
-                    store.flush()
-            bar.update(total - bar.n)  # clips that other runs made, and broken ones
-    return Extraction(keys=tuple(keys), broken=tuple(broken), decoded=decoded)
+        by_key[key] = clip
+    # All divide what the first process misses: other runs may be filling the stores meanwhile.
+    missing = processes.first(
+        f"plan of {label}",
+        lambda: [key for key in by_key if any(key not in store for store in stores)],
+    )
+    if not missing:
+        return Extraction(keys=tuple(keys), broken=tuple(broken), decoded=0)
+    mine = {key: by_key[key] for key in processes.process.share(missing)}
+    decoded, unreadable = 0, list[tuple[str, str]]()
+    known = len(by_key) - len(missing)
+    total = known + len(mine)
+    group = max(network.extractor.group for network in networks)
+    size = -(-options.batch_size // group) * group
+    source = _Source(mine, preparation, options, pool or options.workers, unreadable)
+    with progress_bar(total, label, "clip", shown=options.progress, initial=known) as bar:
+        try:
+            for some in rounds(stores, _in_runs(mine)):
+                for batch in source.batches(some, size):
+                    _run_networks(batch, networks)
+                    bar.update(len(batch))
+                    decoded += len(batch)
+        finally:
+            for store in stores:
+                store.flush()
+        bar.update(total - bar.n)  # clips that other runs made, and broken ones
+    shares = processes.agree(f"features of {label}", (unreadable, decoded))
+    processes.hand_over(stores, missing)
+    place = {clip.video.name: index for index, clip in enumerate(clips)}
+    lost = itertools.chain(*(of_one for of_one, _ in shares))
+    broken += sorted(lost, key=lambda each: place[each[0]])
+    return Extraction(
+        keys=tuple(keys), broken=tuple(broken), decoded=sum(count for _, count in shares)
+    )
 
 
 def _in_runs(missing: Mapping[bytes, Clip]) -> list[bytes]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from evaluation.features.distributed import Processes
 from latte.data.clips import Probed
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.files import write_atomically
@@ -42,9 +43,11 @@ class Prober:
 
     Args:
         store: the folder of features; None remembers nothing for later runs.
+        processes: those that share the videos, each of which looks at some.
     """
 
-    def __init__(self, store: Path | None) -> None:
+    def __init__(self, store: Path | None, processes: Processes | None = None) -> None:
+        self._processes = processes or Processes()
         self.digests: dict[Video, str] = {}  # of the content of video files
         self._folder = store and store / "videos"
         self._probed: dict[str, Probed] = {}
@@ -60,10 +63,11 @@ class Prober:
         """
         left = iter(videos)
         sizes = iter(CHUNKS)
-        size = CHUNKS[-1]
+        size, world = CHUNKS[-1], self._processes.process.world
+        look = self._probe if world == 1 else self._probe_together
         try:
-            while some := list(islice(left, size := next(sizes, size))):
-                yield from self._probe(some, workers, timeout)
+            while some := list(islice(left, world * (size := next(sizes, size)))):
+                yield from look(some, workers, timeout)
         finally:
             self._remember()
 
@@ -80,6 +84,20 @@ class Prober:
                     if video in self.digests and not isinstance(info, BrokenVideoError):
                         self._new[self.digests[video]] = info
                 yield self._probed[video.name]
+
+    def _probe_together(
+        self, videos: Sequence[Video], workers: int | Pool, timeout: float
+    ) -> Iterator[Probed]:
+        def facts(share: Sequence[Video]) -> list[tuple[VideoInfo | BrokenVideoError, str | None]]:
+            probed = self._probe(share, workers, timeout)
+            return [(info, self.digests.get(video)) for video, info in probed]
+
+        together = self._processes.map("videos", facts, videos)
+        for video, (info, digest) in zip(videos, together, strict=True):
+            if digest is not None:
+                self.digests[video] = digest
+            self._probed[video.name] = video, info
+            yield video, info
 
     def _recall(self, videos: Sequence[Video]) -> None:
         """Find what the store knows of these videos."""

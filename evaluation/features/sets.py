@@ -94,7 +94,7 @@ def plan_set(
         side=side,
         at_least=at_least,
         plan=ClipPlan(root=videos.root, clips=(), num_listed=0),
-        prober=Prober(options.store),
+        prober=Prober(options.store, options.processes),
     )
     planned = _choose(planned, options, pool, known_broken=())
     check_sizes(planned.plan.clips, planned.preparation, videos.root)

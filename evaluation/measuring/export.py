@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from evaluation.features.sets import check_lengths, measure_set, plan_set
+from evaluation.features.extraction import StoredNetwork
+from evaluation.features.sets import MeasuredSet, check_lengths, measure_set, plan_set
 from evaluation.measuring.networks import Networks
 from evaluation.measuring.results import carried_out
 from evaluation.protocol.fields import Protocol, Side
 from evaluation.results.provenance import provenance
 from evaluation.statistics.file import Origin, StatisticsFile, check_target, write_statistics_file
+from evaluation.uncertainty.cores import one_core
 from latte.data.errors import InputError
 from latte.data.sources import VideoSet
 
@@ -38,9 +40,26 @@ def export_statistics(
     planned = plan_set(videos, protocol, side, networks.options, at_least)
     check_lengths(planned.plan.clips, extractor.spec)
     measured = measure_set(planned, [stored], networks.options)
-    statistics = measured.statistics(stored, protocol.covariance)
+
+    def written() -> StatisticsFile:
+        return _written(out, measured, stored, protocol, side, dataset)
+
+    return networks.options.processes.first("statistics", written)
+
+
+def _written(
+    out: Path,
+    measured: MeasuredSet,
+    stored: StoredNetwork,
+    protocol: Protocol,
+    side: Side,
+    dataset: str | None,
+) -> StatisticsFile:
+    extractor = stored.extractor
+    with one_core():  # as metrics are computed
+        statistics = measured.statistics(stored, protocol.covariance)
     if statistics.count < 2:
-        raise InputError(f"{videos.root}: statistics of one clip say nothing: add videos")
+        raise InputError(f"{measured.record.path}: statistics of one clip say nothing: add videos")
     run = provenance(str(extractor.device))
     origin = Origin(
         protocol=protocol.name,

@@ -26,6 +26,7 @@ from evaluation.protocol.fields import Protocol, Side
 from evaluation.results.caveats import Caveat
 from evaluation.results.files import append_result
 from evaluation.results.record import Result
+from evaluation.uncertainty.cores import one_core
 from latte.data.errors import InputError
 from latte.data.pool import Pool
 from latte.data.sources import VideoSet
@@ -134,7 +135,7 @@ class Measurer:
         model: str | None = None,
         out: Path | None = None,
     ) -> list[Result]:
-        """The results of every metric.
+        """The results of every metric; where processes share the work, the first one computes them.
 
         Args:
             real: real videos; None if no metric needs them.
@@ -148,20 +149,45 @@ class Measurer:
                 the others.
         """
         started, self._started = self._started or time.monotonic(), None
-        failures, results = dict(self.failures), list[Result]()
+        failures = dict(self.failures)
         real_set, fake_set = self.sets(real, fake, failures)
         self._log(caveats_of_sets([side for side in (real_set, fake_set) if side]))
-        for task in (task for task in self.tasks if task.metric.name not in failures):
+
+        def results() -> list[Result]:
+            found: list[Result] = []
+            filed_under = model or _name(fake)
+            for result in self._results(real_set, fake_set, failures, filed_under, started):
+                found.append(result)
+                if out is not None:
+                    append_result(out, result)
+            if failures:
+                raise FailedMetricsError(failures, found, self._num_metrics)
+            return found
+
+        return self.networks.options.processes.first("results", results)
+
+    def _results(
+        self,
+        real: MeasuredSet | None,
+        fake: MeasuredSet,
+        failures: dict[str, InputError],
+        model: str,
+        started: float,
+    ) -> Iterator[Result]:
+        """One result after the other; metrics that cannot be computed are added to `failures`."""
+        for task in [task for task in self.tasks if task.metric.name not in failures]:
             metric_input = MetricInput(
-                real=real_set if task.metric.needs_real else None,
-                fake=fake_set,
+                real=real if task.metric.needs_real else None,
+                fake=fake,
                 network=task.network,
                 protocol=task.protocol,
                 parameters=task.metric.parameters,
                 resamples=self.resamples,
             )
             try:
-                values = task.metric.compute(metric_input)
+                # Products of matrices have other last bits on other numbers of cores.
+                with one_core():
+                    values = task.metric.compute(metric_input)
             except InputError as error:
                 self._fail(failures, task.metric.name, error)
                 continue
@@ -172,16 +198,11 @@ class Measurer:
                     value,
                     metric_input,
                     dataset=self.dataset,
-                    model=model or _name(fake),
+                    model=model,
                     started=started,
                 )
-                results.append(result)
                 self._log(task.caveats(result))
-                if out is not None:
-                    append_result(out, result)
-        if failures:
-            raise FailedMetricsError(failures, results, self._num_metrics)
-        return results
+                yield result
 
     def sets(
         self, real: Source | None, fake: Source, failures: dict[str, InputError] | None = None

@@ -42,25 +42,35 @@ class Networks:
         Raises:
             InputError: no such network, or weights that cannot be had or do not fit.
         """
-        name = protocol.network
+        name, processes = protocol.network, self.options.processes
         key = (name, protocol.output, protocol.resize)
         if key not in self._opened:
-            extractor = build(
-                name,
-                self.weights.get(name),
-                self.options.device,
-                batch_size=self.options.batch_size,
-                output=protocol.output,
-                resize=protocol.resize,
-            )
-            if extractor.probe_difference is not None:
-                logger.warning(
-                    "%s runs as %s, which differs from the published path by %.1e of the largest "
-                    "feature on the probe clips",
-                    *(name, extractor.path_taken, extractor.probe_difference),
-                )
-            self._opened[key] = StoredNetwork(extractor, self.options.store)
+            with processes.ahead(f"network {name}"):  # fetches the weights
+                stored = self._open(protocol)
+            extractor = stored.extractor
+            # Rows of other weights, or of another way, do not go together.
+            weights = extractor.weights.sha256[:12]
+            processes.agree(f"{name} with weights {weights} as {extractor.path_taken}", None)
+            self._opened[key] = stored
         return self._opened[key]
+
+    def _open(self, protocol: Protocol) -> StoredNetwork:
+        name = protocol.network
+        extractor = build(
+            name,
+            self.weights.get(name),
+            self.options.device,
+            batch_size=self.options.batch_size,
+            output=protocol.output,
+            resize=protocol.resize,
+        )
+        if extractor.probe_difference is not None:
+            logger.warning(
+                "%s runs as %s, which differs from the published path by %.1e of the largest "
+                "feature on the probe clips",
+                *(name, extractor.path_taken, extractor.probe_difference),
+            )
+        return StoredNetwork(extractor, self.options.store)
 
 
 class PixelNetworks(Networks):

@@ -232,13 +232,15 @@ def _exit(code: int) -> NoReturn:
 
 
 def _fail(message: str, code: int = BAD_INPUT) -> NoReturn:
-    left = False
+    left, launched = False, LAUNCHED in os.environ
+    if launched and code != BAD_INPUT:  # torchrun may start this process again
+        _exit(code)
     if path := os.environ.get(FAILURE_FILE):
         with suppress(OSError):  # the folder is on another machine, or gone with who asked
             Path(path).write_bytes(msgspec.json.encode(Failure(message=message)))
             left = True
-    # To torchrun bad input is no failure: it would start the processes again.
-    if code == BAD_INPUT and os.environ.get(LAUNCHED) and (left or not this_process().is_first):
+    # To torchrun bad input is no failure, as it would try again.
+    if launched and (left or not this_process().is_first):
         _exit(0)
     _say(f"error: {escaped(message, keep=chr(10))}")
     _exit(code)

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 FAILURE_FILE = "LATTE_FAILURE_FILE"  # environment: where a command line leaves its `Failure`
 LAUNCHED = "LATTE_LAUNCHED"  # environment: who started torchrun prints that `Failure`
@@ -63,6 +65,10 @@ class LostProcessError(BrokenVideoError):
     def __init__(self, problem: str, advice: str, *, ending: str) -> None:
         super().__init__(problem, advice)
         self.ending = ending
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How another process makes it again."""
+        return partial(LostProcessError, ending=self.ending), (self.problem, self.advice)
 
 
 class FailedRunError(Exception):
