@@ -49,6 +49,11 @@ class Processes:
         """Whether this is the process that computes, writes and speaks."""
         return self.process.is_first
 
+    def part(self, items: Sequence[T]) -> Sequence[T]:
+        """The items of this process: neighbours, as many as of any other, or one more."""
+        rank, world = self.process.rank, self.process.world
+        return items[len(items) * rank // world : len(items) * (rank + 1) // world]
+
     def agree(self, step: str, value: T, error: InputError | None = None) -> list[T]:
         """Wait for all processes, and return the value of each, in the order of their ranks.
 

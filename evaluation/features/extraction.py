@@ -157,7 +157,9 @@ def extract(
     )
     if not missing:
         return Extraction(keys=tuple(keys), broken=tuple(broken), decoded=0)
-    mine = {key: by_key[key] for key in processes.process.share(missing)}
+    # Neighbours are of one video, which one process opens.
+    in_runs = _in_runs({key: by_key[key] for key in missing})
+    mine = {key: by_key[key] for key in processes.part(in_runs)}
     decoded, unreadable = 0, list[tuple[str, str]]()
     known = len(by_key) - len(missing)
     total = known + len(mine)
@@ -166,7 +168,7 @@ def extract(
     source = _Source(mine, preparation, options, pool or options.workers, unreadable)
     with progress_bar(total, label, "clip", shown=options.progress, initial=known) as bar:
         try:
-            for some in rounds(stores, _in_runs(mine)):
+            for some in rounds(stores, mine):
                 for batch in source.batches(some, size):
                     _run_networks(batch, networks)
                     bar.update(len(batch))
