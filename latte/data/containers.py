@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import av
 
 from latte.data.errors import BrokenVideoError
-from latte.data.ffmpeg import opened, reading
+from latte.data.ffmpeg import DecodingError, opened, reading
 from latte.data.truncation import bytes_beyond
 
 # Containers whose packets carry true presentation times. AVI and MPEG streams do not: with
@@ -69,10 +69,13 @@ def scan(path: Path) -> Stream:
                 f"{path}: the file is cut short ({-beyond} bytes are missing at its end)",
                 "copy or download it again",
             )
-        with opened(path) as (container, video):
+        with opened(path) as media:
+            container, video, complaints = media
             format_name = container.format.name.split(",")[0]
             context = video.codec_context
             codec, height, width = context.name, context.height, context.width
+            if format_name == "matroska" and complaints:
+                raise DecodingError(complaints[0])  # FFmpeg goes on behind it, with fewer frames
             claimed = video.frames if video.frames <= size else 0
             packets, num_sound = _list_packets(container, video)
     shown = [packet for packet in packets if not packet.is_discarded]

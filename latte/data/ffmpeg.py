@@ -6,9 +6,9 @@ make decoding fast (latte.data.workers).
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -57,23 +57,36 @@ def reading(path: Path) -> Iterator[None]:
             raise DecodingError(_message(error)) from error
 
 
+class Media(NamedTuple):
+    """An open video file."""
+
+    container: Any  # PyAV's
+    stream: Any  # its video stream, ready for `decode`
+    complaints: tuple[str, ...]  # errors in the container that FFmpeg met while it was opened
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """PyAV's container of a file and its video stream, ready for `decode`.
+def opened(path: Path) -> Iterator[Media]:
+    """A video file, opened by FFmpeg; nothing is decoded yet.
 
     Raises:
         BrokenVideoError: no video in it, or frames of too many pixels.
         av.FFmpegError: another format than those of `DEMUXERS`, or damage.
     """
-    av.logging.set_level(av.logging.PANIC)  # FFmpeg's errors are counted (`decode`), not printed
     limit = str(max_pixels())
     options = {
         "format_whitelist": ",".join(DEMUXERS),
         "protocol_whitelist": "file",
         "max_pixels": limit,
     }
-    # "file:", because FFmpeg would take what precedes a colon in a relative path for a protocol.
-    with av.open(f"file:{path}", options=options) as container:
+    with ExitStack() as stack:
+        av.logging.set_level(av.logging.ERROR)
+        try:
+            with av.logging.Capture() as messages:
+                # "file:", because FFmpeg would take what precedes a colon for a protocol.
+                container = stack.enter_context(av.open(f"file:{path}", options=options))
+        finally:
+            av.logging.set_level(av.logging.PANIC)  # errors are counted (`decode`), not printed
         pictures = av.stream.Disposition.attached_pic
         streams = [s for s in container.streams.video if not s.disposition & pictures]
         if not streams:
@@ -87,7 +100,9 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         check_frame_size(context.height, context.width, str(path))
         context.thread_count = 1
         context.options = {**_STRICT, "max_pixels": limit}
-        yield container, stream
+        name = container.format.name
+        complaints = tuple(_clean(text) for _, source, text in messages if source == name)
+        yield Media(container, stream, complaints)
 
 
 def decode(stream: Any, packet: Any) -> list[Any]:
@@ -109,12 +124,12 @@ def decode(stream: Any, packet: Any) -> list[Any]:
     return list(pictures)
 
 
-def decode_all(container: Any, stream: Any) -> Iterator[Any]:
+def decode_all(media: Media) -> Iterator[Any]:
     """The pictures from the container's position to its end, as `decode` gives them."""
-    for packet in container.demux(stream):
+    for packet in media.container.demux(media.stream):
         if packet.size:
-            yield from decode(stream, packet)
-    yield from decode(stream, None)
+            yield from decode(media.stream, packet)
+    yield from decode(media.stream, None)
 
 
 class Painter:

@@ -56,8 +56,8 @@ def probe_file(path: Path) -> VideoInfo:
         BrokenVideoError: not a video, cut short, or damaged.
     """
     stream = scan(path)
-    with reading(path), opened(path) as (container, video):
-        pictures = decode_all(container, video)
+    with reading(path), opened(path) as media:
+        pictures = decode_all(media)
         first = next(pictures, None)
         if first is None or (stream.times and first.pts != stream.times[0]):
             raise BrokenVideoError(

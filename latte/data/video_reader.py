@@ -11,7 +11,7 @@ import numpy as np
 
 from latte.data.containers import Stream, nearly_all, scan
 from latte.data.errors import SKIP, BrokenVideoError, check_frames
-from latte.data.ffmpeg import Painter, decode_all, opened, reading
+from latte.data.ffmpeg import Media, Painter, decode_all, opened, reading
 from latte.data.limits import check_clip_size
 
 _DAMAGED = f"copy it again, or {SKIP}"
@@ -31,8 +31,7 @@ class VideoReader:
         self._path = path
         self._stream: Stream = scan(path)
         self._files = ExitStack()
-        self._container: Any = None
-        self._video: Any = None
+        self._media: Media | None = None
         self._painter = Painter()
         self._pictures: Iterator[tuple[int, Any]] = iter(())
         self._last: int | None = None  # index of the last decoded frame; None where none is open
@@ -108,11 +107,13 @@ class VideoReader:
         """Go to a frame where decoding may begin: the first, or an entry of the stream."""
         if self._last is None or not entry:
             self.close()
-            self._container, self._video = self._files.enter_context(opened(self._path))
-        pictures = decode_all(self._container, self._video)
+            self._media = self._files.enter_context(opened(self._path))
+        media = self._media
+        assert media is not None
+        pictures = decode_all(media)
         if entry:
             time = self._stream.times[entry]
-            self._container.seek(time, stream=self._video, backward=True)
+            media.container.seek(time, stream=media.stream, backward=True)
             first = next((picture for picture in pictures if picture.pts >= time), None)
             # Containers index by decoding time, so that a jump may land too late.
             if first is None or first.pts != time:

@@ -257,16 +257,36 @@ def test_damage_within_a_frame_is_refused_where_it_is_read(tmp_path):
         list(iterate_file(path))
 
 
-def test_a_video_whose_container_is_damaged_later_is_read_up_to_there(tmp_path):
-    path = tmp_path / "damaged.mkv"
-    content = bytearray((CLIPS / "no_frame_count.mkv").read_bytes())
-    content[-3000:-2800] = b"\x00" * 200  # the header of a block
+def with_damaged_block(path, number):
+    """A Matroska file of 150 frames whose block of this number has lost its header."""
+    whole = path.with_stem("whole")
+    encode(whole, "mpeg4", "yuv420p", num_frames=150)
+    with av.open(str(whole)) as file:
+        places = [packet.pos for packet in file.demux(video=0) if packet.size]
+    content = bytearray(whole.read_bytes())
+    content[places[number] : places[number] + 6] = bytes(6)
     path.write_bytes(content)
-    expected = plain(CLIPS / "no_frame_count.mkv")
+    return plain(whole)
+
+
+def test_a_video_whose_container_is_damaged_later_is_read_up_to_there_and_noted(tmp_path):
+    path = tmp_path / "damaged.mkv"
+    expected = with_damaged_block(path, 100)
+    assert "damaged_later" in probe_file(path).notes
     with open_video(path) as video:
-        np.testing.assert_array_equal(video.read(range(16)), expected[:16])
+        np.testing.assert_array_equal(video.read(range(80)), expected[:80])
         with pytest.raises(BrokenVideoError, match=r"damaged\.mkv: "):
-            video.read([45])
+            video.read([100])
+    with pytest.raises(BrokenVideoError, match=r"damaged\.mkv: "):
+        next(iterate_file(path))
+
+
+def test_frames_that_a_container_has_lost_are_not_passed_over(tmp_path):
+    path = tmp_path / "damaged.mkv"
+    with_damaged_block(path, 2)
+    assert len(plain(path)) < 150  # FFmpeg goes on behind the damage
+    with pytest.raises(BrokenVideoError, match=r"damaged\.mkv: "):
+        read_file(path, [5])
 
 
 @pytest.mark.parametrize("name", ["closed_groups.mp4", "open_groups.mp4", "b_frames.avi"])
