@@ -306,10 +306,9 @@ def workers_or_default(given: int | None) -> int:
 
 def device_or_default(name: str, process: Process | None = None) -> str:
     """The device that `auto` stands for; of several processes each has a GPU of its own."""
-    if name == "auto":
-        import torch
+    from evaluation.networks.devices import default_device
 
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and process is not None and process.world > 1:
+    device = default_device() if name == "auto" else name
+    if device == "cuda" and process is not None and process.world > 1:
         return f"cuda:{process.local_rank}"
-    return name
+    return device

@@ -14,6 +14,7 @@ from evaluation.measuring.arrays import Layout, ValueRange, memory_video_set
 from evaluation.measuring.choice import choose_protocol, dataset_videos, default_network, videos_at
 from evaluation.measuring.measurer import Measurer
 from evaluation.measuring.networks import Networks
+from evaluation.networks.devices import default_device
 from evaluation.protocol.fields import Protocol
 from evaluation.results.files import check_writable
 from evaluation.results.record import Result
@@ -133,10 +134,7 @@ def measure(
 def _options(options: ExtractionOptions | None, device: str | None) -> ExtractionOptions:
     if options is not None:
         return options if device is None else replace(options, device=device)
-    import torch
-
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return ExtractionOptions(device=device, workers=0, progress=False)
+    return ExtractionOptions(device=device or default_device(), workers=0, progress=False)
 
 
 def _open(

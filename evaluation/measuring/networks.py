@@ -14,7 +14,6 @@ from evaluation.networks.spec import NetworkSpec
 from evaluation.protocol.fields import Protocol
 from evaluation.results.caveats import Caveat
 from evaluation.results.record import Result
-from evaluation.similarity.videos import open_pixels
 from evaluation.statistics.origin import check_network
 from latte.data.errors import InputError
 
@@ -78,6 +77,8 @@ class PixelNetworks(Networks):
 
     def open(self, protocol: Protocol) -> StoredNetwork:
         """The similarities of pixels in clips of the protocol's length."""
+        from evaluation.similarity.videos import open_pixels  # needs torch
+
         return open_pixels(self.options.store, protocol.num_frames)
 
 

@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-
 from evaluation.networks.spec import GIT_BLOB, SHA256, HashKind, NetworkSpec, PublishedFile
 from latte.data.errors import InputError
 from latte.data.files import atomic_path
@@ -127,6 +125,8 @@ def content_hashes(path: Path) -> Hashes:
 
 def default_folder(kind: str) -> Path:
     """Where downloads are kept by default: a folder in the user's cache."""
+    import pooch
+
     return Path(pooch.os_cache("latte-eval")) / kind
 
 
@@ -159,6 +159,8 @@ def _fetch(file: PublishedFile, target: Path) -> Hashes:
 
     Several processes may fetch the same file at once.
     """
+    import pooch  # takes longer to import than most runs need for weights that are here
+
     try:
         with atomic_path(target) as part:
             logger.info("fetching %s from %s", file.file_name, file.url)

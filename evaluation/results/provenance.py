@@ -13,16 +13,21 @@ from typing import Any
 
 
 def provenance(device: str) -> dict[str, Any]:
-    """`date`, `command`, `versions` and `host` of this run."""
-    import torch
+    """`date`, `command`, `versions` and `host` of this run.
 
+    `torch_threads` is None where all features were in the store, so that torch was not imported.
+    """
     from latte.data.video import decoder_version
 
     packages = ["latte-eval", "torch", "clean-fid", "numpy", "scipy", "pillow"]
     versions = {name: _version(name) for name in packages}
     versions |= {"python": platform.python_version(), "decoder": decoder_version()}
-    host: dict[str, Any] = {**machine(), "torch_threads": torch.get_num_threads(), "device": device}
+    used = sys.modules.get("torch")
+    threads = None if used is None else used.get_num_threads()
+    host: dict[str, Any] = {**machine(), "torch_threads": threads, "device": device}
     if device.startswith("cuda"):
+        import torch
+
         host["device_name"] = torch.cuda.get_device_name(device)
     program = Path(sys.argv[0])
     # `python -m evaluation` runs evaluation/__main__.py.
