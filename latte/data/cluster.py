@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from latte.data.children import Child, Ended, run_child
 from latte.data.errors import InputError, nearest
+from latte.data.signals import held_back
 
 if TYPE_CHECKING:
     import submitit
@@ -70,8 +71,9 @@ class SubmittedCommand:
     child: Child | None = field(default=None, repr=False)
 
     def __call__(self) -> Ended:
-        self.child = Child(self.command, output=self.output)
         try:
+            with held_back():
+                self.child = Child(self.command, output=self.output)
             return self.child.wait()
         except BaseException:
             self.stop()

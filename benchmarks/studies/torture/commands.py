@@ -21,6 +21,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from latte.data.signals import held_back
+
 MODULES: Mapping[str, str] = {
     "latte-eval": "evaluation",
     "latte": "latte",
@@ -182,21 +184,26 @@ def run_alone(command: str, folder: Path, *, limit: float) -> Ended:
     words = shlex.split(command.replace("--workers 0", "--workers 1"))
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", MODULES[words[0]], *words[1:]],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path, "LATTE_STORE": _store(folder)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with held_back():
+            process = subprocess.Popen(
+                [sys.executable, "-m", MODULES[words[0]], *words[1:]],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": path, "LATTE_STORE": _store(folder)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
         output, errors = process.communicate(timeout=limit)
         code = process.returncode
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        output, errors = process.communicate()
+    except BaseException as error:
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, errors = process.communicate()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
         code = -signal.SIGALRM
     return Ended(
         code=code,

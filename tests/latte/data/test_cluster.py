@@ -1,9 +1,12 @@
 """Commands in processes of torchrun and as jobs of Slurm."""
 
+import signal
+import subprocess
 import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,12 +27,33 @@ def test_a_submitted_command_is_stopped_and_queued_again(tmp_path: Path) -> None
     submitted = SubmittedCommand(command)
     running = threading.Thread(target=submitted)
     running.start()
-    while not state.exists():
+    while submitted.child is None or not state.exists():
         pass
     again = submitted.checkpoint()
     running.join()
     assert state.read_text(encoding="utf-8") == "written"
     assert again.function == SubmittedCommand(command)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_signal_at_the_start_of_a_submitted_command_stops_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    popen, started = subprocess.Popen, []
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        started.append(popen(*arguments, **options))
+        signal.raise_signal(signal.SIGTERM)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            SubmittedCommand([sys.executable, "-c", "import signal; signal.pause()"])()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert started[0].poll() == -signal.SIGTERM
 
 
 def test_processes_of_several_nodes_meet_on_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
