@@ -30,6 +30,16 @@ def sample(
             min=1, metavar="N", help="Number of samples. [default: 16, or one for each label]"
         ),
     ] = None,
+    num_frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=4096,
+            metavar="N",
+            help="Frames of each sample; other numbers than in training may look worse. "
+            "[default: as in training]",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Output folder. [default: ./samples/<dataset>]"),
@@ -123,6 +133,7 @@ def sample(
         dataset=dataset,
         out=out,
         num_samples=num_samples,
+        num_frames=num_frames,
         start=start,
         labels=labels,
         options={

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Required, TypedDict, cast
 
@@ -15,6 +15,7 @@ from latte.data.errors import InputError
 from latte.data.schema import convert, decode_json
 from latte.data.tensor_files import check_finite, check_same, write_safetensors
 from latte.model.dit import initialise_from_dit
+from latte.model.embeddings import frame_positions
 from latte.model.official import is_dit, load_official, read_official, read_weights
 from latte.model.transformer import Latte
 
@@ -27,6 +28,7 @@ __all__ = [
     "load_initial",
     "load_official",
     "save_checkpoint",
+    "with_num_frames",
 ]
 
 FORMAT = "latte-eval 1"
@@ -84,8 +86,11 @@ def load_checkpoint(path: Path | str, num_heads: int | None = None) -> Checkpoin
     return _checkpoint(Path(path), state, metadata, num_heads)
 
 
-def load_initial(path: Path | str) -> Checkpoint | dict[str, Tensor]:
+def load_initial(path: Path | str, num_heads: int) -> Checkpoint | dict[str, Tensor]:
     """Initial weights of a training: a Latte, or an image model's weights, DiT's or ours.
+
+    Args:
+        num_heads: taken for an official file of a size that no preset has.
 
     Raises:
         InputError: as `load_checkpoint`.
@@ -93,7 +98,7 @@ def load_initial(path: Path | str) -> Checkpoint | dict[str, Tensor]:
     state, metadata, _ = read_weights(path)
     if "config" not in metadata and is_dit(state):
         return state
-    checkpoint = _checkpoint(Path(path), state, metadata)
+    checkpoint = _checkpoint(Path(path), state, metadata, default_heads=num_heads)
     return checkpoint if checkpoint.config.temporal_attention else checkpoint.state_dict
 
 
@@ -153,6 +158,22 @@ def build_model(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> L
     return model.eval()
 
 
+def with_num_frames(checkpoint: Checkpoint, num_frames: int) -> Checkpoint:
+    """The network for clips of another length: its positions in time are computed anew.
+
+    Raises:
+        InputError: it has no such length.
+    """
+    try:
+        config = replace(checkpoint.config, num_frames=num_frames)
+    except InputError as error:
+        raise InputError(f"{checkpoint.path}: {error}") from None
+    state = checkpoint.state_dict
+    if "temp_embed" in state:
+        state = state | {"temp_embed": frame_positions(config.hidden_size, config.token_frames)}
+    return replace(checkpoint, config=config, state_dict=state)
+
+
 def bundled_checkpoint() -> Path:
     """The small bundled network, trained on the data set `shapes`.
 
@@ -166,11 +187,16 @@ def bundled_checkpoint() -> Path:
 
 
 def _checkpoint(
-    path: Path, state: dict[str, Tensor], metadata: Mapping[str, str], num_heads: int | None = None
+    path: Path,
+    state: dict[str, Tensor],
+    metadata: Mapping[str, str],
+    num_heads: int | None = None,
+    *,
+    default_heads: int | None = None,
 ) -> Checkpoint:
     where = str(path)
     if "format" not in metadata or "config" not in metadata:
-        config, state = read_official(state, where, num_heads)
+        config, state = read_official(state, where, num_heads, default_heads=default_heads)
         return Checkpoint(config=config, state_dict=state, settings={}, path=path)
     if metadata["format"] != FORMAT:
         raise InputError(

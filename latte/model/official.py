@@ -1,5 +1,6 @@
 """The official checkpoints of Latte (Vchitect/Latte b27c24a), class-conditional or not."""
 
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,10 @@ from torch import Tensor
 from latte.config import PRESETS, LatteConfig
 from latte.data.errors import InputError, some_of
 from latte.data.tensor_files import check_finite, check_same, read_any, tensors_in
+from latte.model.embeddings import frame_positions, patch_positions
 from latte.model.transformer import Latte
+
+logger = logging.getLogger(__name__)
 
 _DECISIVE = (
     "pos_embed",
@@ -20,8 +24,12 @@ _DECISIVE = (
     "blocks.0.mlp.fc1.weight",
     "final_layer.linear.weight",
 )
-_INSIDE = ("ema", "model")
-_PREFIXES = ("module.", "_orig_mod.")  # DistributedDataParallel and torch.compile add them
+_TABLES = ("pos_embed", "temp_embed")  # fixed, so that some files leave them out
+_OFFICIAL_SIDE, _OFFICIAL_FRAMES = 32, 16  # of the latents that the official files are made for
+# Where a checkpoint has its state dict; averages are taken first.
+_INSIDE = ("ema", "ema_state_dict", "model", "state_dict", "model_state_dict")
+# Added by DistributedDataParallel, torch.compile and modules that hold the network.
+_PREFIXES = ("module.", "_orig_mod.", "model.")
 _TEXT_PROJECTION = "text_embedding_projection."  # present, but of no use, in a model without text
 
 
@@ -32,7 +40,7 @@ def read_weights(
 
     Args:
         source: a file of `torch.save` or safetensors, or what it holds: a state dict, or a
-            checkpoint that holds one under "ema" (taken first) or "model".
+            checkpoint that holds one under "ema" (taken first), "model", "state_dict" and the like.
 
     Returns:
         The tensors, the metadata of a safetensors file, and what messages call the source.
@@ -67,8 +75,9 @@ def load_official(
 
     Args:
         source: a file of `torch.save` or safetensors, or what it holds: {"ema": …} (taken first),
-            {"model": …} or a flat state dict, with or without the prefixes that
-            DistributedDataParallel and torch.compile put before the names.
+            {"model": …}, {"state_dict": …} or a flat state dict, with or without the prefixes that
+            DistributedDataParallel and torch.compile put before the names. Tables of positions may
+            be missing: they are computed, for 16 frames of 32×32 latents where nothing says more.
         num_heads: heads of the attention, which leave no trace in the shapes; without it, those of
             the preset with that hidden size.
 
@@ -81,13 +90,23 @@ def load_official(
 
 
 def read_official(
-    state: Mapping[str, Tensor], where: str, num_heads: int | None = None
+    state: Mapping[str, Tensor],
+    where: str,
+    num_heads: int | None = None,
+    *,
+    default_heads: int | None = None,
 ) -> tuple[LatteConfig, dict[str, Tensor]]:
-    """`load_official` for a flat state dict; `where` is what messages call it."""
+    """`load_official` for a flat state dict.
+
+    Args:
+        where: what messages call it.
+        default_heads: taken where no preset has this hidden size.
+    """
     state = {name: value for name, value in state.items() if not name.startswith(_TEXT_PROJECTION)}
+    state |= _missing_tables(state, where)
     _refuse_others(state, where)
     try:
-        config = _read_config(state, num_heads)
+        config = _read_config(state, num_heads, default_heads)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     with torch.device("meta"):
@@ -99,6 +118,31 @@ def read_official(
 def is_dit(state: Mapping[str, Any]) -> bool:
     """Whether these names are those of a DiT: a Latte's without the positions in time."""
     return all((name in state) == (name != "temp_embed") for name in _DECISIVE)
+
+
+def _missing_tables(state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """The tables of positions that a Latte's file leaves out."""
+    weight = state.get("x_embedder.proj.weight")
+    missing = [name for name in _TABLES if name not in state]
+    # A DiT has no temp_embed; of what has other shapes, the faults are named later.
+    if missing in ([], ["temp_embed"]) or weight is None or weight.ndim != 4:
+        return {}
+    width, _, patch, _ = weight.shape
+    if width % 4 or not 0 < patch <= _OFFICIAL_SIDE:
+        return {}
+    sizes = {
+        "pos_embed": f"latents of {_OFFICIAL_SIDE}×{_OFFICIAL_SIDE}",
+        "temp_embed": f"{_OFFICIAL_FRAMES} frames",
+    }
+    logger.warning(
+        "%s: has no %s, so positions are computed for %s, as in the official files",
+        where, " and no ".join(missing), " and ".join(sizes[name] for name in missing),
+    )  # fmt: skip
+    tables = {
+        "pos_embed": patch_positions(width, _OFFICIAL_SIDE // patch),
+        "temp_embed": frame_positions(width, _OFFICIAL_FRAMES),
+    }
+    return {name: tables[name] for name in missing}
 
 
 def _refuse_others(state: Mapping[str, Tensor], where: str) -> None:
@@ -117,7 +161,9 @@ def _refuse_others(state: Mapping[str, Tensor], where: str) -> None:
         raise InputError(f"{where}: is not an official file of Latte: {some_of(missing + unknown)}")
 
 
-def _read_config(state: Mapping[str, Tensor], num_heads: int | None) -> LatteConfig:
+def _read_config(
+    state: Mapping[str, Tensor], num_heads: int | None, default_heads: int | None
+) -> LatteConfig:
     """Sizes from shapes.
 
     Raises:
@@ -144,7 +190,7 @@ def _read_config(state: Mapping[str, Tensor], num_heads: int | None) -> LatteCon
         in_channels=in_channels,
         hidden_size=hidden_size,
         depth=len(blocks),
-        num_heads=num_heads or _known_heads(hidden_size),
+        num_heads=num_heads or _known_heads(hidden_size, default_heads),
         num_frames=state["temp_embed"].shape[1],
         num_classes=None if labels is None else len(labels) - 1,
         learn_sigma=outputs == 2 * noise,
@@ -152,10 +198,12 @@ def _read_config(state: Mapping[str, Tensor], num_heads: int | None) -> LatteCon
     )
 
 
-def _known_heads(hidden_size: int) -> int:
+def _known_heads(hidden_size: int, default: int | None) -> int:
     for config in PRESETS.values():
         if config.hidden_size == hidden_size:
             return config.num_heads
+    if default is not None:
+        return default
     raise InputError(
         f"no preset has hidden size {hidden_size}, and the number of heads is not in the file: "
         "give it (num_heads, --num-heads)"

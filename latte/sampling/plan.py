@@ -36,6 +36,7 @@ class SampleRequest:
     out: Path | None = None  # None: samples/<dataset>
     num_samples: int | None = None
     start: int = 0  # number of the first sample
+    num_frames: int | None = None  # frames of a clip; None: as the model was trained
     labels: str | None = None  # see `read_labels`
     # Fields of SamplingOptions; None: not given.
     options: Mapping[str, Any] = field(default_factory=dict)

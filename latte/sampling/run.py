@@ -18,7 +18,13 @@ from latte.data.files import writing_in
 from latte.data.hashing import file_sha256
 from latte.data.processes import Process, this_process
 from latte.diffusion import GaussianDiffusion
-from latte.model.checkpoints import Checkpoint, build_model, bundled_checkpoint, load_checkpoint
+from latte.model.checkpoints import (
+    Checkpoint,
+    build_model,
+    bundled_checkpoint,
+    load_checkpoint,
+    with_num_frames,
+)
 from latte.sampling.devices import choose_device
 from latte.sampling.faults import fixable_when_sampling
 from latte.sampling.folder import SampleFolder
@@ -89,6 +95,15 @@ def prepare(request: SampleRequest) -> Sampling:
     process = this_process()
     device = choose_device(request.device, process.local_rank)
     checkpoint = load_checkpoint(_checkpoint_path(request), request.num_heads)
+    trained_on = checkpoint.config.num_frames
+    if request.num_frames is not None:
+        checkpoint = with_num_frames(checkpoint, request.num_frames)
+    num_frames = checkpoint.config.num_frames
+    if num_frames != trained_on and process.rank == 0:
+        logger.warning(
+            "%s: was trained on clips of %d frames, and has not seen any of %d",
+            checkpoint.path, trained_on, num_frames,
+        )  # fmt: skip
     plan = make_plan(request, checkpoint)
     diffusion = open_diffusion(plan.options, plan.diffusion)
     with fixable_when_sampling(device, request.batch_size):
@@ -113,6 +128,8 @@ def prepare(request: SampleRequest) -> Sampling:
             "device": device.type,
             "format": plan.folder.file_format,
             "fps": plan.folder.fps,
+            # Folders of earlier versions do not state the usual number.
+            **({"num_frames": num_frames} if num_frames != trained_on else {}),
         },
     )
     if plan.folder.file_format == "mp4" and sampling.size % 2:

@@ -5,11 +5,12 @@ Latents of a cache are the exception: they take time, and are kept.
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from latte.autoencoder import Autoencoder, open_autoencoder
@@ -19,6 +20,7 @@ from latte.data.files import write_atomically
 from latte.data.tensor_files import check_same
 from latte.model import Latte
 from latte.model.checkpoints import Checkpoint, initialise_from_dit, load_initial
+from latte.model.dit import LABELS
 from latte.training.config import ModelTable, TrainConfig, to_toml
 from latte.training.data import TrainingSet, open_training_set
 from latte.training.distributed import Group
@@ -140,17 +142,38 @@ def initial_model(config: LatteConfig, table: ModelTable, seed: int) -> tuple[La
     if table.initialise_from is None:
         return model, []
     path = Path(table.initialise_from)
-    source = load_initial(path)
+    source = load_initial(path, config.num_heads)
     if not isinstance(source, Checkpoint):
         return model, initialise_from_dit(model, source, blocks=table.dit_blocks)
     for field in ("variant", "num_heads"):  # names and shapes do not show them
         theirs, ours = getattr(source.config, field), getattr(config, field)
         if theirs != ours:
             raise InputError(f"{path}: has {field} {theirs}, but the model of this run has {ours}")
-    what = "a checkpoint of the same [model] table"
-    check_same(source.state_dict, model.state_dict(), str(path), what)
-    model.load_state_dict(source.state_dict)
-    return model, [f"{path}: all weights taken"]
+    weights, notes = _fitted(source.state_dict, model.state_dict())
+    check_same(weights, model.state_dict(), str(path), "a checkpoint of the same [model] table")
+    model.load_state_dict(weights)
+    all_taken = "all weights taken" if not notes else f"weights taken; {'; '.join(notes)}"
+    return model, [f"{path}: {all_taken}"]
+
+
+def _fitted(
+    theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Weights of clips of other sizes, lengths or classes, with what is not theirs of them."""
+    weights, notes = dict(theirs), []
+    for name, what in (("pos_embed", "places in a frame"), ("temp_embed", "frames")):
+        if name in theirs and name in ours and theirs[name].shape != ours[name].shape:
+            weights[name] = ours[name]  # sines and cosines, of any number
+            counts = ours[name].shape[1], theirs[name].shape[1]
+            notes.append(f"positions computed for {counts[0]} {what} (it has {counts[1]})")
+    here, there = ours.get(LABELS), theirs.get(LABELS)
+    if there is not None and (here is None or here.shape != there.shape):
+        del weights[LABELS]
+        notes.append(f"its labels of {len(there) - 1} classes dropped")
+    if here is not None and LABELS not in weights:
+        weights[LABELS] = torch.zeros_like(here)
+        notes.append(f"those of {len(here) - 1} classes are zero at first")
+    return weights, notes
 
 
 def _network(model: nn.Module, config: TrainConfig, group: Group) -> nn.Module:

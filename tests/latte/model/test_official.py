@@ -46,6 +46,29 @@ def test_an_official_file_gives_the_official_outputs(
         torch.testing.assert_close(out, expected, rtol=0, atol=1e-4 * expected.abs().max().item())
 
 
+@pytest.mark.parametrize("key", ["ema", "model", "state_dict", "model_state_dict"])
+@pytest.mark.parametrize("prefix", ["", "module.", "model.module."])
+def test_a_state_dict_is_found_in_its_checkpoint(make, key, prefix):
+    state = make(SMALL).state_dict()
+    wrapped = {f"{prefix}{name}": tensor for name, tensor in state.items()}
+    config, read = load_official({key: wrapped, "epoch": 3, "optimizer": {}}, num_heads=2)
+    assert config == SMALL
+    assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
+
+
+@pytest.mark.parametrize("missing", [["pos_embed"], ["pos_embed", "temp_embed"]])
+def test_tables_of_positions_that_a_file_leaves_out_are_computed(make, caplog, missing):
+    frames = 16 if "temp_embed" in missing else 5
+    whole = LatteConfig(32, 2, 4, 32, 2, 2, frames)
+    state = make(whole).state_dict()
+    left = {name: tensor for name, tensor in state.items() if name not in missing}
+    config, read = load_official(left, num_heads=2)
+    assert config == whole
+    assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
+    assert "latents of 32×32" in caplog.text
+    assert ("16 frames" in caplog.text) == ("temp_embed" in missing)
+
+
 def test_the_keys_of_official_files_are_read():
     lines = (GOLDEN / "latte_keys.txt").read_text(encoding="utf-8").splitlines()
     pairs = (line.split(" ", 1) for line in lines)

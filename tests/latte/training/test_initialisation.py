@@ -73,7 +73,6 @@ def test_to_go_on_the_first_weights_are_not_needed(run, tmp_path, caplog):
         (["model.variant=2"], r"variant 1\b.*\b2\b"),
         (["model.num_heads=4"], r"num_heads 2\b.*\b4\b"),
         (["model.hidden_size=24"], "same .model. table"),
-        (["model.class_conditional=false"], "y_embedder.*is not known"),
         (["model.conditioning=all-tokens"], "initialise_from.*conditioning"),
     ],
 )
@@ -84,10 +83,7 @@ def test_weights_of_another_network_are_refused(run, tmp_path, changes, sentence
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_unconditional_weights_lack_classes(run):
-    first = run("training.steps=1", "model.class_conditional=false", out="first")
-    with pytest.raises(InputError, match=r"y_embedder.* is missing"):
-        run(f"model.initialise_from={first}")
+def test_a_first_file_that_is_not_there_is_one_sentence(run):
     with pytest.raises(InputError, match=r"gone\.safetensors: .*no such file"):
         run("model.initialise_from=gone.safetensors")
 
@@ -127,6 +123,47 @@ def test_rotary_positions_do_not_make_a_video_model_an_image_model(table):
     assert "all weights taken" in notes[0]
     labels = "y_embedder.embedding_table.weight"
     torch.testing.assert_close(model.state_dict()[labels], other.state_dict()[labels])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"num_frames": 5}, "positions computed for 5 frames (it has 3)"),
+        ({"input_size": 12}, "positions computed for 36 places in a frame (it has 16)"),
+        ({"num_classes": 7}, "its labels of 5 classes dropped; those of 7 classes are zero"),
+        ({"num_classes": None}, "its labels of 5 classes dropped"),
+    ],
+)
+def test_clips_of_other_sizes_lengths_or_classes_take_what_fits(table, change, sentence):
+    start, other = table(VIDEO)
+    config = replace(VIDEO, **change)
+    model, (note,) = initial_model(config, start, 0)
+    assert sentence in note
+    weights, theirs, fresh = model.state_dict(), other.state_dict(), Latte(config).state_dict()
+    for name, tensor in weights.items():
+        if name in ("pos_embed", "temp_embed"):
+            assert torch.equal(tensor, fresh[name])
+        elif "y_embedder" in name and change.get("num_classes"):
+            assert not tensor.any()
+        else:
+            assert torch.equal(tensor, theirs[name])
+
+
+def test_classes_that_the_file_has_not_are_zero_at_first(table):
+    start, _ = table(replace(VIDEO, num_classes=None))
+    model, (note,) = initial_model(VIDEO, start, 0)
+    assert note.endswith("weights taken; those of 5 classes are zero at first")
+    assert not model.y_embedder.embedding_table.weight.any()
+
+
+def test_heads_that_no_file_states_are_those_of_the_run(table, tmp_path):
+    start, other = table(VIDEO)
+    torch.save({"state_dict": other.state_dict()}, tmp_path / "official.pt")
+    path = str(tmp_path / "official.pt")
+    model, (note,) = initial_model(VIDEO, replace(start, initialise_from=path), 0)
+    assert note == f"{path}: all weights taken"
+    weights = other.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
 
 
 ABLATIONS = {
