@@ -44,6 +44,20 @@ def owned_file(path: Path) -> Iterator[BufferedRandom]:
         yield file
 
 
+@contextmanager
+def lock_now(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file while the block runs; whether it could be had at once.
+
+    The file is made if need be, and stays, so that all who ask lock the same one.
+    """
+    # Opened for reading, so that users may share a store: the file is its first user's.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+    try:
+        yield lock(descriptor, wait=False) is not False
+    finally:
+        os.close(descriptor)
+
+
 def is_locked(path: Path) -> bool | None:
     """Whether an owner holds the lock of a file; None where there are no locks."""
     with path.open("rb") as file:

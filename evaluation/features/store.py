@@ -1,17 +1,16 @@
 """Features on disk: each clip's row under the hash of everything that determines it.
 
     STORE/<space>/space.json               which network, weights and arithmetic
-    STORE/<space>/<checksum>.safetensors   rows: `keys` (n, 32) uint8, `features` (n, …) float32
+    STORE/<space>/<checksum>.safetensors   rows (`evaluation.features.shards`)
     STORE/sets/<order>.keys                the keys of a measured set, in the order of its clips
 
 A row's key is a hash of the video's content, the frames and their preparation, so a row is found
 again by any plan, run or model that needs it; extracting again can only make the same row. Files
-are written whole (temporary file, then rename) and named by a checksum of their content, which is
-compared when they are read: a killed run leaves whole files, and several runs may share a store.
+are written whole (temporary file, then rename) and rows are compared with their checksum whenever
+they are read: a killed run leaves whole files, and several runs may share a store.
 """
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -21,19 +20,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
+from evaluation.features.merging import merge_shards, set_aside
+from evaluation.features.ownership import remove_leftovers, write_owned
+from evaluation.features.shards import (
+    KEY_BYTES,
+    DamagedShardError,
+    Shard,
+    open_shard,
+    write_shard,
+)
 from evaluation.protocol.content import content_key
 from latte.data.errors import InputError
-from latte.data.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
 MAX_PENDING_ROWS = 256
 MAX_PENDING_SECONDS = 10.0
-LEFTOVER_SECONDS = 3600.0
-KEY_BYTES = 32
+LEFTOVER_SECONDS = 3600.0  # how long an unfinished file of another machine may be being written
+USED_SECONDS = 3600.0  # how exactly the time of a file's last use is kept
+
+
+class LostRowsError(InputError):
+    """Rows that were in the store are damaged or gone; they are to be extracted again."""
+
+    def __init__(self, folder: Path | None, keys: Sequence[bytes]) -> None:
+        super().__init__(
+            f"{folder}: features of {len(keys)} clips were removed or damaged while they were "
+            "used: run the same command again, which extracts them again"
+        )
+        self.keys = tuple(keys)
 
 
 def default_store() -> Path:
@@ -48,8 +64,9 @@ def default_store() -> Path:
 class FeatureStore:
     """The rows of one feature space (one network with its weights), on disk and in the making.
 
-    A space that has no folder yet gets one; damaged files in it are set aside. Without a folder of
-    all spaces all rows stay in memory, and nothing is written.
+    A space that has no folder yet gets one. Damaged files are set aside when that is noticed, and
+    what is sound in them is kept. Without a folder of all spaces all rows stay in memory, and
+    nothing is written.
 
     Args:
         root: the folder of all feature spaces; None keeps the rows in memory alone.
@@ -64,22 +81,19 @@ class FeatureStore:
         self.root = root
         self.folder = root and root / self.space
         self._listed: set[str] = set()  # files whose keys are known
-        self._where: dict[bytes, tuple[Path, int]] = {}
+        self._where: dict[bytes, tuple[Shard, int]] = {}
         self._pending: dict[bytes, np.ndarray] = {}
         self._last_write = time.monotonic()
-        if self.folder is None:
+        if root is None or self.folder is None:
             return
         description = self.folder / "space.json"
         try:
             if not description.exists():
-                text = json.dumps(dict(space), indent=1) + "\n"
-                write_atomically(description, text, durable=True)
+                write_owned(description, (json.dumps(dict(space), indent=1) + "\n").encode())
+            for folder in (self.folder, root / "sets"):
+                remove_leftovers(folder, LEFTOVER_SECONDS)
         except OSError as error:
-            raise InputError(
-                f"{root}: features cannot be kept there ({error.strerror}): choose another folder "
-                "with store (--store)"
-            ) from None
-        _remove_old_leftovers(self.folder)
+            raise _unwritable(root, error) from None
         self.refresh()
 
     def refresh(self) -> None:
@@ -87,10 +101,16 @@ class FeatureStore:
         if self.folder is None:
             return
         for path in sorted(self.folder.glob("[!.]*.safetensors")):
-            if path.name not in self._listed:
-                self._listed.add(path.name)
-                for row, key in enumerate(_read_keys(path)):
-                    self._where.setdefault(key, (path, row))
+            if path.name in self._listed:
+                continue
+            try:
+                shard = open_shard(path)
+            except FileNotFoundError:  # merged with others just now
+                continue
+            except DamagedShardError:
+                set_aside(path, None)
+                continue
+            self._keep(shard)
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._where or key in self._pending
@@ -115,84 +135,122 @@ class FeatureStore:
             return
         for shape in sorted({row.shape for row in self._pending.values()}):
             rows = {key: row for key, row in self._pending.items() if row.shape == shape}
-            keys = np.stack([np.frombuffer(key, np.uint8) for key in rows])
-            features = np.stack(list(rows.values()))
-            checksum = _checksum(keys, features)
-            path = self.folder / f"{checksum[:32]}.safetensors"
-            data = save({"keys": keys, "features": features}, metadata={"sha256": checksum})
-            write_atomically(path, data, durable=True)
-            self._where |= {key: (path, index) for index, key in enumerate(rows)}
-            self._listed.add(path.name)
+            self._keep(write_shard(self.folder, list(rows), np.stack(list(rows.values()))))
         self._pending.clear()
 
+    def merge(self) -> None:
+        """Make few large files of many small ones; for the end of a run that has written some.
+
+        Other runs may read meanwhile: they find rows again that have moved. Rows stay the same.
+        """
+        if self.folder is not None:
+            with contextlib.suppress(OSError):  # a full disk, say: small files serve as well
+                merge_shards(self.folder)
+
     def rows(self, keys: Sequence[bytes]) -> list[np.ndarray]:
-        """The rows of these keys, in this order: each (D,) or, of frames, (T, D), float32."""
-        places: dict[Path, dict[bytes, int]] = {}  # keyed by file: each is read once
-        for key in keys:
-            if key not in self._pending:
-                path, index = self._where[key]
-                places.setdefault(path, {})[key] = index
-        rows = dict(self._pending)
-        for path, indices in places.items():
-            with safe_open(path, framework="numpy") as file:
-                features = file.get_tensor("features")
-            rows |= {key: features[index].copy() for key, index in indices.items()}
+        """The rows of these keys, in this order: each (D,) or, of frames, (T, D), float32.
+
+        Raises:
+            LostRowsError: files were damaged or removed since the store was opened. The store
+                does not hold these rows any more: they can be extracted and added again.
+        """
+        rows = self._read(keys, keep=True)
         return [rows[key] for key in keys]
+
+    def check(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Read the rows of these keys; those that are damaged or gone, now not in the store."""
+        try:
+            self._read(keys, keep=False)
+        except LostRowsError as error:
+            return list(error.keys)
+        return []
 
     def remember(self, order: str, keys: Sequence[bytes]) -> None:
         """Keep which rows make a set, in order, for commands that compare results later."""
-        if self.folder is None:
+        if self.root is None:
             return
-        path = _set_file(self.folder.parent, order)
+        path = _set_file(self.root, order)
         try:
-            if not path.exists():
-                write_atomically(path, b"".join(keys), durable=True)
+            if path.exists():
+                _mark_used(path)
+            else:
+                write_owned(path, b"".join(keys))
         except OSError as error:
-            raise InputError(
-                f"{path}: cannot be written ({error.strerror}): choose another folder "
-                "with store (--store)"
-            ) from None
+            raise _unwritable(self.root, error) from None
 
     def recall(self, order: str) -> list[bytes] | None:
         """The keys of a set; None if it is not known, or a row of it is not here."""
-        if self.folder is None:
+        if self.root is None:
             return None
+        path = _set_file(self.root, order)
         try:
-            content = _set_file(self.folder.parent, order).read_bytes()
+            content = path.read_bytes()
         except OSError:
             return None
+        _mark_used(path)
         keys = [content[start : start + KEY_BYTES] for start in range(0, len(content), KEY_BYTES)]
         return keys if keys and all(key in self for key in keys) else None
+
+    def _keep(self, shard: Shard) -> None:
+        self._listed.add(shard.path.name)
+        for row, key in enumerate(shard.keys):
+            self._where.setdefault(key, (shard, row))
+
+    def _forget(self, shard: Shard) -> None:
+        self._listed.discard(shard.path.name)
+        for key in shard.keys:
+            if key in self._where and self._where[key][0] == shard:
+                del self._where[key]
+
+    def _read(self, keys: Sequence[bytes], *, keep: bool) -> dict[bytes, np.ndarray]:
+        """Rows by key; empty if they are not to be kept, but to be read alone."""
+        rows = {key: self._pending[key] for key in keys if keep and key in self._pending}
+        left = [key for key in dict.fromkeys(keys) if key not in self._pending]
+        while left:
+            places: dict[Path, tuple[Shard, dict[int, bytes]]] = {}
+            lost = [key for key in left if key not in self._where]
+            for key in left:
+                if key in self._where:
+                    shard, row = self._where[key]
+                    places.setdefault(shard.path, (shard, {}))[1][row] = key
+            if lost:
+                raise LostRowsError(self.folder, lost)
+            left = []
+            for shard, wanted in places.values():
+                _mark_used(shard.path)
+                try:
+                    for numbers, block in shard.blocks(wanted):
+                        for row in numbers:
+                            if row in wanted:
+                                key = wanted.pop(row)
+                                if keep:
+                                    rows[key] = block[row - numbers.start].copy()
+                except FileNotFoundError:
+                    self._forget(shard)
+                    left += wanted.values()
+                except DamagedShardError:
+                    self._forget(shard)
+                    self._listed.add(shard.path.name)  # it stays there in a read-only store
+                    set_aside(shard.path, shard)
+                    left += wanted.values()
+            if left:
+                self.refresh()  # merged with others, or what was sound
+        return rows
 
 
 def _set_file(root: Path, order: str) -> Path:
     return root / "sets" / f"{order}.keys"
 
 
-def _read_keys(path: Path) -> list[bytes]:
-    """The keys of a file whose checksum holds; a damaged file is set aside and has none."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            keys, features = file.get_tensor("keys"), file.get_tensor("features")
-            if file.metadata().get("sha256") == _checksum(keys, features):
-                return [key.tobytes() for key in keys]
-    except (SafetensorError, KeyError, AttributeError, ValueError):
-        pass
-    damaged = path.with_suffix(".damaged")
-    path.replace(damaged)
-    logger.warning("%s is damaged and set aside, so its features are extracted again", damaged)
-    return []
+def _mark_used(path: Path) -> None:
+    """Stamp a file with the time of its last use, which `latte-eval cache prune` goes by."""
+    with contextlib.suppress(OSError):  # read-only, or gone, which reading it will tell
+        if time.time() - path.stat().st_mtime > USED_SECONDS:
+            os.utime(path)
 
 
-def _checksum(keys: np.ndarray, features: np.ndarray) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(keys).tobytes())
-    digest.update(np.ascontiguousarray(features).tobytes())
-    return digest.hexdigest()
-
-
-def _remove_old_leftovers(folder: Path) -> None:
-    """Remove unfinished files of killed runs, but none that may still be being written."""
-    for path in folder.glob(".partial-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
-                path.unlink()
+def _unwritable(root: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{root}: features cannot be kept there ({error.strerror}): choose another folder "
+        "with store (--store)"
+    )

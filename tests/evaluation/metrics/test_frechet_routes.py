@@ -69,6 +69,15 @@ def test_both_routes_agree_to_ten_digits_on_both_sides_of_the_switch(
     assert (sides[0], sides[-1]) == (False, True)
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_wide_covariances_agree_with_the_exact_route(exact, routes, monkeypatch, order):
+    monkeypatch.setattr("evaluation.metrics.frechet.MIN_WIDE", 1)
+    given = gaussians(60, 1e3, "even", order)
+    value = frechet_distance(*given)
+    assert routes == []
+    assert value == pytest.approx(exact(frechet_distance, *given), rel=1e-10)
+
+
 def test_at_the_border_itself_the_value_does_not_jump(exact, routes):
     low, high = 1.0, 1e9  # condition numbers by the fast route, and by the exact one
     while high / low > 1 + 1e-3:
