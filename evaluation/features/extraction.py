@@ -151,10 +151,7 @@ def extract(
         keys.append(key)
         by_key[key] = clip
     # All divide what the first process misses: other runs may be filling the stores meanwhile.
-    missing = processes.first(
-        f"plan of {label}",
-        lambda: [key for key in by_key if any(key not in store for store in stores)],
-    )
+    missing = processes.first(f"plan of {label}", lambda: _missing(stores, by_key))
     if not missing:
         return Extraction(keys=tuple(keys), broken=tuple(broken), decoded=0)
     # Neighbours are of one video, which one process opens.
@@ -179,12 +176,23 @@ def extract(
         bar.update(total - bar.n)  # clips that other runs made, and broken ones
     shares = processes.agree(f"features of {label}", (unreadable, decoded))
     processes.hand_over(stores, missing)
+    if processes.is_first:
+        for store in stores:
+            store.merge()
     place = {clip.video.name: index for index, clip in enumerate(clips)}
     lost = itertools.chain(*(of_one for of_one, _ in shares))
     broken += sorted(lost, key=lambda each: place[each[0]])
     return Extraction(
         keys=tuple(keys), broken=tuple(broken), decoded=sum(count for _, count in shares)
     )
+
+
+def _missing(stores: Sequence[FeatureStore], keys: Iterable[bytes]) -> list[bytes]:
+    """The keys of which a store has no row, or a damaged one, which is set aside."""
+    wanted = list(keys)
+    for store in stores:
+        store.check([key for key in wanted if key in store])
+    return [key for key in wanted if any(key not in store for store in stores)]
 
 
 def _in_runs(missing: Mapping[bytes, Clip]) -> list[bytes]:

@@ -20,6 +20,7 @@ from evaluation.features.sets import (
     plan_set,
     statistics_set,
 )
+from evaluation.features.store import LostRowsError
 from evaluation.measuring.networks import MetricTask, Networks, open_task
 from evaluation.measuring.results import result_of
 from evaluation.protocol.fields import Protocol, Side
@@ -33,6 +34,7 @@ from latte.data.sources import VideoSet
 
 logger = logging.getLogger(__name__)
 
+ATTEMPTS = 3  # to read rows that are damaged or removed as soon as they are there
 MIN_RESAMPLES = 40  # intervals from fewer cover less than they say
 Source = VideoSet | Path | MeasuredSet  # a path is that of a statistics file
 
@@ -149,14 +151,14 @@ class Measurer:
                 the others.
         """
         started, self._started = self._started or time.monotonic(), None
-        failures = dict(self.failures)
-        real_set, fake_set = self.sets(real, fake, failures)
-        self._log(caveats_of_sets([side for side in (real_set, fake_set) if side]))
+        failures, found = dict(self.failures), list[Result]()
+        processes = self.networks.options.processes
 
         def results() -> list[Result]:
-            found: list[Result] = []
             filed_under = model or _name(fake)
             for result in self._results(real_set, fake_set, failures, filed_under, started):
+                if result.metric in {known.metric for known in found}:
+                    continue  # from before rows were lost
                 found.append(result)
                 if out is not None:
                     append_result(out, result)
@@ -164,7 +166,18 @@ class Measurer:
                 raise FailedMetricsError(failures, found, self._num_metrics)
             return found
 
-        return self.networks.options.processes.first("results", results)
+        for attempt in range(1, ATTEMPTS + 1):
+            real_set, fake_set = self.sets(real, fake, failures)
+            self._log(caveats_of_sets([side for side in (real_set, fake_set) if side]))
+            try:
+                return processes.first("results", results)
+            except LostRowsError:
+                # What was just extracted was damaged or removed: extract it once more, unless
+                # several processes would have to agree on that.
+                if attempt == ATTEMPTS or processes.process.world > 1:
+                    raise
+                self._real = None
+        raise AssertionError("unreachable")
 
     def _results(
         self,
@@ -188,6 +201,8 @@ class Measurer:
                 # Products of matrices have other last bits on other numbers of cores.
                 with one_core():
                     values = task.metric.compute(metric_input)
+            except LostRowsError:
+                raise
             except InputError as error:
                 self._fail(failures, task.metric.name, error)
                 continue
