@@ -34,6 +34,7 @@ class VideoReader:
         self._media: Media | None = None
         self._painter = Painter()
         self._pictures: Iterator[tuple[int, Any]] = iter(())
+        self._unneeded: set[int] = set()  # presentation times of frames between those asked for
         self._last: int | None = None  # index of the last decoded frame; None where none is open
 
     def __enter__(self) -> "VideoReader":
@@ -63,6 +64,10 @@ class VideoReader:
             places.setdefault(index, []).append(place)
         indices = sorted(places)
         self._check_sound(indices[-1])
+        # Frames after the last one are decoded on the way, and may be asked for next.
+        self._unneeded.clear()
+        self._unneeded.update(stream.times[: indices[-1]])
+        self._unneeded.difference_update(stream.times[index] for index in indices if stream.times)
         clip = np.empty(0, np.uint8)
         try:
             with reading(self._path):
@@ -81,6 +86,7 @@ class VideoReader:
         """All frames in turn, each uint8 (H, W, 3): one at a time in memory."""
         stream, count = self._stream, 0
         self._check_sound(stream.num_packets - 1)
+        self._unneeded.clear()
         try:
             with reading(self._path):
                 self._begin(0)
@@ -110,7 +116,7 @@ class VideoReader:
             self._media = self._files.enter_context(opened(self._path))
         media = self._media
         assert media is not None
-        pictures = decode_all(media)
+        pictures = decode_all(media, self._unneeded)
         if entry:
             time = self._stream.times[entry]
             media.container.seek(time, stream=media.stream, backward=True)
@@ -124,12 +130,18 @@ class VideoReader:
         self._last = entry - 1
 
     def _numbered(self, pictures: Iterable[Any], entry: int) -> Iterator[tuple[int, Any]]:
-        """The pictures from `entry` on with their numbers; the decoder may leave none out."""
+        """The pictures from `entry` on with their numbers; none that is needed may be missing."""
         times = self._stream.times
-        for index, picture in enumerate(pictures, start=entry):
-            if times and (index >= len(times) or picture.pts != times[index]):
-                raise self._undecodable(index)
+        index = entry
+        for picture in pictures:
+            while times and picture.pts != times[index]:
+                if times[index] not in self._unneeded or index + 1 == len(times):
+                    raise self._undecodable(index)
+                index += 1
             yield index, picture
+            index += 1
+            if index == len(times):
+                return
 
     def _check_sound(self, last: int) -> None:
         damaged_from = self._stream.damaged_from
