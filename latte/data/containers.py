@@ -1,17 +1,17 @@
 """What a video file's container says of its frames, and whether it may be believed.
 
-Nothing is decoded here: the packets are only listed, which takes milliseconds.
+The packets are only listed, which takes milliseconds.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
 
 from latte.data.errors import BrokenVideoError
-from latte.data.ffmpeg import DecodingError, opened, reading
+from latte.data.ffmpeg import DecodingError, Media, decode, opened, reading
 from latte.data.truncation import bytes_beyond
 
 # Containers whose packets carry true presentation times. AVI and MPEG streams do not: with
@@ -20,13 +20,13 @@ _TIMED_CONTAINERS = frozenset({"mov", "matroska"})
 # Pictures that a decoder may hold back for their order (16 in H.264), and so packets that it reads
 # before it shows a frame.
 _MAX_REORDER = 16
+_MAX_BYTES_TO_FIRST = 32 * 2**20  # of packets that are kept until the first picture is decoded
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
     """The first video stream of a file, as its container describes it."""
 
-    codec: str  # name of FFmpeg's decoder
     num_packets: int  # packets that are shown: an edit list may leave out the first or the last
     height: int  # as coded, before a rotation
     width: int
@@ -38,8 +38,9 @@ class Stream:
     entries: tuple[int, ...]
     length: int | None  # number of frames; None where they have to be decoded to be counted
     num_missing: int  # frames that the container claims, but does not hold
-    num_bytes_after: int | None  # bytes behind the end of the container; None: it states no end
     damaged_from: int | None  # the frames before this one come before any damage of the container
+    num_bytes_after: int | None = None  # bytes behind the container's end; None: it states no end
+    first: Any = None  # the first decoded picture, where it was asked for
 
     def entry(self, frame: int) -> int:
         """The frame where decoding has to begin for this one."""
@@ -53,15 +54,17 @@ class _Packet(NamedTuple):
     is_discarded: bool
 
 
-def scan(path: Path) -> Stream:
+def scan(path: Path, *, decode_first: bool = False) -> Stream:
     """List the packets of a video file.
+
+    Args:
+        decode_first: decode until the first picture is there.
 
     Raises:
         BrokenVideoError: unreadable, no video in it, cut short, or far fewer frames than claimed.
     """
     with reading(path):
-        size = path.stat().st_size
-        if size == 0:
+        if path.stat().st_size == 0:
             raise BrokenVideoError(f"{path}: the file is empty", "copy or download it again")
         beyond = bytes_beyond(path)
         if beyond is not None and beyond < 0:
@@ -70,14 +73,20 @@ def scan(path: Path) -> Stream:
                 "copy or download it again",
             )
         with opened(path) as media:
-            container, video, complaints = media
-            format_name = container.format.name.split(",")[0]
-            context = video.codec_context
-            codec, height, width = context.name, context.height, context.width
-            if format_name == "matroska" and complaints:
-                raise DecodingError(complaints[0])  # FFmpeg goes on behind it, with fewer frames
-            claimed = video.frames if video.frames <= size else 0
-            packets, num_sound = _list_packets(container, video)
+            packets, num_sound, head = _list_packets(media)
+            stream = _describe(path, media, packets, num_sound)
+            if decode_first:
+                stream = replace(stream, first=_first_picture(media.stream, head))
+    return replace(stream, num_bytes_after=beyond)
+
+
+def _describe(path: Path, media: Media, packets: list[_Packet], num_sound: int | None) -> Stream:
+    video = media.stream
+    format_name = media.container.format.name.split(",")[0]
+    if format_name == "matroska" and media.complaints:
+        raise DecodingError(media.complaints[0])  # FFmpeg goes on behind it, with fewer frames
+    claimed = video.frames if video.frames <= path.stat().st_size else 0
+    height, width = video.codec_context.height, video.codec_context.width
     shown = [packet for packet in packets if not packet.is_discarded]
     if not shown or height < 1 or width < 1:
         raise BrokenVideoError(f"{path}: no frame can be found in the file", "copy it again")
@@ -95,7 +104,6 @@ def scan(path: Path) -> Stream:
     can_jump = are_times_true and len(shown) == len(packets) and _groups_are_closed(shown)
     entries = (place for place, packet in enumerate(shown) if packet.is_key)
     return Stream(
-        codec=codec,
         num_packets=len(shown),
         height=height,
         width=width,
@@ -104,22 +112,33 @@ def scan(path: Path) -> Stream:
         entries=tuple(entries) if can_jump else (),
         length=len(shown) if is_length_true else None,
         num_missing=max(0, claimed - len(packets)),
-        num_bytes_after=beyond,
         damaged_from=None if num_sound is None else max(0, num_sound - _MAX_REORDER),
     )
 
 
-def _list_packets(container: Any, video: Any) -> tuple[list[_Packet], int | None]:
-    """The packets, and the number of those before the first that FFmpeg complains about."""
+def _list_packets(media: Media) -> tuple[list[_Packet], int | None, list[Any]]:
+    """All packets, the number of those before FFmpeg first complains, and the first ones whole."""
     packets: list[_Packet] = []
+    head: list[Any] = []
     complaints = av.logging.get_last_error()[0]
-    sound = None
-    for packet in container.demux(video):
+    sound, num_bytes = None, 0
+    for packet in media.container.demux(media.stream):
         if sound is None and (packet.is_corrupt or av.logging.get_last_error()[0] > complaints):
             sound = len(packets)
         if packet.size:
             packets.append(_Packet(packet.pts, packet.dts, packet.is_keyframe, packet.is_discard))
-    return packets, sound
+            if num_bytes < _MAX_BYTES_TO_FIRST:
+                num_bytes += packet.size
+                head.append(packet)
+    return packets, sound, head
+
+
+def _first_picture(stream: Any, head: list[Any]) -> Any | None:
+    """The first picture that these packets give, if any."""
+    for packet in (*head, None):
+        if pictures := decode(stream, packet):
+            return pictures[0]
+    return None
 
 
 def nearly_all(found: int, claimed: int) -> bool:

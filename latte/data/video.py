@@ -55,19 +55,18 @@ def probe_file(path: Path) -> VideoInfo:
     Raises:
         BrokenVideoError: not a video, cut short, or damaged.
     """
-    stream = scan(path)
-    with reading(path), opened(path) as media:
-        pictures = decode_all(media)
-        first = next(pictures, None)
-        if first is None or (stream.times and first.pts != stream.times[0]):
-            raise BrokenVideoError(
-                f"{path}: its first frames cannot be decoded, as the frames that they build on are "
-                "missing",
-                f"cut it at a key frame, or {SKIP}",
-            )
-        length = stream.length
+    stream = scan(path, decode_first=True)
+    first, length = stream.first, stream.length
+    if first is None or (stream.times and first.pts != stream.times[0]):
+        raise BrokenVideoError(
+            f"{path}: its first frames cannot be decoded, as the frames that they build on are "
+            "missing",
+            f"cut it at a key frame, or {SKIP}",
+        )
+    with reading(path):
         if length is None:
-            length = 1 + sum(1 for _ in pictures)
+            with opened(path) as media:
+                length = sum(1 for _ in decode_all(media))
             if length < stream.num_packets and not stream.begins_with_key:
                 raise BrokenVideoError(
                     f"{path}: only {length} of its {stream.num_packets} frames can be decoded",
