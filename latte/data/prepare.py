@@ -83,6 +83,7 @@ def prepare_folder(
         workers=workers,
         timeout=_TIMEOUT,
         label=lambda task: task[0].name,
+        limited=True,
     )
     bar = tqdm(outcomes, total=len(tasks), unit="video", desc="prepare", disable=not progress)
     broken = []

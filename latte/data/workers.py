@@ -42,6 +42,7 @@ def map_in_order(
     label: Callable[[T], str] = str,
     together: Callable[[T], Hashable] | None = None,
     lookahead: int | None = None,
+    limited: bool = False,
 ) -> Generator[R | BrokenVideoError, None, None]:
     """Yield `function(task)` for each task, in the order of the tasks.
 
@@ -61,11 +62,13 @@ def map_in_order(
         label: names a task in messages.
         together: tasks in a row for which it gives the same value go to one process, in order.
         lookahead: tasks that are begun and not yet yielded, at most; some more than workers.
+        limited: whether each process is held to the limit of memory (latte.data.limits), as those
+            that read videos should be; a pool says so itself.
 
     Raises:
         InputError: workers is negative, or processes are killed before they take a task.
     """
-    pool = workers if isinstance(workers, Pool) else Pool(workers)
+    pool = workers if isinstance(workers, Pool) else Pool(workers, limited=limited)
     if pool.size == 0:
         for task in tasks:
             try:

@@ -138,6 +138,7 @@ class TrainingSet:
             plans,
             workers=workers,
             label=lambda plan: plan.clips[0].video.name,
+            limited=True,
         )
         with closing(samples):
             for sample in samples:

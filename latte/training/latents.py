@@ -128,6 +128,7 @@ class LatentCache:
             videos.videos,
             workers=self.workers,
             label=lambda video: video.name,
+            limited=True,
         )
         with closing(described):
             for video, description in zip(videos.videos, described, strict=True):

@@ -58,6 +58,7 @@ class MeanNetwork:
     """Features: the grey level of each of four frames. Counts the clips that it sees."""
 
     seen: int = 0
+    counts: list[int] = field(default_factory=list)  # clips of each call
     stop_after: int | None = None
     spec: object = field(
         default_factory=lambda: SimpleNamespace(
@@ -75,6 +76,7 @@ class MeanNetwork:
         if self.stop_after is not None and self.seen + len(clips) > self.stop_after:
             raise KeyboardInterrupt
         self.seen += len(clips)
+        self.counts.append(len(clips))
         return clips.mean(axis=(2, 3, 4), dtype=np.float64).astype(np.float32)
 
 
@@ -101,9 +103,13 @@ def test_rows_stand_in_the_order_of_the_plan(expected):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
-def test_batch_size_changes_nothing(tmp_path, expected, batch_size):
-    rows = features(numbered(*range(11)), tmp_path / "store", batch_size=batch_size)
+@pytest.mark.parametrize("group", [1, 4])
+def test_batch_size_changes_nothing(tmp_path, expected, batch_size, group):
+    network = MeanNetwork(group=group)
+    rows = features(numbered(*range(11)), tmp_path / "store", network, batch_size=batch_size)
     np.testing.assert_array_equal(rows, expected)
+    # Whole groups, so that few clips are added to fill one up.
+    assert {count % group for count in network.counts[:-1]} <= {0}
 
 
 def test_workers_change_nothing(tmp_path):
