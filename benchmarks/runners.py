@@ -221,7 +221,7 @@ _ENTRIES = (
         topic="IS and FID",
         summary="Inception Score on UCF101 and FID on FaceForensics, the paper's and yours",
         details="latte-bench table5 --results results.jsonl\n\nlatte-bench table5 --scale tiny",
-        options=("results", *TABLE_OPTIONS, *PAPER_TABLE_OPTIONS),
+        options=("results", *TABLE_OPTIONS, *PAPER_TABLE_OPTIONS, "trust_weights"),
         module="benchmarks.tables.table5",
     ),
     _training_figure(
@@ -252,7 +252,8 @@ _ENTRIES = (
         ),
         needs="nothing on shapes; --real and --fake for your videos",
         options=_keys(
-            "real fake base settings network weights num_videos workers device store out"
+            "real fake base settings network weights trust_weights num_videos workers device "
+            "store out"
         ),
         module="benchmarks.studies.protocols.run",
         request="benchmarks.studies.protocols.run:ProtocolsRequest",
@@ -268,7 +269,8 @@ _ENTRIES = (
         ),
         needs="nothing on shapes; --real for your videos",
         options=_keys(
-            "real network network_weights metrics num_videos draws workers seed device store out"
+            "real network network_weights trust_weights metrics num_videos draws workers seed "
+            "device store out"
         ),
         module="benchmarks.studies.sensitivity.run",
         request="benchmarks.studies.sensitivity.run:SensitivityRequest",

@@ -100,7 +100,7 @@ def _problem(videos: "VideoSet", min_frames: int, frame_size: int | None) -> str
     )
 
 
-def network_weights(name: str) -> Requirement:
+def network_weights(name: str, *, trust: bool = False) -> Requirement:
     """The published weights of a feature network: bundled, or in the folder of weights.
 
     A file that is there is read, since another content would be refused later.
@@ -113,7 +113,7 @@ def network_weights(name: str) -> Requirement:
     met, advice = is_here(spec), f"put {files} into {weights_folder()}, or set ${VARIABLE}"
     if met:
         try:
-            locate_weights(spec)
+            locate_weights(spec, trust=trust)
         except InputError as error:
             met, advice = False, str(error)
     return Requirement(name=f"weights of the network {name}", met=met, advice=advice)

@@ -157,6 +157,11 @@ OPTIONS: Mapping[str, RunnerOption] = {
     "network_weights": _one(
         list[str], "Weights of a network.", "--weights", metavar="NETWORK=FILE", parameter="weights"
     ),
+    "trust_weights": _one(
+        bool,
+        "Run weights that are TorchScript, which is code, even if their hash is not published.",
+        "--trust-weights",
+    ),
     "metrics": _one(list[str], "Only this metric. [default: all]", "--metric", metavar="NAME"),
     "draws": _one(int, "Undistorted sets for the baseline range. [default: 8]", min=3),
     "repetitions": _one(

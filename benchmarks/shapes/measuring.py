@@ -30,11 +30,17 @@ class WorkOptions:
     workers: int = 0  # decoding processes
     device: str = "cpu"
     store: Path | None = None  # folder of features; None: in the folder of the results
+    trust_weights: bool = False  # run TorchScript even if its hash is not published
 
     def extraction(self, out: Path) -> ExtractionOptions:
         """How features are extracted for results in `out`."""
         store = self.store or out / "features"
-        return ExtractionOptions(store=store, device=self.device, workers=self.workers)
+        return ExtractionOptions(
+            store=store,
+            device=self.device,
+            workers=self.workers,
+            trust_weights=self.trust_weights,
+        )
 
 
 class Accuracy(NamedTuple):

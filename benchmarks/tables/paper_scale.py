@@ -178,7 +178,7 @@ def requirements(column: PublishedColumn, request: TableRequest) -> list[Require
     )
     return [
         *([real_videos] if metric(column.command).needs_real else []),
-        network_weights(column.network),
+        network_weights(column.network, trust=request.trust_weights),
         file(
             f"weights of Latte for {column.dataset}",
             checkpoint,
@@ -229,7 +229,10 @@ def measure_cell(task: PaperTask, request: TableRequest) -> CellValue:
     real = open_dataset(task.column.dataset, data_root=root) if needs_real else None
     fake = first_samples(open_video_set(task.samples_folder(folder)), task.protocol.num_fake)
     options = ExtractionOptions(
-        store=request.store or folder / "features", device=task.device, workers=request.workers
+        store=request.store or folder / "features",
+        device=task.device,
+        workers=request.workers,
+        trust_weights=request.trust_weights,
     )
     measurer = Measurer(
         task.protocol, (task.column.command,), Networks(options), dataset=task.column.dataset

@@ -35,6 +35,7 @@ class TableRequest:
     checkpoints: Path = Path("checkpoints")  # folder of the published models
     data_root: Path | None = None
     vae: str | None = None
+    trust_weights: bool = False  # run TorchScript even if its hash is not published
     executor: Executor = "local"
     gpus: int = 1  # GPUs of a job of Slurm; a run here takes all that are visible
     slurm: tuple[str, ...] = ()  # options of sbatch: "partition=gpu"

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from evaluation.cli.options import AsJson, Device, Weights, device_or_default, weights_by_network
+from evaluation.cli.options import (
+    AsJson,
+    Device,
+    TrustWeights,
+    Weights,
+    device_or_default,
+    weights_by_network,
+)
 from latte.data.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -54,6 +61,7 @@ def networks_verify(
     quick: Annotated[
         bool, typer.Option("--quick", help="Skip checks that take minutes on a CPU.")
     ] = False,
+    trust_weights: TrustWeights = False,
     as_json: AsJson = False,
 ) -> None:
     """Check weight files against published outputs: expected, got, difference, verdict.
@@ -74,7 +82,9 @@ def networks_verify(
     place = device_or_default(device)
     checks = {}
     for name in checked:
-        checks[name] = verify(name, files.get(name), place, quick=quick, data=data)
+        checks[name] = verify(
+            name, files.get(name), place, quick=quick, data=data, trust_weights=trust_weights
+        )
         if not as_json:
             typer.echo(f"{name}\n{checks_table(checks[name])}\n")
     if as_json:

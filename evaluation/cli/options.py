@@ -45,6 +45,14 @@ Weights = Annotated[
         help="Weights of the network. Repeatable. [default: found in $LATTE_WEIGHTS, or fetched]",
     ),
 ]
+TrustWeights = Annotated[
+    bool,
+    typer.Option(
+        "--trust-weights",
+        help="Run weights that are TorchScript, which is code, even if their hash is not "
+        "published.",
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -179,6 +187,7 @@ class ComputeOptions:
     ] = 120.0
     store: Store = None
     skip_broken: SkipBroken = False
+    trust_weights: TrustWeights = False
     quiet: Quiet = False
     gpus: Annotated[
         int | None,
@@ -235,6 +244,7 @@ class ComputeOptions:
                 workers=workers_or_default(self.workers),
                 timeout=self.timeout,
                 skip_broken=self.skip_broken,
+                trust_weights=self.trust_weights,
                 progress=not self.quiet and processes.is_first,
                 processes=processes,
             )

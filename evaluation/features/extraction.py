@@ -44,6 +44,7 @@ class ExtractionOptions:
     timeout: float = 120.0  # seconds that one video may take before it counts as broken
     skip_broken: bool = False
     progress: bool = True
+    trust_weights: bool = False  # run TorchScript, which is code, even if its hash is unpublished
     # Processes that share the clips, each with these options on a device of its own.
     processes: Processes = field(default_factory=Processes, compare=False)
 

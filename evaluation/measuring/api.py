@@ -47,6 +47,7 @@ def measure(
     model: str | None = None,
     resamples: int = 400,
     options: ExtractionOptions | None = None,
+    trust_weights: bool = False,
 ) -> list[Result]:
     """Measure generated videos against real ones.
 
@@ -86,6 +87,8 @@ def measure(
         resamples: bootstrap resamples for confidence intervals (0 disables them).
         options: how features are extracted, and the store that keeps them. None of it changes a
             number on a CPU.
+        trust_weights: run weights that are TorchScript, which is code, even if their hash is not
+            published.
 
     Returns:
         One result for each number, in the order of `metrics`.
@@ -122,7 +125,7 @@ def measure(
     measurer = Measurer(
         effective,
         metrics,
-        Networks(_options(options, device), weights or {}),
+        Networks(_options(options, device, trust_weights), weights or {}),
         dataset=dataset or named,
         resamples=resamples,
         at_least=num_videos or 1,
@@ -131,10 +134,15 @@ def measure(
     return measurer.measure(real_set, fake_set, model=model, out=file)
 
 
-def _options(options: ExtractionOptions | None, device: str | None) -> ExtractionOptions:
+def _options(
+    options: ExtractionOptions | None, device: str | None, trust_weights: bool
+) -> ExtractionOptions:
     if options is not None:
-        return options if device is None else replace(options, device=device)
-    return ExtractionOptions(device=device or default_device(), workers=0, progress=False)
+        trust_weights = trust_weights or options.trust_weights
+        return replace(options, device=device or options.device, trust_weights=trust_weights)
+    return ExtractionOptions(
+        device=device or default_device(), workers=0, progress=False, trust_weights=trust_weights
+    )
 
 
 def _open(

@@ -62,6 +62,7 @@ class Networks:
             batch_size=self.options.batch_size,
             output=protocol.output,
             resize=protocol.resize,
+            trust_weights=self.options.trust_weights,
         )
         if extractor.probe_difference is not None:
             logger.warning(

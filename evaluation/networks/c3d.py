@@ -11,6 +11,7 @@ from evaluation.networks import files
 from evaluation.networks.equivalence import OWN, PUBLISHED, checked_call, faster_if_same
 from evaluation.networks.registry import network
 from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
+from evaluation.networks.weights import is_torchscript
 from latte.data.errors import InputError
 
 NUM_CLASSES = 101
@@ -102,7 +103,7 @@ def open_c3d(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwo
     """
     model = C3D().to(device)
     own = OpenedNetwork(forward=model.probabilities, path_taken=OWN)
-    if not files.is_torchscript(path):
+    if not is_torchscript(path):
         files.fill(model, files.read_state_dict(path), path)
         return own
     module = files.open_torchscript(path, device)

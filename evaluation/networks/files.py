@@ -1,6 +1,5 @@
-"""Weights from foreign files. Nothing in a file is executed while it is read."""
+"""Weights from foreign files. Only TorchScript is executed: `locate_weights` guards it."""
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,22 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latte.data.errors import InputError, first_line
-from latte.data.tensor_files import check_finite, check_same, read_any, tensors_in
+from latte.data.errors import outside
+from latte.data.tensor_files import FETCH_AGAIN, check_finite, check_same, read_any, tensors_in
 
 COUNTER = "num_batches_tracked"  # a batch norm never uses it in inference; files often lack it
-
-
-def is_torchscript(path: Path) -> bool:
-    """Whether the file is a TorchScript archive: code and constants beside the tensors."""
-    if not zipfile.is_zipfile(path):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
-        return False
-    return any(name.endswith("/constants.pkl") for name in names)
 
 
 def open_torchscript(path: Path, device: torch.device) -> Any:
@@ -32,12 +19,8 @@ def open_torchscript(path: Path, device: torch.device) -> Any:
     Raises:
         InputError: the file cannot be read, or holds weights that are not finite.
     """
-    try:
+    with outside(path, "TorchScript", FETCH_AGAIN):
         module = torch.jit.load(str(path), map_location=device).eval()
-    except Exception as error:  # a foreign file can fail in any way
-        raise InputError(
-            f"{path}: cannot be opened as TorchScript ({first_line(error)}): fetch it again"
-        ) from None
     check_finite(module.state_dict(), str(path))
     return module
 

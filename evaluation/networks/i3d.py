@@ -27,6 +27,7 @@ from evaluation.networks.equivalence import (
 )
 from evaluation.networks.resizing import bilinear
 from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
+from evaluation.networks.weights import is_torchscript
 from latte.data.errors import InputError
 
 FRAME_SIZE = 224
@@ -207,7 +208,7 @@ def open_i3d(
             the output of the spec.
     """
     model, clips = I3D(batch_norm_eps), noise_clips(PROBES, device)
-    if not files.is_torchscript(path):
+    if not is_torchscript(path):
         files.fill(model, files.read_state_dict(path), path)
         plain = _own(model.to(device), spec.output, spec.resize)
         return faster_if_same(plain, _folded(model, spec.output, spec.resize), clips)

@@ -22,6 +22,7 @@ from evaluation.networks.equivalence import (
 )
 from evaluation.networks.resizing import clean_fid_resizer, tf1_bilinear
 from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
+from evaluation.networks.weights import is_torchscript
 from latte.data.errors import InputError
 
 NUM_FEATURES = 2048
@@ -239,7 +240,7 @@ def open_inception(spec: NetworkSpec, path: Path, device: torch.device) -> Opene
     Raises:
         InputError: the file is not one of these, damaged, or of another network.
     """
-    if files.is_torchscript(path):
+    if is_torchscript(path):
         module = files.open_torchscript(path, device)
         published = _frame_by_frame(_published(module, path, spec.resize), device)
         reference = OpenedNetwork(forward=published, path_taken=PUBLISHED)

@@ -115,6 +115,8 @@ SPECS = (
                     "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics"
                     "/inception-2015-12-05.pt"
                 ),
+                # stated by crowsonkb/k-diffusion (evaluation.py), which fetches it from there
+                hash=(SHA256, "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"),
             ),
             PublishedFile(
                 # state dict of the same weights, from pytorch-fid
@@ -169,6 +171,7 @@ def build(
     batch_size: int = 8,
     output: str | None = None,
     resize: str | None = None,
+    trust_weights: bool = False,
 ) -> Extractor:
     """A network, ready to be used: uint8 (N, T, H, W, 3) → float32 (N, D).
 
@@ -179,16 +182,19 @@ def build(
         batch_size: clips that a GPU sees at once; without effect on a CPU.
         output: the layer whose output are the features; by default the spec's first.
         resize: how frames come to the network's own size; by default the spec's first.
+        trust_weights: run TorchScript, which is code, even if its hash is not published.
 
     Raises:
         InputError: an unknown name, output or resizing, a device that is missing, or weights that
-            cannot be found or do not fit.
+            cannot be found, are not trusted or do not fit.
     """
     spec = network(name).choose(output, resize)
     check_device(str(device))
     extractor = Extractor(
         spec=spec,
-        weights=locate_weights(spec, None if weights is None else Path(weights)),
+        weights=locate_weights(
+            spec, None if weights is None else Path(weights), trust=trust_weights
+        ),
         device=str(device),
         batch_size=batch_size,
     )

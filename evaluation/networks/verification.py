@@ -11,13 +11,12 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 
-from evaluation.networks import files
 from evaluation.networks.equivalence import TOLERANCE
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.known_answers import ANSWERS, REMARKS, KnownAnswer
 from evaluation.networks.registry import build
 from evaluation.networks.spec import SHA256
-from evaluation.networks.weights import content_hashes
+from evaluation.networks.weights import content_hashes, is_torchscript
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +41,7 @@ def verify(
     quick: bool = False,
     data: Path | str | None = None,
     answers: Sequence[KnownAnswer] = ANSWERS,
+    trust_weights: bool = False,
 ) -> list[Check]:
     """Check whether a network's file of weights reproduces published numbers on this machine.
 
@@ -49,12 +49,19 @@ def verify(
         weights: its file; by default the one that any command would use.
         quick: leave out checks that take minutes on a CPU.
         data: folder of files that some answers need (docs/networks.md).
+        trust_weights: run TorchScript even if its hash is not published.
 
     Raises:
         InputError: an unknown network, a file that cannot be read, or data that do not fit.
     """
     known = [answer for answer in answers if answer.network == name]
-    extractor = build(name, weights, device, resize=known[0].resize if known else None)
+    extractor = build(
+        name,
+        weights,
+        device,
+        resize=known[0].resize if known else None,
+        trust_weights=trust_weights,
+    )
     folder = None if data is None else Path(data).expanduser()
     checks = [integrity(extractor)]
     difference = extractor.probe_difference
@@ -143,7 +150,7 @@ def integrity(extractor: Extractor) -> Check:
 def _answered(answer: KnownAnswer, extractor: Extractor, quick: bool, data: Path | None) -> Check:
     got = difference = passed = None
     note = ""
-    if answer.torchscript_only and not files.is_torchscript(extractor.weights.path):
+    if answer.torchscript_only and not is_torchscript(extractor.weights.path):
         note = "published for the TorchScript file"
     elif answer.needs_classes and not extractor.has_classes:
         note = "this file has no classifier: give torch-fidelity's"

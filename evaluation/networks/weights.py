@@ -10,12 +10,13 @@ import hashlib
 import logging
 import os
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from evaluation.networks.spec import GIT_BLOB, SHA256, HashKind, NetworkSpec, PublishedFile
-from latte.data.errors import InputError
+from latte.data.errors import InputError, outside
 from latte.data.files import atomic_path
 from latte.data.hashing import file_sha256
 
@@ -38,7 +39,9 @@ class LocatedWeights:
     label: str  # file name of published weights, "bundled", or "sha256:…" of any others
 
 
-def locate_weights(spec: NetworkSpec, given: Path | None = None) -> LocatedWeights:
+def locate_weights(
+    spec: NetworkSpec, given: Path | None = None, *, trust: bool = False
+) -> LocatedWeights:
     """The weights of a network, fetched if they are nowhere.
 
     In this order: `given`; the bundled ones; `$LATTE_WEIGHTS`, a file or a folder; the cache of
@@ -46,10 +49,40 @@ def locate_weights(spec: NetworkSpec, given: Path | None = None) -> LocatedWeigh
     have any content, and is marked as not published; in a folder, only the published names are
     looked for, and the content must be the published one.
 
+    TorchScript is code, which runs while it is loaded. Nothing of a file is loaded here.
+
+    Args:
+        trust: TorchScript may be used even where no hash of it is published, or another one is.
+
     Raises:
-        InputError: no such file, another content than the name promises, or a failed download
-            (three lines: what, from where, where to put it).
+        InputError: no such file, another content than the name promises, TorchScript that is not
+            trusted, or a failed download (three lines: what, from where, where to put it).
     """
+    located = _locate(spec, given)
+    if not located.published and is_torchscript(located.path):
+        if not trust:
+            raise InputError(
+                f"{located.path}: is TorchScript, which is code that runs when it is loaded, and "
+                f"its SHA-256 {located.sha256} is none that is published: give trust_weights "
+                "(--trust-weights) if you trust where it comes from, or a state dict"
+            )
+        logger.warning(
+            "running the code in %s (TorchScript, SHA-256 %s), whose hash is not published",
+            *(located.path, located.sha256),
+        )
+    return located
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether the file is a TorchScript archive: code and constants beside the tensors."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(PurePath(name).name == "constants.pkl" for name in archive.namelist())
+    except Exception:  # a damaged archive fails in any way, and whoever reads it says so
+        return False
+
+
+def _locate(spec: NetworkSpec, given: Path | None) -> LocatedWeights:
     if given is not None:
         return _named(spec, given.expanduser())
     if spec.bundled is not None:
@@ -96,9 +129,8 @@ def _named(spec: NetworkSpec, path: Path) -> LocatedWeights:
             f"{path}: is a folder, not a file of weights: name the file, or set ${VARIABLE} to "
             "the folder"
         )
-    if not path.is_file():
-        raise InputError(f"{path}: no such file of weights for {spec.name}: check the path")
-    return _located(path, content_hashes(path), spec.weight_files)
+    with outside(path, f"a file of weights for {spec.name}", "check the path"):
+        return _located(path, content_hashes(path), spec.weight_files)
 
 
 def _located(path: Path, own: Hashes, files: Sequence[PublishedFile]) -> LocatedWeights:

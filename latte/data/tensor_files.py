@@ -6,7 +6,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -37,7 +37,7 @@ def is_safetensors(path: Path, advice: str = "") -> bool:
     Raises:
         InputError: there is no such file, or it is none that could hold tensors; says what it is.
     """
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         raise InputError(f"{path}: there is no such file")
     if path.is_dir():
         raise InputError(f"{path}: is a folder: give the file of weights itself")
@@ -160,6 +160,8 @@ def _check_archive(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("its parts are compressed, as torch.save writes none")
+        if any(PurePath(name).name == "constants.pkl" for name in archive.namelist()):
+            raise ValueError("it is TorchScript, which is code")
         if damaged := archive.testzip():
             raise ValueError(f"its part {damaged} is not that of its checksum")
 

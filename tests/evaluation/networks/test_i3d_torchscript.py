@@ -44,7 +44,7 @@ class Squeezing(Silent):
 def renamed(detector_file):
     """A file whose tensors have other names, and its extractor."""
     path = detector_file(same_names=False)
-    return path, build("i3d", path)
+    return path, build("i3d", path, trust_weights=True)
 
 
 def as_published(path, clips):
@@ -63,7 +63,7 @@ def test_our_network_takes_over_where_names_match_and_the_probe_agrees(
     detector_file, small_clips, golden, golden_clips
 ):
     path = detector_file()
-    extractor = build("i3d", path)
+    extractor = build("i3d", path, trust_weights=True)
     assert extractor.path_taken == "own network, folded"
     assert extractor.probe_difference < 1e-5
     expected = as_published(path, small_clips[:1])
@@ -83,7 +83,7 @@ def test_the_file_runs_as_published_where_names_differ(renamed, small_clips):
 def test_the_file_runs_as_published_where_the_probe_disagrees(detector_file, small_clips, change):
     # Neither is among the tensors of the file: only the probe can tell.
     path = detector_file(**change)
-    extractor = build("i3d", path)
+    extractor = build("i3d", path, trust_weights=True)
     assert extractor.path_taken == "torchscript as published"
     assert extractor.probe_difference > 1e-3
     expected = as_published(path, small_clips[:1])
@@ -99,7 +99,7 @@ def test_rows_as_published_have_the_same_bits_in_any_grouping(renamed, small_cli
 def test_a_file_that_drops_the_axis_of_a_single_clip_still_gives_rows(tmp_path, small_clips):
     path = tmp_path / "squeezing.pt"
     torch.jit.script(Squeezing()).save(str(path))
-    assert build("i3d", path)(small_clips).shape == (3, 400)
+    assert build("i3d", path, trust_weights=True)(small_clips).shape == (3, 400)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_torchscript_of_another_network_is_refused_before_any_video(tmp_path, mo
     path = tmp_path / "other.pt"
     torch.jit.script(module()).save(str(path))
     with pytest.raises(InputError, match=message):
-        build("i3d", path)
+        build("i3d", path, trust_weights=True)
 
 
 def test_torchscript_with_weights_that_are_not_finite_is_refused(tmp_path):
@@ -119,7 +119,7 @@ def test_torchscript_with_weights_that_are_not_finite_is_refused(tmp_path):
     path = tmp_path / "nan.pt"
     torch.jit.script(module).save(str(path))
     with pytest.raises(InputError, match=r"nan\.pt: .*\bscale .*not finite"):
-        build("i3d", path)
+        build("i3d", path, trust_weights=True)
 
 
 def cropped_and_published(path, clips):
@@ -144,7 +144,7 @@ def test_cropped_frames_go_into_the_file_or_into_its_equal(
     detector_file, small_clips, settings, path_taken
 ):
     path = detector_file(**settings)
-    extractor = build("i3d", path, resize="crop")
+    extractor = build("i3d", path, trust_weights=True, resize="crop")
     assert extractor.path_taken == path_taken
     assert (extractor.spec.resize, extractor.spec.output) == ("crop", "logits")
     expected = cropped_and_published(path, small_clips[:1])
@@ -156,7 +156,7 @@ def test_cropped_frames_go_into_the_file_or_into_its_equal(
 def test_pooled_features_come_from_our_network_once_it_has_reproduced_the_file(
     detector_file, state_dict, small_clips
 ):
-    extractor = build("i3d", detector_file(), output="pooled")
+    extractor = build("i3d", detector_file(), output="pooled", trust_weights=True)
     assert extractor.path_taken == "own network, folded"
     assert 0 < extractor.probe_difference < 1e-5
     model = I3D()
@@ -182,7 +182,7 @@ def test_pooled_features_are_refused_where_our_network_is_not_the_files_equal(
     detector_file, settings, reason
 ):
     with pytest.raises(InputError, match=rf"{reason}.*logits.*i3d_pretrained"):
-        build("i3d", detector_file(**settings), output="pooled")
+        build("i3d", detector_file(**settings), output="pooled", trust_weights=True)
 
 
 def test_frames_that_are_prepared_go_into_the_file_as_they_are(detector_file):

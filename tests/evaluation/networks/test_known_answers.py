@@ -92,7 +92,7 @@ def formula_answers(published_logits):
 
 @pytest.fixture(scope="module")
 def checks(detector_file, formula_answers):
-    return verify("i3d", detector_file(), answers=formula_answers)
+    return verify("i3d", detector_file(), trust_weights=True, answers=formula_answers)
 
 
 def of(checks, what):
@@ -114,7 +114,7 @@ def test_a_file_that_gives_the_known_answers_passes(checks, formula_answers):
 
 def test_a_file_that_does_not_give_them_fails(detector_file, formula_answers):
     off = [dataclasses.replace(a, expected=a.expected * 1.002) for a in formula_answers[:1]]
-    checks = verify("i3d", detector_file(), answers=off)
+    checks = verify("i3d", detector_file(), trust_weights=True, answers=off)
     assert of(checks, BLACK).passed is False
     assert not all_passed(checks)
     assert "FAILED" in checks_table(checks)
@@ -122,7 +122,7 @@ def test_a_file_that_does_not_give_them_fails(detector_file, formula_answers):
 
 def test_the_same_tensors_with_another_epsilon_are_found_out(detector_file, formula_answers):
     path = detector_file(batch_norm_eps=1e-5)
-    checks = verify("i3d", path, answers=formula_answers[:1])
+    checks = verify("i3d", path, trust_weights=True, answers=formula_answers[:1])
     assert of(checks, BLACK).passed is False
     probe = next(check for check in checks if "probe" in check.what)
     assert probe.passed is None  # the file itself runs
@@ -130,7 +130,9 @@ def test_the_same_tensors_with_another_epsilon_are_found_out(detector_file, form
 
 
 def test_quick_leaves_the_slow_ones_out(detector_file, formula_answers):
-    checks = verify("i3d", detector_file(), quick=True, answers=formula_answers[1:])
+    checks = verify(
+        "i3d", detector_file(), trust_weights=True, quick=True, answers=formula_answers[1:]
+    )
     left_out = of(checks, NOISE)
     assert (left_out.passed, left_out.got, left_out.note) == (None, None, "skipped by --quick")
     assert all_passed(checks)
@@ -289,7 +291,7 @@ def test_content_is_compared_with_the_published_hash(genuine, tmp_path, monkeypa
 
 def test_content_under_another_name_is_recognised_or_only_shown(detector_file):
     first = answer(EXAMPLE, cd_fvd_example, 1.0, files=("clips.npy",))
-    checks = verify("i3d", detector_file(), answers=[first])
+    checks = verify("i3d", detector_file(), trust_weights=True, answers=[first])
     assert checks[0].passed is None
     assert "other than that of i3d_torchscript.pt and i3d_pretrained_400.pt" in checks[0].note
     assert checks[0].got.startswith("SHA-256 ")

@@ -1,14 +1,16 @@
 import hashlib
 import os
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from evaluation.networks.registry import NETWORKS
+from evaluation.networks.registry import NETWORKS, build
 from evaluation.networks.spec import GIT_BLOB, SHA256, NetworkSpec, PublishedFile
 from evaluation.networks.weights import content_hashes, default_folder, locate_weights
 from latte.data.errors import InputError
+from latte.data.tensor_files import read_any
 
 CONTENT = b"weights " * 40_000
 BLOB = (GIT_BLOB, hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest())
@@ -222,12 +224,12 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
 
 
 def test_paths_that_are_not_there_or_are_folders_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match=r"gone\.pt: no such file.*\bnet\b"):
+    with pytest.raises(InputError, match=r"gone\.pt: .*\bnet\b.*no such file"):
         locate_weights(spec_of(), tmp_path / "gone.pt")
     with pytest.raises(InputError, match=rf"{tmp_path}.*is a folder"):
         locate_weights(spec_of(), tmp_path)
     monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "gone.safetensors"))
-    with pytest.raises(InputError, match=r"gone\.safetensors: no such file"):
+    with pytest.raises(InputError, match=r"gone\.safetensors: .*no such file"):
         locate_weights(spec_of())
 
 
@@ -270,3 +272,53 @@ def test_published_hashes_have_the_length_of_their_kind():
 def test_a_download_can_be_read_by_others(server, folder):
     path = locate_weights(spec_of(f"{server}/file.pt")).path
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.fixture
+def torchscript(tmp_path, monkeypatch):
+    """TorchScript that nobody published; loading it fails the test."""
+    path = tmp_path / "theirs.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("theirs/constants.pkl", b"")
+    monkeypatch.setattr("torch.jit.load", lambda *_, **__: pytest.fail("its code was run"))
+    return path
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_torchscript_of_unknown_hash_is_not_run_unless_it_is_trusted(
+    torchscript, monkeypatch, caplog, by_variable
+):
+    spec, given = spec_of(), None if by_variable else torchscript
+    monkeypatch.setenv("LATTE_WEIGHTS", str(torchscript))
+    with pytest.raises(InputError, match=rf"^{torchscript}: .*code.*--trust-weights"):
+        locate_weights(spec, given)
+    with pytest.raises(InputError, match="--trust-weights"):
+        build("i3d", given)
+    with caplog.at_level("WARNING"):
+        located = locate_weights(spec, given, trust=True)
+    (note,) = caplog.messages
+    assert f"{torchscript} (TorchScript, SHA-256 {located.sha256})" in note
+
+
+def test_published_torchscript_and_state_dicts_need_no_trust(torchscript, tmp_path):
+    sha256 = hashlib.sha256(torchscript.read_bytes()).hexdigest()
+    assert locate_weights(spec_of(published=(SHA256, sha256)), torchscript).published
+    assert not locate_weights(spec_of(), write(tmp_path / "weights.pt")).published
+
+
+def test_torch_load_never_opens_torchscript(torchscript):
+    with pytest.raises(InputError, match="TorchScript"):
+        read_any(torchscript)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "link to itself"])
+def test_what_is_no_regular_file_is_not_opened(tmp_path, kind):
+    path = tmp_path / "weights.pt"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    with pytest.raises(InputError, match=rf"^{path}: .*\b{kind.split()[0]}\b"):
+        locate_weights(spec_of(), path)
+    with pytest.raises(InputError, match=rf"^{path}: "):
+        read_any(path)
