@@ -303,7 +303,8 @@ def test_torchscript_of_unknown_hash_is_not_run_unless_it_is_trusted(
 def test_published_torchscript_and_state_dicts_need_no_trust(torchscript, tmp_path):
     sha256 = hashlib.sha256(torchscript.read_bytes()).hexdigest()
     assert locate_weights(spec_of(published=(SHA256, sha256)), torchscript).published
-    assert not locate_weights(spec_of(), write(tmp_path / "weights.pt")).published
+    (tmp_path / "mine.pt").write_bytes(b"any")
+    assert not locate_weights(spec_of(), tmp_path / "mine.pt").published
 
 
 def test_torch_load_never_opens_torchscript(torchscript):
