@@ -161,7 +161,7 @@ def extract(
     decoded, unreadable = 0, list[tuple[str, str]]()
     known = len(by_key) - len(missing)
     total = known + len(mine)
-    group = max(network.extractor.group for network in networks)
+    group = max(network.extractor.at_once for network in networks)
     size = -(-options.batch_size // group) * group
     source = _Source(mine, preparation, options, pool or options.workers, unreadable)
     with progress_bar(total, label, "clip", shown=options.progress, initial=known) as bar:

@@ -4,7 +4,9 @@ A TorchScript file carries its own code, which defines the number. Our own netwo
 only after it has reproduced the file's output on clips where any other resizing or constant shows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,14 +23,31 @@ PUBLISHED, OWN, FOLDED = "torchscript as published", "own network", "own network
 
 def run_exactly(forward: Forward, clips: Tensor) -> Tensor:
     """Run without gradients, in full float32, with deterministic algorithms."""
+    with settings_of_exact_runs(), torch.inference_mode():
+        return forward(clips)
+
+
+@contextmanager
+def settings_of_exact_runs() -> Iterator[None]:
+    """Settings of the whole process: entered before threads that enter them as well."""
     with (
-        torch.inference_mode(),
         torch.backends.cudnn.flags(
             enabled=True, benchmark=False, deterministic=True, allow_tf32=False
         ),
         torch.jit.optimized_execution(False),
     ):
-        return forward(clips)
+        yield
+
+
+@contextmanager
+def single_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """So many threads, each of which computes with itself alone."""
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)  # new threads inherit the last setting of any thread
 
 
 def relative_difference(reference: Tensor, other: Tensor) -> float:

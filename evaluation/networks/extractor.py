@@ -1,5 +1,6 @@
 """A network that is ready to be used: uint8 clips in, float32 features out."""
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
 from latte.data.errors import InputError
+from latte.data.workers import own_cores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +25,10 @@ class Extractor:
     On a CPU the network always sees `spec.cpu_chunk` clips at once, the last chunk filled up with
     zeros, so a row has the same bits whatever else is in the call. On a GPU it sees `batch_size`
     clips; rows there may differ in the last bits between batch sizes.
+
+    Each group is computed by one thread, several groups at the same time: convolutions give other
+    last bits on other numbers of threads, and rows depend neither on the cores of a machine nor on
+    the processes that share them.
 
     Its file of weights is read by `open`, or when a clip or a property first needs it.
 
@@ -75,7 +81,11 @@ class Extractor:
         """
         import torch
 
-        from evaluation.networks.equivalence import run_exactly
+        from evaluation.networks.equivalence import (
+            run_exactly,
+            settings_of_exact_runs,
+            single_threads,
+        )
 
         tensor = torch.as_tensor(clips)
         if tensor.ndim != 5 or tensor.shape[-1] != 3 or tensor.dtype != torch.uint8:
@@ -87,12 +97,29 @@ class Extractor:
         if not len(tensor):
             frames = (tensor.shape[1],) if self.spec.unit == "frame" else ()
             return np.empty((0, *frames, self.spec.num_features), dtype=np.float32)
-        forward, rows = self.open().forward, []
-        for part in tensor.split(self.group):
+        forward = self.open().forward
+
+        def rows(part: "Tensor") -> NDArray[np.float32]:
             filling = part.new_zeros((self.group - len(part), *part.shape[1:]))
             features = run_exactly(forward, torch.cat([part, filling]).to(self.device))
-            rows.append(features[: len(part)].float().cpu().numpy())
-        return np.concatenate(rows)
+            return np.asarray(features[: len(part)].float().cpu().numpy())
+
+        parts = tensor.split(self.group)
+        if self.device != "cpu":
+            return np.concatenate(list(map(rows, parts)))
+        with settings_of_exact_runs(), single_threads(self._threads()) as pool:
+            return np.concatenate(list(pool.map(rows, parts)))
+
+    @property
+    def at_once(self) -> int:
+        """Clips in one call that keep the device busy."""
+        return self.group * (self._threads() if self.device == "cpu" else 1)
+
+    def _threads(self) -> int:
+        import torch
+
+        # torchrun gives each process one thread, unless it is told otherwise.
+        return own_cores() if "LOCAL_WORLD_SIZE" in os.environ else torch.get_num_threads()
 
     @property
     def has_classes(self) -> bool:

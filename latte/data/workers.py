@@ -27,10 +27,15 @@ MAX_STARTS = 3  # processes in a row that may be killed before their first task
 
 
 def default_workers() -> int:
-    """As many processes as cores, up to 8; torchrun's processes share the cores."""
+    """As many processes as this one has cores, up to 8."""
+    return min(own_cores(), 8)
+
+
+def own_cores() -> int:
+    """The cores of this process: torchrun's processes share those of the machine."""
     processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
     sharing = int(processes) if processes.isdigit() else 1
-    return min(max((os.cpu_count() or 1) // max(sharing, 1), 1), 8)
+    return max((os.cpu_count() or 1) // max(sharing, 1), 1)
 
 
 def map_in_order(

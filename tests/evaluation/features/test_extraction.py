@@ -69,7 +69,7 @@ class MeanNetwork:
         default_factory=lambda: SimpleNamespace(sha256="00", path=Path("mean.pt"))
     )
     path_taken: str = "test"
-    group: int = 1
+    at_once: int = 1
     device: str = "cpu"
 
     def __call__(self, clips: np.ndarray) -> np.ndarray:

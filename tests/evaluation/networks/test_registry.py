@@ -114,6 +114,18 @@ def test_rows_of_i3d_have_the_same_bits_in_any_grouping(i3d, small_clips):
     assert np.array_equal(i3d(small_clips), np.concatenate(parts[::-1]))
 
 
+def test_rows_of_i3d_have_the_same_bits_on_any_number_of_threads(i3d, small_clips):
+    before, rows = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            rows.append(i3d(small_clips))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(*rows)
+
+
 @pytest.mark.parametrize("name", ["shapes", "shapes-frame"])
 def test_rows_of_the_embedded_networks_have_the_same_bits_in_any_grouping(name, shapes_files):
     clips = np.random.default_rng(0).integers(0, 256, (19, 16, 32, 32, 3), dtype=np.uint8)
