@@ -15,7 +15,7 @@ from latte.data.errors import SKIP, BrokenVideoError
 from latte.data.limits import memory_limit
 from latte.data.pool import Pool
 from latte.data.sources import FileVideo, Video
-from latte.data.transforms import RECIPES, jpeg_round_trip
+from latte.data.transforms import apply_recipe, jpeg_round_trip
 from latte.data.video import DECODING_VERSION, decoder_version, mp4_round_trip, open_video
 from latte.data.video_reader import VideoReader
 from latte.data.workers import map_in_order
@@ -173,8 +173,8 @@ def load_clip(clip: Clip, preparation: Preparation) -> np.ndarray:
 
 def _prepared(frames: np.ndarray, clip: Clip, preparation: Preparation) -> np.ndarray:
     if not clip.video.prepared and preparation.recipe != "none":
-        recipe = RECIPES[preparation.recipe]
-        frames = recipe(frames, preparation.size, preparation.filter)
+        recipe, size, filter = preparation.recipe, preparation.size, preparation.filter
+        frames = apply_recipe(frames, recipe, size, filter, name=clip.video.name)
     height, width = frame_size(clip, preparation)
     if frames.shape[1:3] != (height, width):
         raise BrokenVideoError(

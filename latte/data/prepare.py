@@ -22,7 +22,7 @@ from tqdm import tqdm
 from latte.data.errors import BrokenVideoError, InputError, named, nearest
 from latte.data.files import write_atomically
 from latte.data.sources import SETTINGS_FILE, FileVideo, PreparedRecord, Video, open_video_set
-from latte.data.transforms import RECIPES, encode_image
+from latte.data.transforms import RECIPES, apply_recipe, encode_image
 from latte.data.video import decoder_version, iterate_file
 from latte.data.workers import map_in_order
 
@@ -116,7 +116,7 @@ def _prepare(
     try:
         temporary.mkdir(parents=True)
         for index, frame in enumerate(_all_frames(video)):
-            square = RECIPES[record.recipe](frame[None], record.size)[0]
+            (square,) = apply_recipe(frame[None], record.recipe, record.size, name=video.name)
             file = temporary / f"{index:06d}.{record.format}"
             with named(file):
                 file.write_bytes(encode_image(square, record.format))

@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image
 
+from latte.data.errors import SKIP, BrokenVideoError, outside
+from latte.data.limits import max_pixels
+
 JPEG_QUALITY = 75
 FILTERS = ("lanczos", "bicubic", "bilinear", "box", "nearest")  # names of Pillow's filters
 
@@ -29,6 +32,7 @@ def resize_then_crop(clip: np.ndarray, size: int, filter: str = "lanczos") -> np
     target = (
         (size, int(size * height / short)) if width <= height else (int(size * width / short), size)
     )
+    _check_enlarged(clip, target)
     return np.stack([_centre(_resize(frame, target, filter), size) for frame in clip])
 
 
@@ -99,6 +103,24 @@ RECIPES: Mapping[str, Callable[..., np.ndarray]] = {
 OWN_FILTERS: Mapping[str, str] = {"cd-fvd": "bilinear", "videogpt": "bilinear", "digan": "bilinear"}
 
 
+def apply_recipe(
+    clip: np.ndarray, recipe: str, size: int, filter: str | None = None, *, name: str
+) -> np.ndarray:
+    """A clip, uint8 (T, H, W, 3), as a recipe makes it, with its own filter or another.
+
+    Args:
+        recipe: a name of `RECIPES`.
+        name: what messages call the clip.
+
+    Raises:
+        BrokenVideoError: it is so narrow, or so large, that there is not enough memory.
+    """
+    advice = f"make its frames less narrow or smaller, or {SKIP}"
+    with outside(name, "a clip of square frames", advice, error=BrokenVideoError):
+        made = RECIPES[recipe](clip, size, *([] if filter is None else [filter]))
+    return np.asarray(made)
+
+
 def jpeg_round_trip(clip: np.ndarray, quality: int = JPEG_QUALITY) -> np.ndarray:
     """A clip, uint8 (T, H, W, 3), as it comes back from JPEG files with 4:2:0 chroma."""
     files = [io.BytesIO(encode_image(frame, "jpg", quality)) for frame in clip]
@@ -129,6 +151,7 @@ def _short_side_by_torch(
     target = (
         (size, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), size)
     )
+    _check_enlarged(clip, (target[1], target[0]))
     frames = torch.from_numpy(np.ascontiguousarray(clip)).permute(0, 3, 1, 2).float() / 255.0
     frames = interpolate(
         frames, size=target, mode="bilinear", align_corners=False, antialias=antialias
@@ -138,6 +161,19 @@ def _short_side_by_torch(
     if shift:
         square = (square - shift) + shift
     return (square * 255).permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy()
+
+
+def _check_enlarged(clip: np.ndarray, target: tuple[int, int]) -> None:
+    """Refuse frames of 2×16000 pixels and the like, which would become huge before they are cut.
+
+    Raises:
+        ValueError: frames of this size (width, height) have too many pixels.
+    """
+    height, width = clip.shape[1:3]
+    if target[0] * target[1] > max(max_pixels(), height * width):
+        raise ValueError(
+            f"its frames of {width}×{height} would first be enlarged to {target[0]}×{target[1]}"
+        )
 
 
 def _check_bilinear(filter: str) -> None:

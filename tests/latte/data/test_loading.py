@@ -18,7 +18,7 @@ from latte.data.errors import BrokenVideoError, InputError
 from latte.data.frames import FrameFolder
 from latte.data.loading import STORAGES, Preparation, clip_identity, load_clip, probe_in_workers
 from latte.data.sources import FileVideo, open_video_set
-from latte.data.transforms import RECIPES, jpeg_round_trip
+from latte.data.transforms import OWN_FILTERS, RECIPES, jpeg_round_trip
 from latte.data.video import mp4_round_trip, read_file, write_video
 
 probe_here = partial(probe_in_workers, workers=0, timeout=60)
@@ -71,6 +71,15 @@ def test_a_stream_that_changes_size_is_broken(growing_stream):
     video = FileVideo(name="growing", path=growing_stream)
     with pytest.raises(BrokenVideoError, match=r"growing: .*128×96.*64×64"):
         load_clip(clip_of(video, 14, 15), AS_IT_IS)
+
+
+@pytest.mark.parametrize("recipe", ["stylegan-v", "cd-fvd"])
+def test_narrow_frames_that_would_become_huge_are_refused(tmp_path, recipe):
+    write_video(tmp_path / "narrow.mkv", np.zeros((1, 2, 16000, 3), np.uint8), fps=8)
+    filter = OWN_FILTERS.get(recipe, "lanczos")
+    preparation = Preparation(recipe=recipe, size=256, storage="lossless", filter=filter)
+    with pytest.raises(BrokenVideoError, match=r"narrow: .*16000×2 .*2048000×256"):
+        load_clip(clip_of(FileVideo(name="narrow", path=tmp_path / "narrow.mkv"), 0), preparation)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
