@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from evaluation.catalogue.registry import METRICS
+from evaluation.cli.cache import cache_list, cache_prune, cache_verify
 from evaluation.cli.compare import compare_results
 from evaluation.cli.metrics import ALL_HELP, fid, metric_command
 from evaluation.cli.networks import networks, networks_verify
@@ -38,6 +39,12 @@ networks_app = typer.Typer(help="Feature networks: list them, check their weight
 app.add_typer(networks_app, name="networks")
 networks_app.callback(invoke_without_command=True)(networks)
 networks_app.command("verify")(networks_verify)
+
+cache_app = typer.Typer(no_args_is_help=True, help="Kept features: list, prune, verify.")
+app.add_typer(cache_app, name="cache")
+cache_app.command("list")(cache_list)
+cache_app.command("prune")(cache_prune)
+cache_app.command("verify")(cache_verify)
 
 stats_app = typer.Typer(no_args_is_help=True, help="Statistics of a set as one file.")
 app.add_typer(stats_app, name="stats")

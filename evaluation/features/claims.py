@@ -1,6 +1,7 @@
 """Runs that need the same rows of one store share the work instead of doing it twice.
 
-    STORE/runs/<machine>-<random>.run    rows that a live run is making: one `space key` on a line
+    STORE/runs/<machine>-<random>.run    spaces of a live run, one on a line, and the rows that it
+                                         is making: one `space key` on a line
     STORE/runs/turn                      locked while a run looks for work
 
 A run takes a few clips at a time, the first of its plan that no live run has taken. Where others
@@ -73,7 +74,7 @@ def rounds(
     if root is None:
         yield iter(left)
         return
-    with _run_of(root) as run:
+    with _run_of(root, [store.space for store in stores]) as run:
         waiting_since, waiting_for, said = time.monotonic(), len(left), False
         while left:
             impatient = time.monotonic() - waiting_since > patience
@@ -109,9 +110,10 @@ def _round(
 class _Run:
     """What this run has taken, in a file that others read while it lives."""
 
-    def __init__(self, path: Path, file: BufferedRandom) -> None:
-        self.path, self._file = path, file
+    def __init__(self, path: Path, file: BufferedRandom, spaces: Sequence[str]) -> None:
+        self.path, self._file, self._spaces = path, file, spaces
         self._taken: list[bytes] = []
+        self._write((), [])
 
     def take(
         self,
@@ -152,7 +154,8 @@ class _Run:
 
     def _write(self, stores: Sequence["FeatureStore"], keys: list[bytes]) -> None:
         self._taken = keys
-        text = "".join(line + "\n" for key in keys for line in _lines(stores, key))
+        lines = [*self._spaces, *(line for key in keys for line in _lines(stores, key))]
+        text = "".join(line + "\n" for line in lines)
         with named(self.path):
             self._file.seek(0)
             self._file.truncate()
@@ -160,18 +163,29 @@ class _Run:
             self._file.flush()
 
     def _claimed_by_others(self) -> set[str]:
-        """Lines of the files of other live runs; files of dead ones are removed."""
-        claimed: set[str] = set()
-        now = file_system_time(self.path.parent)
-        for path in self.path.parent.glob("*.run"):
-            if path == self.path:
-                continue
-            with suppress(FileNotFoundError, PermissionError):
-                if is_abandoned(path, path.name.partition("-")[0], LEASE_SECONDS, now):
-                    path.unlink()
-                else:
-                    claimed.update(path.read_text(encoding="ascii", errors="replace").splitlines())
-        return claimed
+        return _lines_of_live_runs(self.path.parent, self.path)
+
+
+def live_spaces(root: Path) -> set[str]:
+    """Feature spaces of a store in which a run is extracting."""
+    if not (root / "runs").is_dir():
+        return set()
+    return {line for line in _lines_of_live_runs(root / "runs") if " " not in line}
+
+
+def _lines_of_live_runs(folder: Path, own: Path | None = None) -> set[str]:
+    """Lines of the files of live runs but this one; files of dead ones are removed."""
+    lines: set[str] = set()
+    now = file_system_time(folder)
+    for path in folder.glob("*.run"):
+        if path == own:
+            continue
+        with suppress(FileNotFoundError, PermissionError):
+            if is_abandoned(path, path.name.partition("-")[0], LEASE_SECONDS, now):
+                path.unlink()
+            else:
+                lines.update(path.read_text(encoding="ascii", errors="replace").splitlines())
+    return lines
 
 
 @contextmanager
@@ -187,14 +201,14 @@ def _turn(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _run_of(root: Path) -> Iterator[_Run]:
+def _run_of(root: Path, spaces: Sequence[str]) -> Iterator[_Run]:
     path = root / "runs" / owned_name("", ".run")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             with _turn(path.parent):  # nobody sees it before it is locked
-                file = stack.enter_context(owned_file(path))
-            run, ended = _Run(path, file), threading.Event()
+                run = _Run(path, stack.enter_context(owned_file(path)), spaces)
+            ended = threading.Event()
 
             def beat() -> None:
                 while not ended.wait(BEAT_SECONDS):
