@@ -18,9 +18,8 @@ from latte.data.sources import FileVideo, Video
 from latte.data.transforms import apply_recipe, jpeg_round_trip
 from latte.data.video import DECODING_VERSION, decoder_version, mp4_round_trip, open_video
 from latte.data.video_reader import VideoReader
-from latte.data.workers import map_in_order
+from latte.data.workers import TASKS_AHEAD, map_in_order
 
-MAX_CLIPS_AHEAD = 64  # loaded and not yet taken, however small they are
 MAX_RUN = 32  # clips of one video that one process loads: others take the next ones meanwhile
 
 # Compression as if frames were written to disk and read again: a clip, and its name for messages.
@@ -55,8 +54,9 @@ def load_in_workers(
     """Each clip as `load_clip` gives it, or the error of a broken one, in order.
 
     Clips of one video file that follow one another share its open file, and decode the frames that
-    two neighbours have in common once. Frames come in memory that processes share; as many clips
-    are loaded ahead as fit into an eighth of the limit of memory (latte.data.limits).
+    two neighbours have in common once. Frames come in memory that processes share; a few clips for
+    each process are loaded ahead, if they fit into an eighth of the limit of memory
+    (latte.data.limits).
     """
     loader = _Loader(preparation)
     parts = _parts(iter(clips))
@@ -73,7 +73,7 @@ def load_in_workers(
             timeout=timeout,
             label=lambda part: part.clip.video.name,
             together=attrgetter("run"),
-            lookahead=min(max(memory_limit() // 8 // clip_bytes, 1), MAX_CLIPS_AHEAD),
+            lookahead=min(max(memory_limit() // 8 // clip_bytes, 1), 2 * TASKS_AHEAD * pool.size),
         )
         with closing(loaded):
             yield from loaded
