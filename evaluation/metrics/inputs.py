@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from latte.data.errors import InputError
 
 Array = NDArray[np.float64]
+MAX_ABSOLUTE = float(np.finfo(np.float32).max)  # beyond it, squares and cubes leave float64
 TOLERANCE = 1e-6  # relative: float32 statistics of others are symmetric and positive to this
 
 
@@ -27,11 +28,12 @@ def as_features(features: ArrayLike, label: str = "features") -> Array:
         raise InputError(
             f"{label} have shape {array.shape}: give (samples, features), one of each or more"
         )
-    finite = np.isfinite(array).all(axis=1)
+    finite = (np.abs(array) <= MAX_ABSOLUTE).all(axis=1)
     if not finite.all():
         raise InputError(
-            f"{label} are not finite in {np.count_nonzero(~finite)} of {len(array)} rows, first in "
-            f"row {int(np.argmin(finite))}: leave that sample out or check the network's weights"
+            f"{label} are not finite (or beyond float32) in {np.count_nonzero(~finite)} of "
+            f"{len(array)} rows, first in row {int(np.argmin(finite))}: leave that sample out or "
+            "check the network's weights"
         )
     return array
 
@@ -82,6 +84,8 @@ def as_moments(mu: ArrayLike, sigma: ArrayLike, label: str) -> tuple[Array, Arra
         )
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise InputError(f"{label} mean or covariance is not finite: check the features")
+    if max(np.abs(mean).max(), np.abs(covariance).max()) > MAX_ABSOLUTE:
+        raise InputError(f"{label} mean or covariance is beyond float32: check the features")
     if np.abs(covariance - covariance.T).max() > TOLERANCE * np.abs(covariance).max():
         raise InputError(f"{label} covariance is not symmetric, so is none: make it again")
     return mean, covariance

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.results.record import Result
-from latte.data.errors import InputError
-from latte.data.files import append_line, can_write
+from latte.data.errors import InputError, outside
+from latte.data.files import append_line, can_write, read_text
 from latte.data.schema import convert
 
 MAX_DIGITS = 300  # longest integer; a float holds no more than 308 digits
@@ -33,13 +33,8 @@ def read_results(path: Path) -> list[Result]:
 
 def read_lines(path: Path) -> list[ResultLine]:
     """`read_results`, each result with its file and line."""
-    try:
-        # Not splitlines(): a name may hold a separator that only that function knows.
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such results file: `latte-eval fvd` writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a results file ({error})") from None
+    # Not splitlines(): a name may hold a separator that only that function knows.
+    lines = read_text(path, "a results file", "`latte-eval fvd` writes one").split("\n")
     results = []
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -57,11 +52,9 @@ def json_value(text: str, where: str) -> Any:
     Raises:
         InputError: it is not JSON.
     """
-    try:
+    with outside(where, "JSON", "remove or correct it"):
         # msgspec refuses the lone surrogates that stand for such names.
         return json.loads(text, parse_int=_integer)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not valid JSON ({error}): remove or correct it") from None
 
 
 def append_result(path: Path, result: Result) -> None:

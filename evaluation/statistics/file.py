@@ -7,7 +7,6 @@ A file of theirs does not say how it was made, and a result that uses one says s
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save
 
 from evaluation.metrics.inputs import TOLERANCE, Array, as_moments
@@ -23,13 +22,14 @@ from evaluation.protocol.content import content_key, fingerprint
 from evaluation.protocol.fields import DDOF, Side
 from evaluation.results.record import SetRecord
 from evaluation.statistics.running import Statistics
-from latte.data.errors import InputError
+from latte.data.errors import InputError, outside
 from latte.data.files import can_write, write_atomically
+from latte.data.hashing import file_sha256
+from latte.data.npy import npz_names, open_npz
 from latte.data.schema import convert
 
 SUFFIXES = (".npz", ".safetensors")
 PROVENANCE = "provenance"  # name of the JSON text beside the arrays
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, SafetensorError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def is_statistics_file(path: Path) -> bool:
         return False
     try:
         return {"mu", "sigma"} <= set(array_names(path))
-    except UNREADABLE:
+    except InputError:
         return False
 
 
@@ -95,13 +95,13 @@ def read_statistics_file(path: Path) -> StatisticsFile:
         InputError: damaged, changed after it was written, or `mu` and `sigma` do not fit together
             or are not finite.
     """
-    try:
-        arrays = read_arrays(path, ("mu", "sigma", "count", PROVENANCE))
+    arrays = read_arrays(path, ("mu", "sigma", "count", PROVENANCE))
+    with outside(path, "statistics"):
         mean, covariance = as_moments(arrays["mu"], arrays["sigma"], f"{path}:")
         count = int(arrays.get("count", np.zeros(()))[()])
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except UNREADABLE as error:
-        raise InputError(f"{path}: no readable statistics ({error}): write it again") from None
+        if not 0 <= count < 2**63:
+            raise ValueError(f"its count is {count}")
+        digest = file_sha256(path)
     if not _is_semidefinite(covariance):
         raise InputError(f"{path}: sigma has negative eigenvalues, so is no covariance")
     statistics = Statistics(mean=mean, covariance=covariance, count=count)
@@ -160,28 +160,37 @@ def check_target(path: Path) -> None:
 
 
 def array_names(path: Path) -> list[str]:
-    """Names of the arrays in an `.npz` or `.safetensors`; nothing is unpickled."""
-    if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return list(archive.files)
-    with safe_open(path, framework="numpy") as file:
-        return list(file.keys())
+    """Names of the arrays in an `.npz` or `.safetensors`.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with outside(path, f"a {path.suffix} file"):
+        if path.suffix.lower() == ".npz":
+            return npz_names(path)
+        with safe_open(path, framework="numpy") as file:
+            return list(file.keys())
 
 
 def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Those of these arrays, and texts, that are there; nothing is unpickled."""
-    if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in names if name in archive.files}
-    else:
-        with safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in {*names} & {*file.keys()}}
-            texts = file.metadata() or {}
-            arrays |= {name: np.array(texts[name]) for name in {*names} & {*texts}}
-    for name, array in arrays.items():
-        if np.iscomplexobj(array):
-            raise ValueError(f"{name} is complex, not real: write the file again")
-    return arrays
+    """Those of these arrays, and texts, that are there; nothing is unpickled.
+
+    Raises:
+        InputError: the file cannot be read, or an array is complex.
+    """
+    with outside(path, f"a {path.suffix} file"):
+        if path.suffix.lower() == ".npz":
+            present = {*names} & {*npz_names(path)}
+            arrays = {name: np.array(open_npz(path, name)) for name in present}
+        else:
+            with safe_open(path, framework="numpy") as file:
+                arrays = {name: file.get_tensor(name) for name in {*names} & {*file.keys()}}
+                texts = file.metadata() or {}
+                arrays |= {name: np.array(texts[name]) for name in {*names} & {*texts}}
+        for name, array in arrays.items():
+            if np.iscomplexobj(array):
+                raise ValueError(f"{name} is complex, not real")
+        return arrays
 
 
 def stated_split(path: Path | None) -> str | None:
@@ -198,11 +207,9 @@ def stated_split(path: Path | None) -> str | None:
 
 
 def _origin_record(path: Path, text: str) -> OriginRecord:
-    try:
+    with outside(f"{path}, provenance", "JSON"):
         # msgspec refuses the lone surrogates that stand for file names of other encodings.
         values = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{path}: its provenance is not JSON ({error}): write it again") from None
     return convert(values, OriginRecord, f"{path}, provenance")
 
 

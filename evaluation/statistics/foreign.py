@@ -1,6 +1,5 @@
 """Statistics files of other packages, brought into our form with what the user states of them."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ from evaluation.networks.registry import network
 from evaluation.protocol.fields import DDOF, Covariance, Protocol, Side
 from evaluation.results.provenance import provenance
 from evaluation.statistics.file import (
-    UNREADABLE,
     Origin,
     StatisticsFile,
     array_names,
@@ -21,6 +19,7 @@ from evaluation.statistics.file import (
 )
 from evaluation.statistics.running import Statistics, streamed_statistics
 from latte.data.errors import InputError
+from latte.data.hashing import file_sha256
 
 FEATURES = "feats"  # the array in clean-fid's *_kid.npz
 
@@ -81,7 +80,7 @@ def import_statistics(
         num_clips=clips,
         dataset=dataset,
         stated=True,
-        source_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+        source_sha256=file_sha256(source),
         command=run["command"],
         versions=run["versions"],
     )
@@ -89,11 +88,8 @@ def import_statistics(
 
 
 def _of_features(path: Path, count: int | None, covariance: Covariance) -> Statistics:
-    try:
-        names = array_names(path)
-        rows = read_arrays(path, (FEATURES,)).get(FEATURES)
-    except UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read as .npz or .safetensors ({error})") from None
+    names = array_names(path)
+    rows = read_arrays(path, (FEATURES,)).get(FEATURES)
     if rows is None:
         raise InputError(
             f"{path}: holds {', '.join(names) or 'nothing'}, neither mu and sigma nor {FEATURES}: "

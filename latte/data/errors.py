@@ -146,7 +146,7 @@ def outside(
         error: type of the error; BrokenVideoError for what `skip_broken` may leave out.
 
     Raises:
-        InputError: "PATH: cannot be read as WHAT (reason): advice".
+        InputError: "PATH: cannot be read as WHAT (reason): advice", or that it is missing.
     """
     try:
         if isinstance(path, Path):
@@ -155,7 +155,10 @@ def outside(
     except (InputError, FailedRunError, BrokenPipeError):
         raise
     except Exception as fault:
-        problem = f"{escaped(str(path))}: cannot be read as {what} ({reason_of(fault)})"
+        reason = reason_of(fault)
+        missing = isinstance(fault, FileNotFoundError)
+        told = reason if missing else f"cannot be read as {what} ({reason})"
+        problem = f"{escaped(str(path))}: {told}"
         if issubclass(error, BrokenVideoError):
             raise error(problem, advice) from fault
         raise error(f"{problem}: {advice}") from fault

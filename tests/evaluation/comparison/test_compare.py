@@ -333,7 +333,7 @@ def test_no_results_and_no_file_are_sentences(write_results, tmp_path):
     with pytest.raises(InputError, match=r"none\.jsonl: no such"):
         compare(tmp_path / "none.jsonl")
     (tmp_path / "text").write_text("hello\n")
-    with pytest.raises(InputError, match=r"text.*line 1: not valid JSON"):
+    with pytest.raises(InputError, match=r"text.*line 1: cannot be read as JSON"):
         compare(tmp_path / "text")
     with pytest.raises(InputError, match="no results"):
         compare([])

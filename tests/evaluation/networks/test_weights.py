@@ -224,12 +224,12 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
 
 
 def test_paths_that_are_not_there_or_are_folders_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match=r"gone\.pt: .*\bnet\b.*no such file"):
+    with pytest.raises(InputError, match=r"gone\.pt: no such file"):
         locate_weights(spec_of(), tmp_path / "gone.pt")
     with pytest.raises(InputError, match=rf"{tmp_path}.*is a folder"):
         locate_weights(spec_of(), tmp_path)
     monkeypatch.setenv("LATTE_WEIGHTS", str(tmp_path / "gone.safetensors"))
-    with pytest.raises(InputError, match=r"gone\.safetensors: .*no such file"):
+    with pytest.raises(InputError, match=r"gone\.safetensors: no such file"):
         locate_weights(spec_of())
 
 

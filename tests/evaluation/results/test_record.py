@@ -81,8 +81,8 @@ def test_results_are_added_line_by_line_and_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("{oops", "line 2: not valid JSON"),
-        ("[" * 100_000, "line 2: not valid JSON"),
+        ("{oops", "line 2: cannot be read as JSON"),
+        ("[" * 100_000, "line 2: cannot be read as JSON"),
         (RESULT.to_json().replace("123.44", "9" * 400), "line 2: "),
         (RESULT.to_json().replace("123.44", "NaN"), "line 2: .*value"),
         ("[1]", "line 2: .*object.*array"),
