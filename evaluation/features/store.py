@@ -32,6 +32,7 @@ from evaluation.features.shards import (
 )
 from evaluation.protocol.content import content_key
 from latte.data.errors import InputError
+from latte.data.files import cache_folder
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +54,10 @@ class LostRowsError(InputError):
 
 
 def default_store() -> Path:
-    """`$LATTE_STORE`, else the user's cache folder."""
+    """`$LATTE_STORE`, else a folder in `$LATTE_CACHE` or the user's cache."""
     if "LATTE_STORE" in os.environ:
         return Path(os.environ["LATTE_STORE"])
-    import pooch
-
-    return Path(pooch.os_cache("latte-eval")) / "features"
+    return cache_folder("features")
 
 
 class FeatureStore:

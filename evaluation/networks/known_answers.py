@@ -14,7 +14,8 @@ from evaluation.networks import files
 from evaluation.networks.equivalence import run_exactly
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.i3d import scripted_logits
-from latte.data.errors import InputError
+from latte.data.errors import InputError, outside
+from latte.data.npy import open_npy, open_npz
 
 CLIPS_AT_ONCE = 4
 CIFAR_TRAIN, CIFAR_TEST = "data_batch_1.bin", "test_batch.bin"
@@ -60,15 +61,10 @@ def cd_fvd_example(extractor: Extractor, data: Path) -> float:
     Of `clips.npy`, uint8 (N, T, H, W, 3), and `NETWORK.npz` with `mu` and `sigma`.
     """
     clips_file, statistics_file = data / "clips.npy", data / f"{extractor.spec.name}.npz"
-    try:
-        clips = np.load(clips_file, mmap_mode="r", allow_pickle=False)
-        with np.load(statistics_file, allow_pickle=False) as arrays:
-            mu, sigma = arrays["mu"], arrays["sigma"]
-    except (OSError, EOFError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{data}: {clips_file.name} is an array of clips and {statistics_file.name} holds "
-            f"mu and sigma, but they cannot be read so ({error}): see docs/networks.md"
-        ) from None
+    with outside(clips_file, "an array of clips", "see docs/networks.md"):
+        clips = open_npy(clips_file)
+    with outside(statistics_file, "statistics, mu and sigma", "see docs/networks.md"):
+        mu, sigma = (open_npz(statistics_file, name) for name in ("mu", "sigma"))
     starts = range(0, len(clips), CLIPS_AT_ONCE)
     parts = [extractor(np.array(clips[i : i + CLIPS_AT_ONCE], order="C")) for i in starts]
     rows = np.concatenate(parts).astype(np.float64)
@@ -95,12 +91,8 @@ def _cifar_features(
 ) -> NDArray[np.float32]:
     """Features (num_images, D) of the first images of a file of CIFAR-10's binary version."""
     file, (size, images) = data / name, CIFAR_BYTES
-    try:
+    with outside(file, "CIFAR-10", "see docs/networks.md"):
         content = np.fromfile(file, dtype=np.uint8)
-    except OSError as error:
-        raise InputError(
-            f"{file}: cannot be read ({error.strerror}): see docs/networks.md"
-        ) from None
     if content.size != size * images:
         raise InputError(
             f"{file}: has {content.size} bytes, not {size * images}: give the file of CIFAR-10's "

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 
 from evaluation.networks.spec import GIT_BLOB, SHA256, HashKind, NetworkSpec, PublishedFile
 from latte.data.errors import InputError, outside
-from latte.data.files import atomic_path
+from latte.data.files import atomic_path, cache_folder
 from latte.data.hashing import file_sha256
 
 VARIABLE = "LATTE_WEIGHTS"
@@ -119,8 +119,8 @@ def is_here(spec: NetworkSpec) -> bool:
 
 
 def weights_folder() -> Path:
-    """`$LATTE_WEIGHTS`, else a folder in the user's cache."""
-    return Path(os.environ.get(VARIABLE) or default_folder("weights")).expanduser()
+    """`$LATTE_WEIGHTS`, else a folder in `$LATTE_CACHE` or the user's cache."""
+    return Path(os.environ.get(VARIABLE) or cache_folder("weights")).expanduser()
 
 
 def _named(spec: NetworkSpec, path: Path) -> LocatedWeights:
@@ -153,13 +153,6 @@ def content_hashes(path: Path) -> Hashes:
             sha256.update(chunk)
             blob.update(chunk)
     return {SHA256: sha256.hexdigest(), GIT_BLOB: blob.hexdigest()}
-
-
-def default_folder(kind: str) -> Path:
-    """Where downloads are kept by default: a folder in the user's cache."""
-    import pooch
-
-    return Path(pooch.os_cache("latte-eval")) / kind
 
 
 def obtain(file: PublishedFile, folder: Path, option: str) -> Hashes:

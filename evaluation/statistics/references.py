@@ -8,8 +8,9 @@ nothing; the address of a file is the same.
 from pathlib import Path
 
 from evaluation.networks.spec import PublishedFile
-from evaluation.networks.weights import DownloadError, default_folder, obtain
+from evaluation.networks.weights import DownloadError, obtain
 from latte.data.errors import InputError, nearest
+from latte.data.files import cache_folder
 
 BASE_URL = "https://www.cs.cmu.edu/~clean-fid/stats"
 NETWORK = "inception"
@@ -56,7 +57,7 @@ def reference_statistics(name: str, *, network: str, resize: str) -> Path:
     dataset, split, resolution = name.rsplit("_", 2)
     file_name = f"{dataset}_{resize.replace('-', '_')}_{split}_{resolution}.npz"
     file = PublishedFile(file_name=file_name, url=f"{BASE_URL}/{file_name}")
-    folder = default_folder("statistics")
+    folder = cache_folder("statistics")
     path = folder / file_name
     try:
         obtain(file, folder, "--real")

@@ -12,6 +12,19 @@ from latte.data.errors import named, outside
 from latte.data.limits import MAX_TEXT_BYTES
 from latte.data.locks import lock
 
+CACHE = "LATTE_CACHE"  # environment: the folder of all caches
+
+
+def cache_folder(kind: str) -> Path:
+    """Where weights, features and other things are kept: in `$LATTE_CACHE`, else in the user's cache.
+
+    Args:
+        kind: name of its folder there, "weights" for instance.
+    """
+    import pooch  # takes a while to import
+
+    return Path(os.environ.get(CACHE) or pooch.os_cache("latte-eval")).expanduser() / kind
+
 
 @contextmanager
 def atomic_path(final: Path, *, durable: bool = False) -> Iterator[Path]:

@@ -215,7 +215,7 @@ def test_cd_fvds_example_is_clips_against_statistics(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"not an array"])
 def test_example_files_that_cannot_be_read_are_refused(content, tmp_path):
     (tmp_path / "clips.npy").write_bytes(content)
-    with pytest.raises(InputError, match="holds mu and sigma, but they cannot be read so"):
+    with pytest.raises(InputError, match=r"clips\.npy: cannot be read as an array"):
         cd_fvd_example(Means("clip", tmp_path), tmp_path)
 
 
@@ -253,7 +253,7 @@ def test_files_that_are_not_cifars_are_refused(cifar):
     with pytest.raises(InputError, match=r"data_batch_1\.bin: .*\b3073\b.*\b122920\b"):
         cifar_inception_score(Means("frame", folder), folder, num_images=30)
     (folder / known_answers.CIFAR_TRAIN).unlink()
-    with pytest.raises(InputError, match=r"data_batch_1\.bin: cannot be read"):
+    with pytest.raises(InputError, match=r"data_batch_1\.bin: no such file"):
         cifar_inception_score(Means("frame", folder), folder, num_images=30)
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.features.store import default_store
 from evaluation.networks.registry import NETWORKS, build
 from evaluation.networks.spec import GIT_BLOB, SHA256, NetworkSpec, PublishedFile
-from evaluation.networks.weights import content_hashes, default_folder, locate_weights
+from evaluation.networks.weights import content_hashes, locate_weights, weights_folder
 from latte.data.errors import InputError
+from latte.data.files import cache_folder
 from latte.data.tensor_files import read_any
 
 CONTENT = b"weights " * 40_000
@@ -255,8 +257,19 @@ def test_networks_that_ship_ignore_the_variable(tmp_path, monkeypatch):
 
 def test_by_default_files_are_kept_in_the_users_cache(monkeypatch):
     monkeypatch.delenv("LATTE_WEIGHTS", raising=False)
-    assert default_folder("weights").name == "weights"
-    assert "latte-eval" in default_folder("weights").parts
+    assert cache_folder("weights").name == "weights"
+    assert "latte-eval" in cache_folder("weights").parts
+    assert weights_folder() == cache_folder("weights")
+
+
+def test_one_variable_moves_all_caches(monkeypatch, tmp_path):
+    monkeypatch.setenv("LATTE_CACHE", str(tmp_path))
+    for variable in ("LATTE_WEIGHTS", "LATTE_STORE"):
+        monkeypatch.delenv(variable, raising=False)
+    assert weights_folder() == tmp_path / "weights"
+    assert default_store() == tmp_path / "features"
+    monkeypatch.setenv("LATTE_STORE", str(tmp_path / "elsewhere"))
+    assert default_store() == tmp_path / "elsewhere"
 
 
 def test_published_hashes_have_the_length_of_their_kind():

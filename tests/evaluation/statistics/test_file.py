@@ -55,7 +55,7 @@ def test_other_files_are_no_statistics(tmp_path):
         ({"mu": MU * np.nan, "sigma": SIGMA}, "not finite"),
         ({"mu": MU, "sigma": np.array([[1.0, 2.0], [0.0, 1.0]])}, "not symmetric"),
         ({"mu": MU, "sigma": -np.eye(2)}, "negative eigenvalues"),
-        ({"mu": np.array([object()]), "sigma": SIGMA}, "cannot be read as statistics"),
+        ({"mu": np.array([object()]), "sigma": SIGMA}, "pickled"),
     ],
 )
 def test_statistics_that_cannot_be_are_refused_by_their_path(tmp_path, arrays, complaint):
