@@ -82,6 +82,8 @@ class FeatureStore:
         self._listed: set[str] = set()  # files whose keys are known
         self._where: dict[bytes, tuple[Shard, int]] = {}
         self._pending: dict[bytes, np.ndarray] = {}
+        # Blocks of files that had their checksums, when the file had this signature.
+        self._sound: dict[Path, tuple[tuple[int, int, int], set[int]]] = {}
         self._last_write = time.monotonic()
         if root is None or self.folder is None:
             return
@@ -201,6 +203,18 @@ class FeatureStore:
             if key in self._where and self._where[key][0] == shard:
                 del self._where[key]
 
+    def _check_blocks(self, shard: Shard, numbers: set[int]) -> None:
+        """Compare blocks with their checksums, unless that was done since the file was changed."""
+        _mark_used(shard.path)
+        signature = _signature(shard.path)
+        known, sound = self._sound.get(shard.path, (signature, set[int]()))
+        if known != signature:
+            sound = set()
+        for number in sorted(numbers - sound):
+            shard.block(number)
+            sound.add(number)
+        self._sound[shard.path] = signature, sound
+
     def _read(self, keys: Sequence[bytes], *, keep: bool) -> dict[bytes, np.ndarray]:
         """Rows by key; empty if they are not to be kept, but to be read alone."""
         rows = {key: self._pending[key] for key in keys if keep and key in self._pending}
@@ -216,14 +230,12 @@ class FeatureStore:
                 raise LostRowsError(self.folder, lost)
             left = []
             for shard, wanted in places.values():
-                _mark_used(shard.path)
                 try:
-                    for numbers, block in shard.blocks(wanted):
-                        for row in numbers:
-                            if row in wanted:
-                                key = wanted.pop(row)
-                                if keep:
-                                    rows[key] = block[row - numbers.start].copy()
+                    self._check_blocks(shard, {row // shard.block_rows for row in wanted})
+                    if keep:
+                        places_in_file = sorted(wanted)
+                        read = zip(places_in_file, shard.read(places_in_file), strict=True)
+                        rows |= {wanted[row]: features for row, features in read}
                 except FileNotFoundError:
                     self._forget(shard)
                     left += wanted.values()
@@ -235,6 +247,12 @@ class FeatureStore:
             if left:
                 self.refresh()  # merged with others, or what was sound
         return rows
+
+
+def _signature(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is written to or replaced."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _set_file(root: Path, order: str) -> Path:
