@@ -138,7 +138,7 @@ PANELS = (
     _panel("e", "interval", "Sampling interval", "Sampling interval of the clips"),
     _panel("f", "architectures", "Variants", "The four variants of the architecture"),
 )
-# The paper's third version comes first, in its order, then our own studies.
+# The paper's third version, in its order, then our own studies.
 _ENTRIES = (
     _closed_form(
         name="table1",
@@ -307,12 +307,20 @@ _ENTRIES = (
         summary="Thousands of damaged files by seeds: measured, refused, crashed, hung",
         details=(
             "Videos, arrays, pictures, statistics, results, checkpoints and configurations. About "
-            "twenty minutes on two cores. Run it again to resume.\n\n"
-            "latte-bench torture --only h264-mp4:17 --keep mutants"
+            "twenty minutes.\n\nlatte-bench torture --only h264-mp4:17 --keep mutants"
         ),
         options=_keys("mutants only keep workers out"),
         module="benchmarks.studies.torture.run",
         request="benchmarks.studies.torture.run:TortureRequest",
+        reproduced=False,
+    ),
+    _study(
+        name="kills",
+        topic="Killed measurements",
+        summary="Measurements whose processes are killed at random moments, and started again",
+        options=_keys("kills num_videos out"),
+        module="benchmarks.studies.kills.run",
+        request="benchmarks.studies.kills.run:KillsRequest",
         reproduced=False,
     ),
     _study(
@@ -327,8 +335,6 @@ _ENTRIES = (
     ),
 )
 RUNNERS: Mapping[str, Runner] = {runner.name: runner for runner in _ENTRIES}
-
-
 SECTIONS = tuple(runner for runner in _ENTRIES if runner.title)  # the report has them in this order
 REPRODUCED = tuple(runner for runner in _ENTRIES if runner.reproduced)
 

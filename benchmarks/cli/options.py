@@ -168,6 +168,7 @@ OPTIONS: Mapping[str, RunnerOption] = {
         int, "Repetitions of each simulated case. [default: 300, about half an hour]", min=2
     ),
     "mutants": _one(int, "Damaged files of all kinds together. [default: 2500]", min=1),
+    "kills": _one(int, "Number of kills. [default: 50]", min=1),
     "only": _one(list[str], "Only this kind of file, or this mutant.", metavar="KIND[:SEED]"),
     "keep": _one(Path, "Folder for the files of single mutants. [default: kept in --out]"),
     "models": _one(

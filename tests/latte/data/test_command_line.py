@@ -189,9 +189,9 @@ IN_A_THREAD = (
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("action", [IN_A_FINALLY, IN_A_LIBRARY, IN_A_THREAD])
 def test_a_signal_ends_a_command_wherever_it_is(name, action, tmp_path):
-    # Whoever starts the tests in the background of a shell has them ignore it.
+    # Who starts the tests by nohup, or in the background of a shell, has them ignore some.
     first = (
-        "signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"signal.signal(signal.{name}, signal.default_int_handler); "
         f"command_line.PATIENCE = {60 if action == IN_A_FINALLY else 0.1}"
     )
     done = subprocess.run(

@@ -1,0 +1,1 @@
+"""Measurements that are killed at random moments, and what becomes of them."""
