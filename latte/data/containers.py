@@ -75,8 +75,13 @@ def scan(path: Path, *, decode_first: bool = False) -> Stream:
         with opened(path) as media:
             packets, num_sound, head = _list_packets(media)
             stream = _describe(path, media, packets, num_sound)
-            if decode_first:
+            # Pictures before the first key frame build on it and on what was cut off before it, or
+            # on it alone: only the decoder can tell.
+            leading = stream.begins_with_key and stream.times and stream.times[0] != packets[0].pts
+            if decode_first or leading:
                 stream = replace(stream, first=_first_picture(media.stream, head))
+            if leading and stream.first and stream.first.pts in stream.times:
+                stream = _without(stream, stream.times.index(stream.first.pts))
     return replace(stream, num_bytes_after=beyond)
 
 
@@ -113,6 +118,19 @@ def _describe(path: Path, media: Media, packets: list[_Packet], num_sound: int |
         length=len(shown) if is_length_true else None,
         num_missing=max(0, claimed - len(packets)),
         damaged_from=None if num_sound is None else max(0, num_sound - _MAX_REORDER),
+    )
+
+
+def _without(stream: Stream, number: int) -> Stream:
+    """The stream without its first frames."""
+    damaged_from = stream.damaged_from
+    return replace(
+        stream,
+        num_packets=stream.num_packets - number,
+        times=stream.times[number:],
+        length=len(stream.times) - number,
+        num_missing=stream.num_missing + number,
+        damaged_from=None if damaged_from is None else max(0, damaged_from - number),
     )
 
 

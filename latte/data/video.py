@@ -29,7 +29,7 @@ Note = Literal[
     "interlaced",  # a frame shows two moments, in turns line by line
     "transparent",  # its transparency was left out
     "counted",  # its frames were counted by decoding, as its container does not number them
-    "fewer_frames",  # than its container claims, as in AVI files with dropped frames
+    "fewer_frames",  # than its container claims: dropped, or cut off from what they build on
     "bytes_after_end",  # which belong to no frame
     "end_not_stated",  # so that a cut copy looks like a whole one
     "damaged_later",  # its container is damaged after some frames that can be read
