@@ -3,7 +3,6 @@
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from itertools import chain
 from operator import attrgetter, methodcaller
 from typing import Any, NamedTuple
@@ -212,7 +211,7 @@ def clip_identity(
             "decoder": f"{decoder_version()}, decoding {DECODING_VERSION}",
         }
         if preparation.storage == "mp4":
-            identity["encoder"] = f"pyav {version('av')}"  # it includes FFmpeg and libx264
+            identity["encoder"] = decoder_version()  # it includes FFmpeg and libx264
     return identity
 
 

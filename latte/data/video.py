@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -197,6 +198,7 @@ def _encode(container: Any, clip: np.ndarray, *, fps: float, lossless: bool) -> 
     container.mux(stream.encode())
 
 
+@cache  # finding out takes a millisecond, and each clip's identity has it
 def decoder_version() -> str:
     """Name and version of what decodes, as a result records it: "pyav 18.1.0"."""
     return f"pyav {version('av')}"
