@@ -34,6 +34,7 @@ VIDEO_NOTES: Mapping[str, str] = {  # keys are latte.data.video.Note
     "counted": "of a container that does not number its frames, which were counted by decoding",
     "fewer_frames": "of fewer frames than their files claim",
     "bytes_after_end": "followed by bytes that belong to no frame",
+    "gaps": "in transport streams that lack packets, and so perhaps frames",
     "end_not_stated": "in files that do not state their length, so that a lost end goes unnoticed",
     "damaged_later": "damaged after frames that can be read",
 }

@@ -1,10 +1,12 @@
-"""Whether a file ends where its outermost boxes say: the one trace of a copy that was cut short.
+"""Whether a file is whole, as far as its container tells without being decoded.
 
 FFmpeg reads what there is of a file, without a word about what is missing.
 """
 
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
 
 # Boxes that lie side by side in MP4 and QuickTime files (ISO/IEC 14496-12, QTFF). What follows
 # them and is none of these is no part of the video.
@@ -14,6 +16,7 @@ _BOXES = frozenset(
 )
 # EBML header, segment, void and checksum (RFC 8794, RFC 9559).
 _ELEMENTS = frozenset({b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\xec", b"\xbf"})
+_TS_SYNC, _TS_PACKET, _TS_PADDING = b"\x47", 188, 0x1FFF
 _UNKNOWN_RIFF_SIZES = frozenset({0, 0xFFFFFFFF})  # written to a pipe, whose writer cannot go back
 
 
@@ -37,6 +40,40 @@ def bytes_beyond(path: Path) -> int | None:
         elif head[4:8] in _BOXES:
             end = _end_of_boxes(file, size)
     return None if end is None else size - end
+
+
+def has_gaps(path: Path) -> bool:
+    """Whether packets are missing in an MPEG transport stream; False for other files.
+
+    Packets of 188 bytes count up from 0 to 15, for each stream by itself (ISO/IEC 13818-1,
+    2.4.3.3). They also begin anew where two files were joined.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    last: dict[int, int] = {}
+    with path.open("rb") as file:
+        if file.read(_TS_PACKET + 1)[::_TS_PACKET] != 2 * _TS_SYNC:
+            return False
+        file.seek(0)
+        while content := file.read(_TS_PACKET * 50_000):
+            packets = np.frombuffer(content[: len(content) // _TS_PACKET * _TS_PACKET], np.uint8)
+            packets = packets.reshape(-1, _TS_PACKET)
+            if len(content) % _TS_PACKET or (packets[:, 0] != _TS_SYNC[0]).any():
+                return True
+            streams = (packets[:, 1] & 0x1F).astype(int) * 256 + packets[:, 2]
+            has_payload = packets[:, 3] & 0x10 > 0
+            has_fields = (packets[:, 3] & 0x20 > 0) & (packets[:, 4] > 0)
+            may_jump = has_fields & (packets[:, 5] & 0x80 > 0)
+            for stream in np.unique(streams[has_payload & (streams != _TS_PADDING)]):
+                mine = has_payload & (streams == stream)
+                counts = (packets[mine, 3] & 15).astype(int)
+                before = np.array([last.get(int(stream), counts[0]), *counts[:-1]])
+                steps = (counts - before) % 16  # 0: sent twice
+                if (steps[~may_jump[mine]] > 1).any():
+                    return True
+                last[int(stream)] = int(counts[-1])
+    return False
 
 
 def _end_of_riff(file: BinaryIO, size: int) -> int | None:

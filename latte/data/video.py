@@ -15,6 +15,7 @@ import numpy as np
 from latte.data.containers import Stream, scan
 from latte.data.errors import SKIP, BrokenVideoError, InputError
 from latte.data.ffmpeg import decode_all, display_matrix, opened, reading
+from latte.data.truncation import has_gaps
 from latte.data.video_reader import VideoReader
 
 # x264's assembler reads memory that nothing has written at most widths: without it, the same clip
@@ -32,6 +33,7 @@ Note = Literal[
     "counted",  # its frames were counted by decoding, as its container does not number them
     "fewer_frames",  # than its container claims: dropped, or cut off from what they build on
     "bytes_after_end",  # which belong to no frame
+    "gaps",  # packets of its transport stream are missing, and so perhaps frames
     "end_not_stated",  # so that a cut copy looks like a whole one
     "damaged_later",  # its container is damaged after some frames that can be read
 ]
@@ -81,11 +83,11 @@ def probe_file(path: Path) -> VideoInfo:
             num_frames=length,
             height=height,
             width=width,
-            notes=tuple(sorted(_notes(stream, first))),
+            notes=tuple(sorted(_notes(path, stream, first))),
         )
 
 
-def _notes(stream: Stream, first: Any) -> Iterator[Note]:
+def _notes(path: Path, stream: Stream, first: Any) -> Iterator[Note]:
     if display_matrix(first):
         yield "rotated"
     if first.interlaced_frame:
@@ -94,6 +96,8 @@ def _notes(stream: Stream, first: Any) -> Iterator[Note]:
         yield "transparent"
     if stream.length is None:
         yield "counted"
+        if has_gaps(path):
+            yield "gaps"
     if stream.num_missing:
         yield "fewer_frames"
     if stream.num_bytes_after is None:

@@ -118,6 +118,22 @@ def test_mpeg2_has_the_frames_of_plain_decoding_in_any_container(tmp_path, conta
     np.testing.assert_array_equal(list(iterate_file(tmp_path / "copy.mkv")), expected)
 
 
+def test_a_transport_stream_that_lacks_packets_is_noted(tmp_path):
+    """FFmpeg leaves out the frames that were in them, so that all others have other numbers."""
+    whole, path = tmp_path / "whole.ts", tmp_path / "gaps.ts"
+    encode(whole, "mpeg2video", "yuv420p", options={"bf": "2", "g": "12"})
+    content = whole.read_bytes()
+    assert "gaps" not in probe_file(whole).notes
+    packets = [content[place : place + 188] for place in range(0, len(content), 188)]
+    begins = [k for k, packet in enumerate(packets) if packet[1] & 0x40 and packet[2] == 0]
+    begins = [k for k in begins if packets[k][1] & 0x1F]  # of frames, not of tables
+    path.write_bytes(b"".join(packets[: begins[7]] + packets[begins[8] :]))
+    assert len(plain(path)) == 39
+    assert "gaps" in probe_file(path).notes
+    path.write_bytes(content[:-100])
+    assert "gaps" in probe_file(path).notes
+
+
 @pytest.mark.parametrize(
     ("source", "suffix"),
     [
