@@ -114,7 +114,12 @@ _similarity_figure = partial(
     options=SIMILARITY_OPTIONS,
     request="benchmarks.figures.requests:SimilarityRequest",
 )
-_study = partial(Runner, kind="study")
+
+
+def _study(*, request: str = "", module: str = "", **fields: Any) -> Runner:
+    """A study; its module is that of its request, if it has one."""
+    module = module or request.partition(":")[0]
+    return Runner(kind="study", module=module, request=request, **fields)
 
 
 def _panel(letter: str, alias: str, topic: str, summary: str) -> Runner:
@@ -238,7 +243,6 @@ _ENTRIES = (
         summary="Every metric on a small Latte and on stand-in generators: a report in minutes",
         details="Uses the embedded data set and networks: no download, no GPU, no network access.",
         options=_keys("num_videos workers seed device store checkpoint out"),
-        module="benchmarks.demo.run",
         request="benchmarks.demo.run:DemoRequest",
     ),
     _study(
@@ -255,7 +259,6 @@ _ENTRIES = (
             "real fake base settings network weights trust_weights num_videos workers device "
             "store out"
         ),
-        module="benchmarks.studies.protocols.run",
         request="benchmarks.studies.protocols.run:ProtocolsRequest",
     ),
     _study(
@@ -272,7 +275,6 @@ _ENTRIES = (
             "real network network_weights trust_weights metrics num_videos draws workers seed "
             "device store out"
         ),
-        module="benchmarks.studies.sensitivity.run",
         request="benchmarks.studies.sensitivity.run:SensitivityRequest",
     ),
     _study(
@@ -280,7 +282,6 @@ _ENTRIES = (
         topic="Coverage of intervals",
         summary="How often the 95 % intervals cover the true value, in simulations",
         options=_keys("repetitions workers out"),
-        module="benchmarks.studies.coverage",
         request="benchmarks.studies.coverage:CoverageRequest",
         reproduce_options=("--repetitions", "60"),  # 300 take half an hour
     ),
@@ -297,7 +298,6 @@ _ENTRIES = (
         summary="Time and memory of the generator on this machine, beside other implementations",
         details="Forward, training step and sampling, as ratios within one run.",
         options=_keys("models quick compiled device out"),
-        module="benchmarks.studies.speed.generator",
         request="benchmarks.studies.speed.generator:GeneratorSpeedRequest",
         reproduced=False,
     ),
@@ -310,7 +310,6 @@ _ENTRIES = (
             "twenty minutes.\n\nlatte-bench torture --only h264-mp4:17 --keep mutants"
         ),
         options=_keys("mutants only keep workers out"),
-        module="benchmarks.studies.torture.run",
         request="benchmarks.studies.torture.run:TortureRequest",
         reproduced=False,
     ),
@@ -319,7 +318,6 @@ _ENTRIES = (
         topic="Killed measurements",
         summary="Measurements whose processes are killed at random moments, and started again",
         options=_keys("kills num_videos out"),
-        module="benchmarks.studies.kills.run",
         request="benchmarks.studies.kills.run:KillsRequest",
         reproduced=False,
     ),
@@ -329,7 +327,6 @@ _ENTRIES = (
         details="latte-bench training runs/shapes --fvd",
         needs="the folder of a training",
         options=_keys("folder fvd num_videos steps guidance_scale workers device store out"),
-        module="benchmarks.studies.training.run",
         request="benchmarks.studies.training.run:TrainingReportRequest",
         reproduced=False,
     ),
