@@ -11,6 +11,7 @@ loss of a process is noticed by torchrun, which starts all of them again if it m
 (`--max-restarts`); finished rows are in the store.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -192,7 +193,13 @@ def joined() -> Iterator[Processes]:
         return
     dist = _dist()
     if not begun:
-        dist.init_process_group("gloo", timeout=PATIENCE)
+        dist.init_process_group(
+            "gloo",
+            store=_meeting_place(process),
+            rank=process.rank,
+            world_size=process.world,
+            timeout=PATIENCE,
+        )
     try:
         place = Process(
             rank=dist.get_rank(), world=dist.get_world_size(), local_rank=process.local_rank
@@ -203,6 +210,19 @@ def joined() -> Iterator[Processes]:
     finally:
         if not begun:
             dist.destroy_process_group()
+
+
+def _meeting_place(process: Process) -> Any:
+    """torchrun's store, where the processes find each other.
+
+    That of PyTorch 2.14 still has the addresses of processes that were killed, when they are
+    started again. Agents of several machines count starts differently: there
+    TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 gives each start a store of its own.
+    """
+    store, _, _ = next(_dist().rendezvous("env://", timeout=PATIENCE))
+    if os.environ.get("LOCAL_WORLD_SIZE") != str(process.world):
+        return store
+    return _dist().PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
 
 
 @contextmanager

@@ -115,7 +115,7 @@ class Measurer:
         self.networks = networks or Networks()
         self.dataset, self.resamples, self.at_least = dataset, resamples, at_least
         self._started: float | None = time.monotonic()
-        self._notes = notes
+        self._notes = notes and self.networks.options.processes.is_first
         self._logged: list[Caveat] = []  # several metrics and sets deviate alike
         self._real: _RealSide | None = None
         self._num_metrics = len(metrics)

@@ -6,6 +6,7 @@ It takes torchrun's options, and ends with 2 where one of its processes did or a
 """
 
 import logging
+import os
 import signal
 import sys
 
@@ -22,6 +23,8 @@ def main() -> None:
 
     # The agent logs how each process ended, at length.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    # Processes that are started again meet in a store of their own (PyTorch 2.14 shares one).
+    os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     try:
         run(parse_args(sys.argv[1:]))
     except ChildFailedError as error:

@@ -1,0 +1,58 @@
+"""Started by torchrun in test_distributed.py: what each process sees of measurements they share."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch.distributed as dist
+
+from evaluation import ExtractionOptions, measure
+from evaluation.features.distributed import joined
+from latte.data.errors import InputError
+
+
+def main(folder: Path) -> None:
+    """Write what this process saw into `folder`."""
+    real, fake = np.load(folder / "real.npy"), np.load(folder / "fake.npy")
+    dist.init_process_group("gloo")  # as a training has it
+    rank, world = dist.get_rank(), dist.get_world_size()
+    seen: dict[str, object] = {}
+
+    def value(name: str, store: Path | None, *sets: object, **settings: bool) -> None:
+        with joined() as processes:
+            options = ExtractionOptions(
+                store=store, workers=0, progress=False, processes=processes, **settings
+            )
+            (result,) = measure(
+                *sets, protocol="shapes", device="cpu", resamples=40, options=options, out=lines
+            )
+        seen[name] = [result.value, result.interval, result.num_fake, result.fake.broken]
+
+    lines = folder / f"{world}.jsonl"
+    value("in memory", None, real, fake)
+    value("in a store", folder / f"store-{world}", real, fake)
+    value("in stores of their own", folder / f"store-{world}-{rank}", real, fake)
+    value("fewer than processes", None, real[:2], fake[:2])
+    value("one is broken", None, folder / "real.npy", folder / "videos", skip_broken=True)
+    for name, reporter in (("error of the last", world - 1), ("error of the first", 0)):
+        try:
+            with joined() as processes:
+                if rank == reporter:
+                    raise InputError(f"process {rank} finds no file")
+                processes.agree("work", None)
+        except InputError as error:
+            seen[name] = str(error)
+    try:
+        with joined() as processes:
+            processes.agree(f"network of {rank}", None)
+    except InputError as error:
+        seen["other steps"] = str(error)
+    with joined() as processes:
+        seen["map"] = processes.map("squares", lambda share: [x * x for x in share], range(7))
+        seen["parts"] = list(processes.part(range(7)))
+    (folder / f"{world}-{rank}.json").write_text(json.dumps(seen))
+    dist.destroy_process_group()
+
+
+main(Path(sys.argv[1]))
