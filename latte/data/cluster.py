@@ -4,6 +4,7 @@ submitit hands jobs to Slurm, and hands one that reaches the limit of its time t
 """
 
 import logging
+import os
 import sys
 import zlib
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from latte.data.children import Child, Ended, run_child
+from latte.data.children import Child, Ended, only_our_packages, run_child
 from latte.data.errors import InputError, nearest
 from latte.data.signals import held_back
 
@@ -114,6 +115,8 @@ def run_through_submitit(
     import submitit
 
     executor = _executor(folder, resources)
+    before = dict(os.environ)
+    os.environ.update(only_our_packages())  # which a job has from its submitter
     submitted: list[submitit.Job[Ended]] = []
     name = ""
     try:
@@ -129,6 +132,8 @@ def run_through_submitit(
     except submitit.core.utils.FailedJobError as error:
         raise InputError(f"sbatch refused the job {name} ({error})") from error
     finally:  # nothing is left to cancel unless this was interrupted
+        os.environ.pop("PYTHONSAFEPATH")
+        os.environ.update(before)
         for queued in submitted:
             if not queued.done():
                 queued.cancel(check=False)
