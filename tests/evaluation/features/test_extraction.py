@@ -105,7 +105,7 @@ def test_rows_stand_in_the_order_of_the_plan(expected):
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
 @pytest.mark.parametrize("group", [1, 4])
 def test_batch_size_changes_nothing(tmp_path, expected, batch_size, group):
-    network = MeanNetwork(group=group)
+    network = MeanNetwork(at_once=group)
     rows = features(numbered(*range(11)), tmp_path / "store", network, batch_size=batch_size)
     np.testing.assert_array_equal(rows, expected)
     # Whole groups, so that few clips are added to fill one up.
