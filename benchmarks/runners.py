@@ -288,9 +288,17 @@ _ENTRIES = (
     _study(
         name="speed",
         topic="Speed and memory",
-        summary="Time and memory of the evaluation on this machine, beside what is promised",
-        options=_keys("out"),
+        summary="Time and memory of the evaluation, beside cd-fvd, scripts and what is promised",
+        details=(
+            "I3D in several ways, whole evaluations of two folders, Fréchet distances, memory, two "
+            "processes: ratios within one run. About forty minutes on two cores.\n\n"
+            "latte-bench speed --small --videos my_videos/"
+        ),
+        needs="nothing; --videos for real ones, cd-fvd for its rows",
+        options=_keys("tiny small videos workers out"),
         module="benchmarks.studies.speed.evaluation",
+        request="benchmarks.studies.speed.evaluation:SpeedRequest",
+        reproduce_options=("--tiny",),
     ),
     _study(
         name="speed-generator",

@@ -175,6 +175,11 @@ OPTIONS: Mapping[str, RunnerOption] = {
         list[str], "Preset to time. [default: Latte-B/2 and XL/2]", "--model", metavar="NAME"
     ),
     "quick": _one(bool, "Only Latte-B/2, with few repetitions.", "--quick"),
+    "tiny": _one(bool, "A small network on a few small clips: a minute or two.", "--tiny"),
+    "small": _one(bool, "24 videos in each set and less memory: about fifteen minutes.", "--small"),
+    "videos": _one(
+        Path, "Videos that are cut into clips. [default: drawn ones, 256×256]", metavar="DIR"
+    ),
     "compiled": RunnerOption(
         Annotated[bool | None, typer.Option("--compile/--no-compile", help="torch.compile too.")]
     ),

@@ -1,6 +1,7 @@
 """Sound files of each kind, to be damaged: the same bytes on every call."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -79,6 +80,7 @@ def encode(path: Path, frames: np.ndarray, encoding: Encoding) -> None:
     """Write a video, uint8 (T, H, W, 3), by one thread: the same bytes every time."""
     import av
 
+    os.environ.setdefault("SVT_LOG", "1")  # the encoder of AV1 prints its settings otherwise
     suffix = path.suffix.removeprefix(".")
     mux = {"fflags": "bitexact"}
     if "fragmented" in path.name:

@@ -1,0 +1,111 @@
+"""One network in several ways: as the suite runs it, plain, as TorchScript, by inductor."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.studies.speed.measure import OURS, PLAIN
+from benchmarks.studies.speed.timing import time_in_turns
+from evaluation.networks.i3d import I3D, preprocess
+from evaluation.networks.registry import build
+from evaluation.networks.shapes import ShapesVideoNet, save_network
+from latte.data.tensor_files import read_any
+
+BATCH, FRAMES = 4, 16  # clips that other code gives a network at once
+ONE, SCRIPTED, INDUCTOR = "one", "torchscript", "inductor"
+SIZES = {"i3d": 256, "shapes": 32}  # pixels
+TRACED = 256
+
+
+class PlainNetwork(nn.Module):
+    """A network as its paper's code has it: uint8 (N, T, H, W, 3) → (N, D)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.model = I3D(1e-5) if name == "i3d" else ShapesVideoNet()
+        if name == "i3d":
+            for parameter in self.model.parameters():
+                if parameter.ndim > 1:  # features that differ from clip to clip
+                    nn.init.kaiming_normal_(parameter)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        if isinstance(self.model, I3D):
+            logits: Tensor = self.model(preprocess(clips))
+            return logits
+        features: Tensor = self.model.features(clips)
+        return features
+
+
+def write_weights(name: str, folder: Path) -> tuple[Path, Path]:
+    """Random weights as a state dict, and the network with them as TorchScript: two files."""
+    network = PlainNetwork(name).eval()
+    weights, script = folder / f"{name}.weights", folder / f"{name}-torchscript.pt"
+    if name == "i3d":
+        torch.save(network.model.state_dict(), weights)
+    else:
+        save_network(network.model, weights, {})
+    # Tracing makes a constant of whether frames are resized: these are, as those of videos.
+    clips = torch.zeros((BATCH, FRAMES, TRACED, TRACED, 3), dtype=torch.uint8)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tracing: sizes become constants, which is meant
+        torch.jit.trace(network, clips, check_trace=False).save(str(script))
+    return weights, script
+
+
+def time_ways(
+    name: str, weights: Path, script: Path, repetitions: int
+) -> tuple[Mapping[str, list[float]], Mapping[str, str], str]:
+    """Seconds of each way for four clips, in turns; why a way has none; and the suite's own way.
+
+    The suite gets the clips as bytes and returns NumPy rows, like the others here.
+    """
+    size = SIZES[name]
+    clips = np.random.default_rng(0).integers(0, 256, (BATCH, FRAMES, size, size, 3), np.uint8)
+    extractor = build("i3d-videogpt" if name == "i3d" else name, weights)
+    plain = PlainNetwork(name).eval()
+    tensors, _ = read_any(weights)
+    plain.model.load_state_dict({name: value.float() for name, value in tensors.items()})
+    tensor, missing = torch.from_numpy(clips), {}
+    jobs: dict[str, Callable[[], object]] = {
+        OURS: partial(extractor, clips),
+        PLAIN: partial(_rows, plain, tensor),
+        ONE: partial(_one_by_one, plain, tensor),
+        SCRIPTED: partial(_rows, torch.jit.load(str(script)), tensor),
+    }
+    with torch.inference_mode():
+        try:
+            jobs[INDUCTOR] = partial(_rows, _compiled(plain, tensor), tensor)
+        except RuntimeError as error:
+            if not type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+                raise
+            missing[INDUCTOR] = "It cannot be compiled here: there is no C++ compiler."
+        for job in jobs.values():
+            for _ in range(2):  # the first calls compile, trace and allocate
+                job()
+        times = time_in_turns(jobs, repetitions)
+    return times, missing, extractor.path_taken
+
+
+def _rows(network: Callable[[Tensor], Tensor], clips: Tensor) -> np.ndarray:
+    rows: np.ndarray = network(clips).numpy()
+    return rows
+
+
+def _one_by_one(network: Callable[[Tensor], Tensor], clips: Tensor) -> np.ndarray:
+    return np.concatenate([_rows(network, clip[None]) for clip in clips])
+
+
+def _compiled(network: nn.Module, clips: Tensor) -> Callable[[Tensor], Tensor]:
+    """By inductor, with the weights as constants."""
+    import torch._inductor.config as inductor
+
+    with inductor.patch(freezing=True):
+        compiled: Callable[[Tensor], Tensor] = torch.compile(network)
+        compiled(clips)
+    return compiled
