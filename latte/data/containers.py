@@ -38,7 +38,7 @@ class Stream:
     entries: tuple[int, ...]
     length: int | None  # number of frames; None where they have to be decoded to be counted
     num_missing: int  # frames that the container claims, but does not hold
-    damaged_from: int | None  # the frames before this one come before any damage of the container
+    damaged_from: int | None  # the frames before this one come before any damage that was seen
     num_bytes_after: int | None = None  # bytes behind the container's end; None: it states no end
     first: Any = None  # the first decoded picture, where it was asked for
 
@@ -140,8 +140,13 @@ def _list_packets(media: Media) -> tuple[list[_Packet], int | None, list[Any]]:
     head: list[Any] = []
     complaints = av.logging.get_last_error()[0]
     sound, num_bytes = None, 0
+    prefix = _prefix_of_units(media.stream.codec_context)
     for packet in media.container.demux(media.stream):
-        if sound is None and (packet.is_corrupt or av.logging.get_last_error()[0] > complaints):
+        if sound is None and (
+            packet.is_corrupt
+            or av.logging.get_last_error()[0] > complaints
+            or (prefix and not _units_fit(memoryview(packet), prefix))
+        ):
             sound = len(packets)
         if packet.size:
             packets.append(_Packet(packet.pts, packet.dts, packet.is_keyframe, packet.is_discard))
@@ -149,6 +154,30 @@ def _list_packets(media: Media) -> tuple[list[_Packet], int | None, list[Any]]:
                 num_bytes += packet.size
                 head.append(packet)
     return packets, sound, head
+
+
+def _prefix_of_units(context: Any) -> int:
+    """Bytes in which the units of H.264 and HEVC packets state their lengths; 0: they do not.
+
+    ISO/IEC 14496-15, 5.3.3.1 and 8.3.2.1.
+    """
+    place = {"h264": 4, "hevc": 21}.get(context.name)
+    extra = context.extradata or b""
+    if place is None or len(extra) <= place or extra[0] != 1:
+        return 0
+    return int(extra[place] & 3) + 1
+
+
+def _units_fit(packet: memoryview, prefix: int) -> bool:
+    """Whether the units of a packet lie end to end: cheap to see, and broken by most damage."""
+    place = 0
+    while place + prefix < len(packet):
+        length = int.from_bytes(packet[place : place + prefix], "big")
+        place += prefix
+        if length and (length > len(packet) - place or packet[place] & 0x80):
+            return False  # too long, or with the bit that is always 0
+        place += length
+    return True
 
 
 def _first_picture(stream: Any, head: list[Any]) -> Any | None:

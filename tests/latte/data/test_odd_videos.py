@@ -5,7 +5,6 @@ import itertools
 import os
 import shutil
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
@@ -18,40 +17,6 @@ from latte.data.errors import BrokenVideoError
 from latte.data.video import Note, iterate_file, open_video, probe_file, read_file, write_video
 
 CLIPS = Path(__file__).parents[2] / "data"
-
-
-def plain(path):
-    """Slow oracle: every frame in turn, as FFmpeg gives them."""
-    with av.open(f"file:{path}") as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-
-
-def encode(path, codec, pixels, *, container=None, options=None, times=None, num_frames=40):
-    """A moving clip of 96×72 in a file of any kind."""
-    rows, columns = np.mgrid[0:72, 0:96]
-    with av.open(str(path) if isinstance(path, Path) else path, "w", format=container) as file:
-        stream = file.add_stream(codec, rate=25, options=options or {})
-        stream.width, stream.height, stream.pix_fmt = 96, 72, pixels
-        stream.codec_context.thread_count = 1
-        for step in range(num_frames):
-            image = np.stack([rows * 3, columns * 2 + step * 4, (rows + columns) // 2], -1)
-            image[step : step + 20, 2 * step : 2 * step + 20] = 255
-            frame = av.VideoFrame.from_ndarray(image.astype(np.uint8), format="rgb24")
-            frame = frame.reformat(format=pixels)
-            frame.pts = times[step] if times else step
-            frame.time_base = Fraction(1, 25)
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode())
-
-
-def copy_packets(source, target, skipped=0):
-    """The packets of a file, without the first, in another container."""
-    with av.open(str(source)) as old, av.open(str(target), "w") as new:
-        stream = new.add_stream_from_template(old.streams.video[0])
-        for packet in itertools.islice(old.demux(video=0), skipped, None):
-            if packet.dts is not None:
-                packet.stream = stream
-                new.mux(packet)
 
 
 def check_reading(path, expected):
@@ -73,7 +38,7 @@ SIGNS = [(1, 1), (1, -1), (-1, 1), (-1, -1)]
 @pytest.mark.parametrize(
     ("a", "b", "c", "d"), [(a, 0, 0, d) for a, d in SIGNS] + [(0, b, c, 0) for b, c in SIGNS]
 )
-def test_frames_are_upright_as_the_display_matrix_says(tmp_path, a, b, c, d):
+def test_frames_are_upright_as_the_display_matrix_says(tmp_path, a, b, c, d, plain):
     content = bytearray((CLIPS / "closed_groups.mp4").read_bytes())
     place = content.index(b"tkhd") + 44
     numbers = np.array([a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30], ">i4")
@@ -105,7 +70,9 @@ def test_frames_that_are_turned_by_no_right_angle_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("container", ["mpegts", "mpeg", "vob", "avi", "matroska"])
-def test_mpeg2_has_the_frames_of_plain_decoding_in_any_container(tmp_path, container):
+def test_mpeg2_has_the_frames_of_plain_decoding_in_any_container(
+    tmp_path, container, encode, plain, copy_packets
+):
     path = tmp_path / "video.mpg"
     options = {"bf": "2", "g": "12"}
     encode(path, "mpeg2video", "yuv420p", container=container, options=options)
@@ -118,7 +85,7 @@ def test_mpeg2_has_the_frames_of_plain_decoding_in_any_container(tmp_path, conta
     np.testing.assert_array_equal(list(iterate_file(tmp_path / "copy.mkv")), expected)
 
 
-def test_a_transport_stream_that_lacks_packets_is_noted(tmp_path):
+def test_a_transport_stream_that_lacks_packets_is_noted(tmp_path, encode, plain):
     """FFmpeg leaves out the frames that were in them, so that all others have other numbers."""
     whole, path = tmp_path / "whole.ts", tmp_path / "gaps.ts"
     encode(whole, "mpeg2video", "yuv420p", options={"bf": "2", "g": "12"})
@@ -145,7 +112,9 @@ def test_a_transport_stream_that_lacks_packets_is_noted(tmp_path):
         ("short.webm", "mkv"),
     ],
 )
-def test_a_file_that_begins_with_frames_that_cannot_be_decoded_is_refused(tmp_path, source, suffix):
+def test_a_file_that_begins_with_frames_that_cannot_be_decoded_is_refused(
+    tmp_path, source, suffix, copy_packets
+):
     copy_packets(CLIPS / source, tmp_path / f"video.{suffix}", skipped=3)
     with pytest.raises(BrokenVideoError, match=rf"video\.{suffix}: "):
         probe_file(tmp_path / f"video.{suffix}")
@@ -154,7 +123,9 @@ def test_a_file_that_begins_with_frames_that_cannot_be_decoded_is_refused(tmp_pa
 
 
 @pytest.mark.parametrize("codec", ["mpeg2video", "mpeg4"])
-def test_a_copy_that_begins_within_a_video_has_the_frames_that_can_be_decoded(tmp_path, codec):
+def test_a_copy_that_begins_within_a_video_has_the_frames_that_can_be_decoded(
+    tmp_path, codec, encode, plain, copy_packets
+):
     """Open groups of pictures: two frames before the key frame build on what was cut off."""
     encode(tmp_path / "whole.mkv", codec, "yuv420p", options={"bf": "2", "g": "12"})
     with av.open(str(tmp_path / "whole.mkv")) as file:
@@ -166,7 +137,7 @@ def test_a_copy_that_begins_within_a_video_has_the_frames_that_can_be_decoded(tm
     np.testing.assert_array_equal(plain(path), plain(tmp_path / "whole.mkv")[-len(plain(path)) :])
 
 
-def test_an_avi_with_dropped_frames_has_those_that_it_holds(tmp_path):
+def test_an_avi_with_dropped_frames_has_those_that_it_holds(tmp_path, encode, plain):
     path = tmp_path / "dropped.avi"
     times = [*range(10), *range(15, 45)]
     encode(path, "mjpeg", "yuvj420p", times=times)
@@ -194,7 +165,7 @@ class Pipe(io.RawIOBase):
 
 
 @pytest.mark.parametrize(("container", "codec"), [("avi", "mjpeg"), ("matroska", "mpeg4")])
-def test_what_was_written_to_a_pipe_is_read(tmp_path, container, codec):
+def test_what_was_written_to_a_pipe_is_read(tmp_path, container, codec, encode, plain):
     pipe = Pipe()
     pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     encode(pipe, codec, pixels, container=container)
@@ -206,14 +177,14 @@ def test_what_was_written_to_a_pipe_is_read(tmp_path, container, codec):
 
 @pytest.mark.parametrize("name", ["closed_groups.mp4", "no_frame_count.mkv", "b_frames.avi"])
 @pytest.mark.parametrize("more", [bytes(500), b"uploaded by somebody " * 40, b"\xff" * 3000])
-def test_bytes_after_the_end_are_noted(tmp_path, name, more):
+def test_bytes_after_the_end_are_noted(tmp_path, name, more, plain):
     path = tmp_path / name
     path.write_bytes((CLIPS / name).read_bytes() + more)
     check_reading(path, plain(CLIPS / name))
     assert probe_file(path).notes == ("bytes_after_end",)
 
 
-def test_interlaced_frames_and_transparency_are_noted(tmp_path):
+def test_interlaced_frames_and_transparency_are_noted(tmp_path, encode, plain):
     options = {"x264-params": "interlaced=1:asm=0"}
     encode(tmp_path / "fields.mp4", "libx264", "yuv420p", options=options)
     assert probe_file(tmp_path / "fields.mp4").notes == ("interlaced",)
@@ -264,62 +235,8 @@ def test_a_named_pipe_is_not_waited_for(tmp_path):
             use(tmp_path / "pipe.mp4")
 
 
-def test_damage_within_a_frame_is_refused_where_it_is_read(tmp_path):
-    """FFmpeg would conceal it and go on with wrong pixels."""
-    encode(tmp_path / "video.mp4", "libx264", "yuv420p", options={"x264-params": "asm=0:keyint=8"})
-    expected = plain(tmp_path / "video.mp4")
-    content = bytearray((tmp_path / "video.mp4").read_bytes())
-    with av.open(str(tmp_path / "video.mp4")) as file:
-        places = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
-    place, size = places[20]
-    content[place + size // 2 : place + size] = bytes(size - size // 2)
-    path = tmp_path / "damaged.mp4"
-    path.write_bytes(content)
-    np.testing.assert_array_equal(read_file(path, [3, 12]), expected[[3, 12]])
-    with open_video(path) as video:
-        for _ in range(2):  # also after a failure
-            np.testing.assert_array_equal(video.read(range(8)), expected[:8])
-            with pytest.raises(BrokenVideoError, match=r"damaged\.mp4: "):
-                video.read(range(16, 24))
-        np.testing.assert_array_equal(video.read([39]), expected[[39]])
-    with pytest.raises(BrokenVideoError, match=r"damaged\.mp4: "):
-        list(iterate_file(path))
-
-
-def with_damaged_block(path, number):
-    """A Matroska file of 150 frames whose block of this number has lost its header."""
-    whole = path.with_stem("whole")
-    encode(whole, "mpeg4", "yuv420p", num_frames=150)
-    with av.open(str(whole)) as file:
-        places = [packet.pos for packet in file.demux(video=0) if packet.size]
-    content = bytearray(whole.read_bytes())
-    content[places[number] : places[number] + 6] = bytes(6)
-    path.write_bytes(content)
-    return plain(whole)
-
-
-def test_a_video_whose_container_is_damaged_later_is_read_up_to_there_and_noted(tmp_path):
-    path = tmp_path / "damaged.mkv"
-    expected = with_damaged_block(path, 100)
-    assert "damaged_later" in probe_file(path).notes
-    with open_video(path) as video:
-        np.testing.assert_array_equal(video.read(range(80)), expected[:80])
-        with pytest.raises(BrokenVideoError, match=r"damaged\.mkv: "):
-            video.read([100])
-    with pytest.raises(BrokenVideoError, match=r"damaged\.mkv: "):
-        next(iterate_file(path))
-
-
-def test_frames_that_a_container_has_lost_are_not_passed_over(tmp_path):
-    path = tmp_path / "damaged.mkv"
-    with_damaged_block(path, 2)
-    assert len(plain(path)) < 150  # FFmpeg goes on behind the damage
-    with pytest.raises(BrokenVideoError, match=r"damaged\.mkv: "):
-        read_file(path, [5])
-
-
 @pytest.mark.parametrize("name", ["closed_groups.mp4", "open_groups.mp4", "b_frames.avi"])
-def test_what_is_read_does_not_depend_on_what_was_read_before(name):
+def test_what_is_read_does_not_depend_on_what_was_read_before(name, plain):
     expected = plain(CLIPS / name)
     random = np.random.default_rng(0)
     with open_video(CLIPS / name) as video:
