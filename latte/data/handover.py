@@ -36,17 +36,30 @@ def send(connection: Connection, value: Any) -> None:
         return False
 
     content = pickle.dumps(value, protocol=5, buffer_callback=is_pickled if _HAS_MEMFD else None)
-    connection.send_bytes(pickle.dumps((content, [array.nbytes for array in arrays])))
-    if not arrays:
-        return
+    try:
+        file = _memory_file(arrays) if arrays else None
+    except OSError:  # no more files, or none of this size: they are pickled after all
+        arrays, file, content = [], None, pickle.dumps(value, protocol=5)
+    try:
+        connection.send_bytes(pickle.dumps((content, [array.nbytes for array in arrays])))
+        if file is not None:
+            reduction.send_handle(connection, file, None)
+    finally:
+        if file is not None:
+            os.close(file)
+
+
+def _memory_file(arrays: list[memoryview]) -> int:
+    """The descriptor of an anonymous file with the content of these arrays."""
     file = os.memfd_create("latte", os.MFD_CLOEXEC)
     try:
         for array, (start, end) in zip(arrays, _spans(map(len, arrays)), strict=True):
             while start < end:
                 start += os.pwrite(file, array[start - end :], start)
-        reduction.send_handle(connection, file, None)
-    finally:
+    except BaseException:
         os.close(file)
+        raise
+    return file
 
 
 class Inbox:

@@ -1,10 +1,12 @@
 """Processes that stay, what goes to which of them, and the memory that they share with this one."""
 
 import gc
+import multiprocessing
 import os
 import select
 import signal
 import sys
+import threading
 from contextlib import closing, suppress
 from itertools import groupby
 from pathlib import Path
@@ -115,6 +117,29 @@ def test_a_consumer_may_keep_more_arrays_than_are_shared(tasks, monkeypatch):
     assert shared_files() == 3
     assert [int(array[0, 0, 0, 0]) for array in arrays] == list(range(8))
     arrays[7][0] = 1  # copies are the receiver's own, too
+
+
+@ON_LINUX
+def test_arrays_are_pickled_where_no_file_can_be_made():
+    import resource  # Windows has none
+
+    class Receiving(threading.Thread):
+        def run(self):
+            self.value = handover.Inbox().receive(ours)
+
+    ours, theirs = multiprocessing.Pipe()
+    receiving = Receiving()
+    receiving.start()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        handover.send(theirs, {"array": np.full(1 << 20, 7, np.uint8)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    receiving.join()
+    assert (receiving.value["array"] == 7).all()
 
 
 @ON_LINUX
