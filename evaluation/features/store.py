@@ -80,6 +80,7 @@ class FeatureStore:
         self.root = root
         self.folder = root and root / self.space
         self._listed: set[str] = set()  # files whose keys are known
+        self._shards: dict[str, Shard] = {}  # those of them that are sound
         self._where: dict[bytes, tuple[Shard, int]] = {}
         self._pending: dict[bytes, np.ndarray] = {}
         # Blocks of files that had their checksums, when the file had this signature.
@@ -194,14 +195,19 @@ class FeatureStore:
 
     def _keep(self, shard: Shard) -> None:
         self._listed.add(shard.path.name)
+        self._shards[shard.path.name] = shard
         for row, key in enumerate(shard.keys):
             self._where.setdefault(key, (shard, row))
 
     def _forget(self, shard: Shard) -> None:
         self._listed.discard(shard.path.name)
+        self._shards.pop(shard.path.name, None)
         for key in shard.keys:
             if key in self._where and self._where[key][0] == shard:
                 del self._where[key]
+        # A file that was merged from it may be known already.
+        for other in list(self._shards.values()):
+            self._keep(other)
 
     def _check_blocks(self, shard: Shard, numbers: set[int]) -> None:
         """Compare blocks with their checksums, unless that was done since the file was changed."""

@@ -143,6 +143,16 @@ def test_many_small_files_become_few_and_readers_do_not_notice(tmp_path):
     assert len(list(store.folder.glob("*.safetensors"))) == 1
 
 
+def test_rows_that_were_merged_are_found_whether_the_new_file_is_known_or_not(tmp_path):
+    store = FeatureStore(tmp_path, SPACE)
+    for i in range(20):
+        store.add(key(i), np.full(3, i))
+        store.flush()
+    store.merge()
+    store.refresh()  # as the next set of the same run does
+    assert [row[0] for row in store.rows([key(i) for i in range(20)])] == list(range(20))
+
+
 def test_a_damaged_file_is_left_out_of_a_merge(tmp_path):
     for i in range(20):
         filled(tmp_path, [i]).flush()
