@@ -1,4 +1,5 @@
-"""Commit a full run at tiny scale: `python docs/update.py results`, after `tox -e reproduce`.
+"""Commit a run: `python docs/update.py results` after `tox -e reproduce`, at tiny scale; or
+`python docs/update.py results/speed` after `tox -e speed`.
 
 Copies what the report is made of into `docs/results`, except the large HTML page, and fills
 the places that documents leave for the report's tables, by title, and for the table of runners:
@@ -20,6 +21,7 @@ from benchmarks.runners import runners_table
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS / "results"
+SPEED = RESULTS / "speed" / "speed.md"  # of a whole run, which `reproduce` does not make
 GUIDES = (DOCS / "reproduce.md", DOCS / "sensitivity.md", DOCS.parent / "README.md")
 # A place of a guide, and a table of the report, whose renderer marks it in the same way.
 PLACE = re.compile(
@@ -49,16 +51,36 @@ def filled(guide: str, report: str) -> str:
 
 def copy_results(results: Path) -> None:
     """Replace what is committed by a run's results."""
-    shutil.rmtree(RESULTS, ignore_errors=True)
+    for old in RESULTS.glob("*.*"):
+        old.unlink()
+    shutil.rmtree(RESULTS / PICTURES, ignore_errors=True)
     shutil.copytree(results / PICTURES, RESULTS / PICTURES)
     for path in (results / "report.md", *results.glob("*.csv"), *results.glob("*.tex")):
         shutil.copy(path, RESULTS)
 
 
+def copy_speed(results: Path) -> None:
+    """Replace what is committed of `latte-bench speed` by a run's results."""
+    shutil.rmtree(SPEED.parent, ignore_errors=True)
+    SPEED.parent.mkdir(parents=True)
+    for path in (results / "speed.md", *results.glob("*.csv"), *results.glob("*.svg")):
+        shutil.copy(path, SPEED.parent)
+
+
+def fill(guide: Path, report: Path) -> None:
+    """Fill the places of a guide from a report."""
+    text = filled(guide.read_text(encoding="utf-8"), report.read_text(encoding="utf-8"))
+    guide.write_text(text, encoding="utf-8", newline="\n")
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        copy_results(Path(sys.argv[1]))
-    report = (RESULTS / "report.md").read_text(encoding="utf-8")
+        given = Path(sys.argv[1])
+        if (given / SPEED.name).exists():
+            copy_speed(given)
+        else:
+            copy_results(given)
     for guide in GUIDES:
-        text = filled(guide.read_text(encoding="utf-8"), report)
-        guide.write_text(text, encoding="utf-8", newline="\n")
+        fill(guide, RESULTS / "report.md")
+    if SPEED.exists():
+        fill(DOCS / "speed.md", SPEED)

@@ -69,6 +69,17 @@ def test_tables_of_the_guides_are_those_of_the_committed_run(path: Path) -> None
     assert UPDATE["filled"](guide, REPORT) == guide
 
 
+def test_the_guide_to_speed_has_the_tables_of_the_committed_run() -> None:
+    guide, report = ROOT / "docs" / "speed.md", UPDATE["SPEED"]
+    text = guide.read_text(encoding="utf-8")
+    places = {place["title"]: place["table"] for place in UPDATE["PLACE"].finditer(text)}
+    assert set(places) == {"Goals of time and memory", "Times"}
+    if report.exists():
+        assert UPDATE["filled"](text, report.read_text(encoding="utf-8")) == text
+    else:
+        assert not any(places.values())
+
+
 def test_a_table_that_the_report_lacks_is_named() -> None:
     with pytest.raises(ValueError, match="'Nothing'"):
         UPDATE["filled"]("<!-- table: Nothing -->\n<!-- end -->", REPORT)

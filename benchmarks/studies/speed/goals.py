@@ -50,7 +50,7 @@ def goals(timings: Timings) -> list[Goal]:
     whole = timings.get((COLD, CD_FVD))
     return [
         _ratio(
-            "I3D, four clips at a time: ours beside plain PyTorch",
+            "I3D: ours beside plain PyTorch on batches of four",
             2.2 if _has_amx() else 1.4,
             timings.get(("i3d", OURS)),
             timings.get(("i3d", PLAIN)),

@@ -58,7 +58,9 @@ def run_script(real: str, fake: str, weights: str, statistics: str, workers: int
         mean, covariance = _statistics(_features(Path(real), network, workers))
         np.savez(statistics, mean=mean, covariance=covariance)
     other_mean, other_covariance = _statistics(_features(Path(fake), network, workers))
-    root = scipy.linalg.sqrtm(covariance @ other_covariance)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fewer clips than features make singular covariances
+        root = scipy.linalg.sqrtm(covariance @ other_covariance)
     traces = np.trace(covariance) + np.trace(other_covariance) - 2 * np.trace(root).real
     return float(((mean - other_mean) ** 2).sum() + traces)
 

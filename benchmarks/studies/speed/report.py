@@ -41,7 +41,7 @@ BASE = Cell(reason="The others are compared with it.")
 ALONE = Cell(reason="There is nothing to compare it with.")
 NETWORKS = {"i3d": "I3D", "shapes": "Network of shapes"}
 WAYS = {
-    OURS: "ours",
+    OURS: "ours, as the suite runs it",
     PLAIN: "plain PyTorch, batches of four",
     "one": "plain PyTorch, one clip at a time",
     "torchscript": "TorchScript, batches of four",
@@ -75,7 +75,7 @@ def entries(timings: Timings) -> list[Entry]:
     """The rows in the order of the report."""
     rows = [
         Entry(
-            section=f"{network} on four clips",
+            section=f"{network} alone",
             label=WAYS[way],
             timing=timings[part, way],
             base=timings.get((part, PLAIN)),

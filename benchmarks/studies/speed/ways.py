@@ -15,6 +15,7 @@ from evaluation.networks.i3d import I3D, preprocess
 from evaluation.networks.registry import build
 from evaluation.networks.shapes import ShapesVideoNet, save_network
 from latte.data.tensor_files import read_any
+from latte.data.workers import own_cores
 
 BATCH, FRAMES = 4, 16  # clips that other code gives a network at once
 ONE, SCRIPTED, INDUCTOR = "one", "torchscript", "inductor"
@@ -33,6 +34,7 @@ class PlainNetwork(nn.Module):
             for parameter in self.model.parameters():
                 if parameter.ndim > 1:  # features that differ from clip to clip
                     nn.init.kaiming_normal_(parameter)
+        self.eval().requires_grad_(False)
 
     def forward(self, clips: Tensor) -> Tensor:
         if isinstance(self.model, I3D):
@@ -44,7 +46,7 @@ class PlainNetwork(nn.Module):
 
 def write_weights(name: str, folder: Path) -> tuple[Path, Path]:
     """Random weights as a state dict, and the network with them as TorchScript: two files."""
-    network = PlainNetwork(name).eval()
+    network = PlainNetwork(name)
     weights, script = folder / f"{name}.weights", folder / f"{name}-torchscript.pt"
     if name == "i3d":
         torch.save(network.model.state_dict(), weights)
@@ -61,26 +63,26 @@ def write_weights(name: str, folder: Path) -> tuple[Path, Path]:
 def time_ways(
     name: str, weights: Path, script: Path, repetitions: int
 ) -> tuple[Mapping[str, list[float]], Mapping[str, str], str]:
-    """Seconds of each way for four clips, in turns; why a way has none; and the suite's own way.
+    """Seconds of each way for `clips_at_once` clips, in turns; why a way has none; and our way.
 
     The suite gets the clips as bytes and returns NumPy rows, like the others here.
     """
-    size = SIZES[name]
-    clips = np.random.default_rng(0).integers(0, 256, (BATCH, FRAMES, size, size, 3), np.uint8)
+    size, num_clips = SIZES[name], clips_at_once()
+    clips = np.random.default_rng(0).integers(0, 256, (num_clips, FRAMES, size, size, 3), np.uint8)
     extractor = build("i3d-videogpt" if name == "i3d" else name, weights)
-    plain = PlainNetwork(name).eval()
+    plain = PlainNetwork(name)
     tensors, _ = read_any(weights)
     plain.model.load_state_dict({name: value.float() for name, value in tensors.items()})
     tensor, missing = torch.from_numpy(clips), {}
     jobs: dict[str, Callable[[], object]] = {
         OURS: partial(extractor, clips),
         PLAIN: partial(_rows, plain, tensor),
-        ONE: partial(_one_by_one, plain, tensor),
+        ONE: partial(_rows, plain, tensor, 1),
         SCRIPTED: partial(_rows, torch.jit.load(str(script)), tensor),
     }
     with torch.inference_mode():
         try:
-            jobs[INDUCTOR] = partial(_rows, _compiled(plain, tensor), tensor)
+            jobs[INDUCTOR] = partial(_rows, _compiled(plain, tensor[:BATCH]), tensor)
         except RuntimeError as error:
             if not type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
                 raise
@@ -92,13 +94,13 @@ def time_ways(
     return times, missing, extractor.path_taken
 
 
-def _rows(network: Callable[[Tensor], Tensor], clips: Tensor) -> np.ndarray:
-    rows: np.ndarray = network(clips).numpy()
-    return rows
+def clips_at_once() -> int:
+    """A batch for each core: the suite computes one on each of them."""
+    return BATCH * own_cores()
 
 
-def _one_by_one(network: Callable[[Tensor], Tensor], clips: Tensor) -> np.ndarray:
-    return np.concatenate([_rows(network, clip[None]) for clip in clips])
+def _rows(network: Callable[[Tensor], Tensor], clips: Tensor, batch: int = BATCH) -> np.ndarray:
+    return np.concatenate([network(part).numpy() for part in clips.split(batch)])
 
 
 def _compiled(network: nn.Module, clips: Tensor) -> Callable[[Tensor], Tensor]:
