@@ -289,14 +289,9 @@ _ENTRIES = (
         name="speed",
         topic="Speed and memory",
         summary="Time and memory of the evaluation, beside cd-fvd, scripts and what is promised",
-        details=(
-            "I3D in several ways, whole evaluations of two folders, Fréchet distances, memory, two "
-            "processes: ratios within one run. About forty minutes on two cores.\n\n"
-            "latte-bench speed --small --videos my_videos/"
-        ),
+        details="Takes forty minutes.\n\nlatte-bench speed --small --videos my_videos/",
         needs="nothing; --videos for real ones, cd-fvd for its rows",
         options=_keys("tiny small videos workers out"),
-        module="benchmarks.studies.speed.evaluation",
         request="benchmarks.studies.speed.evaluation:SpeedRequest",
         reproduce_options=("--tiny",),
     ),
@@ -313,10 +308,7 @@ _ENTRIES = (
         name="torture",
         topic="Damaged files",
         summary="Thousands of damaged files by seeds: measured, refused, crashed, hung",
-        details=(
-            "Videos, arrays, pictures, statistics, results, checkpoints and configurations. About "
-            "twenty minutes.\n\nlatte-bench torture --only h264-mp4:17 --keep mutants"
-        ),
+        details="Takes twenty minutes.\n\nlatte-bench torture --only h264-mp4:17 --keep mutants",
         options=_keys("mutants only keep workers out"),
         request="benchmarks.studies.torture.run:TortureRequest",
         reproduced=False,

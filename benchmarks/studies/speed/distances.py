@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import scipy.linalg
 
-from benchmarks.studies.speed.measure import OURS, SQRTM
 from benchmarks.studies.speed.timing import time_in_turns
+from benchmarks.studies.speed.timings import OURS, SQRTM
 from evaluation.metrics import frechet_distance
 from evaluation.metrics.inputs import Array
 

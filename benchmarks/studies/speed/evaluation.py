@@ -11,8 +11,9 @@ from pathlib import Path
 
 from benchmarks.cells.provenance import this_run
 from benchmarks.documents.tables import csv_text, publish_report
-from benchmarks.studies.speed.measure import SIZES, SpeedBench, Timing
+from benchmarks.studies.speed.measure import SIZES, SpeedBench
 from benchmarks.studies.speed.report import csv_frame, drawings, speed_report
+from benchmarks.studies.speed.timings import Timing
 from latte.data.errors import InputError
 
 

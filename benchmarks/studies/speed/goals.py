@@ -1,13 +1,12 @@
 """What the project promises about time and memory, beside what was measured."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
 
-from benchmarks.studies.speed.measure import (
+from benchmarks.studies.speed.timings import (
     AGAIN,
     CACHED,
     CD_FVD,
@@ -16,9 +15,9 @@ from benchmarks.studies.speed.measure import (
     OURS,
     PLAIN,
     Timing,
+    Timings,
 )
 
-Timings: TypeAlias = Mapping[tuple[str, str], Timing]
 NOT_MEASURED = "This size does not measure it."
 
 

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import logging
 import shutil
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,15 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.studies.speed.processes import Finished, run_timed
+from benchmarks.studies.speed.timings import (
+    AGAIN,
+    CACHED,
+    CD_FVD,
+    COLD,
+    COMMANDS,
+    DECODE,
+    FIRST,
+    OURS,
+    SCRIPT,
+    TWO,
+    Timing,
+)
 from benchmarks.studies.speed.videos import make_sets
 
 logger = logging.getLogger(__name__)
 
-OURS, PLAIN, CD_FVD, SCRIPT = "ours", "plain", "cd-fvd", "script"
-SQRTM = "sqrtm"
-TWO = "two processes"
-FIRST, COLD, CACHED, AGAIN, DECODE = "first", "cold", "cached", "again", "decode"
-COMMANDS = {"latte-eval": "evaluation", "latte-bench": "benchmarks", "latte": "latte"}
 PEERS = "benchmarks.studies.speed.peers"
 PARTS = "benchmarks.studies.speed.parts"
 INSTALL = (
@@ -57,30 +64,6 @@ SIZES: Mapping[str, Size] = {
     "small": Size(count=24, repetitions=4, clips=(64, 256)),
     "full": Size(count=96, clips=(256, 1024, 4096)),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timing:
-    """One way of one part: its times, in the order of the turns."""
-
-    part: str
-    way: str
-    seconds: tuple[float, ...] = ()
-    clips: int = 0  # measured in that time; 0: it is not about clips
-    megabytes: tuple[float, ...] = ()  # peak memory of each process group, where it is watched
-    reason: str = ""  # why there is no time
-
-    @property
-    def best(self) -> float:
-        return min(self.seconds)
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-    def ratios(self, other: "Timing") -> tuple[float, ...]:
-        """How many times as fast as another way it was, in each turn."""
-        return tuple(b / a for a, b in zip(self.seconds, other.seconds, strict=True))
 
 
 @dataclass

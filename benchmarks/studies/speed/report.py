@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmarks.documents.drawings import Drawing
-from benchmarks.studies.speed.goals import Goal, Timings, goals
-from benchmarks.studies.speed.measure import (
+from benchmarks.studies.speed.goals import Goal, goals
+from benchmarks.studies.speed.timings import (
     AGAIN,
     CACHED,
     CD_FVD,
@@ -20,6 +20,7 @@ from benchmarks.studies.speed.measure import (
     SQRTM,
     TWO,
     Timing,
+    Timings,
 )
 from reports.blocks import Block, ProvenanceBlock, TableBlock
 from reports.cells import Cell, Column, Row

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.studies.speed.measure import OURS, PLAIN
 from benchmarks.studies.speed.timing import time_in_turns
+from benchmarks.studies.speed.timings import OURS, PLAIN
 from evaluation.networks.i3d import I3D, preprocess
 from evaluation.networks.registry import build
 from evaluation.networks.shapes import ShapesVideoNet, save_network

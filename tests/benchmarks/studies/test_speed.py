@@ -6,10 +6,11 @@ import pytest
 from benchmarks.studies.speed.distances import time_distances
 from benchmarks.studies.speed.evaluation import SpeedRequest, run
 from benchmarks.studies.speed.goals import goals
-from benchmarks.studies.speed.measure import INSTALL, SpeedBench, Timing
+from benchmarks.studies.speed.measure import INSTALL, SpeedBench
 from benchmarks.studies.speed.peers import run_script
 from benchmarks.studies.speed.processes import run_timed
 from benchmarks.studies.speed.report import drawings, entries, goals_table, times_table
+from benchmarks.studies.speed.timings import Timing
 from benchmarks.studies.speed.videos import FRAMES, SETS, make_sets
 from benchmarks.studies.speed.ways import PlainNetwork, write_weights
 from evaluation.networks.registry import build
