@@ -215,21 +215,26 @@ def distance_of_factors(mean1: Array, factor1: Array, mean2: Array, factor2: Arr
     return distance_of_product(float(apart), factor1 @ factor2.T)
 
 
-def distance_of_product(apart: float, product: Array) -> float:
+def distance_of_product(apart: float, product: Array, *, squares: bool = True) -> float:
     """apart − 2 Σ singular values of the product, at least 0.
 
     Args:
         apart: |mean1 − mean2|² + tr(Σ1 + Σ2).
         product: F1 F2ᵀ, (K1, K2), of factors with Σi = Fiᵀ Fi.
+        squares: whether to try the squares first; does not change the first ten digits.
     """
     if not product.size:
         return max(0.0, apart)
-    thin = product if len(product) <= product.shape[1] else product.T
-    distance = _distance_of_squares(apart, thin @ thin.T)
+    distance = _distance_of_squares(apart, _squared(product)) if squares else None
     if distance is None:
         distance = apart - 2 * float(np.linalg.svd(product, compute_uv=False).sum())
     # Equal Gaussians leave a rounding error of either sign; a distance has none.
     return max(0.0, distance)
+
+
+def squares_suffice(apart: float, product: Array) -> bool:
+    """Whether the squares give the distance to ten digits; arguments as `distance_of_product`."""
+    return bool(product.size) and _distance_of_squares(apart, _squared(product)) is not None
 
 
 def without_direction(rows: Array, direction: Array) -> Array:
@@ -272,6 +277,11 @@ def _congruent(sigma: Array, factor: Array) -> Array:
     product, fault = dsygst(sigma, factor, itype=2, lower=1)
     assert not fault
     return np.asarray(product)
+
+
+def _squared(product: Array) -> Array:
+    thin = product if len(product) <= product.shape[1] else product.T
+    return np.asarray(thin @ thin.T)
 
 
 def _distance_of_squares(apart: float, squared: Array) -> float | None:

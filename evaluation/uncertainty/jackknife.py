@@ -64,7 +64,8 @@ def jackknife_frechet(
         def left_out(group: int) -> float:
             weights = np.ones(table.num_draws)
             weights[members[group]] = 0
-            return distance(table.moments(table.spread(weights), pair.ddof), other)
+            moments = table.moments(table.spread(weights), pair.ddof)
+            return distance(moments, other, squares=pair.squares)
 
         return on_all_cores(left_out, len(members))
 

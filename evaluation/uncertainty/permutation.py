@@ -8,9 +8,16 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import ArrayLike
 
+from evaluation.metrics.frechet import squares_suffice
 from evaluation.metrics.inputs import Array, as_feature_pair
 from evaluation.uncertainty.cores import Progress, on_all_cores, one_core
-from evaluation.uncertainty.resampling import FeaturePair, FeatureTable, distance, indicator
+from evaluation.uncertainty.resampling import (
+    FeaturePair,
+    FeatureTable,
+    distance,
+    indicator,
+    product_of,
+)
 from latte.data.errors import InputError
 
 ROUNDING = 1e-9  # differences this near, relative to the distances, are equal
@@ -79,9 +86,12 @@ def permutation_test(
         """FD(a, real) − FD(b, real), where a has the draws that are marked 1, b those marked 0."""
         weights = table.spread(members)
         of_a, of_b = table.split(weights, 1 - weights, ddof)
-        return distance(of_a, anchor) - distance(of_b, anchor)
+        first, second = (distance(part, anchor, squares=squares) for part in (of_a, of_b))
+        return first - second
 
     with one_core():
+        every = table.moments(np.ones(len(table.rows)), ddof)
+        squares = squares_suffice(*product_of(every, anchor))
         measured = difference(indicator(np.arange(count), total))
     members, number, exact = _permutations(count, total, paired, permutations, seed)
     permuted = on_all_cores(lambda index: difference(members(index)), number, progress)

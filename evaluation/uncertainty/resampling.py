@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from evaluation.metrics.frechet import (
     distance_of_product,
     frechet_distance_from_features,
+    squares_suffice,
     without_direction,
 )
 from evaluation.metrics.inputs import Array, as_feature_pair
@@ -207,11 +208,21 @@ class FeaturePair:
 
     def distance(self, weights1: Array, weights2: Array) -> float:
         """Fréchet distance of both, a weight for each row: (N,) and (M,)."""
+        return distance_of_product(*self._product(weights1, weights2), squares=self.squares)
+
+    @cached_property
+    def squares(self) -> bool:
+        """Whether squared singular values do for all rows: if not, no resample tries them."""
+        with one_core():
+            return squares_suffice(*self._product(*(np.ones(len(t.rows)) for t in self.tables)))
+
+    def _product(self, weights1: Array, weights2: Array) -> tuple[float, Array]:
+        """What `distance_of_product` needs of both."""
         x, y = self.tables
         few = not (x.is_tall(weights1) or y.is_tall(weights2))
         if few and self.inner is not None:
-            return self._distance_of_few(self.inner, weights1, weights2)
-        return distance(x.moments(weights1, self.ddof), y.moments(weights2, self.ddof))
+            return self._product_of_few(self.inner, weights1, weights2)
+        return product_of(x.moments(weights1, self.ddof), y.moments(weights2, self.ddof))
 
     def split_distances(
         self, parts1: tuple[Array, Array], parts2: tuple[Array, Array]
@@ -221,7 +232,7 @@ class FeaturePair:
         if self.inner is not None and not any(map(x.is_tall, parts1)):
             return self.distance(parts1[0], parts2[0]), self.distance(parts1[1], parts2[1])
         firsts, seconds = zip(x.split(*parts1, self.ddof), y.split(*parts2, self.ddof), strict=True)
-        return distance(*firsts), distance(*seconds)
+        return distance(*firsts, squares=self.squares), distance(*seconds, squares=self.squares)
 
     def prepare(self) -> None:
         """Compute what all resamples share, before threads ask for it at once."""
@@ -230,8 +241,11 @@ class FeaturePair:
             _ = table.squares
             if len(table.rows) > table.rows.shape[1]:
                 _ = table.outer
+        _ = self.squares
 
-    def _distance_of_few(self, inner: Array, weights1: Array, weights2: Array) -> float:
+    def _product_of_few(
+        self, inner: Array, weights1: Array, weights2: Array
+    ) -> tuple[float, Array]:
         """The same where no set has more rows than features: the factors are the rows.
 
         F1 F2ᵀ = √W1 (X − 1 mean1ᵀ) (Y − 1 mean2ᵀ)ᵀ √W2, of which X Yᵀ is known.
@@ -249,14 +263,19 @@ class FeaturePair:
         mean1, trace1 = x.mean_and_trace(weights1, self.ddof)
         mean2, trace2 = y.mean_and_trace(weights2, self.ddof)
         shift = mean1 + x.centre - mean2 - y.centre
-        return distance_of_product(float(shift @ shift) + trace1 + trace2, product)
+        return float(shift @ shift) + trace1 + trace2, product
 
 
-def distance(first: WeightedMoments, second: WeightedMoments) -> float:
+def distance(first: WeightedMoments, second: WeightedMoments, *, squares: bool = True) -> float:
     """Fréchet distance from means and factors, as in `evaluation.metrics.frechet`."""
+    return distance_of_product(*product_of(first, second), squares=squares)
+
+
+def product_of(first: WeightedMoments, second: WeightedMoments) -> tuple[float, Array]:
+    """What `distance_of_product` needs of both."""
     shift = first.mean - second.mean
     apart = float(shift @ shift) + first.trace + second.trace
-    return distance_of_product(apart, first.factor @ second.factor.T)
+    return apart, first.factor @ second.factor.T
 
 
 def cholesky(scatter: Array) -> Array | None:
