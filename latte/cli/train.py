@@ -39,6 +39,13 @@ def train(
             "whose numbers go into the log, as those of benchmarks.shapes.training_fvd:fvd.",
         ),
     ] = None,
+    skip_broken: Annotated[
+        bool,
+        typer.Option(
+            "--skip-broken",
+            help="Leave out videos that cannot be read (data.skip_broken=true).",
+        ),
+    ] = False,
     list_configs: Annotated[
         bool, typer.Option("--list", help="List the bundled configurations and exit.")
     ] = False,
@@ -61,7 +68,8 @@ def train(
         return
     if not config:
         raise InputError(f"give a configuration: {', '.join(config_names())}, or a .toml file")
-    configuration = load_config(config, settings or [])
+    changes = [*(settings or []), *["data.skip_broken=true"] * skip_broken]
+    configuration = load_config(config, changes)
     if show:
         typer.echo(to_toml(configuration))
         return

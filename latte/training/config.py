@@ -103,6 +103,7 @@ class DataTable(Checked):
     filter: str = "bilinear"
     flip: bool = True  # every other clip, left to right
     images_per_clip: CountOrZero = 0  # independent frames after each clip: joint training
+    skip_broken: bool = False  # leave out videos that cannot be read; false: stop at them
 
 
 @dataclass(frozen=True, kw_only=True)

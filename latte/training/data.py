@@ -2,24 +2,26 @@
 
 Sample n is a function of the seed and n alone: the order of an epoch is a seeded shuffle, and
 offset, flip and images are drawn from the seed and n. So a run can be left and taken up at any n,
-with any number of processes, and sees the same clips.
+with any number of processes, and sees the same clips. A sample whose video is damaged is made of
+the next one in the order instead, if the table allows it.
 """
 
 import hashlib
 import json
+import logging
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
-from itertools import accumulate
+from itertools import accumulate, islice, tee
 from pathlib import Path
 
 import numpy as np
 
 from latte.data.clips import Clip
 from latte.data.datasets import DATASETS, class_labels, class_names, open_dataset
-from latte.data.errors import BrokenVideoError, InputError, nearest
+from latte.data.errors import BrokenVideoError, InputError, LostProcessError, nearest
 from latte.data.hashing import hash64
 from latte.data.loading import Preparation, load_clip, probe_in_workers
 from latte.data.shapes import CLASS_NAMES, ShapesVideo
@@ -28,6 +30,10 @@ from latte.data.transforms import FILTERS, OWN_FILTERS, RECIPES
 from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
 from latte.training.config import DataTable
+
+logger = logging.getLogger(__name__)
+
+MAX_TRIES = 8  # videos in a row that may be broken where broken ones are left out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,7 @@ class TrainingSet:
     table: DataTable
     seed: int
     num_listed: int  # videos that were looked at, the too short ones included
+    broken: tuple[str, ...] = ()  # what is wrong with those that cannot be read
 
     @property
     def preparation(self) -> Preparation:
@@ -83,9 +90,11 @@ class TrainingSet:
     def notes(self) -> Iterator[str]:
         """Sentences: which videos are not taken as the configuration says."""
         table, count = self.table, len(self.infos)
-        if count < self.num_listed:
+        for problem in self.broken:
+            yield f"left out: {problem}"
+        if too_short := self.num_listed - count - len(self.broken):
             yield (
-                f"{self.videos.root}: {self.num_listed - count} of {self.num_listed} videos have "
+                f"{self.videos.root}: {too_short} of {self.num_listed} videos have "
                 f"fewer than {table.num_frames} frames and are left out"
             )
         strides = [self._stride(info.num_frames) for info in self.infos]
@@ -96,13 +105,18 @@ class TrainingSet:
                 f"{table.stride}, and take the largest that fits, {min(strides)} at least"
             )
 
-    def plan(self, number: int) -> Plan:
-        """Sample `number`, counted from the beginning of the run."""
-        epoch, place = divmod(number, len(self.infos))
-        index = int(_shuffled(self.seed, epoch, len(self.infos))[place])
+    def plan(self, number: int, attempt: int = 0) -> Plan:
+        """Sample `number`, counted from the beginning of the run.
+
+        Args:
+            attempt: how many plans before could not be carried out: other videos are taken.
+        """
+        count = len(self.infos)
+        epoch, place = divmod(number, count)
+        index = int(_shuffled(self.seed, epoch, count)[(place + attempt) % count])
         taken = [(index, self._frames(index, number), "flip")]
         for j in range(self.table.images_per_clip):
-            video, frame = self._image(number, j)
+            video, frame = self._image(number, f"image {j}" + f" again {attempt}" * (attempt > 0))
             taken.append((video, (frame,), f"flip image {j}"))
         return Plan(
             number=number,
@@ -119,32 +133,62 @@ class TrainingSet:
         )
 
     def samples(
-        self, numbers: Iterable[int], *, workers: int, decode: bool = True
+        self,
+        numbers: Iterable[int],
+        *,
+        workers: int,
+        decode: bool = True,
+        without: Collection[str] = (),
     ) -> Generator[Sample]:
         """Samples in turn, made by `workers` processes, which cannot change them.
 
         Args:
             decode: read the frames; without, samples are plans alone (for cached latents).
+            without: names of videos that are known to be broken.
 
         Raises:
-            BrokenVideoError: a video cannot be decoded.
+            BrokenVideoError: a video cannot be decoded (where they are left out, many in a row).
         """
-        plans = map(self.plan, numbers)
+        plans = map(partial(self._plans, without=without), numbers)
         if not decode:
-            yield from (Sample(plan=plan, frames=None) for plan in plans)
+            yield from (Sample(plan=attempts[0], frames=None) for attempts in plans)
             return
-        samples = map_in_order(
-            partial(_load_sample, preparation=self.preparation),
-            plans,
+        noted: set[str] = set()
+        load = partial(_load_sample, preparation=self.preparation)
+        for_process, for_message = tee(plans)
+        loaded = map_in_order(
+            load,
+            for_process,
             workers=workers,
-            label=lambda plan: plan.clips[0].video.name,
+            label=lambda attempts: attempts[0].clips[0].video.name,
             limited=True,
         )
-        with closing(samples):
-            for sample in samples:
-                if isinstance(sample, BrokenVideoError):
-                    raise _unusable(sample)
+        with closing(loaded):
+            for attempts, one in zip(for_message, loaded, strict=True):
+                while isinstance(one, LostProcessError) and len(attempts) > 1:
+                    logger.warning("left out: %s", one.problem)
+                    attempts = attempts[1:]
+                    with closing(map_in_order(load, [attempts], workers=1, limited=True)) as again:
+                        one = next(again)
+                if isinstance(one, BrokenVideoError):
+                    raise _unusable(one)
+                sample, problems = one
+                for problem in dict.fromkeys(problems):
+                    if problem not in noted:
+                        logger.warning("left out: %s", problem)
+                noted |= set(problems)
                 yield sample
+
+    def _plans(self, number: int, without: Collection[str]) -> tuple[Plan, ...]:
+        """The plan of a sample, then those that take its place in turn."""
+        tries = MAX_TRIES if self.table.skip_broken else 1
+        plans = (self.plan(number, attempt) for attempt in range(len(self.infos) + tries))
+        sound = (
+            plan for plan in plans if not any(clip.video.name in without for clip in plan.clips)
+        )
+        if not (chosen := tuple(islice(sound, tries))):
+            raise InputError(f"{self.videos.root}: none of its videos can be read")
+        return chosen
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -164,9 +208,9 @@ class TrainingSet:
         gaps = self.table.num_frames - 1
         return min(self.table.stride, (num_frames - 1) // gaps) if gaps else self.table.stride
 
-    def _image(self, number: int, j: int) -> tuple[int, int]:
+    def _image(self, number: int, purpose: str) -> tuple[int, int]:
         """A video and a frame: every frame of the set is as likely."""
-        place = random_bits(self.seed, f"image {j}", number) % self._ends[-1]
+        place = random_bits(self.seed, purpose, number) % self._ends[-1]
         index = bisect_right(self._ends, place)
         return index, place - self._ends[index] + self.infos[index].num_frames
 
@@ -188,7 +232,7 @@ def open_training_set(
             f"data.filter = {table.filter!r}: the recipe {table.recipe} has {', '.join(filters)}"
         )
     listed = _open_videos(table, data_root)
-    used, infos = _usable(listed, table, workers)
+    used, infos, broken = _usable(listed, table, workers)
     labels, classes = _labels(listed, used) if class_conditional else (None, ())
     known = DATASETS.get(table.dataset)
     return TrainingSet(
@@ -200,6 +244,7 @@ def open_training_set(
         table=table,
         seed=seed,
         num_listed=len(listed.videos),
+        broken=broken,
     )
 
 
@@ -227,13 +272,17 @@ def _open_videos(table: DataTable, data_root: Path) -> VideoSet:
 
 def _usable(
     videos: VideoSet, table: DataTable, workers: int
-) -> tuple[VideoSet, tuple[VideoInfo, ...]]:
-    """The videos that hold a clip, and what is known of each."""
+) -> tuple[VideoSet, tuple[VideoInfo, ...], tuple[str, ...]]:
+    """The videos that hold a clip, what is known of each, and what is wrong with broken ones."""
     usable: list[Video] = []
     infos: list[VideoInfo] = []
+    broken: list[str] = []
     for video, info in probe_in_workers(videos.videos, workers=workers, timeout=120):
         if isinstance(info, BrokenVideoError):
-            raise _unusable(info)
+            if not table.skip_broken:
+                raise _unusable(info)
+            broken.append(info.problem)
+            continue
         if info.num_frames < table.num_frames:
             continue
         as_it_is = video.prepared or table.recipe == "none"
@@ -250,7 +299,7 @@ def _usable(
             f"{videos.root}: none of its {len(videos.videos)} videos has {table.num_frames} "
             "frames: give longer videos, or a smaller data.num_frames"
         )
-    return replace(videos, videos=tuple(usable)), tuple(infos)
+    return replace(videos, videos=tuple(usable)), tuple(infos), tuple(broken)
 
 
 def _labels(videos: VideoSet, used: VideoSet) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -269,13 +318,24 @@ def _labels(videos: VideoSet, used: VideoSet) -> tuple[tuple[int, ...], tuple[st
 
 
 def _unusable(error: BrokenVideoError) -> BrokenVideoError:
-    """The error with advice for training, which has no option to leave videos out."""
-    return BrokenVideoError(error.problem, "replace the video, or remove it from the data set")
+    """The error with advice for training: without a file, the others would come in other turns."""
+    return BrokenVideoError(
+        error.problem,
+        "replace the video, or go on without it by data.skip_broken=true (--skip-broken)",
+    )
 
 
-def _load_sample(plan: Plan, preparation: Preparation) -> Sample:
-    clips = [load_clip(clip, preparation) for clip in plan.clips]
-    return Sample(plan=plan, frames=np.concatenate(clips))
+def _load_sample(attempts: Sequence[Plan], preparation: Preparation) -> tuple[Sample, list[str]]:
+    """The sample of the first plan whose videos can be decoded, and what is wrong with others."""
+    problems: list[str] = []
+    for plan in attempts:
+        try:
+            frames = np.concatenate([load_clip(clip, preparation) for clip in plan.clips])
+            return Sample(plan=plan, frames=frames), problems
+        except BrokenVideoError as error:
+            problems.append(error.problem)
+            last = error
+    raise last
 
 
 @lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ resumes with the next video.
 
 import hashlib
 import json
+import logging
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -37,6 +38,8 @@ from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
 from latte.data.workers import map_in_order
 
+logger = logging.getLogger(__name__)
+
 FORM = 1  # version of the files; raised when an older program would misread them
 CHUNK_FRAMES = 64  # frames decoded at a time: bounds memory, does not affect results
 StoredType = Literal["float16", "float32"]
@@ -48,6 +51,7 @@ class CachedLatents:
     """The moments of the frames of a set; small, and can be pickled."""
 
     files: Mapping[tuple[str, bool], Path]  # key: name of the video, whether it is mirrored
+    broken: frozenset[str] = frozenset()  # names of videos that were left out
 
     def moments(self, video: str, frames: Sequence[int], mirrored: bool = False) -> Tensor:
         """Mean and standard deviation of the latents of chosen frames: float32 (F, 2C, h, w).
@@ -88,6 +92,7 @@ class LatentCache:
     stored: StoredType = "float16"  # type on disk; float32 gives exactly what encoding gives
     workers: int = 0  # processes that decode; does not affect results
     progress: bool = True  # show a progress bar while frames are encoded
+    skip_broken: bool = False  # leave out videos that cannot be read
 
     def open(self, videos: VideoSet) -> CachedLatents:
         """The latents of every frame of these videos; missing ones are made first.
@@ -110,17 +115,21 @@ class LatentCache:
             )
         files: dict[tuple[str, bool], Path] = {}
         missing: list[_Entry] = []
-        for entry in self._entries(videos):
+        broken: set[str] = set()
+        for entry in self._entries(videos, broken):
             files |= {(entry.video.name, file.mirrored): file.path for file in entry.files}
             absent = [file for file in entry.files if not file.exists(entry.info.num_frames)]
             if absent:
                 missing.append(replace(entry, files=absent))
         if missing:
-            self._make(missing)
-        return CachedLatents(files=files)
+            self._make(missing, broken)
+        return CachedLatents(
+            files={key: path for key, path in files.items() if key[0] not in broken},
+            broken=frozenset(broken),
+        )
 
-    def _entries(self, videos: VideoSet) -> Iterator["_Entry"]:
-        """Each video with its file, or two with the mirrored one."""
+    def _entries(self, videos: VideoSet, broken: set[str]) -> Iterator["_Entry"]:
+        """Each video with its file, or two with the mirrored one; others go to `broken`."""
         made_by = {"form": FORM, "autoencoder": self.autoencoder.identity, "stored": self.stored}
         canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
         described = map_in_order(
@@ -133,7 +142,8 @@ class LatentCache:
         with closing(described):
             for video, description in zip(videos.videos, described, strict=True):
                 if isinstance(description, BrokenVideoError):
-                    raise description
+                    self._keep_or_raise(description, video, broken)
+                    continue
                 info, identity = description
                 files = []
                 for mirrored in (False, True) if self.mirror else (False,):
@@ -143,7 +153,14 @@ class LatentCache:
                     files.append(_File(path=path, mirrored=mirrored, made_from=made_from))
                 yield _Entry(video=video, info=info, files=files)
 
-    def _make(self, missing: Sequence["_Entry"]) -> None:
+    def _keep_or_raise(self, error: BrokenVideoError, video: Video, broken: set[str]) -> None:
+        if not self.skip_broken:
+            raise error
+        if video.name not in broken:
+            logger.warning("left out: %s", error.problem)
+        broken.add(video.name)
+
+    def _make(self, missing: Sequence["_Entry"], broken: set[str]) -> None:
         """Decode, encode and write, video after video."""
         with named(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -162,14 +179,16 @@ class LatentCache:
                 for _ in entry.chunks():
                     frames = next(loaded)
                     if isinstance(frames, BrokenVideoError):
-                        raise frames
+                        self._keep_or_raise(frames, entry.video, broken)
+                        continue
                     for part, file in zip(parts, entry.files, strict=True):
                         seen = frames[:, :, ::-1] if file.mirrored else frames
                         moments = self.autoencoder.encode_moments(from_uint8(seen)[None])[0]
                         part.append(moments.to("cpu", _DTYPES[self.stored]))
                     bar.update(len(frames))
                 for part, file in zip(parts, entry.files, strict=True):
-                    file.write(torch.cat(part), entry.video.name)
+                    if entry.video.name not in broken:
+                        file.write(torch.cat(part), entry.video.name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,7 @@ def run_steps(run: Run, requests: StopRequests) -> Generator[dict[str, float] | 
         sample_numbers(training, counters.samples, counters.step, group),
         workers=run.options.workers,
         decode=run.cache is None,
+        without=() if run.cache is None else run.cache.broken,
     )
     window = torch.tensor(counters.window, dtype=torch.float64, device=group.device)
     bar = tqdm(

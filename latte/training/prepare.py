@@ -201,6 +201,7 @@ def _open_cache(
         mirror=config.data.flip,
         workers=options.workers,
         progress=options.progress and group.is_first,
+        skip_broken=config.data.skip_broken,
     )
     videos = training_set.videos
     if group.world_size > 1:

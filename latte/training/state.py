@@ -168,7 +168,7 @@ def changed_fields(
     is not known, by their paths.
     """
     # These affect the weights no more than another machine does.
-    free = {"training.compile", "training.checkpoint_activations"}
+    free = {"training.compile", "training.checkpoint_activations", "data.skip_broken"}
     if new.training.decay == "constant":
         free.add("training.steps")
     clips = clips_per_step(old.training, before.processes)

@@ -62,7 +62,7 @@ def test_a_run_lands_where_it_is_looked_for_and_resumes(run, small, tmp_path, mo
     [
         ([], "give a configuration: faceforensics, faceforensics-joint, "),
         (["shapse"], "no configuration is called 'shapse': did you mean shapes"),
-        (["gone.toml"], "gone.toml: cannot be read as a TOML file"),
+        (["gone.toml"], "gone.toml: no such file"),
         (["shapes", "--set", "steps=3"], "--set steps=3: write TABLE.FIELD=VALUE"),
         (
             ["shapes", "--set", "training.stesp=3"],
