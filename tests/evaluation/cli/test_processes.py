@@ -5,11 +5,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from evaluation.results.files import read_results
 
+ROOT = Path(__file__).parents[3]
 FVD = ("fvd", "--protocol", "shapes", "--resamples", "40", "--json", "--quiet", "--workers", "0")
 RUN = "import sys; from evaluation.cli.app import main; main()"
 # The last process is killed after it has written its rows, when it is started for the first time.
@@ -101,6 +103,41 @@ def test_a_command_is_a_job(run, options, value):
     done = run("-c", code, *options, "--executor", "slurm", "--fake", "none.npy")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: none.npy: ")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_the_script_for_slurm_works_as_it_stands(options, value, tmp_path):
+    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    (tmp_path / "evaluate.sh").write_text(text.partition("```bash\n")[2].partition("```")[0])
+    programs = {
+        "scontrol": "echo localhost",
+        "srun": 'while [ "${1#-}" != "$1" ]; do shift; done; exec "$@"',
+        "torchrun": f'exec {sys.executable} -m torch.distributed.run "$@"',
+        "latte-eval": f'exec {sys.executable} -m evaluation "$@"',
+    }
+    (tmp_path / "bin").mkdir()
+    for name, code in programs.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{code}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    job = {"JOB_ID": "7", "JOB_NODELIST": "node1", "JOB_NUM_NODES": "1", "GPUS_ON_NODE": "2"}
+    done = subprocess.run(
+        ["bash", tmp_path / "evaluate.sh", *options],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+            "SLURM_CPUS_PER_TASK": "1",
+            **{f"SLURM_{name}": text for name, text in job.items()},
+        },
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["value"] == value
 
 
 @pytest.mark.parametrize(
