@@ -74,7 +74,8 @@ Store = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Folder that keeps features. [default: $LATTE_STORE, else in $LATTE_CACHE or the user's cache]",
+        help="Folder that keeps features. [default: $LATTE_STORE, else in $LATTE_CACHE or the "
+        "user's cache]",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]

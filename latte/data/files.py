@@ -16,7 +16,7 @@ CACHE = "LATTE_CACHE"  # environment: the folder of all caches
 
 
 def cache_folder(kind: str) -> Path:
-    """Where weights, features and other things are kept: in `$LATTE_CACHE`, else in the user's cache.
+    """Where weights, features and the like are kept: in `$LATTE_CACHE`, else in the user's cache.
 
     Args:
         kind: name of its folder there, "weights" for instance.
