@@ -95,7 +95,9 @@ class VideoReader:
                     count += 1
         finally:
             self.close()
-        if count == 0 or (stream.length is not None and not nearly_all(count, stream.length)):
+        # Only AVI has a length but no times: its writers miscount.
+        length = stream.length if stream.length is not None else count
+        if count == 0 or (count < length and (stream.times or not nearly_all(count, length))):
             raise self._undecodable(count)
 
     def _picture(self, index: int) -> Any:
