@@ -59,7 +59,7 @@ def power(
         real, fake = measurer.sets(sets.real_videos(chosen), sets.fake_videos())
         assert real is not None
 
-        def result() -> Power:
+        def result() -> "Power":
             pair = FeaturePair(
                 measurer.features(real, "fvd"),
                 measurer.features(fake, "fvd"),
