@@ -6,9 +6,9 @@ import pytest
 from benchmarks.studies.speed.distances import time_distances
 from benchmarks.studies.speed.evaluation import SpeedRequest, run
 from benchmarks.studies.speed.goals import goals
-from benchmarks.studies.speed.measure import INSTALL, SpeedBench
+from benchmarks.studies.speed.measure import INSTALL, Size, SpeedBench
 from benchmarks.studies.speed.peers import run_script
-from benchmarks.studies.speed.processes import run_timed
+from benchmarks.studies.speed.processes import Finished, run_timed
 from benchmarks.studies.speed.report import drawings, entries, goals_table, times_table
 from benchmarks.studies.speed.timings import Timing
 from benchmarks.studies.speed.videos import FRAMES, SETS, make_sets
@@ -130,6 +130,43 @@ def test_a_run_writes_its_documents(tmp_path, section, capsys, monkeypatch):
     assert "6 of 8 goals" in lead or "7 of 8 goals" in lead  # an Intel with AMX has another goal
     assert "Fréchet distance" in lead
     assert "4.8 clips/s are measured: 50%" in lead
+
+
+class FakeBench(SpeedBench):
+    """Runs nothing: every command takes as many seconds as were run before it."""
+
+    calls = 0
+
+    def finished(self, value):
+        self.calls += 1
+        return Finished(
+            seconds=float(self.calls), megabytes=1.0, output=f'noise\n{{"value": {value}}}\n'
+        )
+
+    def ours(self, store, fake, *launcher):
+        return self.finished(4.0)
+
+    def decode(self):
+        return self.finished(0.0)
+
+    def peer(self, name, statistics_file, fake):
+        if name == "cd-fvd":
+            raise RuntimeError("python ended with 1:\n\nImportError: no torchcodec\n")
+        return self.finished(5.0)
+
+
+def test_evaluations_take_turns_and_a_peer_that_fails_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(FakeBench, "_missing", lambda bench: {})
+    size = Size(network="shapes", count=2, side=64, clips=())
+    bench = FakeBench(size=size, work=tmp_path, workers=0)
+    timings = {(timing.part, timing.way): timing for timing in bench.evaluation()}
+    assert timings["first", "ours"].seconds == (1.0,)
+    assert timings["cold", "ours"].seconds == (2.0, 9.0)
+    assert timings["cold", "script"].seconds == (7.0, 14.0)
+    assert timings["cold", "cd-fvd"].reason == "It fails here: ImportError: no torchcodec"
+    assert timings["cached", "cd-fvd"].seconds == ()
+    assert bench.facts["value script"] == "+25.0%"
+    assert bench.facts["value two processes"] == "equal"
 
 
 def test_one_size_is_asked_for():
