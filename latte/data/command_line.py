@@ -108,7 +108,8 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
             raise
         _fail_usage(error, name)
     if result == INTERRUPTED:
-        _say(INTERRUPTED_MESSAGE)
+        if LAUNCHED not in os.environ:  # who started torchrun says it
+            _say(INTERRUPTED_MESSAGE)
         _exit(BAD_INPUT)
     sys.exit(result if isinstance(result, int) else 0)
 

@@ -10,6 +10,9 @@ import os
 import signal
 import sys
 
+from latte.data.errors import LAUNCHED
+from latte.data.processes import end_with_parent
+
 
 def main() -> None:
     """Run torchrun with the arguments of this process.
@@ -21,8 +24,10 @@ def main() -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
+    if LAUNCHED in os.environ:
+        end_with_parent()
     # The agent logs how each process ended, at length.
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    logging.disable(logging.ERROR)
     # Processes that are started again meet in a store of their own (PyTorch 2.14 shares one).
     os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     try:
