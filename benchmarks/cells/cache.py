@@ -157,12 +157,9 @@ def read_cells(path: Path) -> dict[str, CellRecord]:
     Raises:
         InputError: the file cannot be read, a line is no cell, or two have one key.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a file of measured cells ({error})") from None
+    lines = read_text(path, "a file of measured cells", "remove it").split("\n")
     cells: dict[str, CellRecord] = {}
     numbers: dict[str, int] = {}
     for number, line in enumerate(lines, 1):

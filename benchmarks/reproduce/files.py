@@ -43,10 +43,7 @@ def written_before(out: Path) -> set[str]:
     path = out / LIST
     if not path.exists():
         return set()
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    text = read_bytes(path, "the list of what an earlier report left", "remove it")
     where = f"{path} is not the list of what an earlier report left, remove it"
     names = decode_json(text, list[str], where)
     return {name for name in names if Path(name).suffix in KINDS.get(Path(name).parent, ())}

@@ -243,10 +243,9 @@ def _read(path: Path) -> RunnerReport:
     name = path.name.removesuffix(STORED)
     if not NAME.fullmatch(name) or name in (CLAIMS, NOT_RUN, CONTENTS):
         raise InputError(f"{path} is not named as a command names its report: remove it")
+    text = read_text(path, "a stored report", "run its command again, or remove it")
     try:
-        report = Report.from_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+        report = Report.from_json(text)
     except ValueError as error:
         raise InputError(f"{path}: {error}, so run its command again, or remove it") from None
     return RunnerReport(name=name, path=path, report=report)

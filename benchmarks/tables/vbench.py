@@ -122,14 +122,8 @@ def read_scores(path: Path) -> dict[str, Score]:
     Raises:
         InputError: see `read_models`.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such results file: `vbench evaluate` writes NAME{ENDING}.json"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a results file of VBench ({error})") from None
+    advice = f"`vbench evaluate` writes NAME{ENDING}.json"
+    text = read_text(path, "a results file of VBench", advice)
     record = json_value(text, f"{path}: not a results file of VBench")
     if not isinstance(record, dict) or not record:
         raise InputError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluation.results.record import Result
 from latte.data.errors import InputError, outside
-from latte.data.files import append_line, can_write, read_text
+from latte.data.files import append_line, can_write, is_dangling, read_text
 from latte.data.schema import convert
 
 MAX_DIGITS = 300  # longest integer; a float holds no more than 308 digits
@@ -78,6 +78,8 @@ def check_writable(path: Path) -> None:
     Raises:
         InputError: it is no plain file, or not a file of results, or it may not be written.
     """
+    if is_dangling(path):
+        raise InputError(f"{path} is a link that leads to nothing: give another file with out (--out)")
     if path.exists() and not path.is_file():
         raise InputError(
             f"{path} is a folder or not a plain file: out (--out) takes one such as results.jsonl"

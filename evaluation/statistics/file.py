@@ -23,7 +23,7 @@ from evaluation.protocol.fields import DDOF, Side
 from evaluation.results.record import SetRecord
 from evaluation.statistics.running import Statistics
 from latte.data.errors import InputError, outside
-from latte.data.files import can_write, write_atomically
+from latte.data.files import can_write, is_dangling, write_atomically
 from latte.data.hashing import file_sha256
 from latte.data.npy import npz_names, open_npz
 from latte.data.schema import convert
@@ -153,7 +153,7 @@ def check_target(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"--out {path}: give a name that ends in .safetensors or .npz")
-    if path.exists() and not is_statistics_file(path):
+    if is_dangling(path) or (path.exists() and not is_statistics_file(path)):
         raise InputError(f"--out {path}: something else is there already: choose another name")
     if not can_write(path.parent):
         raise InputError(f"--out {path}: {path.parent} cannot be written: choose another folder")

@@ -196,10 +196,8 @@ def _fetch(name: str) -> Path:
 
 
 def _config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read ({error}): {_ADVICE}") from None
+    with outside(path, "the configuration of a VAE", _ADVICE):
+        config = json.loads(read_text(path, "JSON", _ADVICE))
     kind = config.get("_class_name") if isinstance(config, dict) else None
     if kind != "AutoencoderKL":
         raise InputError(f"{path}: is of {kind or 'no known class'}, not AutoencoderKL: {_ADVICE}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from latte.data.errors import InputError, nearest
+from latte.data.files import read_text
 from latte.data.schema import convert
 from latte.data.sources import Video, VideoSet, open_video_set
 
@@ -264,7 +265,7 @@ def _ucf_list(root: Path, split: str) -> set[str]:
     ]
     for place in places:
         if (place / list_name).is_file():
-            lines = (place / list_name).read_text(encoding="utf-8").splitlines()
+            lines = read_text(place / list_name, "a list of UCF101's videos").splitlines()
             return {Path(line.split()[0]).stem.lower() for line in lines if line.strip()}
     raise InputError(
         f"{root}: the split {kind} needs {list_name}, looked for in "

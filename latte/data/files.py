@@ -50,6 +50,11 @@ def atomic_path(final: Path, *, durable: bool = False) -> Iterator[Path]:
         _remove(partial)
 
 
+def is_dangling(path: Path) -> bool:
+    """Whether a path is a link that leads to nothing: what is written there goes astray."""
+    return path.is_symlink() and not path.exists()
+
+
 def write_atomically(final: Path, content: bytes | str, *, durable: bool = False) -> None:
     """Write bytes, or text in UTF-8, as one file that appears complete or not at all."""
     with atomic_path(final, durable=durable) as partial:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import msgspec
 from msgspec import Meta, inspect
 
-from latte.data.errors import InputError, nearest, outside
+from latte.data.errors import InputError, nearest, outside, reason_of
 from latte.data.files import read_text
 
 T = TypeVar("T")
@@ -68,6 +68,8 @@ def convert(value: Any, kind: type[T], where: str) -> T:
         raise InputError(f"{where}: {_message(error)}") from error
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+    except UnicodeError as error:
+        raise InputError(f"{where}: {reason_of(error)}") from error
 
 
 def read_toml(path: Path, what: str, advice: str = "correct it") -> dict[str, Any]:

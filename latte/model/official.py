@@ -54,7 +54,7 @@ def read_weights(
     if not isinstance(source, Mapping):
         path, where = Path(source), str(source)
         descriptions = [path / name for name in ("model_index.json", "config.json")]
-        if any(file.exists() and b"Latte" in file.read_bytes() for file in descriptions):
+        if any(file.exists() and b"Latte" in read_bytes(file, "JSON") for file in descriptions):
             raise InputError(_text_to_video(where))
         content, metadata = read_any(path, 'what is under "ema" (or the state dict)')
     stored = tensors_in(content, where, _INSIDE)

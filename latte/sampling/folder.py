@@ -73,7 +73,7 @@ class SampleFolder:
                     f"{_ADVICE}"
                 )
             return True
-        before = decode_json(path.read_bytes(), SampleRecord, str(path)).settings
+        before = decode_json(read_bytes(path, "settings of samples"), SampleRecord, str(path)).settings
         now = json.loads(json.dumps(settings))
         if differences := [
             f"{name} {_shown(before.get(name))} (not {_shown(now.get(name))})"
