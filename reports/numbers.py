@@ -10,6 +10,7 @@ ASYMMETRIC = "[low, high] where it is asymmetric"  # captions that explain ± ad
 # Decimals at most: that a value asks for, and that a narrow interval asks for.
 LIMITS = (12, 10)  # for tables; the line of a result has its own
 LIMITS_OF_RESULTS = (6, 400)
+ROUNDING = 1e-12  # values this small, and parts of a value, are errors of rounding
 NEGLIGIBLE = 1e-3  # a smaller part of its half interval asks for no decimals of its own
 
 
@@ -25,8 +26,13 @@ def format_value(value: float, interval: tuple[float, float] | None = None) -> s
     '1.54 [0.45, 3.04]'
     >>> format_value(0.037597812)
     '0.0376'
+    >>> format_value(3.6e-15), format_value(13.551886267, (13.551886267, 13.551886267000005))
+    ('0.0', '13.55 ± 0.00')
     """
+    value = 0.0 if abs(value) < ROUNDING else value
     half = (interval[1] - interval[0]) / 2 if interval else 0.0
+    if interval and half < ROUNDING * max(abs(value), 1.0):  # of equal draws
+        interval, half = (value, value), 0.0
     if 0 < max(abs(value), half) < 1e-4:
         form = ".1e"
     else:
