@@ -59,8 +59,8 @@ def memory_video_set(
 
     >>> clips = np.linspace(-1, 1, 2 * 3 * 16 * 32 * 32).reshape(2, 3, 16, 32, 32)
     >>> videos = memory_video_set(clips, "samples", layout="NCTHW", value_range=(-1, 1))
-    >>> videos.videos[1].probe()
-    VideoInfo(num_frames=16, height=32, width=32)
+    >>> videos.videos[1].probe().num_frames
+    16
 
     Args:
         clips: (N, T, H, W, 3) in the default layout, RGB; a tensor may be on any device.

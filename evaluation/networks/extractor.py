@@ -87,6 +87,8 @@ class Extractor:
             single_threads,
         )
 
+        if isinstance(clips, np.ndarray):  # PyTorch knows no negative strides: v[..., ::-1]
+            clips = np.ascontiguousarray(clips)
         tensor = torch.as_tensor(clips)
         if tensor.ndim != 5 or tensor.shape[-1] != 3 or tensor.dtype != torch.uint8:
             raise InputError(

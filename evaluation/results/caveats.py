@@ -30,7 +30,8 @@ MISSING_INTERVALS: Mapping[str, str] = {  # keys are a value's details["no_inter
 VIDEO_NOTES: Mapping[str, str] = {  # keys are latte.data.video.Note
     "rotated": "turned or mirrored as their metadata say",
     "interlaced": "interlaced, so that a frame shows two moments line by line",
-    "transparent": "transparent in places, and measured without their transparency",
+    "alpha": "with an alpha channel, through which nothing shows",
+    "grey": "grey, and became RGB of equal channels",
     "counted": "of a container that does not number its frames, which were counted by decoding",
     "fewer_frames": "of fewer frames than their files claim",
     "bytes_after_end": "followed by bytes that belong to no frame",

@@ -150,7 +150,16 @@ class Painter:
         self._reformatter = av.video.reformatter.VideoReformatter()
 
     def paint(self, picture: Any) -> np.ndarray:
-        """One picture as uint8 (H, W, 3), RGB: a view that is valid until its picture is not."""
+        """One picture as uint8 (H, W, 3), RGB: a view that is valid until its picture is not.
+
+        Raises:
+            DecodingError: something shows through it, and nothing says what.
+        """
+        if any(component.is_alpha for component in picture.format.components):
+            rgba = picture.reformat(format="rgba").planes[0]
+            levels = np.frombuffer(rgba, np.uint8).reshape(rgba.height, rgba.line_size)
+            if (levels[:, 3 : 4 * rgba.width : 4] < 255).any():
+                raise DecodingError("something shows through its frames")
         rgb = self._reformatter.reformat(picture, format="rgb24", threads=1)
         plane = rgb.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)

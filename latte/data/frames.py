@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from latte.data.errors import SKIP, BrokenVideoError, check_frames, outside
 from latte.data.limits import check_clip_size, check_frame_size, max_clip_bytes
-from latte.data.video import VideoInfo
+from latte.data.video import Note, VideoInfo
 
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _MODES = frozenset({"RGB", "L", "1", "P", "RGBA", "LA", "PA"})  # PIL's, of 8 bits or fewer
@@ -35,11 +35,15 @@ class FrameFolder:
     prepared: bool = True
 
     def probe(self) -> VideoInfo:
-        """The number of images, and the size of the first."""
+        """The number of images, and the size and notes of the first."""
         files = self._files()
         with _reading(files[0]), files[0].open("rb") as file:
-            width, height = _image(files[0], file).size
-        return VideoInfo(num_frames=len(files), height=height, width=width)
+            image = _image(files[0], file)
+        notes: list[Note] = ["alpha"] if _has_alpha(image) else []
+        notes += ["grey"] if image.mode in ("1", "L", "LA") else []
+        return VideoInfo(
+            num_frames=len(files), height=image.height, width=image.width, notes=tuple(notes)
+        )
 
     @property
     def image_format(self) -> str:
@@ -119,7 +123,7 @@ def _read(file: Path) -> np.ndarray:
         content = _content(file)
         _image(file, io.BytesIO(content)).verify()  # after which it cannot be decoded
         image = _image(file, io.BytesIO(content))
-        if "A" in image.getbands() or "transparency" in image.info:
+        if _has_alpha(image):
             rgba = np.asarray(image.convert("RGBA"), np.uint8)
             if (rgba[..., 3] < 255).any():
                 raise _unfit(file, "opaque, but something shows through this one")
@@ -142,6 +146,10 @@ def _image(file: Path, source: IO[bytes]) -> Image.Image:
         kind = "RGB of 16 bits" if image.mode in _MODES else f"of PIL's mode {image.mode}"
         raise _unfit(file, f"RGB or grey of 8 bits, not {kind}")
     return image
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return "A" in image.getbands() or "transparency" in image.info
 
 
 def _unfit(file: Path, what: str) -> BrokenVideoError:

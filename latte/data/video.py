@@ -29,7 +29,8 @@ DECODING_VERSION = 2
 Note = Literal[
     "rotated",  # turned or mirrored, as its metadata say
     "interlaced",  # a frame shows two moments, in turns line by line
-    "transparent",  # its transparency was left out
+    "alpha",  # it has an alpha channel, through which nothing shows
+    "grey",  # it has grey levels alone, which became RGB
     "counted",  # its frames were counted by decoding, as its container does not number them
     "fewer_frames",  # than its container claims: dropped, or cut off from what they build on
     "bytes_after_end",  # which belong to no frame
@@ -93,7 +94,9 @@ def _notes(path: Path, stream: Stream, first: Any) -> Iterator[Note]:
     if first.interlaced_frame:
         yield "interlaced"
     if any(component.is_alpha for component in first.format.components):
-        yield "transparent"
+        yield "alpha"
+    if first.format.name.startswith(("gray", "ya", "mono")):
+        yield "grey"
     if stream.length is None:
         yield "counted"
         if has_gaps(path):

@@ -137,6 +137,7 @@ def test_alpha_that_hides_nothing_is_dropped(folder, mode):
     grey = np.asarray(Image.fromarray(picture(0)).convert("L"))
     expected = picture(0) if mode == "RGBA" else np.stack([grey] * 3, -1)
     np.testing.assert_array_equal(folder.read([0])[0], expected)
+    assert folder.probe().notes == (("alpha",) if mode == "RGBA" else ("alpha", "grey"))
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,7 @@ def test_grey_levels_and_palettes_become_rgb(folder):
     grey = picture(0, channels=1)
     Image.fromarray(grey).save(folder.path / "frame0.png")
     np.testing.assert_array_equal(folder.read([0])[0], np.stack([grey] * 3, -1))
+    assert folder.probe().notes == ("grey",)
     Image.fromarray(grey > 99).save(folder.path / "frame0.png")
     np.testing.assert_array_equal(folder.read([0])[0, ..., 1], (grey > 99) * np.uint8(255))
     save_palette(folder.path / "frame0.png")

@@ -190,9 +190,33 @@ def test_interlaced_frames_and_transparency_are_noted(tmp_path, encode, plain):
     assert probe_file(tmp_path / "fields.mp4").notes == ("interlaced",)
     check_reading(tmp_path / "fields.mp4", plain(tmp_path / "fields.mp4"))
     encode(tmp_path / "alpha.mov", "png", "rgba")
-    assert probe_file(tmp_path / "alpha.mov").notes == ("transparent",)
+    assert probe_file(tmp_path / "alpha.mov").notes == ("alpha",)
     encode(tmp_path / "plain.mov", "png", "rgb24")
     assert probe_file(tmp_path / "plain.mov").notes == ()
+    encode(tmp_path / "grey.mov", "png", "gray")
+    assert probe_file(tmp_path / "grey.mov").notes == ("grey",)
+    clip = read_file(tmp_path / "grey.mov", [0, 3])
+    np.testing.assert_array_equal(clip[..., 0], clip[..., 2])
+
+
+@pytest.mark.parametrize("opacity", [255, 254])
+def test_videos_through_which_something_shows_are_refused(tmp_path, opacity):
+    path = tmp_path / "alpha.mov"
+    frames = np.random.default_rng(0).integers(0, 256, (3, 64, 96, 4), np.uint8)
+    frames[..., 3] = 255
+    frames[2, 5, 7, 3] = opacity
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("png", rate=8)
+        stream.height, stream.width, stream.pix_fmt = 64, 96, "rgba"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgba")))
+        container.mux(stream.encode())
+    np.testing.assert_array_equal(read_file(path, [0, 1]), frames[:2, ..., :3])
+    if opacity == 255:
+        np.testing.assert_array_equal(read_file(path, [2]), frames[2:, ..., :3])
+        return
+    with pytest.raises(BrokenVideoError, match=r"alpha\.mov: .*shows through"):
+        read_file(path, [2])
 
 
 @pytest.mark.parametrize("folder", ["run:1", "https:", "2024-01-01T12:30:00"])
