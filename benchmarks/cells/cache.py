@@ -30,7 +30,7 @@ from latte.data.errors import (
     LostProcessError,
     named,
 )
-from latte.data.files import append_line
+from latte.data.files import append_line, read_text
 from latte.data.schema import decode_json
 from latte.data.workers import map_in_order
 

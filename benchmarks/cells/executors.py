@@ -20,7 +20,7 @@ from benchmarks.cells.requirements import Requirement, gpus, package, slurm
 from latte.data.children import Ended, run_children
 from latte.data.cluster import Executor, Resources, run_through_submitit
 from latte.data.errors import InputError
-from latte.data.files import write_atomically
+from latte.data.files import read_bytes, write_atomically
 from latte.data.schema import decode_json
 
 logger = logging.getLogger(__name__)
@@ -103,10 +103,7 @@ def read_job(path: Path) -> Job:
     Raises:
         InputError: the file cannot be read, or is no job.
     """
-    try:
-        return decode_json(path.read_bytes(), Job, str(path))
-    except OSError as error:
-        raise InputError(f"{path}: not a job ({error.strerror})") from None
+    return decode_json(read_bytes(path, "a job"), Job, str(path))
 
 
 def job_command(path: Path) -> list[str]:

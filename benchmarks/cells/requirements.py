@@ -11,7 +11,7 @@ from shutil import which
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cells.scale import Scale
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import BrokenVideoError, InputError, outside
 from latte.data.hashing import file_sha256
 
 if TYPE_CHECKING:
@@ -232,13 +232,13 @@ def is_official(checkpoint: Path) -> bool:
 
 def _stated_autoencoder(checkpoint: Path) -> dict[str, Any]:
     """What a file of ours says of it; a damaged one is refused by who samples from it."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
-        with safe_open(checkpoint, framework="pt") as file:
+        with outside(checkpoint, "a checkpoint"), safe_open(checkpoint, framework="pt") as file:
             settings = json.loads((file.metadata() or {})["settings"])
-        return dict(settings["autoencoder"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            return dict(settings["autoencoder"])
+    except InputError:
         return {}
 
 

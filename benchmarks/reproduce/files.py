@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from latte.data.errors import InputError
+from latte.data.files import read_bytes
 from latte.data.schema import decode_json
 from reports.joined_report import PICTURES
 

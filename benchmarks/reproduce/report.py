@@ -10,6 +10,7 @@ from benchmarks.cells.scale import Scale, name_at
 from benchmarks.reproduce.files import COPIED, write_files
 from benchmarks.runners import PANELS, RUNNERS, SECTIONS, Runner
 from latte.data.errors import InputError
+from latte.data.files import read_text
 from reports.blocks import Paragraph, TableBlock, all_blocks
 from reports.cells import Cell
 from reports.document import STORED, Report

@@ -15,6 +15,7 @@ from typing import Any
 
 from evaluation.results.files import json_value
 from latte.data.errors import InputError, nearest
+from latte.data.files import read_text
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """Is one result better than another by more than chance? Tests, and their correction for number."""
 
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import NormalDist
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,7 +15,9 @@ from evaluation.features.store import FeatureStore
 from evaluation.protocol.fields import DDOF
 from evaluation.results.record import Result
 from latte.data.errors import InputError
+from latte.data.files import read_bytes
 from latte.data.progress import progress_bar
+from latte.data.schema import decode_json
 
 HEXADECIMAL = re.compile(r"[0-9a-f]+")
 MAX_FEATURES = 512  # a wider covariance takes seconds for each permutation
@@ -206,8 +207,9 @@ def _check_pairs(first: Result, second: Result, num_first: int, num_second: int)
 
 def _open(root: Path, space: str) -> FeatureStore | None:
     """The store of a feature space by the name of its folder; None if there is none."""
+    path = root / space / "space.json"
     try:
-        described = json.loads((root / space / "space.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        described = decode_json(read_bytes(path, "a feature space"), dict[str, Any], str(path))
+    except InputError:
         return None
     return FeatureStore(root, described)

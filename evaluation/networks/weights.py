@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 
 from evaluation.networks.spec import GIT_BLOB, SHA256, HashKind, NetworkSpec, PublishedFile
 from latte.data.errors import InputError, outside
-from latte.data.files import atomic_path, cache_folder
+from latte.data.files import atomic_path, cache_folder, read_text
 from latte.data.hashing import file_sha256
 
 VARIABLE = "LATTE_WEIGHTS"
@@ -216,18 +216,17 @@ def _other_content(path: Path, file: PublishedFile, own: Hashes) -> str | None:
         differs = f"({kind} {own[kind][:12]}…, not {published[:12]}…)"
         return None if file.is_same(own) else f"is not the published {file.file_name} {differs}"
     sha256, record = own[SHA256], path.with_name(f"{path.name}.sha256")
-    try:
-        first = record.read_text(encoding="utf-8").partition(" ")[0]
-    except FileNotFoundError:
-        logger.warning(
-            "no hash of %s is published, so its SHA-256 %s is noted in %s and compared from now on",
-            *(path.name, sha256, record.name),
-        )
-        with contextlib.suppress(OSError):  # a folder that others fill may not be ours to write to
-            record.write_text(f"{sha256}  {path.name}\n", encoding="utf-8")
-        return None
-    differs = f"(SHA-256 {sha256[:12]}…, but {record.name} says {first[:12]}…)"
-    return None if first == sha256 else f"is not the file of its first use {differs}"
+    if record.exists():
+        first = read_text(record, "the SHA-256 of a file", "remove it").partition(" ")[0]
+        differs = f"(SHA-256 {sha256[:12]}…, but {record.name} says {first[:12]}…)"
+        return None if first == sha256 else f"is not the file of its first use {differs}"
+    logger.warning(
+        "no hash of %s is published, so its SHA-256 %s is noted in %s and compared from now on",
+        *(path.name, sha256, record.name),
+    )
+    with contextlib.suppress(OSError):  # a folder that others fill may not be ours to write to
+        record.write_text(f"{sha256}  {path.name}\n", encoding="utf-8")
+    return None
 
 
 def _reason(error: OSError) -> str:

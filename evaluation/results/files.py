@@ -79,7 +79,9 @@ def check_writable(path: Path) -> None:
         InputError: it is no plain file, or not a file of results, or it may not be written.
     """
     if is_dangling(path):
-        raise InputError(f"{path} is a link that leads to nothing: give another file with out (--out)")
+        raise InputError(
+            f"{path} is a link that leads to nothing: give another file with out (--out)"
+        )
     if path.exists() and not path.is_file():
         raise InputError(
             f"{path} is a folder or not a plain file: out (--out) takes one such as results.jsonl"

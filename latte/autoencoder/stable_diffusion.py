@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from latte.autoencoder.base import Autoencoder
-from latte.data.errors import InputError, first_line
+from latte.data.errors import InputError, first_line, outside
+from latte.data.files import read_text
 from latte.data.tensor_files import check_finite, check_same, read_any, tensors_in
 
 # Frames that the VAE sees at a time on a GPU; one on the CPU. The number changes the last bits, the

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latte.config import PRESETS, LatteConfig
 from latte.data.errors import InputError, some_of
+from latte.data.files import read_bytes
 from latte.data.tensor_files import check_finite, check_same, read_any, tensors_in
 from latte.model.embeddings import frame_positions, patch_positions
 from latte.model.transformer import Latte

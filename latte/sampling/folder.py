@@ -12,7 +12,7 @@ import numpy as np
 
 from latte.data.errors import InputError
 from latte.data.export import write_clip
-from latte.data.files import write_atomically, writing_in
+from latte.data.files import read_bytes, write_atomically, writing_in
 from latte.data.frames import FRAME_SUFFIXES, FrameFolder
 from latte.data.schema import decode_json
 from latte.data.sources import FileVideo, Video
@@ -73,7 +73,8 @@ class SampleFolder:
                     f"{_ADVICE}"
                 )
             return True
-        before = decode_json(read_bytes(path, "settings of samples"), SampleRecord, str(path)).settings
+        record = decode_json(read_bytes(path, "settings of samples"), SampleRecord, str(path))
+        before = record.settings
         now = json.loads(json.dumps(settings))
         if differences := [
             f"{name} {_shown(before.get(name))} (not {_shown(now.get(name))})"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from latte.data.errors import InputError
+from latte.data.errors import InputError, outside
+from latte.data.files import read_text
 from latte.training.config import TrainConfig, load_config
 
 LOGGED = ("step", "mse", "vb", "gradient_norm", "learning_rate", "samples", "seconds")
@@ -72,12 +73,10 @@ def read_numbers(path: Path) -> pd.DataFrame:
     Raises:
         InputError: it cannot be read, or a line is not a row of it.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
+    with outside(path, "a table"):
+        text = read_text(path, "a table")
         # What follows the last line's end is a row that is being written, or never was.
         header, *rows = list(csv.reader(text[: text.rfind("\n") + 1].splitlines())) or [["step"]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a table ({error})") from error
     if "step" not in header:
         raise InputError(f"{path}: has no column step, so it is not of a run of `latte train`")
     numbers: list[list[float]] = []
