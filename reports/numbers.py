@@ -10,7 +10,7 @@ ASYMMETRIC = "[low, high] where it is asymmetric"  # captions that explain ± ad
 # Decimals at most: that a value asks for, and that a narrow interval asks for.
 LIMITS = (12, 10)  # for tables; the line of a result has its own
 LIMITS_OF_RESULTS = (6, 400)
-ROUNDING = 1e-12  # values this small, and parts of a value, are errors of rounding
+ROUNDING = 1e-14  # values this small, and parts of a value, are errors of rounding
 NEGLIGIBLE = 1e-3  # a smaller part of its half interval asks for no decimals of its own
 
 

@@ -157,7 +157,7 @@ def read_cells(path: Path) -> dict[str, CellRecord]:
     Raises:
         InputError: the file cannot be read, a line is no cell, or two have one key.
     """
-    if not path.exists():
+    if not path.exists() and not path.parent.is_file():
         return {}
     lines = read_text(path, "a file of measured cells", "remove it").split("\n")
     cells: dict[str, CellRecord] = {}
