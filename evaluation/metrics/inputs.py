@@ -86,6 +86,8 @@ def as_moments(mu: ArrayLike, sigma: ArrayLike, label: str) -> tuple[Array, Arra
         raise InputError(f"{label} mean or covariance is not finite: check the features")
     if max(np.abs(mean).max(), np.abs(covariance).max()) > MAX_ABSOLUTE:
         raise InputError(f"{label} mean or covariance is beyond float32: check the features")
+    if np.array_equal(covariance, covariance.T):  # as usual, and seen sooner
+        return mean, covariance
     if np.abs(covariance - covariance.T).max() > TOLERANCE * np.abs(covariance).max():
         raise InputError(f"{label} covariance is not symmetric, so is none: make it again")
     return mean, covariance

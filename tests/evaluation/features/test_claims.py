@@ -85,6 +85,44 @@ def test_a_run_waits_for_the_rows_that_another_is_making(tmp_path):
     assert all(k in second for k in KEYS)
 
 
+def test_two_processes_at_once_do_each_clip_once(tmp_path):
+    code = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from evaluation.features.claims import rounds
+from evaluation.features.store import FeatureStore
+store, done = FeatureStore(Path({str(tmp_path)!r}), {SPACE!r}), []
+keys = [i.to_bytes(32, "big") for i in range(40)]
+for taken in rounds([store], keys, clips_at_once=3):
+    for key in taken:
+        if not done:
+            print("working", flush=True)
+            sys.stdin.readline()  # until the other works as well
+        number = int.from_bytes(key, "big")
+        store.add(key, np.full(2, number, np.float32))
+        done.append(number)
+print(*done)
+print(*(int(row[0]) for row in store.rows(keys)))
+"""
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for one in runs:
+        assert one.stdout.readline() == "working\n"
+    for one in runs:
+        one.stdin.write("go on\n")
+        one.stdin.flush()
+    outputs = [one.communicate()[0].splitlines() for one in runs]
+    done = [[int(number) for number in of_one.split()] for of_one, _ in outputs]
+    assert min(map(len, done)) >= 3
+    assert sorted(done[0] + done[1]) == list(range(40))
+    assert [rows for _, rows in outputs] == [" ".join(map(str, range(40)))] * 2
+
+
 def test_what_a_killed_run_had_taken_is_free_at_once(tmp_path):
     code = f"""
 import os, signal
