@@ -33,7 +33,7 @@ DEMUXERS = (
     "h264",
     "hevc",
 )
-# A decoder that meets an error stops there instead of painting over it.
+# Whoever meets an error stops there: a decoder does not paint over it, a demuxer does not guess.
 _STRICT = {"err_detect": "explode+crccheck"}
 
 
@@ -75,6 +75,7 @@ def opened(path: Path) -> Iterator[Media]:
     """
     limit = str(max_pixels())
     options = {
+        **_STRICT,
         "format_whitelist": ",".join(DEMUXERS),
         "protocol_whitelist": "file",
         "max_pixels": limit,
