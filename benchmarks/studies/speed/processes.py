@@ -34,7 +34,7 @@ def run_timed(command: Sequence[str], *, environment: Mapping[str, str] | None =
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *command],
-        env={**os.environ, "PYTHONPATH": path, **(environment or {})},
+        env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
