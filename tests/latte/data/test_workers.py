@@ -200,38 +200,46 @@ HANGING = """
 import worker_tasks
 from latte.data.workers import map_in_order
 if __name__ == "__main__":
-    results = map_in_order(worker_tasks.print_process_id_and_hang, range(4), workers=2, timeout=END)
+    results = map_in_order(worker_tasks.print_process_id_and_hang, range(4), workers=2)
     next(results)
+"""
+FAILING = """
+import worker_tasks
+from latte.data.workers import map_in_order
+if __name__ == "__main__":
+    results = map_in_order(worker_tasks.process_id, range(100), workers=2)
+    print(next(results), next(results), flush=True)
+    raise RuntimeError("of the consumer")
 """
 
 
-def hanging(then=""):
-    """A process with two workers that hang, and their ids."""
-    code = HANGING.replace("END", "10**6" if not then else "0.5") + then
-    process = subprocess.Popen(
+def started(code):
+    """A process that runs this code, and can import the tasks."""
+    return subprocess.Popen(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": str(HERE)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    return process, [int(process.stdout.readline()) for _ in range(2)]
 
 
 def test_an_error_that_holds_the_generator_does_not_keep_the_process():
-    process, workers = hanging(then="    raise RuntimeError('of the consumer')\n")
-    err = process.communicate(timeout=60)[1]
+    process = started(FAILING)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "of the consumer" in err
-    assert not any(is_alive(worker) for worker in workers)
+    assert not any(is_alive(int(worker)) for worker in out.split())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_workers_end_with_a_parent_that_is_killed():
-    process, _ = hanging()
+    process = started(HANGING)
+    assert process.stdout is not None
+    for _ in range(2):
+        process.stdout.readline()
     process.kill()
-    process.communicate(timeout=60)  # its workers hold the pipes until they end
+    process.communicate(timeout=600)  # its workers hold the pipes until they end
 
 
 def test_a_negative_number_of_workers_is_refused(tasks):

@@ -12,10 +12,10 @@ from latte.data.errors import InputError
 from latte.training.distributed import Group, join_group
 
 STOPPER = """
-import os, signal
+import signal
 def stop(snapshot):
     if snapshot.step == 3:
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     return {"step": snapshot.step}
 """
 

@@ -15,10 +15,10 @@ from latte.training import stopping as stopping_module
 
 EVERY = "output.evaluate_every=1"  # the callbacks below are called
 KILLER = """
-import os, signal
+import signal
 def killed(snapshot):
     if snapshot.step == 5:
-        os.kill(os.getpid(), signal.{name})
+        signal.raise_signal(signal.{name})
     return {{}}
 """
 
