@@ -13,6 +13,14 @@ import pytest
 PROGRAMS = {"latte": "latte", "latte-eval": "evaluation", "latte-bench": "benchmarks"}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def remembered_choices(tmp_path_factory):
+    """What is remembered of networks is not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATTE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended."""

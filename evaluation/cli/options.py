@@ -189,6 +189,13 @@ class ComputeOptions:
     store: Store = None
     skip_broken: SkipBroken = False
     trust_weights: TrustWeights = False
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact",
+            help="Run networks as published, not a faster implementation that agrees to rounding.",
+        ),
+    ] = False
     quiet: Quiet = False
     gpus: Annotated[
         int | None,
@@ -246,6 +253,7 @@ class ComputeOptions:
                 timeout=self.timeout,
                 skip_broken=self.skip_broken,
                 trust_weights=self.trust_weights,
+                exact=self.exact,
                 progress=not self.quiet and processes.is_first,
                 processes=processes,
             )

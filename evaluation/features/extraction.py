@@ -45,6 +45,7 @@ class ExtractionOptions:
     skip_broken: bool = False
     progress: bool = True
     trust_weights: bool = False  # run TorchScript, which is code, even if its hash is unpublished
+    exact: bool = False  # run networks as published: no faster implementation
     # Processes that share the clips, each with these options on a device of its own.
     processes: Processes = field(default_factory=Processes, compare=False)
 

@@ -63,6 +63,7 @@ class Networks:
             output=protocol.output,
             resize=protocol.resize,
             trust_weights=self.options.trust_weights,
+            exact=self.options.exact,
         )
         if extractor.probe_difference is not None:
             logger.warning(

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.networks import files
-from evaluation.networks.equivalence import OWN, PUBLISHED, checked_call, faster_if_same
+from evaluation.networks.equivalence import FUSED, OWN, PUBLISHED, checked_call
+from evaluation.networks.fused import FusedConvolution, with_replaced
 from evaluation.networks.registry import network
-from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
+from evaluation.networks.spec import Forward, Implementation, NetworkSpec, OpenedFile
 from evaluation.networks.weights import is_torchscript
 from latte.data.errors import InputError
 
@@ -48,6 +49,7 @@ class C3D(nn.Module):
         self.fc6 = nn.Linear(512 * 4 * 4, 4096)
         self.fc7 = nn.Linear(4096, 4096)
         self.fc8 = nn.Linear(4096, NUM_CLASSES)
+        self.rectify = torch.relu_
         self.eval()
 
     def forward(self, clips: Tensor) -> Tensor:
@@ -56,18 +58,28 @@ class C3D(nn.Module):
         Raises:
             InputError: the clips have another length than 16 frames.
         """
-        x = preprocess(clips, self.mean)  # (N, 3, 16, 112, 112)
-        x = _pool(self.conv1a(x).relu_(), frames=1)  # (N, 64, 16, 56, 56)
-        x = _pool(self.conv2a(x).relu_())  # (N, 128, 8, 28, 28)
-        x = _pool(self.conv3b(self.conv3a(x).relu_()).relu_())  # (N, 256, 4, 14, 14)
-        x = _pool(self.conv4b(self.conv4a(x).relu_()).relu_())  # (N, 512, 2, 7, 7)
-        x = _pool(self.conv5b(self.conv5a(x).relu_()).relu_())  # (N, 512, 1, 4, 4)
+        relu, x = self.rectify, preprocess(clips, self.mean)  # (N, 3, 16, 112, 112)
+        x = _pool(relu(self.conv1a(x)), frames=1)  # (N, 64, 16, 56, 56)
+        x = _pool(relu(self.conv2a(x)))  # (N, 128, 8, 28, 28)
+        x = _pool(relu(self.conv3b(relu(self.conv3a(x)))))  # (N, 256, 4, 14, 14)
+        x = _pool(relu(self.conv4b(relu(self.conv4a(x)))))  # (N, 512, 2, 7, 7)
+        x = _pool(relu(self.conv5b(relu(self.conv5a(x)))))  # (N, 512, 1, 4, 4)
         x = self.fc7(self.fc6(x.flatten(1)).relu_()).relu_()  # (N, 4096)
         return self.fc8(x)
 
     def probabilities(self, clips: Tensor) -> Tensor:
         """Class probabilities (N, 101), of which the Inception Score is made."""
         return self(clips).softmax(dim=1)
+
+
+def fuse(model: C3D) -> C3D:
+    """A faster copy for CPUs, which shares the linear layers."""
+    twin = with_replaced(
+        model, lambda part: FusedConvolution(part) if isinstance(part, nn.Conv3d) else None
+    )
+    assert isinstance(twin, C3D)
+    twin.rectify = lambda x: x  # the convolutions do it
+    return twin
 
 
 def preprocess(clips: Tensor, mean: Tensor) -> Tensor:
@@ -92,7 +104,7 @@ def preprocess(clips: Tensor, mean: Tensor) -> Tensor:
     return x.transpose(1, 2) + (128 - mean[:, :, rows, columns])
 
 
-def open_c3d(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
+def open_c3d(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedFile:
     """C3D with the weights of a file: StyleGAN-V's TorchScript, a state dict or safetensors.
 
     It runs on uint8 (n, 16, H, W, 3) and gives class probabilities float32 (n, 101). A state dict
@@ -102,15 +114,22 @@ def open_c3d(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwo
         InputError: the file is not one of these, damaged, or of another network.
     """
     model = C3D().to(device)
-    own = OpenedNetwork(forward=model.probabilities, path_taken=OWN)
+    reference = own = Implementation(name=OWN, make=lambda: model.probabilities)
+    fused = Implementation(name=FUSED, make=lambda: fuse(model).probabilities)
+    others = (fused,) if device.type == "cpu" else ()
     if not is_torchscript(path):
         files.fill(model, files.read_state_dict(path), path)
-        return own
-    module = files.open_torchscript(path, device)
-    published = OpenedNetwork(forward=_published(module, path), path_taken=PUBLISHED)
-    same = files.fill_if_same(model, module.state_dict())
-    clips = [probe_clip(device)]
-    return faster_if_same(published, own if same else None, clips, probability_difference)
+    else:
+        module = files.open_torchscript(path, device)
+        reference = Implementation(name=PUBLISHED, make=lambda: _published(module, path))
+        same = files.fill_if_same(model, module.state_dict())
+        others = (*others, own) if same else ()
+    return OpenedFile(
+        reference=reference,
+        others=others,
+        probes=[probe_clip(device)],
+        difference=probability_difference,
+    )
 
 
 def probe_clip(device: torch.device) -> Tensor:

@@ -21,19 +21,20 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def check_device(name: str) -> None:
-    """Refuse a device that is not here.
+def check_device(name: str) -> str:
+    """What a device is called that is here: "cpu", or the name of a GPU.
 
     Raises:
         InputError: torch knows no such device, or its driver is missing.
     """
     if name == "cpu":
-        return
+        return name
     import torch
 
     try:
-        torch.empty(0, device=torch.device(name))
+        place = torch.empty(0, device=torch.device(name)).device
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             f"device {name} cannot be used here ({str(error).splitlines()[0]}): use cpu"
         ) from None
+    return str(torch.cuda.get_device_name(place)) if place.type == "cuda" else place.type

@@ -4,7 +4,9 @@ A TorchScript file carries its own code, which defines the number. Our own netwo
 only after it has reproduced the file's output on clips where any other resizing or constant shows.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,11 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evaluation.networks.spec import Forward, OpenedNetwork
+from evaluation.networks.choices import choices_folder
+from evaluation.networks.spec import Forward, Implementation, OpenedFile, OpenedNetwork
 from latte.data.errors import InputError, first_line
 
 TOLERANCE = 1e-3  # largest accepted difference on the probe clips
-PUBLISHED, OWN, FOLDED = "torchscript as published", "own network", "own network, folded"
+SLOWER = 1.25  # times the published path's: more than chance, less than any gain is worth
+PUBLISHED, OWN = "torchscript as published", "own network"
+FOLDED, FUSED = "own network, folded", "own network, fused"
 
 
 def run_exactly(forward: Forward, clips: Tensor) -> Tensor:
@@ -56,24 +61,81 @@ def relative_difference(reference: Tensor, other: Tensor) -> float:
     return float((reference - other).abs().max() / largest)
 
 
-def faster_if_same(
-    reference: OpenedNetwork,
-    faster: OpenedNetwork | None,
-    clips: Sequence[Tensor],
-    difference: Callable[[Tensor, Tensor], float] = relative_difference,
-) -> OpenedNetwork:
-    """The faster implementation if it reproduces the reference on the probe clips, else that one.
+def choose(file: OpenedFile, *, exact: bool = False) -> tuple[OpenedNetwork, dict[str, float]]:
+    """The first implementation that reproduces the published path, and is no slower.
 
-    The largest difference is noted in either. Without a faster one the reference runs all the same,
-    so a file of another network fails here and not after the first video is decoded.
+    The difference on the probe clips is noted, whether it is small enough or not. The published
+    path runs in any case, so a file of another network fails here and not after the first video is
+    decoded.
+
+    Args:
+        exact: take the published path itself, and where it cannot give these features, our plain
+            network.
+
+    Returns:
+        The network, and the seconds that the first probe clip takes each implementation tried.
+
+    Raises:
+        InputError: the file cannot be called as the published one, or cannot give these features.
     """
-    expected = [run_exactly(reference.forward, clip) for clip in clips]
-    if faster is None:
-        return reference
-    rows = [run_exactly(faster.forward, clip) for clip in clips]
-    largest = float(np.max([difference(*pair) for pair in zip(expected, rows, strict=True)]))
-    taken = faster if largest <= TOLERANCE else reference  # NaN is no agreement
-    return replace(taken, probe_difference=largest)
+    reference = _compared(file.reference)
+    expected = [run_exactly(reference, clip) for clip in file.probes]
+    others = file.others
+    if exact:
+        others = () if file.refusal is None else file.others[-1:]
+    noted: float | None = None
+    seconds: dict[str, float] = {}
+    for other in others:
+        try:
+            forward = _compared(other)
+            rows = [run_exactly(forward, clip) for clip in file.probes]
+        except (AttributeError, NotImplementedError):  # torch was built without its operations
+            continue
+        difference = file.difference or relative_difference
+        pairs = zip(expected, rows, strict=True)
+        largest = float(np.max([difference(*pair) for pair in pairs]))
+        noted = largest if noted is None else noted
+        if not largest <= TOLERANCE:  # NaN is no agreement
+            continue
+        seconds |= _seconds({file.reference.name: reference, other.name: forward}, file.probes[0])
+        slower = seconds[other.name] > SLOWER * seconds[file.reference.name]
+        if not slower or file.refusal is not None:
+            return replace(opened(file, other.name), probe_difference=largest), seconds
+    if file.refusal is not None:
+        raise file.refusal(noted)
+    return replace(opened(file, file.reference.name), probe_difference=noted), seconds
+
+
+def opened(file: OpenedFile, name: str) -> OpenedNetwork:
+    """One of the implementations, without a comparison.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    implementations = {each.name: each for each in (file.reference, *file.others)}
+    if name not in implementations:
+        raise InputError(
+            f"{choices_folder()}: remembers {name!r} of a network that has only "
+            f"{' and '.join(implementations)}: delete that folder"
+        )
+    chosen = implementations[name]
+    return OpenedNetwork(forward=chosen.make(), path_taken=name, classifier=file.classifier)
+
+
+def _compared(implementation: Implementation) -> Forward:
+    return (implementation.make_compared or implementation.make)()
+
+
+def _seconds(forwards: Mapping[str, Forward], clip: Tensor) -> dict[str, float]:
+    """Seconds of this thread for a clip, the best of two turns; no GPU is timed."""
+    best = dict.fromkeys(forwards, math.inf)
+    if clip.device.type != "cpu":
+        return dict.fromkeys(forwards, 0.0)
+    for name in [*forwards] * 2:
+        started = time.thread_time()  # other programs on the machine do not count
+        run_exactly(forwards[name], clip)
+        best[name] = min(best[name], time.thread_time() - started)
+    return best
 
 
 def noise_clips(shapes: Sequence[tuple[int, ...]], device: torch.device) -> list[Tensor]:

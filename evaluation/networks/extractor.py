@@ -1,11 +1,13 @@
 """A network that is ready to be used: uint8 clips in, float32 features out."""
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from evaluation.networks.choices import Choice, recall, remember
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
 from latte.data.errors import InputError
@@ -30,10 +32,13 @@ class Extractor:
     last bits on other numbers of threads, and rows depend neither on the cores of a machine nor on
     the processes that share them.
 
-    Its file of weights is read by `open`, or when a clip or a property first needs it.
+    Its file of weights is read by `open`, or when a clip first needs it. What is known of the
+    network before that is remembered from an earlier run on this machine (`choices`).
 
     Args:
         run: the opened network, if there is no file to open.
+        choice_key: under which the choice among the implementations is remembered, if it is.
+        exact: take the published path or, where it does not give this output, our plain network.
     """
 
     def __init__(
@@ -44,34 +49,63 @@ class Extractor:
         device: str = "cpu",
         run: OpenedNetwork | None = None,
         batch_size: int = 8,
+        choice_key: str | None = None,
+        exact: bool = False,
     ) -> None:
         self.spec = spec
         self.weights = weights
         self.device = device
         self.group = spec.cpu_chunk if device == "cpu" else batch_size
+        self._key = choice_key
+        self._exact = exact
         self._run = run
+        self._choice = None if choice_key is None else recall(choice_key)
 
-    def open(self) -> OpenedNetwork:
+    def open(self, *, afresh: bool = False) -> OpenedNetwork:
         """The network itself, read from its file once.
+
+        Args:
+            afresh: read and compare its implementations again, whatever is remembered of them.
 
         Raises:
             InputError: weights that are damaged or do not fit.
         """
-        if self._run is None:
-            import torch
+        if self._run is not None and not afresh:
+            return self._run
+        import torch
 
-            self._run = self.spec.open(self.weights.path, torch.device(self.device))
-        return self._run
+        from evaluation.networks.equivalence import choose, opened, single_threads
+
+        file = self.spec.open(self.weights.path, torch.device(self.device))
+        if self._choice is not None and not afresh:
+            # Rows are stored under its name: no other may take its place.
+            run = opened(file, self._choice.name)
+            self._run = replace(run, probe_difference=self._choice.difference)
+            return self._run
+        with single_threads(1) as thread:  # as it runs later
+            run, seconds = thread.submit(choose, file, exact=self._exact).result()
+        self._run, self._choice = run, _choice(run, seconds)
+        if self._key is not None:
+            remember(self._key, self._choice)
+        return run
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its implementation is known, so that nothing needs to be opened yet."""
+        return self._run is not None or self._choice is not None
+
+    def _known(self) -> Choice:
+        return self._choice or _choice(self.open(), {})
 
     @property
     def path_taken(self) -> str:
         """How the network runs: "torchscript as published", "own network", …."""
-        return self.open().path_taken
+        return self._known().name
 
     @property
     def probe_difference(self) -> float | None:
         """Largest relative difference from the published path on the probe clips."""
-        return self.open().probe_difference
+        return self._known().difference
 
     def __call__(self, clips: "NDArray[np.uint8] | Tensor") -> NDArray[np.float32]:
         """Features of the clips.
@@ -127,7 +161,7 @@ class Extractor:
     def has_classes(self) -> bool:
         """Whether `probabilities` can be had of the features."""
         direct = self.spec.output in ("probabilities", "logits")
-        return direct or self.open().classifier is not None
+        return direct or self._known().has_classifier
 
     def probabilities(self, features: ArrayLike) -> NDArray[np.float64]:
         """Class probabilities of features, (…, D) → float64 (…, K).
@@ -152,3 +186,7 @@ class Extractor:
             logits = logits @ weight.T + bias
         exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+
+
+def _choice(run: OpenedNetwork, seconds: dict[str, float]) -> Choice:
+    return Choice(run.path_taken, run.probe_difference, run.classifier is not None, seconds)

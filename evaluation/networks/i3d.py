@@ -9,7 +9,7 @@ import copy
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,14 +19,15 @@ from torch.nn import functional
 from evaluation.networks import files
 from evaluation.networks.equivalence import (
     FOLDED,
+    FUSED,
     OWN,
     PUBLISHED,
     checked_call,
-    faster_if_same,
     noise_clips,
 )
+from evaluation.networks.fused import FusedConvolution, folded, max_pool_positive, with_replaced
 from evaluation.networks.resizing import bilinear
-from evaluation.networks.spec import Forward, NetworkSpec, OpenedNetwork
+from evaluation.networks.spec import Forward, Implementation, NetworkSpec, OpenedFile
 from evaluation.networks.weights import is_torchscript
 from latte.data.errors import InputError
 
@@ -64,6 +65,7 @@ class I3D(nn.Module):
         self.Mixed_4f = Mixed(528, (256, 160, 320, 32, 128, 128), eps=eps)
         self.Mixed_5b = Mixed(832, (256, 160, 320, 32, 128, 128), eps=eps)
         self.Mixed_5c = Mixed(832, (384, 192, 384, 48, 128, 128), eps=eps)
+        self.max_pool = max_pool_same
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,14 +77,14 @@ class I3D(nn.Module):
 
     def _average(self, x: Tensor) -> Tensor:
         x = self.Conv3d_1a_7x7(x)  # (N, 64, T/2, 112, 112)
-        x = max_pool_same(x, kernel=(1, 3, 3), stride=(1, 2, 2))  # (N, 64, T/2, 56, 56)
+        x = self.max_pool(x, kernel=(1, 3, 3), stride=(1, 2, 2))  # (N, 64, T/2, 56, 56)
         x = self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x))  # (N, 192, T/2, 56, 56)
-        x = max_pool_same(x, kernel=(1, 3, 3), stride=(1, 2, 2))  # (N, 192, T/2, 28, 28)
+        x = self.max_pool(x, kernel=(1, 3, 3), stride=(1, 2, 2))  # (N, 192, T/2, 28, 28)
         x = self.Mixed_3c(self.Mixed_3b(x))  # (N, 480, T/2, 28, 28)
-        x = max_pool_same(x, kernel=(3, 3, 3), stride=(2, 2, 2))  # (N, 480, T/4, 14, 14)
+        x = self.max_pool(x, kernel=(3, 3, 3), stride=(2, 2, 2))  # (N, 480, T/4, 14, 14)
         x = self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))  # (N, 512, T/4, 14, 14)
         x = self.Mixed_4f(self.Mixed_4e(x))  # (N, 832, T/4, 14, 14)
-        x = max_pool_same(x, kernel=(2, 2, 2), stride=(2, 2, 2))  # (N, 832, T/8, 7, 7)
+        x = self.max_pool(x, kernel=(2, 2, 2), stride=(2, 2, 2))  # (N, 832, T/8, 7, 7)
         x = self.Mixed_5c(self.Mixed_5b(x))  # (N, 1024, T/8, 7, 7)
         return functional.avg_pool3d(x, (2, 7, 7), stride=1)  # (N, 1024, T/8 - 1, 1, 1)
 
@@ -109,6 +111,20 @@ class I3DUnit(nn.Module):
         return functional.relu(self.bn(x), inplace=True)
 
 
+class FusedUnit(FusedConvolution):
+    """The same in one operation."""
+
+    def __init__(self, unit: I3DUnit) -> None:
+        super().__init__(unit.conv3d, unit.bn)
+        self.kernel_size = unit.conv3d.kernel_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding = same_padding(x.shape[2:], self.kernel_size, self.stride)
+        if all(before == after for before, after in padding):
+            return self.padded(x, [before for before, _ in padding])
+        return self.padded(pad(x, padding), [0, 0, 0])
+
+
 class Mixed(nn.Module):
     """Inception block: four branches side by side, concatenated along the channels."""
 
@@ -121,9 +137,10 @@ class Mixed(nn.Module):
         self.b2a = I3DUnit(inputs, b2a, kernel=1, eps=eps)
         self.b2b = I3DUnit(b2a, b2b, kernel=3, eps=eps)
         self.b3b = I3DUnit(inputs, b3b, kernel=1, eps=eps)
+        self.max_pool = max_pool_same
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = max_pool_same(x, kernel=(3, 3, 3), stride=(1, 1, 1))
+        pooled = self.max_pool(x, kernel=(3, 3, 3), stride=(1, 1, 1))
         branches = [self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)]
         return torch.cat(branches, dim=1)
 
@@ -186,17 +203,26 @@ def fold_batch_norms(model: I3D) -> I3D:
 
     Its memory format is channels-last, which is what the CPU and tensor cores like.
     """
-    folded = copy.deepcopy(model)
-    for unit in folded.modules():
+    twin = copy.deepcopy(model)
+    for unit in twin.modules():
         if isinstance(unit, I3DUnit):
-            unit.conv3d = _folded_convolution(unit.conv3d, unit.bn)
-            unit.bn = nn.Identity()
-    return folded.to(memory_format=torch.channels_last_3d).requires_grad_(False)
+            unit.conv3d, unit.bn = _folded_convolution(unit), nn.Identity()
+    return twin.to(memory_format=torch.channels_last_3d).requires_grad_(False)
+
+
+def fuse(model: I3D) -> I3D:
+    """A copy for CPUs that is faster still: batch norm and ReLU run inside the convolutions."""
+    twin = with_replaced(model, lambda part: FusedUnit(part) if isinstance(part, I3DUnit) else None)
+    for part in twin.modules():
+        if isinstance(part, I3D | Mixed):
+            part.max_pool = max_pool_positive
+    assert isinstance(twin, I3D)
+    return twin
 
 
 def open_i3d(
     spec: NetworkSpec, path: Path, device: torch.device, *, batch_norm_eps: float = 1e-3
-) -> OpenedNetwork:
+) -> OpenedFile:
     """I3D with the weights of a file: TorchScript, state dict or safetensors.
 
     `batch_norm_eps` is that of our own network; a TorchScript file has its own. Such a file gives
@@ -208,51 +234,73 @@ def open_i3d(
             the output of the spec.
     """
     model, clips = I3D(batch_norm_eps), noise_clips(PROBES, device)
+    output, resize = spec.output, spec.resize
+    # A 1×1×1 convolution maps pooled features to logits; averaging over time commutes with it.
+    last = model.logits.conv3d
+    classifier = None if output == "logits" else (last.weight.flatten(1), last.bias)
     if not is_torchscript(path):
         files.fill(model, files.read_state_dict(path), path)
-        plain = _own(model.to(device), spec.output, spec.resize)
-        return faster_if_same(plain, _folded(model, spec.output, spec.resize), clips)
+        own, *faster = _implementations(model.to(device), output, resize, compared=output)
+        return OpenedFile(reference=own, others=tuple(faster), probes=clips, classifier=classifier)
     module = files.open_torchscript(path, device)
-    published = OpenedNetwork(forward=_published(module, path, spec.resize), path_taken=PUBLISHED)
+    scripted = _published(module, path, resize)
+    published = Implementation(name=PUBLISHED, make=lambda: scripted)
     same = files.fill_if_same(model, module.state_dict())
     # Whatever the output, the file can be compared by its logits.
-    own = _folded(model.to(device), "logits", spec.resize) if same else None
-    opened = faster_if_same(published, own, clips)
-    if spec.output == "logits":
-        return opened
-    if opened.path_taken == PUBLISHED:
+    own, *faster = _implementations(model.to(device), output, resize, compared="logits")
+    if output == "logits":
+        others = tuple(faster) if same else ()
+        return OpenedFile(reference=published, others=others, probes=clips)
+
+    def refusal(difference: float | None) -> InputError:
         reason = (
             "its tensors have other names than our network's"
-            if opened.probe_difference is None
-            else f"its logits differ from our network's by {opened.probe_difference:.1e}"
+            if difference is None
+            else f"its logits differ from our network's by {difference:.1e}"
         )
-        raise InputError(
+        return InputError(
             f"{path}: is TorchScript that gives logits alone, and our own network, which gives "
-            f"{spec.output} features, cannot take its place ({reason}): use output logits, or "
+            f"{output} features, cannot take its place ({reason}): use output logits, or "
             "give i3d_pretrained_400.pt"
         )
-    pooled = _folded(model, spec.output, spec.resize)
-    return replace(pooled, probe_difference=opened.probe_difference)
+
+    return OpenedFile(
+        reference=published,
+        others=(*faster, own) if same else (),
+        probes=clips,
+        classifier=classifier,
+        refusal=refusal,
+    )
 
 
-def open_i3d_videogpt(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
+def open_i3d_videogpt(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedFile:
     """`open_i3d` with the epsilon of VideoGPT's copy."""
     return open_i3d(spec, path, device, batch_norm_eps=1e-5)
 
 
-def _own(model: I3D, output: str, resize: str) -> OpenedNetwork:
-    def forward(clips: Tensor) -> Tensor:
-        x = PREPROCESS[resize](clips)
-        return model(x) if output == "logits" else model.pooled(x)
+def _implementations(
+    model: I3D, output: str, resize: str, *, compared: str
+) -> list[Implementation]:
+    """Our network as it is written, then faster ones; `compared` is the output that is compared."""
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    makers = {OWN: lambda: model}
+    if on_cpu:
+        makers[FUSED] = lambda: fuse(model)
+    makers[FOLDED] = lambda: fold_batch_norms(model)
 
-    # A 1×1×1 convolution maps pooled features to logits; averaging over time commutes with it.
-    last = model.logits.conv3d
-    classifier = None if output == "logits" else (last.weight.flatten(1), last.bias)
-    return OpenedNetwork(forward=forward, path_taken=OWN, classifier=classifier)
+    def forward(make: Callable[[], I3D], output: str) -> Forward:
+        network = make()
+        features = network if output == "logits" else network.pooled
+        return lambda clips: features(PREPROCESS[resize](clips))
 
-
-def _folded(model: I3D, output: str, resize: str) -> OpenedNetwork:
-    return replace(_own(fold_batch_norms(model), output, resize), path_taken=FOLDED)
+    return [
+        Implementation(
+            name=name,
+            make=partial(forward, make, output),
+            make_compared=partial(forward, make, compared),
+        )
+        for name, make in makers.items()
+    ]
 
 
 def _published(module: nn.Module, path: Path, resize: str) -> Forward:
@@ -280,16 +328,14 @@ def scripted_logits(module: nn.Module, path: Path, *, inside: bool) -> Callable[
     )
 
 
-def _folded_convolution(conv: nn.Conv3d, bn: nn.BatchNorm3d) -> nn.Conv3d:
-    """conv → bn in one convolution with a bias; the factors are made in float64."""
-    scale = bn.weight.double() / torch.sqrt(bn.running_var.double() + bn.eps)
-    folded = nn.Conv3d(
+def _folded_convolution(unit: I3DUnit) -> nn.Conv3d:
+    conv = unit.conv3d
+    weight, bias = folded(conv, unit.bn)
+    twin = nn.Conv3d(
         conv.in_channels, conv.out_channels, conv.kernel_size, stride=conv.stride, bias=True
     )
-    weight = conv.weight.double() * scale.reshape(-1, 1, 1, 1, 1)
-    bias = bn.bias.double() - bn.running_mean.double() * scale
-    folded.load_state_dict({"weight": weight.float(), "bias": bias.float()})
-    return folded.to(conv.weight.device)
+    twin.load_state_dict({"weight": weight, "bias": bias})
+    return twin.to(conv.weight.device)
 
 
 PREPROCESS: dict[str, Callable[[Tensor], Tensor]] = {"squash": preprocess, "crop": preprocess_crop}

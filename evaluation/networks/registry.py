@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from evaluation.networks.choices import choice_key
 from evaluation.networks.devices import check_device
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.spec import GIT_BLOB, SHA256, NetworkSpec, PublishedFile
@@ -172,6 +173,7 @@ def build(
     output: str | None = None,
     resize: str | None = None,
     trust_weights: bool = False,
+    exact: bool = False,
 ) -> Extractor:
     """A network, ready to be used: uint8 (N, T, H, W, 3) → float32 (N, D).
 
@@ -183,20 +185,24 @@ def build(
         output: the layer whose output are the features; by default the spec's first.
         resize: how frames come to the network's own size; by default the spec's first.
         trust_weights: run TorchScript, which is code, even if its hash is not published.
+        exact: take the published path, and no faster one that reproduces it to rounding.
 
     Raises:
         InputError: an unknown name, output or resizing, a device that is missing, or weights that
             cannot be found, are not trusted or do not fit.
     """
     spec = network(name).choose(output, resize)
-    check_device(str(device))
+    processor = check_device(str(device))
+    file = None if weights is None else Path(weights)
+    located = locate_weights(spec, file, trust=trust_weights)
     extractor = Extractor(
         spec=spec,
-        weights=locate_weights(
-            spec, None if weights is None else Path(weights), trust=trust_weights
-        ),
+        weights=located,
         device=str(device),
         batch_size=batch_size,
+        choice_key=choice_key(spec, located.sha256, processor, exact=exact),
+        exact=exact,
     )
-    extractor.open()
+    if not extractor.is_known:
+        extractor.open()  # what is wrong with the file shows now
     return extractor

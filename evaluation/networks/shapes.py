@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from evaluation.networks.equivalence import OWN
 from evaluation.networks.registry import ASSETS
-from evaluation.networks.spec import NetworkSpec, OpenedNetwork
+from evaluation.networks.spec import Implementation, NetworkSpec, OpenedFile
 from latte.data.errors import InputError
 from latte.data.schema import decode_json
 from latte.data.shapes import CLASS_NAMES, SHAPES
@@ -180,11 +180,13 @@ def _contrast_bands(x: Tensor) -> Tensor:
     return torch.stack(bands, dim=1)
 
 
-def open_shapes(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedNetwork:
+def open_shapes(spec: NetworkSpec, path: Path, device: torch.device) -> OpenedFile:
     """One of the two networks with the weights of a file."""
     kind = ShapesVideoNet if spec.unit == "clip" else ShapesFrameNet
     model = load_network(kind, path).to(device)
     if spec.output == "logits":
-        return OpenedNetwork(forward=model, path_taken=OWN)
-    classifier = (model.head.weight, model.head.bias)
-    return OpenedNetwork(forward=model.features, path_taken=OWN, classifier=classifier)
+        return OpenedFile(reference=Implementation(name=OWN, make=lambda: model))
+    return OpenedFile(
+        reference=Implementation(name=OWN, make=lambda: model.features),
+        classifier=(model.head.weight, model.head.bias),
+    )

@@ -1,6 +1,6 @@
 """What is known of a network before anything is loaded. Imports nothing heavy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -33,11 +33,34 @@ class PublishedFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Implementation:
+    """One of several ways to compute a network's features."""
+
+    name: str  # "torchscript as published", "own network", "own network, fused", …
+    make: Callable[[], Forward]  # folds weights, for instance
+    # What is compared on the probe clips, if it is not the features themselves.
+    make_compared: Callable[[], Forward] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedFile:
+    """A file of weights: the published path, and what may stand in for it once it was compared."""
+
+    reference: Implementation
+    others: tuple[Implementation, ...] = ()  # the fastest first
+    probes: Sequence["Tensor"] = ()  # clips on which they are compared
+    difference: Callable[["Tensor", "Tensor"], float] | None = None  # None: relative to the largest
+    classifier: tuple["Tensor", "Tensor"] | None = None  # weight (K, D), bias (K,) of the logits
+    # Where the reference cannot give the features: why none of the others may, by the difference.
+    refusal: Callable[[float | None], InputError] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class OpenedNetwork:
     """How a network is run, and how that was checked."""
 
     forward: Forward
-    path_taken: str  # "torchscript as published", "own network" or "own network, folded"
+    path_taken: str  # the implementation's name
     probe_difference: float | None = None  # largest relative difference on the probe clips
     classifier: tuple["Tensor", "Tensor"] | None = None  # weight (K, D), bias (K,) of the logits
 
@@ -95,14 +118,14 @@ class NetworkSpec:
         """What a protocol calls the weights that are used where no others are named."""
         return self.weight_files[0].file_name if self.weight_files else "bundled"
 
-    def open(self, path: Path, device: "device") -> OpenedNetwork:
-        """The network with the weights of a file.
+    def open(self, path: Path, device: "device") -> OpenedFile:
+        """The network's implementations with the weights of a file.
 
         Raises:
             InputError: the file is damaged, or of another network.
         """
         module, _, function = self.opener.partition(":")
-        opened: OpenedNetwork = getattr(import_module(module), function)(self, path, device)
+        opened: OpenedFile = getattr(import_module(module), function)(self, path, device)
         return opened
 
     def check_length(self, num_frames: int, whose: str = "") -> None:

@@ -62,6 +62,7 @@ def verify(
         resize=known[0].resize if known else None,
         trust_weights=trust_weights,
     )
+    extractor.open(afresh=True)  # the answer that is remembered is no check
     folder = None if data is None else Path(data).expanduser()
     checks = [integrity(extractor)]
     difference = extractor.probe_difference

@@ -11,7 +11,7 @@ from torch.nn import functional
 from evaluation.networks import files
 from evaluation.networks.equivalence import OWN
 from evaluation.networks.resizing import bilinear
-from evaluation.networks.spec import NetworkSpec, OpenedNetwork
+from evaluation.networks.spec import Implementation, NetworkSpec, OpenedFile
 
 NORM_EPSILON = 1e-6
 HEAD = ".head."  # the classifier, which gives no features
@@ -151,7 +151,7 @@ def preprocess(clips: Tensor, frame_size: int = 224) -> Tensor:
 
 def open_videomae(
     spec: NetworkSpec, path: Path, device: torch.device, *, config: VideoMAEConfig | None = None
-) -> OpenedNetwork:
+) -> OpenedFile:
     """VideoMAE-v2 with the weights of a file: the public checkpoint, a state dict or safetensors.
 
     It runs on uint8 (n, 16, H, W, 3) and gives float32 (n, 1408). The giant's file has
@@ -167,4 +167,8 @@ def open_videomae(
     files.fill(model, tensors, path)
     model = model.to(device).requires_grad_(False)
     size = model.config.frame_size
-    return OpenedNetwork(forward=lambda clips: model(preprocess(clips, size)), path_taken=OWN)
+    return OpenedFile(
+        reference=Implementation(
+            name=OWN, make=lambda: lambda clips: model(preprocess(clips, size))
+        )
+    )

@@ -106,7 +106,7 @@ def test_unbiased_logits_are_those_of_torch_fidelity(weights, clips, check_diffe
         "inception-v3-compat", ["logits_unbiased"], feature_extractor_weights_path=str(weights)
     )
     extractor = build("inception", weights, resize="legacy-tensorflow")
-    opened = extractor.spec.open(weights, CPU)
+    opened = extractor.open()
     weight, bias = opened.classifier
     with torch.inference_mode():
         (expected,) = network(clips[0].permute(0, 3, 1, 2))

@@ -21,7 +21,7 @@ def fid(latte_eval, tmp_path):
 
     def run(*arguments):
         options = ("--fake", "fake.npy", *USUAL, *arguments)
-        return latte_eval("fid", *options, cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+        return latte_eval("fid", *options, cwd=tmp_path, LATTE_CACHE=str(tmp_path / "cache"))
 
     return run
 
@@ -38,7 +38,7 @@ def weights(weight, tmp_path_factory):
 
 
 def test_fid_against_published_statistics_is_that_of_their_moments(fid, weights, tmp_path):
-    folder = tmp_path / "cache" / "latte-eval" / "statistics"
+    folder = tmp_path / "cache" / "statistics"
     folder.mkdir(parents=True)
     mean, covariance = np.full(2048, 0.1), np.eye(2048)
     np.savez(folder / "cifar10_clean_train_32.npz", mu=mean, sigma=covariance)

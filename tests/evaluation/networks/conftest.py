@@ -24,6 +24,13 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def choices_folder(tmp_path, monkeypatch):
+    """Nothing is remembered of other tests' networks."""
+    monkeypatch.setenv("LATTE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "implementations"
+
+
 @pytest.fixture(scope="session")
 def golden():
     """Logits that a reference implementation gives for `golden_clips`, (2, 400), by name."""

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from evaluation.networks.c3d import C3D, preprocess, probability_difference, probe_clip
+from evaluation.networks.equivalence import choose
 from evaluation.networks.registry import build, network
 from latte.data.errors import InputError
 
@@ -17,7 +18,7 @@ CPU = torch.device("cpu")
 
 def open_c3d(path, device):
     spec = network("c3d")
-    return spec.open(path, device)
+    return choose(spec.open(path, device))[0]
 
 
 def formula_tensor(name, shape):
@@ -123,8 +124,8 @@ def test_a_state_dict_runs_in_our_network(constant, clips, tmp_path):
     path = tmp_path / "c3d.pt"
     torch.save({f"module.{name}": tensor for name, tensor in constant.items()}, path)
     run = open_c3d(path, CPU)
-    assert run.path_taken == "own network"
-    assert run.probe_difference is None
+    assert run.path_taken == "own network, fused"
+    assert run.probe_difference < 1e-5
     found = run.forward(clips[:1])
     assert found.dtype == torch.float32
     assert torch.allclose(found, constant["fc8.bias"].softmax(dim=0)[None])
@@ -230,7 +231,7 @@ def test_our_network_takes_over_where_names_match_and_the_probe_agrees(
 ):
     path = scripted(Detector(model, white=256), tmp_path / "c3d.pt")
     run = open_c3d(path, CPU)
-    assert run.path_taken == "own network"
+    assert run.path_taken == "own network, fused"
     assert run.probe_difference < 1e-5
     with torch.inference_mode():
         assert relative_difference(run.forward(clips[:1]), golden["prob"][:1]) < 2e-5

@@ -64,7 +64,7 @@ def test_our_network_takes_over_where_names_match_and_the_probe_agrees(
 ):
     path = detector_file()
     extractor = build("i3d", path, trust_weights=True)
-    assert extractor.path_taken == "own network, folded"
+    assert extractor.path_taken == "own network, fused"
     assert extractor.probe_difference < 1e-5
     expected = as_published(path, small_clips[:1])
     assert relative_difference(extractor(small_clips[:1]), expected) < 1e-5
@@ -133,11 +133,11 @@ def cropped_and_published(path, clips):
 @pytest.mark.parametrize(
     ("settings", "path_taken"),
     [
-        ({}, "own network, folded"),
+        ({}, "own network, fused"),
         ({"same_names": False}, "torchscript as published"),
         ({"batch_norm_eps": 1e-5}, "torchscript as published"),
         # How the file resizes does not matter where it does not.
-        ({"align_corners": True}, "own network, folded"),
+        ({"align_corners": True}, "own network, fused"),
     ],
 )
 def test_cropped_frames_go_into_the_file_or_into_its_equal(
@@ -157,7 +157,7 @@ def test_pooled_features_come_from_our_network_once_it_has_reproduced_the_file(
     detector_file, state_dict, small_clips
 ):
     extractor = build("i3d", detector_file(), output="pooled", trust_weights=True)
-    assert extractor.path_taken == "own network, folded"
+    assert extractor.path_taken == "own network, fused"
     assert 0 < extractor.probe_difference < 1e-5
     model = I3D()
     model.load_state_dict(state_dict)

@@ -9,6 +9,7 @@ from cleanfid.resize import build_resizer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from evaluation.networks.equivalence import choose
 from evaluation.networks.inception import Inception, preprocess
 from evaluation.networks.registry import network
 from evaluation.networks.resizing import clean_fid_resizer
@@ -20,7 +21,7 @@ RESIZES = network("inception").resizes
 
 def open_inception(path, device, *, resize):
     spec = network("inception").choose(resize=resize)
-    return spec.open(path, device)
+    return choose(spec.open(path, device))[0]
 
 
 # What pytorch-fid 0.3.0's network gives for `clips`, with the weights of `formula_tensor`, after
@@ -75,7 +76,7 @@ def features(run, clips):
 @pytest.mark.parametrize("resize", RESIZES)
 def test_reproduces_the_reference_implementation(resize, weights, clips):
     run = open_inception(weights, CPU, resize=resize)
-    assert run.path_taken == "own network"
+    assert run.path_taken == "own network, fused"
     found = features(run, clips)
     assert found.dtype == torch.float32
     assert found.shape == (1, 2, 2048)
@@ -237,7 +238,7 @@ def layers(tensors):
 def test_our_network_takes_over_where_names_match_and_the_probe_agrees(layers, clips, tmp_path):
     path = scripted(Published(layers), tmp_path / "inception.pt")
     run = open_inception(path, CPU, resize="legacy-tensorflow")
-    assert run.path_taken == "own network"
+    assert run.path_taken == "own network, fused"
     assert run.probe_difference < 1e-4
     norm = features(run, clips)[0, 1].norm()
     assert torch.allclose(norm, torch.tensor(REFERENCE["legacy-tensorflow"][-1]), rtol=1e-5)

@@ -108,7 +108,7 @@ def test_a_file_that_gives_the_known_answers_passes(checks, formula_answers):
         assert (check.expected, check.tolerance, check.source) == (known.expected, 1e-3, "a paper")
     probe = next(check for check in checks if "probe" in check.what)
     assert probe.passed is True
-    assert "own network, folded" in probe.note
+    assert "own network, fused" in probe.note
     assert all_passed(checks)
 
 

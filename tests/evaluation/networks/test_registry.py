@@ -78,8 +78,8 @@ def test_i3d_gives_the_golden_logits(i3d, golden, golden_clips):
     assert np.abs(features - golden["logits"]).max() <= 2e-5 * np.abs(golden["logits"]).max()
 
 
-def test_the_folded_network_is_used_after_it_agreed_on_the_probe(i3d):
-    assert i3d.path_taken == "own network, folded"
+def test_the_fused_network_is_used_after_it_agreed_on_the_probe(i3d):
+    assert i3d.path_taken == "own network, fused"
     assert 0 < i3d.probe_difference < 1e-5
 
 
@@ -99,6 +99,7 @@ def test_a_folding_that_went_wrong_is_not_used(
         return broken
 
     monkeypatch.setattr("evaluation.networks.i3d.fold_batch_norms", wrong)
+    monkeypatch.setattr("evaluation.networks.i3d.fuse", wrong)
     extractor = build("i3d", state_dict_file)
     assert extractor.path_taken == "own network"
     assert extractor.probe_difference > 1e-2
@@ -217,7 +218,7 @@ def test_choosing_an_output_and_a_resizing_changes_the_spec_alone():
 
 def test_pooled_features_and_crops_of_a_state_dict(state_dict, state_dict_file, small_clips):
     extractor = build("i3d-videogpt", state_dict_file, output="pooled", resize="crop")
-    assert extractor.path_taken == "own network, folded"
+    assert extractor.path_taken == "own network, fused"
     model = I3D(1e-5)
     model.load_state_dict(state_dict)
     with torch.inference_mode():

@@ -22,7 +22,7 @@ def content() -> bytes:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Where references are kept; nothing of the user's own, and no connection."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("LATTE_CACHE", str(tmp_path))
     monkeypatch.setattr(references, "BASE_URL", "http://127.0.0.1:9")
     return references.cache_folder("statistics")
 
