@@ -22,6 +22,7 @@ from latte.data.video import VIDEO_SUFFIXES, VideoInfo, probe_file, read_file
 
 logger = logging.getLogger(__name__)
 
+_PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle"})
 _NAMED = 3  # names of pictures that are kept for a message
 SETTINGS_FILE = ".prepared.json"  # settings of `prepare`, in the folder that it made
 
@@ -119,6 +120,12 @@ def open_video_set(path: Path) -> VideoSet:
         videos = open_array(path)
     elif path.suffix.lower() in VIDEO_SUFFIXES:
         videos = [FileVideo(name=path.stem, path=path)]
+    elif path.suffix.lower() in _PICKLES:
+        raise InputError(
+            f"{path}: is a pickle, which can run code and is not opened: where you trust it, write "
+            "its videos by np.save('videos.npy', array), uint8 (N, T, H, W, 3) (of a tensor "
+            "tensor.numpy()), and give that file"
+        )
     else:
         raise InputError(
             f"{path}: not a set of videos: give a folder of videos ({_listing(VIDEO_SUFFIXES)}), "

@@ -111,6 +111,8 @@ def test_a_file_that_vanished_is_a_broken_video(tmp_path):
         (["0.png"], "", r"\b1 images?\b"),  # it is not guessed to be one video
         (["a.mp4", "b/0.jpg"], "", r"\ba\.mp4\b.*\(b\)"),
         (["clip.txt"], "clip.txt", r"clip\.txt: not a "),
+        (["clips.pt"], "clips.pt", r"clips\.pt: is a pickle.*np\.save"),
+        (["clips.pkl"], "clips.pkl", r"clips\.pkl: is a pickle.*np\.save"),
     ],
 )
 def test_what_is_no_set_of_videos_is_refused_with_what_it_is(tmp_path, files, path, message):
