@@ -48,6 +48,7 @@ WAYS = {
     "torchscript": "TorchScript, batches of four",
     "inductor": "inductor, batches of four",
 }
+ALONE_SECTIONS = {"memory": "Extraction by the network of shapes", "starting": "Start"}
 EVALUATIONS = {
     (COLD, OURS): "ours",
     (COLD, TWO): "ours, two processes of torchrun",
@@ -94,14 +95,15 @@ def entries(timings: Timings) -> list[Entry]:
         if key in timings
     ]
     for (part, way), timing in timings.items():
-        name, _, dimension = part.partition(" ")
-        if name == "distance":
-            section = f"Fréchet distance, {dimension} features"
-            base = timings[part, SQRTM]
+        if dimension := part.partition("distance ")[2]:
+            section, base = f"Fréchet distance, {dimension} features", timings[part, SQRTM]
             rows.append(Entry(section=section, label=way, timing=timing, base=base))
-        elif name in ("memory", "starting"):
-            section = {"memory": "Extraction by the network of shapes", "starting": "Start"}[name]
-            rows.append(Entry(section=section, label=way, timing=timing))
+    rows += [
+        Entry(section=section, label=way, timing=timing)
+        for kind, section in ALONE_SECTIONS.items()
+        for (part, way), timing in timings.items()
+        if part == kind
+    ]
     return rows
 
 
@@ -268,7 +270,7 @@ def drawings(timings: Timings) -> list[Drawing]:
     figure = bar_chart(
         bars,
         title=title,
-        axis="times as fast as plain PyTorch, cd-fvd or sqrtm (higher is better)",
+        axis="times as fast (higher is better)",
         styles=styles_for(dict.fromkeys(bar.family for bar in bars)),
     )
     return [
