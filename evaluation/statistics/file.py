@@ -208,6 +208,9 @@ def stated_split(path: Path | None) -> str | None:
 
 def _origin_record(path: Path, text: str) -> OriginRecord:
     with outside(f"{path}, provenance", "JSON"):
+        # It is written in ASCII. NumPy's strings may hold numbers that are no characters at all,
+        # over which Python fails wherever it looks at them.
+        text.encode("ascii")
         # msgspec refuses the lone surrogates that stand for file names of other encodings.
         values = json.loads(text)
     return convert(values, OriginRecord, f"{path}, provenance")

@@ -176,6 +176,19 @@ def test_a_provenance_of_another_program_is_refused(tmp_path, text):
         read_statistics_file(tmp_path / "ref.npz")
 
 
+def test_a_provenance_of_numbers_that_are_no_characters_is_refused(tmp_path, origin):
+    path = tmp_path / "ref.npz"
+    write_statistics_file(path, COUNTED, origin)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    numbers = np.frombuffer(arrays["provenance"].tobytes(), np.uint32).copy()
+    numbers[list(numbers).index(ord("o"))] = 0x7FFFFFFF  # inside a name
+    arrays["provenance"] = np.frombuffer(numbers.tobytes(), arrays["provenance"].dtype).reshape(())
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=r"ref\.npz.*provenance"):
+        read_statistics_file(path)
+
+
 def test_the_split_is_that_of_the_file(tmp_path, origin):
     write_statistics_file(tmp_path / "ref.npz", COUNTED, origin)
     np.savez(tmp_path / "theirs.npz", mu=MU, sigma=SIGMA)
