@@ -153,7 +153,7 @@ def test_protocols_are_listed_shown_and_compared(tmp_path, latte_eval):
     ("arguments", "contains"),
     [
         (["fvdd"], "Did you mean 'fvd'?"),
-        (["fvd", "--reel", "x"], "No such option: --reel"),
+        (["fvd", "--reel", "x"], "--reel"),
         (["fvd", "--num-videos", "x"], "Invalid value for '--num-videos'"),
     ],
 )
@@ -265,7 +265,7 @@ def test_ctrl_c_keeps_what_was_finished_and_the_next_run_goes_on(sets, fvd, tmp_
     monkeypatch.undo()
     monkeypatch.chdir(sets)
     resumed = json.loads(fvd(*command, **store).stdout)
-    assert resumed["details"]["decoded_clips"] == 48 - 8
+    assert resumed["details"]["decoded_clips"] == 48 - sum(clips_seen)
 
 
 def test_the_installed_command_is_the_same(tmp_path):
