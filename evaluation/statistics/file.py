@@ -100,7 +100,7 @@ def read_statistics_file(path: Path) -> StatisticsFile:
         mean, covariance = as_moments(arrays["mu"], arrays["sigma"], f"{path}:")
         count = int(arrays.get("count", np.zeros(()))[()])
         if not 0 <= count < 2**63:
-            raise ValueError(f"its count is {count}")
+            raise ValueError(f"its count is {count:.3g}")
         digest = file_sha256(path)
     if not _is_semidefinite(covariance):
         raise InputError(f"{path}: sigma has negative eigenvalues, so is no covariance")

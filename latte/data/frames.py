@@ -138,6 +138,8 @@ def _image(file: Path, source: IO[bytes]) -> Image.Image:
             image = Image.open(source, formats=("PNG", "JPEG"))
         except UnidentifiedImageError:
             raise ValueError("it is not a PNG or JPEG image") from None
+        except Image.DecompressionBombError:  # its own limit is above ours
+            raise ValueError("it has too many pixels") from None
     check_frame_size(image.height, image.width, str(file))
     # PIL cuts RGB of 16 bits to 8 silently: only the mode in the file tells.
     raw_mode = image.tile[0][3] if image.tile else ""

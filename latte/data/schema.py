@@ -217,7 +217,7 @@ def _problems_of_mapping(
     for name, part in value.items():
         place = f"{path}.{name}" if path else str(name)
         if closed and name not in known:
-            yield f"unknown field {place}: {nearest(str(name), list(fields))}"
+            yield f"unknown field {place[:_MAX_SHOWN]}: {nearest(str(name), list(fields))}"
         kind = mapping.value_type if mapping and not record else fields.get(name)
         yield from _problems(part, kind, place)
 
