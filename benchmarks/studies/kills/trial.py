@@ -21,6 +21,7 @@ from benchmarks.studies.torture.commands import ROOT
 from latte.data.signals import held_back
 
 PARENT, RANK, WORKER = "parent", "process of torchrun", "worker"
+UNFINISHED = (".partial-*", ".writing-*", ".time-*")  # names of files that are being written
 ATTEMPTS = 4  # starts of one command: the one that is killed, and those after it
 LIMIT = 600.0  # seconds for one of them
 AT_WORK = 120.0  # seconds that processes without their parent have to notice it
@@ -110,7 +111,7 @@ def _try_once(task: KillTask, choose: random.Random, seconds: float, place: Path
         made_again=len(made) - len(set(made)),
         lost=len(files - _files(place)),
         same=set(values) == {task.value},
-        left_files=sum(path.is_file() for path in place.rglob(".*")),  # unfinished: hidden
+        left_files=sum(1 for name in UNFINISHED for _ in place.rglob(name)),
         left_processes=orphans,
         said="",
     )
