@@ -1,4 +1,4 @@
-"""A run whose features are stored looks into no video, runs no network and starts no process."""
+"""A run whose features are stored opens no network and no video, and starts no process."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from latte.data.video import write_video
 
 # Whatever opens or starts something raises.
 GUARDED = """
+import sys
 from evaluation.cli.app import main
 from evaluation.networks.extractor import Extractor
 from latte.data.pool import Pool
@@ -19,8 +20,12 @@ from latte.data.sources import FileVideo
 def refuse(*_):
     raise AssertionError("the features are stored")
 
-Extractor.__call__ = Pool.start = FileVideo.probe = FileVideo.read = refuse
-main()
+Extractor.open = Extractor.__call__ = Pool.start = FileVideo.probe = FileVideo.read = refuse
+try:
+    main()
+finally:
+    heavy = {"torch", "scipy.linalg", "scipy.spatial", "pandas", "matplotlib"} & set(sys.modules)
+    assert not heavy, heavy
 """
 
 
@@ -54,5 +59,6 @@ def test_stored_features_are_all_that_a_run_needs(run_cli, arguments, tmp_path):
         for name in ("cold", "warm")
     )
     assert (first["details"]["decoded_clips"], second["details"]["decoded_clips"]) == (8, 0)
+    assert second["host"]["torch_threads"] is None
     for name in ("value", "interval", "fingerprint", "weights_sha256", "real", "fake"):
         assert second[name] == first[name]
