@@ -239,7 +239,7 @@ def _kind(process: int) -> str:
         words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
     if any(b"spawn_main" in word for word in words):
         return WORKER
-    if b"evaluation" in words and b"torch.distributed.run" not in words:
+    if b"evaluation" in words and not any(b"torch" in word for word in words):
         return RANK
     return ""
 
