@@ -45,6 +45,7 @@ TITLES = {
     "same": "Same value",
     "goes_on": "Ended well at once",
     "starts": "Most starts",
+    "hung": "Hung",
     "rows": "Rows kept, on average",
     "made_again": "Kept rows made again",
     "lost": "Files of rows lost",
@@ -85,8 +86,8 @@ def run(out: Path, request: KillsRequest) -> None:
     measured.raise_if_failed()
     if failed := [trial for trial in trials if trial.failed]:
         raise FailedRunError(
-            f"{len(failed)} of {len(trials)} kills changed a value, cost finished work or left "
-            f"something: see kill {failed[0].seed} in {out / 'kills.csv'}",
+            f"{len(failed)} of {len(trials)} kills changed a value, cost finished work, hung or "
+            f"left something: see kill {failed[0].seed} in {out / 'kills.csv'}",
             fixable=False,
         )
 
@@ -131,6 +132,7 @@ def counts(trials: Sequence[KillTrial]) -> dict[str, float]:
         "same": sum(trial.same for trial in trials),
         "goes_on": sum(trial.code == 0 for trial in trials),
         "starts": max(trial.starts for trial in trials),
+        "hung": sum(trial.hung for trial in trials),
         "rows": round(sum(trial.rows for trial in trials) / len(trials)),
         "made_again": sum(trial.made_again for trial in trials),
         "lost": sum(trial.lost for trial in trials),

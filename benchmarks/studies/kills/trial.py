@@ -23,7 +23,8 @@ from latte.data.signals import held_back
 PARENT, RANK, WORKER = "parent", "process of torchrun", "worker"
 UNFINISHED = (".partial-*", ".writing-*", ".time-*")  # names of files that are being written
 ATTEMPTS = 4  # starts of one command: the one that is killed, and those after it
-LIMIT = 600.0  # seconds for one of them
+LIMIT = 600.0  # seconds for one of them, after which it hangs
+HUNG = 124  # exit code of one that was ended then
 AT_WORK = 120.0  # seconds that processes without their parent have to notice it
 
 
@@ -62,6 +63,7 @@ class KillTrial:
     seconds: float  # from the start to the kill
     code: int  # how the command ended that was killed, or whose process was
     starts: int  # of the command, until one ended well
+    hung: bool  # one took too long and was ended
     rows: int  # rows of features on the disk when it had ended
     made_again: int  # rows that were on the disk and were made once more
     lost: int  # files of rows that were there after the kill, and are not in the end
@@ -74,7 +76,7 @@ class KillTrial:
     def failed(self) -> bool:
         """Whether something is not as it should be."""
         spoilt = self.made_again or self.lost or self.left_files or self.left_processes
-        return bool(spoilt) or not self.same
+        return bool(spoilt) or self.hung or not self.same
 
 
 def try_kill(task: KillTask) -> CellValue:
@@ -97,7 +99,7 @@ def _try_once(task: KillTask, choose: random.Random, seconds: float, place: Path
         _end_family(process)
     rows, files = stored_rows(place), _files(place)
     starts, ended = 1, code
-    while ended != 0 and starts < ATTEMPTS:
+    while ended not in (0, HUNG) and starts < ATTEMPTS:
         ended, starts = measure(task, place)[0], starts + 1
     made, values = stored_rows(place), _values(place)
     trial = KillTrial(
@@ -107,6 +109,7 @@ def _try_once(task: KillTask, choose: random.Random, seconds: float, place: Path
         seconds=round(moment, 2),
         code=code,
         starts=starts,
+        hung=ended == HUNG,
         rows=len(set(rows)),
         made_again=len(made) - len(set(made)),
         lost=len(files - _files(place)),
@@ -120,11 +123,13 @@ def _try_once(task: KillTask, choose: random.Random, seconds: float, place: Path
 
 
 def measure(task: KillTask, place: Path) -> tuple[int, float]:
-    """Carry out the measurement to its end; its exit code and its time in seconds."""
+    """Carry out the measurement to its end; its exit code, or HUNG, and its time in seconds."""
     started = time.monotonic()
     process = start(task, place)
+    code = HUNG
     try:
-        code = process.wait(LIMIT)
+        with suppress(subprocess.TimeoutExpired):
+            code = process.wait(LIMIT)
     finally:
         _end_family(process)
     return code, time.monotonic() - started
@@ -197,13 +202,20 @@ def _kill_one(
 
 
 def _wait_for_all(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
-    """How the command ended, and how many of its processes went on for too long without it."""
+    """How the command ended, and how many of its processes went on for too long without it.
+
+    Where it hangs, it and all its processes are ended.
+    """
     family = {process.pid, *descendants(process.pid)}
-    while True:
+    limit = time.monotonic() + LIMIT
+    code: int | None = None
+    while code is None:
         with suppress(subprocess.TimeoutExpired):
             code = process.wait(0.2)
-            break
         family |= descendants(process.pid).keys()
+        if code is None and time.monotonic() > limit:
+            _end_family(process)
+            code = HUNG
     end = time.monotonic() + AT_WORK
     while (alive := [number for number in family if _is_alive(number)]) and time.monotonic() < end:
         time.sleep(0.2)

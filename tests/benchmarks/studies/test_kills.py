@@ -6,8 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.studies.kills import trial as trial_module
 from benchmarks.studies.kills.run import KillsRequest, counts, kills_report, run
-from benchmarks.studies.kills.trial import PARENT, RANK, WORKER, KillTrial, descendants
+from benchmarks.studies.kills.trial import (
+    PARENT,
+    RANK,
+    WORKER,
+    KillTask,
+    KillTrial,
+    descendants,
+    try_kill,
+)
 from reports.provenance import Provenance
 
 TRIAL = KillTrial(
@@ -17,6 +26,7 @@ TRIAL = KillTrial(
     seconds=1.5,
     code=-9,
     starts=2,
+    hung=False,
     rows=256,
     made_again=0,
     lost=0,
@@ -29,7 +39,8 @@ TRIAL = KillTrial(
 
 def test_what_is_not_as_it_should_be_is_counted():
     assert not TRIAL.failed
-    for change in ({"same": False}, {"lost": 1}, {"left_files": 2}, {"left_processes": 1}):
+    spoilt = ({"lost": 1}, {"left_files": 2}, {"left_processes": 1})
+    for change in ({"same": False}, {"hung": True}, *spoilt):
         assert replace(TRIAL, **change).failed
     trials = [TRIAL, replace(TRIAL, code=0, starts=1, rows=0, same=False, made_again=3)]
     assert counts(trials) == {
@@ -37,6 +48,7 @@ def test_what_is_not_as_it_should_be_is_counted():
         "same": 1,
         "goes_on": 1,
         "starts": 2,
+        "hung": 0,
         "rows": 128,
         "made_again": 3,
         "lost": 0,
@@ -76,6 +88,27 @@ with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
         child = int(parent.stdout.readline())
         assert descendants(parent.pid) == {child: RANK}
         parent.communicate(b"\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_measurement_that_hangs_is_ended_and_told(tmp_path, monkeypatch):
+    started = []
+
+    def hang(task, place):
+        (place / "log").touch()
+        command = [sys.executable, "-c", "input()"]
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True))
+        return started[-1]
+
+    monkeypatch.setattr(trial_module, "start", hang)
+    monkeypatch.setattr(trial_module, "LIMIT", 0.1)
+    task = KillTask(seed=0, processes=1, clips=2, folder=tmp_path, value=1.0, seconds=0, source="")
+    details = try_kill(task).details
+    assert details["hung"]
+    assert (details["starts"], details["left_processes"]) == (2, 0)
+    for process in started:
+        assert process.poll() is not None
+        process.stdin.close()
 
 
 @pytest.mark.slow
