@@ -149,7 +149,8 @@ class TrainingSet:
         Raises:
             BrokenVideoError: a video cannot be decoded (where they are left out, many in a row).
         """
-        plans = map(partial(self._plans, without=without), numbers)
+        left_out = set(without)  # grows by videos that cost a process, so that each does so once
+        plans = map(partial(self._plans, without=left_out), numbers)
         if not decode:
             yield from (Sample(plan=attempts[0], frames=None) for attempts in plans)
             return
@@ -167,6 +168,8 @@ class TrainingSet:
             for attempts, one in zip(for_message, loaded, strict=True):
                 while isinstance(one, LostProcessError) and len(attempts) > 1:
                     logger.warning("left out: %s", one.problem)
+                    if len(attempts[0].clips) == 1:  # of several any may be the one
+                        left_out.add(attempts[0].clips[0].video.name)
                     attempts = attempts[1:]
                     with closing(map_in_order(load, [attempts], workers=1, limited=True)) as again:
                         one = next(again)
@@ -183,9 +186,7 @@ class TrainingSet:
         """The plan of a sample, then those that take its place in turn."""
         tries = MAX_TRIES if self.table.skip_broken else 1
         plans = (self.plan(number, attempt) for attempt in range(len(self.infos) + tries))
-        sound = (
-            plan for plan in plans if not any(clip.video.name in without for clip in plan.clips)
-        )
+        sound = (p for p in plans if not any(clip.video.name in without for clip in p.clips))
         if not (chosen := tuple(islice(sound, tries))):
             raise InputError(f"{self.videos.root}: none of its videos can be read")
         return chosen

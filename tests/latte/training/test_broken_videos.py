@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latte.data.errors import BrokenVideoError, InputError
+from latte.data.errors import BrokenVideoError, InputError, LostProcessError
 from latte.data.video import write_video
 from latte.training import data as data_module
 from latte.training.config import DataTable
@@ -73,6 +73,27 @@ def test_a_sample_of_a_damaged_video_is_made_of_the_next_one(folder, workers, ca
     assert caplog.text.count("left out: ") == 1
     late = list(training_set.samples(range(13, 20), workers=0))
     assert [sample.plan for sample in late] == [sample.plan for sample in made[13:]]
+
+
+def test_a_video_that_costs_a_process_does_so_once_in_a_run(folder, monkeypatch):
+    training_set = open_set(folder)
+    fatal = training_set.videos.videos[3].name
+    lost = []
+
+    def processes(function, tasks, **options):
+        for attempts in tasks:
+            if attempts[0].clips[0].video.name == fatal:
+                lost.append(attempts[0].number)
+                yield LostProcessError(f"{fatal} took too long", "", ending="took too long")
+            else:
+                yield function(attempts)
+
+    monkeypatch.setattr(data_module, "map_in_order", processes)
+    made = list(training_set.samples(range(20), workers=1))
+    assert len(lost) == 1
+    monkeypatch.undo()
+    without = training_set.samples(range(20), workers=0, decode=False, without=[fatal])
+    assert [sample.plan for sample in made] == [sample.plan for sample in without]
 
 
 def test_a_set_without_a_sound_video_is_refused(folder):
