@@ -157,9 +157,11 @@ def outside(
     except Exception as fault:
         reason = reason_of(fault)
         missing = isinstance(fault, FileNotFoundError)
+        skippable = issubclass(error, BrokenVideoError)
         told = reason if missing else f"cannot be read as {what} ({reason})"
+        advice = "check the path" if missing and not skippable else advice
         problem = f"{escaped(str(path))}: {told}"
-        if issubclass(error, BrokenVideoError):
+        if skippable:
             raise error(problem, advice) from fault
         raise error(f"{problem}: {advice}") from fault
 

@@ -137,7 +137,7 @@ def test_a_file_of_ones_own(tmp_path):
     ("name", "text", "sentence"),
     [
         ("shapse", None, "no configuration is called 'shapse': did you mean shapes"),
-        ("none.toml", None, "none.toml: no such file"),
+        ("none.toml", None, "none.toml: no such file or directory: check the path"),
         ("mine.toml", "steps = ", "mine.toml: cannot be read as a TOML file (invalid value"),
         ("mine.toml", "", "mine.toml: object missing required field `data`"),
         ("mine.toml", "[modle]", "mine.toml: unknown field modle: did you mean model?"),
