@@ -17,7 +17,6 @@ from evaluation.cli.similarity import similarity
 from evaluation.cli.statistics import stats_export, stats_import, stats_show
 from evaluation.cli.videos import clips, datasets, prepare
 from latte.data.command_line import new_app, run_app
-from latte.data.processes import end_with_parent
 
 app = new_app("latte-eval", "Measure generated videos: a number, how it was made, its uncertainty.")
 # The commands of two metrics take more than two sets: hidden states, and published statistics.
@@ -55,8 +54,6 @@ stats_app.command("show")(stats_show)
 
 def main() -> None:
     """Entry point of `latte-eval`; of torchrun's processes the first one alone speaks."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        end_with_parent()
     if os.environ.get("RANK", "0") == "0":
         run_app(app, "latte-eval")
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:

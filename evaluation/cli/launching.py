@@ -15,6 +15,7 @@ import typer
 from latte.data.children import Ended, run_children
 from latte.data.cluster import Resources, in_this_python, run_through_submitit, torchrun
 from latte.data.errors import LAUNCHED, FailedRunError, InputError
+from latte.data.processes import PARENT
 
 MODULE = "evaluation"
 CLUSTER = "slurm"  # submitit's name; "local" runs a job as a process here
@@ -45,6 +46,8 @@ def launched(resources: Resources, device: str) -> bool:
     # first process computes intervals on all cores, while the others wait.
     threads = os.environ.get("OMP_NUM_THREADS", str(os.cpu_count() or 1))
     variables = {LAUNCHED: "1", "OMP_NUM_THREADS": threads}
+    if resources.nodes == 1:  # otherwise srun is between
+        variables[PARENT] = str(os.getpid())
     (ended,) = run_children([[*command, *sys.argv[1:]]], [variables])
     _raise_if_failed(ended)
     return True

@@ -11,15 +11,13 @@ loss of a process is noticed by torchrun, which starts all of them again if it m
 (`--max-restarts`); finished rows are in the store.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from latte.data.errors import FailedRunError, InputError
-from latte.data.processes import Process, this_process
+from latte.data.processes import PATIENCE, Process, meeting_place, this_process
 
 if TYPE_CHECKING:
     from evaluation.features.store import FeatureStore
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-# One process may have much more to do than the others. That one has ended is noticed by torchrun.
-PATIENCE = timedelta(days=2)
 ROWS_AT_ONCE = 512  # rows of one process that are under way to the first one
 
 
@@ -195,7 +191,7 @@ def joined() -> Iterator[Processes]:
     if not begun:
         dist.init_process_group(
             "gloo",
-            store=_meeting_place(process),
+            store=meeting_place(process),
             rank=process.rank,
             world_size=process.world,
             timeout=PATIENCE,
@@ -210,19 +206,6 @@ def joined() -> Iterator[Processes]:
     finally:
         if not begun:
             dist.destroy_process_group()
-
-
-def _meeting_place(process: Process) -> Any:
-    """torchrun's store, where the processes find each other.
-
-    That of PyTorch 2.14 still has the addresses of processes that were killed, when they are
-    started again. Agents of several machines count starts differently: there
-    TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 gives each start a store of its own.
-    """
-    store, _, _ = next(_dist().rendezvous("env://", timeout=PATIENCE))
-    if os.environ.get("LOCAL_WORLD_SIZE") != str(process.world):
-        return store
-    return _dist().PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from latte.data.errors import (
     InputError,
     escaped,
 )
-from latte.data.processes import this_process
+from latte.data.processes import end_quickly, end_with_parent, this_process
 from latte.data.signals import polite_signals
 
 PACKAGES = ("latte", "evaluation", "benchmarks", "reports")
@@ -79,6 +79,9 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
     """
     _open_missing_streams()
     _end_at_signals()
+    end_quickly()
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        end_with_parent()
     try:
         with _notes_on_stderr():
             result = app(standalone_mode=False, prog_name=name)

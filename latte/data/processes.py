@@ -1,16 +1,24 @@
 """The processes that torchrun starts, from the view of one of them. Imports nothing heavy."""
 
+import atexit
+import gc
 import os
 import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from latte.data.errors import InputError
 
 T = TypeVar("T")
+
+PARENT = "LATTE_PARENT"  # environment: process that started this one, as a number
+
+# One process may have much more to do than the others. That one has ended is noticed by torchrun.
+PATIENCE = timedelta(days=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +58,11 @@ def this_process(environment: Mapping[str, str] = os.environ) -> Process:
 
 
 def end_with_parent() -> None:
-    """End this process soon after the one that started it: nothing may work on without torchrun."""
-    parent = os.getppid()
+    """End this process soon after the one that started it: nothing may work on without torchrun.
+
+    That one may have ended already, and says by PARENT which it was.
+    """
+    parent = int(os.environ.pop(PARENT, os.getppid()))
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -59,3 +70,24 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_quickly() -> None:
+    """Spare the end of this process a search for garbage: with torch it takes seconds."""
+    atexit.register(gc.freeze)
+
+
+def meeting_place(process: Process) -> Any:
+    """torchrun's store, where the processes find each other.
+
+    That of PyTorch 2.14 still has the addresses of processes that were killed, when they are
+    started again. Agents of several machines count starts differently: there
+    TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 gives each start a store of its own.
+    """
+    from torch import distributed
+
+    store, _, _ = next(distributed.rendezvous("env://", timeout=PATIENCE))
+    if os.environ.get("LOCAL_WORLD_SIZE") != str(process.world):
+        return store
+    start = os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)
+    return distributed.PrefixStore(f"start {start}", store)

@@ -11,7 +11,7 @@ import signal
 import sys
 
 from latte.data.errors import LAUNCHED
-from latte.data.processes import end_with_parent
+from latte.data.processes import PARENT, end_quickly, end_with_parent
 
 
 def main() -> None:
@@ -20,12 +20,14 @@ def main() -> None:
     Raises:
         SystemExit: with 2 (bad input, or interrupted) or 1 (a fault), unless all ended with 0.
     """
+    end_quickly()
+    if LAUNCHED in os.environ:  # before torch, whose import takes seconds
+        end_with_parent()
+    os.environ[PARENT] = str(os.getpid())
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
-    if LAUNCHED in os.environ:
-        end_with_parent()
     # The agent logs how each process ended, at length.
     logging.disable(logging.ERROR)
     # Processes that are started again meet in a store of their own (PyTorch 2.14 shares one).

@@ -4,19 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from latte.data.processes import this_process
+from latte.data.processes import PATIENCE, meeting_place, this_process
 from latte.sampling.devices import choose_device
-
-# While the first process samples, evaluates or writes, the others wait for it. That it has ended is
-# noticed by torchrun, not by this.
-_PATIENCE = timedelta(days=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +64,15 @@ def join_group(device: str) -> Iterator[Group]:
         return
     if place.type == "cuda":
         torch.cuda.set_device(place)
-    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    dist.init_process_group(
+        "nccl" if place.type == "cuda" else "gloo",
+        store=meeting_place(process),
+        rank=process.rank,
+        world_size=process.world,
+    )
     try:
-        meeting = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        # While the first process samples, evaluates or writes, the others wait for it.
+        meeting = dist.new_group(backend="gloo", timeout=PATIENCE)
         yield Group(rank=process.rank, world_size=process.world, device=place, meeting=meeting)
     finally:
         dist.destroy_process_group()

@@ -206,6 +206,31 @@ def test_a_signal_ends_a_command_wherever_it_is(name, action, tmp_path):
     assert (tmp_path / "tidy").exists() == (action == IN_A_FINALLY)
 
 
+def test_the_end_of_a_command_looks_for_no_garbage():
+    frozen = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0))"
+    done = subprocess.run(command_that("pass", frozen), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "True\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_process_of_torchrun_ends_with_it():
+    starter = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()"
+    )
+    command = command_that("print('begun', flush=True); threading.Event().wait()")
+    done = subprocess.run(
+        [sys.executable, "-c", starter, *command],
+        env={**os.environ, "TORCHELASTIC_RUN_ID": "1"},
+        stderr=subprocess.PIPE,  # the child has it, too: its end is awaited
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, INTERRUPTED)
+
+
 def test_another_broken_pipe_is_a_fault():
     code, errors = act_with_output_to(subprocess.PIPE, "raise BrokenPipeError(32, 'to a worker')")
     assert code == 1
