@@ -29,6 +29,7 @@ MISSING_INTERVALS: Mapping[str, str] = {  # keys are a value's details["no_inter
 }
 VIDEO_NOTES: Mapping[str, str] = {  # keys are latte.data.video.Note
     "rotated": "turned or mirrored as their metadata say",
+    "not_turned": "of pictures read as stored, although their metadata ask to turn them",
     "interlaced": "interlaced, so that a frame shows two moments line by line",
     "alpha": "with an alpha channel, through which nothing shows",
     "grey": "grey, and became RGB of equal channels",

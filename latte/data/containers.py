@@ -183,7 +183,7 @@ def _units_fit(packet: memoryview, prefix: int) -> bool:
 def _first_picture(stream: Any, head: list[Any]) -> Any | None:
     """The first picture that these packets give, if any."""
     for packet in (*head, None):
-        if pictures := decode(stream, packet):
+        if pictures := decode(stream.codec_context, packet):
             return pictures[0]
     return None
 

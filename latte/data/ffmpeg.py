@@ -106,7 +106,7 @@ def opened(path: Path) -> Iterator[Media]:
         yield Media(container, stream, complaints)
 
 
-def decode(stream: Any, packet: Any) -> list[Any]:
+def decode(context: Any, packet: Any) -> list[Any]:
     """The pictures that a packet completes; None for the packet gives those that are left.
 
     FFmpeg conceals damage within a picture. It does not hide it: the decoder fails, marks the
@@ -116,7 +116,7 @@ def decode(stream: Any, packet: Any) -> list[Any]:
         DecodingError, av.FFmpegError: the decoder reports damage.
     """
     before = av.logging.get_last_error()[0]
-    pictures = stream.codec_context.decode(packet)
+    pictures = context.decode(packet)
     count, message = av.logging.get_last_error()
     if count > before:
         raise DecodingError(_clean(message[2]))
@@ -137,8 +137,33 @@ def decode_all(media: Media, unneeded: Container[int] = ()) -> Iterator[Any]:
         if packet.size:
             if context.name == "h264":
                 context.skip_frame = "NONREF" if packet.pts in unneeded else "DEFAULT"
-            yield from decode(media.stream, packet)
-    yield from decode(media.stream, None)
+            yield from decode(context, packet)
+    yield from decode(context, None)
+
+
+def check_picture(content: bytes, codec: str) -> None:
+    """Decode a PNG or JPEG strictly, to hear of damage that other decoders paint over.
+
+    Args:
+        codec: "png" or "mjpeg".
+
+    Raises:
+        DecodingError: the decoder reports damage.
+    """
+    av.logging.set_level(av.logging.PANIC)  # errors are counted (`decode`), not printed
+    context: Any = av.CodecContext.create(codec, "r")
+    context.thread_count = 1
+    context.options = {**_STRICT, "max_pixels": str(max_pixels())}
+    try:
+        for packet in (av.Packet(content), None):
+            decode(context, packet)
+    except av.error.PatchWelcomeError:
+        pass  # a kind that FFmpeg does not know
+    except (DecodingError, av.FFmpegError) as error:
+        if isinstance(error, MemoryError):
+            raise
+        reason = _message(error) if isinstance(error, av.FFmpegError) else str(error)
+        raise DecodingError(f"FFmpeg finds damage in it: {reason}") from error
 
 
 class Painter:

@@ -5,18 +5,25 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+from PIL.ExifTags import Base
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from latte.data.errors import SKIP, BrokenVideoError, check_frames, outside
+from latte.data.ffmpeg import check_picture
 from latte.data.limits import check_clip_size, check_frame_size, max_clip_bytes
 from latte.data.video import Note, VideoInfo
 
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # how they begin
+_SCAN = 0xDA  # the marker in a JPEG after which its pixels come
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _MODES = frozenset({"RGB", "L", "1", "P", "RGBA", "LA", "PA"})  # PIL's, of 8 bits or fewer
 
@@ -27,7 +34,8 @@ class FrameFolder:
 
     All have to be of 8 bits and of one size. Grey levels and palettes become RGB, and an alpha
     channel that hides nothing is dropped; 16 bits, CMYK and what shows through are refused, because
-    what they would look like is not known.
+    what they would look like is not known. Pictures are read as they are stored, even where their
+    metadata ask to turn them, as other tools for sets of frames do; a note says so.
     """
 
     name: str
@@ -41,6 +49,7 @@ class FrameFolder:
             image = _image(files[0], file)
         notes: list[Note] = ["alpha"] if _has_alpha(image) else []
         notes += ["grey"] if image.mode in ("1", "L", "LA") else []
+        notes += ["not_turned"] if _is_to_be_turned(image) else []
         return VideoInfo(
             num_frames=len(files), height=image.height, width=image.width, notes=tuple(notes)
         )
@@ -118,28 +127,32 @@ def _content(file: Path) -> bytes:
 
 
 def _read(file: Path) -> np.ndarray:
-    """A picture, uint8 (H, W, 3), held against the checksums that a PNG has."""
+    """A picture, uint8 (H, W, 3), if it is whole and shows all of itself."""
     with _reading(file):
         content = _content(file)
-        _image(file, io.BytesIO(content)).verify()  # after which it cannot be decoded
+        _image(file, io.BytesIO(content)).verify()  # checksums; after that it cannot be decoded
         image = _image(file, io.BytesIO(content))
         if _has_alpha(image):
             rgba = np.asarray(image.convert("RGBA"), np.uint8)
             if (rgba[..., 3] < 255).any():
                 raise _unfit(file, "opaque, but something shows through this one")
-            return np.ascontiguousarray(rgba[..., :3])
-        return np.asarray(image.convert("RGB"), np.uint8)
+            pixels = np.ascontiguousarray(rgba[..., :3])
+        else:
+            pixels = np.asarray(image.convert("RGB"), np.uint8)
+        # PIL paints over damage silently.
+        check_picture(_bare(content), "png" if content.startswith(_PNG) else "mjpeg")
+        return pixels
 
 
 def _image(file: Path, source: IO[bytes]) -> Image.Image:
     """A picture of which only the header has been read: one of 8 bits."""
-    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-        try:
-            image = Image.open(source, formats=("PNG", "JPEG"))
-        except UnidentifiedImageError:
-            raise ValueError("it is not a PNG or JPEG image") from None
-        except Image.DecompressionBombError:  # its own limit is above ours
-            raise ValueError("it has too many pixels") from None
+    begin = source.read(len(_PNG))
+    source.seek(0)
+    if not begin.startswith((_PNG, _JPEG)):
+        raise ValueError("it is not a PNG or JPEG image")
+    # Not `Image.open`, whose own limit of pixels nobody can raise.
+    with warnings.catch_warnings(action="ignore"):  # about metadata
+        image = PngImageFile(source) if begin.startswith(_PNG) else JpegImageFile(source)
     check_frame_size(image.height, image.width, str(file))
     # PIL cuts RGB of 16 bits to 8 silently: only the mode in the file tells.
     raw_mode = image.tile[0][3] if image.tile else ""
@@ -152,6 +165,38 @@ def _image(file: Path, source: IO[bytes]) -> Image.Image:
 
 def _has_alpha(image: Image.Image) -> bool:
     return "A" in image.getbands() or "transparency" in image.info
+
+
+def _is_to_be_turned(image: Image.Image) -> bool:
+    """Whether the metadata of a picture say that it lies on its side or is mirrored."""
+    exif = Image.Exif()
+    # Damaged metadata damage no pixel.
+    with suppress(Exception), warnings.catch_warnings(action="ignore"):
+        exif.load(image.info.get("exif", b""))
+        return exif.get(Base.Orientation, 1) in range(2, 9)
+    return False
+
+
+def _bare(content: bytes) -> bytes:
+    """A PNG or JPEG without what no pixel depends on, and decoders complain of."""
+    place, kept = len(_PNG), [content[: len(_PNG)]]
+    if content.startswith(_PNG):
+        while place < len(content):
+            end = place + 12 + int.from_bytes(content[place : place + 4], "big")
+            kind = content[place + 4 : place + 8]
+            if kind[:1].isupper() or kind == b"tRNS":
+                kept.append(content[place:end])
+            place = end
+        return b"".join(kept)
+    place, kept = 2, [content[:2]]
+    while content[place : place + 1] == b"\xff" and (marker := content[place + 1]) != _SCAN:
+        end = place + 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+        if marker == 0xFF:  # it fills space
+            end = place + 1
+        elif not (0xE0 <= marker < 0xF0 or marker == 0xFE):  # data of applications, a comment
+            kept.append(content[place:end])
+        place = end
+    return b"".join([*kept, content[place:]])
 
 
 def _unfit(file: Path, what: str) -> BrokenVideoError:

@@ -28,6 +28,7 @@ DECODING_VERSION = 2
 
 Note = Literal[
     "rotated",  # turned or mirrored, as its metadata say
+    "not_turned",  # pictures that are read as stored, although their metadata ask to turn them
     "interlaced",  # a frame shows two moments, in turns line by line
     "alpha",  # it has an alpha channel, through which nothing shows
     "grey",  # it has grey levels alone, which became RGB

@@ -203,15 +203,76 @@ def test_a_png_whose_checksum_is_wrong_is_refused(folder):
         folder.read([0])
 
 
-def png_that_says(width, height):
-    """A header alone, with its right checksum, and a few bytes of pixels."""
+def png_that_says(width, height, pixels=bytes(100)):
+    """A header with its right checksum, and what it says are its pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(bytes(100)))
+        + chunk(b"IDAT", zlib.compress(pixels))
         + chunk(b"IEND", b"")
     )
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.999])
+def test_a_png_that_holds_fewer_pixels_than_it_says_is_refused(folder, kept):
+    """PIL reads it without a word, and its missing rows as black."""
+    pixels = bytes(12 * (1 + 3 * 20))
+    (folder.path / "frame0.png").write_bytes(png_that_says(20, 12, pixels))
+    assert not folder.read([0]).any()
+    content = png_that_says(20, 12, pixels[: int(kept * len(pixels))])
+    (folder.path / "frame0.png").write_bytes(content)
+    with pytest.raises(BrokenVideoError, match=r"frame0\.png: .*(damage|truncated)"):
+        folder.read([0])
+
+
+def test_damage_in_a_jpeg_that_pil_paints_over_is_refused(tmp_path):
+    path, folder = tmp_path / "0.jpg", FrameFolder(name="video", path=tmp_path)
+    Image.fromarray(picture(0, 64, 64)).save(path, quality=90)
+    content, refusals = bytearray(path.read_bytes()), []
+    for place in range(1000, len(content) - 100, 50):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+        try:
+            folder.read([0])
+        except BrokenVideoError as error:
+            refusals.append(str(error))
+    assert sum("FFmpeg finds damage" in refusal for refusal in refusals) >= 5
+
+
+def exif(orientation):
+    data = Image.Exif()
+    data[0x112] = orientation
+    return data.tobytes()
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_pictures_are_not_turned_as_their_metadata_ask_and_this_is_noted(tmp_path, suffix):
+    path, folder = tmp_path / f"0.{suffix}", FrameFolder(name="video", path=tmp_path)
+    Image.fromarray(picture(0)).save(path, exif=exif(1))
+    plain = folder.read([0])
+    assert folder.probe().notes == ()
+    for orientation in (2, 6, 8):
+        Image.fromarray(picture(0)).save(path, exif=exif(orientation))
+        assert folder.probe() == VideoInfo(num_frames=1, height=12, width=20, notes=("not_turned",))
+        np.testing.assert_array_equal(folder.read([0]), plain)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize("data", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"])
+@pytest.mark.filterwarnings("error")
+def test_damaged_metadata_damage_no_pixel(tmp_path, suffix, data):
+    path, folder = tmp_path / f"0.{suffix}", FrameFolder(name="video", path=tmp_path)
+    Image.fromarray(picture(0)).save(path)
+    plain = folder.read([0])
+    Image.fromarray(picture(0)).save(path, exif=data)
+    assert folder.probe().notes == ()
+    np.testing.assert_array_equal(folder.read([0]), plain)
+
+
+def test_the_limit_of_pixels_can_be_raised_beyond_that_of_pil(folder, monkeypatch):
+    monkeypatch.setenv("LATTE_MEMORY_LIMIT", "32G")
+    (folder.path / "frame0.png").write_bytes(png_that_says(14_000, 14_000))
+    assert folder.probe().width == 14_000
 
 
 @pytest.mark.parametrize(
@@ -226,7 +287,8 @@ def test_pictures_of_too_many_pixels_are_refused_before_they_are_decoded(folder,
 
 def test_more_memory_than_a_clip_may_take_is_refused(folder, monkeypatch):
     monkeypatch.setenv("LATTE_MEMORY_LIMIT", str(4 * (2 * 12 * 20 * 3)))
-    monkeypatch.setattr("latte.data.limits.max_pixels", lambda: 1000)
+    for module in ("limits", "ffmpeg"):
+        monkeypatch.setattr(f"latte.data.{module}.max_pixels", lambda: 1000)
     assert len(folder.read([0, 1])) == 2
     with pytest.raises(BrokenVideoError, match=r"3 frames of 20×12.*LATTE_MEMORY_LIMIT"):
         folder.read([0, 1, 2])
