@@ -27,7 +27,7 @@ ROWS_AT_ONCE = 4096  # bounds memory only
 MIN_WIDE = 512  # features from which on importing SciPy costs less than it saves
 PRECISION = 1e-10  # of a distance from squared singular values, relative to the exact one
 ROUNDING = 1e-14  # of the exact distance, relative to tr(Σ1 + Σ2)
-# Rounding of an eigenvalue, in units of ε · the largest one: at most 5 in trials of 8 to 1024
+# Rounding of an eigenvalue, in units of ε · the largest one: at most 5 in trials of 3 to 250
 # features with spectra of all kinds in all orders.
 EIGENVALUE_ROUNDING = 16
 

@@ -1,8 +1,9 @@
 """Which implementation of a network runs on this machine: remembered, so that it is tried once.
 
-One small file for each choice, in the user's cache folder, named by a hash of what it depends on:
-network, output, resizing, weights, device, processor, versions, and the code of the networks. A
-file that is damaged, or was made under any other condition, is not looked at, and made again.
+One small file for each choice (JSON, and its checksum), in the user's cache folder, named by a
+hash of what it depends on: network, output, resizing, weights, device, processor, versions, and the
+code of the networks. A file that is damaged, or was made under any other condition, is not looked
+at, and made again.
 """
 
 import contextlib
@@ -37,7 +38,10 @@ def recall(key: str) -> Choice | None:
     """A remembered choice; None if there is none, or none that can be read."""
     try:
         path = choices_folder() / f"{key}.json"
-        choice = decode_json(path.read_text(encoding="utf-8"), Choice, str(path))
+        text, checksum = path.read_text(encoding="utf-8").splitlines()
+        if checksum != _checksum(text):
+            return None
+        choice = decode_json(text, Choice, str(path))
     except (OSError, ValueError, InputError):
         return None
     difference = choice.difference
@@ -47,8 +51,13 @@ def recall(key: str) -> Choice | None:
 def remember(key: str, choice: Choice) -> None:
     """Keep a choice; a folder that cannot be written keeps none."""
     path = choices_folder() / f"{key}.json"
+    text = msgspec.json.encode(asdict(choice)).decode()
     with contextlib.suppress(OSError):
-        write_atomically(path, msgspec.json.encode(asdict(choice)) + b"\n")
+        write_atomically(path, f"{text}\n{_checksum(text)}\n".encode())
+
+
+def _checksum(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def choices_folder() -> Path:

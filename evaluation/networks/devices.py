@@ -1,10 +1,11 @@
 """Devices by name. torch, which takes seconds to import, is asked only about GPUs."""
 
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from latte.data.errors import InputError
+from latte.data.errors import InputError, first_line
 
 # What a driver puts there: NVIDIA's, its container's, the Windows subsystem's, AMD's.
 DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
@@ -21,20 +22,26 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def check_device(name: str) -> str:
-    """What a device is called that is here: "cpu", or the name of a GPU.
+def find_device(name: str) -> tuple[str, str]:
+    """A device that is here: its one name, and the processor's: "cpu" twice, or that of a GPU.
+
+    >>> find_device("cpu:0")
+    ('cpu', 'cpu')
 
     Raises:
-        InputError: torch knows no such device, or its driver is missing.
+        InputError: networks run on no such device, or its driver is missing.
     """
-    if name == "cpu":
-        return name
+    match = re.fullmatch(r"(cpu|cuda)(:[0-9]{1,3})?", name)
+    if match is None:
+        raise InputError(f"networks run on no device {name!r}: give cpu, cuda or cuda:N")
+    if match[1] == "cpu":  # torch takes cpu:0 for it as well
+        return "cpu", "cpu"
     import torch
 
     try:
         place = torch.empty(0, device=torch.device(name)).device
+        return name, str(torch.cuda.get_device_name(place))
     except (RuntimeError, AssertionError) as error:
         raise InputError(
-            f"device {name} cannot be used here ({str(error).splitlines()[0]}): use cpu"
+            f"device {name} cannot be used here ({first_line(error)}): use cpu"
         ) from None
-    return str(torch.cuda.get_device_name(place)) if place.type == "cuda" else place.type

@@ -4,21 +4,25 @@ A TorchScript file carries its own code, which defines the number. Our own netwo
 only after it has reproduced the file's output on clips where any other resizing or constant shows.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evaluation.networks.choices import choices_folder
 from evaluation.networks.spec import Forward, Implementation, OpenedFile, OpenedNetwork
 from latte.data.errors import InputError, first_line
+
+logger = logging.getLogger(__name__)
 
 TOLERANCE = 1e-3  # largest accepted difference on the probe clips
 SLOWER = 1.25  # times the published path's: more than chance, less than any gain is worth
@@ -27,21 +31,81 @@ FOLDED, FUSED = "own network, folded", "own network, fused"
 
 
 def run_exactly(forward: Forward, clips: Tensor) -> Tensor:
-    """Run without gradients, in full float32, with deterministic algorithms."""
-    with settings_of_exact_runs(), torch.inference_mode():
+    """Run without gradients, in full float32, with deterministic algorithms.
+
+    Whatever the caller has set for its own networks: an evaluation may be called by a training.
+    """
+    own_type = torch.autocast(clips.device.type, enabled=False)
+    with settings_of_exact_runs(), own_type, torch.inference_mode():
         return forward(clips)
 
 
 @contextmanager
 def settings_of_exact_runs() -> Iterator[None]:
     """Settings of the whole process: entered before threads that enter them as well."""
+    cudnn = torch.backends.cudnn
     with (
-        torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ),
+        _full_float32(),
+        _defaults_of_torch(),
+        _changed(cudnn, enabled=True, benchmark=False, deterministic=True),
         torch.jit.optimized_execution(False),
     ):
         yield
+
+
+@contextmanager
+def _defaults_of_torch() -> Iterator[None]:
+    """Tensors are made as float32 on the CPU where nothing else is said."""
+    kind = torch.get_default_dtype()
+    on_cpu = torch.get_default_device().type == "cpu"
+    torch.set_default_dtype(torch.float32)
+    try:
+        with nullcontext() if on_cpu else torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(kind)
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """No TF32 and no bfloat16 within float32 operations.
+
+    torch has two interfaces to this, and refuses questions by the old one where somebody has used
+    the new one, which PyTorch before 2.9 does not have.
+    """
+    backends: Any = torch.backends
+    newer = hasattr(backends.cuda.matmul, "fp32_precision")
+    names = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv")
+    operations = [attrgetter(name)(backends) for name in names] if newer else []
+    products, convolutions = "highest", True  # as torch has them by itself
+    with suppress(RuntimeError):
+        products = torch.get_float32_matmul_precision()
+    with suppress(RuntimeError):
+        convolutions = backends.cudnn.allow_tf32
+    before = [operation.fp32_precision for operation in operations]
+    try:
+        torch.set_float32_matmul_precision("highest")
+        backends.cudnn.allow_tf32 = False
+        for operation in operations:
+            operation.fp32_precision = "ieee"
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        backends.cudnn.allow_tf32 = convolutions
+        for operation, precision in zip(operations, before, strict=True):
+            operation.fp32_precision = precision
+
+
+@contextmanager
+def _changed(place: Any, **values: object) -> Iterator[None]:
+    before = {name: getattr(place, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(place, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(place, name, value)
 
 
 @contextmanager
@@ -89,7 +153,10 @@ def choose(file: OpenedFile, *, exact: bool = False) -> tuple[OpenedNetwork, dic
         try:
             forward = _compared(other)
             rows = [run_exactly(forward, clip) for clip in file.probes]
-        except (AttributeError, NotImplementedError):  # torch was built without its operations
+        except InputError:
+            raise
+        except Exception as error:  # this torch was built without its operations, say
+            logger.info("%s cannot run here (%s)", other.name, first_line(error))
             continue
         difference = file.difference or relative_difference
         pairs = zip(expected, rows, strict=True)
@@ -107,18 +174,8 @@ def choose(file: OpenedFile, *, exact: bool = False) -> tuple[OpenedNetwork, dic
 
 
 def opened(file: OpenedFile, name: str) -> OpenedNetwork:
-    """One of the implementations, without a comparison.
-
-    Raises:
-        InputError: there is none of this name.
-    """
-    implementations = {each.name: each for each in (file.reference, *file.others)}
-    if name not in implementations:
-        raise InputError(
-            f"{choices_folder()}: remembers {name!r} of a network that has only "
-            f"{' and '.join(implementations)}: delete that folder"
-        )
-    chosen = implementations[name]
+    """One of the implementations, by its name, without a comparison."""
+    chosen = {each.name: each for each in (file.reference, *file.others)}[name]
     return OpenedNetwork(forward=chosen.make(), path_taken=name, classifier=file.classifier)
 
 
@@ -127,15 +184,22 @@ def _compared(implementation: Implementation) -> Forward:
 
 
 def _seconds(forwards: Mapping[str, Forward], clip: Tensor) -> dict[str, float]:
-    """Seconds of this thread for a clip, the best of two turns; no GPU is timed."""
+    """Seconds for a clip, the best of two turns: of this thread, or of a GPU until it has ended."""
     best = dict.fromkeys(forwards, math.inf)
-    if clip.device.type != "cpu":
-        return dict.fromkeys(forwards, 0.0)
+    on_gpu = clip.device.type == "cuda"
+    clock = time.perf_counter if on_gpu else time.thread_time  # of this program alone
     for name in [*forwards] * 2:
-        started = time.thread_time()  # other programs on the machine do not count
+        _wait_for(clip.device)
+        started = clock()
         run_exactly(forwards[name], clip)
-        best[name] = min(best[name], time.thread_time() - started)
+        _wait_for(clip.device)
+        best[name] = min(best[name], clock() - started)
     return best
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def noise_clips(shapes: Sequence[tuple[int, ...]], device: torch.device) -> list[Tensor]:

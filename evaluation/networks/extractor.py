@@ -72,6 +72,12 @@ class Extractor:
         """
         if self._run is not None and not afresh:
             return self._run
+        from evaluation.networks.equivalence import settings_of_exact_runs
+
+        with settings_of_exact_runs():
+            return self._open(afresh)
+
+    def _open(self, afresh: bool) -> OpenedNetwork:
         import torch
 
         from evaluation.networks.equivalence import choose, opened, single_threads
@@ -123,7 +129,7 @@ class Extractor:
 
         if isinstance(clips, np.ndarray):  # PyTorch knows no negative strides: v[..., ::-1]
             clips = np.ascontiguousarray(clips)
-        tensor = torch.as_tensor(clips)
+        tensor = torch.as_tensor(clips, device=None if torch.is_tensor(clips) else "cpu")
         if tensor.ndim != 5 or tensor.shape[-1] != 3 or tensor.dtype != torch.uint8:
             raise InputError(
                 f"clips are {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}: a "

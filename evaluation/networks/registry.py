@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from evaluation.networks.choices import choice_key
-from evaluation.networks.devices import check_device
+from evaluation.networks.devices import find_device
 from evaluation.networks.extractor import Extractor
 from evaluation.networks.spec import GIT_BLOB, SHA256, NetworkSpec, PublishedFile
 from evaluation.networks.weights import locate_weights
@@ -192,13 +192,13 @@ def build(
             cannot be found, are not trusted or do not fit.
     """
     spec = network(name).choose(output, resize)
-    processor = check_device(str(device))
+    place, processor = find_device(str(device))
     file = None if weights is None else Path(weights)
     located = locate_weights(spec, file, trust=trust_weights)
     extractor = Extractor(
         spec=spec,
         weights=located,
-        device=str(device),
+        device=place,
         batch_size=batch_size,
         choice_key=choice_key(spec, located.sha256, processor, exact=exact),
         exact=exact,

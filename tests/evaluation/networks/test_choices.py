@@ -11,7 +11,8 @@ import torch
 
 from evaluation.networks import choices
 from evaluation.networks.choices import Choice, choice_key, recall, remember
-from evaluation.networks.equivalence import choose
+from evaluation.networks.equivalence import choose, run_exactly
+from evaluation.networks.fused import FusedConvolution
 from evaluation.networks.registry import build, network
 from evaluation.networks.spec import Implementation, NetworkSpec, OpenedFile
 from latte.data.errors import InputError
@@ -162,20 +163,113 @@ def test_a_remembered_network_needs_no_torch(tmp_path):
     assert said == [["own", "network", "True"], ["own", "network", "False"]]
 
 
-def test_a_choice_that_the_file_does_not_have_is_refused(choices_folder):
+def test_a_choice_that_was_changed_is_made_again(choices_folder):
     build("shapes")
     [path] = choices_folder.iterdir()
-    path.write_text(path.read_text().replace("own network", "own network, fused"))
-    extractor = build("shapes")
-    with pytest.raises(InputError, match=r"implementations.*own network, fused.*delete"):
-        extractor(np.zeros((1, 8, 32, 32, 3), np.uint8))
+    written = path.read_text()
+    path.write_text(written.replace("own network", "own netwark"))
+    assert build("shapes").path_taken == "own network"
+    assert path.read_text() == written
 
 
 def test_a_check_of_weights_does_not_rely_on_what_is_remembered(choices_folder):
     build("shapes")
     [path] = choices_folder.iterdir()
-    path.write_text(path.read_text().replace("own network", "anything"))
+    remember(path.stem, CHOICE)
     extractor = build("shapes")
+    assert extractor.path_taken == CHOICE.name
     extractor.open(afresh=True)
     assert extractor.path_taken == "own network"
     assert build("shapes").path_taken == "own network"
+
+
+@pytest.mark.parametrize(
+    "error", [AttributeError("no such operation"), RuntimeError("could not create a primitive")]
+)
+def test_a_faster_way_that_fails_on_this_machine_is_left_out_and_that_is_remembered(
+    error, state_dict_file, make_clips, monkeypatch, caplog
+):
+    caplog.set_level("INFO", "evaluation")
+
+    def failing(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FusedConvolution, "padded", failing)
+        extractor = build("i3d", state_dict_file)
+        assert extractor.path_taken == "own network, folded"
+        assert "own network, fused cannot run here" in caplog.text
+    again = build("i3d", state_dict_file)
+    assert again.path_taken == "own network, folded"
+    clips = make_clips(1, 10, 48, 64)
+    assert np.array_equal(again(clips), extractor(clips))
+
+
+def test_what_a_training_has_set_does_not_reach_the_networks():
+    linear = torch.nn.Linear(64, 64)
+    x = torch.randn(8, 64)
+    expected = run_exactly(linear, x)
+    seen = []
+
+    def seeing(x):
+        seen.append(precisions())
+        return linear(x)
+
+    before = precisions()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        torch.backends.cudnn.benchmark = True
+        set_by_caller = precisions()
+        with torch.autocast("cpu", torch.bfloat16):
+            found = run_exactly(seeing, x)
+        assert found.dtype == torch.float32
+        assert torch.equal(found, expected)
+        assert seen == [("highest", False, False)]
+        assert precisions() == set_by_caller == ("medium", True, True)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.benchmark = False
+    assert precisions() == before
+
+
+def precisions():
+    cudnn = torch.backends.cudnn
+    return torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="PyTorch before 2.9")
+def test_precisions_set_by_the_newer_interface_of_torch_do_not_reach_the_networks_either():
+    code = """
+import torch
+from evaluation.networks.equivalence import run_exactly
+b = torch.backends
+places = [b.cuda.matmul, b.cudnn.conv, b.cudnn.rnn, b.mkldnn.matmul, b.mkldnn.conv]
+seen = lambda: [place.fp32_precision for place in places]
+b.fp32_precision = "tf32"
+b.cudnn.rnn.fp32_precision = "ieee"
+before = seen()
+run_exactly(lambda x: print(*seen(), torch.get_float32_matmul_precision()), torch.zeros(1))
+assert seen() == before, seen()
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.split() == ["ieee"] * 5 + ["highest"]
+
+
+def test_tensors_that_a_training_makes_by_default_are_not_those_of_networks(make_clips, tmp_path):
+    clips = make_clips(2, 8, 32, 32)
+    expected = build("shapes", exact=True)(clips)
+    code = """
+import sys, numpy, torch
+from evaluation.networks.registry import build
+torch.set_default_dtype(torch.float64)
+torch.set_default_device("meta")
+numpy.save(sys.argv[2], build("shapes", exact=True)(numpy.load(sys.argv[1])))
+assert torch.zeros(1).dtype == torch.float64 and torch.zeros(1).is_meta
+"""
+    files = [str(tmp_path / name) for name in ("in.npy", "out.npy")]
+    np.save(files[0], clips)
+    environment = os.environ | {"LATTE_CACHE": str(tmp_path / "other")}
+    subprocess.run([sys.executable, "-c", code, *files], check=True, env=environment)
+    assert np.array_equal(np.load(files[1]), expected)

@@ -179,7 +179,7 @@ def test_clips_of_another_kind_are_refused(i3d, clips, message):
         i3d(clips)
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "nonsense"])
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense", "meta", "mps", "cuda:x", "cuda:-1"])
 def test_a_device_that_is_not_there_is_refused(device, shapes_files):
     with pytest.raises(InputError, match=f"device.*{device}"):
         build("shapes", shapes_files["shapes"], device)
@@ -259,3 +259,10 @@ def test_a_network_without_classes_says_so():
     assert not extractor.has_classes
     with pytest.raises(InputError, match=r"inception.*w\.pt.*classes"):
         extractor.probabilities(np.zeros((1, 2048)))
+
+
+def test_a_cpu_by_its_other_name_is_the_same(make_clips):
+    clips = make_clips(3, 8, 32, 32)
+    other = build("shapes", device="cpu:0", batch_size=3)
+    assert other.device == "cpu"
+    assert np.array_equal(other(clips), build("shapes", batch_size=1)(clips))
