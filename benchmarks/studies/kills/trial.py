@@ -67,7 +67,8 @@ class KillTrial:
     rows: int  # rows of features on the disk when it had ended
     made_again: int  # rows that were on the disk and were made once more
     lost: int  # files of rows that were there after the kill, and are not in the end
-    same: bool  # the value is that of a run that is not killed, to the last bit
+    # The value is that of a run that is not killed, to the last bit, and no start wrote it twice.
+    same: bool
     left_files: int  # unfinished files in the end
     left_processes: int  # processes that went on without their parent for too long
     said: str  # the last lines of the commands, where something is not as it should be
@@ -113,7 +114,7 @@ def _try_once(task: KillTask, choose: random.Random, seconds: float, place: Path
         rows=len(set(rows)),
         made_again=len(made) - len(set(made)),
         lost=len(files - _files(place)),
-        same=set(values) == {task.value},
+        same=set(values) == {task.value} and len(values) <= starts,
         left_files=sum(1 for name in UNFINISHED for _ in place.rglob(name)),
         left_processes=orphans,
         said="",
