@@ -14,6 +14,7 @@ from latte.data.errors import BrokenVideoError, InputError
 VARIABLE = "LATTE_MEMORY_LIMIT"
 GIB = 2**30
 DEFAULT_LIMIT = 8 * GIB
+MIN_WORKER_LIMIT = GIB // 4  # libraries take part of it
 MAX_TEXT_BYTES = GIB // 4  # of a configuration, a results file or another text
 MAX_FRAMES = 10_000_000  # of one video: 46 hours at 60 frames per second
 MAX_VIDEOS = 10_000_000  # of one set
@@ -71,6 +72,19 @@ def check_clip_size(num_frames: int, height: int, width: int, where: str) -> Non
             f"{where}: {num_frames} frames of {width}×{height} take more than "
             f"{max_clip_bytes() / GIB:.3g} GiB",
             f"make them fewer or smaller, or raise {VARIABLE}",
+        )
+
+
+def check_worker_limit() -> None:
+    """Refuse a limit under which no process can decode.
+
+    Raises:
+        InputError: the variable is no amount of memory, or too small a one.
+    """
+    if memory_limit() < MIN_WORKER_LIMIT:
+        raise InputError(
+            f"{VARIABLE}={os.environ[VARIABLE]}: is too little for processes that decode: give at "
+            f"least {MIN_WORKER_LIMIT >> 20}M"
         )
 
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from latte.data import handover
 from latte.data.errors import BrokenVideoError, InputError
-from latte.data.limits import limit_memory
+from latte.data.limits import check_worker_limit, limit_memory
 from latte.data.signals import polite_signals
 
 
@@ -43,6 +43,8 @@ class Pool:
     def __init__(self, size: int, *, limited: bool = False) -> None:
         if size < 0:
             raise InputError(f"workers = {size}: give 0 or more")
+        if limited and size:
+            check_worker_limit()
         self.size, self.limited = size, limited
         self.workers: list[Worker] = []
 
@@ -176,11 +178,10 @@ def _work(connection: Connection, limited: bool) -> None:
     # tqdm's own lock is a semaphore of the system, which a killed process leaves behind.
     tqdm.set_lock(threading.RLock())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if limited:
-        limit_memory()
     # Nobody can be told when there is no consumer.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         function: Any = None
+        is_free = limited
         while True:
             content = connection.recv_bytes()
             try:
@@ -188,6 +189,9 @@ def _work(connection: Connection, limited: bool) -> None:
                 outcome: tuple[str, Any] = "ready", None
                 if isinstance(message, Function):
                     function = message.function
+                    if is_free:  # until the libraries that it needs have been imported
+                        limit_memory()
+                        is_free = False
                 else:
                     outcome = "result", function(message)
             except BrokenVideoError as error:

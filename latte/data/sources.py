@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from latte.data.video import VIDEO_SUFFIXES, VideoInfo, probe_file, read_file
 logger = logging.getLogger(__name__)
 
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle"})
+_TEXTS = frozenset({".csv", ".json", ".jsonl", ".log", ".md", ".toml", ".txt", ".yaml", ".yml"})
 _NAMED = 3  # names of pictures that are kept for a message
 SETTINGS_FILE = ".prepared.json"  # settings of `prepare`, in the folder that it made
 
@@ -195,6 +196,7 @@ class _Survey:
     frames: list[Path] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)  # pictures that are no frames
     num_pictures: int = 0
+    others: Counter[str] = field(default_factory=Counter)  # of files of other kinds, by suffix
     deeper: list[Path] = field(default_factory=list)  # folders too deep to be looked into
     has_links: bool = False
 
@@ -207,6 +209,7 @@ class _Survey:
         for part, content in within.items():
             self.deeper += [part] * bool(content.videos) + content.folders
         self.files += inside.videos
+        self.others += inside.others
         # Pictures beside videos or videos' folders: thumbnails, a preview.
         beside = len(inside.videos) + len(frames)
         if inside.num_images and inside.num_images <= beside:
@@ -239,6 +242,12 @@ class _Survey:
 
     def say_what_is_left_out(self) -> None:
         """Notes about files that a user may miss in the set."""
+        others = {suffix: n for suffix, n in self.others.items() if suffix not in _TEXTS}
+        if others:
+            logger.warning(
+                "%s: passed over files that are not read as videos: %s",
+                *(self.root, _counted(others)),
+            )
         if self.pictures:
             logger.warning(
                 "%s: passed over %d pictures beside the videos, such as %s",
@@ -254,7 +263,9 @@ class _Survey:
 
 def _videos_in_folder(path: Path) -> list[Video]:
     top = _look(path)
-    survey = _Survey(root=path, files=list(top.videos), has_links=top.has_links)
+    survey = _Survey(
+        root=path, files=list(top.videos), others=Counter(top.others), has_links=top.has_links
+    )
     above = {path.resolve(), *path.resolve().parents} if top.has_links else set()
     for folder in top.folders:
         if not above or folder.resolve() not in above:
@@ -304,7 +315,7 @@ def _inside(root: Path, path: Path) -> str:
 
 
 def _nothing_in(folder: _Content) -> str:
-    parts = [f"{count} {suffix}" for suffix, count in sorted(folder.others.items())]
+    parts = [_counted(folder.others)] if folder.others else []
     if folder.folders:
         parts.append(f"{len(folder.folders)} folders without videos or frames")
     what = f"no videos in it, but {', '.join(parts)}" if parts else "it is empty"
@@ -314,6 +325,10 @@ def _nothing_in(folder: _Content) -> str:
         f"{what}: give a folder of videos ({_listing(VIDEO_SUFFIXES)}) or of frame folders "
         f"({_listing(FRAME_SUFFIXES)})"
     )
+
+
+def _counted(suffixes: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {suffix}" for suffix, count in sorted(suffixes.items()))
 
 
 def _listing(suffixes: frozenset[str]) -> str:

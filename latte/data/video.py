@@ -21,7 +21,12 @@ from latte.data.video_reader import VideoReader
 # x264's assembler reads memory that nothing has written at most widths: without it, the same clip
 # gives the same file.
 _H264_OPTIONS = {"x264-params": "asm=0"}
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
+        *(".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+    }
+)
 # How frames are read, besides FFmpeg's version; part of the key of stored features. 2: upright,
 # and damaged frames are refused.
 DECODING_VERSION = 2

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from latte.data import handover
+from latte.data.errors import InputError
 from latte.data.pool import Pool
 from latte.data.workers import map_in_order
 
@@ -153,3 +154,12 @@ def test_a_killed_process_leaves_no_memory_behind(tasks, tmp_path):
     gc.collect()
     assert shared_files() == 0
     assert sorted(Path("/dev/shm").iterdir()) == before
+
+
+@pytest.mark.parametrize(("limit", "what"), [("plenty", "no amount"), ("2M", "too little")])
+def test_a_limit_of_memory_that_none_could_work_under_is_refused_before_one_starts(
+    monkeypatch, limit, what
+):
+    monkeypatch.setenv("LATTE_MEMORY_LIMIT", limit)
+    with pytest.raises(InputError, match=f"LATTE_MEMORY_LIMIT={limit}: .*{what}"):
+        Pool(1, limited=True)

@@ -189,6 +189,11 @@ def notes_of(path, caplog):
         (["v/0.png", "v/1.png", "v/thumbs/0.png"], ["v"], r"1 folders.*v/thumbs"),
         (["a.mp4", "x/y/z/b.mp4", "x/c.mp4"], ["a", "x/c"], r"1 folders.*x/y/z"),
         (["a.mp4", "x/y/b.mp4", "x/c.mp4"], ["a", "x/c"], r"1 folders.*x/y\b"),
+        (
+            ["a.ts", "B.WMV", "c.gif", "k/d.rm", "k/e.mp4", "x.txt"],
+            ["B", "a", "k/e"],
+            r"1 \.gif, 1 \.rm",
+        ),
     ],
 )
 def test_what_is_left_out_of_a_set_is_said(tmp_path, caplog, files, videos, left_out):
