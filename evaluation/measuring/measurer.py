@@ -25,7 +25,7 @@ from evaluation.measuring.networks import MetricTask, Networks, open_task
 from evaluation.measuring.results import result_of
 from evaluation.protocol.fields import Protocol, Side
 from evaluation.results.caveats import Caveat
-from evaluation.results.files import append_result
+from evaluation.results.files import append_new_result, append_result
 from evaluation.results.record import Result
 from evaluation.uncertainty.cores import one_core
 from latte.data.errors import InputError
@@ -143,7 +143,8 @@ class Measurer:
             real: real videos; None if no metric needs them.
             fake: generated videos.
             model: what they are filed under; by default the set's name.
-            out: a results file to which each result is added as soon as it is there.
+            out: a results file to which each result is added as soon as it is there; by several
+                processes, which may have been started again, unless the file holds it.
 
         Raises:
             InputError: sets that cannot be measured.
@@ -153,6 +154,7 @@ class Measurer:
         started, self._started = self._started or time.monotonic(), None
         failures, found = dict(self.failures), list[Result]()
         processes = self.networks.options.processes
+        write = append_result if processes.process.world == 1 else append_new_result
 
         def results() -> list[Result]:
             filed_under = model or _name(fake)
@@ -161,7 +163,7 @@ class Measurer:
                     continue  # from before rows were lost
                 found.append(result)
                 if out is not None:
-                    append_result(out, result)
+                    write(out, result)
             if failures:
                 raise FailedMetricsError(failures, found, self._num_metrics)
             return found

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,18 @@ def append_result(path: Path, result: Result) -> None:
         ) from None
 
 
+def append_new_result(path: Path, result: Result) -> None:
+    """`append_result`, unless the file holds the same result of the same command.
+
+    Processes that torchrun may have started again do not know what was written before.
+
+    Raises:
+        InputError: the file cannot be read or written.
+    """
+    if not path.exists() or _content(result) not in map(_content, read_results(path)):
+        append_result(path, result)
+
+
 def check_writable(path: Path) -> None:
     """Refuse a results file that cannot be written before hours of work, not after.
 
@@ -90,6 +102,12 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path} cannot be written: choose another file with out (--out)")
     if path.exists():
         read_results(path)
+
+
+def _content(result: Result) -> str:
+    """All of a result but when, how fast and on which machine it was made."""
+    read = convert(json.loads(result.to_json()), Result, "a result")
+    return replace(read, date="", seconds=0.0, host={}).to_json()
 
 
 def _integer(text: str) -> int:

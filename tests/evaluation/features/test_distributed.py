@@ -14,6 +14,7 @@ from evaluation.features.distributed import Processes, joined
 from evaluation.results.files import read_results
 from evaluation.results.record import Result
 from latte.data.errors import InputError
+from latte.data.processes import Process
 from latte.data.shapes import shapes_clips
 from latte.data.video import write_video
 
@@ -86,6 +87,32 @@ def test_one_process_needs_no_other_and_no_torch():
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class _First(Processes):
+    """The first of two processes, whose other one has nothing to do."""
+
+    def __init__(self):
+        super().__init__(Process(world=2))
+
+    def part(self, items):
+        return items
+
+    def agree(self, step, value, error=None):
+        return [value]
+
+    def map(self, step, function, items):
+        return list(function(items))
+
+
+def test_processes_that_are_started_again_write_no_result_twice(folder, tmp_path):
+    out = tmp_path / "results.jsonl"
+    options = ExtractionOptions(workers=0, progress=False, processes=_First())
+    clips = np.load(folder / "real.npy")[:4]
+    for fake in (clips[2:], clips[2:], clips[1:3]):
+        measure(clips[:2], fake, options=options, out=out, **SETTINGS)
+    first, second = read_results(out)
+    assert first.fake.digest != second.fake.digest
 
 
 def test_an_error_of_one_process_is_its_own():
