@@ -25,6 +25,7 @@ from evaluation.features.ownership import (
     file_system_time,
     is_abandoned,
     lock,
+    open_to_lock,
     owned_file,
     owned_name,
 )
@@ -157,10 +158,11 @@ class _Run:
         lines = [*self._spaces, *(line for key in keys for line in _lines(stores, key))]
         text = "".join(line + "\n" for line in lines)
         with named(self.path):
+            # Whoever reads it meanwhile finds the spaces, which stay the same, at its beginning.
             self._file.seek(0)
-            self._file.truncate()
             self._file.write(text.encode())
             self._file.flush()
+            self._file.truncate()
 
     def _claimed_by_others(self) -> set[str]:
         return _lines_of_live_runs(self.path.parent, self.path)
@@ -191,8 +193,7 @@ def _lines_of_live_runs(folder: Path, own: Path | None = None) -> set[str]:
 @contextmanager
 def _turn(folder: Path) -> Iterator[None]:
     """One run at a time looks for work, or becomes one."""
-    # Opened for reading, so that users may share a store: the file is its first user's.
-    turn = os.open(folder / "turn", os.O_RDONLY | os.O_CREAT, 0o666)
+    turn = open_to_lock(folder / "turn")
     try:
         lock(turn)
         yield

@@ -14,6 +14,7 @@ loss of a process is noticed by torchrun, which starts all of them again if it m
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from latte.data.errors import FailedRunError, InputError
@@ -117,10 +118,25 @@ class Processes:
             self.agree(step, None)
 
     def map(
-        self, step: str, function: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T]
+        self,
+        step: str,
+        function: Callable[[Sequence[T]], Sequence[R]],
+        items: Sequence[T],
+        name: Callable[[T], str] = str,
     ) -> list[R]:
-        """What the function gives for all items, each of which one process hands to it."""
-        shares = self.agree(step, list(function(self.process.share(items))))
+        """What the function gives for all items, each of which one process hands to it.
+
+        Args:
+            name: of an item, the same in all processes.
+
+        Raises:
+            InputError: that of another process, or they have other items.
+        """
+        results_of_share = list(function(self.process.share(items)))
+        if self.process.world == 1:
+            return results_of_share
+        names = sha256("\0".join(map(name, items)).encode("utf-8", "surrogatepass")).hexdigest()
+        shares = self.agree(f"{step} ({len(items)} as {names[:8]})", results_of_share)
         results: list[Any] = [None] * len(items)
         for rank, share in enumerate(shares):
             results[rank :: self.process.world] = share

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.features.claims import rounds
+from evaluation.features.claims import CLIPS_AT_ONCE, rounds
 from evaluation.features.distributed import Processes
 from evaluation.features.probing import HASHING_THREADS, digests_of
 from evaluation.features.store import FeatureStore
@@ -31,6 +31,7 @@ from latte.data.progress import progress_bar
 from latte.data.sources import FileVideo, Video
 
 ROWS_AT_ONCE = 1024
+TURNS = 8  # in which one of several processes takes its clips
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,7 @@ def extract(
         f"content of {label}",
         lambda share: _content_keys(share, preparation, digests or {}),
         clips,
+        lambda clip: f"{clip.video.name} {clip.frames} {clip.mirrored}",
     )
     for clip, key in zip(clips, found, strict=True):
         if isinstance(key, BrokenVideoError):
@@ -159,6 +161,10 @@ def extract(
     # Neighbours are of one video, which one process opens.
     in_runs = _in_runs({key: by_key[key] for key in missing})
     mine = {key: by_key[key] for key in processes.part(in_runs)}
+    # Taking clips is a turn of all processes that use the store: many take few turns each.
+    at_once = CLIPS_AT_ONCE
+    if processes.process.world > 1:
+        at_once = max(at_once, len(mine) // TURNS)
     decoded, unreadable = 0, list[tuple[str, str]]()
     known = len(by_key) - len(missing)
     total = known + len(mine)
@@ -167,7 +173,7 @@ def extract(
     source = _Source(mine, preparation, options, pool or options.workers, unreadable)
     with progress_bar(total, label, "clip", shown=options.progress, initial=known) as bar:
         try:
-            for some in rounds(stores, mine):
+            for some in rounds(stores, mine, clips_at_once=at_once):
                 for batch in source.batches(some, size):
                     _run_networks(batch, networks)
                     bar.update(len(batch))

@@ -45,14 +45,25 @@ def owned_file(path: Path) -> Iterator[BufferedRandom]:
         yield file
 
 
+def open_to_lock(path: Path) -> int:
+    """Open a file that is there to be locked; it is made if need be.
+
+    NFS has exclusive locks only for who may write. Users who share a store may not where the file
+    is its first user's: they open it for reading, for which other file systems have locks as well.
+    """
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+
+
 @contextmanager
 def lock_now(path: Path) -> Iterator[bool]:
     """Hold the lock of a file while the block runs; whether it could be had at once.
 
     The file is made if need be, and stays, so that all who ask lock the same one.
     """
-    # Opened for reading, so that users may share a store: the file is its first user's.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+    descriptor = open_to_lock(path)
     try:
         yield lock(descriptor, wait=False) is not False
     finally:
@@ -118,11 +129,7 @@ def remove_leftovers(folder: Path, lease: float) -> list[Path]:
 
 def file_system_time(folder: Path) -> float:
     """The time by the clock that stamps the files of a folder, which may be a server's."""
-    probe = folder / owned_name(".time-", "")
-    try:
-        probe.touch()
-        now = probe.stat().st_mtime
-        probe.unlink()
-    except OSError:  # read-only: whoever may only look at it may be a little wrong
-        return time.time()
-    return now
+    with suppress(OSError):  # read-only: whoever may only look at it may be a little wrong
+        os.utime(folder)
+        return folder.stat().st_mtime
+    return time.time()

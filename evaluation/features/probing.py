@@ -92,7 +92,7 @@ class Prober:
             probed = self._probe(share, workers, timeout)
             return [(info, self.digests.get(video)) for video, info in probed]
 
-        together = self._processes.map("videos", facts, videos)
+        together = self._processes.map("videos", facts, videos, lambda video: video.name)
         for video, (info, digest) in zip(videos, together, strict=True):
             if digest is not None:
                 self.digests[video] = digest

@@ -17,7 +17,11 @@ from evaluation.protocol.content import content_key
 from latte.data.errors import InputError
 
 LEFTOVER_SECONDS = 3600.0  # how long an unfinished file of another machine may be being written
-SHARDS = "[!.]*.safetensors"
+# Names that we give: a folder of that name, or with that option, may hold files of others.
+SHARDS = 32 * "[0-9a-f]" + ".safetensors"
+SPACES = 16 * "[0-9a-f]" + "/space.json"
+SETS = 64 * "[0-9a-f]" + ".keys"
+VIDEOS = 32 * "[0-9a-f]" + ".json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,9 +194,10 @@ def verify(root: Path) -> Verified:
 
 
 def _folders(root: Path) -> list[Path]:
-    if not root.is_dir():
+    found = sorted(path.parent for path in root.glob(SPACES))
+    if not found and not (root / "runs" / "turn").exists():  # which is left of an empty store
         raise InputError(f"{root}: no store there: give its folder with --store")
-    return sorted(path.parent for path in root.glob("*/space.json"))
+    return found
 
 
 def _description(folder: Path) -> dict[str, Any] | None:
@@ -214,7 +219,7 @@ def _shards(paths: list[Path]) -> Iterator[Shard]:
 def _sets(root: Path) -> dict[Path, frozenset[bytes]]:
     """The keys of each measured set, by its file."""
     found = {}
-    for path in (root / "sets").glob("[!.]*.keys"):
+    for path in (root / "sets").glob(SETS):
         with contextlib.suppress(FileNotFoundError):
             found[path] = frozenset(_keys(path.read_bytes()))
     return found
@@ -240,27 +245,28 @@ def _sets_without_rows(root: Path, left: list[Path]) -> list[Path]:
 def _old(folder: Path, older_than: float | None, now: float) -> list[Path]:
     if older_than is None or not folder.is_dir():
         return []
-    return [path for path in folder.glob("[!.]*") if now - _stamp(path) > older_than]
+    return [path for path in folder.glob(VIDEOS) if now - _stamp(path) > older_than]
 
 
 def _remove_empty(folders: list[Path]) -> None:
     """Remove spaces without rows, unless a run is about to write some."""
     for folder in folders:
         with contextlib.suppress(OSError), lock_now(folder / ".merging") as free:
-            if free and not list(folder.glob(SHARDS)) and not list(folder.glob(".partial-*")):
-                for path in folder.iterdir():
+            ours = {folder / ".merging", folder / "space.json"}
+            if free and ours == {*folder.iterdir()}:
+                for path in ours:
                     path.unlink()
                 folder.rmdir()
 
 
 def _named_by_content(root: Path) -> Iterator[tuple[Path, bytes, str]]:
     """Small files of a store with the name that their content should have."""
-    for path in sorted((root / "sets").glob("[!.]*.keys")):
+    for path in sorted((root / "sets").glob(SETS)):
         with contextlib.suppress(FileNotFoundError):
             content = path.read_bytes()
             keys = [key.hex() for key in _keys(content)]
             yield path, content, content_key({"clips in order": keys}).hex()
-    for path in sorted((root / "videos").glob("[!.]*.json")):
+    for path in sorted((root / "videos").glob(VIDEOS)):
         with contextlib.suppress(FileNotFoundError):
             content = path.read_bytes()
             yield path, content, hashlib.sha256(content).hexdigest()[:32]

@@ -83,9 +83,18 @@ def meeting_place(process: Process) -> Any:
     That of PyTorch 2.14 still has the addresses of processes that were killed, when they are
     started again. Agents of several machines count starts differently: there
     TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 gives each start a store of its own.
+
+    Raises:
+        InputError: torchrun's variables are there in part.
     """
     from torch import distributed
 
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        raise InputError(
+            f"RANK={process.rank} and WORLD_SIZE={process.world}, but no {' and '.join(missing)}: "
+            "not set by torchrun: unset them, or start with torchrun"
+        )
     store, _, _ = next(distributed.rendezvous("env://", timeout=PATIENCE))
     if os.environ.get("LOCAL_WORLD_SIZE") != str(process.world):
         return store

@@ -129,13 +129,14 @@ def test_what_a_live_run_extracts_into_is_left_alone(cache, stores):
 
 
 def test_sets_of_which_no_space_has_all_rows_go(cache, stores):
-    for order, keys in (("kept", [key(1)]), ("gone", [key(1), key(77)]), ("new", [key(77)])):
+    kept, gone, new = (64 * digit for digit in "012")
+    for order, keys in ((kept, [key(1)]), (gone, [key(1), key(77)]), (new, [key(77)])):
         stores[0].remember(order, keys)
     folder = stores[0].root / "sets"
-    for order in ("kept", "gone"):
+    for order in (kept, gone):
         unused_for(folder / f"{order}.keys", DAY)
     cache("prune")
-    assert sorted(path.stem for path in folder.iterdir()) == ["kept", "new"]
+    assert sorted(path.stem for path in folder.iterdir()) == [kept, new]
 
 
 def test_sound_stores_are_verified_and_damage_is_named_and_set_aside(cache, stores):
@@ -176,3 +177,23 @@ def test_sizes_and_times_without_a_unit_are_refused(cache, stores, option, text)
     done = cache("prune", option, text)
     assert (done.returncode, f"{option} {text}" in done.stderr) == (2, True)
     assert all(shards(store) for store in stores)
+
+
+@pytest.mark.parametrize("is_store", [False, True])
+def test_files_of_others_in_a_folder_are_left_as_they_are(cache, tmp_path, is_store):
+    root = tmp_path / "store"
+    files = ["videos/a.mp4", "videos/labels.json", "videos/more/b.mp4", "sets/x.keys"]
+    files += ["clips/c.safetensors", "clips/space.json"]
+    if is_store:
+        space = fill(root, SPACES[0], range(4)).space
+        files.append(f"{space}/notes.safetensors")
+    for name in files:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("of somebody else")
+        unused_for(root / name, 60 * DAY)
+    for arguments in (("prune", "--older-than", "30d"), ("prune", "--max-size", "1B"), ("verify",)):
+        done = cache(*arguments)
+        assert done.returncode == (0 if is_store else 2), done.stderr
+        assert is_store or "no store there" in done.stderr
+        for name in files:
+            assert (root / name).read_text() == "of somebody else"

@@ -48,6 +48,12 @@ def main(folder: Path) -> None:
             processes.agree(f"network of {rank}", None)
     except InputError as error:
         seen["other steps"] = str(error)
+    for name, items in (("more", range(7 + rank)), ("others", range(rank, rank + 7))):
+        try:
+            with joined() as processes:
+                processes.map("files", list, items)
+        except InputError as error:
+            seen[name] = str(error)
     with joined() as processes:
         seen["map"] = processes.map("squares", lambda share: [x * x for x in share], range(7))
         seen["parts"] = list(processes.part(range(7)))

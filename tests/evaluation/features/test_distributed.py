@@ -74,6 +74,8 @@ def test_every_process_gets_the_result_of_one(folder, alone, world):
         assert each["error of the last"] == f"process {world - 1} finds no file"
         assert each["error of the first"] == "process 0 finds no file"
         assert f"{world - 1}: network of {world - 1}" in each["other steps"]
+        assert "do not do the same (0: files (7 as " in each["more"]
+        assert "do not do the same (0: files (7 as " in each["others"]
         assert each["map"] == [0, 1, 4, 9, 16, 25, 36]
     assert [x for each in seen for x in each["parts"]] == list(range(7))
     # The first one alone writes.
@@ -124,3 +126,11 @@ def test_an_error_of_one_process_is_its_own():
 
 def _refuse() -> None:
     raise InputError("no file")
+
+
+def test_variables_of_another_launcher_are_one_sentence(monkeypatch):
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(InputError, match=r"WORLD_SIZE=2.*no MASTER_ADDR.*torchrun"), joined():
+        pass
