@@ -44,7 +44,7 @@ class StopRequests:
             self.asked, self._asked_at = True, time.monotonic()
             if self._at_once:
                 raise StopNow
-            logger.warning("stopping after this step. Interrupt again to stop without saving it.")
+            logger.warning("stopping after this step: interrupt again to stop without saving it")
         elif time.monotonic() - self._asked_at >= ONE_REQUEST:
             raise KeyboardInterrupt
 
