@@ -16,6 +16,7 @@ from latte.data.children import Ended, run_children
 from latte.data.cluster import Resources, in_this_python, run_through_submitit, torchrun
 from latte.data.errors import LAUNCHED, FailedRunError, InputError
 from latte.data.processes import PARENT
+from latte.data.workers import usable_cores
 
 MODULE = "evaluation"
 CLUSTER = "slurm"  # submitit's name; "local" runs a job as a process here
@@ -44,7 +45,7 @@ def launched(resources: Resources, device: str) -> bool:
     command = in_this_python(torchrun(resources, MODULE, f"--max-restarts={RESTARTS}"))
     # torchrun would give each process one thread. Rows and values do not depend on it, but the
     # first process computes intervals on all cores, while the others wait.
-    threads = os.environ.get("OMP_NUM_THREADS", str(os.cpu_count() or 1))
+    threads = os.environ.get("OMP_NUM_THREADS", str(usable_cores()))
     variables = {LAUNCHED: "1", "OMP_NUM_THREADS": threads}
     if resources.nodes == 1:  # otherwise srun is between
         variables[PARENT] = str(os.getpid())

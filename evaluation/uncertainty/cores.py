@@ -8,6 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from evaluation.metrics.inputs import Array
+from latte.data.workers import usable_cores
 
 MAX_THREADS = 32  # OpenBLAS keeps memory for a fixed number of threads
 Progress = Callable[[int], object]
@@ -36,9 +37,7 @@ def num_threads() -> int:
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given) > 0:
         return min(int(given), MAX_THREADS)
-    # A container or a batch system may lend fewer cores than the machine has.
-    affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
-    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, MAX_THREADS)
+    return min(usable_cores(), MAX_THREADS)
 
 
 def one_core() -> threadpool_limits:

@@ -8,6 +8,7 @@ the last process that has it lets go, or is killed. Elsewhere arrays are pickled
 import mmap
 import os
 import pickle
+import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from multiprocessing import reduction
@@ -15,7 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 MIN_SHARED_BYTES = 1 << 16  # a smaller array is pickled: it is there sooner
-MAX_SHARED = 128  # messages whose arrays stay in shared memory; those of further ones are copied
+MAX_SHARED = 512  # messages whose arrays stay in shared memory; those of further ones are copied
 ALIGNMENT = 64  # bytes
 _HAS_MEMFD = hasattr(os, "memfd_create")
 
@@ -66,10 +67,12 @@ class Inbox:
     """Receives what `send` sent.
 
     Arrays are views of shared memory, for as long as anybody refers to them. So that a consumer may
-    keep as many as it likes, they are copied where `MAX_SHARED` messages are in use.
+    keep as many as it likes, they are copied where `MAX_SHARED` messages are in use, or those in
+    use have half of the descriptors that this process may have.
     """
 
     def __init__(self) -> None:
+        self._most = min(MAX_SHARED, _max_files() // 2)
         self._in_use: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
     def receive(self, connection: Connection) -> Any:
@@ -89,11 +92,21 @@ class Inbox:
             os.close(file)
         whole = memoryview(memory)
         arrays: list[memoryview | bytearray] = [whole[start:end] for start, end in spans]
-        if len(self._in_use) >= MAX_SHARED:
+        if len(self._in_use) >= self._most:
             arrays = [bytearray(array) for array in arrays]
         else:
             self._in_use.add(memory)
         return pickle.loads(content, buffers=arrays)
+
+
+def _max_files() -> int:
+    """Descriptors that this process may have at a time."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no memfd either
+        return MAX_SHARED
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
 def _spans(sizes: Iterable[int]) -> Iterator[tuple[int, int]]:

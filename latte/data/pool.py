@@ -47,6 +47,7 @@ class Pool:
             check_worker_limit()
         self.size, self.limited = size, limited
         self.workers: list[Worker] = []
+        self._inbox = handover.Inbox()
 
     def __enter__(self) -> "Pool":
         return self
@@ -61,7 +62,7 @@ class Pool:
         atexit.unregister(self.close)
         atexit.register(self.close)
         with _interrupts_blocked():
-            self.workers.append(Worker(limited=self.limited))
+            self.workers.append(Worker(self._inbox, limited=self.limited))
 
     def close(self) -> None:
         """End all processes at once."""
@@ -102,15 +103,15 @@ class Function:
 
 
 class Worker:
-    """One process and the pipe to it."""
+    """One process and the pipe to it; what it sends is received with an inbox of all."""
 
-    def __init__(self, *, limited: bool) -> None:
+    def __init__(self, inbox: handover.Inbox, *, limited: bool) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, remote = context.Pipe()
         self.process = context.Process(target=_work, args=(remote, limited), daemon=True)
         self.process.start()
         remote.close()
-        self.inbox = handover.Inbox()
+        self.inbox = inbox
         self.function: bytes | None = None  # pickled; what it was given last
         self.ready = False  # it has that function
         self.tasks: deque[Task] = deque()  # the first is under way

@@ -31,11 +31,17 @@ def default_workers() -> int:
     return min(own_cores(), 8)
 
 
+def usable_cores() -> int:
+    """The cores that this process may use: a container or a batch system may lend it a few."""
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def own_cores() -> int:
-    """The cores of this process: torchrun's processes share those of the machine."""
+    """The usable cores of this process alone: torchrun's processes of one machine share them."""
     processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
     sharing = int(processes) if processes.isdigit() else 1
-    return max((os.cpu_count() or 1) // max(sharing, 1), 1)
+    return max(usable_cores() // max(sharing, 1), 1)
 
 
 def map_in_order(

@@ -126,7 +126,8 @@ def test_the_folder_of_data_comes_from_the_environment(run, monkeypatch):
 
 
 def test_processes_of_one_machine_share_its_cores(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 12)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(12)), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)  # those of the machine
     monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     assert default_workers() == 8
     for processes, workers in (("2", 6), ("4", 3), ("100", 1), ("0", 8)):

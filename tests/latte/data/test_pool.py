@@ -121,6 +121,20 @@ def test_a_consumer_may_keep_more_arrays_than_are_shared(tasks, monkeypatch):
 
 
 @ON_LINUX
+def test_a_consumer_may_keep_more_arrays_than_it_may_have_files(tasks):
+    import resource  # Windows has none
+
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 40, hard))
+    try:
+        arrays = list(map_in_order(tasks.large_array, range(60), workers=2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [int(array[0, 0, 0, 0]) for array in arrays] == list(range(60))
+
+
+@ON_LINUX
 def test_arrays_are_pickled_where_no_file_can_be_made():
     import resource  # Windows has none
 
