@@ -78,12 +78,11 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
     packages are notes there, so that stdout holds the result alone.
     """
     _open_missing_streams()
-    _end_at_signals()
     end_quickly()
     if "TORCHELASTIC_RUN_ID" in os.environ:
         end_with_parent()
     try:
-        with _notes_on_stderr():
+        with _interruptible(), _notes_on_stderr():
             result = app(standalone_mode=False, prog_name=name)
             sys.stdout.flush()
     except InputError as error:
@@ -159,27 +158,38 @@ def _open_missing_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
-def _end_at_signals() -> None:
+@contextmanager
+def _interruptible() -> Iterator[None]:
     """Let the first signal interrupt the command, and end the process if that takes too long.
 
     More signals come with the first one, from torchrun and a terminal, say: they must not interrupt
-    what the command does to end well. Where it has handlers of its own, the time is its affair.
+    what the command does to end well. Nor may one that comes when it has ended, while Python does
+    so. Where it has handlers of its own, the time is its affair.
     """
     if current_thread() is not main_thread():
+        yield
         return
-    interrupted = False
+    awaited = True
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        if not interrupted:
-            interrupted = True
+        nonlocal awaited
+        if awaited:
+            awaited = False
             raise KeyboardInterrupt
 
     for number in polite_signals():
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup has it ignored
             signal.signal(number, interrupt)
-    if sys.platform == "win32":
-        return
+    if sys.platform != "win32":
+        _end_after(interrupt)
+    try:
+        yield
+    finally:
+        awaited = False
+
+
+def _end_after(interrupt: Callable[[int, FrameType | None], None]) -> None:
+    """End the process some time after a signal of which this is the handler."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     # Written to at once, also while this thread is within a library and can handle no signal.

@@ -206,6 +206,16 @@ def test_a_signal_ends_a_command_wherever_it_is(name, action, tmp_path):
     assert (tmp_path / "tidy").exists() == (action == IN_A_FINALLY)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_signal_at_the_end_of_a_command_is_too_late():
+    action = (
+        "threading.Thread(target=lambda: (threading.main_thread().join(), "
+        "os.kill(os.getpid(), signal.SIGTERM))).start()"
+    )
+    done = subprocess.run(command_that(action), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_the_end_of_a_command_looks_for_no_garbage():
     frozen = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0))"
     done = subprocess.run(command_that("pass", frozen), capture_output=True, text=True, check=False)
