@@ -110,12 +110,17 @@ def _changed(place: Any, **values: object) -> Iterator[None]:
 
 @contextmanager
 def single_threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """So many threads, each of which computes with itself alone."""
+    """So many threads, each of which computes with itself alone.
+
+    An interruption does not wait for what they are computing, which may take a minute.
+    """
     threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
+        yield pool
+        pool.shutdown()
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
         torch.set_num_threads(threads)  # new threads inherit the last setting of any thread
 
 

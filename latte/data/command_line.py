@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from threading import Thread, current_thread, main_thread
+from threading import enumerate as enumerate_threads
 from types import FrameType
 from typing import Annotated, Any, NoReturn, TextIO
 
@@ -112,6 +113,10 @@ def run_app(app: Callable[..., Any], name: str) -> NoReturn:
     if result == INTERRUPTED:
         if LAUNCHED not in os.environ:  # who started torchrun says it
             _say(INTERRUPTED_MESSAGE)
+        if any(not thread.daemon for thread in enumerate_threads() if thread is not main_thread()):
+            with suppress(OSError, ValueError):
+                sys.stdout.flush()
+            _end_at_once()  # the interpreter would wait for what they compute
         _exit(BAD_INPUT)
     sys.exit(result if isinstance(result, int) else 0)
 
@@ -199,12 +204,16 @@ def _end_after(interrupt: Callable[[int, FrameType | None], None]) -> None:
         while signal.getsignal(os.read(reading, 1)[0]) is not interrupt:
             pass
         time.sleep(PATIENCE)
-        for process in multiprocessing.active_children():
-            process.kill()
         _say(INTERRUPTED_MESSAGE)
-        os._exit(BAD_INPUT)
+        _end_at_once()
 
     Thread(target=watch, daemon=True).start()
+
+
+def _end_at_once() -> NoReturn:
+    for process in multiprocessing.active_children():
+        process.kill()
+    os._exit(BAD_INPUT)
 
 
 def _leave_reader(error: OSError) -> NoReturn:

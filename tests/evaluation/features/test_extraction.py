@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +15,10 @@ import pytest
 
 from evaluation.features.extraction import ExtractionOptions, StoredNetwork, extract
 from evaluation.features.sets import measure_set, plan_set
+from evaluation.features.store import FeatureStore
 from evaluation.protocol.presets import SHAPES
 from latte.data.clips import plan_clips
+from latte.data.command_line import INTERRUPTED_MESSAGE
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import probe_in_workers
 from latte.data.shapes import shapes_video_set
@@ -259,3 +263,40 @@ def test_statistics_do_not_depend_on_how_rows_are_read(tmp_path, monkeypatch):
     np.testing.assert_array_equal(whole.covariance, parts.covariance)
     rows = network.features(keys).astype(np.float64)
     np.testing.assert_allclose(whole.covariance, np.cov(rows, rowvar=False), rtol=1e-12)
+
+
+def test_an_interruption_keeps_rows_and_does_not_wait_for_the_network(tmp_path):
+    code = f"""
+import sys, threading
+from pathlib import Path
+import numpy as np
+from evaluation.features.store import FeatureStore
+from evaluation.networks.equivalence import single_threads
+from latte.data.command_line import new_app, run_app
+app = new_app("test", "A test.")
+store = FeatureStore(Path({str(tmp_path)!r}), {{"network": "test"}})
+
+@app.command()
+def forever():
+    store.add(bytes(32), np.zeros(2, np.float32))
+    try:
+        with single_threads(1) as pool:
+            computing = pool.submit(threading.Event().wait)
+            print("working", flush=True)
+            computing.result()
+    finally:
+        store.flush()
+
+run_app(app, "test")
+"""
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, "forever"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout.readline() == "working\n"
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert (run.returncode, said) == (2, f"{INTERRUPTED_MESSAGE}\n")
+    assert bytes(32) in FeatureStore(tmp_path, {"network": "test"})
