@@ -1,6 +1,8 @@
 """Videos as the rows of one array file, uint8 (N, T, H, W, 3)."""
 
 import hashlib
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -42,9 +44,9 @@ class ArrayVideo:
         height, width = array.shape[2:4]
         check_clip_size(len(frames), height, width, f"{self.path}: row {self.row}")
         with outside(self.path, _KIND):
-            if isinstance(array.source, np.ndarray):
+            if array.start is None:
                 return np.ascontiguousarray(array.source[self.row][list(frames)])
-            return np.stack([array.source[self.row, frame] for frame in frames])
+            return _read_frames(self.path, array, self.row, frames)
 
     def digest(self, frames: Sequence[int]) -> str:
         """Hash of these frames' pixels and shape: each byte is hashed at most once a clip."""
@@ -81,10 +83,24 @@ def open_array(path: Path) -> list[ArrayVideo]:
 
 
 class _Rows(NamedTuple):
-    """An array, or a part of a file that is read row by row."""
+    """An array, or a part of a file that is read frame by frame."""
 
     source: Any
     shape: tuple[int, ...]
+    start: int | None = None  # the byte of the file at which it begins; None for what is unpacked
+
+
+def _read_frames(path: Path, array: _Rows, row: int, frames: Sequence[int]) -> np.ndarray:
+    """Frames of a row, by reading: whoever maps a file dies when another process shortens it."""
+    assert array.start is not None
+    clip = np.empty((len(frames), *array.shape[2:]), np.uint8)
+    size = math.prod(array.shape[2:])
+    with path.open("rb") as file:
+        for place, frame in enumerate(frames):
+            file.seek(array.start + (row * array.shape[1] + frame) * size)
+            if file.readinto(clip[place].reshape(-1).data) < size:
+                raise ValueError("it has become shorter")
+    return clip
 
 
 def _version(path: Path) -> tuple[int, int]:
@@ -98,11 +114,16 @@ def _open_rows(path: Path, size: int, modified: int) -> _Rows:
     """Size and time of change are part of the key: a file that was replaced is opened anew."""
     del size, modified
     openers = {".npy": open_npy, ".npz": _open_npz, ".safetensors": _open_safetensors}
+    source: Any
+    start = None
     with outside(path, _KIND):
         source = openers[path.suffix.lower()](path)
     if isinstance(source, np.ndarray):
         dtype, shape = str(source.dtype), source.shape
+        if isinstance(source, np.memmap) and source.flags.c_contiguous:
+            start = source.offset
     else:
+        source, start = source
         shape = tuple(source.get_shape())
         dtype = _SAFETENSORS_DTYPES.get(source.get_dtype(), source.get_dtype())
     if dtype != "uint8" or len(shape) != 5 or shape[-1] != 3 or 0 in shape:
@@ -112,16 +133,21 @@ def _open_rows(path: Path, size: int, modified: int) -> _Rows:
             f"{path}: holds {shape[0]} videos of {shape[1]} frames, more than {MAX_VIDEOS} of "
             f"{MAX_FRAMES}: part them into several files"
         )
-    return _Rows(source, shape)
+    return _Rows(source, shape, start)
 
 
 def _open_npz(path: Path) -> np.ndarray:
     return open_npz(path, _pick(path, npz_names(path)))
 
 
-def _open_safetensors(path: Path) -> Any:
+def _open_safetensors(path: Path) -> tuple[Any, int]:
+    """The slice of a file that has been checked, and the byte at which its tensor begins."""
     file = safe_open(str(path), framework="numpy")
-    return file.get_slice(_pick(path, list(file.keys())))
+    key = _pick(path, list(file.keys()))
+    with path.open("rb") as header:
+        length = int.from_bytes(header.read(8), "little")
+        start = json.loads(header.read(length))[key]["data_offsets"][0]
+    return file.get_slice(key), 8 + length + start
 
 
 def _pick(path: Path, keys: list[str]) -> str:

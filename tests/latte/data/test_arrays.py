@@ -1,3 +1,4 @@
+import os
 import pickle
 
 import numpy as np
@@ -128,6 +129,22 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path, name, share):
         open_array(tmp_path / name)
     assert str(caught.value).startswith(str(tmp_path / name))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["clips.npy", "clips.npz", "clips.safetensors"])
+def test_a_file_that_is_cut_short_while_it_is_read_is_an_error_not_the_end(
+    tmp_path, monkeypatch, name
+):
+    """Whoever has mapped it ends with SIGBUS."""
+    FORMATS[name](tmp_path / name, np.tile(CLIPS, (20, 1, 1, 1, 1)))
+    before = (tmp_path / name).stat()
+    seen_before = before.st_size, before.st_mtime_ns  # another process shortens it after a look
+    monkeypatch.setattr("latte.data.arrays._version", lambda path: seen_before)
+    videos = open_array(tmp_path / name)
+    os.truncate(tmp_path / name, 10_000)
+    np.testing.assert_array_equal(videos[0].read([4]), CLIPS[0, [4]])
+    with pytest.raises(InputError, match=rf"{name}: .*shorter"):
+        videos[200].read([0])
 
 
 def test_damage_in_a_compressed_file_is_refused(tmp_path):
