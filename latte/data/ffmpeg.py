@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 
 from latte.data.errors import SKIP, BrokenVideoError, outside
 from latte.data.limits import check_frame_size, max_pixels
@@ -202,7 +203,10 @@ def display_matrix(picture: Any) -> tuple[int, int, int, int] | None:
     Raises:
         DecodingError: it is to be turned by something else than right angles.
     """
-    data = picture.side_data.get("DISPLAYMATRIX")
+    # Not `picture.side_data`, which makes a circle of references: pictures would stay until
+    # they are collected, and decoders paint on old ones. Where a damaged stream leaves pixels out,
+    # those of an old picture are seen, which then depended on what was read before.
+    data = SideDataContainer(picture).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if data is None:
         return None
     a, b, _, c, d, *_ = np.frombuffer(data, np.int32).astype(float)

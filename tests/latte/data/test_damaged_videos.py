@@ -1,11 +1,17 @@
 """Damage in video files: refused where it is read, noted where it is not."""
 
+import sys
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
 
 from latte.data.errors import BrokenVideoError
+from latte.data.ffmpeg import display_matrix
 from latte.data.video import iterate_file, open_video, probe_file, read_file
+
+CLIPS = Path(__file__).parents[2] / "data"
 
 
 def test_damage_within_a_frame_is_refused_where_it_is_read(tmp_path, encode, plain):
@@ -84,3 +90,21 @@ def test_frames_that_a_container_has_lost_are_not_passed_over(tmp_path, plain, d
     assert len(plain(path)) < 150  # FFmpeg goes on behind the damage
     with pytest.raises(BrokenVideoError, match=r"damaged\.mkv: "):
         read_file(path, [5])
+
+
+def test_what_a_damaged_stream_leaves_out_does_not_depend_on_what_was_read_before():
+    path = CLIPS / "flipped_bit.webm"
+    frames = np.stack(list(iterate_file(path)))
+    for index in (7, 12, 23):
+        np.testing.assert_array_equal(read_file(path, [index])[0], frames[index])
+    with open_video(path) as video:
+        np.testing.assert_array_equal(video.read(range(12)), frames[:12])
+        np.testing.assert_array_equal(video.read(range(12, 24)), frames[12:])
+
+
+def test_a_picture_is_freed_when_nobody_needs_it():
+    with av.open(str(CLIPS / "closed_groups.mp4")) as file:
+        picture = next(file.decode(video=0))
+        before = sys.getrefcount(picture)
+        assert display_matrix(picture) is None
+        assert sys.getrefcount(picture) == before
