@@ -104,18 +104,19 @@ class Processes:
         """The first process enters alone, the others when it has left: it fetches, say.
 
         Raises:
-            InputError: that of the first process.
+            InputError: that of any process, in all.
         """
         if not self.is_first:
             self.agree(step, None)
+        everywhere = f"{step} everywhere"
         try:
             yield
         except InputError as error:
-            if self.is_first:
-                self.agree(step, None, error)
+            self.agree(step if self.is_first else everywhere, None, error)
             raise
         if self.is_first:
             self.agree(step, None)
+        self.agree(everywhere, None)
 
     def map(
         self,

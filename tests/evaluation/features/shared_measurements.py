@@ -55,6 +55,13 @@ def main(folder: Path) -> None:
         except InputError as error:
             seen[name] = str(error)
     with joined() as processes:
+        for name, reporter in (("ahead, the first", 0), ("ahead, the last", world - 1)):
+            try:
+                with processes.ahead(name):
+                    if rank == reporter:
+                        raise InputError(f"process {rank} finds no weights")
+            except InputError as error:  # all go on with the next network
+                seen[name] = str(error)
         seen["map"] = processes.map("squares", lambda share: [x * x for x in share], range(7))
         seen["parts"] = list(processes.part(range(7)))
     (folder / f"{world}-{rank}.json").write_text(json.dumps(seen))
