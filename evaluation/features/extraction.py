@@ -162,8 +162,8 @@ def extract(
     in_runs = _in_runs({key: by_key[key] for key in missing})
     mine = {key: by_key[key] for key in processes.part(in_runs)}
     # Taking clips is a turn of all processes that use the store: many take few turns each.
-    at_once = CLIPS_AT_ONCE
-    if processes.process.world > 1:
+    at_once, world = CLIPS_AT_ONCE, processes.process.world
+    if world > 1:
         at_once = max(at_once, len(mine) // TURNS)
     decoded, unreadable = 0, list[tuple[str, str]]()
     known = len(by_key) - len(missing)
@@ -171,7 +171,8 @@ def extract(
     group = max(network.extractor.at_once for network in networks)
     size = -(-options.batch_size // group) * group
     source = _Source(mine, preparation, options, pool or options.workers, unreadable)
-    with progress_bar(total, label, "clip", shown=options.progress, initial=known) as bar:
+    shown_as = label if world == 1 else f"{label} (process 1 of {world})"  # the one that speaks
+    with progress_bar(total, shown_as, "clip", shown=options.progress, initial=known) as bar:
         try:
             for some in rounds(stores, mine, clips_at_once=at_once):
                 for batch in source.batches(some, size):

@@ -105,9 +105,9 @@ def check_writable(path: Path) -> None:
 
 
 def _content(result: Result) -> str:
-    """All of a result but when, how fast and on which machine it was made."""
+    """All of a result but when, where and how it was made: some clips may have been in the store."""
     read = convert(json.loads(result.to_json()), Result, "a result")
-    return replace(read, date="", seconds=0.0, host={}).to_json()
+    return replace(read, date="", seconds=0.0, host={}, details={}).to_json()
 
 
 def _integer(text: str) -> int:

@@ -111,11 +111,13 @@ class _First(Processes):
 
 def test_processes_that_are_started_again_write_no_result_twice(folder, tmp_path):
     out = tmp_path / "results.jsonl"
-    options = ExtractionOptions(workers=0, progress=False, processes=_First())
+    settings = {"workers": 0, "progress": False, "store": tmp_path / "store"}
+    options = ExtractionOptions(processes=_First(), **settings)
     clips = np.load(folder / "real.npy")[:4]
     for fake in (clips[2:], clips[2:], clips[1:3]):
         measure(clips[:2], fake, options=options, out=out, **SETTINGS)
     first, second = read_results(out)
+    assert first.details["decoded_clips"] == 4
     assert first.fake.digest != second.fake.digest
 
 
