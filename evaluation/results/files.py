@@ -105,7 +105,7 @@ def check_writable(path: Path) -> None:
 
 
 def _content(result: Result) -> str:
-    """All of a result but when, where and how it was made: some clips may have been in the store."""
+    """All of a result but when, where and how it was made: its clips may come from the store."""
     read = convert(json.loads(result.to_json()), Result, "a result")
     return replace(read, date="", seconds=0.0, host={}, details={}).to_json()
 
