@@ -104,8 +104,8 @@ def run_through_submitit(
     """Run commands as jobs to their ends: all at once, as far as the scheduler has nodes for them.
 
     Args:
-        names: of the jobs.
-        folder: of their logs, which all nodes see; its name is that of submitit's executor.
+        names: what the jobs are called.
+        folder: place of their logs, which all nodes see; its name is that of submitit's executor.
         outputs: files for what each prints on stdout, in place of its log.
 
     Raises:
@@ -116,7 +116,8 @@ def run_through_submitit(
 
     executor = _executor(folder, resources)
     before = dict(os.environ)
-    os.environ.update(only_our_packages())  # which a job has from its submitter
+    variables = only_our_packages()
+    os.environ.update(variables)  # which a job has from its submitter
     submitted: list[submitit.Job[Ended]] = []
     name = ""
     try:
@@ -132,7 +133,8 @@ def run_through_submitit(
     except submitit.core.utils.FailedJobError as error:
         raise InputError(f"sbatch refused the job {name} ({error})") from error
     finally:  # nothing is left to cancel unless this was interrupted
-        os.environ.pop("PYTHONSAFEPATH")
+        for variable in variables:
+            os.environ.pop(variable)
         os.environ.update(before)
         for queued in submitted:
             if not queued.done():

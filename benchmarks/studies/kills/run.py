@@ -39,7 +39,7 @@ from reports.document import Report
 from reports.provenance import Provenance
 from reports.table import Table
 
-PROCESSES = (1, 2)  # of a measurement, in turn: alone, and two of torchrun
+PROCESSES = (1, 2)  # how many measure, in turn: one alone, and two that torchrun starts
 TITLES = {
     "kills": "Kills",
     "same": "Same value",
@@ -59,7 +59,7 @@ class KillsRequest:
     """How many kills, of measurements of how many clips."""
 
     kills: int = 50  # half of them of runs of two processes
-    num_videos: int = 300  # of each set; 256 rows make a file
+    num_videos: int = 300  # in each set; 256 rows make a file
 
 
 def run(out: Path, request: KillsRequest) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import safe_open
 
 from benchmarks.cells.cache import CellValue, cell_key
+from benchmarks.studies.speed.processes import group_of
 from benchmarks.studies.torture.commands import ROOT
 from latte.data.signals import held_back
 
@@ -207,13 +208,13 @@ def _wait_for_all(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
 
     Where it hangs, it and all its processes are ended.
     """
-    family = {process.pid, *descendants(process.pid)}
+    family = {process.pid, *group_of(process.pid)}
     limit = time.monotonic() + LIMIT
     code: int | None = None
     while code is None:
         with suppress(subprocess.TimeoutExpired):
             code = process.wait(0.2)
-        family |= descendants(process.pid).keys()
+        family.update(group_of(process.pid))
         if code is None and time.monotonic() > limit:
             _end_family(process)
             code = HUNG
@@ -228,21 +229,8 @@ def _wait_for_all(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
 
 def descendants(process: int) -> Mapping[int, str]:
     """The processes that a process has started, and those that these have: id → kind."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError, ValueError):  # it has ended meanwhile
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            if fields[0] != "Z":
-                parents[int(stat.parent.name)] = int(fields[1])
-    found: dict[int, str] = {}
-    below = [process]
-    while below:
-        parent = below.pop()
-        for child in [number for number, above in parents.items() if above == parent]:
-            below.append(child)
-            if kind := _kind(child):
-                found[child] = kind
-    return found
+    kinds = {child: _kind(child) for child in group_of(process)[1:]}
+    return {child: kind for child, kind in kinds.items() if kind}
 
 
 def _kind(process: int) -> str:
@@ -267,7 +255,7 @@ def _is_alive(process: int) -> bool:
 
 def _end_family(process: "subprocess.Popen[bytes]") -> None:
     """Leave nothing at work, if this is interrupted."""
-    family = [process.pid, *descendants(process.pid)]
+    family = group_of(process.pid)
     if process.poll() is None:
         for number in family:
             with suppress(ProcessLookupError):

@@ -63,17 +63,18 @@ def _watch(pid: int, peak: list[float], ended: Event) -> None:
     """Keep the largest memory of a process and its descendants until it has ended."""
     while not ended.wait(EVERY):
         with suppress(OSError):
-            peak[0] = max(peak[0], sum(map(_megabytes, _group(pid))))
+            peak[0] = max(peak[0], sum(map(_megabytes, group_of(pid))))
 
 
-def _group(pid: int) -> list[int]:
-    """A process and all that it started, as /proc tells."""
+def group_of(pid: int) -> list[int]:
+    """A process and all that it started and that have not ended, as /proc tells."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
             # The name of the program, in parentheses, may hold anything.
             fields = entry.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            children.setdefault(int(fields[1]), []).append(int(entry.parent.name))
+            if fields[0] != "Z":
+                children.setdefault(int(fields[1]), []).append(int(entry.parent.name))
     group, waiting = [], [pid]
     while waiting:
         group.append(waiting.pop())
