@@ -164,6 +164,7 @@ def extract(
     # Taking clips is a turn of all processes that use the store: many take few turns each.
     at_once, world = CLIPS_AT_ONCE, processes.process.world
     if world > 1:
+        _missing(stores, mine)  # this one may remember rows that the first process found lost
         at_once = max(at_once, len(mine) // TURNS)
     decoded, unreadable = 0, list[tuple[str, str]]()
     known = len(by_key) - len(missing)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -168,17 +169,22 @@ class Measurer:
                 raise FailedMetricsError(failures, found, self._num_metrics)
             return found
 
+        def results_unless_lost(attempt: int) -> list[Result] | None:
+            try:
+                return results()
+            except LostRowsError:
+                if attempt == ATTEMPTS:
+                    raise
+                return None
+
         for attempt in range(1, ATTEMPTS + 1):
             real_set, fake_set = self.sets(real, fake, failures)
             self._log(caveats_of_sets([side for side in (real_set, fake_set) if side]))
-            try:
-                return processes.first("results", results)
-            except LostRowsError:
-                # What was just extracted was damaged or removed: extract it once more, unless
-                # several processes would have to agree on that.
-                if attempt == ATTEMPTS or processes.process.world > 1:
-                    raise
-                self._real = None
+            measured = processes.first("results", partial(results_unless_lost, attempt))
+            if measured is not None:
+                return measured
+            # What was just extracted was damaged or removed: all extract it once more.
+            self._real = None
         raise AssertionError("unreachable")
 
     def _results(

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,26 @@ import torch.distributed as dist
 
 from evaluation import ExtractionOptions, measure
 from evaluation.features.distributed import joined
+from evaluation.features.store import FeatureStore
 from latte.data.errors import InputError
+
+
+@contextmanager
+def removed_when_read(root: Path) -> Iterator[Path]:
+    """A store whose files somebody removes as soon as the first process reads rows."""
+    read = FeatureStore.rows
+
+    def removing(store: FeatureStore, keys: Sequence[bytes]) -> list[np.ndarray]:
+        if keys and dist.get_rank() == 0:
+            FeatureStore.rows = read
+            for path in root.glob("*/*.safetensors"):
+                path.unlink()
+        return read(store, keys)
+
+    FeatureStore.rows = removing
+    yield root
+    assert (FeatureStore.rows == read) == (dist.get_rank() == 0)
+    FeatureStore.rows = read
 
 
 def main(folder: Path) -> None:
@@ -32,6 +53,8 @@ def main(folder: Path) -> None:
     lines = folder / f"{world}.jsonl"
     value("in memory", None, real, fake)
     value("in a store", folder / f"store-{world}", real, fake)
+    with removed_when_read(folder / f"store-{world}-lost") as lost:
+        value("in a store that loses rows", lost, real, fake)
     value("in stores of their own", folder / f"store-{world}-{rank}", real, fake)
     value("fewer than processes", None, real[:2], fake[:2])
     value("one is broken", None, folder / "real.npy", folder / "videos", skip_broken=True)

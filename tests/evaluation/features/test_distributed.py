@@ -19,6 +19,7 @@ from latte.data.shapes import shapes_clips
 from latte.data.video import write_video
 
 SCRIPT = Path(__file__).with_name("shared_measurements.py")
+WHOLE = ("in memory", "in a store", "in a store that loses rows", "in stores of their own")
 SETTINGS = {"protocol": "shapes", "device": "cpu", "resamples": 40}
 
 
@@ -67,7 +68,7 @@ def test_every_process_gets_the_result_of_one(folder, alone, world):
     )
     seen = [json.loads((folder / f"{world}-{rank}.json").read_text()) for rank in range(world)]
     for each in seen:
-        for name in ("in memory", "in a store", "in stores of their own"):
+        for name in WHOLE:
             assert each[name] == alone["whole"], name
         assert each["fewer than processes"] == alone["few"]
         assert each["one is broken"] == alone["broken"]
