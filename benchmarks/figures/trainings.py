@@ -320,4 +320,5 @@ def _decisive(config: TrainConfig) -> dict[str, Any]:
     """The part of the configuration that can affect the weights."""
     table = as_table(config)
     del table["output"]
+    del table["data"]["skip_broken"]
     return table

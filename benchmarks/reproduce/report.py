@@ -146,7 +146,7 @@ def parts_of_paper(names: Collection[str]) -> str:
     """How many of the paper's tables and figures some runners show, and how many studies there are.
 
     >>> parts_of_paper(["table3", "figure5a", "figure7", "demo"])
-    '1 of 5 tables and 2 of 10 figures of the paper (1 of 6 panels of Figure 5), 1 of 6 studies'
+    '1 of 5 tables and 2 of 10 figures of the paper (1 of 6 panels of Figure 5), 1 of 8 studies'
     """
     runners = [RUNNERS[name] for name in names if name in RUNNERS and name != "intext"]
     tables, figures = (

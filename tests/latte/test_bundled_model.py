@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from latte.autoencoder import from_uint8, open_autoencoder
+from latte.data.schema import convert
 from latte.data.shapes import CLASS_NAMES, shapes_video_set
 from latte.diffusion import DiffusionSettings
 from latte.model.checkpoints import build_model, bundled_checkpoint, load_checkpoint
-from latte.training.config import as_table, load_config
+from latte.training.config import TrainConfig, load_config
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def bundled():
 
 
 def test_it_is_what_the_committed_configuration_makes(bundled):
-    assert bundled.settings["training"] == as_table(load_config("shapes"))
+    assert convert(bundled.settings["training"], TrainConfig, "bundled") == load_config("shapes")
     assert bundled.settings["step"] == load_config("shapes").training.steps
     assert tuple(bundled.settings["classes"]) == CLASS_NAMES
     assert (bundled.config.variant, bundled.config.num_frames) == (1, 16)

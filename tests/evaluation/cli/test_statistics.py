@@ -311,4 +311,4 @@ def test_compare_prints_one_form_at_a_time(command, fvd, tmp_path):
     check_one_sentence(command("compare", results, "--level", 5), contains="(--level) 5")
     done = command("compare", results, "--permutations", 10)
     check_one_sentence(done, contains="--permutations 10")
-    check_one_sentence(command("compare", tmp_path / "none"), contains="no such results file")
+    check_one_sentence(command("compare", tmp_path / "none"), contains="no such file")

@@ -257,6 +257,7 @@ def test_networks_that_ship_ignore_the_variable(tmp_path, monkeypatch):
 
 def test_by_default_files_are_kept_in_the_users_cache(monkeypatch):
     monkeypatch.delenv("LATTE_WEIGHTS", raising=False)
+    monkeypatch.delenv("LATTE_CACHE", raising=False)
     assert cache_folder("weights").name == "weights"
     assert "latte-eval" in cache_folder("weights").parts
     assert weights_folder() == cache_folder("weights")

@@ -25,11 +25,14 @@ SURFACE = {
     "patches": "--channels --data-root --dataset --num-clips --patch-size --seed --size target",
     "sample": (
         "--autoencoder --batch-size --compile --dataset --device --eta --format --fps "
-        "--guidance-scale --guided --labels --method --num-heads --num-samples --out "
+        "--guidance-scale --guided --labels --method --num-frames --num-heads --num-samples --out "
         "--precision --quiet --seed --start --steps checkpoint"
     ),
     "shapes": "--format --num-frames --num-videos --quiet --size --split --start target",
-    "train": ("--data-root --device --evaluate --list --out --quiet --set --show --workers config"),
+    "train": (
+        "--data-root --device --evaluate --list --out --quiet --set --show --skip-broken --workers "
+        "config"
+    ),
 }
 
 

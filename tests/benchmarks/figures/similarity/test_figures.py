@@ -244,6 +244,7 @@ def test_few_processes_share_a_gpu(
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("evaluation.networks.devices.default_device", lambda: "cuda")
     monkeypatch.setattr("benchmarks.figures.similarity.probes.measure_cells", finish)
     options = ("--workers", 9, "--device", device, "--cells", tmp_path, "--out", tmp_path / "o")
     done = run_cli("latte-bench", "figure8", *options)
