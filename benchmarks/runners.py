@@ -289,7 +289,8 @@ _ENTRIES = (
         name="speed",
         topic="Speed and memory",
         summary="Time and memory of the evaluation, beside cd-fvd, scripts and what is promised",
-        details="Takes forty minutes.\n\nlatte-bench speed --small --videos my_videos/",
+        details="With 96 videos in each set it takes forty minutes.\n\n"
+        "latte-bench speed --small --videos my_videos/",
         needs="nothing; --videos for real ones, cd-fvd for its rows",
         options=_keys("tiny small videos workers out"),
         request="benchmarks.studies.speed.evaluation:SpeedRequest",

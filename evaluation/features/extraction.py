@@ -142,13 +142,13 @@ def extract(
     keys: list[bytes] = []
     by_key: dict[bytes, Clip] = {}
     broken: list[tuple[str, str]] = []
-    found = processes.map(
+    content = processes.map(
         f"content of {label}",
         lambda share: _content_keys(share, preparation, digests or {}),
         clips,
         lambda clip: f"{clip.video.name} {clip.frames} {clip.mirrored}",
     )
-    for clip, key in zip(clips, found, strict=True):
+    for clip, key in zip(clips, content, strict=True):
         if isinstance(key, BrokenVideoError):
             _keep_or_raise(key, clip, options, broken)
             continue
@@ -175,8 +175,8 @@ def extract(
     shown_as = label if world == 1 else f"{label} (process 1 of {world})"  # the one that speaks
     with progress_bar(total, shown_as, "clip", shown=options.progress, initial=known) as bar:
         try:
-            for some in rounds(stores, mine, clips_at_once=at_once):
-                for batch in source.batches(some, size):
+            for taken in rounds(stores, mine, clips_at_once=at_once):
+                for batch in source.batches(taken, size):
                     _run_networks(batch, networks)
                     bar.update(len(batch))
                     decoded += len(batch)

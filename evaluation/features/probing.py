@@ -66,8 +66,8 @@ class Prober:
         size, world = CHUNKS[-1], self._processes.process.world
         look = self._probe if world == 1 else self._probe_together
         try:
-            while some := list(islice(left, world * (size := next(sizes, size)))):
-                yield from look(some, workers, timeout)
+            while part := list(islice(left, world * (size := next(sizes, size)))):
+                yield from look(part, workers, timeout)
         finally:
             self._remember()
 

@@ -153,21 +153,21 @@ class Measurer:
                 the others.
         """
         started, self._started = self._started or time.monotonic(), None
-        failures, found = dict(self.failures), list[Result]()
+        failures, finished = dict(self.failures), list[Result]()
         processes = self.networks.options.processes
         write = append_result if processes.process.world == 1 else append_new_result
 
         def results() -> list[Result]:
             filed_under = model or _name(fake)
             for result in self._results(real_set, fake_set, failures, filed_under, started):
-                if result.metric in {known.metric for known in found}:
+                if result.metric in {known.metric for known in finished}:
                     continue  # from before rows were lost
-                found.append(result)
+                finished.append(result)
                 if out is not None:
                     write(out, result)
             if failures:
-                raise FailedMetricsError(failures, found, self._num_metrics)
-            return found
+                raise FailedMetricsError(failures, finished, self._num_metrics)
+            return finished
 
         def results_unless_lost(attempt: int) -> list[Result] | None:
             try:

@@ -66,7 +66,7 @@ class Networks:
             exact=self.options.exact,
         )
         if extractor.probe_difference is not None:
-            logger.warning(
+            logger.debug(  # each result says it
                 "%s runs as %s, which differs from the published path by %.1e of the largest "
                 "feature on the probe clips",
                 *(name, extractor.path_taken, extractor.probe_difference),

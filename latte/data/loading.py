@@ -84,7 +84,7 @@ class _Part(NamedTuple):
     clip: Clip
     run: int  # number of the run
     again: frozenset[int]  # frames of it that the next clip of the run has, too
-    is_last: bool  # of its run
+    is_last: bool  # the run ends with it
 
 
 def _parts(clips: Iterator[Clip]) -> Iterator[_Part]:

@@ -115,7 +115,7 @@ class Worker:
         self.function: bytes | None = None  # pickled; what it was given last
         self.ready = False  # it has that function
         self.tasks: deque[Task] = deque()  # the first is under way
-        self.key: Hashable = None  # of the last task that it was given
+        self.key: Hashable = None  # the last task that it was given has this one
         self.deadline = float("inf")
 
     def prepare(self, function: bytes) -> None:

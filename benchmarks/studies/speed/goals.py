@@ -29,7 +29,7 @@ class Goal:
     limit: float
     unit: str
     at_least: bool = False  # False: less than the limit
-    values: tuple[float, ...] = ()  # of each turn
+    values: tuple[float, ...] = ()  # one for each turn
     reason: str = NOT_MEASURED
 
     @property

@@ -45,8 +45,8 @@ class Size:
     network: str = "i3d"
     count: int  # videos in each set
     side: int = 256  # pixels of drawn videos
-    rounds: int = 2  # of whole evaluations
-    repetitions: int = 6  # of a network, and of a short command
+    rounds: int = 2  # times that whole evaluations run
+    repetitions: int = 6  # times that a network runs, and a short command
     dimensions: tuple[int, ...] = (400, 768, 1024, 2048)
     clips: tuple[int, ...]  # in the runs whose memory is measured
 
