@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from latte.data.errors import FailedRunError
 from latte.data.processes import PATIENCE, meeting_place, this_process
 from latte.sampling.devices import choose_device
 
@@ -56,6 +57,7 @@ def join_group(device: str) -> Iterator[Group]:
 
     Raises:
         InputError: the device is not there.
+        FailedRunError: another process has ended.
     """
     process = this_process()
     place = choose_device(device, process.local_rank)
@@ -74,5 +76,14 @@ def join_group(device: str) -> Iterator[Group]:
         # While the first process samples, evaluates or writes, the others wait for it.
         meeting = dist.new_group(backend="gloo", timeout=PATIENCE)
         yield Group(rank=process.rank, world_size=process.world, device=place, meeting=meeting)
+    except RuntimeError as error:
+        # gloo has no type of its own, but names its file.
+        if isinstance(error, dist.DistError) or "/gloo/" in str(error):
+            raise FailedRunError(
+                "another process of this run has ended, so that this one has to end as well: run "
+                "the same command again to go on from the last checkpoint",
+                fixable=False,
+            ) from error
+        raise
     finally:
         dist.destroy_process_group()

@@ -20,6 +20,15 @@ def stop(snapshot):
 """
 
 
+KILLED_ONCE = """
+import os, signal
+def kill(snapshot):
+    if snapshot.step == 5 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+"""
+
+
 def test_one_process_waits_for_nobody():
     group = Group(device=torch.device("cpu"))
     values = torch.tensor([1.0, 2.0])
@@ -71,6 +80,28 @@ def test_two_processes_stop_together_and_one_goes_on(run, left_by, tiny_settings
     for row, expected_row in zip(rows, expected_rows, strict=True):
         for name, text in row.items():
             assert float(text) == pytest.approx(float(expected_row[name]), rel=1e-4), name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="has no such signals")
+def test_processes_that_are_started_again_go_on_from_the_last_checkpoint(tiny_settings, tmp_path):
+    (tmp_path / "killer.py").write_text(KILLED_ONCE)
+    options = ["--set", "output.evaluate_every=1", "--set", "output.checkpoint_every=3"]
+    options += ["--evaluate", "killer:kill", "--quiet", "--device", "cpu", "--workers", "0"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    launcher += ["--nproc_per_node", "2", "--max-restarts", "1"]
+    command = [*launcher, "-m", "latte", "train", "shapes-tiny", *tiny_settings, *options]
+    ended = subprocess.run(
+        [*command, "--out", str(tmp_path / "run")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "resuming from step 3 of 6" in ended.stderr
+    assert "error: another process of this run has ended" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_another_batch_is_allowed_and_said(run, tmp_path, caplog, monkeypatch):
