@@ -126,20 +126,23 @@ class _Run:
     ) -> list[bytes]:
         """The first `count` keys of which rows are missing and that nobody has taken, now taken.
 
-        Keys of which all rows are there by now are removed from `left`.
+        Keys before them of which all rows are there by now are removed from `left`.
         """
         with _turn(self.path.parent):
             claimed = set() if also_claimed else self._claimed_by_others()
             for store in stores:
                 store.refresh()
-            for key in [key for key in left if all(key in store for store in stores)]:
-                del left[key]
             work: list[bytes] = []
-            for key in left:
-                if claimed.isdisjoint(_lines(stores, key)):
+            made: list[bytes] = []
+            for key in left:  # no further than needed: there may be many
+                if all(key in store for store in stores):
+                    made.append(key)
+                elif claimed.isdisjoint(_lines(stores, key)):
                     work.append(key)
                     if len(work) == count:
                         break
+            for key in made:
+                del left[key]
             if work:
                 self._write(stores, [key for key in self._taken if _lines(stores, key)] + work)
         return work
