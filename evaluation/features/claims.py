@@ -175,7 +175,10 @@ def live_spaces(root: Path) -> set[str]:
     """Feature spaces of a store in which a run is extracting."""
     if not (root / "runs").is_dir():
         return set()
-    return {line for line in _lines_of_live_runs(root / "runs") if " " not in line}
+    with ExitStack() as stack:
+        with suppress(OSError):  # a store that may only be read
+            stack.enter_context(_turn(root / "runs"))  # a run that begins has locked its file then
+        return {line for line in _lines_of_live_runs(root / "runs") if " " not in line}
 
 
 def _lines_of_live_runs(folder: Path, own: Path | None = None) -> set[str]:

@@ -53,7 +53,7 @@ def open_to_lock(path: Path) -> int:
     """
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except PermissionError:
+    except OSError:
         return os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
 
 

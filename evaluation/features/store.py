@@ -77,6 +77,7 @@ class FeatureStore:
 
     def __init__(self, root: Path | None, space: Mapping[str, Any]) -> None:
         self.space = content_key(space).hex()[:16]
+        self._description = (json.dumps(dict(space), indent=1) + "\n").encode()
         self.root = root
         self.folder = root and root / self.space
         self._listed: set[str] = set()  # files whose keys are known
@@ -88,15 +89,19 @@ class FeatureStore:
         self._last_write = time.monotonic()
         if root is None or self.folder is None:
             return
-        description = self.folder / "space.json"
         try:
-            if not description.exists():
-                write_owned(description, (json.dumps(dict(space), indent=1) + "\n").encode())
+            self._describe(self.folder)
             for folder in (self.folder, root / "sets"):
                 remove_leftovers(folder, LEFTOVER_SECONDS)
         except OSError as error:
             raise _unwritable(root, error) from None
         self.refresh()
+
+    def _describe(self, folder: Path) -> None:
+        """Say which space this is; somebody may have removed it as it had no rows yet."""
+        path = folder / "space.json"
+        if not path.exists():
+            write_owned(path, self._description)
 
     def refresh(self) -> None:
         """Find the rows that other runs have written meanwhile."""
@@ -133,8 +138,9 @@ class FeatureStore:
     def flush(self) -> None:
         """Write pending rows, one file for each shape, since clips may differ in length."""
         self._last_write = time.monotonic()
-        if self.folder is None:
+        if self.folder is None or not self._pending:
             return
+        self._describe(self.folder)
         for shape in sorted({row.shape for row in self._pending.values()}):
             rows = {key: row for key, row in self._pending.items() if row.shape == shape}
             self._keep(write_shard(self.folder, list(rows), np.stack(list(rows.values()))))

@@ -197,3 +197,12 @@ def test_files_of_others_in_a_folder_are_left_as_they_are(cache, tmp_path, is_st
         assert is_store or "no store there" in done.stderr
         for name in files:
             assert (root / name).read_text() == "of somebody else"
+
+
+def test_a_space_that_was_removed_before_its_first_rows_is_described_again(cache, tmp_path, stores):
+    begun = FeatureStore(tmp_path / "store", {"network": "new"})
+    cache("prune")
+    assert not begun.folder.exists()
+    begun.add(key(1), np.zeros(2, np.float32))
+    begun.flush()
+    assert begun.space in cache("list").stdout

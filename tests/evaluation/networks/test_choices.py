@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,13 +118,14 @@ def test_every_condition_of_a_choice_is_in_its_key(monkeypatch):
         choice_key(spec.choose("pooled"), "aa", "cpu", exact=False),
         choice_key(spec.choose(resize="crop"), "aa", "cpu", exact=False),
         choice_key(network("i3d-videogpt"), "aa", "cpu", exact=False),
+        choice_key(replace(spec, version=spec.version + 1), "aa", "cpu", exact=False),
     }
     assert choice_key(network("i3d"), "aa", "cpu", exact=False) in keys
     monkeypatch.setattr(choices, "version", lambda package: "2.99")
     keys.add(choice_key(spec, "aa", "cpu", exact=False))
     monkeypatch.setattr(choices.platform, "machine", lambda: "another processor")
     keys.add(choice_key(spec, "aa", "cpu", exact=False))
-    assert len(keys) == 9
+    assert len(keys) == 10
 
 
 def test_a_network_that_is_remembered_is_opened_for_its_first_clip(monkeypatch):
