@@ -65,8 +65,9 @@ class Networks:
             trust_weights=self.options.trust_weights,
             exact=self.options.exact,
         )
-        if extractor.probe_difference is not None:
-            logger.debug(  # each result says it
+        # A comparison of an earlier run is remembered, and each result states it.
+        if not extractor.is_known and extractor.probe_difference is not None:
+            logger.warning(
                 "%s runs as %s, which differs from the published path by %.1e of the largest "
                 "feature on the probe clips",
                 *(name, extractor.path_taken, extractor.probe_difference),
