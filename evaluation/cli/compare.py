@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from evaluation.cli.options import AsJson, Quiet, Store
-from latte.data.errors import InputError
+from latte.data.errors import InputError, escaped
 
 
 def compare_results(
@@ -71,4 +71,4 @@ def compare_results(
         progress=not quiet,
     )
     write = next(iter(requested.values()), Comparison.text)
-    typer.echo(write(compare(results, level=level, test=test)), nl=False)
+    typer.echo(escaped(write(compare(results, level=level, test=test)), keep="\n"), nl=False)

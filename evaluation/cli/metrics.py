@@ -19,7 +19,7 @@ from evaluation.cli.options import (
     weights_by_network,
     with_bundles,
 )
-from latte.data.errors import InputError
+from latte.data.errors import InputError, escaped
 
 if TYPE_CHECKING:
     from evaluation.features.extraction import ExtractionOptions
@@ -154,7 +154,7 @@ def _print(results: "Sequence[Result]", output: OutputOptions) -> None:
     elif not output.as_json:
         for result in results:
             typer.echo(str(result))
-            typer.echo(breakdown(result), nl=False)
+            typer.echo(escaped(breakdown(result), keep="\n"), nl=False)
 
 
 def one_object(results: "Sequence[Result]") -> str:

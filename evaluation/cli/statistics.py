@@ -19,7 +19,7 @@ from evaluation.cli.options import (
     weights_by_network,
     with_bundles,
 )
-from latte.data.errors import InputError, some_of
+from latte.data.errors import InputError, escaped, some_of
 
 if TYPE_CHECKING:
     from evaluation.statistics.file import StatisticsFile
@@ -157,4 +157,5 @@ def _show(file: "StatisticsFile", as_json: bool) -> None:
         for key, value in rows.items()
         if value not in (None, "", ())
     ]
-    typer.echo(tabulate(nonempty, tablefmt="plain", disable_numparse=True))
+    text = tabulate(nonempty, tablefmt="plain", disable_numparse=True)
+    typer.echo(escaped(text, keep="\n"))

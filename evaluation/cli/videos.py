@@ -19,7 +19,7 @@ from evaluation.cli.options import (
     with_bundles,
     workers_or_default,
 )
-from latte.data.errors import InputError, some_of
+from latte.data.errors import InputError, escaped, some_of
 
 if TYPE_CHECKING:
     from evaluation.protocol.fields import Side
@@ -71,7 +71,8 @@ def clips(
         typer.echo(json.dumps(facts))
     else:
         for row in rows:
-            typer.echo(f"{row['set']}\t{row['index']}\t{row['video']}\t{_span(row['frames'])}")
+            video = escaped(row["video"])
+            typer.echo(f"{row['set']}\t{row['index']}\t{video}\t{_span(row['frames'])}")
 
 
 def _span(frames: Sequence[int]) -> str:

@@ -57,7 +57,7 @@ class Protocol(Checked):
         InputError: a field is of the wrong type or out of range, or two of them contradict.
     """
 
-    name: Annotated[str, _doc("name of the protocol; does not affect results")]
+    name: Annotated[str, Meta(min_length=1), _doc("name of the protocol; does not affect results")]
     description: Annotated[str, _doc("what it reproduces; does not affect results")]
     metrics: Annotated[
         tuple[str, ...],

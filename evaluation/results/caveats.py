@@ -32,6 +32,7 @@ VIDEO_NOTES: Mapping[str, str] = {  # keys are latte.data.video.Note
     "not_turned": "of pictures read as stored, although their metadata ask to turn them",
     "interlaced": "interlaced, so that a frame shows two moments line by line",
     "alpha": "with an alpha channel, through which nothing shows",
+    "alpha_unread": "with an alpha channel beside their frames, which is not looked at",
     "grey": "grey, and became RGB of equal channels",
     "counted": "of a container that does not number its frames, which were counted by decoding",
     "fewer_frames": "of fewer frames than their files claim",

@@ -11,7 +11,7 @@ from latte.data.errors import InputError, outside
 from latte.data.files import append_line, can_write, is_dangling, read_text
 from latte.data.schema import convert
 
-MAX_DIGITS = 300  # longest integer; a float holds no more than 308 digits
+MAX_DIGITS = 300  # longest integer: it then fits into a float
 
 
 @dataclass(frozen=True, kw_only=True)

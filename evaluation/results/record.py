@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evaluation.protocol.deviations import Deviation
+from latte.data.errors import escaped
 from reports.numbers import format_value
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Result:
         """
         count = len(self.deviations)
         changed = f" with {count} deviation{'s' * (count > 1)}" if count else ""
-        return (
+        return escaped(
             f"{self.metric} {format_value(self.value, self.interval)}"
             f"{f' ({self.level:.0%})'.replace('%', ' %') if self.interval else ''}, "
             f"{self.samples}, {self.protocol}{changed}, "

@@ -176,7 +176,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Those of these arrays, and texts, that are there; nothing is unpickled.
 
     Raises:
-        InputError: the file cannot be read, or an array is complex.
+        InputError: the file cannot be read, or an array is of complex numbers, dates or the like.
     """
     with outside(path, f"a {path.suffix} file"):
         if path.suffix.lower() == ".npz":
@@ -188,8 +188,8 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
                 texts = file.metadata() or {}
                 arrays |= {name: np.array(texts[name]) for name in {*names} & {*texts}}
         for name, array in arrays.items():
-            if np.iscomplexobj(array):
-                raise ValueError(f"{name} is complex, not real")
+            if array.dtype.kind not in "biufUS":
+                raise ValueError(f"{name} is {array.dtype}, not real numbers or a text")
         return arrays
 
 

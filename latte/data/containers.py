@@ -39,6 +39,7 @@ class Stream:
     length: int | None  # number of frames; None where they have to be decoded to be counted
     num_missing: int  # frames that the container claims, but does not hold
     damaged_from: int | None  # the frames before this one come before any damage that was seen
+    has_alpha_beside: bool = False  # VP8's and VP9's alpha channel, a second stream in the packets
     num_bytes_after: int | None = None  # bytes behind the container's end; None: it states no end
     first: Any = None  # the first decoded picture, where it was asked for
 
@@ -118,6 +119,7 @@ def _describe(path: Path, media: Media, packets: list[_Packet], num_sound: int |
         length=len(shown) if is_length_true else None,
         num_missing=max(0, claimed - len(packets)),
         damaged_from=None if num_sound is None else max(0, num_sound - _MAX_REORDER),
+        has_alpha_beside=video.metadata.get("alpha_mode") == "1",
     )
 
 

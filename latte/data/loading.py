@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from latte.data.clips import Clip, Probed
-from latte.data.errors import SKIP, BrokenVideoError
-from latte.data.limits import memory_limit
+from latte.data.errors import SKIP, BrokenVideoError, InputError
+from latte.data.limits import VARIABLE, max_pixels, memory_limit
 from latte.data.pool import Pool
 from latte.data.sources import FileVideo, Video
 from latte.data.transforms import apply_recipe, jpeg_round_trip
@@ -41,6 +41,13 @@ class Preparation:
     size: int  # side of the square frames that the recipe makes
     storage: str  # "lossless", or a name of STORAGES: as frames on disk went
     filter: str = "lanczos"  # filter of the resizing: a name of latte.data.transforms.FILTERS
+
+    def __post_init__(self) -> None:
+        if self.recipe != "none" and self.size**2 > max_pixels():
+            raise InputError(
+                f"size = {self.size}: its frames have more than {max_pixels() / 1e6:.0f} million "
+                f"pixels: give a smaller size, or raise {VARIABLE}"
+            )
 
 
 def load_in_workers(

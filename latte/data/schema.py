@@ -81,7 +81,7 @@ def read_toml(path: Path, what: str, advice: str = "correct it") -> dict[str, An
     Raises:
         InputError: it cannot be read, or is not TOML.
     """
-    text = read_text(path, what, advice)
+    text = read_text(path, what, advice).removeprefix("\ufeff")  # which Notepad writes
     with outside(str(path), what, advice):
         return tomllib.loads(text)
 

@@ -36,6 +36,7 @@ Note = Literal[
     "not_turned",  # pictures that are read as stored, although their metadata ask to turn them
     "interlaced",  # a frame shows two moments, in turns line by line
     "alpha",  # it has an alpha channel, through which nothing shows
+    "alpha_unread",  # an alpha channel beside its frames, which is not decoded: VP8 and VP9
     "grey",  # it has grey levels alone, which became RGB
     "counted",  # its frames were counted by decoding, as its container does not number them
     "fewer_frames",  # than its container claims: dropped, or cut off from what they build on
@@ -101,6 +102,8 @@ def _notes(path: Path, stream: Stream, first: Any) -> Iterator[Note]:
         yield "interlaced"
     if any(component.is_alpha for component in first.format.components):
         yield "alpha"
+    if stream.has_alpha_beside:
+        yield "alpha_unread"
     if first.format.name.startswith(("gray", "ya", "mono")):
         yield "grey"
     if stream.length is None:
