@@ -123,8 +123,8 @@ def cache_verify(store: Store = None) -> None:
     if found.damaged:
         names = some_of([path.name for path, _ in found.damaged])
         raise InputError(
-            f"{root}: {len(found.damaged)} of {found.files} files are damaged ({names}): they were "
-            "set aside, the next run that needs their rows extracts them again"
+            f"{root}: {len(found.damaged)} of {found.files} files were damaged ({names}) and are "
+            "set aside: the next run that needs their rows extracts them again"
         )
 
 
@@ -145,7 +145,7 @@ def bytes_of(text: str) -> int:
     (10000000000, 1500000)
     """
     known = {unit.lower(): factor for unit, factor in UNITS.items()}
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?b)", text.strip().lower())
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([kmgt]?b)", text.strip().lower())
     if match is None:
         raise InputError(f"--max-size {text}: give a number and a unit, such as 500MB or 10GB")
     return int(float(match[1]) * known[match[2]])
@@ -157,7 +157,7 @@ def seconds_of(text: str) -> float:
     >>> seconds_of("30d")
     2592000.0
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([hdw])", text.strip().lower())
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([hdw])", text.strip().lower())
     if match is None:
         raise InputError(f"--older-than {text}: give a number and a unit, such as 12h, 30d or 8w")
     return float(match[1]) * SECONDS[match[2]]

@@ -171,7 +171,13 @@ def test_a_store_that_is_not_there_is_one_sentence(cache, stores, arguments):
 
 
 @pytest.mark.parametrize(
-    ("option", "text"), [("--older-than", "soon"), ("--max-size", "10"), ("--max-size", "1e400GB")]
+    ("option", "text"),
+    [
+        ("--older-than", "soon"),
+        ("--max-size", "10"),
+        ("--max-size", "1e400GB"),
+        ("--max-size", "9" * 400 + "GB"),
+    ],
 )
 def test_sizes_and_times_without_a_unit_are_refused(cache, stores, option, text):
     done = cache("prune", option, text)
