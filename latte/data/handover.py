@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 MIN_SHARED_BYTES = 1 << 16  # a smaller array is pickled: it is there sooner
@@ -68,11 +69,11 @@ class Inbox:
 
     Arrays are views of shared memory, for as long as anybody refers to them. So that a consumer may
     keep as many as it likes, they are copied where `MAX_SHARED` messages are in use, or those in
-    use have half of the descriptors that this process may have.
+    use have half of the descriptors that this process had left.
     """
 
     def __init__(self) -> None:
-        self._most = min(MAX_SHARED, _max_files() // 2)
+        self._most = min(MAX_SHARED, _free_files() // 2)
         self._in_use: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
     def receive(self, connection: Connection) -> Any:
@@ -99,14 +100,16 @@ class Inbox:
         return pickle.loads(content, buffers=arrays)
 
 
-def _max_files() -> int:
-    """Descriptors that this process may have at a time."""
-    try:
-        import resource
-    except ImportError:  # Windows, which has no memfd either
+def _free_files() -> int:
+    """Descriptors that this process may still have."""
+    if not _HAS_MEMFD:
         return MAX_SHARED
+    import resource  # Linux has it; Windows has neither
+
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
+    if limit == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(0, limit - sum(1 for _ in Path("/proc/self/fd").iterdir()))
 
 
 def _spans(sizes: Iterable[int]) -> Iterator[tuple[int, int]]:
