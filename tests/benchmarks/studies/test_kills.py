@@ -78,8 +78,10 @@ def test_the_report_has_a_row_for_each_process_that_was_killed():
 def test_processes_are_found_below_their_parents():
     code = """
 import subprocess, sys
-command = [sys.executable, "-c", "input()", "evaluation"]
-with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+command = [sys.executable, "-c", "print(flush=True); input()", "evaluation"]
+pipe = subprocess.PIPE
+with subprocess.Popen(command, stdin=pipe, stdout=pipe) as child:
+    child.stdout.readline()  # it runs, so that its command can be read
     print(child.pid, flush=True)
     input()
 """
