@@ -17,9 +17,10 @@ SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def cache_list(store: Store = None, as_json: AsJson = False) -> None:
-    """Show feature spaces: network, weights, way, rows, size, last use and measured sets.
+    """Show feature spaces: network, implementation, rows, size, last use and measured sets.
 
-    A space holds the rows of one network with its weights, run in one way on one kind of device.
+    The rows of a space are of one network, with its weights and implementation, on one kind of
+    device.
 
     latte-eval cache list
     """
@@ -37,7 +38,7 @@ def cache_list(store: Store = None, as_json: AsJson = False) -> None:
             "space": space.id,
             "network": "?" if space.network is None else f"{space.network} {space.output}",
             "weights": (space.weights_sha256 or "–")[:12],
-            "way": f"{space.way or '–'} ({space.device or '–'})",
+            "implementation": f"{space.implementation or '–'} ({space.device or '–'})",
             "rows": f"{space.rows:,}",
             "size": readable_size(space.num_bytes),
             "last used": datetime.fromtimestamp(space.last_used).strftime("%Y-%m-%d %H:%M"),

@@ -62,7 +62,7 @@ class StoredNetwork:
             "weights_sha256": extractor.weights.sha256,
             "output": extractor.spec.output,
             "resize": extractor.spec.resize,
-            "run": extractor.path_taken,
+            "run": extractor.implementation,
             "device": str(extractor.device).partition(":")[0],
             "precision": "float32",
         }
@@ -75,7 +75,7 @@ class StoredNetwork:
             spec=spec,
             weights=LocatedWeights(path=Path(spec.name), sha256="", published=True, label="none"),
             device="cpu",
-            run=OpenedNetwork(forward=forward, path_taken="no network"),
+            run=OpenedNetwork(forward=forward, implementation="no network"),
         )
         return cls(extractor, root)
 

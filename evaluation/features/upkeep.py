@@ -32,7 +32,7 @@ class Space:
     network: str | None  # None: its description cannot be read
     weights_sha256: str | None
     output: str | None
-    way: str | None  # how the network runs
+    implementation: str | None  # how the network runs
     device: str | None
     rows: int
     files: int
@@ -81,7 +81,7 @@ def spaces(root: Path) -> list[Space]:
                 network=described.get("network"),
                 weights_sha256=described.get("weights_sha256"),
                 output=described.get("output"),
-                way=described.get("run"),
+                implementation=described.get("run"),
                 device=described.get("device"),
                 rows=len(keys),
                 files=len(paths),

@@ -49,7 +49,7 @@ class Networks:
             extractor = stored.extractor
             # Rows of other weights, or of another way, do not go together.
             weights = extractor.weights.sha256[:12]
-            processes.agree(f"{name} with weights {weights} as {extractor.path_taken}", None)
+            processes.agree(f"{name} with weights {weights} as {extractor.implementation}", None)
             self._opened[key] = stored
         return self._opened[key]
 
@@ -70,7 +70,7 @@ class Networks:
             logger.warning(
                 "%s runs as %s, which differs from the published path by %.1e of the largest "
                 "feature on the probe clips",
-                *(name, extractor.path_taken, extractor.probe_difference),
+                *(name, extractor.implementation, extractor.probe_difference),
             )
         return StoredNetwork(extractor, self.options.store)
 

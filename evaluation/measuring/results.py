@@ -73,7 +73,7 @@ def result_of(
         seconds=round(time.monotonic() - started, 3),
         details={
             "interval": interval.method if interval else None,
-            "network_run": extractor.path_taken,
+            "network_run": extractor.implementation,
             "probe_difference": extractor.probe_difference,
             "decoded_clips": sum(measured.decoded for measured in sides.values()),
             "space": given.network.store.space,

@@ -181,7 +181,7 @@ def choose(file: OpenedFile, *, exact: bool = False) -> tuple[OpenedNetwork, dic
 def opened(file: OpenedFile, name: str) -> OpenedNetwork:
     """One of the implementations, by its name, without a comparison."""
     chosen = {each.name: each for each in (file.reference, *file.others)}[name]
-    return OpenedNetwork(forward=chosen.make(), path_taken=name, classifier=file.classifier)
+    return OpenedNetwork(forward=chosen.make(), implementation=name, classifier=file.classifier)
 
 
 def _compared(implementation: Implementation) -> Forward:

@@ -104,7 +104,7 @@ class Extractor:
         return self._choice or _choice(self.open(), {})
 
     @property
-    def path_taken(self) -> str:
+    def implementation(self) -> str:
         """How the network runs: "torchscript as published", "own network", …."""
         return self._known().name
 
@@ -195,4 +195,4 @@ class Extractor:
 
 
 def _choice(run: OpenedNetwork, seconds: dict[str, float]) -> Choice:
-    return Choice(run.path_taken, run.probe_difference, run.classifier is not None, seconds)
+    return Choice(run.implementation, run.probe_difference, run.classifier is not None, seconds)

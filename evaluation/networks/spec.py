@@ -60,7 +60,7 @@ class OpenedNetwork:
     """How a network is run, and how that was checked."""
 
     forward: Forward
-    path_taken: str  # the implementation's name
+    implementation: str  # its name
     probe_difference: float | None = None  # largest relative difference on the probe clips
     classifier: tuple["Tensor", "Tensor"] | None = None  # weight (K, D), bias (K,) of the logits
 

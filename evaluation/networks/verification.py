@@ -75,7 +75,7 @@ def verify(
             tolerance=TOLERANCE,
             # Otherwise the reference one runs, and the number is right all the same.
             passed=True if difference <= TOLERANCE else None,
-            note=f"runs as {extractor.path_taken}",
+            note=f"runs as {extractor.implementation}",
         )
         checks.append(faster)
     checks += [_answered(answer, extractor, quick, folder) for answer in known]

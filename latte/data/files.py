@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from latte.data.errors import named, outside
+from latte.data.errors import InputError, named, outside
 from latte.data.limits import MAX_TEXT_BYTES
 from latte.data.locks import lock
 
@@ -35,7 +35,12 @@ def atomic_path(final: Path, *, durable: bool = False) -> Iterator[Path]:
 
     Args:
         durable: wait until the content is on the disk before the file gets its name.
+
+    Raises:
+        InputError: what has the name is a pipe or a device, which would be lost.
     """
+    if final.exists() and not (final.is_file() or final.is_dir()):
+        raise InputError(f"{final} is a pipe or a device: give the name of a file or a new name")
     partial = final.with_name(f".partial-{uuid.uuid4().hex[:12]}-{final.name}")
     try:
         with named(final):

@@ -27,6 +27,8 @@ Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 
 _INT64 = 2**63
+# Characters of a TOML file and of a line: the parser's time grows with the square of a line's dots.
+MAX_TOML, MAX_LINE = 1_000_000, 2000
 _MAX_DEPTH = 64  # values within values
 _MAX_SHOWN = 80  # characters of a value in a message
 # What a plain value has to be, in words and in Python; msgspec takes integers for numbers.
@@ -79,10 +81,15 @@ def read_toml(path: Path, what: str, advice: str = "correct it") -> dict[str, An
         what, advice: what the file should be, and what to do if it is not, for messages.
 
     Raises:
-        InputError: it cannot be read, or is not TOML.
+        InputError: it cannot be read, is not TOML, or is larger than any that people write.
     """
     text = read_text(path, what, advice).removeprefix("\ufeff")  # which Notepad writes
     with outside(str(path), what, advice):
+        if len(text) > MAX_TOML:
+            raise ValueError(f"it has {len(text)} characters, more than {MAX_TOML}")
+        for number, line in enumerate(text.splitlines(), 1):
+            if len(line) > MAX_LINE:
+                raise ValueError(f"line {number} has {len(line)} characters, more than {MAX_LINE}")
         return tomllib.loads(text)
 
 

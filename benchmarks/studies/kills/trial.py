@@ -77,8 +77,9 @@ class KillTrial:
     @property
     def failed(self) -> bool:
         """Whether something is not as it should be."""
-        spoilt = self.made_again or self.lost or self.left_files or self.left_processes
-        return bool(spoilt) or self.hung or not self.same
+        work_lost = self.made_again + self.lost
+        left_behind = self.left_files + self.left_processes
+        return work_lost > 0 or left_behind > 0 or self.hung or not self.same
 
 
 def try_kill(task: KillTask) -> CellValue:

@@ -106,11 +106,11 @@ class SpeedBench:
         """The network on a few clips, in several ways."""
         from benchmarks.studies.speed.ways import clips_at_once, time_ways
 
-        times, missing, path_taken = time_ways(
+        times, missing, implementation = time_ways(
             self.size.network, *self.weights, self.size.repetitions
         )
         clips = clips_at_once()
-        self.facts["network"] = f"{self.size.network}, ours: {path_taken}"
+        self.facts["network"] = f"{self.size.network}, ours: {implementation}"
         return [
             *(
                 Timing(part=self.size.network, way=way, seconds=tuple(seconds), clips=clips)

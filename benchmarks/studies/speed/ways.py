@@ -91,7 +91,7 @@ def time_ways(
             for _ in range(2):  # the first calls compile, trace and allocate
                 job()
         times = time_in_turns(jobs, repetitions)
-    return times, missing, extractor.path_taken
+    return times, missing, extractor.implementation
 
 
 def clips_at_once() -> int:

@@ -101,6 +101,7 @@ def _real(folder: Path) -> None:
 
 
 def make_videos(file: str, encoding: Encoding, folder: Path) -> None:
+    """Two generated videos of 48 frames of 64×64, and real clips in an array beside them."""
     _real(folder)
     (folder / "fake").mkdir()
     for name, clip in zip("ab", clips(2, 10, LENGTH, SIDE), strict=True):
@@ -108,6 +109,7 @@ def make_videos(file: str, encoding: Encoding, folder: Path) -> None:
 
 
 def make_pictures(suffix: str, folder: Path) -> None:
+    """Two generated clips as folders of numbered pictures, and real clips in an array."""
     from PIL import Image
 
     _real(folder)
@@ -118,6 +120,7 @@ def make_pictures(suffix: str, folder: Path) -> None:
 
 
 def make_array(file: str, folder: Path) -> None:
+    """Generated and real clips, each in one array; the name says the format of the first."""
     from safetensors.numpy import save_file
 
     _real(folder)
@@ -156,11 +159,13 @@ def make_results(folder: Path) -> None:
 
 
 def make_store(folder: Path) -> None:
+    """A store with the rows of one measurement."""
     make_array("fake.npy", folder)
     carry_out(f"{MEASURE.format(fake='fake.npy')} --store store", folder)
 
 
 def make_training(folder: Path) -> None:
+    """The folder of a training of two steps."""
     carry_out(f"latte train shapes-tiny {TRAINING.format(2)}", folder)
 
 
@@ -195,11 +200,13 @@ def make_weights(folder: Path) -> None:
 
 
 def make_protocol(folder: Path) -> None:
+    """A protocol as the command prints it."""
     shown = carry_out("latte-eval protocols show stylegan-v", folder)
     (folder / "protocol.toml").write_text(shown, encoding="utf-8")
 
 
 def make_configuration(folder: Path) -> None:
+    """The configuration of a small training."""
     from importlib.resources import files
 
     content = files("latte").joinpath("configs", "shapes-tiny.toml").read_bytes()

@@ -65,7 +65,7 @@ def test_spaces_are_listed_with_what_their_rows_are_of(cache, stores):
     listed = json.loads(cache("list", "--json").stdout)["spaces"]
     assert [space["network"] for space in listed] == ["i3d", "inception"]
     assert [space["id"] for space in listed] == [store.space for store in stores]
-    assert [(space["rows"], space["sets"], space["way"]) for space in listed] == [
+    assert [(space["rows"], space["sets"], space["implementation"]) for space in listed] == [
         (4, 1, "plain"),
         (4, 1, "plain"),
     ]

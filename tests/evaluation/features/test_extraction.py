@@ -72,7 +72,7 @@ class MeanNetwork:
     weights: object = field(
         default_factory=lambda: SimpleNamespace(sha256="00", path=Path("mean.pt"))
     )
-    path_taken: str = "test"
+    implementation: str = "test"
     at_once: int = 1
     device: str = "cpu"
 

@@ -124,7 +124,7 @@ def test_a_state_dict_runs_in_our_network(constant, clips, tmp_path):
     path = tmp_path / "c3d.pt"
     torch.save({f"module.{name}": tensor for name, tensor in constant.items()}, path)
     run = open_c3d(path, CPU)
-    assert run.path_taken == "own network, fused"
+    assert run.implementation == "own network, fused"
     assert run.probe_difference < 1e-5
     found = run.forward(clips[:1])
     assert found.dtype == torch.float32
@@ -231,7 +231,7 @@ def test_our_network_takes_over_where_names_match_and_the_probe_agrees(
 ):
     path = scripted(Detector(model, white=256), tmp_path / "c3d.pt")
     run = open_c3d(path, CPU)
-    assert run.path_taken == "own network, fused"
+    assert run.implementation == "own network, fused"
     assert run.probe_difference < 1e-5
     with torch.inference_mode():
         assert relative_difference(run.forward(clips[:1]), golden["prob"][:1]) < 2e-5
@@ -242,14 +242,14 @@ def test_the_file_runs_as_published_where_the_probe_disagrees(model, tmp_path):
     # White at 255 rather than 256 is in the code and not among the tensors.
     path = scripted(Detector(model, white=255), tmp_path / "c3d.pt")
     run = open_c3d(path, CPU)
-    assert run.path_taken == "torchscript as published"
+    assert run.implementation == "torchscript as published"
     assert run.probe_difference > 1e-3
 
 
 def test_the_file_runs_as_published_where_names_differ(clips, tmp_path):
     path = scripted(Small(), tmp_path / "small.pt")
     run = open_c3d(path, CPU)
-    assert run.path_taken == "torchscript as published"
+    assert run.implementation == "torchscript as published"
     assert run.probe_difference is None
     assert torch.allclose(run.forward(clips), as_published(path, clips))
     assert run.forward(clips[:1]).shape == (1, 101)  # the file itself drops that axis

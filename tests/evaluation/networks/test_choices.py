@@ -42,7 +42,7 @@ def chosen(*others, exact=False, **fields):
     reference = implementation("published", seconds=0.01)
     file = OpenedFile(reference=reference, others=others, probes=[CLIP], **fields)
     network, _ = choose(file, exact=exact)
-    return network.path_taken, network.probe_difference
+    return network.implementation, network.probe_difference
 
 
 def test_the_first_implementation_that_agrees_is_taken():
@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_written_remembers_nothing(tmp_path, monkeypatch
     remember("key", CHOICE)
     assert recall("key") is None
     extractor = build("shapes")
-    assert extractor.path_taken == "own network"
+    assert extractor.implementation == "own network"
 
 
 def test_every_condition_of_a_choice_is_in_its_key(monkeypatch):
@@ -137,7 +137,7 @@ def test_a_network_that_is_remembered_is_opened_for_its_first_clip(monkeypatch):
         NetworkSpec, "open", lambda *arguments: openings.append(1) or read(*arguments)
     )
     extractor = build("shapes")
-    known = (extractor.path_taken, extractor.probe_difference, extractor.has_classes)
+    known = (extractor.implementation, extractor.probe_difference, extractor.has_classes)
     assert known == ("own network", None, True)
     assert extractor.is_known
     assert openings == []
@@ -150,7 +150,7 @@ def test_a_network_that_is_remembered_is_opened_for_its_first_clip(monkeypatch):
 def test_a_remembered_network_needs_no_torch(tmp_path):
     code = (
         "import sys; from evaluation.networks.registry import build; extractor = build('shapes');"
-        "print(extractor.path_taken, 'torch' in sys.modules)"
+        "print(extractor.implementation, 'torch' in sys.modules)"
     )
     said = [
         subprocess.run(
@@ -170,7 +170,7 @@ def test_a_choice_that_was_changed_is_made_again(choices_folder):
     [path] = choices_folder.iterdir()
     written = path.read_text()
     path.write_text(written.replace("own network", "own netwark"))
-    assert build("shapes").path_taken == "own network"
+    assert build("shapes").implementation == "own network"
     assert path.read_text() == written
 
 
@@ -179,10 +179,10 @@ def test_a_check_of_weights_does_not_rely_on_what_is_remembered(choices_folder):
     [path] = choices_folder.iterdir()
     remember(path.stem, CHOICE)
     extractor = build("shapes")
-    assert extractor.path_taken == CHOICE.name
+    assert extractor.implementation == CHOICE.name
     extractor.open(afresh=True)
-    assert extractor.path_taken == "own network"
-    assert build("shapes").path_taken == "own network"
+    assert extractor.implementation == "own network"
+    assert build("shapes").implementation == "own network"
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_a_faster_way_that_fails_on_this_machine_is_left_out_and_that_is_remembe
     with monkeypatch.context() as patch:
         patch.setattr(FusedConvolution, "padded", failing)
         extractor = build("i3d", state_dict_file)
-        assert extractor.path_taken == "own network, folded"
+        assert extractor.implementation == "own network, folded"
         assert "own network, fused cannot run here" in caplog.text
     again = build("i3d", state_dict_file)
-    assert again.path_taken == "own network, folded"
+    assert again.implementation == "own network, folded"
     clips = make_clips(1, 10, 48, 64)
     assert np.array_equal(again(clips), extractor(clips))
 

@@ -66,7 +66,7 @@ def test_replacing_modules_leaves_the_original_as_it_was():
 def test_rows_of_i3d_have_the_same_bits_for_any_threads_and_grouping(state_dict_file, make_clips):
     clips = make_clips(3, 10, 48, 64)
     extractor = build("i3d", state_dict_file)
-    assert extractor.path_taken == "own network, fused"
+    assert extractor.implementation == "own network, fused"
     one = extractor(clips)
     torch.set_num_threads(3)
     assert np.array_equal(extractor(clips), one)
@@ -76,6 +76,6 @@ def test_rows_of_i3d_have_the_same_bits_for_any_threads_and_grouping(state_dict_
 def test_the_published_path_of_a_state_dict_is_the_plain_network(state_dict_file, make_clips):
     clips = make_clips(1, 10, 48, 64)
     fast, exact = build("i3d", state_dict_file), build("i3d", state_dict_file, exact=True)
-    assert (exact.path_taken, exact.probe_difference) == ("own network", None)
+    assert (exact.implementation, exact.probe_difference) == ("own network", None)
     rows, expected = fast(clips), exact(clips)
     assert 0 < np.abs(rows - expected).max() < 1e-5 * np.abs(expected).max()

@@ -64,7 +64,7 @@ def test_our_network_takes_over_where_names_match_and_the_probe_agrees(
 ):
     path = detector_file()
     extractor = build("i3d", path, trust_weights=True)
-    assert extractor.path_taken == "own network, fused"
+    assert extractor.implementation == "own network, fused"
     assert extractor.probe_difference < 1e-5
     expected = as_published(path, small_clips[:1])
     assert relative_difference(extractor(small_clips[:1]), expected) < 1e-5
@@ -73,7 +73,7 @@ def test_our_network_takes_over_where_names_match_and_the_probe_agrees(
 
 def test_the_file_runs_as_published_where_names_differ(renamed, small_clips):
     path, extractor = renamed
-    assert extractor.path_taken == "torchscript as published"
+    assert extractor.implementation == "torchscript as published"
     assert extractor.probe_difference is None
     expected = as_published(path, small_clips[:1])
     assert relative_difference(extractor(small_clips[:1]), expected) < 1e-6
@@ -84,7 +84,7 @@ def test_the_file_runs_as_published_where_the_probe_disagrees(detector_file, sma
     # Neither is among the tensors of the file: only the probe can tell.
     path = detector_file(**change)
     extractor = build("i3d", path, trust_weights=True)
-    assert extractor.path_taken == "torchscript as published"
+    assert extractor.implementation == "torchscript as published"
     assert extractor.probe_difference > 1e-3
     expected = as_published(path, small_clips[:1])
     assert relative_difference(extractor(small_clips[:1]), expected) < 1e-6
@@ -131,7 +131,7 @@ def cropped_and_published(path, clips):
 
 
 @pytest.mark.parametrize(
-    ("settings", "path_taken"),
+    ("settings", "implementation"),
     [
         ({}, "own network, fused"),
         ({"same_names": False}, "torchscript as published"),
@@ -141,11 +141,11 @@ def cropped_and_published(path, clips):
     ],
 )
 def test_cropped_frames_go_into_the_file_or_into_its_equal(
-    detector_file, small_clips, settings, path_taken
+    detector_file, small_clips, settings, implementation
 ):
     path = detector_file(**settings)
     extractor = build("i3d", path, trust_weights=True, resize="crop")
-    assert extractor.path_taken == path_taken
+    assert extractor.implementation == implementation
     assert (extractor.spec.resize, extractor.spec.output) == ("crop", "logits")
     expected = cropped_and_published(path, small_clips[:1])
     assert relative_difference(extractor(small_clips[:1]), expected) < 1e-5
@@ -157,7 +157,7 @@ def test_pooled_features_come_from_our_network_once_it_has_reproduced_the_file(
     detector_file, state_dict, small_clips
 ):
     extractor = build("i3d", detector_file(), output="pooled", trust_weights=True)
-    assert extractor.path_taken == "own network, fused"
+    assert extractor.implementation == "own network, fused"
     assert 0 < extractor.probe_difference < 1e-5
     model = I3D()
     model.load_state_dict(state_dict)

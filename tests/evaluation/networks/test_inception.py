@@ -76,7 +76,7 @@ def features(run, clips):
 @pytest.mark.parametrize("resize", RESIZES)
 def test_reproduces_the_reference_implementation(resize, weights, clips):
     run = open_inception(weights, CPU, resize=resize)
-    assert run.path_taken == "own network, fused"
+    assert run.implementation == "own network, fused"
     found = features(run, clips)
     assert found.dtype == torch.float32
     assert found.shape == (1, 2, 2048)
@@ -238,7 +238,7 @@ def layers(tensors):
 def test_our_network_takes_over_where_names_match_and_the_probe_agrees(layers, clips, tmp_path):
     path = scripted(Published(layers), tmp_path / "inception.pt")
     run = open_inception(path, CPU, resize="legacy-tensorflow")
-    assert run.path_taken == "own network, fused"
+    assert run.implementation == "own network, fused"
     assert run.probe_difference < 1e-4
     norm = features(run, clips)[0, 1].norm()
     assert torch.allclose(norm, torch.tensor(REFERENCE["legacy-tensorflow"][-1]), rtol=1e-5)
@@ -249,13 +249,13 @@ def test_the_file_runs_as_published_where_the_probe_disagrees(layers, tmp_path):
     # How the file resizes is in its code and not among its tensors.
     path = scripted(Published(layers, half_pixels=True), tmp_path / "inception.pt")
     run = open_inception(path, CPU, resize="legacy-tensorflow")
-    assert run.path_taken == "torchscript as published"
+    assert run.implementation == "torchscript as published"
     assert run.probe_difference > 1e-3
 
 
 def test_the_file_resizes_by_itself_in_the_tensorflow_mode(small_file, clips):
     run = open_inception(small_file, CPU, resize="legacy-tensorflow")
-    assert run.path_taken == "torchscript as published"
+    assert run.implementation == "torchscript as published"
     assert run.probe_difference is None
     module = torch.jit.load(str(small_file))
     expected = module(clips[0].permute(0, 3, 1, 2), return_features=True)
@@ -265,7 +265,7 @@ def test_the_file_resizes_by_itself_in_the_tensorflow_mode(small_file, clips):
 @pytest.mark.parametrize("resize", ["clean", "legacy-pytorch"])
 def test_the_other_modes_go_round_the_resizing_of_the_file(resize, small_file, clips):
     run = open_inception(small_file, CPU, resize=resize)
-    assert run.path_taken == "torchscript as published"
+    assert run.implementation == "torchscript as published"
     module = torch.jit.load(str(small_file))
     expected = module.layers(preprocess(clips[0], resize)).reshape(2, 2048)
     assert torch.allclose(features(run, clips)[0], expected, atol=1e-6)

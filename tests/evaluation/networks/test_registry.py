@@ -79,7 +79,7 @@ def test_i3d_gives_the_golden_logits(i3d, golden, golden_clips):
 
 
 def test_the_fused_network_is_used_after_it_agreed_on_the_probe(i3d):
-    assert i3d.path_taken == "own network, fused"
+    assert i3d.implementation == "own network, fused"
     assert 0 < i3d.probe_difference < 1e-5
 
 
@@ -101,7 +101,7 @@ def test_a_folding_that_went_wrong_is_not_used(
     monkeypatch.setattr("evaluation.networks.i3d.fold_batch_norms", wrong)
     monkeypatch.setattr("evaluation.networks.i3d.fuse", wrong)
     extractor = build("i3d", state_dict_file)
-    assert extractor.path_taken == "own network"
+    assert extractor.implementation == "own network"
     assert extractor.probe_difference > 1e-2
     model = I3D()
     model.load_state_dict(state_dict)
@@ -218,7 +218,7 @@ def test_choosing_an_output_and_a_resizing_changes_the_spec_alone():
 
 def test_pooled_features_and_crops_of_a_state_dict(state_dict, state_dict_file, small_clips):
     extractor = build("i3d-videogpt", state_dict_file, output="pooled", resize="crop")
-    assert extractor.path_taken == "own network, fused"
+    assert extractor.implementation == "own network, fused"
     model = I3D(1e-5)
     model.load_state_dict(state_dict)
     with torch.inference_mode():
@@ -254,7 +254,7 @@ def test_a_network_without_classes_says_so():
         spec=network("inception"),
         weights=LocatedWeights(path=Path("w.pt"), sha256="", published=False, label=""),
         device="cpu",
-        run=OpenedNetwork(forward=lambda clips: clips, path_taken="own network"),
+        run=OpenedNetwork(forward=lambda clips: clips, implementation="own network"),
     )
     assert not extractor.has_classes
     with pytest.raises(InputError, match=r"inception.*w\.pt.*classes"):

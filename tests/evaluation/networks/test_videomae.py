@@ -207,7 +207,7 @@ def test_clips_of_another_length_are_refused(tensors, tmp_path, small_giant):
 
 def test_rows_have_the_same_bits_in_any_grouping(tensors, tmp_path, small_giant, clips):
     extractor = build("videomae", saved(tmp_path, tensors))
-    assert extractor.path_taken == "own network"
+    assert extractor.implementation == "own network"
     assert registry.network("videomae").cpu_chunk == 1
     whole = extractor(clips)
     assert np.array_equal(whole, np.concatenate([extractor(clips[2:]), extractor(clips[:2])][::-1]))

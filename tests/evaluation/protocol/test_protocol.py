@@ -87,6 +87,7 @@ def test_a_file_may_start_from_a_preset(tmp_path):
         ('base = "mine.toml"\n', "mine.toml"),
         ("real_stride = 6\n", r"\bname, description\b"),
         ("real_stride = = 6\n", "TOML.*line 1"),
+        ('base = "latte"\nname = ""\n', "name .*length"),
     ],
 )
 def test_a_file_that_makes_no_protocol_is_one_sentence(tmp_path, text, complaint):
@@ -94,6 +95,12 @@ def test_a_file_that_makes_no_protocol_is_one_sentence(tmp_path, text, complaint
     path.write_text(text)
     with pytest.raises(InputError, match=complaint):
         load_protocol(str(path))
+
+
+def test_a_file_with_the_mark_that_notepad_begins_with_is_read(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "latte"\nreal_stride = 6\n', encoding="utf-8-sig")
+    assert load_protocol(str(path)).real_stride == 6
 
 
 def test_a_missing_file_and_an_unknown_name_are_told_apart():

@@ -56,6 +56,8 @@ def test_other_files_are_no_statistics(tmp_path):
         ({"mu": MU, "sigma": np.array([[1.0, 2.0], [0.0, 1.0]])}, "not symmetric"),
         ({"mu": MU, "sigma": -np.eye(2)}, "negative eigenvalues"),
         ({"mu": np.array([object()]), "sigma": SIGMA}, "pickled"),
+        ({"mu": np.zeros(2, "datetime64[s]"), "sigma": SIGMA}, "mu is datetime64"),
+        ({"mu": MU + 1j, "sigma": SIGMA}, "mu is complex128"),
     ],
 )
 def test_statistics_that_cannot_be_are_refused_by_their_path(tmp_path, arrays, complaint):

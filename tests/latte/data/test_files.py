@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from latte.data.errors import InputError
 from latte.data.files import (
     append_line,
     atomic_path,
@@ -19,6 +20,16 @@ needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes in folders")
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    path = tmp_path / "pipe.npy"
+    os.mkfifo(path)
+    with pytest.raises(InputError, match=r"pipe\.npy is a pipe"):
+        write_atomically(path, "a")
+    assert path.is_fifo()
+    assert names(tmp_path) == ["pipe.npy"]
 
 
 @pytest.mark.parametrize("durable", [False, True])

@@ -82,6 +82,11 @@ def test_narrow_frames_that_would_become_huge_are_refused(tmp_path, recipe):
         load_clip(clip_of(FileVideo(name="narrow", path=tmp_path / "narrow.mkv"), 0), preparation)
 
 
+def test_a_size_beyond_the_limit_of_pixels_is_refused_before_any_video():
+    with pytest.raises(InputError, match=r"^size = 1000000000: .* give a smaller size"):
+        Preparation(recipe="stylegan-v", size=10**9, storage="lossless")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
 @pytest.mark.parametrize("order", ["sorted", "random"])
 @pytest.mark.parametrize("offset", ["first", "random"])

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from latte.data.errors import InputError
-from latte.data.schema import convert, decode_json
+from latte.data.schema import convert, decode_json, read_toml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,20 @@ def test_what_does_not_fit_is_one_sentence(text, parts):
         decode_json(text, Order, "order.json")
     for part in parts:
         assert part in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a = 1\n" + "a." * 20_000 + "a = 1\n", "line 2 has 40005 characters"),
+        ("a = 1\n" * 200_000, "it has 1200000 characters"),
+    ],
+)
+def test_a_toml_file_that_would_take_minutes_to_parse_is_refused(tmp_path, text, complaint):
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"a\.toml: .* a configuration \({complaint}"):
+        read_toml(path, "a configuration")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**63, -(2**63) - 1])
