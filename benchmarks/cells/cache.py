@@ -31,8 +31,8 @@ from latte.data.errors import (
     named,
 )
 from latte.data.files import append_line, read_text
+from latte.data.processes.workers import map_in_order
 from latte.data.schema import decode_json
-from latte.data.workers import map_in_order
 
 FILE = "cells.jsonl"
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # then no cell can be written

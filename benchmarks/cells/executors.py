@@ -17,10 +17,10 @@ import msgspec
 
 from benchmarks.cells.cache import CellTask, FailedCell, MeasuredCells, cells_of, unmeasured
 from benchmarks.cells.requirements import Requirement, gpus, package, slurm
-from latte.data.children import Ended, run_children
-from latte.data.cluster import Executor, Resources, run_through_submitit
 from latte.data.errors import InputError
 from latte.data.files import read_bytes, write_atomically
+from latte.data.processes.children import Ended, run_children
+from latte.data.processes.cluster import Executor, Resources, run_through_submitit
 from latte.data.schema import decode_json
 
 logger = logging.getLogger(__name__)

@@ -116,7 +116,7 @@ def _refuse_ignored(runner: Runner, given: Mapping[str, Any], scale: Scale) -> N
 
 def _refuse_resources(runner: Runner, given: Mapping[str, Any]) -> None:
     from benchmarks.cells.executors import training_resources
-    from latte.data.cluster import Resources
+    from latte.data.processes.cluster import Resources
 
     make = training_resources if "nodes" in runner.options else Resources
     make(**{key: given[key] for key in ("executor", "nodes", "gpus", "slurm") if key in given})

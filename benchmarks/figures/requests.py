@@ -9,8 +9,8 @@ from benchmarks.cells.scale import Scale, name_at
 from benchmarks.figures.designs import DATASET, SETUPS, VARIANTS
 from evaluation.protocol.fields import Protocol
 from evaluation.protocol.presets import LATTE, SHAPES
-from latte.data.cluster import Executor, Resources
 from latte.data.datasets import default_data_root, open_dataset
+from latte.data.processes.cluster import Executor, Resources
 from latte.data.shapes import shapes_video_set
 from latte.data.sources import VideoSet
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cells.scale import Scale, name_at
-from latte.data.cluster import Executor
+from latte.data.processes.cluster import Executor
 
 TRAININGS = "trainings"  # folder of the cells that all figures share
 

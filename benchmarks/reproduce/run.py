@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.cells.scale import name_at
 from benchmarks.reproduce.request import TRAININGS, ReproduceRequest
 from benchmarks.runners import REPRODUCED, Runner
-from latte.data.children import run_children
 from latte.data.errors import FailedRunError
+from latte.data.processes.children import run_children
 from reports.table import simple_table
 
 logger = logging.getLogger(__name__)

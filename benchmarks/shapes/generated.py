@@ -12,9 +12,9 @@ import numpy as np
 from benchmarks.cells.threads import one_thread
 from latte.data.errors import InputError
 from latte.data.hashing import file_sha256
+from latte.data.processes.workers import map_in_order
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
-from latte.data.workers import map_in_order
 from latte.model.checkpoints import build_model, bundled_checkpoint, load_checkpoint
 from latte.sampling.generate import Sampler, SamplingOptions, open_diffusion
 from latte.sampling.plan import SamplePlan, SampleRequest, make_plan, planned_autoencoder

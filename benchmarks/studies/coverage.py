@@ -30,7 +30,7 @@ from evaluation.uncertainty import (
     half_sample_frechet,
     jackknife_frechet,
 )
-from latte.data.workers import map_in_order
+from latte.data.processes.workers import map_in_order
 from reports.blocks import ProvenanceBlock, TableBlock
 from reports.cells import Cell
 from reports.document import Report

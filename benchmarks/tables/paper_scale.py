@@ -36,9 +36,9 @@ from evaluation.protocol.presets import LATTE, for_dataset
 from evaluation.results.files import ResultLine
 from evaluation.results.record import Result
 from latte.autoencoder import DEFAULT_VAE
-from latte.data.cluster import Resources, run_command, torchrun
 from latte.data.datasets import default_data_root, open_dataset
 from latte.data.hashing import file_sha256
+from latte.data.processes.cluster import Resources, run_command, torchrun
 from latte.data.schema import convert
 from latte.data.sources import VideoSet, open_video_set
 from latte.sampling.official import official_options

@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks.cells.cache import MeasuredCells
 from benchmarks.cells.scale import Scale, name_at
 from evaluation.results.files import ResultLine
-from latte.data.cluster import Executor, Resources
 from latte.data.errors import InputError
+from latte.data.processes.cluster import Executor, Resources
 from reports.table import Table
 
 MIN_VIDEOS = 20  # clips in a set, below which intervals say nothing

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import typer
 
-from latte.data.children import Ended, run_children
-from latte.data.cluster import Resources, in_this_python, run_through_submitit, torchrun
 from latte.data.errors import LAUNCHED, FailedRunError, InputError
-from latte.data.processes import PARENT
-from latte.data.workers import usable_cores
+from latte.data.processes.children import Ended, run_children
+from latte.data.processes.cluster import Resources, in_this_python, run_through_submitit, torchrun
+from latte.data.processes.rank import PARENT
+from latte.data.processes.workers import usable_cores
 
 MODULE = "evaluation"
 CLUSTER = "slurm"  # submitit's name; "local" runs a job as a process here

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from latte.data.errors import InputError
-from latte.data.processes import Process
+from latte.data.processes.rank import Process
 
 if TYPE_CHECKING:
     from evaluation.features.extraction import ExtractionOptions
     from evaluation.protocol.fields import Protocol
-    from latte.data.cluster import Resources
+    from latte.data.processes.cluster import Resources
     from latte.data.sources import VideoSet
 
 Dataset = Annotated[
@@ -219,7 +219,7 @@ class ComputeOptions:
 
     def resources(self) -> "Resources":
         """Where the command runs, and in how many processes."""
-        from latte.data.cluster import Resources
+        from latte.data.processes.cluster import Resources
 
         return Resources(
             executor=self.executor,
@@ -318,7 +318,7 @@ def weights_by_network(given: list[str] | None, default: str) -> dict[str, Path]
 
 def workers_or_default(given: int | None) -> int:
     """`--workers`, else one for each core of this process, at most 8."""
-    from latte.data.workers import default_workers
+    from latte.data.processes.workers import default_workers
 
     return default_workers() if given is None else given
 

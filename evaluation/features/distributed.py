@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from latte.data.errors import FailedRunError, InputError
-from latte.data.processes import PATIENCE, Process, meeting_place, this_process
+from latte.data.processes.rank import PATIENCE, Process, meeting_place, this_process
 
 if TYPE_CHECKING:
     from evaluation.features.store import FeatureStore

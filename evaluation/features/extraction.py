@@ -26,7 +26,7 @@ from evaluation.statistics.running import Statistics, streamed_statistics
 from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.loading import Preparation, clip_identity, frame_size, load_in_workers
-from latte.data.pool import Pool
+from latte.data.processes.pool import Pool
 from latte.data.progress import progress_bar
 from latte.data.sources import FileVideo, Video
 

@@ -21,7 +21,7 @@ from latte.data.clips import Probed
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.files import write_atomically
 from latte.data.loading import probe_in_workers
-from latte.data.pool import Pool
+from latte.data.processes.pool import Pool
 from latte.data.schema import decode_json
 from latte.data.sources import FileVideo, Video
 from latte.data.video import DECODING_VERSION, VideoInfo, decoder_version

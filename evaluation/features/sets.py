@@ -22,7 +22,7 @@ from latte.data.clips import Clip, ClipPlan, Selection, plan_clips
 from latte.data.errors import InputError, some_of
 from latte.data.frames import FrameFolder
 from latte.data.loading import Preparation, frame_size
-from latte.data.pool import Pool
+from latte.data.processes.pool import Pool
 from latte.data.sources import VideoSet
 
 

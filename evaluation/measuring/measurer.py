@@ -30,7 +30,7 @@ from evaluation.results.files import append_new_result, append_result
 from evaluation.results.record import Result
 from evaluation.uncertainty.cores import one_core
 from latte.data.errors import InputError
-from latte.data.pool import Pool
+from latte.data.processes.pool import Pool
 from latte.data.sources import VideoSet
 
 logger = logging.getLogger(__name__)

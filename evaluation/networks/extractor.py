@@ -11,7 +11,7 @@ from evaluation.networks.choices import Choice, recall, remember
 from evaluation.networks.spec import NetworkSpec, OpenedNetwork
 from evaluation.networks.weights import LocatedWeights
 from latte.data.errors import InputError
-from latte.data.workers import own_cores
+from latte.data.processes.workers import own_cores
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from evaluation.metrics.inputs import Array
-from latte.data.workers import usable_cores
+from latte.data.processes.workers import usable_cores
 
 MAX_THREADS = 32  # OpenBLAS keeps memory for a fixed number of threads
 Progress = Callable[[int], object]

@@ -73,7 +73,7 @@ def train(
     if show:
         typer.echo(to_toml(configuration))
         return
-    from latte.data.workers import default_workers
+    from latte.data.processes.workers import default_workers
     from latte.training.run import RunOptions
     from latte.training.run import train as run
     from latte.training.snapshot import open_callback

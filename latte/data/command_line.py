@@ -30,8 +30,8 @@ from latte.data.errors import (
     InputError,
     escaped,
 )
-from latte.data.processes import end_quickly, end_with_parent, this_process
-from latte.data.signals import polite_signals
+from latte.data.processes.rank import end_quickly, end_with_parent, this_process
+from latte.data.processes.signals import polite_signals
 
 PACKAGES = ("latte", "evaluation", "benchmarks", "reports")
 BAD_INPUT, FAULT = 2, 1  # exit codes

@@ -1,7 +1,7 @@
 """FFmpeg, through PyAV: what it may open, and decoding that hands on no damaged picture.
 
 One thread decodes, so that a file gives the same bytes on every machine; processes, not threads,
-make decoding fast (latte.data.workers).
+make decoding fast (latte.data.processes.workers).
 """
 
 import math

@@ -12,12 +12,12 @@ import numpy as np
 from latte.data.clips import Clip, Probed
 from latte.data.errors import SKIP, BrokenVideoError, InputError
 from latte.data.limits import VARIABLE, max_pixels, memory_limit
-from latte.data.pool import Pool
+from latte.data.processes.pool import Pool
+from latte.data.processes.workers import TASKS_AHEAD, map_in_order
 from latte.data.sources import FileVideo, Video
 from latte.data.transforms import apply_recipe, jpeg_round_trip
 from latte.data.video import DECODING_VERSION, decoder_version, mp4_round_trip, open_video
 from latte.data.video_reader import VideoReader
-from latte.data.workers import TASKS_AHEAD, map_in_order
 
 MAX_RUN = 32  # clips of one video that one process loads: others take the next ones meanwhile
 

@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from latte.data.errors import BrokenVideoError, InputError, named, nearest
 from latte.data.files import write_atomically
+from latte.data.processes.workers import map_in_order
 from latte.data.sources import SETTINGS_FILE, FileVideo, PreparedRecord, Video, open_video_set
 from latte.data.transforms import RECIPES, apply_recipe, encode_image
 from latte.data.video import decoder_version, iterate_file
-from latte.data.workers import map_in_order
 
 FORMATS = ("jpg", "png")
 PARTIAL_PREFIX = f".partial-{platform.node()}-"  # the process id follows: runs may share a target

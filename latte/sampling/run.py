@@ -16,7 +16,7 @@ from latte.autoencoder import Autoencoder
 from latte.data.errors import InputError
 from latte.data.files import writing_in
 from latte.data.hashing import file_sha256
-from latte.data.processes import Process, this_process
+from latte.data.processes.rank import Process, this_process
 from latte.diffusion import GaussianDiffusion
 from latte.model.checkpoints import (
     Checkpoint,

@@ -24,11 +24,11 @@ from latte.data.datasets import DATASETS, class_labels, class_names, open_datase
 from latte.data.errors import BrokenVideoError, InputError, LostProcessError, nearest
 from latte.data.hashing import hash64
 from latte.data.loading import Preparation, load_clip, probe_in_workers
+from latte.data.processes.workers import map_in_order
 from latte.data.shapes import CLASS_NAMES, ShapesVideo
 from latte.data.sources import Video, VideoSet, open_video_set
 from latte.data.transforms import FILTERS, OWN_FILTERS, RECIPES
 from latte.data.video import VideoInfo
-from latte.data.workers import map_in_order
 from latte.training.config import DataTable
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from latte.data.errors import FailedRunError
-from latte.data.processes import PATIENCE, meeting_place, this_process
+from latte.data.processes.rank import PATIENCE, meeting_place, this_process
 from latte.sampling.devices import choose_device
 
 

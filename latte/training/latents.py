@@ -34,9 +34,9 @@ from latte.data.clips import Clip
 from latte.data.errors import BrokenVideoError, InputError, named
 from latte.data.files import write_atomically, writing_in
 from latte.data.loading import Preparation, clip_identity, load_in_workers
+from latte.data.processes.workers import map_in_order
 from latte.data.sources import Video, VideoSet
 from latte.data.video import VideoInfo
-from latte.data.workers import map_in_order
 
 logger = logging.getLogger(__name__)
 

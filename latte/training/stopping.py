@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from latte.data.signals import polite_signals
+from latte.data.processes.signals import polite_signals
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from reports.charts.style import (
 )
 from reports.numbers import decimals_of, number_text, percent
 
-MAX_TICKS = 6  # number of ticks on a logarithmic axis
+MAX_TICKS = 5  # number of ticks on a logarithmic axis
 MARGIN = 6.0  # pixels beside what reaches farthest
 LOG_FROM = 3.0  # a value farther than this factor from the base needs a logarithmic axis
 
@@ -118,7 +118,8 @@ def bar_chart(
         axes.set_yticks(range(len(bars)), [plain_text(bar.label) for bar in bars])
         axes.set_ylim(len(bars) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0, labelsize=9)
-        axes.set_xlabel(plain_text(axis) + (", logarithmic axis" if log else ""))
+        label = plain_text(axis) + (", logarithmic axis" if log else "")
+        axes.set_xlabel(label, loc="right")  # long labels of rows leave it little room
         families = {bar.family: styles[bar.family] for bar in bars}
         if len(families) > 1:
             entry = patch if base else _point_entry
@@ -139,7 +140,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     """Round numbers from low to high for a logarithmic axis: 1, 2, 5, or fewer of each ten.
 
     >>> log_ticks(0.9, 25)
-    [1.0, 2.0, 3.0, 5.0, 10.0, 20.0]
+    [1.0, 2.0, 5.0, 10.0, 20.0]
     >>> log_ticks(1, 1e6)
     [1.0, 10.0, 100.0, 1000.0, 10000.0, 100000.0, 1000000.0]
     """

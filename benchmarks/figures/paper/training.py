@@ -23,9 +23,9 @@ from evaluation.protocol.presets import LATTE
 from evaluation.results.files import read_results
 from evaluation.results.record import Result
 from latte.autoencoder import DEFAULT_VAE
-from latte.data.cluster import run_command, torchrun
 from latte.data.errors import InputError
 from latte.data.hashing import file_sha256
+from latte.data.processes.cluster import run_command, torchrun
 from latte.training.config import TrainConfig, load_config
 
 # Raised by any change that affects weights, such as another default of a configuration: all

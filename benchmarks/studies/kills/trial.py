@@ -19,7 +19,7 @@ from safetensors import safe_open
 from benchmarks.cells.cache import CellValue, cell_key
 from benchmarks.studies.speed.processes import group_of
 from benchmarks.studies.torture.commands import ROOT
-from latte.data.signals import held_back
+from latte.data.processes.signals import held_back
 
 PARENT, RANK, WORKER = "parent", "process of torchrun", "worker"
 UNFINISHED = (".partial-*", ".writing-*", ".time-*")  # names of files that are being written

@@ -30,7 +30,7 @@ from benchmarks.studies.speed.generator_jobs import (
 from benchmarks.studies.speed.timing import time_in_turns
 from latte.config import LatteConfig, preset
 from latte.data.errors import InputError
-from latte.data.processes import this_process
+from latte.data.processes.rank import this_process
 from latte.model.cost import cost
 from latte.sampling.devices import choose_device
 from latte.sampling.faults import is_out_of_memory

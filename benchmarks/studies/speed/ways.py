@@ -14,8 +14,8 @@ from benchmarks.studies.speed.timings import OURS, PLAIN
 from evaluation.networks.i3d import I3D, preprocess
 from evaluation.networks.registry import build
 from evaluation.networks.shapes import ShapesVideoNet, save_network
+from latte.data.processes.workers import own_cores
 from latte.data.tensor_files import read_any
-from latte.data.workers import own_cores
 
 BATCH, FRAMES = 4, 16  # clips that other code gives a network at once
 ONE, SCRIPTED, INDUCTOR = "one", "torchscript", "inductor"

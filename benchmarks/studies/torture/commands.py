@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from latte.data.signals import held_back
+from latte.data.processes.signals import held_back
 
 MODULES: Mapping[str, str] = {
     "latte-eval": "evaluation",

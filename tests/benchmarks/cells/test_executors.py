@@ -20,8 +20,8 @@ from benchmarks.cells.executors import (
     run_jobs,
 )
 from benchmarks.cells.requirements import unmet
-from latte.data.cluster import Resources
 from latte.data.errors import InputError
+from latte.data.processes.cluster import Resources
 
 # Measures a cell: its name as the value; "bad" fails for a reason that the user can fix.
 CODE = """

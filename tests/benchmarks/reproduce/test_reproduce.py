@@ -16,8 +16,8 @@ from benchmarks.reproduce.paper_scale import requirements_of_runners, training_r
 from benchmarks.reproduce.request import ReproduceRequest
 from benchmarks.reproduce.run import runner_commands
 from benchmarks.runners import REPRODUCED, RUNNERS
-from latte.data.children import Ended
 from latte.data.errors import FailedRunError, InputError
+from latte.data.processes.children import Ended
 
 
 def run(

@@ -23,8 +23,8 @@ from benchmarks.tables import table4 as table4_vbench
 from benchmarks.tables import table5 as table5_is_fid
 from benchmarks.tables.request import TableRequest
 from evaluation.protocol.presets import SHAPES
-from latte.data.cluster import Resources
 from latte.data.errors import InputError
+from latte.data.processes.cluster import Resources
 from latte.data.sources import VideoSet
 from latte.sampling.generate import SamplingOptions
 

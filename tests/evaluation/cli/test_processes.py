@@ -86,7 +86,7 @@ def test_bad_input_is_said_once(run, options):
 def test_a_killed_process_is_started_again_and_its_rows_are_kept(run, options, value, tmp_path):
     script = tmp_path / "killed.py"
     script.write_text(KILLED_ONCE + RUN)
-    torchrun = ("-m", "latte.data.torchrun", "--standalone", "--nproc-per-node=2")
+    torchrun = ("-m", "latte.data.processes.torchrun", "--standalone", "--nproc-per-node=2")
     done = run(*torchrun, "--max-restarts=1", str(script), *options, PYTHONSAFEPATH="1")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])

@@ -14,7 +14,7 @@ GUARDED = """
 import sys
 from evaluation.cli.app import main
 from evaluation.networks.extractor import Extractor
-from latte.data.pool import Pool
+from latte.data.processes.pool import Pool
 from latte.data.sources import FileVideo
 
 def refuse(*_):

@@ -14,7 +14,7 @@ from evaluation.features.distributed import Processes, joined
 from evaluation.results.files import read_results
 from evaluation.results.record import Result
 from latte.data.errors import InputError
-from latte.data.processes import Process
+from latte.data.processes.rank import Process
 from latte.data.shapes import shapes_clips
 from latte.data.video import write_video
 
@@ -59,7 +59,7 @@ def as_read(result: Result) -> list:
 @pytest.mark.parametrize("world", [2, 3])
 def test_every_process_gets_the_result_of_one(folder, alone, world):
     assert len(alone["broken"][3]) == 1
-    launcher = [sys.executable, "-m", "latte.data.torchrun", "--standalone"]
+    launcher = [sys.executable, "-m", "latte.data.processes.torchrun", "--standalone"]
     subprocess.run(
         [*launcher, "--nproc-per-node", str(world), str(SCRIPT), str(folder)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -87,7 +87,7 @@ def test_a_file_may_start_from_a_preset(tmp_path):
         ('base = "mine.toml"\n', "mine.toml"),
         ("real_stride = 6\n", r"\bname, description\b"),
         ("real_stride = = 6\n", "TOML.*line 1"),
-        ('base = "latte"\nname = ""\n', "name .*length"),
+        ('base = "latte"\nname = ""\n', "name: .*length"),
     ],
 )
 def test_a_file_that_makes_no_protocol_is_one_sentence(tmp_path, text, complaint):

@@ -3,7 +3,7 @@ from types import ModuleType
 
 import pytest
 
-from latte.data.workers import default_workers
+from latte.data.processes.workers import default_workers
 from latte.training.config import config_names
 
 SMALL = (

@@ -200,14 +200,8 @@ def test_interlaced_frames_and_transparency_are_noted(tmp_path, encode, plain):
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
-def test_transparency_beside_the_frames_is_noted(tmp_path, codec):
-    with av.open(str(tmp_path / "alpha.webm"), "w") as container:
-        stream = container.add_stream(codec, rate=8)
-        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
-        stream.metadata["alpha_mode"] = "1"
-        for image in np.random.default_rng(0).integers(0, 256, (4, 64, 96, 3), np.uint8):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
+def test_transparency_beside_the_frames_is_noted(tmp_path, codec, encode):
+    encode(tmp_path / "alpha.webm", codec, "yuva420p", options={"auto-alt-ref": "0"})
     assert probe_file(tmp_path / "alpha.webm").notes == ("alpha_unread",)
 
 

@@ -33,8 +33,8 @@ from benchmarks.figures.paper.training import (
     tidy,
 )
 from benchmarks.figures.requests import TrainingRequest
-from latte.data.cluster import Resources
 from latte.data.errors import InputError
+from latte.data.processes.cluster import Resources
 from latte.training.config import load_config
 
 

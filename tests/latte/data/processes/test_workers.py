@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from latte.data.errors import BrokenVideoError, InputError
-from latte.data.workers import map_in_order
+from latte.data.processes.workers import map_in_order
 
 HERE = Path(__file__).parent
 
@@ -169,7 +169,7 @@ def test_a_consumer_that_is_interrupted_leaves_no_process(tasks):
 def test_ctrl_c_ends_everything_without_a_word_from_the_workers():
     script = (
         "import signal\n"
-        "from latte.data.workers import map_in_order\n"
+        "from latte.data.processes.workers import map_in_order\n"
         "import worker_tasks\n"
         "if __name__ == '__main__':\n"
         # Whoever starts the tests in the background of a shell has them ignore it.
@@ -198,14 +198,14 @@ def test_ctrl_c_ends_everything_without_a_word_from_the_workers():
 
 HANGING = """
 import worker_tasks
-from latte.data.workers import map_in_order
+from latte.data.processes.workers import map_in_order
 if __name__ == "__main__":
     results = map_in_order(worker_tasks.print_process_id_and_hang, range(4), workers=2)
     next(results)
 """
 FAILING = """
 import worker_tasks
-from latte.data.workers import map_in_order
+from latte.data.processes.workers import map_in_order
 if __name__ == "__main__":
     results = map_in_order(worker_tasks.process_id, range(100), workers=2)
     print(next(results), next(results), flush=True)
@@ -248,7 +248,7 @@ def test_a_negative_number_of_workers_is_refused(tasks):
 
 
 BARS = """
-from latte.data.workers import map_in_order
+from latte.data.processes.workers import map_in_order
 from worker_tasks import show_a_bar
 if __name__ == "__main__":
     print(list(map_in_order(show_a_bar, range(3), workers=2)))

@@ -16,7 +16,7 @@ from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
 from latte.data.errors import SKIP, BrokenVideoError, InputError, LostProcessError
-from latte.data.pool import Function, Pool, Task, Worker, pickled
+from latte.data.processes.pool import Function, Pool, Task, Worker, pickled
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -62,7 +62,7 @@ def map_in_order(
     from outside. Any other exception ends the map. Closing the generator, Ctrl-C or the end of this
     process ends all processes at once. The number of workers does not affect the results; few more
     tasks than that are begun ahead of the consumer. Large arrays in results lie in memory that the
-    processes share (latte.data.handover).
+    processes share (latte.data.processes.handover).
 
     Args:
         function: importable by name (processes are spawned); its results can be pickled. Each

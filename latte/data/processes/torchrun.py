@@ -1,6 +1,6 @@
 """torchrun without a traceback of its own: its processes have said what there is to say.
 
-    python -P -m latte.data.torchrun --standalone --nproc-per-node 2 -m evaluation fvd …
+    python -P -m latte.data.processes.torchrun --standalone --nproc-per-node 2 -m evaluation fvd …
 
 It takes torchrun's options, and ends with 2 where one of its processes did or a signal ended it.
 """
@@ -11,7 +11,7 @@ import signal
 import sys
 
 from latte.data.errors import LAUNCHED
-from latte.data.processes import PARENT, end_quickly, end_with_parent
+from latte.data.processes.rank import PARENT, end_quickly, end_with_parent
 
 
 def main() -> None:

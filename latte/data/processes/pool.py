@@ -19,10 +19,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from latte.data import handover
 from latte.data.errors import BrokenVideoError, InputError
 from latte.data.limits import check_worker_limit, limit_memory
-from latte.data.signals import polite_signals
+from latte.data.processes import handover
+from latte.data.processes.signals import polite_signals
 
 
 class Pool:

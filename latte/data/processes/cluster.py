@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from latte.data.children import Child, Ended, only_our_packages, run_child
 from latte.data.errors import InputError, nearest
-from latte.data.signals import held_back
+from latte.data.processes.children import Child, Ended, only_our_packages, run_child
+from latte.data.processes.signals import held_back
 
 if TYPE_CHECKING:
     import submitit
@@ -27,7 +27,7 @@ STOP_TIME = 600  # seconds before that limit at which a job is asked to stop
 CPUS_PER_GPU = 4
 PROGRAMS: Mapping[str, Sequence[str]] = {  # options of the interpreter
     "python": (),
-    "torchrun": ("-m", "latte.data.torchrun"),
+    "torchrun": ("-m", "latte.data.processes.torchrun"),
 }
 PORTS = range(20_000, 60_000)  # the processes of several nodes meet at one of them
 

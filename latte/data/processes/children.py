@@ -17,8 +17,8 @@ from threading import Thread, current_thread, main_thread
 from types import FrameType
 
 from latte.data.errors import FAILURE_FILE, Failure, InputError
+from latte.data.processes.signals import polite_signals
 from latte.data.schema import decode_json
-from latte.data.signals import polite_signals
 
 # Time for the processes of torchrun to write what they have: the state of a large model takes a
 # while, and after half a minute torchrun would end them. Seconds, as text for the environment.

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latte.data import handover
 from latte.data.errors import InputError
-from latte.data.pool import Pool
-from latte.data.workers import map_in_order
+from latte.data.processes import handover
+from latte.data.processes.pool import Pool
+from latte.data.processes.workers import map_in_order
 
 HERE = Path(__file__).parent
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="anonymous files of Linux")

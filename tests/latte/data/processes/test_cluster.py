@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from latte.data.cluster import Resources, SubmittedCommand, run_command, torchrun
 from latte.data.errors import InputError
+from latte.data.processes.cluster import Resources, SubmittedCommand, run_command, torchrun
 
 
 def test_a_submitted_command_is_stopped_and_queued_again(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from latte.data.children import Ended, run_child, run_children
 from latte.data.errors import FAILURE_FILE, InputError
+from latte.data.processes.children import Ended, run_child, run_children
 
 
 def python(code: str) -> list[str]:
@@ -64,7 +64,7 @@ def test_a_command_that_says_nothing_refers_to_what_is_above() -> None:
 STOPPED = 5  # exit code; what comes on stdout may be in the buffer of the last line
 PARENT = f"""
     import signal, sys
-    from latte.data.children import run_child
+    from latte.data.processes.children import run_child
 
     def stop(signum, frame):
         raise KeyboardInterrupt
@@ -96,7 +96,7 @@ def parent_of(child: str, folder: Path) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])},
     )
     assert parent.stdout is not None
     assert parent.stdout.readline() == "started\n"

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from latte.data.errors import InputError
-from latte.data.processes import PARENT, Process, meeting_place, this_process
+from latte.data.processes.rank import PARENT, Process, meeting_place, this_process
 
 
 def test_without_torchrun_there_is_one_process():
@@ -52,7 +52,7 @@ def test_processes_that_are_started_again_find_nothing_of_those_before(monkeypat
 
 BOUND = """
 import threading
-from latte.data.processes import end_with_parent
+from latte.data.processes.rank import end_with_parent
 end_with_parent()
 print("begun", flush=True)
 threading.Event().wait()
