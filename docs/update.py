@@ -1,5 +1,5 @@
 """Commit a run: `python docs/update.py results` after `tox -e reproduce`, at tiny scale; or
-`python docs/update.py results/speed` after `tox -e speed`.
+`python docs/update.py results/speed` after `tox -e speed`; so with `torture` and `kills`.
 
 Copies what the report is made of into `docs/results`, except the large HTML page, and fills
 the places that documents leave for the report's tables, by title, and for the table of runners:
@@ -21,7 +21,8 @@ from benchmarks.runners import runners_table
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS / "results"
-SPEED = RESULTS / "speed" / "speed.md"  # of a whole run, which `reproduce` does not make
+# Guides with tables of studies that `reproduce` leaves out or makes small; each has a folder.
+STUDIES = {"speed.md": ("speed",), "robustness.md": ("torture", "kills")}
 GUIDES = (DOCS / "reproduce.md", DOCS / "sensitivity.md", DOCS.parent / "README.md")
 # A place of a guide, and a table of the report, whose renderer marks it in the same way.
 PLACE = re.compile(
@@ -59,28 +60,34 @@ def copy_results(results: Path) -> None:
         shutil.copy(path, RESULTS)
 
 
-def copy_speed(results: Path) -> None:
-    """Replace what is committed of `latte-bench speed` by a run's results."""
-    shutil.rmtree(SPEED.parent, ignore_errors=True)
-    SPEED.parent.mkdir(parents=True)
-    for path in (results / "speed.md", *results.glob("*.csv"), *results.glob("*.svg")):
-        shutil.copy(path, SPEED.parent)
+def copy_study(results: Path, study: str) -> None:
+    """Replace what is committed of a study by a run's results."""
+    kept = RESULTS / study
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    for path in (results / f"{study}.md", *results.glob("*.csv"), *results.glob("*.svg")):
+        shutil.copy(path, kept)
 
 
-def fill(guide: Path, report: Path) -> None:
-    """Fill the places of a guide from a report."""
-    text = filled(guide.read_text(encoding="utf-8"), report.read_text(encoding="utf-8"))
-    guide.write_text(text, encoding="utf-8", newline="\n")
+def fill(guide: Path, *reports: Path) -> None:
+    """Fill the places of a guide from reports."""
+    text = "".join(report.read_text(encoding="utf-8") for report in reports)
+    result = filled(guide.read_text(encoding="utf-8"), text)
+    guide.write_text(result, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         given = Path(sys.argv[1])
-        if (given / SPEED.name).exists():
-            copy_speed(given)
-        else:
+        studies = [name for names in STUDIES.values() for name in names]
+        study = next((name for name in studies if (given / f"{name}.md").exists()), None)
+        if study is None:
             copy_results(given)
+        else:
+            copy_study(given, study)
     for guide in GUIDES:
         fill(guide, RESULTS / "report.md")
-    if SPEED.exists():
-        fill(DOCS / "speed.md", SPEED)
+    for guide_of_studies, names in STUDIES.items():
+        reports = [RESULTS / name / f"{name}.md" for name in names]
+        if all(report.exists() for report in reports):
+            fill(DOCS / guide_of_studies, *reports)

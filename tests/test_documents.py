@@ -69,15 +69,14 @@ def test_tables_of_the_guides_are_those_of_the_committed_run(path: Path) -> None
     assert UPDATE["filled"](guide, REPORT) == guide
 
 
-def test_the_guide_to_speed_has_the_tables_of_the_committed_run() -> None:
-    guide, report = ROOT / "docs" / "speed.md", UPDATE["SPEED"]
-    text = guide.read_text(encoding="utf-8")
-    places = {place["title"]: place["table"] for place in UPDATE["PLACE"].finditer(text)}
-    assert set(places) == {"Goals of time and memory", "Times"}
-    if report.exists():
-        assert UPDATE["filled"](text, report.read_text(encoding="utf-8")) == text
-    else:
-        assert not any(places.values())
+@pytest.mark.parametrize(("guide", "studies"), UPDATE["STUDIES"].items())
+def test_guides_to_studies_have_the_tables_of_the_committed_runs(
+    guide: str, studies: tuple[str, ...]
+) -> None:
+    text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
+    reports = [UPDATE["RESULTS"] / name / f"{name}.md" for name in studies]
+    assert len(UPDATE["PLACE"].findall(text)) == 2
+    assert UPDATE["filled"](text, "".join(x.read_text(encoding="utf-8") for x in reports)) == text
 
 
 def test_a_table_that_the_report_lacks_is_named() -> None:

@@ -152,15 +152,18 @@ def _short_side_by_torch(
         (size, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), size)
     )
     _check_enlarged(clip, (target[1], target[0]))
-    frames = torch.from_numpy(np.ascontiguousarray(clip)).permute(0, 3, 1, 2).float() / 255.0
-    frames = interpolate(
-        frames, size=target, mode="bilinear", align_corners=False, antialias=antialias
-    )
     top, left = (target[0] - size) // 2, (target[1] - size) // 2
-    square = frames[:, :, top : top + size, left : left + size]
-    if shift:
-        square = (square - shift) + shift
-    return (square * 255).permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy()
+    squares = np.empty((len(clip), size, size, 3), np.uint8)
+    for frame, square in zip(clip, squares, strict=True):  # one frame's floats stay in the cache
+        floats = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
+        floats /= 255.0
+        resized = interpolate(
+            floats, size=target, mode="bilinear", align_corners=False, antialias=antialias
+        )[0, :, top : top + size, left : left + size]
+        if shift:
+            resized = (resized - shift) + shift
+        square[:] = (resized * 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    return squares
 
 
 def _check_enlarged(clip: np.ndarray, target: tuple[int, int]) -> None:

@@ -36,8 +36,8 @@ class Pool:
 
     Args:
         size: number of processes; 0 for none.
-        limited: whether each process is held to the limit of memory (latte.data.limits), as those
-            that decode should be.
+        limited: whether each process is held to the limit of memory (latte.data.limits) and to one
+            thread, as those that decode should be.
     """
 
     def __init__(self, size: int, *, limited: bool = False) -> None:
@@ -174,6 +174,8 @@ def _interrupts_blocked() -> Iterator[None]:
 
 def _work(connection: Connection, limited: bool) -> None:
     """Run in the process: one task after the other, until the pipe closes."""
+    if limited:  # it decodes beside others: threads of torch, once imported, would be too many
+        os.environ["OMP_NUM_THREADS"] = "1"
     for number in polite_signals():  # the parent gets them too, and ends this process
         signal.signal(number, signal.SIG_IGN)
     # tqdm's own lock is a semaphore of the system, which a killed process leaves behind.
