@@ -75,8 +75,13 @@ def test_guides_to_studies_have_the_tables_of_the_committed_runs(
 ) -> None:
     text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
     reports = [UPDATE["RESULTS"] / name / f"{name}.md" for name in studies]
-    assert len(UPDATE["PLACE"].findall(text)) == 2
-    assert UPDATE["filled"](text, "".join(x.read_text(encoding="utf-8") for x in reports)) == text
+    places = UPDATE["PLACE"].findall(text)
+    assert len(places) == 2
+    if all(report.exists() for report in reports):
+        whole = "".join(report.read_text(encoding="utf-8") for report in reports)
+        assert UPDATE["filled"](text, whole) == text
+    else:
+        assert not any(table for _, _, table, _ in places)
 
 
 def test_a_table_that_the_report_lacks_is_named() -> None:
