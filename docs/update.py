@@ -23,6 +23,7 @@ DOCS = Path(__file__).parent
 RESULTS = DOCS / "results"
 # Guides with tables of studies that `reproduce` leaves out or makes small; each has a folder.
 STUDIES = {"speed.md": ("speed",), "robustness.md": ("torture", "kills")}
+LARGEST = 200_000  # bytes of a file of a study: a line for each of thousands of mutants is not kept
 GUIDES = (DOCS / "reproduce.md", DOCS / "sensitivity.md", DOCS.parent / "README.md")
 # A place of a guide, and a table of the report, whose renderer marks it in the same way.
 PLACE = re.compile(
@@ -66,7 +67,8 @@ def copy_study(results: Path, study: str) -> None:
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
     for path in (results / f"{study}.md", *results.glob("*.csv"), *results.glob("*.svg")):
-        shutil.copy(path, kept)
+        if path.stat().st_size < LARGEST:
+            shutil.copy(path, kept)
 
 
 def fill(guide: Path, *reports: Path) -> None:
