@@ -7,17 +7,16 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread, current_thread, main_thread
-from types import FrameType
+from threading import Thread
 
 from latte.data.errors import FAILURE_FILE, Failure, InputError
-from latte.data.processes.signals import polite_signals
+from latte.data.processes.signals import handed_to, polite_signals
 from latte.data.schema import decode_json
 
 # Time for the processes of torchrun to write what they have: the state of a large model takes a
@@ -161,7 +160,8 @@ def run_children(
     running: dict[int, Child] = {}
     ended: dict[int, Ended] = {}
     stopped = False
-    with _stop_requests_queued(events):
+    # A signal that would raise an exception becomes an event: no moment is left unguarded.
+    with handed_to(lambda number: events.put(STOP_REQUEST), polite_signals()):
         try:
             while running or (waiting and not stopped):
                 while waiting and free and not stopped:
@@ -188,29 +188,6 @@ def run_children(
     if stopped:
         raise KeyboardInterrupt
     return [ended[index] for index in range(len(commands))]
-
-
-@contextmanager
-def _stop_requests_queued(events: "SimpleQueue[int | None]") -> Iterator[None]:
-    """Signals that would raise an exception become events: no moment is left unguarded.
-
-    Ignored ones stay ignored, and only the main thread hears any.
-    """
-    before = {}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        events.put(STOP_REQUEST)
-
-    try:
-        if current_thread() is main_thread():
-            for number in polite_signals():
-                if callable(signal.getsignal(number)):
-                    before[number] = signal.getsignal(number)
-                    signal.signal(number, note)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _message(path: Path) -> str | None:

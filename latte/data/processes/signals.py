@@ -1,7 +1,7 @@
 """The signals that ask a process to end, and moments in which none may interrupt it."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
@@ -14,20 +14,19 @@ def polite_signals() -> set[signal.Signals]:
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
-    """Handle signals after the block: within, an exception would lose a process that was started.
+def handed_to(hear: Callable[[int], object], numbers: Iterable[int]) -> Iterator[None]:
+    """Within the block, these signals call `hear` instead of their handlers.
 
-    They are not blocked, which the process would inherit. Only the main thread handles any.
+    Ignored ones stay ignored, and only the main thread hears any.
     """
-    heard: list[int] = []
     before = {}
 
     def note(number: int, frame: FrameType | None) -> None:
-        heard.append(number)
+        hear(number)
 
     try:
         if current_thread() is main_thread():
-            for number in signal.valid_signals():
+            for number in numbers:
                 if callable(signal.getsignal(number)):
                     before[number] = signal.getsignal(number)
                     signal.signal(number, note)
@@ -35,5 +34,18 @@ def held_back() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for heard_number in heard:
-            signal.raise_signal(heard_number)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Handle signals after the block: within, an exception would lose a process that was started.
+
+    They are not blocked, which the process would inherit.
+    """
+    heard: list[int] = []
+    try:
+        with handed_to(heard.append, signal.valid_signals()):
+            yield
+    finally:
+        for number in heard:
+            signal.raise_signal(number)
